@@ -1,0 +1,15 @@
+//! No IO, no async, no clock below this line.
+//!
+//! The domain is made of types with one door each: a value that exists is a value that is valid.
+//! Time and chance come in as arguments. To add a rule, find the type that it is a rule of and
+//! put it into that type's constructor; nothing outside checks again.
+pub mod access;
+pub mod allowlist;
+pub mod attention;
+pub mod audit;
+pub mod decision;
+pub mod key;
+pub mod moment;
+pub mod review;
+pub mod text;
+pub mod token;

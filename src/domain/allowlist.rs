@@ -1,0 +1,504 @@
+//! Allow-lists: the addresses and networks from which a key may be used.
+//!
+//! The parser is strict on purpose. `ipnet` alone would take `010.0.0.1/32` and host bits, so
+//! addresses are read by `std` and the network is built from them. What is refused is refused
+//! with the way to say what was meant. IPv4-mapped IPv6 is IPv4, on both sides of a comparison;
+//! `::/0` admits no IPv4. "From anywhere" is a value of its own, never an empty list.
+use std::{fmt, net::IpAddr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::text::visible;
+
+/// The most entries an allow-list may have.
+pub const MAX_ENTRIES: usize = 100;
+
+/// From where a key may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowList {
+    /// From any address: a choice of its own, shown as `Any IP`.
+    Anywhere,
+    /// From these addresses and networks alone.
+    Only(Networks),
+}
+
+/// One to [`MAX_ENTRIES`] networks, canonical, none covered by another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+/// What [`AllowList::parse`] made of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The list.
+    pub list: AllowList,
+    /// The entries that were dropped because others say the same, each with its sentence.
+    pub merged: Vec<Merged>,
+}
+
+/// An entry that was dropped because another one covers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    dropped: String,
+    kept: String,
+}
+
+impl fmt::Display for Merged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dropped, kept } = self;
+        if dropped == kept {
+            write!(f, "{dropped} is there twice: kept once")
+        } else {
+            write!(f, "{dropped} is covered by {kept}: merged into it")
+        }
+    }
+}
+
+/// Why an allow-list was refused: the first entry that is wrong, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AllowListError(String);
+
+impl AllowList {
+    /// Reads a list as people type or paste it: entries apart by commas, semicolons or line
+    /// ends. An empty text, or `any`, is [`AllowList::Anywhere`].
+    ///
+    /// # Errors
+    /// The first entry that is not an address or network, with the reason and the way out.
+    pub fn parse(text: &str) -> Result<Parsed, AllowListError> {
+        let entries: Vec<&str> = text
+            .split([',', ';', '\n', '\r'])
+            .map(str::trim)
+            .filter(|e| !e.is_empty())
+            .collect();
+        let anywhere =
+            entries.is_empty() || (entries.len() == 1 && entries[0].eq_ignore_ascii_case("any"));
+        if anywhere {
+            return Ok(Parsed {
+                list: Self::Anywhere,
+                merged: Vec::new(),
+            });
+        }
+        let mut networks = Vec::with_capacity(entries.len());
+        for entry in entries {
+            networks.push(parse_entry(entry)?);
+        }
+        let (networks, merged) = merge(networks);
+        let list = Self::Only(Networks::new(networks)?);
+        Ok(Parsed { list, merged })
+    }
+
+    /// Whether the list lets an address in; an unknown address is let in from anywhere only.
+    #[must_use]
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
+        match (self, address) {
+            (Self::Anywhere, _) => true,
+            (Self::Only(_), None) => false,
+            (Self::Only(networks), Some(address)) => {
+                let address = address.to_canonical();
+                networks.0.iter().any(|network| network.contains(&address))
+            }
+        }
+    }
+
+    /// Whether this list admits addresses that `before` did not.
+    #[must_use]
+    pub fn widens(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::Anywhere, _) => false,
+            (Self::Only(_), Self::Anywhere) => true,
+            (Self::Only(old), Self::Only(new)) => {
+                let old = IpNet::aggregate(&old.0);
+                !new.0
+                    .iter()
+                    .all(|network| old.iter().any(|wide| wide.contains(network)))
+            }
+        }
+    }
+
+    /// The entries as people write them; empty for anywhere.
+    #[must_use]
+    pub fn entries(&self) -> Vec<String> {
+        match self {
+            Self::Anywhere => Vec::new(),
+            Self::Only(networks) => networks.0.iter().map(written).collect(),
+        }
+    }
+}
+
+impl fmt::Display for AllowList {
+    /// `Any IP`, or the entries joined by `, `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anywhere => f.write_str("Any IP"),
+            Self::Only(_) => f.write_str(&self.entries().join(", ")),
+        }
+    }
+}
+
+impl Networks {
+    /// From networks that are canonical already, as the store keeps them.
+    ///
+    /// # Errors
+    /// None at all, more than [`MAX_ENTRIES`], host bits, or IPv4-mapped IPv6.
+    pub fn new(networks: Vec<IpNet>) -> Result<Self, AllowListError> {
+        if networks.is_empty() {
+            return Err(AllowListError(
+                "an allow-list needs an entry: add one, or choose any".into(),
+            ));
+        }
+        if networks.len() > MAX_ENTRIES {
+            return Err(AllowListError(format!(
+                "{} entries are too many, at most {MAX_ENTRIES} are allowed: use larger networks",
+                networks.len()
+            )));
+        }
+        match networks
+            .iter()
+            .find(|n| n.trunc() != **n || canonical(**n) != Some(**n))
+        {
+            Some(bad) => Err(AllowListError(format!(
+                "{bad} is not in its canonical form"
+            ))),
+            None => Ok(Self(networks)),
+        }
+    }
+
+    /// The networks.
+    #[must_use]
+    pub fn as_slice(&self) -> &[IpNet] {
+        &self.0
+    }
+}
+
+/// A network as people write it: a single address without its prefix.
+#[must_use]
+pub fn written(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() {
+        network.addr().to_string()
+    } else {
+        network.to_string()
+    }
+}
+
+/// IPv4-mapped IPv6 networks become IPv4; `None` for one that is wider than all of IPv4.
+fn canonical(network: IpNet) -> Option<IpNet> {
+    let IpNet::V6(v6) = network else {
+        return Some(network);
+    };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else {
+        return Some(network);
+    };
+    let prefix = v6.prefix_len().checked_sub(96)?;
+    Ipv4Net::new(v4, prefix).ok().map(IpNet::V4)
+}
+
+fn parse_entry(entry: &str) -> Result<IpNet, AllowListError> {
+    let (address_text, prefix_text) = match entry.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (entry, None),
+    };
+    let Ok(address) = address_text.parse::<IpAddr>() else {
+        return Err(refusal(entry, address_text));
+    };
+    let widest = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix_text {
+        None => widest,
+        Some(text) => parse_prefix(entry, address, text, widest)?,
+    };
+    let network = match address {
+        IpAddr::V4(v4) => Ipv4Net::new(v4, prefix).map(IpNet::V4),
+        IpAddr::V6(v6) => Ipv6Net::new(v6, prefix).map(IpNet::V6),
+    }
+    .map_err(|_| AllowListError(format!("{entry} has a prefix over {widest}")))?;
+    let Some(canonical) = canonical(network) else {
+        return Err(AllowListError(format!(
+            "{entry} is IPv4 written as IPv6 with a prefix below 96: write the IPv4 network itself"
+        )));
+    };
+    if canonical.trunc() != canonical {
+        return Err(AllowListError(format!(
+            "{entry} has host bits set: write {} for the network, or {} for the one address",
+            canonical.trunc(),
+            canonical.addr()
+        )));
+    }
+    Ok(canonical)
+}
+
+fn parse_prefix(
+    entry: &str,
+    address: IpAddr,
+    text: &str,
+    widest: u8,
+) -> Result<u8, AllowListError> {
+    let entry = visible(entry);
+    if let Ok(mask) = text.parse::<std::net::Ipv4Addr>() {
+        let bits = u32::from(mask);
+        let hint = match bits.leading_ones() + bits.trailing_zeros() {
+            32 => format!("write {address}/{}", bits.leading_ones()),
+            _ => "write a prefix length, such as /24".to_owned(),
+        };
+        return Err(AllowListError(format!("{entry} has a netmask: {hint}")));
+    }
+    if text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) {
+        let plain = text.trim_start_matches('0');
+        let plain = if plain.is_empty() { "0" } else { plain };
+        return Err(AllowListError(format!(
+            "{entry} has a prefix with a leading zero: write /{plain}"
+        )));
+    }
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(AllowListError(format!(
+            "{entry} has no prefix length that can be read: write a number from 0 to {widest} after the /"
+        )));
+    }
+    match text.parse::<u8>() {
+        Ok(prefix) if prefix <= widest => Ok(prefix),
+        _ => Err(AllowListError(format!(
+            "{entry} has a prefix over {widest}: write a number from 0 to {widest} after the /"
+        ))),
+    }
+}
+
+/// Says what a thing that is no address was probably meant to be.
+fn refusal(entry: &str, address: &str) -> AllowListError {
+    let shown = visible(entry);
+    let sentence = if address.is_empty() {
+        format!("{shown} has no address before the /: write an address such as 10.0.0.0/24")
+    } else if address.contains('%') {
+        let plain = address.split('%').next().unwrap_or_default();
+        format!(
+            "{shown} has a zone id, which has a meaning on one machine only: write {}",
+            visible(plain)
+        )
+    } else if address.contains(char::is_whitespace) {
+        format!("{shown} holds a space: put a comma between two addresses")
+    } else if let Some(plain) = without_port(address) {
+        format!("{shown} has a port: the allow-list knows addresses only, write {plain}")
+    } else if address.starts_with('[') {
+        format!("{shown} is in brackets: write the address without them")
+    } else if is_range(address) {
+        format!("{shown} is a range: write networks such as 10.0.0.0/24, or each address")
+    } else if address.contains(':') {
+        format!("{shown} is no IPv6 address: check its groups, as in 2001:db8::1")
+    } else if let Some(plain) = without_leading_zeros(address) {
+        format!(
+            "{shown} has a number with a leading zero, which some programs read as octal: write {plain}"
+        )
+    } else if address
+        .split('.')
+        .any(|part| part.starts_with("0x") || part.starts_with("0X"))
+    {
+        format!("{shown} is written in hexadecimal: write four decimal numbers, as in 10.0.0.1")
+    } else if address.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        format!("{shown} is no IPv4 address: write four numbers from 0 to 255, as in 10.0.0.1")
+    } else {
+        format!("{shown} is a name, not an address: look it up and write its address")
+    };
+    AllowListError(sentence)
+}
+
+fn without_port(address: &str) -> Option<IpAddr> {
+    address
+        .parse::<std::net::SocketAddr>()
+        .ok()
+        .map(|socket| socket.ip())
+}
+
+fn is_range(address: &str) -> bool {
+    let numeric = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit() || b".:*".contains(&b))
+    };
+    address.contains('*')
+        || address
+            .split_once(['-', '–'])
+            .is_some_and(|(low, high)| numeric(low) && numeric(high) && low.contains(['.', ':']))
+}
+
+fn without_leading_zeros(address: &str) -> Option<std::net::Ipv4Addr> {
+    let parts: Vec<&str> = address.split('.').collect();
+    let zero_led = parts.iter().any(|p| p.len() > 1 && p.starts_with('0'));
+    let decimal = parts
+        .iter()
+        .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    if parts.len() != 4 || !zero_led || !decimal {
+        return None;
+    }
+    let octets: Vec<u8> = parts.iter().filter_map(|p| p.parse().ok()).collect();
+    <[u8; 4]>::try_from(octets).ok().map(Into::into)
+}
+
+/// Drops what others say already, keeping the order in which the rest was written.
+fn merge(networks: Vec<IpNet>) -> (Vec<IpNet>, Vec<Merged>) {
+    let mut kept: Vec<IpNet> = Vec::with_capacity(networks.len());
+    let mut merged = Vec::new();
+    for (at, network) in networks.iter().enumerate() {
+        let twin = kept.iter().find(|k| *k == network);
+        let cover = networks
+            .iter()
+            .enumerate()
+            .find(|(other, wide)| *other != at && *wide != network && wide.contains(network));
+        match twin.or(cover.map(|(_, wide)| wide)) {
+            Some(wide) => merged.push(Merged {
+                dropped: written(network),
+                kept: written(wide),
+            }),
+            None => kept.push(*network),
+        }
+    }
+    (kept, merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> AllowList {
+        AllowList::parse(text).expect(text).list
+    }
+
+    fn admits(list: &str, address: &str) -> bool {
+        parse(list).admits(Some(address.parse().expect(address)))
+    }
+
+    #[test]
+    fn commas_lines_and_semicolons_separate() {
+        let list = parse("10.0.0.0/8,\r\n192.168.1.0/24\n2001:db8::/32; 1.2.3.4,");
+        assert_eq!(
+            list.entries(),
+            ["10.0.0.0/8", "192.168.1.0/24", "2001:db8::/32", "1.2.3.4"]
+        );
+        assert_eq!(parse(""), AllowList::Anywhere);
+        assert_eq!(parse("Any"), AllowList::Anywhere);
+    }
+
+    #[test]
+    fn refused_entries_say_what_to_write() {
+        for (entry, why) in [
+            (
+                "10.0.0.7/24",
+                "write 10.0.0.0/24 for the network, or 10.0.0.7 for the one address",
+            ),
+            (
+                "2001:db8::1/32",
+                "write 2001:db8::/32 for the network, or 2001:db8::1",
+            ),
+            ("fe80::1%eth0", "zone id"),
+            (
+                "1.2.3.4:80",
+                "has a port: the allow-list knows addresses only, write 1.2.3.4",
+            ),
+            ("[2001:db8::1]:443", "write 2001:db8::1"),
+            ("[2001:db8::1]", "brackets"),
+            ("gw.example.com", "is a name"),
+            ("localhost", "is a name"),
+            ("10.0.0.1-10.0.0.9", "is a range"),
+            ("10.0.0.*", "is a range"),
+            ("010.0.0.1", "octal: write 10.0.0.1"),
+            ("10.0.0.1/08", "leading zero: write /8"),
+            ("10.0.0.1/+8", "prefix length"),
+            ("10.0.0.0/33", "over 32"),
+            ("2001:db8::/129", "over 128"),
+            ("10.0.0.0/999", "over 32"),
+            ("10.0.0.0/255.255.255.0", "write 10.0.0.0/24"),
+            ("10.0.0/24", "is no IPv4 address"),
+            ("10.0.0.256", "is no IPv4 address"),
+            ("0x7f.1", "hexadecimal"),
+            ("2001:db8:::1", "is no IPv6 address"),
+            ("10.0.0.1 10.0.0.2", "put a comma"),
+            ("/24", "no address"),
+            ("::ffff:0:0/90", "below 96"),
+            ("10.0.0.1, any", "is a name"),
+            ("10.0.0.\u{202e}1", "<U+202E>"),
+        ] {
+            let error = AllowList::parse(entry).expect_err(entry).to_string();
+            assert!(error.contains(why), "{entry}: {error}");
+        }
+    }
+
+    #[test]
+    fn duplicates_and_covered_entries_are_named_and_merged() {
+        let parsed = AllowList::parse("10.0.0.7, 10.0.0.0/24, 10.0.0.0/24, ::ffff:10.0.0.9")
+            .expect("a list");
+        assert_eq!(parsed.list.entries(), ["10.0.0.0/24"]);
+        let notes: Vec<String> = parsed.merged.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            notes,
+            [
+                "10.0.0.7 is covered by 10.0.0.0/24: merged into it",
+                "10.0.0.0/24 is there twice: kept once",
+                "10.0.0.9 is covered by 10.0.0.0/24: merged into it",
+            ]
+        );
+    }
+
+    #[test]
+    fn at_most_a_hundred() {
+        let list = |n: usize| {
+            (0..n)
+                .map(|i| format!("10.0.{i}.1"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        assert_eq!(parse(&list(100)).entries().len(), 100);
+        let error = AllowList::parse(&list(101))
+            .expect_err("too many")
+            .to_string();
+        assert!(
+            error.contains("101 entries are too many, at most 100"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn mapped_addresses_are_ipv4_on_both_sides() {
+        assert!(admits("10.0.0.0/8", "::ffff:10.0.0.1"));
+        assert!(admits("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(!admits("::/0", "10.0.0.1"));
+        assert!(!admits("::/0", "::ffff:10.0.0.1"));
+        assert!(admits("::/0", "2001:db8::1"));
+        assert!(!parse("10.0.0.1").admits(None));
+        assert!(AllowList::Anywhere.admits(None));
+    }
+
+    #[test]
+    fn widening_is_seen_through_splits_and_merges() {
+        for (before, after, widens) in [
+            ("10.0.0.0/24", "", true),
+            ("", "10.0.0.0/24", false),
+            ("10.0.0.0/24", "10.0.0.7", false),
+            ("10.0.0.0/25, 10.0.0.128/25", "10.0.0.0/24", false),
+            ("10.0.0.0/24", "10.0.0.0/23", true),
+            ("10.0.0.0/24", "10.0.0.0/24, 10.0.1.1", true),
+        ] {
+            assert_eq!(
+                parse(after).widens(&parse(before)),
+                widens,
+                "{before} -> {after}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(address: std::net::IpAddr, prefix in 0u8..=128) {
+            let widest = if address.is_ipv4() { 32 } else { 128 };
+            let network = IpNet::new(address, prefix.min(widest)).expect("in range").trunc();
+            if let Ok(parsed) = AllowList::parse(&written(&network)) {
+                let again = parse(&parsed.list.entries().join(","));
+                prop_assert_eq!(&again, &parsed.list);
+                prop_assert!(parsed.list.admits(Some(network.addr())));
+            }
+        }
+
+        #[test]
+        fn nothing_panics(text in "\\PC{0,60}") {
+            let _ = AllowList::parse(&text);
+        }
+    }
+}

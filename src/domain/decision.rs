@@ -1,0 +1,332 @@
+//! Decisions: may this request pass?
+//!
+//! [`decide`] is pure and total: no connection, no clock, no logger, and `Allow` is returned in
+//! one place. Checks run in the order of [`Reason`]; the first that fails is the reason. What
+//! could not be found out at all (a store that does not answer) never reaches this file: it is
+//! an error, and an error is no allow.
+use std::net::IpAddr;
+
+use super::{
+    access::{Action, AreaSlug, Grants},
+    allowlist::AllowList,
+    key::AgentName,
+    moment::Moment,
+    token::KeyId,
+};
+
+/// Why a request is refused, in the order in which the checks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// No token was presented.
+    MissingToken,
+    /// Wrong shape or check digits, two credentials, or one twice.
+    MalformedToken,
+    /// Well-formed, not known.
+    UnknownToken,
+    /// Its key was deleted.
+    Revoked,
+    /// Its key is switched off.
+    Disabled,
+    /// Its key has ended.
+    Expired,
+    /// Another agent's endpoint than the key's.
+    WrongAgent,
+    /// Not on the allow-list, or not known while there is one.
+    AddressNotAllowed,
+    /// Method and path lead to no area and action.
+    NoRoute,
+    /// The grant lacks the action in that area.
+    ActionNotPermitted,
+}
+
+impl Reason {
+    /// Every reason, in order.
+    pub const ALL: [Self; 10] = [
+        Self::MissingToken,
+        Self::MalformedToken,
+        Self::UnknownToken,
+        Self::Revoked,
+        Self::Disabled,
+        Self::Expired,
+        Self::WrongAgent,
+        Self::AddressNotAllowed,
+        Self::NoRoute,
+        Self::ActionNotPermitted,
+    ];
+
+    /// The word used in JSON and in logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::MalformedToken => "malformed_token",
+            Self::UnknownToken => "unknown_token",
+            Self::Revoked => "revoked",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::WrongAgent => "wrong_agent",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::NoRoute => "no_route",
+            Self::ActionNotPermitted => "action_not_permitted",
+        }
+    }
+
+    /// The HTTP status that an endpoint answers with: 401 when it is about the token, 403 when
+    /// it is about what the token may do.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::MissingToken
+            | Self::MalformedToken
+            | Self::UnknownToken
+            | Self::Revoked
+            | Self::Disabled
+            | Self::Expired => 401,
+            Self::WrongAgent
+            | Self::AddressNotAllowed
+            | Self::NoRoute
+            | Self::ActionNotPermitted => 403,
+        }
+    }
+}
+
+/// The rules of one key, as far as decisions need them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The key's id.
+    pub id: KeyId,
+    /// The key's name.
+    pub name: String,
+    /// The agent whose data it opens.
+    pub agent: AgentName,
+    /// From where it may be used.
+    pub allow: AllowList,
+    /// What it may do.
+    pub grants: Grants,
+    /// When it ends.
+    pub expires_at: Option<Moment>,
+    /// Since when it is switched off.
+    pub disabled_at: Option<Moment>,
+}
+
+/// What the presented credential turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// There was none.
+    Missing,
+    /// It cannot be one of ours.
+    Malformed,
+    /// It could be ours and is not.
+    Unknown,
+    /// It was a key's that is deleted.
+    Revoked(KeyId),
+    /// It is this key's.
+    Known(Box<Rules>),
+}
+
+/// What the request wants: an area and an action, or something that leads to neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An action in an area.
+    Routed(AreaSlug, Action),
+    /// Method and path led nowhere.
+    NoRoute,
+}
+
+/// A request to decide on, beside its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What it wants.
+    pub target: Target,
+    /// The client's address, if it is known.
+    pub address: Option<IpAddr>,
+    /// The agent whose endpoint was asked, if one was named.
+    pub agent: Option<AgentName>,
+    /// When it came in.
+    pub at: Moment,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The request may pass.
+    Allow {
+        /// The key that let it.
+        key_id: KeyId,
+    },
+    /// The request may not pass.
+    Deny {
+        /// The first check that failed.
+        reason: Reason,
+        /// The key, if the token was one's.
+        key_id: Option<KeyId>,
+    },
+}
+
+/// Decides on a request.
+#[must_use]
+pub fn decide(credential: &Credential, request: &Request) -> Decision {
+    let deny = |reason, key_id| Decision::Deny { reason, key_id };
+    let rules = match credential {
+        Credential::Missing => return deny(Reason::MissingToken, None),
+        Credential::Malformed => return deny(Reason::MalformedToken, None),
+        Credential::Unknown => return deny(Reason::UnknownToken, None),
+        Credential::Revoked(id) => return deny(Reason::Revoked, Some(id.clone())),
+        Credential::Known(rules) => rules,
+    };
+    match first_failure(rules, request) {
+        Some(reason) => deny(reason, Some(rules.id.clone())),
+        None => Decision::Allow {
+            key_id: rules.id.clone(),
+        },
+    }
+}
+
+fn first_failure(rules: &Rules, request: &Request) -> Option<Reason> {
+    if rules.disabled_at.is_some() {
+        return Some(Reason::Disabled);
+    }
+    if rules.expires_at.is_some_and(|end| end < request.at) {
+        return Some(Reason::Expired);
+    }
+    if request
+        .agent
+        .as_ref()
+        .is_some_and(|agent| *agent != rules.agent)
+    {
+        return Some(Reason::WrongAgent);
+    }
+    if !rules.allow.admits(request.address) {
+        return Some(Reason::AddressNotAllowed);
+    }
+    match &request.target {
+        Target::NoRoute => Some(Reason::NoRoute),
+        Target::Routed(area, action) if !rules.grants.of(area).contains(*action) => {
+            Some(Reason::ActionNotPermitted)
+        }
+        Target::Routed(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Actions;
+
+    fn rules() -> Rules {
+        let mut grants = Grants::none();
+        grants.set("contacts".parse().expect("slug"), Actions::READ);
+        Rules {
+            id: "0123456789AB".parse().expect("id"),
+            name: "Partner".into(),
+            agent: AgentName::default_agent(),
+            allow: AllowList::parse("10.0.0.0/24").expect("list").list,
+            grants,
+            expires_at: Some(Moment::from_millis(1_000)),
+            disabled_at: None,
+        }
+    }
+
+    fn request() -> Request {
+        Request {
+            target: Target::Routed("contacts".parse().expect("slug"), Action::Read),
+            address: Some("10.0.0.9".parse().expect("address")),
+            agent: None,
+            at: Moment::from_millis(1_000),
+        }
+    }
+
+    fn known(change: impl FnOnce(&mut Rules)) -> Credential {
+        let mut rules = rules();
+        change(&mut rules);
+        Credential::Known(Box::new(rules))
+    }
+
+    fn reason(credential: &Credential, request: &Request) -> Option<Reason> {
+        match decide(credential, request) {
+            Decision::Allow { .. } => None,
+            Decision::Deny { reason, .. } => Some(reason),
+        }
+    }
+
+    /// Each row breaks one check and every check after it: the first in order must be named.
+    #[test]
+    fn the_first_failing_check_is_the_reason() {
+        let mut broken = request();
+        broken.at = Moment::from_millis(1_001);
+        broken.agent = Some("other".parse().expect("agent"));
+        broken.address = None;
+        broken.target = Target::NoRoute;
+        let id: KeyId = "0123456789AB".parse().expect("id");
+        let off = known(|rules| rules.disabled_at = Some(Moment::from_millis(0)));
+        let mut steps = vec![
+            (
+                Credential::Missing,
+                broken.clone(),
+                Some(Reason::MissingToken),
+            ),
+            (
+                Credential::Malformed,
+                broken.clone(),
+                Some(Reason::MalformedToken),
+            ),
+            (
+                Credential::Unknown,
+                broken.clone(),
+                Some(Reason::UnknownToken),
+            ),
+            (
+                Credential::Revoked(id),
+                broken.clone(),
+                Some(Reason::Revoked),
+            ),
+            (off, broken.clone(), Some(Reason::Disabled)),
+            (known(|_| ()), broken.clone(), Some(Reason::Expired)),
+        ];
+        broken.at = request().at;
+        steps.push((known(|_| ()), broken.clone(), Some(Reason::WrongAgent)));
+        broken.agent = Some(AgentName::default_agent());
+        steps.push((
+            known(|_| ()),
+            broken.clone(),
+            Some(Reason::AddressNotAllowed),
+        ));
+        broken.address = request().address;
+        steps.push((known(|_| ()), broken.clone(), Some(Reason::NoRoute)));
+        broken.target = Target::Routed("contacts".parse().expect("slug"), Action::Delete);
+        steps.push((
+            known(|_| ()),
+            broken.clone(),
+            Some(Reason::ActionNotPermitted),
+        ));
+        broken.target = request().target;
+        steps.push((known(|_| ()), broken, None));
+        for (credential, request, expected) in steps {
+            assert_eq!(reason(&credential, &request), expected);
+        }
+    }
+
+    #[test]
+    fn reasons_stand_in_the_order_of_the_checks() {
+        assert!(Reason::ALL.is_sorted());
+        assert_eq!(
+            Reason::ALL
+                .iter()
+                .filter(|reason| reason.status() == 401)
+                .count(),
+            6
+        );
+    }
+
+    #[test]
+    fn no_grant_in_the_area_is_not_permitted() {
+        let none = known(|rules| rules.grants = Grants::none());
+        assert_eq!(reason(&none, &request()), Some(Reason::ActionNotPermitted));
+        let anywhere = known(|rules| rules.allow = AllowList::Anywhere);
+        let unknown = Request {
+            address: None,
+            ..request()
+        };
+        assert_eq!(reason(&anywhere, &unknown), None);
+    }
+}

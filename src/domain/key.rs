@@ -1,0 +1,286 @@
+//! API keys: what a person says about one ([`Draft`]), and what is kept of one ([`Key`]).
+//!
+//! A draft is made of checked parts, so a draft that exists can be stored. A key carries a
+//! revision: an edit names the one it saw, and is refused when that is no longer the newest.
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use super::{
+    access::Grants,
+    allowlist::AllowList,
+    moment::Moment,
+    text::{self, Limits, TextError},
+    token::KeyId,
+};
+
+/// The limits of a key's name.
+pub const NAME_LIMITS: Limits = Limits {
+    field: "Name",
+    characters: 100,
+    bytes: 4 * 1024,
+};
+/// The limits of a key's description.
+pub const DESCRIPTION_LIMITS: Limits = Limits {
+    field: "Description",
+    characters: 500,
+    bytes: 16 * 1024,
+};
+
+/// A key's name: 1 to 100 characters, at least one of them visible. Kept as given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyName(String);
+
+impl KeyName {
+    /// The name as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = TextError;
+
+    fn from_str(name: &str) -> Result<Self, TextError> {
+        text::check(name, NAME_LIMITS)?;
+        if name.chars().all(char::is_whitespace) {
+            return Err(TextError::Empty {
+                field: NAME_LIMITS.field,
+            });
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A key's description: up to 500 characters, may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Description(String);
+
+impl Description {
+    /// The description as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Description {
+    type Err = TextError;
+
+    fn from_str(description: &str) -> Result<Self, TextError> {
+        text::check(description, DESCRIPTION_LIMITS)?;
+        Ok(Self(description.to_owned()))
+    }
+}
+
+/// The agent whose data a key opens: a short name, like an area's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AgentName(String);
+
+impl AgentName {
+    /// The agent that every workspace begins with.
+    #[must_use]
+    pub fn default_agent() -> Self {
+        Self("default".to_owned())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AgentName {
+    type Err = super::access::AccessError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        name.parse::<super::access::AreaSlug>()
+            .map(|slug| Self(slug.as_str().to_owned()))
+    }
+}
+
+/// How often a key was changed; an edit names the revision it was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub i64);
+
+/// The last allowed use of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub at: Moment,
+    /// From which address, if it was known.
+    pub from: Option<IpAddr>,
+}
+
+/// What a person decides about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its name.
+    pub name: KeyName,
+    /// Its description.
+    pub description: Description,
+    /// From where it may be used.
+    pub allow: AllowList,
+    /// What it may do.
+    pub grants: Grants,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Moment>,
+}
+
+/// A key as it is kept, without its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its public id.
+    pub id: KeyId,
+    /// Its place in the order of creation.
+    pub sequence: i64,
+    /// The agent whose data it opens.
+    pub agent: AgentName,
+    /// What people decided about it.
+    pub draft: Draft,
+    /// When it was made.
+    pub created_at: Moment,
+    /// Since when it is switched off, if it is.
+    pub disabled_at: Option<Moment>,
+    /// Its last allowed use, if one was seen.
+    pub last_use: Option<LastUse>,
+    /// Which state of the key this is.
+    pub revision: Revision,
+}
+
+impl Key {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.draft.name.as_str()
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn expired(&self, now: Moment) -> bool {
+        self.draft.expires_at.is_some_and(|end| end < now)
+    }
+
+    /// Whether it was used within the last seven days, so that revoking it may hurt at once.
+    #[must_use]
+    pub fn recently_used(&self, now: Moment) -> bool {
+        self.last_use
+            .is_some_and(|usage| now.millis() - usage.at.millis() < 7 * super::moment::DAY)
+    }
+
+    /// "Last used 2026-11-23 14:02 UTC from 10.0.0.9", or since when nobody was seen using it.
+    #[must_use]
+    pub fn last_use_sentence(&self) -> String {
+        match &self.last_use {
+            None => format!("no use seen since {}", self.created_at.date()),
+            Some(usage) => {
+                let from = usage.from.map_or_else(
+                    || "an address that was not given".to_owned(),
+                    |address| address.to_string(),
+                );
+                format!("last used {} UTC from {from}", usage.at.date_and_clock())
+            }
+        }
+    }
+}
+
+/// Why a key was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RevokeReason {
+    /// Its token is in wrong hands.
+    Compromised,
+    /// Another key took its place.
+    Superseded,
+    /// Nobody needs it.
+    Unused,
+    /// The one it was made for is gone.
+    OwnerLeft,
+    /// Anything else, or not said.
+    #[default]
+    Other,
+}
+
+impl RevokeReason {
+    /// All reasons, in the order in which they are offered.
+    pub const ALL: [Self; 5] = [
+        Self::Compromised,
+        Self::Superseded,
+        Self::Unused,
+        Self::OwnerLeft,
+        Self::Other,
+    ];
+
+    /// The word on the command line and in the audit log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Compromised => "compromised",
+            Self::Superseded => "superseded",
+            Self::Unused => "unused",
+            Self::OwnerLeft => "owner-left",
+            Self::Other => "other",
+        }
+    }
+
+    /// The words in a dialog.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Compromised => "compromised",
+            Self::Superseded => "superseded",
+            Self::Unused => "no longer used",
+            Self::OwnerLeft => "owner left",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl FromStr for RevokeReason {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.word() == word)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::word).join(", ");
+                format!(
+                    "there is no reason {}: the reasons are {known}",
+                    text::visible(word)
+                )
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_length() {
+        assert!("".parse::<KeyName>().is_err());
+        assert!("  \u{a0}".parse::<KeyName>().is_err());
+        assert!("x".repeat(100).parse::<KeyName>().is_ok());
+        assert!("x".repeat(101).parse::<KeyName>().is_err());
+        assert!("👩‍👩‍👧‍👦".repeat(100).parse::<KeyName>().is_ok());
+        let error = "👩‍👩‍👧‍👦".repeat(101).parse::<KeyName>().expect_err("long");
+        assert!(error.to_string().contains("101 characters"), "{error}");
+        assert_eq!(
+            " kept ".parse::<KeyName>().expect("kept").as_str(),
+            " kept "
+        );
+    }
+
+    #[test]
+    fn descriptions_end_at_five_hundred() {
+        assert!("".parse::<Description>().is_ok());
+        assert!("é".repeat(500).parse::<Description>().is_ok());
+        assert!("é".repeat(501).parse::<Description>().is_err());
+    }
+}

@@ -1,0 +1,243 @@
+//! The sentences that say what a key can do, before anyone gives it that.
+//!
+//! Made from the same values that are stored, never from what was typed. They are plain text:
+//! names in them have gone through [`super::text::visible`].
+use super::{
+    access::{Action, Actions, Area, Grants},
+    allowlist::AllowList,
+    key::Draft,
+    moment::Moment,
+    text::visible,
+};
+
+/// How many addresses a sentence names before it counts the rest.
+const NAMED_ADDRESSES: usize = 3;
+
+/// What the key will and will not be able to do: "Can read Contact Access from 10.0.0.0/24 until
+/// 2027-01-31. Can do nothing else."
+#[must_use]
+pub fn sentence(draft: &Draft, areas: &[Area]) -> String {
+    if draft.grants.is_empty() {
+        return "No access: can do nothing.".to_owned();
+    }
+    let full = areas
+        .iter()
+        .all(|area| draft.grants.of(&area.slug) == Actions::ALL);
+    let rest = if full {
+        "That is full access."
+    } else {
+        "Can do nothing else."
+    };
+    let granted = granted(&draft.grants, areas);
+    format!(
+        "Can {granted} {} {}. {rest}",
+        origin(&draft.allow),
+        end(draft.expires_at)
+    )
+}
+
+/// "read Contact Access and create and read Document Extraction Access"; areas with the same
+/// actions are named together.
+fn granted(grants: &Grants, areas: &[Area]) -> String {
+    let mut groups: Vec<(Actions, Vec<String>)> = Vec::new();
+    for area in areas {
+        let actions = grants.of(&area.slug);
+        if actions.is_empty() {
+            continue;
+        }
+        let title = visible(&area.title);
+        match groups.iter_mut().find(|(known, _)| *known == actions) {
+            Some((_, titles)) => titles.push(title),
+            None => groups.push((actions, vec![title])),
+        }
+    }
+    let phrases: Vec<String> = groups
+        .into_iter()
+        .map(|(actions, titles)| format!("{} {}", verbs(actions), join(&titles)))
+        .collect();
+    phrases.join(", and ")
+}
+
+fn verbs(actions: Actions) -> String {
+    join(
+        &actions
+            .iter()
+            .map(|action: Action| action.word().to_owned())
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// "from any IP", "from 10.0.0.0/24 and 192.168.1.1", "from 1.1.1.1, 1.1.1.2, 1.1.1.3 and 4 more".
+fn origin(allow: &AllowList) -> String {
+    let entries = allow.entries();
+    match entries.len() {
+        0 => "from any IP".to_owned(),
+        count if count <= NAMED_ADDRESSES + 1 => format!("from {}", join(&entries)),
+        count => {
+            let named = entries[..NAMED_ADDRESSES].join(", ");
+            format!("from {named} and {} more", count - NAMED_ADDRESSES)
+        }
+    }
+}
+
+fn end(expires_at: Option<Moment>) -> String {
+    expires_at.map_or_else(
+        || "with no end date".to_owned(),
+        |end| format!("until {}", end.as_expiry()),
+    )
+}
+
+/// "a", "a and b", "a, b and c".
+#[must_use]
+pub fn join(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
+/// What an edit changes, each as a sentence, what widens first.
+#[must_use]
+pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
+    let (mut widens, mut others) = (Vec::new(), Vec::new());
+    if before.allow != after.allow {
+        let change = format!("{} → {}", shortened(&before.allow), shortened(&after.allow));
+        if after.allow.widens(&before.allow) {
+            widens.push(format!("Widens: {change}"));
+        } else {
+            others.push(format!("Narrows: {change}"));
+        }
+    }
+    for area in areas {
+        let (old, new) = (before.grants.of(&area.slug), after.grants.of(&area.slug));
+        let title = visible(&area.title);
+        let (gained, lost) = (new.without(old), old.without(new));
+        if !gained.is_empty() {
+            widens.push(format!("Widens: {title} gains {}", verbs(gained)));
+        }
+        if !lost.is_empty() {
+            others.push(format!("Narrows: {title} loses {}", verbs(lost)));
+        }
+    }
+    if before.expires_at != after.expires_at {
+        let words = |end: Option<Moment>| end.map_or("no end date".to_owned(), Moment::as_expiry);
+        let change = format!("{} → {}", words(before.expires_at), words(after.expires_at));
+        let later = after
+            .expires_at
+            .is_none_or(|new| before.expires_at.is_some_and(|old| old < new));
+        if later {
+            widens.push(format!("Widens: {change}"));
+        } else {
+            others.push(format!("Narrows: {change}"));
+        }
+    }
+    if before.name != after.name {
+        others.push(format!(
+            "Renames: {} → {}",
+            visible(before.name.as_str()),
+            visible(after.name.as_str())
+        ));
+    }
+    if before.description != after.description {
+        others.push("Changes the description".to_owned());
+    }
+    widens.append(&mut others);
+    widens
+}
+
+fn shortened(allow: &AllowList) -> String {
+    let entries = allow.entries();
+    match entries.len() {
+        0 => "Any IP".to_owned(),
+        count if count <= NAMED_ADDRESSES + 1 => entries.join(", "),
+        count => format!(
+            "{} and {} more",
+            entries[..NAMED_ADDRESSES].join(", "),
+            count - NAMED_ADDRESSES
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn areas() -> Vec<Area> {
+        let area = |slug: &str, title: &str, badge: &str| Area {
+            slug: slug.parse().expect("slug"),
+            title: title.into(),
+            badge: badge.into(),
+        };
+        vec![
+            area("contacts", "Contact Access", "Contacts"),
+            area("documents", "Document Extraction Access", "Documents"),
+        ]
+    }
+
+    fn draft(grants: &[(&str, &str)], allow: &str, expires_at: Option<Moment>) -> Draft {
+        let mut set = Grants::none();
+        for (area, actions) in grants {
+            set.set(
+                area.parse().expect("slug"),
+                actions.parse().expect("actions"),
+            );
+        }
+        Draft {
+            name: "Partner".parse().expect("name"),
+            description: "".parse().expect("description"),
+            allow: AllowList::parse(allow).expect("list").list,
+            grants: set,
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn what_a_key_can_do_in_one_sentence() {
+        let january = Some(Moment::from_millis(1_801_439_999_999));
+        for (key, expected) in [
+            (
+                draft(&[("contacts", "read")], "10.0.0.0/24", january),
+                "Can read Contact Access from 10.0.0.0/24 until 2027-01-31. Can do nothing else.",
+            ),
+            (
+                draft(&[("contacts", "read,create")], "", None),
+                "Can create and read Contact Access from any IP with no end date. Can do nothing else.",
+            ),
+            (
+                draft(
+                    &[("contacts", "read"), ("documents", "all")],
+                    "1.1.1.1, 1.1.1.2",
+                    None,
+                ),
+                "Can read Contact Access, and create, read, update and delete Document Extraction \
+                 Access from 1.1.1.1 and 1.1.1.2 with no end date. Can do nothing else.",
+            ),
+            (
+                draft(&[("contacts", "all"), ("documents", "all")], "", None),
+                "Can create, read, update and delete Contact Access and Document Extraction Access \
+                 from any IP with no end date. That is full access.",
+            ),
+            (draft(&[], "", None), "No access: can do nothing."),
+        ] {
+            assert_eq!(sentence(&key, &areas()), expected);
+        }
+    }
+
+    #[test]
+    fn what_widens_comes_first() {
+        let before = draft(&[("contacts", "read,delete")], "10.0.0.0/24", None);
+        let mut after = draft(&[("contacts", "read"), ("documents", "read")], "", None);
+        after.name = "Acme".parse().expect("name");
+        assert_eq!(
+            changes(&before, &after, &areas()),
+            [
+                "Widens: 10.0.0.0/24 → Any IP",
+                "Widens: Document Extraction Access gains read",
+                "Narrows: Contact Access loses delete",
+                "Renames: Partner → Acme",
+            ]
+        );
+        assert!(changes(&before, &before, &areas()).is_empty());
+    }
+}

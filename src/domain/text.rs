@@ -1,0 +1,346 @@
+//! Text from people: what is refused at the door, and what is made visible on display.
+//!
+//! Names and descriptions end up in other people's terminals. A character that can move a
+//! cursor, reverse a line or stand there unseen is refused with its code point; and because rows
+//! can also come from elsewhere (older versions, SQL by hand), [`visible`] shows such characters
+//! as `<U+202E>` wherever text is displayed. Both ask the same [`hazard`]. It must not depend on
+//! a locale or a terminal. The list of characters follows Unicode 16's format and control
+//! characters; `char::is_control` alone would let most of them pass.
+use std::fmt;
+
+use unicode_normalization::char::is_combining_mark;
+use unicode_properties::UnicodeEmoji as _;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Combining marks that one base character may carry; writing systems need four at most,
+/// what towers above is there to deface the neighbouring lines.
+const MAX_MARKS: usize = 6;
+
+/// A character that text must not hold, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hazard {
+    /// The character itself; display it as its code point only.
+    pub character: char,
+    /// What kind of character it is, for a sentence: "a control character".
+    pub kind: &'static str,
+}
+
+impl fmt::Display for Hazard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "U+{:04X} ({})", self.character as u32, self.kind)
+    }
+}
+
+/// Why a text was refused. The sentence names the field and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing visible was given where something is needed.
+    #[error("{field} is empty: type at least one visible character")]
+    Empty {
+        /// The field's title, as people know it.
+        field: &'static str,
+    },
+    /// More characters (grapheme clusters) than the field may have.
+    #[error("{field} has {length} characters, at most {limit} are allowed: shorten it by {}", .length - .limit)]
+    TooLong {
+        /// The field's title.
+        field: &'static str,
+        /// Its length in grapheme clusters.
+        length: usize,
+        /// The limit in grapheme clusters.
+        limit: usize,
+    },
+    /// Few characters, but each made of very many code points.
+    #[error("{field} takes {bytes} bytes, at most {limit} are allowed: use simpler characters")]
+    TooManyBytes {
+        /// The field's title.
+        field: &'static str,
+        /// Its length in bytes of UTF-8.
+        bytes: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A character that could act on a terminal or hide in one.
+    #[error("{field} holds {hazard} at character {position}: remove it")]
+    Forbidden {
+        /// The field's title.
+        field: &'static str,
+        /// The character.
+        hazard: Hazard,
+        /// Where it stands, counted in grapheme clusters from 1.
+        position: usize,
+    },
+    /// One character carries so many combining marks that it would leave its line.
+    #[error(
+        "{field} has a character with {marks} combining marks at character {position}: at most {MAX_MARKS} are allowed"
+    )]
+    TooManyMarks {
+        /// The field's title.
+        field: &'static str,
+        /// The number of marks found.
+        marks: usize,
+        /// Where, counted in grapheme clusters from 1.
+        position: usize,
+    },
+}
+
+/// How long a text may be. Characters are counted as people count them.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The field's title, used in sentences.
+    pub field: &'static str,
+    /// Most grapheme clusters.
+    pub characters: usize,
+    /// Most bytes of UTF-8.
+    pub bytes: usize,
+}
+
+/// The number of characters as people count them: grapheme clusters (UAX #29).
+#[must_use]
+pub fn length(text: &str) -> usize {
+    text.graphemes(true).count()
+}
+
+/// Checks a text against its limits and for hazards.
+///
+/// # Errors
+/// The first reason for which the text is refused; an empty text is not refused here.
+pub fn check(text: &str, limits: Limits) -> Result<(), TextError> {
+    let Limits {
+        field,
+        characters,
+        bytes,
+    } = limits;
+    let mut count = 0;
+    for cluster in text.graphemes(true) {
+        count += 1;
+        if let Some(hazard) = hazard(cluster) {
+            return Err(TextError::Forbidden {
+                field,
+                hazard,
+                position: count,
+            });
+        }
+        let marks = cluster.chars().filter(|c| is_combining_mark(*c)).count();
+        if marks > MAX_MARKS {
+            return Err(TextError::TooManyMarks {
+                field,
+                marks,
+                position: count,
+            });
+        }
+    }
+    if count > characters {
+        return Err(TextError::TooLong {
+            field,
+            length: count,
+            limit: characters,
+        });
+    }
+    if text.len() > bytes {
+        return Err(TextError::TooManyBytes {
+            field,
+            bytes: text.len(),
+            limit: bytes,
+        });
+    }
+    Ok(())
+}
+
+/// The first hazard in a grapheme cluster, if there is one.
+fn hazard(cluster: &str) -> Option<Hazard> {
+    let characters: Vec<char> = cluster.chars().collect();
+    (0..characters.len()).find_map(|at| {
+        let kind = kind(characters[at])?;
+        (!joins_emoji(&characters, at)).then_some(Hazard {
+            character: characters[at],
+            kind,
+        })
+    })
+}
+
+/// Joiners and variation selectors are harmless, and needed, inside an emoji sequence. Only
+/// there does a cluster go on after a joiner with another emoji (rule GB11 of UAX #29).
+fn joins_emoji(cluster: &[char], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|index| cluster[index]);
+    let after = cluster.get(at + 1);
+    match cluster[at] {
+        '\u{200D}' => {
+            after.is_some_and(|c| !c.is_ascii() && c.is_emoji_char())
+                && before.is_some_and(|c| !c.is_ascii() && (c.is_emoji_char() || c == '\u{FE0F}'))
+        }
+        '\u{FE0E}' | '\u{FE0F}' => before
+            .is_some_and(|c| c.is_emoji_char() && (!c.is_ascii() || after == Some(&'\u{20E3}'))),
+        _ => false,
+    }
+}
+
+/// What makes a character hazardous in general, whatever stands beside it.
+fn kind(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\u{1B}' => "an escape character",
+        '\0'..='\u{1F}' | '\u{7F}'..='\u{9F}' => "a control character",
+        '\u{061C}'
+        | '\u{200E}'
+        | '\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2066}'..='\u{2069}' => "a bidirectional control",
+        '\u{200B}'..='\u{200D}'
+        | '\u{2060}'..='\u{2065}'
+        | '\u{FEFF}'
+        | '\u{180E}'
+        | '\u{034F}' => "a zero-width character",
+        '\u{FE00}'..='\u{FE0F}'
+        | '\u{E0100}'..='\u{E01EF}'
+        | '\u{180B}'..='\u{180D}'
+        | '\u{180F}' => "a variation selector outside an emoji",
+        '\u{AD}' => "a soft hyphen",
+        '\u{2028}' | '\u{2029}' => "a line or paragraph separator",
+        '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{2800}' => "an invisible filler",
+        '\u{206A}'..='\u{206F}' | '\u{FFF9}'..='\u{FFFB}' | '\u{1D173}'..='\u{1D17A}' => {
+            "an invisible format character"
+        }
+        '\u{E0000}'..='\u{E007F}' => "an invisible tag character",
+        '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' => "a private-use character",
+        '\u{FDD0}'..='\u{FDEF}' | '\u{FFFE}' | '\u{FFFF}' => "not a character",
+        _ => return None,
+    })
+}
+
+/// The text as it may be shown: every hazard replaced by its code point, `<U+202E>`.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for cluster in text.graphemes(true) {
+        if hazard(cluster).is_none() {
+            let marks = cluster.chars().filter(|c| is_combining_mark(*c)).count();
+            if marks <= MAX_MARKS {
+                shown.push_str(cluster);
+                continue;
+            }
+        }
+        spell_out(cluster, &mut shown);
+    }
+    shown
+}
+
+fn spell_out(cluster: &str, shown: &mut String) {
+    let characters: Vec<char> = cluster.chars().collect();
+    let mut marks = 0;
+    for (at, c) in characters.iter().enumerate() {
+        marks += usize::from(is_combining_mark(*c));
+        let hazardous = kind(*c).is_some() && !joins_emoji(&characters, at);
+        if hazardous || (is_combining_mark(*c) && marks > MAX_MARKS) {
+            shown.push_str(&format!("<U+{:04X}>", *c as u32));
+        } else {
+            shown.push(*c);
+        }
+    }
+}
+
+/// The text with everything past ASCII spelled out as well, for terminals that know no more.
+#[must_use]
+pub fn visible_ascii(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        if c.is_ascii() {
+            shown.push(c);
+        } else {
+            shown.push_str(&format!("<U+{:04X}>", c as u32));
+        }
+    }
+    shown
+}
+
+/// The form in which texts are searched and sorted: compatibility-composed and lower case, so
+/// that `É`, `é` and `E` + combining acute meet, on every database alike.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+}
+
+/// What a name looks like to a hasty reader (UTS #39 skeleton): two names with one skeleton
+/// are look-alikes.
+#[must_use]
+pub fn skeleton(text: &str) -> String {
+    unicode_security::skeleton(&folded(text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        field: "Name",
+        characters: 10,
+        bytes: 100,
+    };
+
+    #[test]
+    fn people_count_an_emoji_family_as_one() {
+        assert_eq!(length("👩‍👩‍👧‍👦"), 1);
+        assert_eq!(check("👩‍👩‍👧‍👦 ❤️ 1️⃣ 🇩🇪", LIMITS), Ok(()));
+    }
+
+    #[test]
+    fn hazards_are_refused_by_code_point() {
+        for (text, code) in [
+            ("a\u{1b}[2J", "U+001B"),
+            ("a\u{7}", "U+0007"),
+            ("a\tb", "U+0009"),
+            ("a\nb", "U+000A"),
+            ("a\u{9b}b", "U+009B"),
+            ("a\u{202e}b", "U+202E"),
+            ("a\u{2066}b", "U+2066"),
+            ("a\u{200b}b", "U+200B"),
+            ("a\u{200d}b", "U+200D"),
+            ("a\u{fe0f}b", "U+FE0F"),
+            ("a\u{ad}b", "U+00AD"),
+            ("\u{3164}", "U+3164"),
+            ("\u{e0041}", "U+E0041"),
+            ("a\u{2028}", "U+2028"),
+            ("\u{feff}a", "U+FEFF"),
+        ] {
+            let error = check(text, LIMITS).expect_err(code).to_string();
+            assert!(error.contains(code), "{error}");
+            assert!(
+                !error.chars().any(|c| kind(c).is_some()),
+                "the sentence itself is clean"
+            );
+            assert!(
+                visible(text).contains(&format!("<{code}>")),
+                "{}",
+                visible(text)
+            );
+        }
+    }
+
+    #[test]
+    fn too_long_and_too_many_marks() {
+        assert!(check("1234567890", LIMITS).is_ok());
+        let error = check("12345678901", LIMITS).expect_err("long").to_string();
+        assert_eq!(
+            error,
+            "Name has 11 characters, at most 10 are allowed: shorten it by 1"
+        );
+        let tower = format!("a{}", "\u{301}".repeat(20));
+        assert!(matches!(
+            check(&tower, LIMITS),
+            Err(TextError::TooManyMarks { marks: 20, .. })
+        ));
+        assert!(visible(&tower).contains("<U+0301>"));
+    }
+
+    #[test]
+    fn folding_makes_search_meet_and_skeletons_meet_look_alikes() {
+        assert_eq!(folded("É"), folded("e\u{301}"));
+        assert_eq!(skeleton("аdmin"), skeleton("Admin"));
+        assert_ne!(skeleton("admin"), skeleton("manager"));
+    }
+
+    #[test]
+    fn ascii_spells_out_everything_else() {
+        assert_eq!(visible_ascii("Zoë"), "Zo<U+00EB>");
+    }
+}

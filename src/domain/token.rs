@@ -1,0 +1,296 @@
+//! Tokens: how they are made, recognised and remembered.
+//!
+//! `clv_` + key id (12) + `_` + secret (43) + check (6): base62 digits in the order `0-9A-Za-z`;
+//! the check is CRC-32/ISO-HDLC over all that stands before it. A [`Token`] cannot print itself;
+//! it leaves through [`Token::expose`] alone. Only its [`Digest`] is ever compared or stored in
+//! the clear.
+use std::{fmt, str::FromStr};
+
+use data_encoding::BASE64;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Digest as _;
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PREFIX: &str = "clv_";
+const ID_LENGTH: usize = 12;
+const SECRET_LENGTH: usize = 43;
+const CHECK_LENGTH: usize = 6;
+/// `clv_`, the id, `_`: what is public of a token.
+const PUBLIC_LENGTH: usize = PREFIX.len() + ID_LENGTH + 1;
+/// The length of every token in bytes.
+pub const TOKEN_LENGTH: usize = PUBLIC_LENGTH + SECRET_LENGTH + CHECK_LENGTH;
+
+/// A source of chance: fills the buffer with random bytes.
+pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
+
+/// The public name of a key: 12 base62 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// A new id, drawn uniformly.
+    #[must_use]
+    pub fn draw(chance: Chance<'_>) -> Self {
+        let mut id = String::with_capacity(ID_LENGTH);
+        draw_digits(chance, ID_LENGTH, &mut id);
+        Self(id)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first four characters, typed to confirm a revoke.
+    #[must_use]
+    pub fn start(&self) -> &str {
+        &self.0[..4]
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let fits = text.len() == ID_LENGTH && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAnId)
+        }
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text is not 12 base62 characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key id has 12 characters of 0-9, A-Z and a-z")]
+pub struct NotAnId;
+
+/// A token's text: secret. It has no `Debug` that shows it, and is wiped when dropped.
+pub struct Token {
+    text: SecretString,
+    id: KeyId,
+}
+
+impl Token {
+    /// Makes the token of a key: 43 characters of chance (256 bits) and the check.
+    #[must_use]
+    pub fn mint(id: &KeyId, chance: Chance<'_>) -> Self {
+        // With this capacity the text never moves, so no copy of it stays behind in the heap.
+        let mut text = String::with_capacity(TOKEN_LENGTH);
+        text.push_str(PREFIX);
+        text.push_str(id.as_str());
+        text.push('_');
+        draw_digits(chance, SECRET_LENGTH, &mut text);
+        let check = check_digits(text.as_bytes());
+        text.extend(check.iter().map(|digit| char::from(*digit)));
+        let token = Self {
+            text: SecretString::from(text.as_str()),
+            id: id.clone(),
+        };
+        text.zeroize();
+        token
+    }
+
+    /// Recognises a token by its shape and its check, without asking anyone.
+    ///
+    /// # Errors
+    /// [`Malformed`] for anything that no claviger ever handed out.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let bytes = text.as_bytes();
+        if bytes.len() != TOKEN_LENGTH || !bytes.starts_with(PREFIX.as_bytes()) {
+            return Err(Malformed);
+        }
+        let body = &bytes[PREFIX.len()..];
+        let base62 = |part: &[u8]| part.iter().all(u8::is_ascii_alphanumeric);
+        if !base62(&body[..ID_LENGTH]) || body[ID_LENGTH] != b'_' || !base62(&body[ID_LENGTH + 1..])
+        {
+            return Err(Malformed);
+        }
+        let (before, check) = bytes.split_at(TOKEN_LENGTH - CHECK_LENGTH);
+        if check_digits(before) != check {
+            return Err(Malformed);
+        }
+        let id = text[PREFIX.len()..PREFIX.len() + ID_LENGTH]
+            .parse()
+            .map_err(|_| Malformed)?;
+        Ok(Self {
+            text: SecretString::from(text),
+            id,
+        })
+    }
+
+    /// The key that the token says it belongs to. The digest decides, not this.
+    #[must_use]
+    pub fn key_id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// The digest by which the token is known.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest(sha2::Sha256::digest(self.text.expose_secret().as_bytes()).into())
+    }
+
+    /// The one door through which the text leaves.
+    #[must_use]
+    pub fn expose(&self) -> &SecretString {
+        &self.text
+    }
+
+    /// The token as it may be shown: the public half, the rest as dots.
+    #[must_use]
+    pub fn masked(id: &KeyId, dot: char) -> String {
+        let hidden: String = std::iter::repeat_n(dot, SECRET_LENGTH + CHECK_LENGTH).collect();
+        format!("{PREFIX}{id}_{hidden}")
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}{}_…)", PREFIX, self.id)
+    }
+}
+
+/// The text is no token: wrong shape, or the check does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is no token: its shape or its check digits are wrong")]
+pub struct Malformed;
+
+/// The SHA-256 of a whole token.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// As the store keeps it: base64.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        BASE64.encode(&self.0)
+    }
+
+    /// From the store's form; `None` if it is not 32 bytes of base64.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).ok()?);
+        <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Self)
+    }
+}
+
+impl PartialEq for Digest {
+    /// In constant time: a digest's first wrong byte must not show in how long this takes.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+/// Draws base62 digits uniformly: a byte of 248 and more would favour the first digits, and is
+/// thrown away.
+fn draw_digits(chance: Chance<'_>, count: usize, text: &mut String) {
+    let mut bytes = Zeroizing::new([0_u8; 64]);
+    let mut left = count;
+    while left > 0 {
+        chance(bytes.as_mut_slice());
+        for byte in bytes.iter().filter(|byte| **byte < 248).take(left) {
+            text.push(char::from(DIGITS[usize::from(byte % 62)]));
+            left -= 1;
+        }
+    }
+}
+
+/// CRC-32 as a base62 number of six digits, padded with zeros.
+fn check_digits(before: &[u8]) -> [u8; CHECK_LENGTH] {
+    let mut number = crc32fast::hash(before);
+    let mut digits = [b'0'; CHECK_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(number % 62) as usize];
+        number /= 62;
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counting() -> impl FnMut(&mut [u8]) {
+        let mut next = 0_u8;
+        move |buffer| {
+            for byte in buffer {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fixed_vector() {
+        let mut chance = counting();
+        let id = KeyId::draw(&mut chance);
+        assert_eq!(id.as_str(), "0123456789AB");
+        let token = Token::mint(&id, &mut chance);
+        let text = token.expose().expose_secret();
+        assert_eq!(
+            &text[..60],
+            "clv_0123456789AB_23456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi"
+        );
+        assert_eq!(text.len(), TOKEN_LENGTH);
+        // The check, worked out by another CRC-32 than ours: Python's zlib.
+        assert_eq!(&text[60..], "2Xczds");
+        assert_eq!(format!("{token:?}"), "Token(clv_0123456789AB_…)");
+    }
+
+    #[test]
+    fn minted_tokens_are_recognised_and_every_typo_is_refused() {
+        let mut chance = counting();
+        let id = KeyId::draw(&mut chance);
+        let token = Token::mint(&id, &mut chance);
+        let text = token.expose().expose_secret().to_owned();
+        assert_eq!(Token::parse(&text).expect("ours").digest(), token.digest());
+        for at in 0..text.len() {
+            let mut typo = text.clone().into_bytes();
+            typo[at] = if typo[at] == b'z' { b'y' } else { b'z' };
+            assert!(
+                Token::parse(&String::from_utf8(typo).expect("ascii")).is_err(),
+                "at {at}"
+            );
+        }
+        for bad in [
+            "",
+            "clv_",
+            &text[1..],
+            &format!("{text} "),
+            &text.replace('_', "-"),
+            "é",
+        ] {
+            assert!(Token::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digits_are_uniform() {
+        let mut counts = [0_u32; 62];
+        let mut text = String::new();
+        draw_digits(&mut counting(), 62 * 400, &mut text);
+        for byte in text.bytes() {
+            counts[DIGITS.iter().position(|d| *d == byte).expect("a digit")] += 1;
+        }
+        assert!(counts.iter().all(|count| *count == 400), "{counts:?}");
+    }
+}
