@@ -1,1 +1,2 @@
+//! The program's door.
 fn main() {}

@@ -14,7 +14,6 @@ use super::{
     key::{Draft, Key, RevokeReason},
     moment::Moment,
     text::visible,
-    token::KeyId,
 };
 
 /// Who made a change: the operating system's user, and from which address they came.
@@ -49,11 +48,13 @@ pub enum Change {
     Copied,
     /// Its token was asked for, to be shown.
     Revealed,
+    /// The workspace got another label.
+    Relabelled,
 }
 
 impl Change {
     /// All kinds of change.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Created,
         Self::Edited,
         Self::Disabled,
@@ -61,6 +62,7 @@ impl Change {
         Self::Revoked,
         Self::Copied,
         Self::Revealed,
+        Self::Relabelled,
     ];
 
     /// The word in the audit log: `key.created`.
@@ -74,6 +76,7 @@ impl Change {
             Self::Revoked => "key.revoked",
             Self::Copied => "key.copied",
             Self::Revealed => "key.revealed",
+            Self::Relabelled => "workspace.relabelled",
         }
     }
 
@@ -93,10 +96,10 @@ pub struct EventDraft {
     pub actor: Actor,
     /// What was done.
     pub change: Change,
-    /// To which key.
-    pub key_id: KeyId,
-    /// What that key was called at that time.
-    pub key_name: String,
+    /// To what: a key's id, or `workspace`.
+    pub subject_id: String,
+    /// What it was called at that time.
+    pub subject_name: String,
     /// What was and what is, as JSON.
     pub details: String,
 }
@@ -109,9 +112,23 @@ impl EventDraft {
             at,
             actor: actor.clone(),
             change,
-            key_id: key.id.clone(),
-            key_name: key.name().to_owned(),
+            subject_id: key.id.to_string(),
+            subject_name: key.name().to_owned(),
             details: details.json(key).to_string(),
+        }
+    }
+
+    /// The event of a workspace that gets another label.
+    #[must_use]
+    pub fn relabelled(at: Moment, actor: &Actor, before: &str, after: &str) -> Self {
+        Self {
+            at,
+            actor: actor.clone(),
+            change: Change::Relabelled,
+            subject_id: "workspace".to_owned(),
+            subject_name: before.to_owned(),
+            details: json!({ "before": { "label": before }, "after": { "label": after } })
+                .to_string(),
         }
     }
 }
@@ -212,8 +229,8 @@ pub fn chain(previous: &str, sequence: i64, event: &EventDraft) -> String {
         &event.actor.name,
         &from,
         event.change.word(),
-        event.key_id.as_str(),
-        &event.key_name,
+        &event.subject_id,
+        &event.subject_name,
         &event.details,
     ])
 }
@@ -239,8 +256,8 @@ mod tests {
                 from: None,
             },
             change: Change::Created,
-            key_id: "0123456789AB".parse().expect("id"),
-            key_name: "ab".into(),
+            subject_id: "0123456789AB".into(),
+            subject_name: "ab".into(),
             details: "c".into(),
         }
     }
@@ -259,9 +276,9 @@ mod tests {
         change(|e| e.actor.name = "bob@gw1".into());
         change(|e| e.actor.from = Some([10, 0, 0, 1].into()));
         change(|e| e.change = Change::Edited);
-        change(|e| e.key_id = "0123456789AC".parse().expect("id"));
+        change(|e| e.subject_id = "0123456789AC".into());
         change(|e| {
-            e.key_name = "a".into();
+            e.subject_name = "a".into();
             e.details = "bc".into();
         });
         for other in others {

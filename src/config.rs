@@ -1,0 +1,263 @@
+//! What was asked for: flags, the environment, the configuration file, in this order.
+//!
+//! It knows where things are, and opens none of them but its own file. A database URL is kept as
+//! a secret, since it may hold a password, and never shows itself. To add a setting, add it to
+//! [`ConfigFile`] and say in the README what it does.
+use std::{env, fs, io, path::PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::domain::text::visible;
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL URL.
+    Server(SecretString),
+}
+
+/// What was wrong with what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No home folder.
+    #[error(
+        "HOME is not set, so there is no place for the database: set HOME, or name a database with --database sqlite:PATH"
+    )]
+    NoHome,
+    /// A database URL that is none.
+    #[error("{0} is no database: write sqlite:PATH or postgres://USER@HOST:PORT/NAME")]
+    BadDatabase(String),
+    /// The configuration file cannot be read.
+    #[error("{path} cannot be read ({why})")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The configuration file says something that is not known.
+    #[error("{path} is not understood: {why}")]
+    BadFile {
+        /// The file.
+        path: String,
+        /// Where and why.
+        why: String,
+    },
+}
+
+/// The configuration file, `config.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The database, when neither `--database` nor `CLAVIGER_DATABASE_URL` names one.
+    pub database: Option<String>,
+    /// Whether a copy may go through the terminal (OSC 52); true if not said.
+    pub osc52: Option<bool>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the database is.
+    pub location: Location,
+    /// Where the master key is: a path that systemd gave, that was named, or the default.
+    pub master_key: MasterKeyPath,
+    /// Whether a copy may go through the terminal (OSC 52).
+    pub osc52: bool,
+}
+
+/// Where the master key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeyPath {
+    /// In systemd's credentials directory.
+    Credential(PathBuf),
+    /// In this file.
+    File(PathBuf),
+    /// There is no home folder, and nothing was named.
+    Nowhere,
+}
+
+/// The environment, as a function, so that a test can be one.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The variables of this process; an empty one counts as not set.
+#[must_use]
+pub fn process_variable(name: &str) -> Option<String> {
+    env::var_os(name)?
+        .into_string()
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
+impl Config {
+    /// Gathers what was asked for; `database` is the flag.
+    ///
+    /// # Errors
+    /// [`ConfigError`], each naming what to do.
+    pub fn gather(database: Option<&str>, variables: Variables<'_>) -> Result<Self, ConfigError> {
+        let folder = folder(variables, "XDG_CONFIG_HOME", ".config");
+        let file = match &folder {
+            Some(folder) => read_file(&folder.join("config.toml"))?,
+            None => ConfigFile::default(),
+        };
+        let named = database
+            .map(str::to_owned)
+            .or_else(|| variables("CLAVIGER_DATABASE_URL"));
+        let location = match named.or(file.database) {
+            Some(url) => parse_location(&url)?,
+            None => {
+                let data = self::folder(variables, "XDG_DATA_HOME", ".local/share");
+                Location::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
+            }
+        };
+        let master_key = if let Some(credentials) = variables("CREDENTIALS_DIRECTORY")
+            && PathBuf::from(&credentials).join("master-key").exists()
+        {
+            MasterKeyPath::Credential(PathBuf::from(credentials).join("master-key"))
+        } else if let Some(path) = variables("CLAVIGER_MASTER_KEY_FILE") {
+            MasterKeyPath::File(PathBuf::from(path))
+        } else {
+            folder.map_or(MasterKeyPath::Nowhere, |f| {
+                MasterKeyPath::File(f.join("master-key"))
+            })
+        };
+        let switched_off = variables("CLAVIGER_OSC52").is_some_and(|value| value == "off");
+        Ok(Self {
+            location,
+            master_key,
+            osc52: !switched_off && file.osc52.unwrap_or(true),
+        })
+    }
+}
+
+/// `$XDG_…/claviger`, or the default below HOME; relative paths there are to be ignored
+/// (XDG Base Directory Specification 0.8).
+fn folder(variables: Variables<'_>, variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    variables(variable)
+        .and_then(absolute)
+        .or_else(|| Some(variables("HOME").and_then(absolute)?.join(below_home)))
+        .map(|folder| folder.join("claviger"))
+}
+
+fn read_file(path: &std::path::Path) -> Result<ConfigFile, ConfigError> {
+    let shown = visible(&path.to_string_lossy());
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
+        // A configuration folder of somebody else, as under `sudo -u`: as good as none.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(ConfigFile::default());
+        }
+        Err(error) => {
+            return Err(ConfigError::Unreadable {
+                path: shown,
+                why: error.to_string(),
+            });
+        }
+    };
+    toml::from_str(&text).map_err(|error| {
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        ConfigError::BadFile {
+            path: shown,
+            why: format!("line {line}: {}", visible(error.message())),
+        }
+    })
+}
+
+fn parse_location(url: &str) -> Result<Location, ConfigError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Location::Server(SecretString::from(url)));
+    }
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"));
+    match path {
+        Some(path) if !path.is_empty() && path != ":memory:" => Ok(Location::File(path.into())),
+        Some(_) => Err(ConfigError::BadDatabase(visible(url))),
+        // What stands before the colon is no secret; what stands after it may be.
+        None => {
+            let secret = url.contains(['@', '?']);
+            let shown = url.split(':').next().filter(|_| secret).unwrap_or(url);
+            Err(ConfigError::BadDatabase(visible(shown)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather(flag: Option<&str>, set: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = |name: &str| {
+            set.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Config::gather(flag, &variables)
+    }
+
+    fn file(config: &Config) -> &std::path::Path {
+        match &config.location {
+            Location::File(path) => path,
+            Location::Server(_) => panic!("a file was expected"),
+        }
+    }
+
+    #[test]
+    fn the_flag_comes_before_the_environment_and_that_before_the_default() {
+        let home = [("HOME", "/nowhere/home")];
+        let default = gather(None, &home).expect("a default");
+        assert_eq!(
+            file(&default).to_str(),
+            Some("/nowhere/home/.local/share/claviger/claviger.db")
+        );
+        assert_eq!(
+            default.master_key,
+            MasterKeyPath::File("/nowhere/home/.config/claviger/master-key".into())
+        );
+        let both = [
+            ("HOME", "/nowhere"),
+            ("CLAVIGER_DATABASE_URL", "sqlite:/a.db"),
+        ];
+        assert_eq!(
+            file(&gather(None, &both).expect("a")).to_str(),
+            Some("/a.db")
+        );
+        assert_eq!(
+            file(&gather(Some("sqlite:/b.db"), &both).expect("b")).to_str(),
+            Some("/b.db")
+        );
+        let xdg = [("XDG_DATA_HOME", "/d"), ("XDG_CONFIG_HOME", "/c")];
+        assert_eq!(
+            file(&gather(None, &xdg).expect("xdg")).to_str(),
+            Some("/d/claviger/claviger.db")
+        );
+    }
+
+    #[test]
+    fn without_a_home_a_named_database_is_enough() {
+        assert_eq!(gather(None, &[]).err(), Some(ConfigError::NoHome));
+        assert_eq!(
+            gather(None, &[("HOME", "relative")]).err(),
+            Some(ConfigError::NoHome)
+        );
+        let named = gather(Some("sqlite:/a.db"), &[]).expect("named");
+        assert_eq!(named.master_key, MasterKeyPath::Nowhere);
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for url in ["mysql://u:hunter2@h/d", "postgres:/u:hunter2@h"] {
+            let error = gather(Some(url), &[]).expect_err("refused").to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let config = gather(Some("postgres://u:hunter2@h/d"), &[]).expect("a server");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

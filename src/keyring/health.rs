@@ -1,0 +1,130 @@
+//! What can be told about a keyring's soundness: for `doctor` and `audit verify`.
+use super::{Keyring, KeyringError};
+use crate::{
+    domain::{audit, moment::Moment},
+    vault::{MasterKey, VaultError},
+};
+
+/// How many events are read at a time.
+const BATCH: i64 = 500;
+
+/// What `doctor` finds out here; an empty list means that nothing is wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    /// What the database says of its own pages.
+    pub complaints: Vec<String>,
+    /// Why the master key cannot be used, if it cannot; `None` also where none is needed yet.
+    pub master_key: Option<VaultError>,
+    /// Whether tokens are sealed already, so that the master key must be there.
+    pub sealed: bool,
+    /// The newest event, if it lies in the future: the clock was set back.
+    pub future_event: Option<Moment>,
+    /// Why the audit log does not hold, if it does not.
+    pub audit: Option<KeyringError>,
+    /// A key that cannot be read, if there is one.
+    pub keys: Option<KeyringError>,
+}
+
+/// An audit log that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// How many events there are.
+    pub events: i64,
+    /// The hash of the newest one.
+    pub head: String,
+}
+
+impl Keyring {
+    /// Looks at everything that can be looked at without changing anything.
+    ///
+    /// # Errors
+    /// The store's, if it cannot be read at all.
+    pub async fn health(&self) -> Result<Health, KeyringError> {
+        let stored = self.store.data_key().await?;
+        let master_key = match (&stored, MasterKey::load(&self.master_key)) {
+            (None, Err(VaultError::Missing { .. })) => None,
+            (_, Err(error)) => Some(error),
+            (None, Ok(_)) => None,
+            (Some(_), Ok(_)) => match self.data_key().await {
+                Err(KeyringError::Vault(error)) => Some(error),
+                _ => None,
+            },
+        };
+        let newest = self.store.newest_moment().await?;
+        Ok(Health {
+            complaints: self.store.complaints().await?,
+            master_key,
+            sealed: stored.is_some(),
+            future_event: newest.filter(|at| at.millis() > self.now().millis() + 60_000),
+            audit: self.verify().await.err(),
+            keys: self.read_every_key().await.err(),
+        })
+    }
+
+    /// Follows the chain of events from the first to the newest.
+    ///
+    /// # Errors
+    /// [`KeyringError::BrokenChain`] with the first event that does not hold; the store's.
+    pub async fn verify(&self) -> Result<Verified, KeyringError> {
+        // Read before the events: what is recorded meanwhile comes after it.
+        let workspace = self.store.workspace().await?;
+        let mut previous = audit::genesis(&workspace.uuid);
+        let mut sequence = 0;
+        loop {
+            let events = self.store.events_after(sequence, BATCH).await?;
+            if events.is_empty() {
+                break;
+            }
+            for event in events {
+                let broken = |why| {
+                    Err(KeyringError::BrokenChain {
+                        sequence: sequence + 1,
+                        why,
+                    })
+                };
+                if event.sequence != sequence + 1 {
+                    return broken("it is missing");
+                }
+                if event.previous_hash != previous {
+                    return broken("it does not follow the event before it");
+                }
+                if audit::chain(&previous, event.sequence, &event.draft) != event.hash {
+                    return broken("it was changed after it was recorded");
+                }
+                if event.sequence == workspace.epoch && event.hash != workspace.chain_head {
+                    return broken("it is not the event that the workspace ended with");
+                }
+                sequence = event.sequence;
+                previous = event.hash;
+            }
+        }
+        if sequence < workspace.epoch {
+            return Err(KeyringError::BrokenChain {
+                sequence: sequence + 1,
+                why: "it is missing",
+            });
+        }
+        Ok(Verified {
+            events: sequence,
+            head: previous,
+        })
+    }
+
+    async fn read_every_key(&self) -> Result<(), KeyringError> {
+        use super::{Direction, Filter, PageRequest, Sort};
+        let mut direction = Direction::First;
+        loop {
+            let request = PageRequest {
+                filter: Filter::default(),
+                sort: Sort::NEWEST,
+                direction,
+                limit: 500,
+                now: self.now(),
+            };
+            match self.store.page(&request).await?.pop() {
+                Some(last) => direction = Direction::After(last.cursor),
+                None => return Ok(()),
+            }
+        }
+    }
+}

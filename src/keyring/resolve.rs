@@ -1,0 +1,47 @@
+//! What a person means by KEY: a full id, else an exact name, else the beginning of an id.
+use super::{Keyring, KeyringError};
+use crate::domain::{key::Key, text::visible, token::KeyId};
+
+/// How many keys are listed when several are meant.
+pub(super) const MOST_LISTED: usize = 20;
+/// The shortest beginning of an id that names a key.
+const SHORTEST_START: usize = 4;
+
+impl Keyring {
+    /// The one key that is meant by a text.
+    ///
+    /// # Errors
+    /// [`KeyringError::NoSuchKey`], [`KeyringError::Ambiguous`] with the keys that it could
+    /// mean; the store's.
+    pub async fn resolve(&self, text: &str) -> Result<Key, KeyringError> {
+        if let Ok(id) = text.parse::<KeyId>()
+            && let Some(key) = self.store.key(&id).await?
+        {
+            return Ok(key);
+        }
+        let most = i64::try_from(MOST_LISTED + 1).unwrap_or(i64::MAX);
+        let named = self.store.keys_named(text, most).await?;
+        if !named.is_empty() {
+            return only_one(text, named);
+        }
+        let is_start = (SHORTEST_START..=12).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let started = if is_start {
+            self.store.keys_starting(text, most).await?
+        } else {
+            Vec::new()
+        };
+        only_one(text, started)
+    }
+}
+
+fn only_one(text: &str, mut keys: Vec<Key>) -> Result<Key, KeyringError> {
+    match keys.len() {
+        0 => Err(KeyringError::NoSuchKey(visible(text))),
+        1 => Ok(keys.remove(0)),
+        _ => Err(KeyringError::Ambiguous {
+            text: visible(text),
+            keys,
+        }),
+    }
+}

@@ -1,0 +1,155 @@
+//! The edge to this machine: the clock, chance, who sits there, and what the process may leak.
+//!
+//! The only file that asks the system for the time or for randomness; everybody else gets a
+//! [`Machine`], which in tests stands still. It must not decide anything.
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
+
+use nix::{
+    sys::{
+        prctl,
+        resource::{Resource, setrlimit},
+    },
+    unistd::{Uid, User, gethostname},
+};
+
+use crate::domain::{audit::Actor, moment::Moment, text::visible};
+
+type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
+type Chance = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// This machine, as far as claviger needs one.
+#[derive(Clone)]
+pub struct Machine {
+    clock: Clock,
+    chance: Chance,
+    actor: Actor,
+}
+
+impl Machine {
+    /// The real one: the system's clock and randomness, and the user who runs this process.
+    #[must_use]
+    pub fn real() -> Self {
+        Self {
+            clock: Arc::new(system_time),
+            chance: Arc::new(system_randomness),
+            actor: system_user(),
+        }
+    }
+
+    /// One whose clock stands still and whose chance repeats itself, for tests and pictures.
+    #[must_use]
+    pub fn fixed(now: Moment, actor: &str) -> Self {
+        let counter = Mutex::new(0_u64);
+        let chance = move |buffer: &mut [u8]| {
+            use sha2::Digest as _;
+            let mut counter = counter
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            for chunk in buffer.chunks_mut(32) {
+                *counter += 1;
+                let block = sha2::Sha256::digest(counter.to_be_bytes());
+                chunk.copy_from_slice(&block[..chunk.len()]);
+            }
+        };
+        Self {
+            clock: Arc::new(move || now),
+            chance: Arc::new(chance),
+            actor: Actor {
+                name: actor.to_owned(),
+                from: None,
+            },
+        }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        (self.clock)()
+    }
+
+    /// Fills a buffer with random bytes.
+    pub fn fill(&self, buffer: &mut [u8]) {
+        (self.chance)(buffer);
+    }
+
+    /// Random bytes in hexadecimal, for ids that are no secrets.
+    #[must_use]
+    pub fn draw_hex(&self, bytes: usize) -> String {
+        let mut buffer = vec![0; bytes];
+        self.fill(&mut buffer);
+        data_encoding::HEXLOWER.encode(&buffer)
+    }
+
+    /// Who makes the changes of this process.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Machine({})", self.actor)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock"
+)]
+fn system_time() -> Moment {
+    Moment::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that draws randomness"
+)]
+fn system_randomness(buffer: &mut [u8]) {
+    // Without randomness no key may be made; going on in any way would be worse than ending.
+    getrandom::fill(buffer).expect("the system has no randomness to give");
+}
+
+/// `alice@gw1`, by the effective user id, not by what the environment claims.
+fn system_user() -> Actor {
+    let uid = Uid::effective();
+    let user = User::from_uid(uid)
+        .ok()
+        .flatten()
+        .map_or_else(|| uid.to_string(), |user| user.name);
+    let host = gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default();
+    let host = host.split('.').next().unwrap_or_default();
+    let name = if host.is_empty() {
+        user
+    } else {
+        format!("{user}@{host}")
+    };
+    let from = std::env::var("SSH_CONNECTION")
+        .ok()
+        .and_then(|ssh| ssh.split(' ').next()?.parse::<IpAddr>().ok());
+    Actor {
+        name: visible(&name),
+        from,
+    }
+}
+
+/// Keeps secrets in this process's memory out of core dumps and away from debuggers of the same
+/// user. What the system refuses is left as it is: `doctor` tells.
+pub fn harden() {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = prctl::set_dumpable(false);
+}
+
+/// Whether a crash of this process could write its memory to a file.
+#[must_use]
+pub fn may_dump_core() -> bool {
+    prctl::get_dumpable().unwrap_or(true)
+        || nix::sys::resource::getrlimit(Resource::RLIMIT_CORE).is_ok_and(|(soft, _)| soft > 0)
+}

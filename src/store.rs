@@ -1,0 +1,102 @@
+//! The store: one type over SQLite and PostgreSQL, and the only place that knows SQL.
+//!
+//! A verb holds its SQL once, and [`with_pool!`] runs that same body on whichever database is
+//! open. Every change raises the epoch first, writes its audit events, and commits all of it in
+//! one transaction ([`change::ChangeTransaction`]). A row becomes a domain value only through the
+//! domain's own doors; one that cannot is [`StoreError::Corrupt`], never a panic and never an
+//! allow. To add a verb: put it into the file of its subject, columns named, affected rows
+//! checked.
+mod audit;
+mod change;
+mod decisions;
+mod dialect;
+mod error;
+mod keys;
+mod open;
+mod pages;
+mod rows;
+mod workspace;
+
+use std::{fmt, path::PathBuf};
+
+pub use error::StoreError;
+pub use keys::{NewKey, NewToken};
+pub use open::{Fresh, Opened};
+pub use pages::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField};
+use sqlx::{PgPool, SqlitePool};
+pub use workspace::{DataKey, SealedToken, Workspace};
+
+/// Where a store is, in a form that may be shown: never with a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database: `postgres://host:port/name`, without user and password.
+    Server(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(&crate::domain::text::visible(&path.to_string_lossy())),
+            Self::Server(server) => f.write_str(&crate::domain::text::visible(server)),
+        }
+    }
+}
+
+/// An open store. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    place: Place,
+    read_only: bool,
+}
+
+#[derive(Clone)]
+enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// Runs one body on whichever pool is open; the body is the same text for both databases.
+macro_rules! with_pool {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match &$store.pool {
+            $crate::store::Pool::Sqlite($pool) => $body.map_err(|error| $store.fault(&error)),
+            $crate::store::Pool::Postgres($pool) => $body.map_err(|error| $store.fault(&error)),
+        }
+    };
+}
+use with_pool;
+
+impl Store {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether it was opened from a file or a disk that cannot be written.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Closes the connections; what was committed is on disk already.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    fn fault(&self, error: &sqlx::Error) -> StoreError {
+        StoreError::from_sqlx(&self.place, error)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.place)
+    }
+}

@@ -1,0 +1,140 @@
+//! The transaction of a change: the epoch first, the events in the chain, one commit.
+//!
+//! Raising the epoch first takes the write lock on SQLite (`BEGIN IMMEDIATE`: a transaction that
+//! reads before it writes fails at once with code 517, whatever the busy timeout) and the row
+//! lock on PostgreSQL, so changes stand in one order on both. Dropped without a commit, it rolls
+//! back and nothing of it was ever there.
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use super::{Pool, Store, StoreError};
+use crate::domain::audit::{self, EventDraft};
+
+/// A change under way.
+pub(super) struct ChangeTransaction<'a> {
+    pub store: &'a Store,
+    pub transaction: AnyTransaction,
+    next_sequence: i64,
+    chain_head: String,
+}
+
+pub(super) enum AnyTransaction {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs one body on whichever connection the transaction holds.
+macro_rules! with_connection {
+    ($change:expr, $connection:ident => $body:expr) => {{
+        let store = $change.store;
+        match &mut $change.transaction {
+            $crate::store::change::AnyTransaction::Sqlite(transaction) => {
+                let $connection = &mut **transaction;
+                $body.map_err(|error| store.fault(&error))
+            }
+            $crate::store::change::AnyTransaction::Postgres(transaction) => {
+                let $connection = &mut **transaction;
+                $body.map_err(|error| store.fault(&error))
+            }
+        }
+    }};
+}
+/// Runs a statement in the transaction; answers the number of rows that it touched.
+macro_rules! execute {
+    ($change:expr, $query:expr) => {
+        $crate::store::change::with_connection!($change, connection => {
+            $query.execute(connection).await.map(|done| done.rows_affected())
+        })
+    };
+}
+pub(super) use {execute, with_connection};
+
+impl Store {
+    /// Begins a change that will record so many events.
+    pub(super) async fn begin_change(
+        &self,
+        events: usize,
+    ) -> Result<ChangeTransaction<'_>, StoreError> {
+        if self.read_only {
+            return Err(StoreError::ReadOnly(self.place.to_string()));
+        }
+        let mut change = self.begin_write().await?;
+        let events = i64::try_from(events).unwrap_or(i64::MAX);
+        let (epoch, head): (i64, String) = with_connection!(change, connection => sqlx::query_as(
+            "UPDATE workspace SET epoch = epoch + $1 WHERE id = 1 RETURNING epoch, chain_head",
+        )
+        .bind(events)
+        .fetch_one(connection)
+        .await)?;
+        change.next_sequence = epoch - events + 1;
+        change.chain_head = head;
+        Ok(change)
+    }
+
+    /// Begins a write that is no change: it raises no epoch and records no event.
+    pub(super) async fn begin_write(&self) -> Result<ChangeTransaction<'_>, StoreError> {
+        let fault = |error: sqlx::Error| self.fault(&error);
+        let transaction = match &self.pool {
+            Pool::Sqlite(pool) => {
+                AnyTransaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?)
+            }
+            Pool::Postgres(pool) => AnyTransaction::Postgres(pool.begin().await.map_err(fault)?),
+        };
+        Ok(ChangeTransaction {
+            store: self,
+            transaction,
+            next_sequence: 0,
+            chain_head: String::new(),
+        })
+    }
+}
+
+impl ChangeTransaction<'_> {
+    /// Writes an event as the next link of the chain.
+    pub async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
+        let sequence = self.next_sequence;
+        let hash = audit::chain(&self.chain_head, sequence, event);
+        execute!(
+            self,
+            sqlx::query(
+                "INSERT INTO audit_events (sequence, at, actor, actor_from, change, subject_id, \
+             subject_name, details, previous_hash, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            )
+            .bind(sequence)
+            .bind(event.at.millis())
+            .bind(event.actor.name.as_str())
+            .bind(event.actor.from.map(|address| address.to_string()))
+            .bind(event.change.word())
+            .bind(event.subject_id.as_str())
+            .bind(event.subject_name.as_str())
+            .bind(event.details.as_str())
+            .bind(self.chain_head.as_str())
+            .bind(hash.as_str())
+        )?;
+        self.next_sequence += 1;
+        self.chain_head = hash;
+        Ok(())
+    }
+
+    /// Stores the chain's new head and commits: from here on the change is made.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        execute!(
+            self,
+            sqlx::query("UPDATE workspace SET chain_head = $1 WHERE id = 1",)
+                .bind(self.chain_head.as_str())
+        )?;
+        self.commit_write().await
+    }
+
+    /// Commits a write that is no change.
+    pub async fn commit_write(self) -> Result<(), StoreError> {
+        let committed = match self.transaction {
+            AnyTransaction::Sqlite(transaction) => transaction.commit().await,
+            AnyTransaction::Postgres(transaction) => transaction.commit().await,
+        };
+        committed.map_err(|error| match error {
+            sqlx::Error::Io(_) => StoreError::Uncertain(self.store.place.to_string()),
+            other => self.store.fault(&other),
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What decisions read, and the uses they leave behind.
+//!
+//! A credential is found by the key id that its token names and then compared by digest in
+//! constant time. Uses are no changes: they raise no epoch, record no event, and may be lost
+//! without harm; whoever writes them does it after the decision is out.
+use super::{
+    Store, StoreError,
+    change::execute,
+    rows::{KeyRow, key_columns},
+    with_pool,
+};
+use crate::domain::{
+    decision::Credential,
+    key::LastUse,
+    token::{Digest, KeyId, Token},
+};
+
+impl Store {
+    /// What the presented token turns out to be.
+    ///
+    /// # Errors
+    /// The store's faults and [`StoreError::Corrupt`]: neither is ever an allow.
+    pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
+        let id = token.key_id();
+        let found: Option<(String,)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT digest FROM tokens WHERE key_id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        let Some((digest,)) = found else {
+            return self.buried(token).await;
+        };
+        let digest = Digest::decode(&digest)
+            .ok_or_else(|| StoreError::corrupt("tokens", "digest", id.as_str()))?;
+        if digest != token.digest() {
+            return Ok(Credential::Unknown);
+        }
+        let row: Option<KeyRow> = with_pool!(self, pool => sqlx::query_as(
+            concat!("SELECT ", key_columns!(), " FROM keys WHERE id = $1"),
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        match row {
+            Some(row) => Ok(Credential::Known(Box::new(row.into_rules()?))),
+            // Revoked between the two reads.
+            None => self.buried(token).await,
+        }
+    }
+
+    async fn buried(&self, token: &Token) -> Result<Credential, StoreError> {
+        let id = token.key_id();
+        let stone: Option<(String,)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT digest FROM tombstones WHERE key_id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        let Some((digest,)) = stone else {
+            return Ok(Credential::Unknown);
+        };
+        let digest = Digest::decode(&digest)
+            .ok_or_else(|| StoreError::corrupt("tombstones", "digest", id.as_str()))?;
+        let known = digest == token.digest();
+        Ok(if known {
+            Credential::Revoked(id.clone())
+        } else {
+            Credential::Unknown
+        })
+    }
+
+    /// Records allowed uses, all in one transaction. An older use never overwrites a newer one.
+    ///
+    /// # Errors
+    /// The store's faults; the decisions stand all the same.
+    pub async fn record_uses(&self, uses: &[(KeyId, LastUse)]) -> Result<(), StoreError> {
+        if self.read_only {
+            return Err(StoreError::ReadOnly(self.place.to_string()));
+        }
+        let mut write = self.begin_write().await?;
+        for (id, usage) in uses {
+            execute!(
+                write,
+                sqlx::query(
+                    "UPDATE keys SET last_used_at = $1, last_used_from = $2 \
+                 WHERE id = $3 AND coalesce(last_used_at, 0) <= $1",
+                )
+                .bind(usage.at.millis())
+                .bind(usage.from.map(|address| address.to_string()))
+                .bind(id.as_str())
+            )?;
+        }
+        write.commit_write().await
+    }
+}

@@ -1,0 +1,26 @@
+//! What one of the two databases must have of its own, with its reason.
+//!
+//! Everything else stands once, in `migrations/` and in the verbs. Each statement here may run
+//! again on a store that has it already.
+
+/// Marks a SQLite file as ours: "clvg".
+pub const APPLICATION_ID: i64 = 0x636c_7667;
+
+/// The triggers keep the audit log append-only; the databases share no way to write one.
+pub const SQLITE: &[&str] = &[
+    "CREATE TRIGGER IF NOT EXISTS audit_events_keep BEFORE UPDATE ON audit_events \
+     BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
+    "CREATE TRIGGER IF NOT EXISTS audit_events_stay BEFORE DELETE ON audit_events \
+     BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
+];
+
+/// PostgreSQL needs a collation named to sort by bytes as SQLite does, so that an order, and a
+/// cursor into it, means the same on both.
+pub const POSTGRES: &[&str] = &[
+    "ALTER TABLE keys ALTER COLUMN name_sort TYPE TEXT COLLATE \"C\"",
+    "ALTER TABLE keys ALTER COLUMN access_sort TYPE TEXT COLLATE \"C\"",
+    "CREATE OR REPLACE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS \
+     'BEGIN RAISE EXCEPTION ''audit events are append-only''; END'",
+    "CREATE OR REPLACE TRIGGER audit_events_keep BEFORE UPDATE OR DELETE OR TRUNCATE \
+     ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_events_append_only()",
+];

@@ -1,0 +1,363 @@
+//! Keys: making, reading, editing, switching and revoking them.
+//!
+//! Every change takes its audit event and writes both in one transaction. An edit, a switch and
+//! a revoke name the revision that they were decided on; if the key is no longer at it, nothing
+//! is changed and the answer is [`StoreError::Conflict`].
+use super::{
+    Store, StoreError,
+    change::{ChangeTransaction, execute},
+    rows::{KeyRow, key_columns},
+    with_pool,
+};
+use crate::domain::{
+    allowlist::AllowList,
+    audit::EventDraft,
+    key::{AgentName, Draft, Key, Revision, RevokeReason},
+    moment::Moment,
+    text,
+    token::{Digest, KeyId},
+};
+
+/// How many characters of a sorted text are kept; see the migration.
+const SORTED_CHARACTERS: usize = 200;
+
+/// A key that is about to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// Its id.
+    pub id: KeyId,
+    /// The agent whose data it opens.
+    pub agent: AgentName,
+    /// What people decided about it.
+    pub draft: Draft,
+    /// When it is made.
+    pub created_at: Moment,
+}
+
+/// The token of a key that is about to be made, sealed already.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// By what it is known.
+    pub digest: Digest,
+    /// The data key that it is sealed with.
+    pub data_key_id: String,
+    /// The sealed token, base64.
+    pub sealed: String,
+}
+
+impl Store {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// The store's faults; an id that is taken is one of them.
+    pub async fn create_key(
+        &self,
+        key: &NewKey,
+        token: &NewToken,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        let (origin, network_count) = origin(&key.draft.allow);
+        let folded = Folded::of(&key.id, &key.draft);
+        execute!(change, sqlx::query(
+            "INSERT INTO keys (id, sequence, agent, name, description, origin, network_count, \
+             created_at, expires_at, revision, name_sort, name_skeleton, search_text, access_sort) \
+             SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12 \
+             FROM keys",
+        )
+        .bind(key.id.as_str())
+        .bind(key.agent.as_str())
+        .bind(key.draft.name.as_str())
+        .bind(key.draft.description.as_str())
+        .bind(origin)
+        .bind(network_count)
+        .bind(key.created_at.millis())
+        .bind(key.draft.expires_at.map(Moment::millis))
+        .bind(folded.name_sort)
+        .bind(folded.name_skeleton)
+        .bind(folded.search_text)
+        .bind(folded.access_sort))?;
+        execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO tokens (key_id, digest, data_key_id, sealed) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(key.id.as_str())
+            .bind(token.digest.encoded())
+            .bind(token.data_key_id.as_str())
+            .bind(token.sealed.as_str())
+        )?;
+        insert_sets(&mut change, &key.id, &key.draft).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// A key by its id.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn key(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
+        let row: Option<KeyRow> = with_pool!(self, pool => sqlx::query_as(
+            concat!("SELECT ", key_columns!(), " FROM keys WHERE id = $1"),
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        row.map(KeyRow::into_key).transpose()
+    }
+
+    /// The keys with exactly this name, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// As for [`Store::key`].
+    pub async fn keys_named(&self, name: &str, limit: i64) -> Result<Vec<Key>, StoreError> {
+        let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            "SELECT ", key_columns!(), " FROM keys WHERE name_sort = $1 AND name = $2 \
+             ORDER BY sequence LIMIT $3"
+        ))
+        .bind(cut(&text::folded(name)))
+        .bind(name)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(KeyRow::into_key).collect()
+    }
+
+    /// The keys whose id begins so, oldest first, at most `limit`. Upper and lower case differ.
+    ///
+    /// # Errors
+    /// As for [`Store::key`].
+    pub async fn keys_starting(&self, start: &str, limit: i64) -> Result<Vec<Key>, StoreError> {
+        let length = i32::try_from(start.len()).unwrap_or(i32::MAX);
+        let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            "SELECT ", key_columns!(), " FROM keys \
+             WHERE substr(id, 1, CAST($1 AS INTEGER)) = $2 ORDER BY sequence LIMIT $3"
+        ))
+        .bind(length)
+        .bind(start)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(KeyRow::into_key).collect()
+    }
+
+    /// The names, other than this one itself, that look like this one to a hasty reader.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn look_alikes(&self, name: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+        let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT name FROM keys WHERE name_skeleton = $1 AND name <> $2 ORDER BY sequence LIMIT $3",
+        )
+        .bind(cut(&text::skeleton(name)))
+        .bind(name)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        Ok(names.into_iter().map(|(name,)| name).collect())
+    }
+
+    /// Changes what people decided about a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the key is no longer at this revision.
+    pub async fn edit_key(
+        &self,
+        id: &KeyId,
+        seen: Revision,
+        draft: &Draft,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        let (origin, network_count) = origin(&draft.allow);
+        let folded = Folded::of(id, draft);
+        let done = execute!(
+            change,
+            sqlx::query(
+                "UPDATE keys SET name = $1, description = $2, origin = $3, network_count = $4, \
+             expires_at = $5, name_sort = $6, name_skeleton = $7, search_text = $8, \
+             access_sort = $9, revision = revision + 1 WHERE id = $10 AND revision = $11",
+            )
+            .bind(draft.name.as_str())
+            .bind(draft.description.as_str())
+            .bind(origin)
+            .bind(network_count)
+            .bind(draft.expires_at.map(Moment::millis))
+            .bind(folded.name_sort)
+            .bind(folded.name_skeleton)
+            .bind(folded.search_text)
+            .bind(folded.access_sort)
+            .bind(id.as_str())
+            .bind(seen.0)
+        )?;
+        one_row(done, id)?;
+        for table in [
+            "DELETE FROM allowed_networks WHERE key_id = $1",
+            "DELETE FROM grants WHERE key_id = $1",
+        ] {
+            execute!(change, sqlx::query(table).bind(id.as_str()))?;
+        }
+        insert_sets(&mut change, id, draft).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// Switches keys off (`Some`) or on (`None`), all or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if one of them is no longer at its revision.
+    pub async fn switch_keys(
+        &self,
+        keys: &[(KeyId, Revision, EventDraft)],
+        disabled_at: Option<Moment>,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(keys.len()).await?;
+        for (id, seen, event) in keys {
+            let done = execute!(
+                change,
+                sqlx::query(
+                    "UPDATE keys SET disabled_at = $1, revision = revision + 1 \
+                 WHERE id = $2 AND revision = $3",
+                )
+                .bind(disabled_at.map(Moment::millis))
+                .bind(id.as_str())
+                .bind(seen.0)
+            )?;
+            one_row(done, id)?;
+            change.record(event).await?;
+        }
+        change.commit().await
+    }
+
+    /// Deletes keys for good, all or none, and leaves a tombstone of each.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if one of them is no longer at its revision.
+    pub async fn revoke_keys(
+        &self,
+        keys: &[(KeyId, Revision, EventDraft)],
+        reason: RevokeReason,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(keys.len()).await?;
+        for (id, seen, event) in keys {
+            bury(&mut change, id, event, reason).await?;
+            let done = execute!(
+                change,
+                sqlx::query("DELETE FROM keys WHERE id = $1 AND revision = $2",)
+                    .bind(id.as_str())
+                    .bind(seen.0)
+            )?;
+            one_row(done, id)?;
+            change.record(event).await?;
+        }
+        change.commit().await
+    }
+
+    /// Records an event that changes no key: a token that is about to be copied or revealed.
+    ///
+    /// # Errors
+    /// The store's faults; then the token must not be opened.
+    pub async fn record(&self, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+}
+
+/// The tombstone of a key that is about to go: the digest stays, the secret does not.
+async fn bury(
+    change: &mut ChangeTransaction<'_>,
+    id: &KeyId,
+    event: &EventDraft,
+    reason: RevokeReason,
+) -> Result<(), StoreError> {
+    let done = execute!(
+        change,
+        sqlx::query(
+            "INSERT INTO tombstones (key_id, digest, name, revoked_at, actor, reason) \
+         SELECT key_id, digest, $1, $2, $3, $4 FROM tokens WHERE key_id = $5",
+        )
+        .bind(event.subject_name.as_str())
+        .bind(event.at.millis())
+        .bind(event.actor.name.as_str())
+        .bind(reason.word())
+        .bind(id.as_str())
+    )?;
+    one_row(done, id)
+}
+
+async fn insert_sets(
+    change: &mut ChangeTransaction<'_>,
+    id: &KeyId,
+    draft: &Draft,
+) -> Result<(), StoreError> {
+    if let AllowList::Only(networks) = &draft.allow {
+        for (position, network) in (1_i64..).zip(networks.as_slice()) {
+            execute!(
+                change,
+                sqlx::query(
+                    "INSERT INTO allowed_networks (key_id, position, network) VALUES ($1, $2, $3)",
+                )
+                .bind(id.as_str())
+                .bind(position)
+                .bind(network.to_string())
+            )?;
+        }
+    }
+    for (area, actions) in draft.grants.iter() {
+        for action in actions.iter() {
+            execute!(
+                change,
+                sqlx::query("INSERT INTO grants (key_id, area, action) VALUES ($1, $2, $3)",)
+                    .bind(id.as_str())
+                    .bind(area.as_str())
+                    .bind(action.word())
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn one_row(affected: u64, id: &KeyId) -> Result<(), StoreError> {
+    if affected == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict { id: id.to_string() })
+    }
+}
+
+fn origin(allow: &AllowList) -> (&'static str, i64) {
+    match allow {
+        AllowList::Anywhere => ("anywhere", 0),
+        AllowList::Only(networks) => (
+            "listed",
+            i64::try_from(networks.as_slice().len()).unwrap_or(i64::MAX),
+        ),
+    }
+}
+
+/// The copies of a key's texts by which it is searched and sorted.
+struct Folded {
+    name_sort: String,
+    name_skeleton: String,
+    search_text: String,
+    access_sort: String,
+}
+
+impl Folded {
+    fn of(id: &KeyId, draft: &Draft) -> Self {
+        let name = text::folded(draft.name.as_str());
+        let description = text::folded(draft.description.as_str());
+        let areas: Vec<&str> = draft.grants.iter().map(|(area, _)| area.as_str()).collect();
+        Self {
+            name_sort: cut(&name),
+            name_skeleton: cut(&text::skeleton(draft.name.as_str())),
+            search_text: format!("{name}\n{description}\n{}", text::folded(id.as_str())),
+            access_sort: cut(&areas.join(" ")),
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(SORTED_CHARACTERS).collect()
+}

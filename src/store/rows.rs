@@ -1,0 +1,179 @@
+//! Rows, and the doors through which they become domain values.
+//!
+//! Whatever a row holds that the domain refuses is [`StoreError::Corrupt`] with its table, column
+//! and id. A list that lost a row is corrupt too: it would admit less or, emptied, seem to admit
+//! all.
+use std::net::IpAddr;
+
+use super::StoreError;
+use crate::domain::{
+    access::{Action, Grants},
+    allowlist::{AllowList, Networks},
+    audit::{Actor, Change, Event, EventDraft},
+    decision::Rules,
+    key::{Draft, Key, LastUse, Revision},
+    moment::Moment,
+};
+
+/// The columns of a key, its networks and grants gathered into one text each; `string_agg` and
+/// its `ORDER BY` are the same on both databases.
+macro_rules! key_columns {
+    () => {
+        "keys.id, keys.sequence, keys.agent, keys.name, keys.description, keys.origin, \
+         keys.network_count, keys.created_at, keys.expires_at, keys.disabled_at, \
+         keys.last_used_at, keys.last_used_from, keys.revision, \
+         (SELECT string_agg(network, ',' ORDER BY position) FROM allowed_networks \
+          WHERE key_id = keys.id) AS networks, \
+         (SELECT string_agg(area || '=' || action, ',') FROM grants \
+          WHERE key_id = keys.id) AS granted"
+    };
+}
+pub(super) use key_columns;
+
+#[derive(sqlx::FromRow)]
+pub(super) struct KeyRow {
+    id: String,
+    sequence: i64,
+    agent: String,
+    name: String,
+    description: String,
+    origin: String,
+    network_count: i64,
+    created_at: i64,
+    expires_at: Option<i64>,
+    disabled_at: Option<i64>,
+    last_used_at: Option<i64>,
+    last_used_from: Option<String>,
+    revision: i64,
+    networks: Option<String>,
+    granted: Option<String>,
+}
+
+impl KeyRow {
+    fn bad(&self, column: &'static str) -> StoreError {
+        StoreError::corrupt("keys", column, &self.id)
+    }
+
+    fn allow(&self) -> Result<AllowList, StoreError> {
+        let bad = |column| StoreError::corrupt("allowed_networks", column, &self.id);
+        let networks = match (self.origin.as_str(), &self.networks) {
+            ("anywhere", None) => return Ok(AllowList::Anywhere),
+            ("listed", Some(networks)) => networks,
+            _ => return Err(bad("network")),
+        };
+        let parsed: Result<Vec<_>, _> = networks.split(',').map(str::parse).collect();
+        let networks = Networks::new(parsed.map_err(|_| bad("network"))?);
+        let networks = networks.map_err(|_| bad("network"))?;
+        if i64::try_from(networks.as_slice().len()) != Ok(self.network_count) {
+            return Err(bad("position"));
+        }
+        Ok(AllowList::Only(networks))
+    }
+
+    fn grants(&self) -> Result<Grants, StoreError> {
+        let bad = || StoreError::corrupt("grants", "action", &self.id);
+        let mut grants = Grants::none();
+        for grant in self.granted.iter().flat_map(|granted| granted.split(',')) {
+            let (area, action) = grant.split_once('=').ok_or_else(bad)?;
+            let area = area.parse().map_err(|_| bad())?;
+            let action: Action = action.parse().map_err(|_| bad())?;
+            let actions = grants.of(&area).with(action);
+            grants.set(area, actions);
+        }
+        Ok(grants)
+    }
+
+    fn last_use(&self) -> Result<Option<LastUse>, StoreError> {
+        let Some(at) = self.last_used_at else {
+            return Ok(None);
+        };
+        let from = self
+            .last_used_from
+            .as_ref()
+            .map(|text| text.parse::<IpAddr>())
+            .transpose();
+        let from = from.map_err(|_| self.bad("last_used_from"))?;
+        Ok(Some(LastUse {
+            at: Moment::from_millis(at),
+            from,
+        }))
+    }
+
+    pub fn into_key(self) -> Result<Key, StoreError> {
+        Ok(Key {
+            id: self.id.parse().map_err(|_| self.bad("id"))?,
+            sequence: self.sequence,
+            agent: self.agent.parse().map_err(|_| self.bad("agent"))?,
+            draft: Draft {
+                name: self.name.parse().map_err(|_| self.bad("name"))?,
+                description: self
+                    .description
+                    .parse()
+                    .map_err(|_| self.bad("description"))?,
+                allow: self.allow()?,
+                grants: self.grants()?,
+                expires_at: self.expires_at.map(Moment::from_millis),
+            },
+            created_at: Moment::from_millis(self.created_at),
+            disabled_at: self.disabled_at.map(Moment::from_millis),
+            last_use: self.last_use()?,
+            revision: Revision(self.revision),
+        })
+    }
+
+    pub fn into_rules(self) -> Result<Rules, StoreError> {
+        let key = self.into_key()?;
+        Ok(Rules {
+            id: key.id,
+            name: key.draft.name.as_str().to_owned(),
+            agent: key.agent,
+            allow: key.draft.allow,
+            grants: key.draft.grants,
+            expires_at: key.draft.expires_at,
+            disabled_at: key.disabled_at,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct EventRow {
+    sequence: i64,
+    at: i64,
+    actor: String,
+    actor_from: Option<String>,
+    change: String,
+    subject_id: String,
+    subject_name: String,
+    details: String,
+    previous_hash: String,
+    hash: String,
+}
+
+impl EventRow {
+    pub fn into_event(self) -> Result<Event, StoreError> {
+        let bad = |column| StoreError::corrupt("audit_events", column, &self.sequence.to_string());
+        let from = self
+            .actor_from
+            .as_ref()
+            .map(|text| text.parse())
+            .transpose();
+        let from = from.map_err(|_| bad("actor_from"))?;
+        let change = Change::from_word(&self.change).ok_or_else(|| bad("change"))?;
+        Ok(Event {
+            sequence: self.sequence,
+            draft: EventDraft {
+                at: Moment::from_millis(self.at),
+                actor: Actor {
+                    name: self.actor,
+                    from,
+                },
+                change,
+                subject_id: self.subject_id,
+                subject_name: self.subject_name,
+                details: self.details,
+            },
+            previous_hash: self.previous_hash,
+            hash: self.hash,
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! The workspace row, its areas, the data key, and sealed tokens.
+use super::{Store, StoreError, change::execute, with_pool};
+use crate::domain::{
+    access::Area,
+    audit::EventDraft,
+    moment::Moment,
+    token::{Digest, KeyId},
+};
+
+/// The one row that says which store this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// Drawn once when the store was made; sealed tokens are bound to it.
+    pub uuid: String,
+    /// What people call it: `PROD`.
+    pub label: String,
+    /// The number of the newest change.
+    pub epoch: i64,
+    /// The hash of the newest event.
+    pub chain_head: String,
+    /// When the store was made.
+    pub created_at: Moment,
+}
+
+/// A data key as the store keeps it: wrapped by the master key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataKey {
+    /// Its id.
+    pub id: String,
+    /// The id of the master key that wraps it.
+    pub master_key_id: String,
+    /// The wrapped key, base64.
+    pub wrapped: String,
+}
+
+/// A token as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedToken {
+    /// Its digest.
+    pub digest: Digest,
+    /// The id of the data key that it is sealed with.
+    pub data_key_id: String,
+    /// The sealed token, base64.
+    pub sealed: String,
+}
+
+impl Store {
+    /// The workspace.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn workspace(&self) -> Result<Workspace, StoreError> {
+        let (uuid, label, epoch, chain_head, created_at): (String, String, i64, String, i64) = with_pool!(self, pool => sqlx::query_as(
+                "SELECT uuid, label, epoch, chain_head, created_at FROM workspace WHERE id = 1",
+            )
+            .fetch_one(pool)
+            .await)?;
+        let created_at = Moment::from_millis(created_at);
+        Ok(Workspace {
+            uuid,
+            label,
+            epoch,
+            chain_head,
+            created_at,
+        })
+    }
+
+    /// The number of the newest change.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn epoch(&self) -> Result<i64, StoreError> {
+        let (epoch,): (i64,) = with_pool!(self, pool => {
+            sqlx::query_as("SELECT epoch FROM workspace WHERE id = 1").fetch_one(pool).await
+        })?;
+        Ok(epoch)
+    }
+
+    /// Gives the workspace another label.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn relabel(&self, label: &str, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        execute!(
+            change,
+            sqlx::query("UPDATE workspace SET label = $1 WHERE id = 1",).bind(label)
+        )?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// The access areas, in the order of their making.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn areas(&self) -> Result<Vec<Area>, StoreError> {
+        let rows: Vec<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT slug, title, badge FROM areas ORDER BY sequence",
+        )
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter()
+            .map(|(slug, title, badge)| {
+                let slug = slug
+                    .parse()
+                    .map_err(|_| StoreError::corrupt("areas", "slug", &slug))?;
+                Ok(Area { slug, title, badge })
+            })
+            .collect()
+    }
+
+    /// The data key that new tokens are sealed with, if there is one yet.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn data_key(&self) -> Result<Option<DataKey>, StoreError> {
+        let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT id, master_key_id, wrapped FROM data_keys ORDER BY created_at, id LIMIT 1",
+        )
+        .fetch_optional(pool)
+        .await)?;
+        Ok(row.map(|(id, master_key_id, wrapped)| DataKey {
+            id,
+            master_key_id,
+            wrapped,
+        }))
+    }
+
+    /// Stores the first data key, unless another process was faster; answers the one that counts.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn first_data_key(&self, key: &DataKey, now: Moment) -> Result<DataKey, StoreError> {
+        if self.read_only {
+            return Err(StoreError::ReadOnly(self.place.to_string()));
+        }
+        let mut write = self.begin_write().await?;
+        // The row of the workspace is the lock under which the first one is told from the second.
+        execute!(
+            write,
+            sqlx::query("UPDATE workspace SET epoch = epoch WHERE id = 1",)
+        )?;
+        execute!(
+            write,
+            sqlx::query(
+                "INSERT INTO data_keys (id, master_key_id, wrapped, created_at) \
+             SELECT $1, $2, $3, $4 FROM workspace WHERE NOT EXISTS (SELECT 1 FROM data_keys)",
+            )
+            .bind(key.id.as_str())
+            .bind(key.master_key_id.as_str())
+            .bind(key.wrapped.as_str())
+            .bind(now.millis())
+        )?;
+        write.commit_write().await?;
+        self.data_key()
+            .await?
+            .ok_or_else(|| StoreError::corrupt("data_keys", "id", "first"))
+    }
+
+    /// The sealed token of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] if there is no such key, [`StoreError::Corrupt`] for a bad digest.
+    pub async fn sealed_token(&self, id: &KeyId) -> Result<SealedToken, StoreError> {
+        let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT digest, data_key_id, sealed FROM tokens WHERE key_id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        let Some((digest, data_key_id, sealed)) = row else {
+            return Err(StoreError::Gone { id: id.to_string() });
+        };
+        let digest = Digest::decode(&digest)
+            .ok_or_else(|| StoreError::corrupt("tokens", "digest", id.as_str()))?;
+        Ok(SealedToken {
+            digest,
+            data_key_id,
+            sealed,
+        })
+    }
+
+    /// What the database itself says of its soundness: nothing, or its complaints.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn complaints(&self) -> Result<Vec<String>, StoreError> {
+        match &self.pool {
+            super::Pool::Sqlite(pool) => {
+                let lines: Vec<(String,)> = sqlx::query_as("PRAGMA integrity_check")
+                    .fetch_all(pool)
+                    .await
+                    .map_err(|error| self.fault(&error))?;
+                Ok(lines
+                    .into_iter()
+                    .map(|(line,)| line)
+                    .filter(|line| line != "ok")
+                    .collect())
+            }
+            // PostgreSQL checks its pages as it reads them.
+            super::Pool::Postgres(_) => Ok(Vec::new()),
+        }
+    }
+}

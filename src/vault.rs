@@ -1,0 +1,377 @@
+//! The vault: the master key, and the sealing of tokens.
+//!
+//! Nothing else sees key material. The master key lies outside the database, in a file that only
+//! its owner can read, and wraps one data key; the data key seals each token with
+//! XChaCha20-Poly1305, bound to its store, its key id and the data key, so that a sealed token
+//! that is moved, swapped or bent opens as an error and never as another value. Random 192-bit
+//! nonces need no counter. A record is `version ‖ data key id ‖ nonce ‖ ciphertext ‖ tag` and has
+//! exactly one length. After opening, the digest is computed again and must be the stored one.
+mod master_key;
+
+use chacha20poly1305::{
+    KeyInit as _, XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, Payload},
+};
+use data_encoding::{BASE64, HEXLOWER};
+pub use master_key::{MasterKey, MasterKeyPlace};
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::token::{Digest, KeyId, TOKEN_LENGTH, Token},
+    machine::Machine,
+};
+
+const VERSION: u8 = 1;
+const KEY_LENGTH: usize = 32;
+const NONCE_LENGTH: usize = 24;
+const TAG_LENGTH: usize = 16;
+const DATA_KEY_ID_LENGTH: usize = 16;
+
+/// Why a token or a key could not be opened. No message holds key material.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// There is no master key where it should be, and tokens are sealed with it.
+    #[error(
+        "the master key file {path} is missing, and tokens are sealed with it: put it back from your backup. Until then checking, listing, showing, editing, disabling and revoking work; creating, copying and revealing do not"
+    )]
+    Missing {
+        /// Where it should be.
+        path: String,
+    },
+    /// Others could read it.
+    #[error("the master key file {path} is refused: {why}")]
+    Refused {
+        /// The file.
+        path: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// It cannot be read or written.
+    #[error("the master key file {path} cannot be used ({why})")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// The operating system's reason.
+        why: String,
+    },
+    /// It is a master key, but not the one of this database.
+    #[error(
+        "{path} is not the master key of this database: find the right file, or name it with CLAVIGER_MASTER_KEY_FILE"
+    )]
+    WrongKey {
+        /// The file.
+        path: String,
+    },
+    /// No place is known for it.
+    #[error(
+        "no place is known for the master key: set HOME, or name its file with CLAVIGER_MASTER_KEY_FILE"
+    )]
+    NoPlace,
+    /// What is sealed does not open, or opens to something else than it should.
+    #[error(
+        "the sealed token of {0} does not open: its record was changed or belongs elsewhere. The key can still be checked and revoked; `claviger doctor` says more"
+    )]
+    Tampered(String),
+    /// The data key does not open with the master key that it names.
+    #[error(
+        "the data key does not open with the master key {path}: its record was changed. Restore the database from a backup"
+    )]
+    DataKeyTampered {
+        /// The master key's file.
+        path: String,
+    },
+}
+
+/// The opened data key of one store.
+pub struct DataKey {
+    cipher: XChaCha20Poly1305,
+    id: [u8; DATA_KEY_ID_LENGTH],
+    store: String,
+}
+
+impl std::fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DataKey({})", self.id())
+    }
+}
+
+/// A data key as it may be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// Its id, in hexadecimal.
+    pub id: String,
+    /// The id of the master key that wraps it.
+    pub master_key_id: String,
+    /// The wrapped key, base64.
+    pub wrapped: String,
+}
+
+impl DataKey {
+    /// Its id, in hexadecimal.
+    #[must_use]
+    pub fn id(&self) -> String {
+        HEXLOWER.encode(&self.id)
+    }
+
+    /// Draws a new data key and wraps it.
+    ///
+    /// # Errors
+    /// [`VaultError::Unusable`] if the cipher refuses, which it does for no input of this size.
+    pub fn draw(
+        master: &MasterKey,
+        store: &str,
+        machine: &Machine,
+    ) -> Result<WrappedKey, VaultError> {
+        let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
+        let mut id = [0_u8; DATA_KEY_ID_LENGTH];
+        machine.fill(key.as_mut_slice());
+        machine.fill(&mut id);
+        let aad = bound(&[b"dek", store.as_bytes(), &id, master.id().as_bytes()]);
+        let sealed = seal(master.cipher(), key.as_slice(), &aad, machine).ok_or_else(|| {
+            VaultError::Unusable {
+                path: master.path(),
+                why: "the cipher refused".into(),
+            }
+        })?;
+        let mut record = vec![VERSION];
+        record.extend_from_slice(&sealed);
+        Ok(WrappedKey {
+            id: HEXLOWER.encode(&id),
+            master_key_id: master.id(),
+            wrapped: BASE64.encode(&record),
+        })
+    }
+
+    /// Opens a wrapped data key.
+    ///
+    /// # Errors
+    /// [`VaultError::WrongKey`] if another master key wraps it, [`VaultError::DataKeyTampered`]
+    /// if its record does not open.
+    pub fn unwrap(
+        wrapped: &WrappedKey,
+        master: &MasterKey,
+        store: &str,
+    ) -> Result<Self, VaultError> {
+        if wrapped.master_key_id != master.id() {
+            return Err(VaultError::WrongKey {
+                path: master.path(),
+            });
+        }
+        let tampered = || VaultError::DataKeyTampered {
+            path: master.path(),
+        };
+        let id: [u8; DATA_KEY_ID_LENGTH] = HEXLOWER
+            .decode(wrapped.id.as_bytes())
+            .ok()
+            .and_then(|id| id.try_into().ok())
+            .ok_or_else(tampered)?;
+        let record = BASE64
+            .decode(wrapped.wrapped.as_bytes())
+            .map_err(|_| tampered())?;
+        let aad = bound(&[b"dek", store.as_bytes(), &id, master.id().as_bytes()]);
+        let (version, sealed) = record.split_first().ok_or_else(tampered)?;
+        let fits = *version == VERSION && sealed.len() == NONCE_LENGTH + KEY_LENGTH + TAG_LENGTH;
+        let key = fits
+            .then(|| open(master.cipher(), sealed, &aad))
+            .flatten()
+            .ok_or_else(tampered)?;
+        let cipher = XChaCha20Poly1305::new_from_slice(&key).map_err(|_| tampered())?;
+        Ok(Self {
+            cipher,
+            id,
+            store: store.to_owned(),
+        })
+    }
+
+    fn aad(&self, key: &KeyId) -> Vec<u8> {
+        bound(&[
+            b"secret",
+            &[VERSION],
+            self.store.as_bytes(),
+            key.as_str().as_bytes(),
+            &self.id,
+        ])
+    }
+
+    /// Seals a token; base64.
+    ///
+    /// # Errors
+    /// [`VaultError::Tampered`] if the cipher refuses, which it does for no token.
+    pub fn seal(&self, token: &Token, machine: &Machine) -> Result<String, VaultError> {
+        let text = token.expose().expose_secret().as_bytes();
+        let sealed = seal(&self.cipher, text, &self.aad(token.key_id()), machine)
+            .ok_or_else(|| VaultError::Tampered(token.key_id().to_string()))?;
+        let mut record = Vec::with_capacity(1 + DATA_KEY_ID_LENGTH + sealed.len());
+        record.push(VERSION);
+        record.extend_from_slice(&self.id);
+        record.extend_from_slice(&sealed);
+        Ok(BASE64.encode(&record))
+    }
+
+    /// Opens a sealed token.
+    ///
+    /// # Errors
+    /// [`VaultError::Tampered`] if it does not open, is no token, is another key's, or does not
+    /// have the digest by which its key is known.
+    pub fn open(&self, sealed: &str, key: &KeyId, digest: &Digest) -> Result<Token, VaultError> {
+        let tampered = || VaultError::Tampered(key.to_string());
+        let record = BASE64.decode(sealed.as_bytes()).map_err(|_| tampered())?;
+        const HEAD: usize = 1 + DATA_KEY_ID_LENGTH;
+        let fits = record.len() == HEAD + NONCE_LENGTH + TOKEN_LENGTH + TAG_LENGTH
+            && record[0] == VERSION
+            && record[1..HEAD] == self.id;
+        let text = fits
+            .then(|| open(&self.cipher, &record[HEAD..], &self.aad(key)))
+            .flatten()
+            .ok_or_else(tampered)?;
+        let text = std::str::from_utf8(&text).map_err(|_| tampered())?;
+        let token = Token::parse(text).map_err(|_| tampered())?;
+        if token.key_id() != key || token.digest() != *digest {
+            return Err(tampered());
+        }
+        Ok(token)
+    }
+}
+
+/// Fields with their lengths in front, so that no two lists of fields share a text.
+fn bound(fields: &[&[u8]]) -> Vec<u8> {
+    let mut aad = Vec::new();
+    for field in fields {
+        aad.extend_from_slice(&(field.len() as u64).to_be_bytes());
+        aad.extend_from_slice(field);
+    }
+    aad
+}
+
+fn seal(
+    cipher: &XChaCha20Poly1305,
+    message: &[u8],
+    aad: &[u8],
+    machine: &Machine,
+) -> Option<Vec<u8>> {
+    let mut nonce = [0_u8; NONCE_LENGTH];
+    machine.fill(&mut nonce);
+    let sealed = cipher
+        .encrypt(&XNonce::from(nonce), Payload { msg: message, aad })
+        .ok()?;
+    Some([nonce.as_slice(), &sealed].concat())
+}
+
+fn open(cipher: &XChaCha20Poly1305, record: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = record.split_first_chunk::<NONCE_LENGTH>()?;
+    cipher
+        .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad })
+        .ok()
+        .map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::moment::Moment;
+
+    fn machine() -> Machine {
+        Machine::fixed(Moment::from_millis(0), "test")
+    }
+
+    struct Fixture {
+        master: MasterKey,
+        wrapped: WrappedKey,
+        key: DataKey,
+        token: Token,
+        sealed: String,
+    }
+
+    fn fixture(machine: &Machine) -> Fixture {
+        let master = MasterKey::draw(machine);
+        let wrapped = DataKey::draw(&master, "store", machine).expect("wrapped");
+        let key = DataKey::unwrap(&wrapped, &master, "store").expect("opened");
+        let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
+        let id = KeyId::draw(&mut chance);
+        let token = Token::mint(&id, &mut chance);
+        let sealed = key.seal(&token, machine).expect("sealed");
+        Fixture {
+            master,
+            wrapped,
+            key,
+            token,
+            sealed,
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens() {
+        let f = fixture(&machine());
+        let opened = f
+            .key
+            .open(&f.sealed, f.token.key_id(), &f.token.digest())
+            .expect("opens");
+        assert_eq!(opened.digest(), f.token.digest());
+    }
+
+    #[test]
+    fn every_bit_every_length_and_every_move_is_refused() {
+        let machine = machine();
+        let f = fixture(&machine);
+        let record = BASE64.decode(f.sealed.as_bytes()).expect("base64");
+        let refused = |record: &[u8]| {
+            f.key
+                .open(&BASE64.encode(record), f.token.key_id(), &f.token.digest())
+                .is_err()
+        };
+        for at in 0..record.len() * 8 {
+            let mut bent = record.clone();
+            bent[at / 8] ^= 1 << (at % 8);
+            assert!(refused(&bent), "bit {at}");
+        }
+        for length in 0..record.len() {
+            assert!(refused(&record[..length]));
+        }
+        assert!(refused(&[record.as_slice(), &[0]].concat()));
+
+        let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
+        let other = Token::mint(&KeyId::draw(&mut chance), &mut chance);
+        let moved = f.key.open(&f.sealed, other.key_id(), &f.token.digest());
+        assert_eq!(
+            moved.err(),
+            Some(VaultError::Tampered(other.key_id().to_string()))
+        );
+        assert!(
+            f.key
+                .open(&f.sealed, f.token.key_id(), &other.digest())
+                .is_err(),
+            "another digest"
+        );
+    }
+
+    #[test]
+    fn another_store_or_another_master_key_does_not_open_it() {
+        let machine = machine();
+        let f = fixture(&machine);
+        assert!(matches!(
+            DataKey::unwrap(&f.wrapped, &f.master, "elsewhere"),
+            Err(VaultError::DataKeyTampered { .. })
+        ));
+        let stranger = MasterKey::draw(&machine);
+        assert!(matches!(
+            DataKey::unwrap(&f.wrapped, &stranger, "store"),
+            Err(VaultError::WrongKey { .. })
+        ));
+        let elsewhere = DataKey::draw(&f.master, "elsewhere", &machine).expect("wrapped");
+        let elsewhere = DataKey::unwrap(&elsewhere, &f.master, "elsewhere").expect("opened");
+        assert!(
+            elsewhere
+                .open(&f.sealed, f.token.key_id(), &f.token.digest())
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn nothing_prints_itself() {
+        let f = fixture(&machine());
+        let shown = format!("{:?} {:?} {:?}", f.master, f.key, f.token);
+        assert!(!shown.contains(f.token.expose().expose_secret()));
+        assert!(shown.len() < 200, "{shown}");
+    }
+}

@@ -1,0 +1,304 @@
+//! The master key's file: where it is, when it is made, and when it is refused.
+//!
+//! First match: systemd's `$CREDENTIALS_DIRECTORY/master-key`, `CLAVIGER_MASTER_KEY_FILE`, the
+//! file in the configuration folder. Never an environment variable's value: those are inherited
+//! and stand in `/proc`. A new file is written beside its place, synced, linked into it (a link
+//! fails where a file is already) and the folder synced: whoever sees it sees all of it, and it
+//! is durable before the first token is sealed.
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+use data_encoding::{BASE64, HEXLOWER};
+use nix::libc;
+use sha2::Digest as _;
+use zeroize::Zeroizing;
+
+use super::{KEY_LENGTH, VaultError};
+use crate::{domain::text::visible, machine::Machine};
+
+/// What the file's only line begins with; the rest is the key in base64.
+const HEAD: &str = "claviger-master-key-1:";
+/// The longest file that can be one.
+const LONGEST: u64 = 4096;
+
+/// Where the master key is, or will be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeyPlace {
+    /// Given by systemd; its mode shows 0440 by an ACL and is not judged.
+    Credential(PathBuf),
+    /// Named by `CLAVIGER_MASTER_KEY_FILE`, or the default one.
+    File(PathBuf),
+    /// Nowhere: there is no home folder, and nothing was named.
+    Nowhere,
+}
+
+impl MasterKeyPlace {
+    /// The path, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Credential(path) | Self::File(path) => visible(&path.to_string_lossy()),
+            Self::Nowhere => "nowhere".to_owned(),
+        }
+    }
+}
+
+/// The master key: wraps data keys and nothing else.
+pub struct MasterKey {
+    cipher: XChaCha20Poly1305,
+    id: String,
+    path: String,
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKey({})", self.id)
+    }
+}
+
+impl MasterKey {
+    fn from_bytes(key: &[u8; KEY_LENGTH], path: String) -> Self {
+        let mut hasher = sha2::Sha256::new();
+        hasher.update(b"claviger master key id");
+        hasher.update(key);
+        let id = HEXLOWER.encode(&hasher.finalize()[..8]);
+        Self {
+            cipher: XChaCha20Poly1305::new(key.into()),
+            id,
+            path,
+        }
+    }
+
+    /// A master key that is in no file, for tests.
+    #[cfg(test)]
+    pub fn draw(machine: &Machine) -> Self {
+        let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
+        machine.fill(key.as_mut_slice());
+        Self::from_bytes(&key, "nowhere".to_owned())
+    }
+
+    pub(super) fn cipher(&self) -> &XChaCha20Poly1305 {
+        &self.cipher
+    }
+
+    /// Its id: a hash of it, no secret.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    /// The file it came from, for people.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.path.clone()
+    }
+
+    /// Reads the master key.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`], [`VaultError::Refused`] when others can read it, it is a link,
+    /// belongs to somebody else or is no master key, [`VaultError::Unusable`] when it cannot be
+    /// read, [`VaultError::NoPlace`].
+    pub fn load(place: &MasterKeyPlace) -> Result<Self, VaultError> {
+        let (path, judged) = match place {
+            MasterKeyPlace::Credential(path) => (path, false),
+            MasterKeyPlace::File(path) => (path, true),
+            MasterKeyPlace::Nowhere => return Err(VaultError::NoPlace),
+        };
+        let shown = place.shown();
+        let refused = |why: String| VaultError::Refused {
+            path: shown.clone(),
+            why,
+        };
+        let mut file = open_file(path).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOENT) => VaultError::Missing {
+                path: shown.clone(),
+            },
+            Some(libc::ELOOP) => refused("it is a symbolic link; put the file itself there".into()),
+            _ => VaultError::Unusable {
+                path: shown.clone(),
+                why: error.to_string(),
+            },
+        })?;
+        let unusable = |error: io::Error| VaultError::Unusable {
+            path: shown.clone(),
+            why: error.to_string(),
+        };
+        let metadata = file.metadata().map_err(unusable)?;
+        if judged {
+            judge(&metadata).map_err(refused)?;
+        }
+        if metadata.len() > LONGEST {
+            return Err(refused("it is too long to be a master key".into()));
+        }
+        let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize));
+        file.read_to_string(&mut text).map_err(unusable)?;
+        let key = parse(&text).ok_or_else(|| {
+            refused("it holds no master key; put the right file there from your backup".into())
+        })?;
+        Ok(Self::from_bytes(&key, shown))
+    }
+
+    /// Reads the master key, or makes it where there is none yet.
+    ///
+    /// # Errors
+    /// As for [`MasterKey::load`]; a credential is never made.
+    pub fn load_or_make(place: &MasterKeyPlace, machine: &Machine) -> Result<Self, VaultError> {
+        match (Self::load(place), place) {
+            (Err(VaultError::Missing { .. }), MasterKeyPlace::File(path)) => {
+                make(path, machine).map_err(|error| VaultError::Unusable {
+                    path: place.shown(),
+                    why: error.to_string(),
+                })?;
+                Self::load(place)
+            }
+            (other, _) => other,
+        }
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    // Never follow a link, and never hang on a pipe that somebody put there.
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+fn judge(metadata: &fs::Metadata) -> Result<(), String> {
+    if !metadata.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    let me = nix::unistd::Uid::effective().as_raw();
+    if metadata.uid() != me && metadata.uid() != 0 {
+        return Err(format!(
+            "it belongs to user {}; make it yours with `chown`",
+            metadata.uid()
+        ));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "others may read it (mode {mode:04o}); run `chmod 600` on it, and if they did read it, make new keys"
+        ));
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
+    let encoded = text.trim_end_matches(['\n', '\r']).strip_prefix(HEAD)?;
+    let bytes = Zeroizing::new(BASE64.decode(encoded.as_bytes()).ok()?);
+    let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
+    (bytes.len() == KEY_LENGTH).then(|| {
+        key.copy_from_slice(&bytes);
+        key
+    })
+}
+
+fn make(path: &Path, machine: &Machine) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|f| !f.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
+    machine.fill(key.as_mut_slice());
+    let line = Zeroizing::new(format!("{HEAD}{}\n", BASE64.encode(key.as_slice())));
+    let beside = folder.join(format!(".master-key.{}", machine.draw_hex(8)));
+    let written = write_synced(&beside, line.as_bytes()).and_then(|()| {
+        match fs::hard_link(&beside, path) {
+            // Another process was faster: its key counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    });
+    let _ = fs::remove_file(&beside);
+    written?;
+    File::open(folder)?.sync_all()
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::domain::moment::Moment;
+
+    fn machine() -> Machine {
+        Machine::fixed(Moment::from_millis(0), "test")
+    }
+
+    #[test]
+    fn made_once_with_0600_and_read_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/er/master-key");
+        let place = MasterKeyPlace::File(path.clone());
+        let machine = machine();
+        assert!(matches!(
+            MasterKey::load(&place),
+            Err(VaultError::Missing { .. })
+        ));
+        let made = MasterKey::load_or_make(&place, &machine).expect("made");
+        let again = MasterKey::load_or_make(&place, &machine).expect("read");
+        assert_eq!(made.id(), again.id());
+        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
+        let folder = path.parent().expect("a folder");
+        assert_eq!(fs::metadata(folder).expect("there").mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::read_dir(folder).expect("a folder").count(),
+            1,
+            "nothing is left beside it"
+        );
+    }
+
+    #[test]
+    fn refused_when_others_can_read_it_or_it_is_something_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("master-key");
+        let place = MasterKeyPlace::File(path.clone());
+        MasterKey::load_or_make(&place, &machine()).expect("made");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
+        let error = MasterKey::load(&place).expect_err("too open").to_string();
+        assert!(
+            error.contains("mode 0644") && error.contains("chmod 600"),
+            "{error}"
+        );
+
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        let error = MasterKey::load(&MasterKeyPlace::File(link))
+            .expect_err("a link")
+            .to_string();
+        assert!(error.contains("symbolic link"), "{error}");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+        for bad in ["", "claviger-master-key-1:AAAA\n", "hunter2\n"] {
+            fs::write(&path, bad).expect("written");
+            let error = MasterKey::load(&place).expect_err("no key").to_string();
+            assert!(error.contains("holds no master key"), "{error}");
+            assert!(!error.contains("hunter2"));
+        }
+        let error =
+            MasterKey::load(&MasterKeyPlace::File(folder.path().to_owned())).expect_err("a folder");
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
+}
