@@ -9,6 +9,7 @@ pub mod attention;
 pub mod audit;
 pub mod decision;
 pub mod key;
+pub mod listing;
 pub mod moment;
 pub mod review;
 pub mod text;

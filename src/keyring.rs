@@ -14,10 +14,11 @@ use tokio::sync::OnceCell;
 
 use crate::{
     domain::{
-        access::{AccessError, Area, AreaSlug, find_area},
+        access::{AccessError, Area, find_area},
         audit::{Actor, Change, Details, Event, EventDraft},
         decision::{Credential, Decision, Request, Target, decide},
-        key::{AgentName, Draft, Key, KeyName, LastUse, Revision, RevokeReason},
+        key::{AgentName, Draft, Key, KeyName, LastUse, RevokeReason, Revision, Seen},
+        listing::{Count, Filter, PageRequest, Row},
         moment::Moment,
         text::{self, TextError},
         token::{KeyId, Token},
@@ -27,10 +28,7 @@ use crate::{
     vault::{DataKey, MasterKey, WrappedKey},
 };
 pub use crate::{
-    store::{
-        Count, Cursor, Direction, Filter, PageRequest, Place, Row, Sort, SortField, StoreError,
-        Workspace,
-    },
+    store::{Place, StoreError, Workspace},
     vault::{MasterKeyPlace, VaultError},
 };
 
@@ -122,26 +120,6 @@ pub struct Created {
     pub look_alikes: Vec<String>,
 }
 
-/// A key that a change is meant for, at the revision at which it was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Its id.
-    pub id: KeyId,
-    /// The revision that was seen.
-    pub revision: Revision,
-}
-
-impl Seen {
-    /// The key as it stands here.
-    #[must_use]
-    pub fn of(key: &Key) -> Self {
-        Self {
-            id: key.id.clone(),
-            revision: key.revision,
-        }
-    }
-}
-
 /// A request as it is presented: the token is what the client sent, whatever that is.
 #[derive(Debug, Clone)]
 pub struct Presented<'a> {
@@ -213,6 +191,12 @@ impl Keyring {
     #[must_use]
     pub fn place(&self) -> &Place {
         self.store.place()
+    }
+
+    /// Whether changes can be made at all.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        !self.store.is_read_only()
     }
 
     /// The workspace, as it was when the keyring was opened.
@@ -549,12 +533,4 @@ impl Keyring {
         };
         Ok(DataKey::unwrap(&wrapped, &master, store)?)
     }
-}
-
-/// An area by its slug, as a person wrote it.
-///
-/// # Errors
-/// Not the form of a slug.
-pub fn area_slug(text: &str) -> Result<AreaSlug, AccessError> {
-    text.parse()
 }

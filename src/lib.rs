@@ -1,4 +1,7 @@
 //! x
+pub mod cli;
+#[path = "tui/clipboard.rs"]
+pub mod clipboard;
 pub mod config;
 pub mod domain;
 pub mod keyring;

@@ -22,7 +22,6 @@ use std::{fmt, path::PathBuf};
 pub use error::StoreError;
 pub use keys::{NewKey, NewToken};
 pub use open::{Fresh, Opened};
-pub use pages::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField};
 use sqlx::{PgPool, SqlitePool};
 pub use workspace::{DataKey, SealedToken, Workspace};
 

@@ -190,6 +190,26 @@ impl Key {
     }
 }
 
+/// A key that a change is meant for, at the revision at which it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its id.
+    pub id: KeyId,
+    /// The revision that was seen.
+    pub revision: Revision,
+}
+
+impl Seen {
+    /// The key as it stands here.
+    #[must_use]
+    pub fn of(key: &Key) -> Self {
+        Self {
+            id: key.id.clone(),
+            revision: key.revision,
+        }
+    }
+}
+
 /// Why a key was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RevokeReason {

@@ -1,7 +1,11 @@
 //! What can be told about a keyring's soundness: for `doctor` and `audit verify`.
 use super::{Keyring, KeyringError};
 use crate::{
-    domain::{audit, moment::Moment},
+    domain::{
+        audit,
+        listing::{Direction, Filter, PageRequest, Sort},
+        moment::Moment,
+    },
     vault::{MasterKey, VaultError},
 };
 
@@ -111,7 +115,6 @@ impl Keyring {
     }
 
     async fn read_every_key(&self) -> Result<(), KeyringError> {
-        use super::{Direction, Filter, PageRequest, Sort};
         let mut direction = Direction::First;
         loop {
             let request = PageRequest {

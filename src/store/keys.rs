@@ -13,6 +13,7 @@ use crate::domain::{
     allowlist::AllowList,
     audit::EventDraft,
     key::{AgentName, Draft, Key, Revision, RevokeReason},
+    listing::searched_text,
     moment::Moment,
     text,
     token::{Digest, KeyId},
@@ -347,12 +348,11 @@ struct Folded {
 impl Folded {
     fn of(id: &KeyId, draft: &Draft) -> Self {
         let name = text::folded(draft.name.as_str());
-        let description = text::folded(draft.description.as_str());
         let areas: Vec<&str> = draft.grants.iter().map(|(area, _)| area.as_str()).collect();
         Self {
             name_sort: cut(&name),
             name_skeleton: cut(&text::skeleton(draft.name.as_str())),
-            search_text: format!("{name}\n{description}\n{}", text::folded(id.as_str())),
+            search_text: searched_text(draft, id.as_str()),
             access_sort: cut(&areas.join(" ")),
         }
     }

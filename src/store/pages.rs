@@ -12,138 +12,30 @@ use super::{
 use crate::domain::{
     attention::{EXPIRING_DAYS, UNUSED_DAYS},
     key::Key,
+    listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue},
     moment::{DAY, Moment},
     text,
 };
 
-/// What the list can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortField {
-    /// The order of creation.
-    Created,
-    /// The name, folded.
-    Name,
-    /// The areas that the key reaches.
-    Access,
-    /// What deserves a look, the most urgent first.
-    Attention,
-    /// The last use.
-    LastUsed,
-    /// The end; keys without one come last.
-    Expires,
-    /// The number of addresses and networks; anywhere first.
-    Addresses,
-}
-
-/// An order: by what, and which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sort {
-    /// By what.
-    pub field: SortField,
-    /// Whether the largest comes first.
-    pub descending: bool,
-}
-
-impl Sort {
-    /// How the list begins: newest first.
-    pub const NEWEST: Self = Self {
-        field: SortField::Created,
-        descending: true,
-    };
-}
-
-/// Which keys are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
-    /// A part of the name, the description or the id; upper and lower case are one.
-    pub search: String,
-    /// Only keys that deserve a look.
-    pub attention: bool,
-}
-
-impl Filter {
-    /// The pattern for LIKE: empty for no search; `%`, `_` and `\` in the text stand for
-    /// themselves.
-    fn pattern(&self) -> String {
-        if self.search.is_empty() {
-            return String::new();
-        }
-        let mut pattern = String::from("%");
-        for c in text::folded(&self.search).chars() {
-            if matches!(c, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(c);
-        }
-        pattern.push('%');
-        pattern
+/// The pattern for LIKE: empty for no search; `%`, `_` and `\` in the text stand for themselves.
+fn pattern(filter: &Filter) -> String {
+    if filter.search.is_empty() {
+        return String::new();
     }
-
-    /// The moment to judge attention by, or -1 for no such filter.
-    fn moment(&self, now: Moment) -> i64 {
-        if self.attention { now.millis() } else { -1 }
+    let mut pattern = String::from("%");
+    for c in text::folded(&filter.search).chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
     }
+    pattern.push('%');
+    pattern
 }
 
-/// Where in an order a row stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    value: SortValue,
-    sequence: i64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum SortValue {
-    Text(String),
-    Number(i64),
-}
-
-/// From where, and which way, a page is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Direction {
-    /// From the beginning of the list.
-    First,
-    /// The last page.
-    Last,
-    /// What comes after this row.
-    After(Cursor),
-    /// What comes before this row, still in the list's order.
-    Before(Cursor),
-    /// This row, if it is still there, and what comes after.
-    From(Cursor),
-}
-
-/// A page that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageRequest {
-    /// Which keys.
-    pub filter: Filter,
-    /// In which order.
-    pub sort: Sort,
-    /// From where.
-    pub direction: Direction,
-    /// At most how many rows.
-    pub limit: u32,
-    /// The time by which attention is judged.
-    pub now: Moment,
-}
-
-/// A row of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The key.
-    pub key: Key,
-    /// Where it stands.
-    pub cursor: Cursor,
-}
-
-/// How many keys there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
-    /// Those that the filter lets through.
-    pub matching: i64,
-    /// All of them.
-    pub total: i64,
+/// The moment to judge attention by, or -1 for no such filter.
+fn moment(filter: &Filter, now: Moment) -> i64 {
+    if filter.attention { now.millis() } else { -1 }
 }
 
 /// Disabled, expired, expiring, unused: the order and the conditions of
@@ -203,55 +95,53 @@ macro_rules! both_ways {
     };
 }
 
-impl SortField {
-    fn is_text(self) -> bool {
-        matches!(self, Self::Name | Self::Access)
-    }
+fn is_text(field: SortField) -> bool {
+    matches!(field, SortField::Name | SortField::Access)
+}
 
-    fn statement(self, ascending: bool) -> &'static str {
-        match self {
-            Self::Created => both_ways!(ascending, "sequence", "BIGINT"),
-            Self::Name => both_ways!(ascending, "name_sort", "TEXT"),
-            Self::Access => both_ways!(ascending, "access_sort", "TEXT"),
-            Self::Attention => both_ways!(ascending, attention_rank!(), "BIGINT"),
-            Self::LastUsed => both_ways!(ascending, "coalesce(last_used_at, 0)", "BIGINT"),
-            Self::Expires => {
-                both_ways!(
-                    ascending,
-                    "coalesce(expires_at, 9223372036854775807)",
-                    "BIGINT"
-                )
-            }
-            Self::Addresses => both_ways!(ascending, "network_count", "BIGINT"),
+fn statement(field: SortField, ascending: bool) -> &'static str {
+    match field {
+        SortField::Created => both_ways!(ascending, "sequence", "BIGINT"),
+        SortField::Name => both_ways!(ascending, "name_sort", "TEXT"),
+        SortField::Access => both_ways!(ascending, "access_sort", "TEXT"),
+        SortField::Attention => both_ways!(ascending, attention_rank!(), "BIGINT"),
+        SortField::LastUsed => both_ways!(ascending, "coalesce(last_used_at, 0)", "BIGINT"),
+        SortField::Expires => {
+            both_ways!(
+                ascending,
+                "coalesce(expires_at, 9223372036854775807)",
+                "BIGINT"
+            )
         }
+        SortField::Addresses => both_ways!(ascending, "network_count", "BIGINT"),
     }
+}
 
-    fn cursor(self, value: &str, key: &Key) -> Result<Cursor, StoreError> {
-        let value = if self.is_text() {
-            SortValue::Text(value.to_owned())
-        } else {
-            let corrupt = |_| StoreError::corrupt("keys", "sequence", key.id.as_str());
-            SortValue::Number(value.parse().map_err(corrupt)?)
-        };
-        Ok(Cursor {
-            value,
-            sequence: key.sequence,
-        })
-    }
+fn cursor(field: SortField, value: &str, key: &Key) -> Result<Cursor, StoreError> {
+    let value = if is_text(field) {
+        SortValue::Text(value.to_owned())
+    } else {
+        let corrupt = |_| StoreError::corrupt("keys", "sequence", key.id.as_str());
+        SortValue::Number(value.parse().map_err(corrupt)?)
+    };
+    Ok(Cursor {
+        value,
+        sequence: key.sequence,
+    })
+}
 
-    /// A cursor that stands before everything in the direction of the walk.
-    fn edge(self, ascending: bool) -> Cursor {
-        let value = match (self.is_text(), ascending) {
-            (true, true) => SortValue::Text(String::new()),
-            // The last code point there is; no name can hold it.
-            (true, false) => SortValue::Text('\u{10FFFF}'.to_string()),
-            (false, true) => SortValue::Number(i64::MIN),
-            (false, false) => SortValue::Number(i64::MAX),
-        };
-        Cursor {
-            value,
-            sequence: if ascending { -1 } else { i64::MAX },
-        }
+/// A cursor that stands before everything in the direction of the walk.
+fn edge(field: SortField, ascending: bool) -> Cursor {
+    let value = match (is_text(field), ascending) {
+        (true, true) => SortValue::Text(String::new()),
+        // The last code point there is; no name can hold it.
+        (true, false) => SortValue::Text('\u{10FFFF}'.to_string()),
+        (false, true) => SortValue::Number(i64::MIN),
+        (false, false) => SortValue::Number(i64::MAX),
+    };
+    Cursor {
+        value,
+        sequence: if ascending { -1 } else { i64::MAX },
     }
 }
 
@@ -272,7 +162,7 @@ impl Store {
         let backwards = matches!(request.direction, Direction::Last | Direction::Before(_));
         let ascending = descending == backwards;
         let Cursor { value, sequence } = match &request.direction {
-            Direction::First | Direction::Last => field.edge(ascending),
+            Direction::First | Direction::Last => edge(field, ascending),
             Direction::After(cursor) | Direction::Before(cursor) => cursor.clone(),
             // A step back from the row itself: no other row can stand between.
             Direction::From(cursor) => Cursor {
@@ -285,9 +175,9 @@ impl Store {
             value = SortValue::Number(sequence);
         }
         let rows: Vec<PageRow> = with_pool!(self, pool => {
-            let query = sqlx::query_as(field.statement(ascending))
-                .bind(request.filter.pattern())
-                .bind(request.filter.moment(request.now))
+            let query = sqlx::query_as(statement(field, ascending))
+                .bind(pattern(&request.filter))
+                .bind(moment(&request.filter, request.now))
                 .bind(EXPIRING_DAYS * DAY)
                 .bind(UNUSED_DAYS * DAY);
             let query = match value {
@@ -307,7 +197,7 @@ impl Store {
             .into_iter()
             .map(|row| {
                 let key = row.key.into_key()?;
-                let cursor = field.cursor(&row.sort_value, &key)?;
+                let cursor = cursor(field, &row.sort_value, &key)?;
                 Ok(Row { key, cursor })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
@@ -334,8 +224,8 @@ impl Store {
         let (matching,): (i64,) = with_pool!(self, pool => sqlx::query_as(concat!(
             "SELECT count(*) FROM keys WHERE ", filter_condition!()
         ))
-        .bind(filter.pattern())
-        .bind(filter.moment(now))
+        .bind(pattern(filter))
+        .bind(moment(filter, now))
         .bind(EXPIRING_DAYS * DAY)
         .bind(UNUSED_DAYS * DAY)
         .fetch_one(pool)

@@ -10,6 +10,7 @@
 //! program should notice is one more arm in [`Signals::next`]; a key is a line in [`keys`].
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,6 @@ use ratatui::Frame;
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
-use std::os::fd::AsFd;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -50,8 +50,8 @@ const LEAVE: &[u8] = b"\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x
 const FRAME_START: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
 
-/// What [`CrosstermBackend::draw`] says after every frame, and the part of it that suffices.
-const LONG_RESET: &[u8] = b"\x1b[39m\x1b[49m\x1b[0m";
+/// What [`CrosstermBackend::draw`] says after every frame, and the part of it that says the same.
+const LONG_RESET: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
 const RESET: &[u8] = b"\x1b[0m";
 
 /// How long the program may go on after its terminal has vanished: enough to end a write.
@@ -104,7 +104,7 @@ impl Terminal {
     /// Columns and rows, as of now.
     ///
     /// # Errors
-    /// When the terminal is gone.
+    /// None in practice: a terminal that does not know its size has 80 by 24.
     pub fn size(&self) -> io::Result<Size> {
         self.inner.size()
     }
@@ -128,12 +128,14 @@ impl Terminal {
     /// After somebody else stopped and continued the program (`kill -STOP`): the shell has used
     /// the terminal meanwhile, so raw mode is set anew. The next draw paints everything.
     ///
+    /// The kernel also sends this signal with every hang-up, when nothing can be set any more;
+    /// [`Input::HungUp`] tells about that.
+    ///
     /// # Errors
-    /// When the terminal refuses.
+    /// None in practice, as with [`redraw`](Self::redraw).
     pub fn resumed(&mut self) -> io::Result<()> {
         // Raw mode is already on as far as crossterm knows; only off and on reaches the terminal.
-        terminal::disable_raw_mode()?;
-        terminal::enable_raw_mode()?;
+        let _ = terminal::disable_raw_mode().and_then(|()| terminal::enable_raw_mode());
         self.redraw()
     }
 }
@@ -237,6 +239,9 @@ fn write_whole(mut bytes: &[u8]) -> io::Result<()> {
                 let mut ready = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
                 poll(&mut ready, PollTimeout::NONE)?;
             }
+            // Nobody is there to see it. That is told once, by the reader, as `Input::HungUp`; a
+            // draw that happens to be quicker must not end the program in another way.
+            Err(Errno::EIO) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
     }
@@ -333,11 +338,11 @@ impl Backend for Screen {
     /// Not `terminal::size`, which starts a program when the terminal is gone. Some serial lines
     /// and containers report 0 by 0.
     fn size(&self) -> io::Result<Size> {
-        let size = terminal::window_size()?;
-        Ok(match (size.columns, size.rows) {
-            (0, _) | (_, 0) => Size::new(80, 24),
-            (width, height) => Size::new(width, height),
-        })
+        let known = terminal::window_size().map(|size| Size::new(size.columns, size.rows));
+        Ok(known
+            .ok()
+            .filter(|size| size.area() > 0)
+            .unwrap_or(Size::new(80, 24)))
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {
@@ -475,8 +480,9 @@ enum Ready {
 }
 
 /// Waits for bytes, for as long as the keys have patience, or (the error) for the terminal's end.
-fn wait(patience: PollTimeout) -> nix::Result<Ready> {
+fn wait(patience: Option<Duration>) -> nix::Result<Ready> {
     let stdin = io::stdin();
+    let patience = patience.map_or(PollTimeout::NONE, within);
     loop {
         let mut ready = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ready, patience) {
@@ -494,9 +500,12 @@ fn wait(patience: PollTimeout) -> nix::Result<Ready> {
 fn hung_up(inbox: &UnboundedSender<Input>) {
     restore();
     let _ = inbox.send(Input::HungUp);
-    let grace = PollTimeout::try_from(LAST_WORDS).unwrap_or(PollTimeout::ZERO);
-    let _ = poll(&mut [], grace);
+    let _ = poll(&mut [], within(LAST_WORDS));
     std::process::exit(exit_status(Unix::SIGHUP as i32));
+}
+
+fn within(limit: Duration) -> PollTimeout {
+    PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)
 }
 
 pub mod keys {
@@ -507,7 +516,7 @@ pub mod keys {
     //! [`letter`] or [`number`].
 
     use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-    use nix::poll::PollTimeout;
+    use std::time::Duration;
 
     const ESC: u8 = 0x1b;
     const PASTE_END: &[u8] = b"\x1b[201~";
@@ -516,7 +525,7 @@ pub mod keys {
     /// No sequence that a key sends is nearly as long.
     const SEQUENCE_LIMIT: usize = 256;
     /// How long the rest of a sequence may take over a slow line before ESC is the key Esc.
-    const PATIENCE: PollTimeout = PollTimeout::from_u8(50);
+    const PATIENCE: Duration = Duration::from_millis(50);
 
     /// What has come in and is no whole key yet.
     #[derive(Default)]
@@ -526,6 +535,7 @@ pub mod keys {
     }
 
     /// What the bytes begin with, and how many of them it takes.
+    #[derive(Clone, Copy)]
     enum Step {
         Key(usize, KeyEvent),
         Nothing(usize),
@@ -537,12 +547,8 @@ pub mod keys {
     impl Keys {
         /// How long to wait for more before [`settle`](Self::settle).
         #[must_use]
-        pub fn patience(&self) -> PollTimeout {
-            if self.pending.is_empty() || self.paste.is_some() {
-                PollTimeout::NONE
-            } else {
-                PATIENCE
-            }
+        pub fn patience(&self) -> Option<Duration> {
+            (!self.pending.is_empty() && self.paste.is_none()).then_some(PATIENCE)
         }
 
         /// The keys that these bytes complete.
@@ -754,7 +760,8 @@ pub mod keys {
 
     /// A key that is no escape sequence.
     fn typed(bytes: &[u8]) -> Step {
-        let control = |letter: u8| KeyEvent::new(KeyCode::Char(letter.into()), KeyModifiers::CONTROL);
+        let control =
+            |letter: u8| KeyEvent::new(KeyCode::Char(letter.into()), KeyModifiers::CONTROL);
         let key = match bytes[0] {
             b'\r' => KeyCode::Enter.into(),
             b'\t' => KeyCode::Tab.into(),

@@ -1,0 +1,252 @@
+//! `doctor`: looks at everything that could be wrong, and says what to do about each finding.
+use std::{io::IsTerminal as _, os::unix::fs::PermissionsExt as _, path::Path};
+
+use serde_json::json;
+
+use super::{Failure, open_keyring, output::Output};
+use crate::{
+    clipboard::{Clipboard, Environment},
+    config::{self, Config, MasterKeyPath},
+    domain::text::visible,
+    keyring::{Keyring, Place},
+    machine,
+};
+
+/// One thing that was looked at.
+struct Finding {
+    subject: &'static str,
+    /// What was found.
+    found: String,
+    /// What to do about it; `None` if all is well.
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn well(subject: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            subject,
+            found: found.into(),
+            advice: None,
+        }
+    }
+
+    fn bad(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            subject,
+            found: found.into(),
+            advice: Some(advice.into()),
+        }
+    }
+}
+
+pub(super) async fn run(database: Option<&str>, output: &mut Output) -> Result<(), Failure> {
+    let config = Config::gather(database, &config::process_variable)?;
+    let mut findings = match open_keyring(&config).await {
+        Ok(keyring) => {
+            let findings = of_keyring(&keyring).await;
+            keyring.close().await;
+            findings
+        }
+        Err(failure) => vec![Finding::bad(
+            "database",
+            failure.to_string(),
+            "see the sentence before",
+        )],
+    };
+    findings.extend(of_folders(&config));
+    findings.push(of_clipboard(&config));
+    findings.push(of_terminal());
+    findings.push(of_process());
+    print(&findings, output)?;
+    if findings.iter().any(|finding| finding.advice.is_some()) {
+        Err(Failure::Silent)
+    } else {
+        Ok(())
+    }
+}
+
+fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
+    if output.json {
+        let array: Vec<_> = findings
+            .iter()
+            .map(|f| json!({ "check": f.subject, "ok": f.advice.is_none(), "found": f.found, "advice": f.advice }))
+            .collect();
+        return output.json(&json!(array));
+    }
+    for Finding {
+        subject,
+        found,
+        advice,
+    } in findings
+    {
+        let mark = if advice.is_none() { "ok   " } else { "FAILS" };
+        output.line(&format!("{mark}  {subject:<12}  {found}"))?;
+        if let Some(advice) = advice {
+            output.line(&format!("       {:<12}  → {advice}", ""))?;
+        }
+    }
+    Ok(())
+}
+
+async fn of_keyring(keyring: &Keyring) -> Vec<Finding> {
+    let workspace = keyring.workspace();
+    let mut findings = vec![Finding::well(
+        "workspace",
+        format!(
+            "{} in {}, as {}",
+            visible(&workspace.label),
+            keyring.place(),
+            keyring.actor()
+        ),
+    )];
+    for warning in keyring.warnings() {
+        findings.push(Finding::bad(
+            "permissions",
+            warning.clone(),
+            "until then others can read names, rules and digests",
+        ));
+    }
+    let health = match keyring.health().await {
+        Ok(health) => health,
+        Err(error) => {
+            findings.push(Finding::bad(
+                "database",
+                error.to_string(),
+                "restore it from a backup",
+            ));
+            return findings;
+        }
+    };
+    findings.push(match health.complaints.first() {
+        None => Finding::well("database", "its pages hold together"),
+        Some(complaint) => Finding::bad("database", visible(complaint), "restore it from a backup"),
+    });
+    findings.push(match &health.keys {
+        None => Finding::well("keys", "every key can be read"),
+        Some(error) => Finding::bad(
+            "keys",
+            error.to_string(),
+            "that key is refused; restore it from a backup, or revoke it",
+        ),
+    });
+    let place = keyring.master_key_place().shown();
+    findings.push(match (&health.master_key, health.sealed) {
+        (None, true) => Finding::well(
+            "master key",
+            format!("{place} opens the tokens of this database"),
+        ),
+        (None, false) => Finding::well(
+            "master key",
+            format!("will be made with the first key, in {place}"),
+        ),
+        (Some(error), _) => Finding::bad(
+            "master key",
+            error.to_string(),
+            "checking, listing, editing and revoking work without it",
+        ),
+    });
+    findings.push(match &health.audit {
+        None => Finding::well("audit log", "holds from the first event to the newest"),
+        Some(error) => Finding::bad(
+            "audit log",
+            error.to_string(),
+            "somebody wrote to the database past claviger; compare it with a backup",
+        ),
+    });
+    findings.push(match health.future_event {
+        None => Finding::well("clock", format!("{} UTC", keyring.now().date_and_clock())),
+        Some(at) => Finding::bad(
+            "clock",
+            format!(
+                "it says {} UTC, but the newest change was made at {} UTC",
+                keyring.now().date_and_clock(),
+                at.date_and_clock()
+            ),
+            "set this machine's clock: expiry depends on it",
+        ),
+    });
+    if let Place::File(path) = keyring.place()
+        && !keyring.is_writable()
+    {
+        findings.push(Finding::bad(
+            "database",
+            "it is read-only for you",
+            format!(
+                "make {} writable to change keys",
+                visible(&path.to_string_lossy())
+            ),
+        ));
+    }
+    findings
+}
+
+/// The folders of the database and of the master key: others should not even list them.
+fn of_folders(config: &Config) -> Vec<Finding> {
+    let mut folders: Vec<&Path> = Vec::new();
+    if let MasterKeyPath::File(path) = &config.master_key {
+        folders.extend(path.parent());
+    }
+    if let config::Location::File(path) = &config.location {
+        folders.extend(path.parent());
+    }
+    folders.dedup();
+    folders
+        .into_iter()
+        .filter_map(|folder| {
+            let mode = folder.metadata().ok()?.permissions().mode() & 0o777;
+            let shown = visible(&folder.to_string_lossy());
+            Some(if mode & 0o022 == 0 {
+                Finding::well("folder", format!("{shown} (mode {mode:04o})"))
+            } else {
+                Finding::bad(
+                    "folder",
+                    format!("{shown} can be written by others (mode {mode:04o})"),
+                    format!("run `chmod 700 {shown}`"),
+                )
+            })
+        })
+        .collect()
+}
+
+fn of_clipboard(config: &Config) -> Finding {
+    let clipboard = Clipboard::new(Environment::from_env(), config.osc52);
+    Finding::well("clipboard", clipboard.describe())
+}
+
+fn of_terminal() -> Finding {
+    let term = config::process_variable("TERM").unwrap_or_else(|| "not set".to_owned());
+    if !std::io::stdout().is_terminal() {
+        return Finding::well(
+            "terminal",
+            "standard output is no terminal; the commands work all the same",
+        );
+    }
+    match crossterm::terminal::size() {
+        Ok((columns, rows)) if columns >= 20 && rows >= 6 => Finding::well(
+            "terminal",
+            format!("{columns}×{rows}, TERM {}", visible(&term)),
+        ),
+        Ok((columns, rows)) => Finding::bad(
+            "terminal",
+            format!("{columns}×{rows}"),
+            "claviger's screen needs 20×6",
+        ),
+        Err(error) => Finding::bad(
+            "terminal",
+            format!("its size is not known ({error})"),
+            "try another terminal",
+        ),
+    }
+}
+
+fn of_process() -> Finding {
+    if machine::may_dump_core() {
+        Finding::bad(
+            "core dumps",
+            "a crash could write this process's memory to disk",
+            "set `ulimit -c 0` before starting claviger",
+        )
+    } else {
+        Finding::well("core dumps", "switched off")
+    }
+}

@@ -1,0 +1,154 @@
+//! How results and sentences leave: standard output for the one, standard error for the other.
+//!
+//! Text from people has gone through [`visible`] before it comes here, except in JSON, whose
+//! strings escape control characters themselves and are made for programs.
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
+
+use serde_json::{Map, Value, json};
+
+use super::Failure;
+use crate::domain::{
+    access::Area,
+    audit,
+    key::Key,
+    moment::Moment,
+    text::{length, visible},
+};
+
+/// Standard output, as a command uses it.
+pub(super) struct Output {
+    /// Whether JSON was asked for.
+    pub json: bool,
+    writer: BufWriter<Stdout>,
+}
+
+impl Output {
+    pub fn new(json: bool) -> Self {
+        Self {
+            json,
+            writer: BufWriter::new(io::stdout()),
+        }
+    }
+
+    /// Whether a person reads along.
+    pub fn is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// One line of text.
+    pub fn line(&mut self, line: &str) -> Result<(), Failure> {
+        self.bytes(format!("{line}\n").as_bytes())
+    }
+
+    /// One JSON value on one line, compact.
+    pub fn json(&mut self, value: &Value) -> Result<(), Failure> {
+        self.line(&value.to_string())
+    }
+
+    /// Bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.writer.write_all(bytes)?;
+        Ok(self.writer.flush()?)
+    }
+
+    /// Bytes that may wait for more.
+    pub fn buffered(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.writer.write_all(bytes)?)
+    }
+
+    /// Sends what waited.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.writer.flush()?)
+    }
+}
+
+/// A sentence for the person, on standard error. Nobody may be there to read it.
+pub(super) fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "claviger: {sentence}");
+}
+
+/// A sentence that is no complaint.
+pub(super) fn tell(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
+}
+
+/// A key as `list` and `show` print it in JSON.
+pub(super) fn key_json(key: &Key) -> Value {
+    let mut fields = Map::new();
+    let mut decided = audit::snapshot(&key.draft);
+    let mut take = |field: &str| decided.remove(field).unwrap_or(Value::Null);
+    fields.insert("id".into(), json!(key.id.as_str()));
+    for field in ["name", "description", "allow_ip", "grants"] {
+        fields.insert(field.into(), take(field));
+    }
+    fields.insert("created_at".into(), json!(key.created_at.rfc3339()));
+    fields.insert(
+        "last_used_at".into(),
+        json!(key.last_use.map(|usage| usage.at.rfc3339())),
+    );
+    fields.insert(
+        "expires_at".into(),
+        json!(key.draft.expires_at.map(Moment::rfc3339)),
+    );
+    fields.insert("disabled".into(), json!(key.disabled_at.is_some()));
+    Value::Object(fields)
+}
+
+/// The badges of the areas that a key reaches, or `No access`; `Any IP` comes with them.
+pub(super) fn access_words(key: &Key, areas: &[Area]) -> String {
+    let mut words: Vec<String> = areas
+        .iter()
+        .filter(|area| !key.draft.grants.of(&area.slug).is_empty())
+        .map(|area| visible(&area.badge))
+        .collect();
+    if words.is_empty() {
+        words.push("No access".to_owned());
+    }
+    if key.draft.allow == crate::domain::allowlist::AllowList::Anywhere {
+        words.push("Any IP".to_owned());
+    }
+    words.join(" ")
+}
+
+/// The text cut to a width in cells, with an ellipsis where something was cut, and padded to it.
+pub(super) fn fitted(text: &str, width: usize) -> String {
+    use unicode_segmentation::UnicodeSegmentation as _;
+    use unicode_width::UnicodeWidthStr as _;
+    let mut kept = String::new();
+    let mut used = 0;
+    if text.width() <= width {
+        kept.push_str(text);
+        used = text.width();
+    } else {
+        for cluster in text.graphemes(true) {
+            if used + cluster.width() >= width {
+                break;
+            }
+            used += cluster.width();
+            kept.push_str(cluster);
+        }
+        kept.push('…');
+        used += 1;
+    }
+    kept.push_str(&" ".repeat(width.saturating_sub(used)));
+    kept
+}
+
+/// "1 key", "2 keys".
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+/// A text in one line, cut to so many characters, for a sentence.
+pub(super) fn brief(text: &str) -> String {
+    let shown = visible(text);
+    if length(&shown) > 60 {
+        format!("{}…", shown.chars().take(59).collect::<String>())
+    } else {
+        shown
+    }
+}

@@ -1,0 +1,138 @@
+//! How the list of keys is asked for: which keys, in which order, from where.
+//!
+//! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
+//! that tells equal ones apart. Nothing here loads anything.
+use super::{attention::Attention, key::Key, moment::Moment, text};
+
+/// What the list can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortField {
+    /// The order of creation.
+    Created,
+    /// The name, folded.
+    Name,
+    /// The areas that the key reaches.
+    Access,
+    /// What deserves a look, the most urgent first.
+    Attention,
+    /// The last use.
+    LastUsed,
+    /// The end; keys without one come last.
+    Expires,
+    /// The number of addresses and networks; anywhere first.
+    Addresses,
+}
+
+/// An order: by what, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort {
+    /// By what.
+    pub field: SortField,
+    /// Whether the largest comes first.
+    pub descending: bool,
+}
+
+impl Sort {
+    /// How the list begins: newest first.
+    pub const NEWEST: Self = Self {
+        field: SortField::Created,
+        descending: true,
+    };
+}
+
+/// Which keys are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// A part of the name, the description or the id; upper and lower case are one.
+    pub search: String,
+    /// Only keys that deserve a look.
+    pub attention: bool,
+}
+
+impl Filter {
+    /// Whether the filter lets a key through; the store says the same in SQL.
+    #[must_use]
+    pub fn admits(&self, key: &Key, now: Moment) -> bool {
+        let found = self.search.is_empty()
+            || searched_text(&key.draft, key.id.as_str()).contains(&text::folded(&self.search));
+        found && (!self.attention || Attention::of(key, now).is_some())
+    }
+}
+
+/// What a search looks through: name, description and id, folded.
+#[must_use]
+pub fn searched_text(draft: &super::key::Draft, id: &str) -> String {
+    let (name, description) = (draft.name.as_str(), draft.description.as_str());
+    format!(
+        "{}\n{}\n{}",
+        text::folded(name),
+        text::folded(description),
+        text::folded(id)
+    )
+}
+
+/// Where in an order a row stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// What the list is sorted by.
+    pub value: SortValue,
+    /// What tells equal values apart.
+    pub sequence: i64,
+}
+
+/// A value that a list is sorted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SortValue {
+    /// Text, sorted by bytes.
+    Text(String),
+    /// A number.
+    Number(i64),
+}
+
+/// From where, and which way, a page is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Direction {
+    /// From the beginning of the list.
+    First,
+    /// The last page.
+    Last,
+    /// What comes after this row.
+    After(Cursor),
+    /// What comes before this row, still in the list's order.
+    Before(Cursor),
+    /// This row, if it is still there, and what comes after.
+    From(Cursor),
+}
+
+/// A page that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Which keys.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: Sort,
+    /// From where.
+    pub direction: Direction,
+    /// At most how many rows.
+    pub limit: u32,
+    /// The time by which attention is judged.
+    pub now: Moment,
+}
+
+/// A row of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key.
+    pub key: Key,
+    /// Where it stands.
+    pub cursor: Cursor,
+}
+
+/// How many keys there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Those that the filter lets through.
+    pub matching: i64,
+    /// All of them.
+    pub total: i64,
+}
