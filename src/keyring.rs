@@ -17,7 +17,7 @@ use crate::{
         access::{AccessError, Area, find_area},
         audit::{Actor, Change, Details, Event, EventDraft},
         decision::{Credential, Decision, Request, Target, decide},
-        key::{AgentName, Draft, Key, KeyName, LastUse, RevokeReason, Revision, Seen},
+        key::{AgentName, Draft, Key, KeyName, LastUse, Revision, RevokeReason, Seen},
         listing::{Count, Filter, PageRequest, Row},
         moment::Moment,
         text::{self, TextError},

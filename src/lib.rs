@@ -1,4 +1,20 @@
-//! x
+//! Claviger hands out API keys, shows what each may do, takes them back, and enforces them.
+//!
+//! The map of the program, from the door inwards:
+//!
+//! ```text
+//! config    what was asked for: flags, environment, file
+//! cli       the command line: a subcommand is one call on the keyring and one print
+//! tui       the terminal user interface: update(model, message) -> effect, view(model)
+//! clipboard where a copied token goes, and how it goes away again
+//! keyring   the use cases, one function each; the only door to the store and the vault
+//! store     one store over SQLite and PostgreSQL; the only place that knows SQL
+//! vault     the master key and the sealing of tokens; nothing else sees key material
+//! machine   the clock, chance, the one who sits there: the edge to this machine
+//! domain    keys, grants, allow-lists, decisions: no IO, no async, no clock
+//! ```
+//!
+//! Each may use what stands below it, as `tests/layers.rs` says to the letter.
 pub mod cli;
 #[path = "tui/clipboard.rs"]
 pub mod clipboard;
@@ -7,4 +23,5 @@ pub mod domain;
 pub mod keyring;
 pub mod machine;
 pub mod store;
+pub mod tui;
 pub mod vault;

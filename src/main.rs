@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use claviger::{
     cli::{self, Arguments, Failure},
-    machine,
+    config::{self, Config},
+    machine, tui,
 };
 
 fn main() -> ExitCode {
@@ -20,14 +21,30 @@ fn main() -> ExitCode {
     };
     let database = arguments.database.as_deref();
     let done = match arguments.command {
-        Some(command) => runtime.block_on(cli::run(command, database, arguments.json)),
-        None => Ok(()),
+        Some(command) => runtime
+            .block_on(cli::run(command, database, arguments.json))
+            .map(|()| 0),
+        None => runtime.block_on(screen(database, arguments.json)),
     };
     // What still hangs (a clipboard without a display, a database that is locked) must not keep
     // the program from ending.
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(failure) => failure.report(),
     }
+}
+
+/// Opens the keyring and hands the terminal over; answers the exit status.
+async fn screen(database: Option<&str>, json: bool) -> Result<u8, Failure> {
+    if json {
+        return Err(Failure::Refused(
+            "--json goes with a command, such as `claviger list --json`".into(),
+        ));
+    }
+    let config = Config::gather(database, &config::process_variable)?;
+    let keyring = cli::open_keyring(&config).await?;
+    tui::run(keyring, &config)
+        .await
+        .map_err(|error| Failure::Failed(error.to_string()))
 }

@@ -136,3 +136,45 @@ pub struct Count {
     /// All of them.
     pub total: i64,
 }
+
+/// How many characters of a text are sorted by; see the migration.
+pub const SORTED_CHARACTERS: usize = 200;
+
+impl Cursor {
+    /// Where a key stands in an order, without asking the store.
+    #[must_use]
+    pub fn of(key: &Key, field: SortField, now: Moment) -> Self {
+        let number =
+            |value: Option<Moment>, none| SortValue::Number(value.map_or(none, Moment::millis));
+        let cut = |text: &str| SortValue::Text(text.chars().take(SORTED_CHARACTERS).collect());
+        let value = match field {
+            SortField::Created => SortValue::Number(key.sequence),
+            SortField::Name => cut(&text::folded(key.name())),
+            SortField::Access => {
+                let areas: Vec<&str> = key
+                    .draft
+                    .grants
+                    .iter()
+                    .map(|(area, _)| area.as_str())
+                    .collect();
+                cut(&areas.join(" "))
+            }
+            SortField::Attention => SortValue::Number(match Attention::of(key, now) {
+                Some(Attention::Disabled) => 1,
+                Some(Attention::Expired) => 2,
+                Some(Attention::Expires(_)) => 3,
+                Some(Attention::Unused(_)) => 4,
+                None => 5,
+            }),
+            SortField::LastUsed => number(key.last_use.map(|usage| usage.at), 0),
+            SortField::Expires => number(key.draft.expires_at, i64::MAX),
+            SortField::Addresses => SortValue::Number(
+                i64::try_from(key.draft.allow.entries().len()).unwrap_or(i64::MAX),
+            ),
+        };
+        Self {
+            value,
+            sequence: key.sequence,
+        }
+    }
+}

@@ -252,6 +252,31 @@ pub fn visible_ascii(text: &str) -> String {
     shown
 }
 
+/// The text cut to a width in terminal cells, with an ellipsis where something was cut, and
+/// padded to it.
+#[must_use]
+pub fn fitted(text: &str, width: usize) -> String {
+    use unicode_width::UnicodeWidthStr as _;
+    let mut kept = String::new();
+    let mut used = 0;
+    if text.width() <= width {
+        kept.push_str(text);
+        used = text.width();
+    } else if width > 0 {
+        for cluster in text.graphemes(true) {
+            if used + cluster.width() >= width {
+                break;
+            }
+            used += cluster.width();
+            kept.push_str(cluster);
+        }
+        kept.push('…');
+        used += 1;
+    }
+    kept.push_str(&" ".repeat(width.saturating_sub(used)));
+    kept
+}
+
 /// The form in which texts are searched and sorted: compatibility-composed and lower case, so
 /// that `É`, `é` and `E` + combining acute meet, on every database alike.
 #[must_use]

@@ -29,8 +29,8 @@ use zeroize::Zeroizing;
 
 /// A copy is decided in less than two seconds, or the secret is shown instead.
 const DECIDED: Duration = Duration::from_millis(1900);
-/// A display that is not there can hang for minutes.
-const DESKTOP: Duration = Duration::from_millis(1200);
+/// A display that is not there can hang for minutes; one that is there takes milliseconds.
+const DESKTOP: Duration = Duration::from_millis(800);
 const TMUX: Duration = Duration::from_secs(1);
 
 /// What overwrites a secret where an empty text would be ignored, as tmux does.
@@ -48,18 +48,12 @@ pub enum Delivery {
     Sent,
 }
 
-/// There is no clipboard to be had, for this reason: a sentence, never the secret.
+/// There is no clipboard to be had. Shown as a sentence; never the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
+#[error("No clipboard: {reason}.")]
 pub struct Unavailable {
-    /// Why, for people.
+    /// Why: a clause, to stand in another sentence.
     pub reason: String,
-}
-
-impl From<String> for Unavailable {
-    fn from(reason: String) -> Self {
-        Self { reason }
-    }
 }
 
 /// What the surroundings say about where a copy can go.
@@ -125,7 +119,7 @@ impl Environment {
             (Some(Multiplexer::Tmux), _) => Ok(Way::Tmux),
             (Some(Multiplexer::Screen), _) => Ok(Way::Screen),
             (None, term @ ("" | "dumb" | "linux")) => {
-                Err(format!("a terminal of type `{term}` has no clipboard"))
+                Err(format!("a terminal with TERM={term} has none"))
             }
             (None, _) => Ok(Way::Plain),
         }
@@ -175,8 +169,8 @@ impl Clipboard {
     ) -> Result<Delivery, Unavailable> {
         timeout(DECIDED, self.deliver(secret, terminal))
             .await
-            .unwrap_or_else(|_| Err("no clipboard answered in time".to_owned()))
-            .map_err(Unavailable::from)
+            .unwrap_or_else(|_| Err("nothing answered in time".to_owned()))
+            .map_err(|reason| Unavailable { reason })
     }
 
     async fn deliver(
@@ -222,7 +216,8 @@ impl Clipboard {
         if used_desktop && !self.sent {
             return Ok(Delivery::Copied);
         }
-        self.send(NEUTRAL, terminal).await?;
+        let sent = self.send(NEUTRAL, terminal).await;
+        sent.map_err(|reason| Unavailable { reason })?;
         self.sent = false;
         Ok(Delivery::Sent)
     }
@@ -239,7 +234,7 @@ impl Clipboard {
             Ok(Way::Tmux) => "sent to the terminal by tmux (3.2 or newer)".to_owned(),
             Ok(Way::Screen) => "sent to the terminal through GNU screen (OSC 52)".to_owned(),
             Ok(Way::Plain) => "sent to the terminal (OSC 52)".to_owned(),
-            Err(reason) => format!("shown on the screen, for {reason}"),
+            Err(reason) => format!("shown on the screen ({reason})"),
         };
         if self.environment.desktop() {
             format!("copied to the desktop's clipboard; if that fails, {terminal}")
@@ -331,7 +326,7 @@ async fn through_tmux(text: &str, terminal: &mut impl Write) -> Result<(), Strin
         return write(terminal, &for_tmux(&osc52(text)));
     }
     if terminals.is_ok_and(|capabilities| lacks_clipboard(&capabilities)) {
-        return Err("tmux knows of no clipboard in this terminal".to_owned());
+        return Err("tmux knows of none in this terminal".to_owned());
     }
     let buffer = format!("claviger-{}", std::process::id());
     let load = ["load-buffer", "-w", "-b", &buffer, "-"];
@@ -595,9 +590,9 @@ mod tests {
     async fn without_any_way_the_reason_is_a_sentence() {
         let mut clipboard = Clipboard::new(environment("TERM=xterm"), false);
         let refused = clipboard.copy(&"hello".into(), &mut Vec::new()).await;
-        let reason = refused.map_err(|refused| refused.reason);
-        let expected = "sending to the terminal (OSC 52) is switched off".to_owned();
-        assert_eq!(reason, Err(expected));
+        let reason = refused.map_err(|refused| refused.to_string());
+        let expected = "No clipboard: sending to the terminal (OSC 52) is switched off.";
+        assert_eq!(reason, Err(expected.to_owned()));
         assert!(!clipboard.clear_if_ours().await);
     }
 }

@@ -198,16 +198,16 @@ fn farewell(fault: &PanicHookInfo) -> String {
     )
 }
 
-/// Writes a sequence that is no part of a frame, such as a clipboard request. It is dropped while
-/// the terminal is not ours.
+/// Writes a sequence that is no part of a frame, such as a clipboard request.
 ///
 /// # Errors
-/// When the terminal cannot be written to.
+/// When the terminal cannot be written to, or is not ours at the moment: nobody should be told
+/// that a secret was sent which was not.
 pub fn write_raw(bytes: &[u8]) -> io::Result<()> {
     if OURS.load(Ordering::SeqCst) {
         write_whole(bytes)
     } else {
-        Ok(())
+        Err(io::Error::other("the screen is given back"))
     }
 }
 
@@ -274,7 +274,11 @@ impl Screen {
             return Ok(());
         }
         self.frame.extend_from_slice(FRAME_END);
-        let sent = write_raw(&self.frame);
+        let sent = if OURS.load(Ordering::SeqCst) {
+            write_whole(&self.frame)
+        } else {
+            Ok(())
+        };
         self.frame.truncate(FRAME_START.len());
         sent
     }
@@ -430,18 +434,21 @@ pub enum Input {
     HungUp,
 }
 
-/// Starts the thread that reads the terminal. If the channel ends, so should the program.
-///
-/// The channel has no bound, so that the thread is never stuck in it when the terminal vanishes.
-///
-/// # Errors
-/// When the system gives no thread.
-pub fn listen() -> io::Result<UnboundedReceiver<Input>> {
-    let (input, inbox) = unbounded_channel();
-    let reader = thread::Builder::new().name("claviger-input".to_owned());
-    let handle = reader.spawn(move || read(&input))?;
-    let _ = READER.set(handle.thread().clone());
-    Ok(inbox)
+impl Input {
+    /// Starts the thread that reads the terminal, once in a program's life. If the channel ends, so
+    /// should the program.
+    ///
+    /// The channel has no bound, so that the thread is not stuck in it when the terminal vanishes.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn listen() -> io::Result<UnboundedReceiver<Self>> {
+        let (inbox, input) = unbounded_channel();
+        let reader = thread::Builder::new().name("claviger-input".to_owned());
+        let handle = reader.spawn(move || read(&inbox))?;
+        let _ = READER.set(handle.thread().clone());
+        Ok(input)
+    }
 }
 
 /// Why not crossterm's own reader: it spins at full load once the terminal is gone, it stalls

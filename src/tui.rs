@@ -1,0 +1,260 @@
+//! The shell of the terminal user interface: terminal, select loop, effects.
+//!
+//! The only async file of it. Messages go into [`update::update`], effects come out and run as
+//! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
+//! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame.
+pub mod dialog;
+pub mod effects;
+pub mod keymap;
+pub mod message;
+pub mod model;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+pub mod view;
+pub mod wizard;
+
+use std::{io, sync::Arc, time::Duration};
+
+use crossterm::event::{Event, KeyEventKind};
+use message::{Effect, Message};
+use model::{Expect, Model};
+use terminal::{Input, Signal, Signals, Terminal};
+use theme::Theme;
+use tokio::{
+    sync::{
+        Mutex,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    },
+    task::{AbortHandle, JoinSet},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    clipboard::{Clipboard, Environment},
+    config::{Config, process_variable},
+    domain::listing::Direction,
+    keyring::Keyring,
+};
+
+/// How often the store is asked whether somebody else changed something.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the first frame waits for the first page.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// Runs the terminal user interface to its end; answers the exit status.
+///
+/// # Errors
+/// When the terminal cannot be taken over or written to.
+pub async fn run(keyring: Keyring, config: &Config) -> io::Result<u8> {
+    let mut signals = Signals::listen()?;
+    terminal::install_panic_hook();
+    let mut shell = Shell::begin(keyring, config)?;
+    let status = shell.run(&mut signals).await;
+    terminal::restore();
+    shell.end().await;
+    status
+}
+
+struct Shell {
+    keyring: Arc<Keyring>,
+    clipboard: Arc<Mutex<Clipboard>>,
+    terminal: Terminal,
+    inbox: UnboundedReceiver<Input>,
+    answers: UnboundedReceiver<Message>,
+    answer: UnboundedSender<Message>,
+    writes: JoinSet<()>,
+    reading: Option<AbortHandle>,
+    looking: Option<AbortHandle>,
+    model: Model,
+}
+
+/// What the loop goes on with.
+enum Next {
+    Message(Message),
+    Drawn,
+    Suspended,
+    End(u8),
+}
+
+impl Shell {
+    fn begin(keyring: Keyring, config: &Config) -> io::Result<Self> {
+        let terminal = Terminal::enter()?;
+        let inbox = Input::listen()?;
+        let (answer, answers) = unbounded_channel();
+        let size = terminal.size()?;
+        let mut model = Model::new(
+            keyring.now(),
+            (size.width, size.height),
+            Theme::from_vars(process_variable),
+            keyring.workspace().label.clone(),
+            keyring.actor().to_string(),
+        );
+        if let Some(warning) = keyring.warnings().first() {
+            model.complain(warning.clone());
+        }
+        let clipboard = Clipboard::new(Environment::from_env(), config.osc52);
+        Ok(Self {
+            keyring: Arc::new(keyring),
+            clipboard: Arc::new(Mutex::new(clipboard)),
+            terminal,
+            inbox,
+            answers,
+            answer,
+            writes: JoinSet::new(),
+            reading: None,
+            looking: None,
+            model,
+        })
+    }
+
+    async fn run(&mut self, signals: &mut Signals) -> io::Result<u8> {
+        let first = self.model.load(Direction::First, Expect::Top);
+        self.start(first);
+        if let Ok(Some(message)) = timeout(PATIENCE, self.answers.recv()).await {
+            self.take(message)?;
+        }
+        let mut seconds = interval(Duration::from_secs(1));
+        let mut looks = interval(LOOK);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut counting = false;
+        loop {
+            if self.inbox.is_empty() && self.answers.is_empty() {
+                let model = &self.model;
+                self.terminal.draw(|frame| view::view(model, frame))?;
+            }
+            if self.model.counts_down() != counting {
+                counting = !counting;
+                seconds.reset();
+            }
+            let next = tokio::select! {
+                biased;
+                signal = signals.next() => match signal {
+                    Signal::Quit(number) => Next::End(u8::try_from(terminal::exit_status(number)).unwrap_or(1)),
+                    Signal::Resumed => Next::Suspended,
+                    Signal::Resized => {
+                        let size = self.terminal.size()?;
+                        Next::Message(Message::Resized(size.width, size.height))
+                    }
+                },
+                input = self.inbox.recv() => match input {
+                    None | Some(Input::HungUp) => Next::End(129),
+                    Some(Input::Event(event)) => match read_event(event) {
+                        Some(message) => Next::Message(message),
+                        None => Next::Drawn,
+                    },
+                },
+                Some(answer) = self.answers.recv() => Next::Message(answer),
+                _ = seconds.tick(), if counting => Next::Message(Message::Ticked(self.keyring.now())),
+                _ = looks.tick() => {
+                    self.look();
+                    Next::Drawn
+                }
+            };
+            match next {
+                Next::Drawn => {}
+                Next::Suspended => self.terminal.resumed()?,
+                Next::End(status) => return Ok(status),
+                Next::Message(message) => match self.take(message)? {
+                    Some(Effect::Quit) => return Ok(0),
+                    Some(Effect::Suspend) => {
+                        self.terminal.suspend(signals).await?;
+                        let size = self.terminal.size()?;
+                        self.take(Message::Resized(size.width, size.height))?;
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Takes a message in; answers an effect that is the loop's own.
+    fn take(&mut self, message: Message) -> io::Result<Option<Effect>> {
+        self.model.now = self.keyring.now();
+        match update::update(&mut self.model, message) {
+            None => Ok(None),
+            Some(Effect::Redraw) => {
+                self.terminal.redraw()?;
+                Ok(None)
+            }
+            Some(Effect::Save(_)) => {
+                if let Some(dialog::Modal::Revealed(revealed)) = self.model.modals.last() {
+                    let saved = effects::save(&revealed.shown);
+                    let _ = self.answer.send(Message::Saved(saved));
+                }
+                Ok(None)
+            }
+            Some(effect @ (Effect::Quit | Effect::Suspend)) => Ok(Some(effect)),
+            Some(effect) => {
+                self.start(effect);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Starts an effect as a task. A newer read ends an older one; writes go on to their end.
+    fn start(&mut self, effect: Effect) {
+        let reads = matches!(effect, Effect::Load(_));
+        let (keyring, clipboard) = (Arc::clone(&self.keyring), Arc::clone(&self.clipboard));
+        let answer = self.answer.clone();
+        let task = async move {
+            let mut screen = terminal::Direct;
+            if let Some(message) =
+                effects::carry_out(effect, &keyring, &clipboard, &mut screen).await
+            {
+                let _ = answer.send(message);
+            }
+        };
+        if reads {
+            let newer = tokio::spawn(task).abort_handle();
+            if let Some(older) = self.reading.replace(newer) {
+                older.abort();
+            }
+        } else {
+            self.writes.spawn(task);
+        }
+    }
+
+    /// Asks whether somebody else changed something, unless the last asking still waits.
+    fn look(&mut self) {
+        if self
+            .looking
+            .as_ref()
+            .is_some_and(|looking| !looking.is_finished())
+        {
+            return;
+        }
+        let (keyring, answer, known) = (
+            Arc::clone(&self.keyring),
+            self.answer.clone(),
+            self.model.list.epoch,
+        );
+        let task = async move {
+            match keyring.epoch().await {
+                Ok(epoch) if epoch != known => {
+                    let _ = answer.send(Message::EpochRead(epoch));
+                }
+                // The next change of the person's own will say what is wrong with the store.
+                Ok(_) | Err(_) => {}
+            }
+        };
+        self.looking = Some(tokio::spawn(task).abort_handle());
+    }
+
+    /// Waits for the writes, and takes a copied token off the native clipboard.
+    async fn end(&mut self) {
+        while self.writes.join_next().await.is_some() {}
+        self.clipboard.lock().await.clear_if_ours().await;
+        self.keyring.close().await;
+    }
+}
+
+fn read_event(event: Event) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Pressed(key)),
+        Event::Paste(text) => Some(Message::Pasted(text)),
+        Event::Resize(columns, rows) => Some(Message::Resized(columns, rows)),
+        _ => None,
+    }
+}

@@ -1,0 +1,272 @@
+//! The dialogs beside the wizard: confirmations, the new token, copy as, a shown token, palette.
+//!
+//! Each is a small state with its own focus; none draws and none acts.
+use tui_input::Input;
+
+use super::{keymap::Intent, message::Shown};
+use crate::domain::{
+    key::{Key, RevokeReason, Seen},
+    moment::Moment,
+    token::KeyId,
+};
+
+/// Seconds for which a revealed token is shown.
+pub const REVEAL_SECONDS: u32 = 30;
+/// Seconds after which a native clipboard is cleared.
+pub const CLIPBOARD_SECONDS: u32 = 45;
+
+/// What is to be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Delete for good.
+    Revoke,
+    /// Switch off.
+    Disable,
+}
+
+/// What has the keys in a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "a field, a choice and two buttons")]
+pub enum ConfirmationFocus {
+    Field,
+    Reason,
+    Cancel,
+    Act,
+}
+
+/// A question before something that hurts.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// What is to be done.
+    pub verb: Verb,
+    /// To which keys, as they were seen.
+    pub keys: Vec<Key>,
+    /// Why; unset is never guessed.
+    pub reason: Option<RevokeReason>,
+    /// What must be typed, if anything.
+    pub expected: Option<String>,
+    /// What was typed.
+    pub typed: Input,
+    /// What has the keys.
+    pub focus: ConfirmationFocus,
+    /// Why nothing happened.
+    pub problem: Option<String>,
+    /// Whether it is being done.
+    pub working: bool,
+}
+
+impl Confirmation {
+    /// Asks about these keys: typed for several keys and for one that was used of late, else
+    /// starting on Cancel.
+    #[must_use]
+    pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
+        let expected = match (verb, keys.as_slice()) {
+            (Verb::Disable, _) => None,
+            (Verb::Revoke, [one]) => one.recently_used(now).then(|| one.id.start().to_owned()),
+            (Verb::Revoke, several) => Some(several.len().to_string()),
+        };
+        let focus = if expected.is_some() {
+            ConfirmationFocus::Field
+        } else {
+            ConfirmationFocus::Cancel
+        };
+        Self {
+            verb,
+            keys,
+            reason: None,
+            expected,
+            typed: Input::default(),
+            focus,
+            problem: None,
+            working: false,
+        }
+    }
+
+    /// The keys at the revisions that were seen.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.keys.iter().map(Seen::of).collect()
+    }
+
+    fn order(&self) -> Vec<ConfirmationFocus> {
+        use ConfirmationFocus::{Act, Cancel, Field, Reason};
+        match (self.verb, &self.expected) {
+            (Verb::Disable, _) => vec![Cancel, Act],
+            (Verb::Revoke, None) => vec![Cancel, Act, Reason],
+            (Verb::Revoke, Some(_)) => vec![Field, Reason, Cancel, Act],
+        }
+    }
+
+    /// The next or the previous thing to focus.
+    pub fn move_focus(&mut self, forward: bool) {
+        let order = self.order();
+        let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { order.len() - 1 };
+        self.focus = order[(at + step) % order.len()];
+    }
+
+    /// `←` and `→`: another reason, or the other button.
+    pub fn sideways(&mut self, forward: bool) {
+        match self.focus {
+            ConfirmationFocus::Reason => self.reason = neighbour_reason(self.reason, forward),
+            ConfirmationFocus::Cancel => self.focus = ConfirmationFocus::Act,
+            ConfirmationFocus::Act => self.focus = ConfirmationFocus::Cancel,
+            ConfirmationFocus::Field => {}
+        }
+    }
+
+    /// Whether what must be typed was typed; else says why not.
+    pub fn confirmed(&mut self) -> bool {
+        let Some(expected) = &self.expected else {
+            return true;
+        };
+        if self.typed.value().trim() == expected {
+            return true;
+        }
+        let typed = self.typed.value().trim();
+        self.problem = Some(if typed.is_empty() {
+            format!("Nothing was revoked: type {expected} first")
+        } else {
+            format!(
+                "Nothing was revoked: {} is not {expected}",
+                crate::domain::text::visible(typed)
+            )
+        });
+        self.focus = ConfirmationFocus::Field;
+        false
+    }
+}
+
+fn neighbour_reason(reason: Option<RevokeReason>, forward: bool) -> Option<RevokeReason> {
+    let choices: Vec<Option<RevokeReason>> = std::iter::once(None)
+        .chain(RevokeReason::ALL.map(Some))
+        .collect();
+    let at = choices
+        .iter()
+        .position(|choice| *choice == reason)
+        .unwrap_or(0);
+    let step = if forward { 1 } else { choices.len() - 1 };
+    choices[(at + step) % choices.len()]
+}
+
+/// A button of the new token's dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their titles say what they are")]
+pub enum TokenButton {
+    Copy,
+    CopyAs,
+    Reveal,
+    Close,
+}
+
+impl TokenButton {
+    /// All buttons, from the left.
+    pub const ALL: [Self; 4] = [Self::Copy, Self::CopyAs, Self::Reveal, Self::Close];
+
+    /// What stands on it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Copy => "Copy",
+            Self::CopyAs => "Copy as…",
+            Self::Reveal => "Reveal",
+            Self::Close => "Close",
+        }
+    }
+}
+
+/// The dialog of a key that was just made. It holds no token: that is opened when it is wanted.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// The key.
+    pub id: KeyId,
+    /// What it is called.
+    pub name: String,
+    /// The focused button.
+    pub focus: TokenButton,
+}
+
+impl NewToken {
+    /// The next or the previous button.
+    pub fn move_focus(&mut self, forward: bool) {
+        let at = TokenButton::ALL
+            .iter()
+            .position(|one| *one == self.focus)
+            .unwrap_or(0);
+        let step = if forward {
+            1
+        } else {
+            TokenButton::ALL.len() - 1
+        };
+        self.focus = TokenButton::ALL[(at + step) % TokenButton::ALL.len()];
+    }
+}
+
+/// A token that is shown, for a while.
+#[derive(Debug)]
+pub struct Revealed {
+    /// The token and whose it is.
+    pub shown: Shown,
+    /// Seconds left.
+    pub left: u32,
+    /// Why it is shown, if nobody asked for that; where it was saved.
+    pub note: Option<String>,
+}
+
+/// Every action by name.
+#[derive(Debug, Clone, Default)]
+pub struct Palette {
+    /// What was typed.
+    pub input: Input,
+    /// Which of the matches is selected.
+    pub selected: usize,
+}
+
+/// What can be on top of the list.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is one of the types above")]
+pub enum Modal {
+    Details {
+        scroll: u16,
+    },
+    Wizard(Box<super::wizard::Wizard>),
+    Confirmation(Confirmation),
+    NewToken(NewToken),
+    CopyAs {
+        id: KeyId,
+        name: String,
+        choice: usize,
+    },
+    Revealed(Revealed),
+    Help {
+        place: super::keymap::Place,
+        scroll: u16,
+    },
+    Palette(Palette),
+}
+
+/// What the palette offers: every intent that has a meaning on the list.
+#[must_use]
+pub fn palette_entries(
+    input: &str,
+    allowed: impl Fn(Intent) -> bool,
+) -> Vec<(&'static str, Intent)> {
+    use super::keymap::{BINDINGS, Place};
+    let wanted = input.trim().to_lowercase();
+    let mut entries: Vec<(&'static str, Intent)> = BINDINGS
+        .iter()
+        .filter(|b| {
+            b.holds_in(Place::List)
+                && !matches!(
+                    b.intent,
+                    Intent::Close | Intent::Interrupt | Intent::Palette
+                )
+        })
+        .filter(|b| allowed(b.intent))
+        .map(|b| (b.help, b.intent))
+        .filter(|(name, _)| name.to_lowercase().contains(&wanted))
+        .collect();
+    // `:q` is quit, whatever else has a q in it.
+    entries.sort_by_key(|(name, _)| !name.to_lowercase().starts_with(&wanted));
+    entries
+}

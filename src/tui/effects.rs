@@ -1,0 +1,191 @@
+//! Carries out effects on the keyring, the clipboard and the disk, and answers with messages.
+//!
+//! The shell runs these as tasks; tests run them in line, on the same real keyring. Nothing here
+//! knows the model or the screen.
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use super::message::{Copied, CopyForm, Effect, Load, Loaded, Message, Shown, Trouble};
+use crate::{
+    clipboard::{Clipboard, Delivery},
+    domain::{audit::Change, key::Seen, text::visible, token::KeyId},
+    keyring::{Keyring, KeyringError, StoreError},
+};
+
+/// Carries out an effect that needs the keyring or the clipboard; `None` for one that is the
+/// shell's own (the screen, the end).
+pub async fn carry_out(
+    effect: Effect,
+    keyring: &Keyring,
+    clipboard: &Mutex<Clipboard>,
+    terminal: &mut (impl Write + Send),
+) -> Option<Message> {
+    Some(match effect {
+        Effect::Load(load) => {
+            let ticket = load.ticket;
+            let loaded = read(load, keyring)
+                .await
+                .map(Box::new)
+                .map_err(|error| error.to_string());
+            Message::Loaded(ticket, loaded)
+        }
+        Effect::Create(draft) => Message::Created(match keyring.create(draft).await {
+            // Read back for what the store added to it: its place in the order.
+            Ok(created) => Ok(Box::new(
+                keyring.key(&created.key.id).await.unwrap_or(created.key),
+            )),
+            Err(error) => Err(Trouble::Said(error.to_string())),
+        }),
+        Effect::Edit(seen, draft) => Message::Edited(match keyring.edit(&seen, &draft).await {
+            Ok(()) => Ok(seen.id),
+            Err(error) => Err(trouble(error, keyring).await),
+        }),
+        Effect::Switch(seen, disable) => {
+            let done = counted(&seen, keyring.switch(&seen, disable).await, keyring).await;
+            Message::Switched(disable, done)
+        }
+        Effect::Revoke(seen, reason) => {
+            Message::Revoked(counted(&seen, keyring.revoke(&seen, reason).await, keyring).await)
+        }
+        Effect::Copy(id, form) => {
+            Message::Copied(copy(&id, form, keyring, clipboard, terminal).await)
+        }
+        Effect::Reveal(id) => Message::Revealed(match open(&id, Change::Revealed, keyring).await {
+            Ok(shown) => Ok(shown),
+            Err(error) => Err(trouble(error, keyring).await),
+        }),
+        Effect::Overwrite => {
+            let overwritten = clipboard.lock().await.overwrite(terminal).await;
+            Message::Overwritten(
+                overwritten
+                    .map(|_| ())
+                    .map_err(|unavailable| unavailable.reason),
+            )
+        }
+        Effect::Clear => Message::Cleared(clipboard.lock().await.clear_if_ours().await),
+        Effect::Save(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => return None,
+    })
+}
+
+async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
+    // The epoch first: what changes while the rows are read is seen again at the next look.
+    let epoch = keyring.epoch().await?;
+    let areas = keyring.areas().await?;
+    let rows = keyring.page(&load.request).await?;
+    let count = keyring.count(&load.request.filter).await?;
+    let mut watched = Vec::with_capacity(load.watch.len());
+    for id in load.watch {
+        let key = match rows.iter().find(|row| row.key.id == id) {
+            Some(row) => Some(row.key.clone()),
+            None => match keyring.key(&id).await {
+                Err(KeyringError::Store(StoreError::Gone { .. })) => None,
+                other => Some(other?),
+            },
+        };
+        watched.push((id, key));
+    }
+    Ok(Loaded {
+        rows,
+        count,
+        areas,
+        epoch,
+        now: keyring.now(),
+        watched,
+    })
+}
+
+async fn counted(
+    seen: &[Seen],
+    done: Result<(), KeyringError>,
+    keyring: &Keyring,
+) -> Result<usize, Trouble> {
+    match done {
+        Ok(()) => Ok(seen.len()),
+        Err(error) => Err(trouble(error, keyring).await),
+    }
+}
+
+/// Why a change was not made, with who came first where that was the reason.
+async fn trouble(error: KeyringError, keyring: &Keyring) -> Trouble {
+    let KeyringError::Store(StoreError::Conflict { id } | StoreError::Gone { id }) = &error
+    else {
+        return Trouble::Said(error.to_string());
+    };
+    let Ok(id) = id.parse::<KeyId>() else {
+        return Trouble::Said(error.to_string());
+    };
+    let by = match keyring.last_change(&id).await {
+        Ok(Some(event)) => event.draft.actor.name,
+        _ => "someone else".to_owned(),
+    };
+    match keyring.key(&id).await {
+        Ok(key) => Trouble::Conflict(Box::new(key), by),
+        Err(KeyringError::Store(StoreError::Gone { .. })) => Trouble::Gone(by),
+        Err(_) => Trouble::Said(error.to_string()),
+    }
+}
+
+async fn open(id: &KeyId, purpose: Change, keyring: &Keyring) -> Result<Shown, KeyringError> {
+    let name = keyring.key(id).await?.name().to_owned();
+    let token = keyring.token(id, purpose).await?;
+    Ok(Shown {
+        id: id.clone(),
+        name,
+        text: token.expose().clone(),
+    })
+}
+
+async fn copy(
+    id: &KeyId,
+    form: CopyForm,
+    keyring: &Keyring,
+    clipboard: &Mutex<Clipboard>,
+    terminal: &mut (impl Write + Send),
+) -> Copied {
+    let shown = match open(id, Change::Copied, keyring).await {
+        Ok(shown) => shown,
+        Err(error) => return Copied::Failed(trouble(error, keyring).await),
+    };
+    let text = Zeroizing::new(form.filled(shown.text.expose_secret()));
+    let text = SecretString::from(text.as_str());
+    match clipboard.lock().await.copy(&text, terminal).await {
+        Ok(Delivery::Copied) => Copied::Native,
+        Ok(Delivery::Sent) => Copied::Sent,
+        Err(unavailable) => Copied::Nowhere(shown, unavailable.reason),
+    }
+}
+
+/// Saves a shown token in a new file in the home folder that nobody else can read.
+///
+/// # Errors
+/// A sentence; a file that is there already is never written over.
+pub fn save(shown: &Shown) -> Result<String, String> {
+    let home = crate::config::process_variable("HOME").ok_or("HOME is not set")?;
+    let path = PathBuf::from(home).join(format!("claviger-{}.token", shown.id));
+    let told = visible(&path.to_string_lossy());
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| {
+            file.write_all(shown.text.expose_secret().as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()
+        });
+    match written {
+        Ok(()) => Ok(told),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(format!("{told} is there already"))
+        }
+        Err(error) => Err(format!("{told}: {error}")),
+    }
+}

@@ -1,0 +1,797 @@
+//! One table of bindings: it serves dispatch, the footer, the help and the README's key table.
+//!
+//! A key is bound here and nowhere else. Letters are bound only in places that have no text
+//! field, so that every printable key can be typed into one. To bind something: an [`Intent`],
+//! a line in [`BINDINGS`], an arm in `update`.
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where the keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The list of keys.
+    List,
+    /// The filter, while it is typed.
+    Filter,
+    /// The details of a key.
+    Details,
+    /// A text field of the wizard.
+    Field,
+    /// The matrix of grants.
+    Matrix,
+    /// The wizard's buttons.
+    Buttons,
+    /// A confirmation.
+    Confirmation,
+    /// A confirmation's text field.
+    ConfirmationField,
+    /// The dialog of a new token.
+    NewToken,
+    /// The choice of a form to copy in.
+    CopyAs,
+    /// A token that is shown.
+    Revealed,
+    /// The help.
+    Help,
+    /// The palette.
+    Palette,
+}
+
+impl Place {
+    /// Every place, in the order of the key table.
+    pub const ALL: [Self; 13] = [
+        Self::List,
+        Self::Filter,
+        Self::Details,
+        Self::Field,
+        Self::Matrix,
+        Self::Buttons,
+        Self::Confirmation,
+        Self::ConfirmationField,
+        Self::NewToken,
+        Self::CopyAs,
+        Self::Revealed,
+        Self::Help,
+        Self::Palette,
+    ];
+
+    /// What the place is called in help and README.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::List => "List of keys",
+            Self::Filter => "Filter",
+            Self::Details => "Details",
+            Self::Field => "Wizard, a field",
+            Self::Matrix => "Wizard, the matrix",
+            Self::Buttons => "Wizard, a button",
+            Self::Confirmation => "Confirmation",
+            Self::ConfirmationField => "Confirmation, a field",
+            Self::NewToken => "New token",
+            Self::CopyAs => "Copy as",
+            Self::Revealed => "Revealed token",
+            Self::Help => "Help",
+            Self::Palette => "Palette",
+        }
+    }
+
+    /// Whether printable keys are text here.
+    #[must_use]
+    pub const fn takes_text(self) -> bool {
+        matches!(
+            self,
+            Self::Filter | Self::Field | Self::ConfirmationField | Self::Palette
+        )
+    }
+}
+
+/// What a person can want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table below says what each one does")]
+pub enum Intent {
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Filter,
+    OnlyAttention,
+    SortNext,
+    SortReverse,
+    Mark,
+    Open,
+    New,
+    NewLike,
+    Edit,
+    Copy,
+    CopyAs,
+    Reveal,
+    Switch,
+    Revoke,
+    Next,
+    Previous,
+    Accept,
+    Toggle,
+    GrantNone,
+    GrantRead,
+    GrantWrite,
+    GrantAll,
+    Save,
+    Help,
+    Palette,
+    Close,
+    Quit,
+    Interrupt,
+    Redraw,
+    Suspend,
+    Overwrite,
+}
+
+/// A key press.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chord {
+    code: KeyCode,
+    control: bool,
+}
+
+const fn plain(c: char) -> Chord {
+    Chord {
+        code: KeyCode::Char(c),
+        control: false,
+    }
+}
+
+const fn control(c: char) -> Chord {
+    Chord {
+        code: KeyCode::Char(c),
+        control: true,
+    }
+}
+
+const fn named(code: KeyCode) -> Chord {
+    Chord {
+        code,
+        control: false,
+    }
+}
+
+const UP: Chord = named(KeyCode::Up);
+const DOWN: Chord = named(KeyCode::Down);
+const LEFT: Chord = named(KeyCode::Left);
+const RIGHT: Chord = named(KeyCode::Right);
+const TAB: Chord = named(KeyCode::Tab);
+const SHIFT_TAB: Chord = named(KeyCode::BackTab);
+const ENTER: Chord = named(KeyCode::Enter);
+const ESC: Chord = named(KeyCode::Esc);
+
+impl Chord {
+    /// The press that an event stands for.
+    #[must_use]
+    pub fn of(event: KeyEvent) -> Self {
+        let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let back = event.code == KeyCode::Tab && event.modifiers.contains(KeyModifiers::SHIFT);
+        let code = if back { KeyCode::BackTab } else { event.code };
+        Self { code, control }
+    }
+
+    /// What is written for it: `Ctrl-L`, `PgUp`, `x`.
+    #[must_use]
+    pub fn written(self) -> String {
+        let name = match self.code {
+            KeyCode::Char(' ') => "Space".to_owned(),
+            KeyCode::Char(c) if self.control => c.to_ascii_uppercase().to_string(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::Up => "↑".to_owned(),
+            KeyCode::Down => "↓".to_owned(),
+            KeyCode::Left => "←".to_owned(),
+            KeyCode::Right => "→".to_owned(),
+            KeyCode::PageUp => "PgUp".to_owned(),
+            KeyCode::PageDown => "PgDn".to_owned(),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
+            other => format!("{other:?}"),
+        };
+        if self.control {
+            format!("Ctrl-{name}")
+        } else {
+            name
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Binding {
+    /// Where it holds; empty is everywhere.
+    pub places: &'static [Place],
+    /// The presses; the first one stands in the footer.
+    pub chords: &'static [Chord],
+    /// What is wanted.
+    pub intent: Intent,
+    /// The word in the footer; none for what goes without saying.
+    pub footer: Option<&'static str>,
+    /// The words in the help, and the name in the palette.
+    pub help: &'static str,
+}
+
+const fn bind(
+    places: &'static [Place],
+    chords: &'static [Chord],
+    intent: Intent,
+    footer: Option<&'static str>,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        places,
+        chords,
+        intent,
+        footer,
+        help,
+    }
+}
+
+const LIST: &[Place] = &[Place::List];
+const KEY: &[Place] = &[Place::List, Place::Details];
+const FIELDS: &[Place] = &[Place::Field];
+const CONFIRMATIONS: &[Place] = &[Place::Confirmation];
+const CONFIRMATION_FIELDS: &[Place] = &[Place::ConfirmationField];
+const MATRIX: &[Place] = &[Place::Matrix];
+const BUTTONS: &[Place] = &[Place::Buttons];
+const TOKEN: &[Place] = &[Place::NewToken];
+const CHOICES: &[Place] = &[Place::CopyAs];
+const SCROLLED: &[Place] = &[Place::Help];
+const PALETTE: &[Place] = &[Place::Palette];
+
+/// The table. Where two lines of one place share a press, the first one holds.
+pub static BINDINGS: &[Binding] = &[
+    // The list, on a key: what is most wanted stands first, for the footer.
+    bind(
+        KEY,
+        &[plain('c'), plain('y')],
+        Intent::Copy,
+        Some("copy"),
+        "Copy API Key",
+    ),
+    bind(KEY, &[plain('e')], Intent::Edit, Some("edit"), "edit"),
+    bind(
+        KEY,
+        &[plain('x'), named(KeyCode::Delete)],
+        Intent::Revoke,
+        Some("revoke"),
+        "revoke",
+    ),
+    bind(LIST, &[plain('n')], Intent::New, Some("new"), "new key"),
+    bind(
+        LIST,
+        &[plain('/')],
+        Intent::Filter,
+        Some("filter"),
+        "filter by name, description or id",
+    ),
+    bind(
+        LIST,
+        &[plain('!')],
+        Intent::OnlyAttention,
+        Some("attention"),
+        "only what needs attention",
+    ),
+    bind(
+        KEY,
+        &[plain('d')],
+        Intent::Switch,
+        Some("disable"),
+        "disable or enable",
+    ),
+    bind(LIST, &[ENTER], Intent::Open, None, "details"),
+    bind(KEY, &[plain('N')], Intent::NewLike, None, "new like this"),
+    bind(KEY, &[plain('C')], Intent::CopyAs, None, "copy as…"),
+    bind(KEY, &[plain('v')], Intent::Reveal, Some("reveal"), "reveal"),
+    bind(LIST, &[plain(' ')], Intent::Mark, None, "mark"),
+    bind(
+        LIST,
+        &[plain('s')],
+        Intent::SortNext,
+        None,
+        "next sort column",
+    ),
+    bind(
+        LIST,
+        &[plain('S')],
+        Intent::SortReverse,
+        None,
+        "reverse the order",
+    ),
+    bind(KEY, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(KEY, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(
+        LIST,
+        &[named(KeyCode::PageUp)],
+        Intent::PageUp,
+        None,
+        "a page up",
+    ),
+    bind(
+        LIST,
+        &[named(KeyCode::PageDown)],
+        Intent::PageDown,
+        None,
+        "a page down",
+    ),
+    bind(
+        LIST,
+        &[plain('g'), named(KeyCode::Home)],
+        Intent::First,
+        None,
+        "to the first",
+    ),
+    bind(
+        LIST,
+        &[plain('G'), named(KeyCode::End)],
+        Intent::Last,
+        None,
+        "to the last",
+    ),
+    // The filter.
+    bind(
+        &[Place::Filter],
+        &[ENTER],
+        Intent::Accept,
+        Some("keep"),
+        "keep the filter",
+    ),
+    bind(
+        &[Place::Filter],
+        &[ESC],
+        Intent::Close,
+        Some("drop"),
+        "drop the filter",
+    ),
+    bind(&[Place::Filter], &[UP], Intent::Up, None, "one up"),
+    bind(&[Place::Filter], &[DOWN], Intent::Down, None, "one down"),
+    // The wizard.
+    bind(FIELDS, &[TAB, DOWN], Intent::Next, Some("field"), "next"),
+    bind(FIELDS, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
+    bind(
+        FIELDS,
+        &[ENTER],
+        Intent::Accept,
+        Some("Next"),
+        "Next: to step 2",
+    ),
+    bind(
+        MATRIX,
+        &[plain(' ')],
+        Intent::Toggle,
+        Some("toggle"),
+        "toggle",
+    ),
+    bind(
+        MATRIX,
+        &[ENTER],
+        Intent::Accept,
+        Some("save"),
+        "Give Access, or Save changes",
+    ),
+    bind(
+        MATRIX,
+        &[plain('0')],
+        Intent::GrantNone,
+        None,
+        "none, for the row",
+    ),
+    bind(
+        MATRIX,
+        &[plain('1')],
+        Intent::GrantRead,
+        None,
+        "read, for the row",
+    ),
+    bind(
+        MATRIX,
+        &[plain('2')],
+        Intent::GrantWrite,
+        None,
+        "read and write (read, create, update), for the row",
+    ),
+    bind(
+        MATRIX,
+        &[plain('3')],
+        Intent::GrantAll,
+        None,
+        "all, for the row",
+    ),
+    bind(MATRIX, &[UP, plain('k')], Intent::Up, None, "area above"),
+    bind(
+        MATRIX,
+        &[DOWN, plain('j')],
+        Intent::Down,
+        None,
+        "area below",
+    ),
+    bind(
+        MATRIX,
+        &[LEFT, plain('h')],
+        Intent::Left,
+        None,
+        "action to the left",
+    ),
+    bind(
+        MATRIX,
+        &[RIGHT, plain('l')],
+        Intent::Right,
+        None,
+        "action to the right",
+    ),
+    bind(
+        MATRIX,
+        &[TAB],
+        Intent::Next,
+        Some("Back"),
+        "to Back and Give Access",
+    ),
+    bind(
+        MATRIX,
+        &[SHIFT_TAB],
+        Intent::Previous,
+        None,
+        "the other way round",
+    ),
+    bind(
+        BUTTONS,
+        &[TAB, RIGHT, DOWN],
+        Intent::Next,
+        Some("next"),
+        "next",
+    ),
+    bind(
+        BUTTONS,
+        &[SHIFT_TAB, LEFT, UP],
+        Intent::Previous,
+        None,
+        "previous",
+    ),
+    bind(
+        BUTTONS,
+        &[ENTER],
+        Intent::Accept,
+        Some("press"),
+        "press the button",
+    ),
+    // Confirmations.
+    bind(
+        CONFIRMATIONS,
+        &[ENTER],
+        Intent::Accept,
+        Some("press"),
+        "do what is focused",
+    ),
+    bind(
+        CONFIRMATIONS,
+        &[TAB, DOWN],
+        Intent::Next,
+        Some("next"),
+        "next",
+    ),
+    bind(
+        CONFIRMATIONS,
+        &[SHIFT_TAB, UP],
+        Intent::Previous,
+        None,
+        "previous",
+    ),
+    bind(
+        CONFIRMATIONS,
+        &[LEFT],
+        Intent::Left,
+        None,
+        "the choice before, or the button to the left",
+    ),
+    bind(
+        CONFIRMATIONS,
+        &[RIGHT],
+        Intent::Right,
+        None,
+        "the next choice, or the button to the right",
+    ),
+    bind(
+        CONFIRMATION_FIELDS,
+        &[ENTER],
+        Intent::Accept,
+        Some("revoke"),
+        "revoke, if what is asked for is typed",
+    ),
+    bind(
+        CONFIRMATION_FIELDS,
+        &[TAB, DOWN],
+        Intent::Next,
+        Some("reason"),
+        "next",
+    ),
+    bind(
+        CONFIRMATION_FIELDS,
+        &[SHIFT_TAB, UP],
+        Intent::Previous,
+        None,
+        "previous",
+    ),
+    // The new token.
+    bind(
+        TOKEN,
+        &[ENTER],
+        Intent::Accept,
+        Some("press"),
+        "press the button; it starts on Copy",
+    ),
+    bind(
+        TOKEN,
+        &[plain('c'), plain('y')],
+        Intent::Copy,
+        Some("copy"),
+        "copy",
+    ),
+    bind(
+        TOKEN,
+        &[plain('C')],
+        Intent::CopyAs,
+        Some("copy as"),
+        "copy as…",
+    ),
+    bind(
+        TOKEN,
+        &[plain('v')],
+        Intent::Reveal,
+        Some("reveal"),
+        "reveal",
+    ),
+    bind(TOKEN, &[TAB, RIGHT], Intent::Next, None, "next button"),
+    bind(
+        TOKEN,
+        &[SHIFT_TAB, LEFT],
+        Intent::Previous,
+        None,
+        "button before",
+    ),
+    // Choosing a form.
+    bind(
+        CHOICES,
+        &[ENTER],
+        Intent::Accept,
+        Some("copy"),
+        "copy in this form",
+    ),
+    bind(
+        CHOICES,
+        &[DOWN, plain('j'), TAB],
+        Intent::Down,
+        Some("next"),
+        "next form",
+    ),
+    bind(
+        CHOICES,
+        &[UP, plain('k'), SHIFT_TAB],
+        Intent::Up,
+        None,
+        "form before",
+    ),
+    // A shown token.
+    bind(
+        &[Place::Revealed],
+        &[plain('s')],
+        Intent::Save,
+        Some("save to a file"),
+        "save it to a file that only you can read",
+    ),
+    bind(
+        &[Place::Revealed],
+        &[plain('c'), plain('y')],
+        Intent::Copy,
+        Some("copy"),
+        "copy",
+    ),
+    // The help.
+    bind(
+        SCROLLED,
+        &[UP, plain('k')],
+        Intent::Up,
+        Some("scroll"),
+        "scroll up",
+    ),
+    bind(
+        SCROLLED,
+        &[DOWN, plain('j')],
+        Intent::Down,
+        None,
+        "scroll down",
+    ),
+    bind(
+        SCROLLED,
+        &[named(KeyCode::PageUp)],
+        Intent::PageUp,
+        None,
+        "a page up",
+    ),
+    bind(
+        SCROLLED,
+        &[named(KeyCode::PageDown)],
+        Intent::PageDown,
+        None,
+        "a page down",
+    ),
+    // The palette.
+    bind(
+        PALETTE,
+        &[ENTER],
+        Intent::Accept,
+        Some("do it"),
+        "do what is selected",
+    ),
+    bind(PALETTE, &[UP, SHIFT_TAB], Intent::Up, None, "one up"),
+    bind(
+        PALETTE,
+        &[DOWN, TAB],
+        Intent::Down,
+        Some("next"),
+        "one down",
+    ),
+    // Everywhere. Letters among these do not hold where text is typed.
+    bind(
+        &[],
+        &[plain('?')],
+        Intent::Help,
+        Some("help"),
+        "help for this place",
+    ),
+    bind(
+        &[],
+        &[ESC],
+        Intent::Close,
+        Some("close"),
+        "close one layer, never the program",
+    ),
+    bind(
+        &[],
+        &[plain(':')],
+        Intent::Palette,
+        None,
+        "palette: every action by name",
+    ),
+    bind(&[], &[plain('q')], Intent::Quit, None, "quit"),
+    bind(
+        &[],
+        &[control('c')],
+        Intent::Interrupt,
+        None,
+        "leave the field, then say how to quit",
+    ),
+    bind(&[], &[control('l')], Intent::Redraw, None, "redraw"),
+    bind(&[], &[control('z')], Intent::Suspend, None, "suspend"),
+    bind(
+        &[],
+        &[plain('z')],
+        Intent::Overwrite,
+        None,
+        "overwrite the terminal's clipboard",
+    ),
+];
+
+impl Binding {
+    /// Whether it holds in a place.
+    #[must_use]
+    pub fn holds_in(&self, place: Place) -> bool {
+        self.places.is_empty() || self.places.contains(&place)
+    }
+
+    fn is_text(chord: Chord) -> bool {
+        !chord.control && matches!(chord.code, KeyCode::Char(_))
+    }
+
+    /// The presses that work in a place: where text is typed, letters are text.
+    pub fn chords_in(&self, place: Place) -> impl Iterator<Item = Chord> {
+        let text = place.takes_text();
+        self.chords
+            .iter()
+            .copied()
+            .filter(move |chord| !text || !Self::is_text(*chord))
+    }
+}
+
+/// The bindings that hold in a place and can be pressed there, first those of its own.
+pub fn bindings_in(place: Place) -> impl Iterator<Item = &'static Binding> {
+    BINDINGS
+        .iter()
+        .filter(move |b| b.holds_in(place) && b.chords_in(place).next().is_some())
+}
+
+/// What a press means in a place.
+#[must_use]
+pub fn intent_of(place: Place, chord: Chord) -> Option<Intent> {
+    bindings_in(place)
+        .find(|b| b.chords_in(place).any(|c| c == chord))
+        .map(|b| b.intent)
+}
+
+/// The key table of the README, from the same bindings.
+#[must_use]
+pub fn markdown() -> String {
+    let mut table = String::from("| where | key | what it does |\n|---|---|---|\n");
+    let written = |chords: Vec<Chord>| {
+        chords
+            .iter()
+            .map(|c| format!("`{}`", c.written()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for binding in BINDINGS.iter().filter(|b| b.places.is_empty()) {
+        let keys = written(binding.chords.to_vec());
+        table.push_str(&format!("| everywhere | {keys} | {} |\n", binding.help));
+    }
+    for place in Place::ALL {
+        for binding in BINDINGS.iter().filter(|b| b.places.contains(&place)) {
+            let keys = written(binding.chords_in(place).collect());
+            table.push_str(&format!(
+                "| {} | {keys} | {} |\n",
+                place.title(),
+                binding.help
+            ));
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_press_means_two_things_in_one_place() {
+        for place in Place::ALL {
+            let mut seen: Vec<(Chord, Intent)> = Vec::new();
+            for binding in BINDINGS.iter().filter(|b| b.places.contains(&place)) {
+                for chord in binding.chords_in(place) {
+                    let twin = seen.iter().find(|(known, _)| *known == chord);
+                    assert!(
+                        twin.is_none(),
+                        "{place:?}: {} is bound twice",
+                        chord.written()
+                    );
+                    seen.push((chord, binding.intent));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn letters_are_text_where_text_is_typed() {
+        for place in Place::ALL.into_iter().filter(|place| place.takes_text()) {
+            for c in "qz?:!/ ncyexdNCvsSkjgG0123".chars() {
+                assert_eq!(intent_of(place, plain(c)), None, "{place:?} {c}");
+            }
+            assert_eq!(intent_of(place, control('c')), Some(Intent::Interrupt));
+        }
+    }
+
+    #[test]
+    fn only_keys_that_every_terminal_sends_are_needed() {
+        for binding in BINDINGS {
+            let simple = binding.chords.iter().any(|chord| {
+                matches!(
+                    chord.code,
+                    KeyCode::Char(_)
+                        | KeyCode::Up
+                        | KeyCode::Down
+                        | KeyCode::Left
+                        | KeyCode::Right
+                        | KeyCode::Tab
+                        | KeyCode::Enter
+                        | KeyCode::Esc
+                )
+            });
+            let paging = matches!(
+                binding.intent,
+                Intent::PageUp | Intent::PageDown | Intent::Previous
+            );
+            assert!(simple || paging, "{}", binding.help);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What happens (messages, in the past tense) and what is to be done (effects, imperative).
+//!
+//! Effects are data: the shell in `tui.rs` carries them out and answers with a message. Neither
+//! holds a connection, and no effect holds a secret. To add an effect: a variant here, an arm in
+//! the shell, and a message for its answer.
+use crossterm::event::KeyEvent;
+use secrecy::SecretString;
+
+use crate::domain::{
+    access::Area,
+    key::{Draft, Key, RevokeReason, Seen},
+    listing::{Count, PageRequest, Row},
+    moment::Moment,
+    token::KeyId,
+};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Message {
+    /// A key was pressed.
+    Pressed(KeyEvent),
+    /// Text was pasted; it is text and never keys.
+    Pasted(String),
+    /// The terminal has another size: columns and rows.
+    Resized(u16, u16),
+    /// A second went by while something counts down; also brings the present moment.
+    Ticked(Moment),
+    /// The store's epoch was read.
+    EpochRead(i64),
+    /// A load ended.
+    Loaded(u64, Result<Box<Loaded>, String>),
+    /// A key was made.
+    Created(Result<Box<Key>, Trouble>),
+    /// A key was edited.
+    Edited(Result<KeyId, Trouble>),
+    /// Keys were switched off (`true`) or on.
+    Switched(bool, Result<usize, Trouble>),
+    /// Keys were revoked.
+    Revoked(Result<usize, Trouble>),
+    /// A copy ended.
+    Copied(Copied),
+    /// A token was opened to be shown.
+    Revealed(Result<Shown, Trouble>),
+    /// The terminal's clipboard was overwritten, or why not.
+    Overwritten(Result<(), String>),
+    /// A native clipboard was cleared; whether it still held the token.
+    Cleared(bool),
+    /// A shown token was saved in this file, or why not.
+    Saved(Result<String, String>),
+    /// Something deserves to be said.
+    Noted(String),
+}
+
+/// What a load brings.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rows, in the list's order.
+    pub rows: Vec<Row>,
+    /// How many keys there are.
+    pub count: Count,
+    /// The areas.
+    pub areas: Vec<Area>,
+    /// The epoch from before the rows were read.
+    pub epoch: i64,
+    /// When.
+    pub now: Moment,
+    /// The keys that were asked after, as they are now; `None` for one that is gone.
+    pub watched: Vec<(KeyId, Option<Key>)>,
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The key was changed meanwhile: as it is now, and who did it.
+    Conflict(Box<Key>, String),
+    /// The key is gone, and who revoked it.
+    Gone(String),
+    /// Anything else, as a sentence.
+    Said(String),
+}
+
+/// How a copy ended.
+#[derive(Debug)]
+pub enum Copied {
+    /// The local clipboard holds it.
+    Native,
+    /// It went to the terminal.
+    Sent,
+    /// There is no clipboard: the token must be shown.
+    Nowhere(Shown, String),
+    /// The token could not be opened.
+    Failed(Trouble),
+}
+
+/// A token that is about to be shown.
+pub struct Shown {
+    /// Whose it is.
+    pub id: KeyId,
+    /// What that key is called.
+    pub name: String,
+    /// What to show.
+    pub text: SecretString,
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shown({})", self.id)
+    }
+}
+
+/// In which form a token is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyForm {
+    /// The token alone.
+    Token,
+    /// A curl command line.
+    Curl,
+    /// A shell's export line.
+    Export,
+    /// A line of an .env file.
+    DotEnv,
+}
+
+impl CopyForm {
+    /// All forms, as they are offered.
+    pub const ALL: [Self; 4] = [Self::Token, Self::Curl, Self::Export, Self::DotEnv];
+
+    /// The form with the token in it.
+    #[must_use]
+    pub fn filled(self, token: &str) -> String {
+        match self {
+            Self::Token => token.to_owned(),
+            Self::Curl => format!("curl -H 'Authorization: Bearer {token}' "),
+            Self::Export => format!("export API_KEY={token}"),
+            Self::DotEnv => format!("API_KEY={token}"),
+        }
+    }
+
+    /// What the form is called.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Token => "the token alone",
+            Self::Curl => "a curl line",
+            Self::Export => "an export line",
+            Self::DotEnv => "an .env line",
+        }
+    }
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Read a page and what goes with it; an older read under way is dropped.
+    Load(Load),
+    /// Make a key.
+    Create(Draft),
+    /// Change a key.
+    Edit(Seen, Draft),
+    /// Switch keys off (`true`) or on.
+    Switch(Vec<Seen>, bool),
+    /// Revoke keys.
+    Revoke(Vec<Seen>, RevokeReason),
+    /// Copy a key's token.
+    Copy(KeyId, CopyForm),
+    /// Open a key's token to be shown.
+    Reveal(KeyId),
+    /// Save what is shown to a file that nobody else can read.
+    Save(KeyId),
+    /// Overwrite the terminal's clipboard.
+    Overwrite,
+    /// Clear the native clipboard if it still holds the token.
+    Clear,
+    /// Paint everything anew.
+    Redraw,
+    /// Give the terminal back until the shell brings us to the front again.
+    Suspend,
+    /// End the program, after the writes that are under way.
+    Quit,
+}
+
+/// A page to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// The answer names it; an answer to an older one is dropped.
+    pub ticket: u64,
+    /// Which page.
+    pub request: PageRequest,
+    /// Keys to look at as well: those that a dialog is about, and the marked ones.
+    pub watch: Vec<KeyId>,
+}

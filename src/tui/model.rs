@@ -1,0 +1,322 @@
+//! The state of the screen: what was loaded, where the person is, what lies on top.
+//!
+//! The place of the keys is worked out from the topmost dialog, never stored. The selection and
+//! the marks are key ids, so that no reload can move them to another key. It is changed by
+//! `update` alone.
+use std::collections::BTreeMap;
+
+use tui_input::Input;
+
+use super::{
+    dialog::Modal,
+    keymap::{Intent, Place},
+    message::{Effect, Load},
+    theme::Theme,
+    wizard::{BasicsFocus, MatrixFocus, Step},
+};
+use crate::domain::{
+    access::Area,
+    key::Key,
+    listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort},
+    moment::Moment,
+    token::KeyId,
+};
+
+/// Rows that are kept around the cursor.
+pub const WINDOW: usize = 400;
+
+/// The state of the screen.
+#[derive(Debug)]
+pub struct Model {
+    /// The present moment; the shell sets it before every message.
+    pub now: Moment,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// How to draw.
+    pub theme: Theme,
+    /// The workspace's label.
+    pub workspace: String,
+    /// Who acts.
+    pub actor: String,
+    /// The access areas.
+    pub areas: Vec<Area>,
+    /// The list.
+    pub list: List,
+    /// What lies on top of it; the last one has the keys.
+    pub modals: Vec<Modal>,
+    /// What was last said.
+    pub notice: Option<Notice>,
+    /// Seconds until the native clipboard is cleared.
+    pub clipboard: Option<u32>,
+}
+
+/// A sentence above the footer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The sentence.
+    pub text: String,
+    /// Whether it says that something failed.
+    pub failed: bool,
+}
+
+/// The list of keys, as far as it is loaded.
+#[derive(Debug)]
+pub struct List {
+    /// The loaded rows, in order.
+    pub rows: Vec<Row>,
+    /// Whether nothing comes before the first row.
+    pub at_start: bool,
+    /// Whether nothing comes after the last row.
+    pub at_end: bool,
+    /// The selected key.
+    pub selected: Option<KeyId>,
+    /// The first visible row.
+    pub top: usize,
+    /// How many keys there are.
+    pub count: Count,
+    /// Which keys.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: Sort,
+    /// The filter while it is typed.
+    pub typing: Option<Input>,
+    /// The marked keys, as they were when they were marked or last seen.
+    pub marks: BTreeMap<KeyId, Key>,
+    /// The epoch of what is shown.
+    pub epoch: i64,
+    /// The newest load and what is to happen with its answer.
+    pub awaited: Option<(u64, Expect)>,
+    /// Whether anything was loaded yet.
+    pub loaded: bool,
+    /// The last ticket that was given out.
+    pub tickets: u64,
+}
+
+/// What is to happen with the rows of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// They replace what is there; the selection stays, or goes to its neighbour.
+    Refresh,
+    /// They replace what is there; the first one is selected.
+    Top,
+    /// They replace what is there; the last one is selected.
+    Bottom,
+    /// They replace what is there; the selection is searched in them and nowhere else.
+    Follow,
+    /// They come after what is there.
+    Append,
+    /// They come before what is there.
+    Prepend,
+}
+
+impl Model {
+    /// An empty screen.
+    #[must_use]
+    pub fn new(
+        now: Moment,
+        size: (u16, u16),
+        theme: Theme,
+        workspace: String,
+        actor: String,
+    ) -> Self {
+        let list = List {
+            rows: Vec::new(),
+            at_start: true,
+            at_end: true,
+            selected: None,
+            top: 0,
+            count: Count::default(),
+            filter: Filter::default(),
+            sort: Sort::NEWEST,
+            typing: None,
+            marks: BTreeMap::new(),
+            epoch: 0,
+            awaited: None,
+            loaded: false,
+            tickets: 0,
+        };
+        Self {
+            now,
+            size,
+            theme,
+            workspace,
+            actor,
+            areas: Vec::new(),
+            list,
+            modals: Vec::new(),
+            notice: None,
+            clipboard: None,
+        }
+    }
+
+    /// Where the keys go, by what lies on top.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        use super::dialog::ConfirmationFocus;
+        match self.modals.last() {
+            None if self.list.typing.is_some() => Place::Filter,
+            None => Place::List,
+            Some(Modal::Details { .. }) => Place::Details,
+            Some(Modal::Wizard(wizard)) => match &wizard.step {
+                Step::Basics(BasicsFocus::Field(_)) => Place::Field,
+                Step::Permissions(_, MatrixFocus::Cell(..)) => Place::Matrix,
+                Step::Basics(_) | Step::Permissions(..) => Place::Buttons,
+            },
+            Some(Modal::Confirmation(confirmation)) => match confirmation.focus {
+                ConfirmationFocus::Field => Place::ConfirmationField,
+                _ => Place::Confirmation,
+            },
+            Some(Modal::NewToken(_)) => Place::NewToken,
+            Some(Modal::CopyAs { .. }) => Place::CopyAs,
+            Some(Modal::Revealed(_)) => Place::Revealed,
+            Some(Modal::Help { .. }) => Place::Help,
+            Some(Modal::Palette(_)) => Place::Palette,
+        }
+    }
+
+    /// The selected key.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Key> {
+        let id = self.list.selected.as_ref()?;
+        self.list
+            .rows
+            .iter()
+            .map(|row| &row.key)
+            .find(|key| key.id == *id)
+    }
+
+    /// Where the selected key stands among the loaded rows.
+    #[must_use]
+    pub fn selected_index(&self) -> Option<usize> {
+        let id = self.list.selected.as_ref()?;
+        self.list.rows.iter().position(|row| row.key.id == *id)
+    }
+
+    /// What revoke and disable act on: the marks, else the selected key.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Key> {
+        if self.list.marks.is_empty() {
+            return self.selected().cloned().into_iter().collect();
+        }
+        self.list.marks.values().cloned().collect()
+    }
+
+    /// How many marked keys the filter hides.
+    #[must_use]
+    pub fn hidden_marks(&self) -> usize {
+        let shown = |key: &&Key| !self.list.filter.admits(key, self.now);
+        self.list.marks.values().filter(shown).count()
+    }
+
+    /// Whether an intent makes sense now: asked by dispatch, footer and palette alike.
+    #[must_use]
+    pub fn allows(&self, intent: Intent) -> bool {
+        let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
+        match intent {
+            Intent::Edit | Intent::NewLike | Intent::Open | Intent::Mark => {
+                self.selected().is_some()
+            }
+            Intent::Copy | Intent::CopyAs | Intent::Reveal if on_list => self.selected().is_some(),
+            Intent::Switch | Intent::Revoke => !self.targets().is_empty(),
+            Intent::Filter | Intent::SortNext | Intent::SortReverse => self.list.count.total > 0,
+            Intent::OnlyAttention => self.list.count.total > 0 || self.list.filter.attention,
+            Intent::Close if self.place() == Place::List => {
+                self.list.filter != Filter::default() || !self.list.marks.is_empty()
+            }
+            Intent::Help => self.place() != Place::Help,
+            Intent::Palette => self.place() != Place::Palette,
+            _ => true,
+        }
+    }
+
+    /// Whether something counts down, so that seconds must be told.
+    #[must_use]
+    pub fn counts_down(&self) -> bool {
+        self.clipboard.is_some() || self.modals.iter().any(|m| matches!(m, Modal::Revealed(_)))
+    }
+
+    /// Rows that the list has room for.
+    #[must_use]
+    pub fn visible_rows(&self) -> usize {
+        usize::from(self.size.1)
+            .saturating_sub(4 + usize::from(self.filter_line()))
+            .max(1)
+    }
+
+    /// Whether the line of the filter is shown.
+    #[must_use]
+    pub fn filter_line(&self) -> bool {
+        self.list.typing.is_some() || self.list.filter != Filter::default()
+    }
+
+    /// Says something above the footer.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            failed: false,
+        });
+    }
+
+    /// Says that something failed.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice {
+            text: text.into(),
+            failed: true,
+        });
+    }
+
+    /// Reads a page; the newest one replaces any that is still awaited.
+    #[must_use]
+    pub fn load(&mut self, direction: Direction, expect: Expect) -> Effect {
+        self.list.tickets += 1;
+        self.list.awaited = Some((self.list.tickets, expect));
+        let limit = (self.visible_rows() * 2).max(60);
+        let limit = match expect {
+            Expect::Refresh => limit.max(self.list.rows.len().min(WINDOW)),
+            _ => limit,
+        };
+        Effect::Load(Load {
+            ticket: self.list.tickets,
+            request: PageRequest {
+                filter: self.list.filter.clone(),
+                sort: self.list.sort,
+                direction,
+                limit: u32::try_from(limit).unwrap_or(u32::MAX),
+                now: self.now,
+            },
+            watch: self.watched(),
+        })
+    }
+
+    /// Reads what is shown anew.
+    #[must_use]
+    pub fn refresh(&mut self) -> Effect {
+        let direction = match self.list.rows.first() {
+            Some(first) if !self.list.at_start => Direction::From(first.cursor.clone()),
+            _ => Direction::First,
+        };
+        self.load(direction, Expect::Refresh)
+    }
+
+    /// Reads the page that begins with a key, wherever the order has it.
+    #[must_use]
+    pub fn follow(&mut self, key: &Key) -> Effect {
+        let cursor = Cursor::of(key, self.list.sort.field, self.now);
+        self.load(Direction::From(cursor), Expect::Follow)
+    }
+
+    /// The keys whose fate matters beside the rows: the selected one, the marked ones, those of
+    /// an open confirmation.
+    fn watched(&self) -> Vec<KeyId> {
+        let mut ids: Vec<KeyId> = self.list.selected.iter().cloned().collect();
+        ids.extend(self.list.marks.keys().cloned());
+        for modal in &self.modals {
+            if let Modal::Confirmation(confirmation) = modal {
+                ids.extend(confirmation.keys.iter().map(|key| key.id.clone()));
+            }
+        }
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+}

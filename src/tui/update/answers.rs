@@ -1,0 +1,403 @@
+//! What comes back from effects: loads, changes, copies, and the seconds that go by.
+use crate::{
+    domain::{attention::Attention, key::Key, text::visible},
+    tui::{
+        dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
+        message::{Copied, Effect, Loaded, Message, Shown, Trouble},
+        model::{Expect, Model, WINDOW},
+        update::walk,
+    },
+};
+
+pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
+    match message {
+        Message::Loaded(ticket, loaded) => {
+            // An answer to an older question is dropped here, and only here.
+            let (_, expect) = model
+                .list
+                .awaited
+                .take_if(|(awaited, _)| *awaited == ticket)?;
+            match loaded {
+                Ok(loaded) => take_in(model, *loaded, expect),
+                Err(sentence) => {
+                    model.complain(sentence);
+                    None
+                }
+            }
+        }
+        Message::EpochRead(epoch) => {
+            (epoch != model.list.epoch && model.list.awaited.is_none()).then(|| model.refresh())
+        }
+        Message::Ticked(_) => tick(model),
+        Message::Created(result) => created(model, result),
+        Message::Edited(result) => edited(model, result),
+        Message::Switched(disabled, result) => switched(model, disabled, result),
+        Message::Revoked(result) => revoked(model, result),
+        Message::Copied(copied) => {
+            note_copy(model, copied);
+            None
+        }
+        Message::Revealed(Ok(shown)) => {
+            reveal(model, shown, None);
+            None
+        }
+        Message::Revealed(Err(trouble)) => {
+            model.complain(sentence(trouble));
+            None
+        }
+        Message::Overwritten(Ok(())) => {
+            model.clipboard = None;
+            model.say("The clipboard was overwritten.");
+            None
+        }
+        Message::Overwritten(Err(why)) => {
+            model.complain(format!("The clipboard could not be overwritten: {why}."));
+            None
+        }
+        Message::Cleared(cleared) => {
+            model.say(if cleared {
+                "The clipboard was cleared."
+            } else {
+                "The clipboard holds something else by now and was left alone."
+            });
+            None
+        }
+        Message::Saved(result) => {
+            if let Some(Modal::Revealed(revealed)) = model.modals.last_mut() {
+                revealed.note = Some(match result {
+                    Ok(path) => format!("Saved in {path}, readable by you alone."),
+                    Err(why) => format!("Not saved: {why}."),
+                });
+            }
+            None
+        }
+        Message::Noted(text) => {
+            model.say(text);
+            None
+        }
+        Message::Pressed(_) | Message::Pasted(_) | Message::Resized(..) => None,
+    }
+}
+
+fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> {
+    let limit = (model.visible_rows() * 2).max(60);
+    let full = loaded.rows.len() >= limit;
+    let list = &mut model.list;
+    let was_at = list
+        .selected
+        .as_ref()
+        .and_then(|id| list.rows.iter().position(|r| r.key.id == *id));
+    let (old_first, old_top) = (list.rows.first().map(|row| row.key.id.clone()), list.top);
+    list.loaded = true;
+    list.count = loaded.count;
+    list.epoch = loaded.epoch;
+    model.areas = loaded.areas;
+    match expect {
+        Expect::Append => {
+            list.at_end = !full;
+            list.rows.extend(loaded.rows);
+            let surplus = list.rows.len().saturating_sub(WINDOW);
+            list.rows.drain(..surplus);
+            list.top = list.top.saturating_sub(surplus);
+            list.at_start &= surplus == 0;
+        }
+        Expect::Prepend => {
+            list.at_start = !full;
+            list.top += loaded.rows.len();
+            list.rows.splice(0..0, loaded.rows);
+            list.at_end &= list.rows.len() <= WINDOW;
+            list.rows.truncate(WINDOW);
+        }
+        Expect::Refresh => {
+            let wanted = limit.max(list.rows.len().min(WINDOW));
+            list.at_end = loaded.rows.len() < wanted;
+            list.rows = loaded.rows;
+            // Rows that came in above push the view down with the rows that were there.
+            if let Some(first) = old_first
+                && let Some(shift) = list.rows.iter().position(|row| row.key.id == first)
+                && old_top > 0
+            {
+                list.top = old_top + shift;
+            }
+        }
+        Expect::Top | Expect::Bottom | Expect::Follow => {
+            list.at_start = expect == Expect::Top || (expect == Expect::Bottom && !full);
+            list.at_end = expect == Expect::Bottom || !full;
+            list.rows = loaded.rows;
+            list.top = 0;
+        }
+    }
+    let followed = choose(model, expect, was_at, &loaded.watched);
+    look_after(model, loaded.watched);
+    walk::keep_in_view(model);
+    followed.or_else(|| walk::load_around(model))
+}
+
+/// Keeps the selection on its key; where that is gone, goes to its neighbour and says so.
+fn choose(
+    model: &mut Model,
+    expect: Expect,
+    was_at: Option<usize>,
+    watched: &[(crate::domain::token::KeyId, Option<Key>)],
+) -> Option<Effect> {
+    let rows = &model.list.rows;
+    let end = match expect {
+        Expect::Bottom => rows.len().checked_sub(1),
+        _ => Some(0),
+    };
+    if matches!(expect, Expect::Top | Expect::Bottom) {
+        model.list.selected = end
+            .and_then(|at| rows.get(at))
+            .map(|row| row.key.id.clone());
+        return None;
+    }
+    if model.selected_index().is_some() {
+        return None;
+    }
+    let before = model.list.selected.clone();
+    let fate = before
+        .as_ref()
+        .and_then(|id| watched.iter().find(|(known, _)| known == id));
+    if let Some((_, Some(key))) = fate
+        && expect == Expect::Refresh
+        && model.list.filter.admits(key, model.now)
+    {
+        // It is still there, but somewhere else in the order.
+        let key = key.clone();
+        return Some(model.follow(&key));
+    }
+    let neighbour = was_at
+        .unwrap_or(0)
+        .min(model.list.rows.len().saturating_sub(1));
+    model.list.selected = model.list.rows.get(neighbour).map(|row| row.key.id.clone());
+    if let (Some((_, None)), None) = (fate, &model.notice) {
+        model.say("The selected key was revoked by someone else; the cursor is on its neighbour.");
+    }
+    None
+}
+
+/// Marks follow their keys; a confirmation about a key that was changed is withdrawn.
+fn look_after(model: &mut Model, watched: Vec<(crate::domain::token::KeyId, Option<Key>)>) {
+    let mut withdrawn = None;
+    for modal in &model.modals {
+        let Modal::Confirmation(confirmation) = modal else {
+            continue;
+        };
+        if confirmation.working {
+            continue;
+        }
+        withdrawn = confirmation.keys.iter().find_map(|seen| {
+            let (_, now) = watched.iter().find(|(id, _)| *id == seen.id)?;
+            match now {
+                None => Some(format!("{} was revoked meanwhile: the question was withdrawn.", visible(seen.name()))),
+                Some(now) if now.revision != seen.revision => {
+                    Some(format!("{} was changed meanwhile: the question was withdrawn. Look at it and ask again.", visible(seen.name())))
+                }
+                Some(_) => None,
+            }
+        });
+    }
+    if let Some(sentence) = withdrawn {
+        model
+            .modals
+            .retain(|modal| !matches!(modal, Modal::Confirmation(_)));
+        model.complain(sentence);
+    }
+    for (id, key) in watched {
+        if let Some(mark) = model.list.marks.get_mut(&id) {
+            match key {
+                Some(key) => *mark = key,
+                None => {
+                    model.list.marks.remove(&id);
+                }
+            }
+        }
+    }
+}
+
+fn tick(model: &mut Model) -> Option<Effect> {
+    let before = model.modals.len();
+    model.modals.retain_mut(|modal| match modal {
+        Modal::Revealed(revealed) => {
+            revealed.left = revealed.left.saturating_sub(1);
+            revealed.left > 0
+        }
+        _ => true,
+    });
+    if model.modals.len() < before {
+        model.say("The token is hidden again.");
+    }
+    let left = model.clipboard.as_mut()?;
+    *left = left.saturating_sub(1);
+    if *left > 0 {
+        return None;
+    }
+    model.clipboard = None;
+    Some(Effect::Clear)
+}
+
+fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Option<Effect> {
+    let key = match result {
+        Ok(key) => key,
+        Err(trouble) => return not_saved(model, sentence(trouble)),
+    };
+    model
+        .modals
+        .retain(|modal| !matches!(modal, Modal::Wizard(_)));
+    let name = key.name().to_owned();
+    model.modals.push(Modal::NewToken(NewToken {
+        id: key.id.clone(),
+        name,
+        focus: TokenButton::Copy,
+    }));
+    model.say("API key created successfully.");
+    model.list.selected = Some(key.id.clone());
+    Some(model.refresh_to(&key))
+}
+
+fn edited(
+    model: &mut Model,
+    result: Result<crate::domain::token::KeyId, Trouble>,
+) -> Option<Effect> {
+    match result {
+        Ok(id) => {
+            model
+                .modals
+                .retain(|modal| !matches!(modal, Modal::Wizard(_)));
+            model.list.selected = Some(id);
+            model.say("API key updated successfully.");
+            Some(model.refresh())
+        }
+        Err(Trouble::Conflict(theirs, by)) => {
+            let (now, areas) = (model.now, model.areas.clone());
+            if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
+                wizard.saving = false;
+                wizard.rebase(&theirs, &by, &areas);
+                wizard.revalidate(now);
+            }
+            Some(model.refresh())
+        }
+        Err(Trouble::Gone(by)) => {
+            let by = visible(&by);
+            not_saved(
+                model,
+                format!(
+                    "{by} revoked this key meanwhile: it cannot be saved any more. What you typed stays here until you close it with Esc"
+                ),
+            )
+        }
+        Err(Trouble::Said(sentence)) => not_saved(model, sentence),
+    }
+}
+
+fn not_saved(model: &mut Model, sentence: String) -> Option<Effect> {
+    if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
+        wizard.saving = false;
+        wizard.trouble = Some(sentence);
+    }
+    Some(model.refresh())
+}
+
+fn switched(model: &mut Model, disabled: bool, result: Result<usize, Trouble>) -> Option<Effect> {
+    drop_confirmation(model);
+    match result {
+        Ok(count) => {
+            let keys = if count == 1 {
+                "API key".to_owned()
+            } else {
+                format!("{count} API keys")
+            };
+            let word = if disabled { "disabled" } else { "enabled" };
+            model.say(format!("{keys} {word}."));
+        }
+        Err(trouble) => model.complain(sentence(trouble)),
+    }
+    Some(model.refresh())
+}
+
+fn revoked(model: &mut Model, result: Result<usize, Trouble>) -> Option<Effect> {
+    drop_confirmation(model);
+    match result {
+        Ok(count) => {
+            model
+                .modals
+                .retain(|modal| !matches!(modal, Modal::Details { .. }));
+            let keys = if count == 1 {
+                "API key".to_owned()
+            } else {
+                format!("{count} API keys")
+            };
+            model.say(format!("{keys} revoked."));
+        }
+        Err(trouble) => model.complain(sentence(trouble)),
+    }
+    Some(model.refresh())
+}
+
+fn drop_confirmation(model: &mut Model) {
+    model
+        .modals
+        .retain(|modal| !matches!(modal, Modal::Confirmation(c) if c.working));
+}
+
+fn note_copy(model: &mut Model, copied: Copied) {
+    match copied {
+        Copied::Native => {
+            model.clipboard = Some(CLIPBOARD_SECONDS);
+            model.say("copied");
+        }
+        Copied::Sent => {
+            model.clipboard = None;
+            model.say("sent to your terminal · v shows it · z overwrites the clipboard");
+        }
+        Copied::Nowhere(shown, why) => {
+            reveal(model, shown, Some(format!("No clipboard: {why}.")));
+        }
+        Copied::Failed(trouble) => model.complain(sentence(trouble)),
+    }
+}
+
+fn reveal(model: &mut Model, shown: Shown, note: Option<String>) {
+    model
+        .modals
+        .retain(|modal| !matches!(modal, Modal::Revealed(_)));
+    model.modals.push(Modal::Revealed(Revealed {
+        shown,
+        left: REVEAL_SECONDS,
+        note,
+    }));
+}
+
+fn sentence(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Said(sentence) => sentence,
+        Trouble::Conflict(key, by) => format!(
+            "{} was changed meanwhile by {}: nothing was done. Look at it and try again.",
+            visible(key.name()),
+            visible(&by)
+        ),
+        Trouble::Gone(by) => format!("The key was revoked meanwhile by {}.", visible(&by)),
+    }
+}
+
+impl Model {
+    /// Reads the list anew so that a key that was just made is in it and selected.
+    fn refresh_to(&mut self, key: &Key) -> Effect {
+        use crate::domain::listing::{Direction, Sort};
+        if !self.list.filter.admits(key, self.now) {
+            return self.refresh();
+        }
+        if self.list.sort == Sort::NEWEST {
+            self.list.at_start = true;
+            self.list.top = 0;
+            return self.load(Direction::First, Expect::Refresh);
+        }
+        self.follow(key)
+    }
+
+    /// What deserves a look about a key now.
+    #[must_use]
+    pub fn attention(&self, key: &Key) -> Option<Attention> {
+        Attention::of(key, self.now)
+    }
+}

@@ -1,0 +1,228 @@
+//! `view(model)`: draws and nothing else. It changes nothing and fetches nothing.
+//!
+//! Text from people goes through the theme's `shown` before it is drawn: ratatui lets U+202E
+//! through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is always
+//! scrolled into view, so that every field can be reached on the smallest screen. After every
+//! draw the terminal's cursor stands on what has the keys.
+mod detail;
+mod dialogs;
+mod footer;
+mod list;
+mod sheet;
+mod wizard;
+
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
+
+use super::{
+    dialog::Modal,
+    model::Model,
+    theme::{Theme, ascii_for},
+};
+use crate::domain::text::fitted;
+
+/// The smallest screen that more than a sentence fits on.
+const SMALLEST: (u16, u16) = (20, 6);
+
+/// Draws the whole screen.
+pub fn view(model: &Model, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let cursor = if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        too_small(frame.buffer_mut(), area)
+    } else {
+        draw(model, frame.buffer_mut(), area)
+    };
+    if model.theme.ascii {
+        only_ascii(frame.buffer_mut());
+    }
+    if let Some(cursor) = cursor
+        && area.contains(cursor)
+    {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+fn too_small(buffer: &mut Buffer, area: Rect) -> Option<Position> {
+    let sentence = format!("needs {}x{}, q quits", SMALLEST.0, SMALLEST.1);
+    put(buffer, area, 0, 0, &sentence, Style::new());
+    Some(Position::new(area.x, area.y))
+}
+
+fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
+    // A token that could not be copied stands alone, without a border, to be selected.
+    if let Some(Modal::Revealed(revealed)) = model.modals.last() {
+        return dialogs::revealed(model, revealed, buffer, area);
+    }
+    let mut cursor = list::draw(model, buffer, area);
+    for modal in &model.modals {
+        let sheet = match modal {
+            Modal::Details { .. } if detail::pane_width(area.width).is_some() => continue,
+            Modal::Details { scroll } => dialogs::details(model, *scroll, area),
+            Modal::Wizard(wizard) => Some(self::wizard::sheet(model, wizard, area)),
+            Modal::Confirmation(confirmation) => {
+                Some(dialogs::confirmation(model, confirmation, area))
+            }
+            Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
+            Modal::CopyAs { name, choice, .. } => {
+                Some(dialogs::copy_as(model, name, *choice, area))
+            }
+            Modal::Help { place, scroll } => Some(dialogs::help(model, *place, *scroll, area)),
+            Modal::Palette(palette) => Some(dialogs::palette(model, palette, area)),
+            Modal::Revealed(_) => None,
+        };
+        if let Some(sheet) = sheet {
+            cursor = sheet.draw(model.theme, buffer, area);
+        }
+    }
+    cursor
+}
+
+/// Writes a text within an area, cut to what fits; answers the column after it.
+fn put(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
+    if y >= area.height || x >= area.width {
+        return x;
+    }
+    let room = usize::from(area.width - x);
+    let text = fitted_if_longer(text, room);
+    let (end, _) = buffer.set_stringn(area.x + x, area.y + y, text, room, style);
+    end - area.x
+}
+
+fn fitted_if_longer(text: &str, room: usize) -> String {
+    use unicode_width::UnicodeWidthStr as _;
+    if text.width() > room {
+        fitted(text, room)
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Writes a text that ends at the right edge of an area.
+fn put_right(buffer: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) -> u16 {
+    let x = area.width.saturating_sub(width(text));
+    put(buffer, area, x, y, text, style);
+    x
+}
+
+/// The width of a text in cells.
+fn width(text: &str) -> u16 {
+    use unicode_width::UnicodeWidthStr as _;
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// Words wrapped to a width; a word that is wider than that is cut into pieces.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    use unicode_segmentation::UnicodeSegmentation as _;
+    use unicode_width::UnicodeWidthStr as _;
+    let room = room.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a first line");
+        if line.is_empty() || line.width() + 1 + word.width() <= room {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+        while lines.last().is_some_and(|line| line.width() > room) {
+            let long = lines.pop().unwrap_or_default();
+            let (mut kept, mut rest) = (String::new(), String::new());
+            for cluster in long.graphemes(true) {
+                let fits = rest.is_empty() && kept.width() + cluster.width() <= room;
+                if fits || kept.is_empty() {
+                    kept.push_str(cluster)
+                } else {
+                    rest.push_str(cluster)
+                }
+            }
+            lines.push(kept);
+            if rest.is_empty() {
+                break;
+            }
+            lines.push(rest);
+        }
+    }
+    lines
+}
+
+/// A number as people read it: `1,204`.
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn only_ascii(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !cell.symbol().is_ascii() {
+            let plain = ascii_for(cell.symbol());
+            cell.set_symbol(plain);
+        }
+    }
+}
+
+/// The badge row of a key: its areas, or `No access`, and `Any IP` with them.
+fn access_words(model: &Model, key: &crate::domain::key::Key, initials: bool) -> String {
+    let word = |badge: &str| {
+        let badge = model.theme.shown(badge);
+        if initials {
+            badge.chars().next().map(String::from).unwrap_or_default()
+        } else {
+            badge
+        }
+    };
+    let mut words: Vec<String> = model
+        .areas
+        .iter()
+        .filter(|area| !key.draft.grants.of(&area.slug).is_empty())
+        .map(|area| word(&area.badge))
+        .collect();
+    if words.is_empty() {
+        words.push("No access".to_owned());
+    }
+    if key.draft.allow == crate::domain::allowlist::AllowList::Anywhere {
+        words.push("Any IP".to_owned());
+    }
+    words.join(" ")
+}
+
+/// The style of the word that tells what deserves a look.
+fn attention_style(theme: Theme, attention: crate::domain::attention::Attention) -> Style {
+    use crate::domain::attention::Attention;
+    match attention {
+        Attention::Disabled | Attention::Expired => theme.alarm(),
+        Attention::Expires(_) | Attention::Unused(_) => theme.warning(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_wrap_and_long_ones_are_cut() {
+        assert_eq!(wrapped("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrapped("", 3), [""]);
+        assert_eq!(wrapped("界界界", 3), ["界", "界", "界"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(1204), "1,204");
+        assert_eq!(thousands(1_000_000), "1,000,000");
+    }
+}

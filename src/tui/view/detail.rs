@@ -1,0 +1,146 @@
+//! The details of the selected key: a pane on wide terminals, a dialog on others.
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{attention_style, put, wrapped};
+use crate::{
+    domain::{
+        access::{Action, Actions},
+        key::Key,
+        moment::DAY,
+    },
+    tui::model::Model,
+};
+
+/// From this width on the details stand beside the list.
+const WIDE: u16 = 120;
+const PANE: u16 = 44;
+
+/// How wide the pane is, where there is one.
+pub(super) fn pane_width(width: u16) -> Option<u16> {
+    (width >= WIDE).then_some(PANE)
+}
+
+pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
+    for y in 0..area.height {
+        put(buffer, area, 0, y, "│", model.theme.quiet());
+    }
+    let Some(key) = model.selected() else { return };
+    let inner = Rect {
+        x: area.x + 2,
+        width: area.width - 3,
+        ..area
+    };
+    for (line, y) in lines(model, key, usize::from(inner.width))
+        .into_iter()
+        .zip(0..inner.height)
+    {
+        buffer.set_line(inner.x, inner.y + y, &line, inner.width);
+    }
+}
+
+/// Everything about a key, one fact a line.
+pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut lines = vec![Line::styled(theme.shown(key.name()), theme.strong())];
+    let description = theme.shown(key.draft.description.as_str());
+    if !description.is_empty() {
+        lines.extend(wrapped(&description, room).into_iter().map(Line::from));
+    }
+    if let Some(attention) = model.attention(key) {
+        lines.push(Line::styled(
+            attention.to_string(),
+            attention_style(theme, attention),
+        ));
+    }
+    lines.push(Line::default());
+    lines.extend(grants(model, key));
+    lines.push(Line::default());
+    lines.extend(fact(model, "From", &key.draft.allow.to_string(), room));
+    lines.extend(fact(model, "Expires", &expires(model, key), room));
+    lines.extend(fact(model, "Last used", &last_used(key), room));
+    lines.extend(fact(
+        model,
+        "Created",
+        &format!("{} UTC", key.created_at.date_and_clock()),
+        room,
+    ));
+    if let Some(since) = key.disabled_at {
+        lines.extend(fact(
+            model,
+            "Disabled",
+            &format!("since {} UTC", since.date_and_clock()),
+            room,
+        ));
+    }
+    lines.extend(fact(model, "Id", key.id.as_str(), room));
+    lines
+}
+
+/// The matrix as it stands: `●` is granted.
+fn grants(model: &Model, key: &Key) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let heads = Action::ALL
+        .map(|action| format!("{:>7}", action.title()))
+        .concat();
+    let mut lines = vec![Line::styled(format!("{:<10}{heads}", ""), theme.quiet())];
+    for area in &model.areas {
+        let actions: Actions = key.draft.grants.of(&area.slug);
+        let badge = crate::domain::text::fitted(&theme.shown(&area.badge), 10);
+        let mut spans = vec![Span::raw(badge)];
+        for action in Action::ALL {
+            let granted = actions.contains(action);
+            let style = if granted {
+                theme.strong()
+            } else {
+                theme.quiet()
+            };
+            spans.push(Span::styled(
+                format!("{:>7}", if granted { "●" } else { "·" }),
+                style,
+            ));
+        }
+        lines.push(Line::from(spans));
+    }
+    lines
+}
+
+fn fact(model: &Model, label: &str, value: &str, room: usize) -> Vec<Line<'static>> {
+    const LABEL: usize = 11;
+    let mut lines = Vec::new();
+    for (at, part) in wrapped(value, room.saturating_sub(LABEL))
+        .into_iter()
+        .enumerate()
+    {
+        let label = if at == 0 { label } else { "" };
+        lines.push(Line::from(vec![
+            Span::styled(format!("{label:<LABEL$}"), model.theme.quiet()),
+            Span::styled(part, Style::new()),
+        ]));
+    }
+    lines
+}
+
+fn expires(model: &Model, key: &Key) -> String {
+    let Some(end) = key.draft.expires_at else {
+        return "never".to_owned();
+    };
+    let days = (end.millis() - model.now.millis()).div_euclid(DAY);
+    match days {
+        ..0 => format!("{}, ended", end.as_expiry()),
+        0 => format!("{}, today", end.as_expiry()),
+        1 => format!("{}, in 1 day", end.as_expiry()),
+        days => format!("{}, in {days} days", end.as_expiry()),
+    }
+}
+
+fn last_used(key: &Key) -> String {
+    let sentence = key.last_use_sentence();
+    sentence
+        .strip_prefix("last used ")
+        .map_or(sentence.clone(), str::to_owned)
+}

@@ -1,0 +1,85 @@
+//! The two lowest lines: what was last said, and what can be done here.
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{put, width};
+use crate::tui::{
+    keymap::{Intent, bindings_in},
+    model::Model,
+};
+
+/// What was last said; while a copied token waits to be cleared, how long that takes.
+pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let y = area.height.saturating_sub(2);
+    if let Some(left) = model.clipboard {
+        let sentence = format!("copied · the clipboard is cleared in {left} s · z clears it now");
+        put(buffer, area, 1, y, &sentence, model.theme.success());
+    } else if let Some(notice) = &model.notice {
+        let style = if notice.failed {
+            model.theme.alarm()
+        } else {
+            model.theme.success()
+        };
+        put(buffer, area, 1, y, &model.theme.shown(&notice.text), style);
+    }
+}
+
+/// The most useful keys of this place, as many as fit; the help is always among them.
+pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
+    let theme = model.theme;
+    let y = area.height - 1;
+    let hints = hints(model);
+    let help = hints.iter().find(|(_, _, intent)| *intent == Intent::Help);
+    let reserved = help.map_or(0, |(key, word, _)| width(key) + 1 + width(word));
+    let mut x = 1;
+    for (key, word, intent) in hints.iter().filter(|hint| hint.2 != Intent::Help) {
+        let wide = width(key) + 1 + width(word);
+        if x + wide + 2 + reserved > area.width {
+            break;
+        }
+        // A filter on has its way out in the footer; other layers show it in their border.
+        let style = if *intent == Intent::Close {
+            theme.warning()
+        } else {
+            theme.strong()
+        };
+        let end = put(buffer, area, x, y, key, style);
+        x = put(buffer, area, end + 1, y, word, theme.quiet()) + 2;
+    }
+    if let Some((key, word, _)) = help {
+        let end = put(buffer, area, x, y, key, theme.strong());
+        put(buffer, area, end + 1, y, word, theme.quiet());
+    }
+}
+
+/// Key and word of what can be done now, in the order of the table.
+pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
+    let place = model.place();
+    let mut hints: Vec<(String, String, Intent)> = bindings_in(place)
+        .filter(|binding| model.allows(binding.intent))
+        .filter_map(|binding| {
+            let chord = binding.chords_in(place).next()?;
+            let word = match (binding.intent, binding.footer?) {
+                (Intent::Switch, _)
+                    if model.targets().iter().all(|key| key.disabled_at.is_some()) =>
+                {
+                    "enable"
+                }
+                (_, word) => word,
+            };
+            Some((chord.written(), word.to_owned(), binding.intent))
+        })
+        .collect();
+    // The way out of a filter is worth more than the rest.
+    hints.sort_by_key(|(_, _, intent)| *intent != Intent::Close || !model.modals.is_empty());
+    hints
+}
+
+/// The hints of a dialog, for its lower border.
+pub(super) fn border(model: &Model) -> String {
+    let hints: Vec<String> = hints(model)
+        .into_iter()
+        .filter(|(_, _, intent)| *intent != Intent::Help)
+        .map(|(key, word, _)| format!("{key} {word}"))
+        .collect();
+    hints.join(" · ")
+}

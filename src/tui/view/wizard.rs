@@ -1,0 +1,303 @@
+//! The wizard's two steps as sheets.
+//!
+//! ```text
+//! ╭ New API key in PROD ───────────────────────────────────────── Step 1 of 2 ─╮
+//! │ Enter basic information                                                    │
+//! │ ▸ Name                                                              13/100 │
+//! │   Partner: Acme▏                                                           │
+//! ```
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    footer,
+    list::scrolled,
+    sheet::{self, Sheet},
+    width, wrapped,
+};
+use crate::{
+    domain::{access::Action, text::fitted},
+    tui::{
+        model::Model,
+        wizard::{BasicsFocus, Field, MatrixFocus, Purpose, Step, Wizard},
+    },
+};
+
+pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
+    let room = sheet::room(screen);
+    let workspace = model.theme.shown(&model.workspace);
+    let title = match &wizard.purpose {
+        Purpose::New => format!("New API key in {workspace}"),
+        Purpose::Edit(key) => format!("Edit {} in {workspace}", model.theme.shown(key.name())),
+    };
+    let mut page = Page {
+        model,
+        wizard,
+        room,
+        lines: Vec::new(),
+        focus: (0, 0),
+    };
+    let corner = match wizard.step {
+        Step::Basics(focus) => {
+            page.basics(focus, screen.height < 20);
+            "Step 1 of 2"
+        }
+        Step::Permissions(_, focus) => {
+            page.permissions(focus);
+            "Step 2 of 2"
+        }
+    };
+    let hint = if wizard.armed {
+        "unsaved changes - Esc again to discard".to_owned()
+    } else if wizard.saving {
+        "saving…".to_owned()
+    } else {
+        footer::border(model)
+    };
+    Sheet {
+        title,
+        corner: corner.to_owned(),
+        lines: page.lines,
+        focus: page.focus,
+        hint,
+    }
+}
+
+struct Page<'a> {
+    model: &'a Model,
+    wizard: &'a Wizard,
+    room: usize,
+    lines: Vec<Line<'static>>,
+    focus: (usize, u16),
+}
+
+impl Page<'_> {
+    fn line(&mut self, text: impl Into<String>, style: Style) {
+        self.lines.push(Line::styled(text.into(), style));
+    }
+
+    fn basics(&mut self, focus: BasicsFocus, tight: bool) {
+        let theme = self.model.theme;
+        self.line("Enter basic information", theme.strong());
+        for field in Field::ALL {
+            if !tight {
+                self.lines.push(Line::default());
+            }
+            self.field(field, focus == BasicsFocus::Field(field));
+        }
+        self.trouble();
+        if !tight {
+            self.lines.push(Line::default());
+        }
+        let focused = match focus {
+            BasicsFocus::Cancel => Some(0),
+            BasicsFocus::Next => Some(1),
+            BasicsFocus::Field(_) => None,
+        };
+        self.buttons(&["Cancel", "Next"], focused);
+    }
+
+    fn field(&mut self, field: Field, focused: bool) {
+        let theme = self.model.theme;
+        let marker = if focused { "▸ " } else { "  " };
+        let optional = if field == Field::Name {
+            ""
+        } else {
+            " (optional)"
+        };
+        let label = format!("{marker}{}{optional}", field.title());
+        let notes = self.wizard.notes(field, self.model.now);
+        let corner = match (self.wizard.counter(field), field) {
+            (Some(counter), _) => counter,
+            (None, Field::Expires) => notes.first().cloned().unwrap_or_default(),
+            (None, _) => String::new(),
+        };
+        let gap = self
+            .room
+            .saturating_sub(usize::from(width(&label) + width(&corner)));
+        let style = if focused { theme.focus() } else { Style::new() };
+        self.lines.push(Line::from(vec![
+            Span::styled(label, style),
+            Span::raw(" ".repeat(gap)),
+            Span::styled(corner, theme.quiet()),
+        ]));
+        self.text(field, focused);
+        if let Some(error) = self.wizard.error(field, self.model.now) {
+            for (at, part) in wrapped(&error, self.room.saturating_sub(4))
+                .into_iter()
+                .enumerate()
+            {
+                let mark = if at == 0 { "  ! " } else { "    " };
+                self.line(format!("{mark}{part}"), theme.alarm());
+            }
+        } else if field == Field::Addresses {
+            for note in notes {
+                self.line(format!("  {note}"), theme.quiet());
+            }
+        }
+    }
+
+    /// The field's text, scrolled so that the cursor is in view.
+    fn text(&mut self, field: Field, focused: bool) {
+        let theme = self.model.theme;
+        let input = self.wizard.input(field);
+        let room = u16::try_from(self.room.saturating_sub(3)).unwrap_or(u16::MAX);
+        let before: String = input.value().chars().take(input.cursor()).collect();
+        let at = width(&theme.shown(&before));
+        let scroll = if focused { at.saturating_sub(room) } else { 0 };
+        let shown = fitted(
+            &scrolled(&theme.shown(input.value()), scroll),
+            usize::from(room) + 1,
+        );
+        if focused {
+            self.focus = (self.lines.len(), 2 + at - scroll);
+        }
+        self.line(format!("  {}", shown.trim_end()), Style::new());
+    }
+
+    fn permissions(&mut self, focus: MatrixFocus) {
+        let theme = self.model.theme;
+        self.line("Configure permissions", theme.strong());
+        let wide = self.room >= 60;
+        let cell = if wide { 9 } else { 6 };
+        let label = self.room.saturating_sub(4 * cell);
+        let heads: String = Action::ALL
+            .map(|action| {
+                format!(
+                    "{:<cell$}",
+                    action.title().chars().take(cell - 1).collect::<String>()
+                )
+            })
+            .concat();
+        self.line(format!("{:<label$}{heads}", ""), theme.quiet());
+        for (row, area) in self.model.areas.iter().enumerate() {
+            self.area(row, area, focus, label, cell);
+        }
+        if let MatrixFocus::Cell(_, column) = focus {
+            let action = Action::ALL[column];
+            self.line(
+                format!("  {}: {}", action.title(), action.description()),
+                Style::new(),
+            );
+            let presets =
+                "Row: 0 none  1 read  2 read and write (read, create, update)  3 all four";
+            for part in wrapped(presets, self.room.saturating_sub(2)) {
+                self.line(format!("  {part}"), theme.quiet());
+            }
+        }
+        self.lines.push(Line::default());
+        self.review();
+        self.trouble();
+        let save = match self.wizard.purpose {
+            Purpose::New => "Give Access",
+            Purpose::Edit(_) => "Save changes",
+        };
+        let focused = match focus {
+            MatrixFocus::Back => Some(0),
+            MatrixFocus::Save => Some(1),
+            MatrixFocus::Cell(..) => None,
+        };
+        self.buttons(&["Back", save], focused);
+    }
+
+    fn area(
+        &mut self,
+        row: usize,
+        area: &crate::domain::access::Area,
+        focus: MatrixFocus,
+        label: usize,
+        cell: usize,
+    ) {
+        let theme = self.model.theme;
+        let here = matches!(focus, MatrixFocus::Cell(focused, _) if focused == row);
+        let marker = if here { "▸ " } else { "  " };
+        let title = fitted(&theme.shown(&area.title), label.saturating_sub(3));
+        let style = if here { theme.focus() } else { Style::new() };
+        let mut spans = vec![Span::styled(format!("{marker}{title} "), style)];
+        let actions = self.wizard.grants.of(&area.slug);
+        for (column, action) in Action::ALL.into_iter().enumerate() {
+            let box_ = if actions.contains(action) {
+                "[x]"
+            } else {
+                "[ ]"
+            };
+            let focused = focus == MatrixFocus::Cell(row, column);
+            if focused {
+                let at = label + column * cell + 1;
+                self.focus = (self.lines.len(), u16::try_from(at).unwrap_or(0));
+            }
+            let style = if focused {
+                theme.pressed()
+            } else {
+                Style::new()
+            };
+            spans.push(Span::styled(box_, style));
+            spans.push(Span::raw(" ".repeat(cell - 3)));
+        }
+        self.lines.push(Line::from(spans));
+    }
+
+    fn review(&mut self) {
+        let theme = self.model.theme;
+        for sentence in self.wizard.review(&self.model.areas) {
+            let sentence = theme.shown(&sentence);
+            let style = if sentence.starts_with("Widens") {
+                theme.warning()
+            } else {
+                Style::new()
+            };
+            for part in wrapped(&sentence, self.room) {
+                self.line(part, style);
+            }
+        }
+    }
+
+    fn trouble(&mut self) {
+        let Some(trouble) = &self.wizard.trouble else {
+            return;
+        };
+        for part in wrapped(&format!("! {}", self.model.theme.shown(trouble)), self.room) {
+            self.line(part, self.model.theme.alarm());
+        }
+    }
+
+    fn buttons(&mut self, titles: &[&str], focused: Option<usize>) {
+        let wide: usize = titles.iter().map(|title| title.len() + 4).sum();
+        let (line, column) = buttons(self.model, titles, focused, self.room.saturating_sub(wide));
+        if let Some(column) = column {
+            self.focus = (self.lines.len(), column);
+        }
+        self.lines.push(line);
+    }
+}
+
+/// A row of buttons that begins at a column; answers where the focused one stands.
+pub(super) fn buttons(
+    model: &Model,
+    titles: &[&str],
+    focused: Option<usize>,
+    begin: usize,
+) -> (Line<'static>, Option<u16>) {
+    let theme = model.theme;
+    let mut spans = vec![Span::raw(" ".repeat(begin))];
+    let mut at = begin;
+    let mut column = None;
+    for (index, title) in titles.iter().enumerate() {
+        let here = focused == Some(index);
+        if here {
+            column = u16::try_from(at).ok();
+        }
+        let (text, style) = if here {
+            (format!("▸ {title} "), theme.pressed())
+        } else {
+            (format!("  {title} "), Style::new())
+        };
+        at += usize::from(width(&text)) + 1;
+        spans.push(Span::styled(text, style));
+        spans.push(Span::raw(" "));
+    }
+    (Line::from(spans), column)
+}

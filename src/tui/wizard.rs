@@ -1,0 +1,511 @@
+//! The wizard that makes and edits a key, as a type: step two holds the valid step one, so it
+//! cannot exist without it.
+//!
+//! What was typed is never lost: not by going back, not by a failed save, not by somebody else's
+//! change. Errors are worked out from the text whenever they are asked for; whether they are shown
+//! depends on whether the field was left. It draws nothing and saves nothing.
+use tui_input::{Input, InputRequest};
+
+use crate::domain::{
+    access::{Action, Actions, Area, Grants},
+    allowlist::AllowList,
+    key::{Description, Draft, Key, KeyName},
+    moment::{Moment, parse_expiry},
+    review,
+    text::{length, visible},
+};
+
+/// What the wizard is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new key.
+    New,
+    /// A change of this key, as it was seen.
+    Edit(Box<Key>),
+}
+
+/// A field of step one, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their titles say what they are")]
+pub enum Field {
+    Name,
+    Description,
+    Addresses,
+    Expires,
+}
+
+impl Field {
+    /// All fields, in order.
+    pub const ALL: [Self; 4] = [
+        Self::Name,
+        Self::Description,
+        Self::Addresses,
+        Self::Expires,
+    ];
+
+    /// The field's title.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Name => "Name",
+            Self::Description => "Description",
+            Self::Addresses => "IP Address",
+            Self::Expires => "Expires",
+        }
+    }
+
+    /// The most characters, where they are counted.
+    #[must_use]
+    pub const fn limit(self) -> Option<usize> {
+        match self {
+            Self::Name => Some(100),
+            Self::Description => Some(500),
+            Self::Addresses | Self::Expires => None,
+        }
+    }
+}
+
+/// What has the keys in step one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "a field and two buttons")]
+pub enum BasicsFocus {
+    Field(Field),
+    Cancel,
+    Next,
+}
+
+impl BasicsFocus {
+    const ORDER: [Self; 6] = [
+        Self::Field(Field::Name),
+        Self::Field(Field::Description),
+        Self::Field(Field::Addresses),
+        Self::Field(Field::Expires),
+        Self::Cancel,
+        Self::Next,
+    ];
+}
+
+/// What has the keys in step two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatrixFocus {
+    /// A cell: the row of an area, the column of an action.
+    Cell(usize, usize),
+    /// Back to step one.
+    Back,
+    /// Give Access, or Save changes.
+    Save,
+}
+
+/// A valid step one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basics {
+    name: KeyName,
+    description: Description,
+    allow: AllowList,
+    expires_at: Option<Moment>,
+}
+
+/// Where in the wizard a person is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// "Enter basic information".
+    Basics(BasicsFocus),
+    /// "Configure permissions", on a valid step one.
+    Permissions(Basics, MatrixFocus),
+}
+
+/// The wizard.
+#[derive(Debug, Clone)]
+pub struct Wizard {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Where the person is.
+    pub step: Step,
+    /// What is granted.
+    pub grants: Grants,
+    /// Whether the next Esc discards what was typed.
+    pub armed: bool,
+    /// Whether a save is under way.
+    pub saving: bool,
+    /// Why the last save failed.
+    pub trouble: Option<String>,
+    inputs: [Input; 4],
+    left: [bool; 4],
+    began: ([String; 4], Grants),
+}
+
+impl Wizard {
+    /// For a new key: everything empty and off.
+    #[must_use]
+    pub fn new_key() -> Self {
+        Self::begin(
+            Purpose::New,
+            [String::new(), String::new(), String::new(), String::new()],
+            Grants::none(),
+        )
+    }
+
+    /// For a new key that begins as a copy of this one.
+    #[must_use]
+    pub fn like(key: &Key, now: Moment) -> Self {
+        let mut texts = texts_of(&key.draft);
+        if key.expired(now) {
+            texts[Field::Expires as usize].clear();
+        }
+        let mut wizard = Self::begin(Purpose::New, texts, key.draft.grants.clone());
+        // Nothing of it is saved yet: closing it asks.
+        wizard.began = (Default::default(), Grants::none());
+        wizard
+    }
+
+    /// For a change of this key.
+    #[must_use]
+    pub fn edit(key: &Key) -> Self {
+        let texts = texts_of(&key.draft);
+        Self::begin(
+            Purpose::Edit(Box::new(key.clone())),
+            texts,
+            key.draft.grants.clone(),
+        )
+    }
+
+    fn begin(purpose: Purpose, texts: [String; 4], grants: Grants) -> Self {
+        Self {
+            purpose,
+            step: Step::Basics(BasicsFocus::Field(Field::Name)),
+            inputs: texts.clone().map(Input::new),
+            left: [false; 4],
+            began: (texts, grants.clone()),
+            grants,
+            armed: false,
+            saving: false,
+            trouble: None,
+        }
+    }
+
+    /// A field's text and cursor.
+    #[must_use]
+    pub fn input(&self, field: Field) -> &Input {
+        &self.inputs[field as usize]
+    }
+
+    /// Whether anything differs from how the wizard began.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        let same = self
+            .inputs
+            .iter()
+            .zip(&self.began.0)
+            .all(|(input, text)| input.value() == text);
+        !same || self.grants != self.began.1
+    }
+
+    /// The focused field, if one has the keys.
+    #[must_use]
+    pub fn focused_field(&self) -> Option<Field> {
+        match self.step {
+            Step::Basics(BasicsFocus::Field(field)) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Types into the focused field.
+    pub fn type_into(&mut self, request: InputRequest) {
+        if let Some(field) = self.focused_field() {
+            let _ = self.inputs[field as usize].handle(request);
+            self.trouble = None;
+        }
+    }
+
+    /// Pastes into the focused field: text and nothing else, line ends turned into separators.
+    pub fn paste(&mut self, text: &str) {
+        let Some(field) = self.focused_field() else {
+            return;
+        };
+        let separator = if field == Field::Addresses { ", " } else { " " };
+        for c in pasted_text(text, separator).chars() {
+            self.type_into(InputRequest::InsertChar(c));
+        }
+    }
+
+    /// The next or the previous thing to focus; nothing blocks it.
+    pub fn move_focus(&mut self, forward: bool) {
+        match &mut self.step {
+            Step::Basics(focus) => {
+                if let BasicsFocus::Field(field) = *focus {
+                    self.left[field as usize] = true;
+                }
+                *focus = neighbour(&BasicsFocus::ORDER, *focus, forward);
+            }
+            Step::Permissions(_, focus) => {
+                let order = [
+                    MatrixFocus::Cell(0, 0),
+                    MatrixFocus::Back,
+                    MatrixFocus::Save,
+                ];
+                let here = if matches!(focus, MatrixFocus::Cell(..)) {
+                    order[0]
+                } else {
+                    *focus
+                };
+                *focus = neighbour(&order, here, forward);
+            }
+        }
+    }
+
+    /// Leaves the field: to the first button.
+    pub fn leave_field(&mut self) {
+        if let Step::Basics(focus) = &mut self.step {
+            if let BasicsFocus::Field(field) = *focus {
+                self.left[field as usize] = true;
+            }
+            *focus = BasicsFocus::Cancel;
+        }
+    }
+
+    /// Moves within the matrix, stopping at its edges.
+    pub fn move_cell(&mut self, rows: isize, columns: isize, areas: usize) {
+        if let Step::Permissions(_, MatrixFocus::Cell(row, column)) = &mut self.step {
+            *row = row.saturating_add_signed(rows).min(areas.saturating_sub(1));
+            *column = column
+                .saturating_add_signed(columns)
+                .min(Action::ALL.len() - 1);
+        }
+    }
+
+    /// Turns the focused cell over.
+    pub fn toggle(&mut self, areas: &[Area]) {
+        if let Step::Permissions(_, MatrixFocus::Cell(row, column)) = &self.step
+            && let Some(area) = areas.get(*row)
+        {
+            let actions = self.grants.of(&area.slug).toggled(Action::ALL[*column]);
+            self.grants.set(area.slug.clone(), actions);
+            self.trouble = None;
+        }
+    }
+
+    /// Grants the focused row these actions.
+    pub fn preset(&mut self, actions: Actions, areas: &[Area]) {
+        if let Step::Permissions(_, MatrixFocus::Cell(row, _)) = &self.step
+            && let Some(area) = areas.get(*row)
+        {
+            self.grants.set(area.slug.clone(), actions);
+            self.trouble = None;
+        }
+    }
+
+    /// Goes on to step two if step one is valid; else to the first field that is not.
+    pub fn next_step(&mut self, now: Moment) {
+        self.left = [true; 4];
+        match self.basics(now) {
+            Ok(basics) => self.step = Step::Permissions(basics, MatrixFocus::Cell(0, 0)),
+            Err(field) => self.step = Step::Basics(BasicsFocus::Field(field)),
+        }
+    }
+
+    /// Back to step one, everything kept.
+    pub fn back(&mut self) {
+        self.step = Step::Basics(BasicsFocus::Field(Field::Name));
+    }
+
+    /// What would be saved; only step two has it.
+    #[must_use]
+    pub fn draft(&self) -> Option<Draft> {
+        let Step::Permissions(basics, _) = &self.step else {
+            return None;
+        };
+        Some(Draft {
+            name: basics.name.clone(),
+            description: basics.description.clone(),
+            allow: basics.allow.clone(),
+            grants: self.grants.clone(),
+            expires_at: basics.expires_at,
+        })
+    }
+
+    fn basics(&self, now: Moment) -> Result<Basics, Field> {
+        Ok(Basics {
+            name: self.value(Field::Name).parse().map_err(|_| Field::Name)?,
+            description: self
+                .value(Field::Description)
+                .parse()
+                .map_err(|_| Field::Description)?,
+            allow: AllowList::parse(self.value(Field::Addresses))
+                .map_err(|_| Field::Addresses)?
+                .list,
+            expires_at: self.expires_at(now).map_err(|_| Field::Expires)?,
+        })
+    }
+
+    fn value(&self, field: Field) -> &str {
+        self.inputs[field as usize].value()
+    }
+
+    /// An empty end is none; the end that the key has already may lie in the past.
+    fn expires_at(&self, now: Moment) -> Result<Option<Moment>, String> {
+        let text = self.value(Field::Expires).trim();
+        if let Purpose::Edit(key) = &self.purpose
+            && key
+                .draft
+                .expires_at
+                .is_some_and(|end| end.as_expiry_input() == text)
+        {
+            return Ok(key.draft.expires_at);
+        }
+        if text.is_empty() {
+            return Ok(None);
+        }
+        parse_expiry(text, now).map_err(|error| error.to_string())
+    }
+
+    /// Why a field is refused, once it was left.
+    #[must_use]
+    pub fn error(&self, field: Field, now: Moment) -> Option<String> {
+        if !self.left[field as usize] {
+            return None;
+        }
+        match field {
+            Field::Name => self
+                .value(field)
+                .parse::<KeyName>()
+                .err()
+                .map(|e| e.to_string()),
+            Field::Description => self
+                .value(field)
+                .parse::<Description>()
+                .err()
+                .map(|e| e.to_string()),
+            Field::Addresses => AllowList::parse(self.value(field))
+                .err()
+                .map(|e| e.to_string()),
+            Field::Expires => self.expires_at(now).err(),
+        }
+    }
+
+    /// What is worth saying about a field that is well: what it means, what was merged.
+    #[must_use]
+    pub fn notes(&self, field: Field, now: Moment) -> Vec<String> {
+        match field {
+            Field::Addresses => match AllowList::parse(self.value(field)) {
+                Ok(parsed) if parsed.list == AllowList::Anywhere => vec!["Any IP".to_owned()],
+                Ok(parsed) if self.left[field as usize] => {
+                    parsed.merged.iter().map(ToString::to_string).collect()
+                }
+                _ => Vec::new(),
+            },
+            Field::Expires => match self.expires_at(now) {
+                Ok(None) => vec!["no end date".to_owned()],
+                Ok(Some(end)) if end == end.end_of_day() => vec![format!("{}, in UTC", end.date())],
+                Ok(Some(end)) => vec![end.as_expiry()],
+                Err(_) => Vec::new(),
+            },
+            Field::Name | Field::Description => Vec::new(),
+        }
+    }
+
+    /// `12/100`, where characters are counted.
+    #[must_use]
+    pub fn counter(&self, field: Field) -> Option<String> {
+        let limit = field.limit()?;
+        Some(format!("{}/{limit}", length(self.value(field))))
+    }
+
+    /// What step two says: for an edit what changes, what widens first; then what the key can do.
+    #[must_use]
+    pub fn review(&self, areas: &[Area]) -> Vec<String> {
+        let Some(draft) = self.draft() else {
+            return Vec::new();
+        };
+        let mut lines = match &self.purpose {
+            Purpose::New => Vec::new(),
+            Purpose::Edit(key) => review::changes(&key.draft, &draft, areas),
+        };
+        if lines.is_empty() && matches!(self.purpose, Purpose::Edit(_)) {
+            lines.push("Nothing changes.".to_owned());
+        }
+        lines.push(review::sentence(&draft, areas));
+        lines
+    }
+
+    /// Somebody else changed the key meanwhile: what they changed and this person did not is
+    /// taken over, what this person typed is kept, and saving again puts it on top.
+    pub fn rebase(&mut self, theirs: &Key, by: &str, areas: &[Area]) {
+        let Purpose::Edit(base) = &self.purpose else {
+            return;
+        };
+        let (old, new) = (texts_of(&base.draft), texts_of(&theirs.draft));
+        let changes = review::changes(&base.draft, &theirs.draft, areas);
+        for at in 0..old.len() {
+            if self.inputs[at].value() == old[at] {
+                self.inputs[at] = Input::new(new[at].clone());
+            }
+        }
+        for area in areas {
+            if self.grants.of(&area.slug) == base.draft.grants.of(&area.slug) {
+                self.grants
+                    .set(area.slug.clone(), theirs.draft.grants.of(&area.slug));
+            }
+        }
+        self.began = (new, theirs.draft.grants.clone());
+        let what = if changes.is_empty() {
+            "it was disabled or enabled".to_owned()
+        } else {
+            changes.join("; ")
+        };
+        self.trouble = Some(format!(
+            "{} changed this key meanwhile: {what}. What you typed is kept; save again to put it on top, or Esc to discard it",
+            visible(by)
+        ));
+        self.purpose = Purpose::Edit(Box::new(theirs.clone()));
+    }
+
+    /// Takes the valid step one anew, after a rebase; back to step one if it is no longer valid.
+    pub fn revalidate(&mut self, now: Moment) {
+        if let Step::Permissions(_, focus) = self.step {
+            match self.basics(now) {
+                Ok(basics) => self.step = Step::Permissions(basics, focus),
+                Err(field) => self.step = Step::Basics(BasicsFocus::Field(field)),
+            }
+        }
+    }
+}
+
+fn texts_of(draft: &Draft) -> [String; 4] {
+    [
+        draft.name.as_str().to_owned(),
+        draft.description.as_str().to_owned(),
+        draft.allow.entries().join(", "),
+        draft
+            .expires_at
+            .map(Moment::as_expiry_input)
+            .unwrap_or_default(),
+    ]
+}
+
+/// A paste as text: line ends become separators, other control characters go.
+#[must_use]
+pub fn pasted_text(text: &str, separator: &str) -> String {
+    let lines: Vec<String> = text
+        .split(['\n', '\r'])
+        .map(|line| {
+            let line = line.replace('\t', " ");
+            let trimmed = if separator == ", " {
+                line.trim().trim_end_matches([',', ';'])
+            } else {
+                &line
+            };
+            trimmed
+                .chars()
+                .filter(|c| !c.is_control())
+                .collect::<String>()
+        })
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines.join(separator)
+}
+
+fn neighbour<T: Copy + PartialEq>(order: &[T], here: T, forward: bool) -> T {
+    let at = order.iter().position(|one| *one == here).unwrap_or(0);
+    let step = if forward { 1 } else { order.len() - 1 };
+    order[(at + step) % order.len()]
+}
