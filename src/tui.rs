@@ -16,7 +16,7 @@ pub mod wizard;
 
 use std::{io, sync::Arc, time::Duration};
 
-use crossterm::event::{Event, KeyEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use message::{Effect, Message};
 use model::{Expect, Model};
 use terminal::{Input, Signal, Signals, Terminal};
@@ -71,7 +71,7 @@ struct Shell {
 
 /// What the loop goes on with.
 enum Next {
-    Message(Message),
+    Messages(Vec<Message>),
     Drawn,
     Suspended,
     End(u8),
@@ -135,18 +135,15 @@ impl Shell {
                     Signal::Resumed => Next::Suspended,
                     Signal::Resized => {
                         let size = self.terminal.size()?;
-                        Next::Message(Message::Resized(size.width, size.height))
+                        Next::Messages(vec![Message::Resized(size.width, size.height)])
                     }
                 },
                 input = self.inbox.recv() => match input {
                     None | Some(Input::HungUp) => Next::End(129),
-                    Some(Input::Event(event)) => match read_event(event) {
-                        Some(message) => Next::Message(message),
-                        None => Next::Drawn,
-                    },
+                    Some(Input::Event(event)) => Next::Messages(read_event(event)),
                 },
-                Some(answer) = self.answers.recv() => Next::Message(answer),
-                _ = seconds.tick(), if counting => Next::Message(Message::Ticked(self.keyring.now())),
+                Some(answer) = self.answers.recv() => Next::Messages(vec![answer]),
+                _ = seconds.tick(), if counting => Next::Messages(vec![Message::Ticked(self.keyring.now())]),
                 _ = looks.tick() => {
                     self.look();
                     Next::Drawn
@@ -156,17 +153,24 @@ impl Shell {
                 Next::Drawn => {}
                 Next::Suspended => self.terminal.resumed()?,
                 Next::End(status) => return Ok(status),
-                Next::Message(message) => match self.take(message)? {
-                    Some(Effect::Quit) => return Ok(0),
-                    Some(Effect::Suspend) => {
-                        self.terminal.suspend(signals).await?;
-                        let size = self.terminal.size()?;
-                        self.take(Message::Resized(size.width, size.height))?;
+                Next::Messages(messages) => {
+                    for message in messages {
+                        match self.take(message)? {
+                            Some(Effect::Quit) => return Ok(0),
+                            Some(Effect::Suspend) => self.suspend(signals).await?,
+                            _ => {}
+                        }
                     }
-                    _ => {}
-                },
+                }
             }
         }
+    }
+
+    async fn suspend(&mut self, signals: &mut Signals) -> io::Result<()> {
+        self.terminal.suspend(signals).await?;
+        let size = self.terminal.size()?;
+        self.take(Message::Resized(size.width, size.height))?;
+        Ok(())
     }
 
     /// Takes a message in; answers an effect that is the loop's own.
@@ -250,11 +254,20 @@ impl Shell {
     }
 }
 
-fn read_event(event: Event) -> Option<Message> {
+/// What an event means. Nothing is bound to Alt, and on a slow link Esc and the key after it come
+/// in one packet, which is also how Alt is sent: so it is Esc and that key.
+fn read_event(event: Event) -> Vec<Message> {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Pressed(key)),
-        Event::Paste(text) => Some(Message::Pasted(text)),
-        Event::Resize(columns, rows) => Some(Message::Resized(columns, rows)),
-        _ => None,
+        Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
+        Event::Key(key)
+            if matches!(key.code, KeyCode::Char(_)) && key.modifiers.contains(KeyModifiers::ALT) =>
+        {
+            let rest = KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT);
+            vec![Message::Pressed(KeyCode::Esc.into()), Message::Pressed(rest)]
+        }
+        Event::Key(key) => vec![Message::Pressed(key)],
+        Event::Paste(text) => vec![Message::Pasted(text)],
+        Event::Resize(columns, rows) => vec![Message::Resized(columns, rows)],
+        _ => Vec::new(),
     }
 }

@@ -7,8 +7,8 @@
 //! A secret stands in no argument, no variable, no error and no log, and no copy stays in tmux. No
 //! other machine's or display's silence may hold up the keys: whatever waits here has a limit.
 //!
-//! To extend: a new way to a terminal is a variant of [`Way`], its line in [`Environment::way`],
-//! and its sequence beside [`osc52`].
+//! To extend: a new way to a terminal is a variant of `Way`, its line in `Environment::way`,
+//! and its sequence beside `osc52`.
 
 use std::fmt;
 use std::io::Write;

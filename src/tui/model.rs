@@ -25,6 +25,9 @@ use crate::domain::{
 /// Rows that are kept around the cursor.
 pub const WINDOW: usize = 400;
 
+/// From this width on the details stand beside the list.
+pub const WIDE: u16 = 120;
+
 /// The state of the screen.
 #[derive(Debug)]
 pub struct Model {
@@ -213,9 +216,9 @@ impl Model {
     pub fn allows(&self, intent: Intent) -> bool {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
-            Intent::Edit | Intent::NewLike | Intent::Open | Intent::Mark => {
-                self.selected().is_some()
-            }
+            Intent::Edit | Intent::NewLike | Intent::Mark => self.selected().is_some(),
+            // On a wide terminal the details stand beside the list already.
+            Intent::Open => self.selected().is_some() && self.size.0 < WIDE,
             Intent::Copy | Intent::CopyAs | Intent::Reveal if on_list => self.selected().is_some(),
             Intent::Switch | Intent::Revoke => !self.targets().is_empty(),
             Intent::Filter | Intent::SortNext | Intent::SortReverse => self.list.count.total > 0,

@@ -6,7 +6,7 @@
 //! may ask the terminal a question (an answer would come in among the keys), switch a mouse mode
 //! on, or write while the terminal is not ours. It knows no model and no view.
 //!
-//! To extend: a mode that [`ENTER`] switches on is switched off in [`LEAVE`]; a signal that the
+//! To extend: a mode that `ENTER` switches on is switched off in `LEAVE`; a signal that the
 //! program should notice is one more arm in [`Signals::next`]; a key is a line in [`keys`].
 
 use std::io::{self, IsTerminal, Write};
@@ -520,7 +520,7 @@ pub mod keys {
     //!
     //! Pure: no terminal, no clock. What is not understood is swallowed whole, never taken for
     //! letters: a stray answer of the terminal must not press `x`. A new key is a line in
-    //! [`letter`] or [`number`].
+    //! `letter` or `number`.
 
     use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
     use std::time::Duration;

@@ -13,11 +13,9 @@ use crate::{
         key::Key,
         moment::DAY,
     },
-    tui::model::Model,
+    tui::model::{Model, WIDE},
 };
 
-/// From this width on the details stand beside the list.
-const WIDE: u16 = 120;
 const PANE: u16 = 44;
 
 /// How wide the pane is, where there is one.

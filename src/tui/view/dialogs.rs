@@ -96,7 +96,7 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
         model,
         &["Cancel", act],
         focused,
-        room.saturating_sub(act.len() + 16),
+        room.saturating_sub(act.len() + 14),
     );
     if let Some(column) = column {
         focus = (text.len(), column);

@@ -3,8 +3,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{put, width};
 use crate::tui::{
-    keymap::{Intent, bindings_in},
+    dialog::Modal,
+    keymap::{Intent, Place, bindings_in},
     model::Model,
+    wizard::Purpose,
 };
 
 /// What was last said; while a copied token waits to be cleared, how long that takes.
@@ -25,6 +27,10 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
 
 /// The most useful keys of this place, as many as fit; the help is always among them.
 pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
+    // A dialog has its hints in its own border.
+    if !matches!(model.modals.last(), None | Some(Modal::Revealed(_))) {
+        return;
+    }
     let theme = model.theme;
     let y = area.height - 1;
     let hints = hints(model);
@@ -64,6 +70,7 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
                 {
                     "enable"
                 }
+                (Intent::Accept, _) if place == Place::Matrix => save_word(model),
                 (_, word) => word,
             };
             Some((chord.written(), word.to_owned(), binding.intent))
@@ -72,6 +79,14 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
     // The way out of a filter is worth more than the rest.
     hints.sort_by_key(|(_, _, intent)| *intent != Intent::Close || !model.modals.is_empty());
     hints
+}
+
+/// What Enter does in the matrix.
+pub(super) fn save_word(model: &Model) -> &'static str {
+    match model.modals.last() {
+        Some(Modal::Wizard(wizard)) if matches!(wizard.purpose, Purpose::Edit(_)) => "Save changes",
+        _ => "Give Access",
+    }
 }
 
 /// The hints of a dialog, for its lower border.

@@ -63,6 +63,7 @@ const GAP: u16 = 2;
 const MARKERS: u16 = 3;
 const ATTENTION: u16 = 12;
 const LEAST_NAME: u16 = 20;
+const ALL_COLUMNS: usize = 7;
 /// Below this badges are initials.
 const FULL_BADGES: u16 = 60;
 
@@ -96,14 +97,14 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
         width: area.width - pane.unwrap_or(0),
         ..area
     };
-    header(model, buffer, area);
+    let columns = columns(table.width);
+    header(model, buffer, area, ALL_COLUMNS - columns.len());
     let mut y = 1;
     let mut cursor = None;
     if model.filter_line() {
         cursor = filter(model, buffer, table, y);
         y += 1;
     }
-    let columns = columns(table.width);
     heads(model, buffer, table, y, &columns);
     y += 1;
     let rows = model.visible_rows();
@@ -139,9 +140,12 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
 }
 
 /// Where one is, and as whom; how many keys there are, and of which time zone the dates.
-fn header(model: &Model, buffer: &mut Buffer, area: Rect) {
+fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     let theme = model.theme;
-    let count = counted(model, area.width);
+    let mut count = counted(model, area.width);
+    if missing > 0 {
+        count = format!("+{missing} cols · {count}");
+    }
     let right = put_right(
         buffer,
         Rect {
@@ -270,20 +274,6 @@ fn heads(model: &Model, buffer: &mut Buffer, area: Rect, y: u16, columns: &[(Col
             style,
         );
         x += wide + GAP;
-    }
-    let missing = 7 - columns.len();
-    if missing > 0 {
-        let mark = format!(" +{missing} cols");
-        put_right(
-            buffer,
-            Rect {
-                width: area.width - 1,
-                ..area
-            },
-            y,
-            &mark,
-            theme.quiet(),
-        );
     }
 }
 

@@ -191,16 +191,12 @@ impl Page<'_> {
         self.lines.push(Line::default());
         self.review();
         self.trouble();
-        let save = match self.wizard.purpose {
-            Purpose::New => "Give Access",
-            Purpose::Edit(_) => "Save changes",
-        };
         let focused = match focus {
             MatrixFocus::Back => Some(0),
             MatrixFocus::Save => Some(1),
             MatrixFocus::Cell(..) => None,
         };
-        self.buttons(&["Back", save], focused);
+        self.buttons(&["Back", footer::save_word(self.model)], focused);
     }
 
     fn area(
