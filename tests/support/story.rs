@@ -1,0 +1,252 @@
+//! The stage for stories told in keys: the real update and view on a real keyring over a real
+//! file, with a clock that stands still and effects carried out in line. No sleeps, no mocks.
+use std::collections::VecDeque;
+
+use claviger::{
+    clipboard::{Clipboard, Environment},
+    domain::{audit::Change, key::Draft, listing::Direction, moment::Moment},
+    keyring::{Keyring, Location, MasterKeyPlace},
+    machine::Machine,
+    tui::{
+        effects,
+        message::{Effect, Message},
+        model::{Expect, Model},
+        theme::Theme,
+        update::update,
+        view::view,
+    },
+};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{Terminal, backend::TestBackend, style::Modifier};
+use tokio::{runtime::Runtime, sync::Mutex};
+
+/// 2026-11-23T07:00:00Z, when every story plays.
+pub const NOW: i64 = 1_795_417_200_000;
+
+/// A terminal, a keyring, and one who presses keys.
+pub struct Story {
+    pub model: Model,
+    pub keyring: Keyring,
+    /// What the shell itself would have done: quit, redraw, suspend.
+    pub shell: Vec<Effect>,
+    clipboard: Mutex<Clipboard>,
+    /// What went to the terminal past the screen: clipboard sequences.
+    pub sent: Vec<u8>,
+    terminal: Terminal<TestBackend>,
+    runtime: Runtime,
+    folder: tempfile::TempDir,
+}
+
+impl Story {
+    /// A new workspace on a terminal of this size.
+    pub fn at(width: u16, height: u16) -> Self {
+        Self::with(width, height, Theme { colours: true, ascii: false }, &[("TERM", "xterm"), ("SSH_TTY", "/dev/pts/1")])
+    }
+
+    /// The same with a theme and an environment for the clipboard.
+    pub fn with(width: u16, height: u16, theme: Theme, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let keyring = runtime.block_on(open(folder.path(), "alice@gw1"));
+        let environment = Environment::from_vars(|name| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        });
+        let mut story = Self {
+            model: Model::new(keyring.now(), (width, height), theme, "PROD".into(), keyring.actor().to_string()),
+            keyring,
+            shell: Vec::new(),
+            clipboard: Mutex::new(Clipboard::new(environment, true)),
+            sent: Vec::new(),
+            terminal: Terminal::new(TestBackend::new(width, height)).expect("a terminal"),
+            runtime,
+            folder,
+        };
+        let first = story.model.load(Direction::First, Expect::Top);
+        story.carry_out(first);
+        story
+    }
+
+    /// Another session on the same file, in another person's name.
+    pub fn someone_else(&self, name: &str) -> Keyring {
+        self.runtime.block_on(open(self.folder.path(), name))
+    }
+
+    /// Waits for something asynchronous of another session.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Makes a key past the screen.
+    pub fn given(&mut self, name: &str, change: impl FnOnce(&mut Draft)) -> claviger::domain::key::Key {
+        let mut draft = draft(name);
+        change(&mut draft);
+        let created = self.runtime.block_on(self.keyring.create(draft)).expect("created");
+        self.refresh();
+        self.runtime.block_on(self.keyring.key(&created.key.id)).expect("there")
+    }
+
+    /// What happens each second when somebody else changed something.
+    pub fn refresh(&mut self) {
+        let epoch = self.runtime.block_on(self.keyring.epoch()).expect("an epoch");
+        self.happen(Message::EpochRead(epoch));
+    }
+
+    /// Presses keys: characters as they are, `<enter>`, `<tab>`, `<c-u>` and their like by name.
+    pub fn press(&mut self, keys: &str) -> &mut Self {
+        let mut rest = keys;
+        while let Some(c) = rest.chars().next() {
+            let named = rest.strip_prefix('<').and_then(|r| r.split_once('>'));
+            let event = match named {
+                Some((name, after)) if !name.is_empty() && !name.contains(' ') => {
+                    rest = after;
+                    named_key(name)
+                }
+                _ => {
+                    rest = &rest[c.len_utf8()..];
+                    KeyCode::Char(c).into()
+                }
+            };
+            self.happen(Message::Pressed(event));
+        }
+        self
+    }
+
+    /// Pastes a text.
+    pub fn paste(&mut self, text: &str) -> &mut Self {
+        self.happen(Message::Pasted(text.to_owned()));
+        self
+    }
+
+    /// Lets something happen, and carries out what follows from it.
+    pub fn happen(&mut self, message: Message) {
+        self.model.now = self.keyring.now();
+        if let Some(effect) = update(&mut self.model, message) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        let mut effects = VecDeque::from([effect]);
+        while let Some(effect) = effects.pop_front() {
+            let own = effect.clone();
+            let carried =
+                effects::carry_out(effect, &self.keyring, &self.clipboard, &mut self.sent);
+            match self.runtime.block_on(carried) {
+                None => self.shell.push(own),
+                Some(message) => effects.extend(update(&mut self.model, message)),
+            }
+        }
+    }
+
+    /// Makes the terminal another size.
+    pub fn resize(&mut self, width: u16, height: u16) {
+        self.terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        self.happen(Message::Resized(width, height));
+    }
+
+    /// Draws, and answers the text of the screen, without trailing spaces.
+    pub fn screen(&mut self) -> String {
+        let model = &self.model;
+        self.terminal.draw(|frame| view(model, frame)).expect("drawn");
+        let buffer = self.terminal.backend().buffer();
+        let lines: Vec<String> = (0..buffer.area.height)
+            .map(|y| {
+                let mut line = String::new();
+                let mut skip = 0;
+                for x in 0..buffer.area.width {
+                    if skip > 0 {
+                        skip -= 1;
+                        continue;
+                    }
+                    let symbol = buffer[(x, y)].symbol();
+                    line.push_str(symbol);
+                    skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+                }
+                line.trim_end().to_owned()
+            })
+            .collect();
+        lines.join("\n").trim_end().to_owned()
+    }
+
+    /// The screen, where its cursor stands, and what is reversed: what a snapshot holds.
+    pub fn snapshot(&mut self) -> String {
+        let screen = self.screen();
+        let cursor = self.cursor();
+        let buffer = self.terminal.backend().buffer();
+        let reversed: String = buffer
+            .content
+            .iter()
+            .filter(|cell| cell.modifier.contains(Modifier::REVERSED))
+            .map(ratatui::buffer::Cell::symbol)
+            .collect();
+        let reversed = reversed.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{screen}\n---\ncursor {},{}; reversed [{reversed}]", cursor.0, cursor.1)
+    }
+
+    /// Where the cursor stands: column and row from 0.
+    pub fn cursor(&mut self) -> (u16, u16) {
+        self.screen();
+        let position = self.terminal.get_cursor_position().expect("a position");
+        (position.x, position.y)
+    }
+
+    /// The cells of the last drawn screen.
+    pub fn buffer(&mut self) -> &ratatui::buffer::Buffer {
+        self.screen();
+        self.terminal.backend().buffer()
+    }
+
+    /// The words of the audit log so far.
+    pub fn audit(&self) -> Vec<&'static str> {
+        let events = self.runtime.block_on(self.keyring.events_after(0, 1000)).expect("events");
+        events.iter().map(|event| event.draft.change).map(Change::word).collect()
+    }
+}
+
+async fn open(folder: &std::path::Path, actor: &str) -> Keyring {
+    let location = Location::File(folder.join("claviger.db"));
+    let master_key = MasterKeyPlace::File(folder.join("master-key"));
+    // Each session has chance of its own, or two would draw the same ids.
+    let machine = Machine::fixed(Moment::from_millis(NOW), actor);
+    for _ in 0..actor.bytes().map(usize::from).sum::<usize>() % 97 {
+        let _ = machine.draw_hex(32);
+    }
+    Keyring::open(&location, master_key, machine).await.expect("a keyring")
+}
+
+/// A draft with nothing but a name.
+pub fn draft(name: &str) -> Draft {
+    Draft {
+        name: name.parse().expect("a name"),
+        description: "".parse().expect("a description"),
+        allow: claviger::domain::allowlist::AllowList::Anywhere,
+        grants: claviger::domain::access::Grants::none(),
+        expires_at: None,
+    }
+}
+
+fn named_key(name: &str) -> KeyEvent {
+    if let Some(letter) = name.strip_prefix("c-") {
+        let letter = letter.chars().next().expect("a letter");
+        return KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+    }
+    let code = match name {
+        "enter" => KeyCode::Enter,
+        "esc" => KeyCode::Esc,
+        "tab" => KeyCode::Tab,
+        "s-tab" => KeyCode::BackTab,
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "pgup" => KeyCode::PageUp,
+        "pgdn" => KeyCode::PageDown,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "delete" => KeyCode::Delete,
+        "backspace" => KeyCode::Backspace,
+        "space" => KeyCode::Char(' '),
+        other => panic!("no key is called <{other}>"),
+    };
+    code.into()
+}

@@ -1,0 +1,15 @@
+//! Stories told in keys, on the real update, view, keyring and store.
+#[path = "tui/copying.rs"]
+mod copying;
+#[path = "tui/list.rs"]
+mod list;
+#[path = "tui/others.rs"]
+mod others;
+#[path = "tui/revoking.rs"]
+mod revoking;
+#[path = "tui/screens.rs"]
+mod screens;
+#[path = "support/story.rs"]
+mod story;
+#[path = "tui/wizard.rs"]
+mod wizard;
