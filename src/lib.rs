@@ -16,7 +16,6 @@
 //!
 //! Each may use what stands below it, as `tests/layers.rs` says to the letter.
 pub mod cli;
-#[path = "tui/clipboard.rs"]
 pub mod clipboard;
 pub mod config;
 pub mod domain;

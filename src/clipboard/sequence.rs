@@ -1,0 +1,82 @@
+//! The byte sequences that put a text on a terminal's clipboard, bare and wrapped.
+//!
+//! Pure, and wiped after use: each holds the secret. A new multiplexer is a function beside
+//! `for_tmux`.
+
+use data_encoding::BASE64;
+use zeroize::Zeroizing;
+
+/// GNU screen drops strings over 256 bytes; what wraps a piece takes four of these.
+const SCREEN_PIECE: usize = 236;
+
+/// The request for the clipboard called `c`: an unnamed one is the mouse's selection in some
+/// terminals. It ends in BEL, for the other end of a string would end what it is wrapped in.
+/// (crossterm's command does the same, but leaves a copy in memory that it does not wipe.)
+pub(super) fn osc52(text: &str) -> Zeroizing<Vec<u8>> {
+    let start = b"\x1b]52;c;";
+    let encoded = BASE64.encode_len(text.len());
+    // As large as it gets: a vector that grows leaves pieces behind.
+    let mut sequence = Zeroizing::new(vec![0; start.len() + encoded + 1]);
+    sequence[..start.len()].copy_from_slice(start);
+    BASE64.encode_mut(
+        text.as_bytes(),
+        &mut sequence[start.len()..start.len() + encoded],
+    );
+    sequence[start.len() + encoded] = 0x07;
+    sequence
+}
+
+/// tmux hands on what stands in its own wrapping, where every ESC is doubled.
+pub(super) fn for_tmux(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut wrapped = Zeroizing::new(Vec::with_capacity(2 * sequence.len() + 16));
+    wrapped.extend_from_slice(b"\x1bPtmux;");
+    for &byte in sequence {
+        if byte == 0x1b {
+            wrapped.push(byte);
+        }
+        wrapped.push(byte);
+    }
+    wrapped.extend_from_slice(b"\x1b\\");
+    wrapped
+}
+
+/// GNU screen hands on what stands in plain device control strings, and puts the pieces together.
+pub(super) fn for_screen(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
+    let pieces = sequence.len().div_ceil(SCREEN_PIECE);
+    let mut wrapped = Zeroizing::new(Vec::with_capacity(sequence.len() + 4 * pieces));
+    for piece in sequence.chunks(SCREEN_PIECE) {
+        wrapped.extend_from_slice(b"\x1bP");
+        wrapped.extend_from_slice(piece);
+        wrapped.extend_from_slice(b"\x1b\\");
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sequences_are_wrapped_as_each_program_needs() {
+        let plain = osc52("hello");
+        assert_eq!(*plain, b"\x1b]52;c;aGVsbG8=\x07");
+        assert_eq!(
+            *for_tmux(&plain),
+            b"\x1bPtmux;\x1b\x1b]52;c;aGVsbG8=\x07\x1b\\"
+        );
+        assert_eq!(*for_screen(&plain), b"\x1bP\x1b]52;c;aGVsbG8=\x07\x1b\\");
+    }
+
+    #[test]
+    fn screen_gets_pieces_of_at_most_240_bytes() {
+        let plain = osc52(&"x".repeat(1000));
+        let wrapped = for_screen(&plain);
+        let mut joined = Vec::new();
+        let text = String::from_utf8_lossy(&wrapped);
+        for piece in text.split_inclusive("\x1b\\") {
+            assert!(piece.len() <= 240);
+            joined.extend_from_slice(&piece.as_bytes()[2..piece.len() - 2]);
+        }
+        assert_eq!(joined, *plain);
+    }
+}

@@ -1,0 +1,90 @@
+//! Asking tmux: what its terminal can do, and to send a text there.
+//!
+//! The secret goes in on standard input, never in an argument, and no buffer of tmux keeps it.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::sequence::{for_tmux, osc52};
+use super::write;
+
+const TMUX: Duration = Duration::from_secs(1);
+
+/// A tmux without configuration drops a request for the clipboard, wrapped or not, and says
+/// nothing. Where it is told to hand on what is wrapped, that is the best way. Otherwise tmux
+/// itself is asked to send the text, from a buffer that is gone a moment later. (Where
+/// `set-clipboard` is `on` it would take a plain request too, but keep the text in a buffer.)
+pub(super) async fn send(text: &str, terminal: &mut impl Write) -> Result<(), String> {
+    let (passthrough, terminals) = tokio::join!(
+        ask(&["show", "-Apv", "allow-passthrough"], None),
+        ask(&["show-messages", "-T"], None),
+    );
+    if passthrough.is_ok_and(|value| matches!(value.trim(), "on" | "all")) {
+        return write(terminal, &for_tmux(&osc52(text)));
+    }
+    if terminals.is_ok_and(|capabilities| lacks_clipboard(&capabilities)) {
+        return Err("tmux knows of none in this terminal".to_owned());
+    }
+    let buffer = format!("claviger-{}", std::process::id());
+    let load = ["load-buffer", "-w", "-b", &buffer, "-"];
+    let delete = ["delete-buffer", "-b", &buffer];
+    // One command line for both, so that the buffer goes even if we do.
+    let both = [&load[..], &[";"], &delete[..]].concat();
+    let sent = ask(&both, Some(text)).await;
+    if sent.is_err() {
+        let _ = ask(&delete, None).await;
+    }
+    sent.map(drop)
+}
+
+/// From tmux's list of what its terminals can do: `Ms` is the sequence that sets a clipboard.
+fn lacks_clipboard(capabilities: &str) -> bool {
+    let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
+    known.clone().next().is_some() && known.all(|line| line.contains("[missing]"))
+}
+
+/// What tmux answers; the input never stands in its arguments, where every user could read it.
+pub(super) async fn ask(arguments: &[&str], input: Option<&str>) -> Result<String, String> {
+    let answered = async {
+        let mut child = Command::new("tmux")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin
+                .write_all(input.unwrap_or_default().as_bytes())
+                .await?;
+        }
+        child.wait_with_output().await
+    };
+    match timeout(TMUX, answered).await {
+        Ok(Ok(output)) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
+        Ok(Ok(_)) => Err("this tmux cannot send to a clipboard (3.2 or newer can)".to_owned()),
+        Ok(Err(error)) => Err(format!("tmux could not be asked ({})", error.kind())),
+        Err(_) => Err("tmux did not answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_without_a_clipboard_is_known_to_tmux() {
+        assert!(lacks_clipboard("Terminal 0: linux\n 192: Ms: [missing]\n"));
+        assert!(!lacks_clipboard(
+            " 192: Ms: [missing]\n 192: Ms: (string) x\n"
+        ));
+        assert!(!lacks_clipboard(""));
+    }
+}

@@ -1,0 +1,175 @@
+//! One frame, one write: ratatui's backend, which gathers what a draw changes.
+//!
+//! It never asks the terminal where the cursor is, and sends nothing if nothing changed. What is
+//! written between two frames goes past it: see `write_raw`.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::{queue, terminal};
+use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use ratatui::buffer::Cell;
+use ratatui::layout::{Position, Size};
+
+use super::{OURS, write_whole};
+
+/// A terminal that knows mode 2026 shows what stands between these two at once, without tearing.
+const FRAME_START: &[u8] = b"\x1b[?2026h";
+const FRAME_END: &[u8] = b"\x1b[?2026l";
+
+/// What [`CrosstermBackend::draw`] says after every frame, and the part of it that says the same.
+const LONG_RESET: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
+const RESET: &[u8] = b"\x1b[0m";
+
+/// ratatui's backend, gathering a frame instead of writing it, and remembering the cursor, which
+/// ratatui sets anew with every draw: 25 bytes for nothing.
+pub(super) struct Screen {
+    /// Starts with [`FRAME_START`]; no longer than that means that there is nothing to send.
+    frame: Vec<u8>,
+    cursor_shown: bool,
+    /// Where the terminal's cursor is, unless printing has moved it.
+    cursor_at: Option<Position>,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            frame: FRAME_START.to_vec(),
+            cursor_shown: false,
+            cursor_at: None,
+        }
+    }
+}
+
+impl Screen {
+    pub(super) fn send(&mut self) -> io::Result<()> {
+        if self.frame.len() == FRAME_START.len() {
+            return Ok(());
+        }
+        self.frame.extend_from_slice(FRAME_END);
+        let sent = if OURS.load(Ordering::SeqCst) {
+            write_whole(&self.frame)
+        } else {
+            Ok(())
+        };
+        self.frame.truncate(FRAME_START.len());
+        sent
+    }
+}
+
+impl Backend for Screen {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        let mut content = content.peekable();
+        if content.peek().is_none() {
+            return Ok(());
+        }
+        self.cursor_at = None;
+        CrosstermBackend::new(&mut self.frame).draw(content)?;
+        if let Some(start) = self.frame.strip_suffix(LONG_RESET).map(<[u8]>::len) {
+            self.frame.truncate(start);
+            self.frame.extend_from_slice(RESET);
+        }
+        Ok(())
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.cursor_shown, false) {
+            queue!(self.frame, Hide)?;
+        }
+        Ok(())
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.cursor_shown, true) {
+            queue!(self.frame, Show)?;
+        }
+        Ok(())
+    }
+
+    /// From memory: the backend of crossterm would ask the terminal and wait for the answer.
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        Ok(self.cursor_at.unwrap_or_default())
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        let position = position.into();
+        if self.cursor_at.replace(position) != Some(position) {
+            queue!(self.frame, MoveTo(position.x, position.y))?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.clear_region(ClearType::All)
+    }
+
+    fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
+        CrosstermBackend::new(&mut self.frame).clear_region(region)
+    }
+
+    /// Not `terminal::size`, which starts a program when the terminal is gone. Some serial lines
+    /// and containers report 0 by 0.
+    fn size(&self) -> io::Result<Size> {
+        let known = terminal::window_size().map(|size| Size::new(size.columns, size.rows));
+        Ok(known
+            .ok()
+            .filter(|size| size.area() > 0)
+            .unwrap_or(Size::new(80, 24)))
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        Ok(WindowSize {
+            columns_rows: self.size()?,
+            pixels: Size::default(),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::widgets::Paragraph;
+
+    use super::*;
+
+    /// The frame that a draw would send.
+    fn frame(terminal: &mut ratatui::Terminal<Screen>, text: &str, cursor: (u16, u16)) -> String {
+        terminal.backend_mut().frame.truncate(FRAME_START.len());
+        let drawn = terminal.draw(|frame| {
+            frame.render_widget(Paragraph::new(text), frame.area());
+            frame.set_cursor_position(cursor);
+        });
+        assert!(drawn.is_ok());
+        let frame = &terminal.backend().frame[FRAME_START.len()..];
+        String::from_utf8_lossy(frame).into_owned()
+    }
+
+    #[test]
+    fn a_frame_holds_only_what_changed() {
+        let area = ratatui::layout::Rect::new(0, 0, 20, 3);
+        let options = ratatui::TerminalOptions {
+            viewport: ratatui::Viewport::Fixed(area),
+        };
+        let screen = ratatui::Terminal::with_options(Screen::default(), options);
+        let mut screen = screen.expect("no terminal is asked for");
+        assert_eq!(
+            frame(&mut screen, "> a\n  b", (0, 0)),
+            "\x1b[1;1H>\x1b[1;3Ha\x1b[2;3Hb\x1b[0m\x1b[?25h\x1b[1;1H"
+        );
+        assert_eq!(frame(&mut screen, "> a\n  b", (0, 0)), "");
+        assert_eq!(
+            frame(&mut screen, "  a\n> b", (0, 1)),
+            "\x1b[1;1H \x1b[2;1H>\x1b[0m\x1b[2;1H"
+        );
+        assert_eq!(frame(&mut screen, "  a\n> b", (5, 1)), "\x1b[2;6H");
+    }
+}
