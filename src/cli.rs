@@ -6,6 +6,7 @@
 //! [`Command`], a function in the file of its subject, a line in [`run`].
 mod audit;
 mod check;
+mod copy;
 mod doctor;
 mod keys;
 mod output;
@@ -31,7 +32,7 @@ const ACTIONS_HELP: &str = "create,read,update,delete in any choice, or all, or 
 #[derive(Debug, Parser)]
 #[command(name = "claviger", version, max_term_width = 100)]
 pub struct Arguments {
-    /// The database: sqlite:PATH or postgres://USER@HOST:PORT/NAME [env: CLAVIGER_DATABASE_URL]
+    /// The database: sqlite:PATH or `postgres://USER@HOST:PORT/NAME` [env: `CLAVIGER_DATABASE_URL`]
     #[arg(long, global = true, value_name = "URL")]
     pub database: Option<String>,
     /// Write JSON to standard output, for scripts
@@ -80,6 +81,9 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+    /// Keep a token on the desktop's clipboard for a while; started by `copy`
+    #[command(name = copy::KEEPER, hide = true)]
+    KeepClipboard,
 }
 
 /// A key on the command line.
@@ -330,6 +334,7 @@ pub async fn run(command: Command, database: Option<&str>, json: bool) -> Result
             return check::run(&arguments, database, &mut output).await;
         }
         Command::Doctor => return doctor::run(database, &mut output).await,
+        Command::KeepClipboard => return copy::keep().await,
         _ => {}
     }
     let config = Config::gather(database, &config::process_variable)?;
@@ -352,7 +357,7 @@ async fn on_keyring(
         Command::Create(arguments) => keys::create(keyring, &arguments, output).await,
         Command::List(arguments) => keys::list(keyring, &arguments, output).await,
         Command::Show(KeyArgument { key }) => keys::show(keyring, &key, output).await,
-        Command::Copy(KeyArgument { key }) => keys::copy(keyring, &key, config, output).await,
+        Command::Copy(KeyArgument { key }) => copy::run(keyring, &key, config, output).await,
         Command::Reveal(KeyArgument { key }) => keys::reveal(keyring, &key, output).await,
         Command::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
         Command::Disable(KeyArgument { key }) => keys::switch(keyring, &key, true, output).await,
@@ -363,7 +368,11 @@ async fn on_keyring(
             command: Some(AuditCommand::Verify),
         }) => audit::verify(keyring, output).await,
         Command::Workspace(arguments) => workspace(keyring, &arguments, output).await,
-        Command::Check(_) | Command::Doctor | Command::Completions { .. } | Command::Man => Ok(()),
+        Command::Check(_)
+        | Command::Doctor
+        | Command::Completions { .. }
+        | Command::Man
+        | Command::KeepClipboard => Ok(()),
     }
 }
 

@@ -95,9 +95,19 @@ impl Environment {
         }
     }
 
-    /// Over SSH a desktop's clipboard often works, but on the wrong machine, and people paste an
-    /// old text.
-    fn desktop(&self) -> bool {
+    /// The same without a desktop's clipboard, for where that failed already.
+    #[must_use]
+    pub fn without_desktop(self) -> Self {
+        Self {
+            display: false,
+            ..self
+        }
+    }
+
+    /// Whether a desktop's clipboard is tried first. Over SSH it often works, but on the wrong
+    /// machine, and people paste an old text.
+    #[must_use]
+    pub fn desktop(&self) -> bool {
         self.display && !self.ssh
     }
 

@@ -99,19 +99,19 @@ impl Config {
     /// [`ConfigError`], each naming what to do.
     pub fn gather(database: Option<&str>, variables: Variables<'_>) -> Result<Self, ConfigError> {
         let folder = folder(variables, "XDG_CONFIG_HOME", ".config");
-        let file = match &folder {
-            Some(folder) => read_file(&folder.join("config.toml"))?,
-            None => ConfigFile::default(),
+        let file = if let Some(folder) = &folder {
+            read_file(&folder.join("config.toml"))?
+        } else {
+            ConfigFile::default()
         };
         let named = database
             .map(str::to_owned)
             .or_else(|| variables("CLAVIGER_DATABASE_URL"));
-        let location = match named.or(file.database) {
-            Some(url) => parse_location(&url)?,
-            None => {
-                let data = self::folder(variables, "XDG_DATA_HOME", ".local/share");
-                Location::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
-            }
+        let location = if let Some(url) = named.or(file.database) {
+            parse_location(&url)?
+        } else {
+            let data = self::folder(variables, "XDG_DATA_HOME", ".local/share");
+            Location::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
         };
         let master_key = if let Some(credentials) = variables("CREDENTIALS_DIRECTORY")
             && PathBuf::from(&credentials).join("master-key").exists()

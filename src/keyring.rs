@@ -96,17 +96,15 @@ fn several(keys: &[Key]) -> String {
 }
 
 fn listed(keys: &[Key]) -> String {
+    let line = |key: &Key| {
+        let (name, made) = (text::visible(key.name()), key.created_at.date());
+        format!("\n  {}  {name}  made {made}", key.id)
+    };
     keys.iter()
         .take(resolve::MOST_LISTED)
-        .map(|key| {
-            format!(
-                "\n  {}  {}  made {}",
-                key.id,
-                text::visible(key.name()),
-                key.created_at.date()
-            )
-        })
-        .collect()
+        .map(line)
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// A key that was just made.
@@ -513,18 +511,17 @@ impl Keyring {
 
     async fn open_data_key(&self) -> Result<DataKey, KeyringError> {
         let store = &self.workspace.uuid;
-        let (master, stored) = match self.store.data_key().await? {
-            Some(stored) => (MasterKey::load(&self.master_key)?, stored),
-            None => {
-                let master = MasterKey::load_or_make(&self.master_key, &self.machine)?;
-                let drawn = DataKey::draw(&master, store, &self.machine)?;
-                let drawn = StoredDataKey {
-                    id: drawn.id,
-                    master_key_id: drawn.master_key_id,
-                    wrapped: drawn.wrapped,
-                };
-                (master, self.store.first_data_key(&drawn, self.now()).await?)
-            }
+        let (master, stored) = if let Some(stored) = self.store.data_key().await? {
+            (MasterKey::load(&self.master_key)?, stored)
+        } else {
+            let master = MasterKey::load_or_make(&self.master_key, &self.machine)?;
+            let drawn = DataKey::draw(&master, store, &self.machine)?;
+            let drawn = StoredDataKey {
+                id: drawn.id,
+                master_key_id: drawn.master_key_id,
+                wrapped: drawn.wrapped,
+            };
+            (master, self.store.first_data_key(&drawn, self.now()).await?)
         };
         let wrapped = WrappedKey {
             id: stored.id,

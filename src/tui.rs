@@ -260,10 +260,14 @@ fn read_event(event: Event) -> Vec<Message> {
     match event {
         Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
         Event::Key(key)
-            if matches!(key.code, KeyCode::Char(_)) && key.modifiers.contains(KeyModifiers::ALT) =>
+            if matches!(key.code, KeyCode::Char(_))
+                && key.modifiers.contains(KeyModifiers::ALT) =>
         {
             let rest = KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT);
-            vec![Message::Pressed(KeyCode::Esc.into()), Message::Pressed(rest)]
+            vec![
+                Message::Pressed(KeyCode::Esc.into()),
+                Message::Pressed(rest),
+            ]
         }
         Event::Key(key) => vec![Message::Pressed(key)],
         Event::Paste(text) => vec![Message::Pasted(text)],

@@ -27,6 +27,8 @@ const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
 const DATA_KEY_ID_LENGTH: usize = 16;
+/// What stands before the nonce: the version and the data key's id.
+const HEAD: usize = 1 + DATA_KEY_ID_LENGTH;
 
 /// Why a token or a key could not be opened. No message holds key material.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -217,7 +219,6 @@ impl DataKey {
     pub fn open(&self, sealed: &str, key: &KeyId, digest: &Digest) -> Result<Token, VaultError> {
         let tampered = || VaultError::Tampered(key.to_string());
         let record = BASE64.decode(sealed.as_bytes()).map_err(|_| tampered())?;
-        const HEAD: usize = 1 + DATA_KEY_ID_LENGTH;
         let fits = record.len() == HEAD + NONCE_LENGTH + TOKEN_LENGTH + TAG_LENGTH
             && record[0] == VERSION
             && record[1..HEAD] == self.id;

@@ -8,8 +8,6 @@ use super::{
     refused,
 };
 use crate::{
-    clipboard::{Clipboard, Delivery, Environment},
-    config::Config,
     domain::{
         access::{AccessError, Area, Grants, find_area, parse_grant},
         allowlist::AllowList,
@@ -260,64 +258,6 @@ fn status(key: &Key, now: Moment) -> String {
             Some(attention) => format!("active, {attention}"),
             None => "active".to_owned(),
         },
-    }
-}
-
-pub(super) async fn copy(
-    keyring: &Keyring,
-    key: &str,
-    config: &Config,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let key = keyring.resolve(key).await?;
-    let mut clipboard = Clipboard::new(Environment::from_env(), config.osc52);
-    let token = keyring.token(&key.id, Change::Copied).await?;
-    let mut terminal = clipboard_terminal();
-    let delivery = clipboard
-        .copy(token.expose(), &mut terminal)
-        .await
-        .map_err(|unavailable| {
-            Failure::Failed(format!(
-                "there is no clipboard to copy to ({}): use `claviger reveal` and select the token",
-                unavailable.reason
-            ))
-        })?;
-    let name = brief(key.name());
-    let sentence = match delivery {
-        Delivery::Copied => format!("The token of {name} was copied."),
-        Delivery::Sent => format!("The token of {name} was sent to your terminal."),
-    };
-    if output.json {
-        let word = if matches!(delivery, Delivery::Copied) {
-            "copied"
-        } else {
-            "sent"
-        };
-        return output
-            .json(&json!({ "id": key.id.as_str(), "name": key.name(), "delivery": word }));
-    }
-    output::tell(&sentence);
-    Ok(())
-}
-
-/// What carries a terminal's escape sequences: the terminal itself, whatever standard output is.
-fn clipboard_terminal() -> Box<dyn std::io::Write> {
-    match std::fs::OpenOptions::new().write(true).open("/dev/tty") {
-        Ok(tty) => Box::new(tty),
-        Err(_) => Box::new(NoTerminal),
-    }
-}
-
-/// Where there is no terminal, nothing can be sent to one.
-struct NoTerminal;
-
-impl std::io::Write for NoTerminal {
-    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-        Err(std::io::Error::other("there is no terminal"))
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

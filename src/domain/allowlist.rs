@@ -82,7 +82,7 @@ impl AllowList {
         for entry in entries {
             networks.push(parse_entry(entry)?);
         }
-        let (networks, merged) = merge(networks);
+        let (networks, merged) = merge(&networks);
         let list = Self::Only(Networks::new(networks)?);
         Ok(Parsed { list, merged })
     }
@@ -332,7 +332,7 @@ fn without_leading_zeros(address: &str) -> Option<std::net::Ipv4Addr> {
 }
 
 /// Drops what others say already, keeping the order in which the rest was written.
-fn merge(networks: Vec<IpNet>) -> (Vec<IpNet>, Vec<Merged>) {
+fn merge(networks: &[IpNet]) -> (Vec<IpNet>, Vec<Merged>) {
     let mut kept: Vec<IpNet> = Vec::with_capacity(networks.len());
     let mut merged = Vec::new();
     for (at, network) in networks.iter().enumerate() {

@@ -135,7 +135,6 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
     let shown = || super::text::visible(text);
     let moment = match duration(text) {
         Some(length) => {
-            let length = length.ok_or_else(|| ExpiryError::TooFar(shown()))?;
             let whole_days = text.ends_with(['d', 'D', 'w', 'W']);
             let end = now.plus(length);
             if whole_days { end.end_of_day() } else { end }
@@ -151,9 +150,9 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
     Ok(Some(moment))
 }
 
-/// The milliseconds of `90d` and its like: `None` if it is no duration at all, `Some(None)` if
-/// it is one too long to count.
-fn duration(text: &str) -> Option<Option<i64>> {
+/// The milliseconds of `90d` and its like, `i64::MAX` for more than can be counted; `None` if it
+/// is no duration at all.
+fn duration(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {
         'm' | 'M' => 60 * 1000,
         'h' | 'H' => 60 * 60 * 1000,
@@ -165,7 +164,11 @@ fn duration(text: &str) -> Option<Option<i64>> {
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    Some(number.parse::<i64>().ok().and_then(|n| n.checked_mul(unit)))
+    Some(
+        number
+            .parse::<i64>()
+            .map_or(i64::MAX, |n| n.saturating_mul(unit)),
+    )
 }
 
 fn written_moment(text: &str) -> Result<Moment, ExpiryError> {

@@ -224,6 +224,12 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+fn push_code_point(c: char, shown: &mut String) {
+    use fmt::Write as _;
+    // Writing to a String cannot fail.
+    let _ = write!(shown, "<U+{:04X}>", c as u32);
+}
+
 fn spell_out(cluster: &str, shown: &mut String) {
     let characters: Vec<char> = cluster.chars().collect();
     let mut marks = 0;
@@ -231,7 +237,7 @@ fn spell_out(cluster: &str, shown: &mut String) {
         marks += usize::from(is_combining_mark(*c));
         let hazardous = kind(*c).is_some() && !joins_emoji(&characters, at);
         if hazardous || (is_combining_mark(*c) && marks > MAX_MARKS) {
-            shown.push_str(&format!("<U+{:04X}>", *c as u32));
+            push_code_point(*c, shown);
         } else {
             shown.push(*c);
         }
@@ -246,7 +252,7 @@ pub fn visible_ascii(text: &str) -> String {
         if c.is_ascii() {
             shown.push(c);
         } else {
-            shown.push_str(&format!("<U+{:04X}>", c as u32));
+            push_code_point(c, &mut shown);
         }
     }
     shown

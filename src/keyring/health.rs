@@ -46,9 +46,8 @@ impl Keyring {
     pub async fn health(&self) -> Result<Health, KeyringError> {
         let stored = self.store.data_key().await?;
         let master_key = match (&stored, MasterKey::load(&self.master_key)) {
-            (None, Err(VaultError::Missing { .. })) => None,
+            (None, Ok(_) | Err(VaultError::Missing { .. })) => None,
             (_, Err(error)) => Some(error),
-            (None, Ok(_)) => None,
             (Some(_), Ok(_)) => match self.data_key().await {
                 Err(KeyringError::Vault(error)) => Some(error),
                 _ => None,

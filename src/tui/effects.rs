@@ -115,8 +115,7 @@ async fn counted(
 
 /// Why a change was not made, with who came first where that was the reason.
 async fn trouble(error: KeyringError, keyring: &Keyring) -> Trouble {
-    let KeyringError::Store(StoreError::Conflict { id } | StoreError::Gone { id }) = &error
-    else {
+    let KeyringError::Store(StoreError::Conflict { id } | StoreError::Gone { id }) = &error else {
         return Trouble::Said(error.to_string());
     };
     let Ok(id) = id.parse::<KeyId>() else {

@@ -714,29 +714,30 @@ pub fn intent_of(place: Place, chord: Chord) -> Option<Intent> {
 /// The key table of the README, from the same bindings.
 #[must_use]
 pub fn markdown() -> String {
-    let mut table = String::from("| where | key | what it does |\n|---|---|---|\n");
-    let written = |chords: Vec<Chord>| {
-        chords
+    let mut lines = vec![
+        "| where | key | what it does |".to_owned(),
+        "|---|---|---|".to_owned(),
+    ];
+    let mut row = |place: &str, chords: Vec<Chord>, help: &str| {
+        let keys: Vec<String> = chords
             .iter()
             .map(|c| format!("`{}`", c.written()))
-            .collect::<Vec<_>>()
-            .join(" ")
+            .collect();
+        lines.push(format!("| {place} | {} | {help} |", keys.join(" ")));
     };
     for binding in BINDINGS.iter().filter(|b| b.places.is_empty()) {
-        let keys = written(binding.chords.to_vec());
-        table.push_str(&format!("| everywhere | {keys} | {} |\n", binding.help));
+        row("everywhere", binding.chords.to_vec(), binding.help);
     }
     for place in Place::ALL {
         for binding in BINDINGS.iter().filter(|b| b.places.contains(&place)) {
-            let keys = written(binding.chords_in(place).collect());
-            table.push_str(&format!(
-                "| {} | {keys} | {} |\n",
+            row(
                 place.title(),
-                binding.help
-            ));
+                binding.chords_in(place).collect(),
+                binding.help,
+            );
         }
     }
-    table
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

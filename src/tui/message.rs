@@ -47,8 +47,6 @@ pub enum Message {
     Cleared(bool),
     /// A shown token was saved in this file, or why not.
     Saved(Result<String, String>),
-    /// Something deserves to be said.
-    Noted(String),
 }
 
 /// What a load brings.

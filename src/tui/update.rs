@@ -21,7 +21,6 @@ use super::{
 };
 use crate::domain::{
     access::Actions,
-    audit::Change,
     key::Seen,
     listing::{Direction, Filter},
 };
@@ -50,9 +49,8 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
     }
     match intent {
         Some(intent) if model.allows(intent) => perform(model, intent),
-        Some(_) => None,
         None if place.takes_text() => typed(model, to_input_request(&Event::Key(event))?),
-        None => None,
+        Some(_) | None => None,
     }
 }
 
@@ -171,7 +169,7 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
             model.list.filter.attention = !model.list.filter.attention;
             Some(model.load(Direction::First, Expect::Top))
         }
-        Intent::SortNext | Intent::SortReverse => walk::sorted(model, intent),
+        Intent::SortNext | Intent::SortReverse => Some(walk::sorted(model, intent)),
         Intent::Mark => walk::marked(model),
         Intent::Open => {
             model.modals.push(Modal::Details { scroll: 0 });
@@ -410,14 +408,14 @@ fn on_palette(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Up => {
             palette.selected = selected
                 .checked_sub(1)
-                .unwrap_or(entries.len().saturating_sub(1))
+                .unwrap_or(entries.len().saturating_sub(1));
         }
         Intent::Down => {
             palette.selected = if selected + 1 < entries.len() {
                 selected + 1
             } else {
                 0
-            }
+            };
         }
         Intent::Accept => {
             let (_, intent) = *entries.get(selected)?;
@@ -507,14 +505,4 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
         _ => model.say("Press q to quit."),
     }
     None
-}
-
-/// The audit event that a copy or a reveal stands for.
-#[must_use]
-pub const fn purpose_of(effect: &Effect) -> Option<Change> {
-    match effect {
-        Effect::Copy(..) => Some(Change::Copied),
-        Effect::Reveal(_) => Some(Change::Revealed),
-        _ => None,
-    }
 }

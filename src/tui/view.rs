@@ -32,7 +32,7 @@ const SMALLEST: (u16, u16) = (20, 6);
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
     let cursor = if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        too_small(frame.buffer_mut(), area)
+        Some(too_small(frame.buffer_mut(), area))
     } else {
         draw(model, frame.buffer_mut(), area)
     };
@@ -46,16 +46,16 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     }
 }
 
-fn too_small(buffer: &mut Buffer, area: Rect) -> Option<Position> {
+fn too_small(buffer: &mut Buffer, area: Rect) -> Position {
     let sentence = format!("needs {}x{}, q quits", SMALLEST.0, SMALLEST.1);
     put(buffer, area, 0, 0, &sentence, Style::new());
-    Some(Position::new(area.x, area.y))
+    Position::new(area.x, area.y)
 }
 
 fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
     // A token that could not be copied stands alone, without a border, to be selected.
     if let Some(Modal::Revealed(revealed)) = model.modals.last() {
-        return dialogs::revealed(model, revealed, buffer, area);
+        return Some(dialogs::revealed(model, revealed, buffer, area));
     }
     let mut cursor = list::draw(model, buffer, area);
     for modal in &model.modals {
@@ -75,7 +75,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Revealed(_) => None,
         };
         if let Some(sheet) = sheet {
-            cursor = sheet.draw(model.theme, buffer, area);
+            cursor = Some(sheet.draw(model.theme, buffer, area));
         }
     }
     cursor
@@ -136,9 +136,9 @@ fn wrapped(text: &str, room: usize) -> Vec<String> {
             for cluster in long.graphemes(true) {
                 let fits = rest.is_empty() && kept.width() + cluster.width() <= room;
                 if fits || kept.is_empty() {
-                    kept.push_str(cluster)
+                    kept.push_str(cluster);
                 } else {
-                    rest.push_str(cluster)
+                    rest.push_str(cluster);
                 }
             }
             lines.push(kept);

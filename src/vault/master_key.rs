@@ -77,6 +77,7 @@ impl MasterKey {
 
     /// A master key that is in no file, for tests.
     #[cfg(test)]
+    #[must_use]
     pub fn draw(machine: &Machine) -> Self {
         let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
         machine.fill(key.as_mut_slice());
@@ -137,7 +138,7 @@ impl MasterKey {
         if metadata.len() > LONGEST {
             return Err(refused("it is too long to be a master key".into()));
         }
-        let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize));
+        let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 64));
         file.read_to_string(&mut text).map_err(unusable)?;
         let key = parse(&text).ok_or_else(|| {
             refused("it holds no master key; put the right file there from your backup".into())

@@ -40,19 +40,41 @@ pub struct Story {
 impl Story {
     /// A new workspace on a terminal of this size.
     pub fn at(width: u16, height: u16) -> Self {
-        Self::with(width, height, Theme { colours: true, ascii: false }, &[("TERM", "xterm"), ("SSH_TTY", "/dev/pts/1")])
+        Self::with(
+            width,
+            height,
+            Theme {
+                colours: true,
+                ascii: false,
+            },
+            &[("TERM", "xterm"), ("SSH_TTY", "/dev/pts/1")],
+        )
     }
 
     /// The same with a theme and an environment for the clipboard.
     pub fn with(width: u16, height: u16, theme: Theme, environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let folder = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let keyring = runtime.block_on(open(folder.path(), "alice@gw1"));
         let environment = Environment::from_vars(|name| {
-            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            environment
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
         });
         let mut story = Self {
-            model: Model::new(keyring.now(), (width, height), theme, "PROD".into(), keyring.actor().to_string()),
+            model: Model::new(
+                keyring.now(),
+                (width, height),
+                theme,
+                "PROD".into(),
+                keyring.actor().to_string(),
+            ),
             keyring,
             shell: Vec::new(),
             clipboard: Mutex::new(Clipboard::new(environment, true)),
@@ -77,17 +99,29 @@ impl Story {
     }
 
     /// Makes a key past the screen.
-    pub fn given(&mut self, name: &str, change: impl FnOnce(&mut Draft)) -> claviger::domain::key::Key {
+    pub fn given(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Draft),
+    ) -> claviger::domain::key::Key {
         let mut draft = draft(name);
         change(&mut draft);
-        let created = self.runtime.block_on(self.keyring.create(draft)).expect("created");
+        let created = self
+            .runtime
+            .block_on(self.keyring.create(draft))
+            .expect("created");
         self.refresh();
-        self.runtime.block_on(self.keyring.key(&created.key.id)).expect("there")
+        self.runtime
+            .block_on(self.keyring.key(&created.key.id))
+            .expect("there")
     }
 
     /// What happens each second when somebody else changed something.
     pub fn refresh(&mut self) {
-        let epoch = self.runtime.block_on(self.keyring.epoch()).expect("an epoch");
+        let epoch = self
+            .runtime
+            .block_on(self.keyring.epoch())
+            .expect("an epoch");
         self.happen(Message::EpochRead(epoch));
     }
 
@@ -147,7 +181,9 @@ impl Story {
     /// Draws, and answers the text of the screen, without trailing spaces.
     pub fn screen(&mut self) -> String {
         let model = &self.model;
-        self.terminal.draw(|frame| view(model, frame)).expect("drawn");
+        self.terminal
+            .draw(|frame| view(model, frame))
+            .expect("drawn");
         let buffer = self.terminal.backend().buffer();
         let lines: Vec<String> = (0..buffer.area.height)
             .map(|y| {
@@ -180,7 +216,10 @@ impl Story {
             .map(ratatui::buffer::Cell::symbol)
             .collect();
         let reversed = reversed.split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("{screen}\n---\ncursor {},{}; reversed [{reversed}]", cursor.0, cursor.1)
+        format!(
+            "{screen}\n---\ncursor {},{}; reversed [{reversed}]",
+            cursor.0, cursor.1
+        )
     }
 
     /// Where the cursor stands: column and row from 0.
@@ -198,8 +237,15 @@ impl Story {
 
     /// The words of the audit log so far.
     pub fn audit(&self) -> Vec<&'static str> {
-        let events = self.runtime.block_on(self.keyring.events_after(0, 1000)).expect("events");
-        events.iter().map(|event| event.draft.change).map(Change::word).collect()
+        let events = self
+            .runtime
+            .block_on(self.keyring.events_after(0, 1000))
+            .expect("events");
+        events
+            .iter()
+            .map(|event| event.draft.change)
+            .map(Change::word)
+            .collect()
     }
 }
 
@@ -211,7 +257,9 @@ async fn open(folder: &std::path::Path, actor: &str) -> Keyring {
     for _ in 0..actor.bytes().map(usize::from).sum::<usize>() % 97 {
         let _ = machine.draw_hex(32);
     }
-    Keyring::open(&location, master_key, machine).await.expect("a keyring")
+    Keyring::open(&location, master_key, machine)
+        .await
+        .expect("a keyring")
 }
 
 /// A draft with nothing but a name.

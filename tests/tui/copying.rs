@@ -4,11 +4,18 @@ use secrecy::ExposeSecret as _;
 
 use crate::story::Story;
 
-const COLOURS: Theme = Theme { colours: true, ascii: false };
+const COLOURS: Theme = Theme {
+    colours: true,
+    ascii: false,
+};
 
 fn token(story: &Story) -> String {
     let id = story.model.selected().expect("a key").id.clone();
-    let token = story.wait(story.keyring.token(&id, claviger::domain::audit::Change::Revealed));
+    let token = story.wait(
+        story
+            .keyring
+            .token(&id, claviger::domain::audit::Change::Revealed),
+    );
     token.expect("a token").expose().expose_secret().to_owned()
 }
 
@@ -18,8 +25,14 @@ fn over_ssh_the_token_goes_to_the_terminal_and_nothing_claims_more() {
     story.given("acme", |_| ());
     story.press("c");
     let screen = story.screen();
-    assert!(screen.contains("sent to your terminal") && !screen.contains("copied"), "{screen}");
-    assert!(screen.contains("v shows it") && screen.contains("z overwrites"), "{screen}");
+    assert!(
+        screen.contains("sent to your terminal") && !screen.contains("copied"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("v shows it") && screen.contains("z overwrites"),
+        "{screen}"
+    );
     let token = token(&story);
     let encoded = data_encoding::BASE64.encode(token.as_bytes());
     let sent = String::from_utf8(story.sent.clone()).expect("ASCII");
@@ -46,7 +59,10 @@ fn without_any_clipboard_the_token_is_shown_alone_on_its_line() {
     story.press("c");
     let token = token(&story);
     let screen = story.screen();
-    assert!(screen.lines().any(|line| line == token), "alone and at the first column");
+    assert!(
+        screen.lines().any(|line| line == token),
+        "alone and at the first column"
+    );
     assert!(screen.contains("No clipboard:") && screen.contains("s save to a file"));
 }
 
@@ -73,10 +89,17 @@ fn the_new_token_is_masked_and_its_dialog_starts_on_copy() {
     story.press("nacme<enter><enter>");
     let token = token(&story);
     let screen = story.snapshot();
-    assert!(!screen.contains(&token[20..]) && screen.contains("•••"), "masked");
+    assert!(
+        !screen.contains(&token[20..]) && screen.contains("•••"),
+        "masked"
+    );
     assert!(screen.contains("reversed [▸ Copy]"));
     story.press("<enter>");
-    assert!(story.screen().contains("sent to your terminal"), "{}", story.screen());
+    assert!(
+        story.screen().contains("sent to your terminal"),
+        "{}",
+        story.screen()
+    );
     story.press("v");
     assert!(story.screen().contains(&token));
     story.press("<esc><esc>");

@@ -13,7 +13,12 @@ fn many(story: &mut Story, count: usize) {
 }
 
 fn selected(story: &Story) -> String {
-    story.model.selected().expect("a selected key").name().to_owned()
+    story
+        .model
+        .selected()
+        .expect("a selected key")
+        .name()
+        .to_owned()
 }
 
 #[test]
@@ -30,7 +35,10 @@ fn walking_reads_on_in_both_directions() {
     for expected in 2..=200 {
         story.press("k");
         assert_eq!(selected(&story), format!("key {expected:03}"));
-        assert!(story.screen().contains("▸"), "the selected row is always in view");
+        assert!(
+            story.screen().contains("▸"),
+            "the selected row is always in view"
+        );
     }
     story.press("G");
     assert_eq!(selected(&story), "key 001");
@@ -43,11 +51,16 @@ fn walking_reads_on_in_both_directions() {
 #[test]
 fn a_filter_finds_as_you_type_is_kept_by_enter_and_dropped_by_esc() {
     let mut story = Story::at(80, 24);
-    story.given("Partner: Acme", |draft| draft.description = "Weekly Export".parse().expect("text"));
+    story.given("Partner: Acme", |draft| {
+        draft.description = "Weekly Export".parse().expect("text");
+    });
     story.given("Staging", |_| ());
     story.press("/ACM");
     let screen = story.screen();
-    assert!(screen.contains("1 of 2 keys") && screen.contains("▸ Partner: Acme"), "{screen}");
+    assert!(
+        screen.contains("1 of 2 keys") && screen.contains("▸ Partner: Acme"),
+        "{screen}"
+    );
     assert!(!screen.contains("Staging"));
     story.press("<c-u>export<enter>");
     assert!(story.screen().contains("1 of 2 keys"));
@@ -55,7 +68,10 @@ fn a_filter_finds_as_you_type_is_kept_by_enter_and_dropped_by_esc() {
     story.press("<esc>");
     assert!(story.screen().contains("2 keys") && !story.screen().contains("/ export"));
     story.press("/nothing<enter>");
-    assert!(story.screen().contains("No key matches.") && story.screen().contains("Esc drops the filter."));
+    assert!(
+        story.screen().contains("No key matches.")
+            && story.screen().contains("Esc drops the filter.")
+    );
     story.press("<esc>");
     assert_eq!(selected(&story), "Staging");
 }
@@ -72,11 +88,16 @@ fn the_selection_follows_its_key_out_of_a_filter() {
 #[test]
 fn only_what_needs_attention() {
     let mut story = Story::at(80, 24);
-    story.given("ends soon", |draft| draft.expires_at = Some(Moment::from_millis(NOW + 6 * DAY + 1)));
+    story.given("ends soon", |draft| {
+        draft.expires_at = Some(Moment::from_millis(NOW + 6 * DAY + 1));
+    });
     story.given("fine", |_| ());
     story.press("!");
     let screen = story.screen();
-    assert!(screen.contains("1 of 2 keys") && screen.contains("expires 6d"), "{screen}");
+    assert!(
+        screen.contains("1 of 2 keys") && screen.contains("expires 6d"),
+        "{screen}"
+    );
     assert!(!screen.contains("fine"));
     story.press("!");
     assert!(story.screen().contains("fine"));
@@ -89,7 +110,14 @@ fn every_column_sorts_and_the_mark_of_the_order_moves() {
         story.given(name, |_| ());
     }
     let names = |story: &Story| -> String {
-        story.model.list.rows.iter().map(|row| row.key.name()).collect::<Vec<_>>().join("")
+        story
+            .model
+            .list
+            .rows
+            .iter()
+            .map(|row| row.key.name())
+            .collect::<Vec<_>>()
+            .join("")
     };
     assert_eq!(names(&story), "aCb");
     assert!(story.screen().contains("Created ↓"));
@@ -98,7 +126,14 @@ fn every_column_sorts_and_the_mark_of_the_order_moves() {
     assert!(story.screen().contains("Name ↑"));
     story.press("S");
     assert_eq!(names(&story), "Cba");
-    for head in ["Access ↑", "Attention ↑", "Last used ↓", "Expires ↑", "IPs ↑", "Created ↓"] {
+    for head in [
+        "Access ↑",
+        "Attention ↑",
+        "Last used ↓",
+        "Expires ↑",
+        "IPs ↑",
+        "Created ↓",
+    ] {
         story.press("s");
         assert!(story.screen().contains(head), "{head}: {}", story.screen());
         assert_eq!(story.model.list.rows.len(), 3);
@@ -110,13 +145,29 @@ fn esc_peels_one_layer_and_never_ends_the_program() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story.press(" /ac<enter>");
-    assert_eq!((story.model.list.marks.len(), story.model.list.filter.search.as_str()), (1, "ac"));
+    assert_eq!(
+        (
+            story.model.list.marks.len(),
+            story.model.list.filter.search.as_str()
+        ),
+        (1, "ac")
+    );
     story.press("<esc>");
-    assert_eq!((story.model.list.marks.len(), story.model.list.filter.search.as_str()), (1, ""));
+    assert_eq!(
+        (
+            story.model.list.marks.len(),
+            story.model.list.filter.search.as_str()
+        ),
+        (1, "")
+    );
     story.press("<esc>");
     assert!(story.model.list.marks.is_empty());
     story.press("<esc><esc>?<esc><c-c>");
-    assert!(story.screen().contains("Press q to quit."), "{}", story.screen());
+    assert!(
+        story.screen().contains("Press q to quit."),
+        "{}",
+        story.screen()
+    );
     assert!(story.shell.is_empty());
     story.press("q");
     assert_eq!(story.shell, [claviger::tui::message::Effect::Quit]);
@@ -140,7 +191,10 @@ fn hostile_names_from_elsewhere_are_made_visible() {
     story.given("acme", |_| ());
     // A row that no claviger would write: it is refused, not drawn.
     story.model.list.rows[0].key.draft.name = "zero".parse().expect("a name");
-    story.model.notice = Some(claviger::tui::model::Notice { text: "a\u{202e}b".into(), failed: false });
+    story.model.notice = Some(claviger::tui::model::Notice {
+        text: "a\u{202e}b".into(),
+        failed: false,
+    });
     let screen = story.screen();
     assert!(screen.contains("a<U+202E>b") && !screen.contains('\u{202e}'));
 }
@@ -148,7 +202,14 @@ fn hostile_names_from_elsewhere_are_made_visible() {
 #[test]
 fn wide_names_keep_the_columns_straight() {
     let mut story = Story::at(80, 24);
-    for name in ["ascii", "界界", "e\u{301}te\u{301}", "👩‍🔬 lab", "🇩🇪 de", "❤️ heart"] {
+    for name in [
+        "ascii",
+        "界界",
+        "e\u{301}te\u{301}",
+        "👩‍🔬 lab",
+        "🇩🇪 de",
+        "❤️ heart",
+    ] {
         story.given(name, |_| ());
     }
     let rows = story.model.list.rows.len();

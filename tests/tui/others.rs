@@ -11,15 +11,27 @@ fn an_edit_meanwhile_is_said_merged_and_never_overwritten_silently() {
     let bob = story.someone_else("bob@gw2");
     let mut theirs = key.draft.clone();
     theirs.name = "acme by bob".parse().expect("a name");
-    story.wait(bob.edit(&Seen::of(&key), &theirs)).expect("bob was first");
+    story
+        .wait(bob.edit(&Seen::of(&key), &theirs))
+        .expect("bob was first");
     story.press("<enter>");
     let screen = story.screen();
-    assert!(screen.contains("bob@gw2 changed this key meanwhile"), "{screen}");
+    assert!(
+        screen.contains("bob@gw2 changed this key meanwhile"),
+        "{screen}"
+    );
     assert!(screen.contains("Renames: acme → acme by bob"), "{screen}");
     story.press("<enter>");
-    assert!(story.screen().contains("API key updated successfully."), "{}", story.screen());
+    assert!(
+        story.screen().contains("API key updated successfully."),
+        "{}",
+        story.screen()
+    );
     let merged = story.model.selected().expect("there").draft.clone();
-    assert_eq!((merged.name.as_str(), merged.description.as_str()), ("acme by bob", "mine"));
+    assert_eq!(
+        (merged.name.as_str(), merged.description.as_str()),
+        ("acme by bob", "mine")
+    );
     assert_eq!(story.audit(), ["key.created", "key.edited", "key.edited"]);
 }
 
@@ -29,10 +41,15 @@ fn an_edit_of_a_key_revoked_meanwhile_keeps_what_was_typed() {
     let key = story.given("acme", |_| ());
     story.press("e2<enter>");
     let bob = story.someone_else("bob@gw2");
-    story.wait(bob.revoke(&[Seen::of(&key)], RevokeReason::Compromised)).expect("revoked");
+    story
+        .wait(bob.revoke(&[Seen::of(&key)], RevokeReason::Compromised))
+        .expect("revoked");
     story.press("<enter>");
     let screen = story.screen();
-    assert!(screen.contains("bob@gw2 revoked this key meanwhile"), "{screen}");
+    assert!(
+        screen.contains("bob@gw2 revoked this key meanwhile"),
+        "{screen}"
+    );
     story.press("<tab><enter>");
     assert!(story.screen().contains("acme2"), "{}", story.screen());
 }
@@ -43,17 +60,33 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
     let key = story.given("acme", |_| ());
     story.press("x");
     let bob = story.someone_else("bob@gw2");
-    let usage = claviger::domain::key::LastUse { at: bob.now(), from: None };
-    story.wait(bob.record_uses(&[(key.id.clone(), usage)])).expect("used");
-    story.wait(bob.create(crate::story::draft("another"))).expect("created");
+    let usage = claviger::domain::key::LastUse {
+        at: bob.now(),
+        from: None,
+    };
+    story
+        .wait(bob.record_uses(&[(key.id.clone(), usage)]))
+        .expect("used");
+    story
+        .wait(bob.create(crate::story::draft("another")))
+        .expect("created");
     story.refresh();
-    assert!(story.screen().contains("Revoke acme in PROD?"), "{}", story.screen());
+    assert!(
+        story.screen().contains("Revoke acme in PROD?"),
+        "{}",
+        story.screen()
+    );
     let mut theirs = key.draft.clone();
     theirs.description = "changed".parse().expect("text");
-    story.wait(bob.edit(&Seen::of(&key), &theirs)).expect("edited");
+    story
+        .wait(bob.edit(&Seen::of(&key), &theirs))
+        .expect("edited");
     story.refresh();
     let screen = story.screen();
-    assert!(!screen.contains("Revoke acme") && screen.contains("acme was changed meanwhile"), "{screen}");
+    assert!(
+        !screen.contains("Revoke acme") && screen.contains("acme was changed meanwhile"),
+        "{screen}"
+    );
 }
 
 #[test]
@@ -63,20 +96,38 @@ fn cursor_and_marks_stay_on_their_keys() {
         story.given(name, |_| ());
     }
     story.press("gj ");
-    let marked = story.model.list.marks.keys().next().expect("a mark").clone();
+    let marked = story
+        .model
+        .list
+        .marks
+        .keys()
+        .next()
+        .expect("a mark")
+        .clone();
     story.press("k");
     assert_eq!(story.model.selected().expect("there").name(), "two");
     let bob = story.someone_else("bob@gw2");
     for at in 0..30 {
-        story.wait(bob.create(crate::story::draft(&format!("new {at}")))).expect("created");
+        story
+            .wait(bob.create(crate::story::draft(&format!("new {at}"))))
+            .expect("created");
     }
     story.refresh();
     assert_eq!(story.model.selected().expect("there").name(), "two");
     assert!(story.screen().contains("▸*two"), "{}", story.screen());
     let two = story.model.selected().expect("there").clone();
-    story.wait(bob.revoke(&[Seen::of(&two)], RevokeReason::Other)).expect("revoked");
+    story
+        .wait(bob.revoke(&[Seen::of(&two)], RevokeReason::Other))
+        .expect("revoked");
     story.refresh();
     assert_eq!(story.model.selected().expect("a neighbour").name(), "one");
-    assert!(!story.model.list.marks.contains_key(&marked), "a mark on a revoked key is gone");
-    assert!(story.screen().contains("revoked by someone else"), "{}", story.screen());
+    assert!(
+        !story.model.list.marks.contains_key(&marked),
+        "a mark on a revoked key is gone"
+    );
+    assert!(
+        story.screen().contains("revoked by someone else"),
+        "{}",
+        story.screen()
+    );
 }

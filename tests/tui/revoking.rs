@@ -16,7 +16,11 @@ fn revoking_starts_on_cancel() {
     story.press("<enter>");
     assert_eq!(story.model.list.count.total, 1);
     story.press("x<tab><enter>");
-    assert!(story.screen().contains("API key revoked."), "{}", story.screen());
+    assert!(
+        story.screen().contains("API key revoked."),
+        "{}",
+        story.screen()
+    );
     assert_eq!(story.audit(), ["key.created", "key.revoked"]);
 }
 
@@ -25,31 +29,57 @@ fn the_reason_is_chosen_and_kept() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story.press("x<tab><tab><right>");
-    assert!(story.screen().contains("‹ compromised ›"), "{}", story.screen());
+    assert!(
+        story.screen().contains("‹ compromised ›"),
+        "{}",
+        story.screen()
+    );
     story.press("<right><right>");
     assert!(story.screen().contains("‹ no longer used ›"));
     story.press("<s-tab><enter>");
-    let events = story.wait(story.keyring.events_after(1, 10)).expect("events");
-    assert!(events[0].draft.details.contains(r#""reason":"unused""#), "{:?}", events[0].draft.details);
+    let events = story
+        .wait(story.keyring.events_after(1, 10))
+        .expect("events");
+    assert!(
+        events[0].draft.details.contains(r#""reason":"unused""#),
+        "{:?}",
+        events[0].draft.details
+    );
 }
 
 #[test]
 fn a_key_in_use_wants_the_start_of_its_id() {
     let mut story = Story::at(80, 24);
     let key = story.given("busy", |_| ());
-    let usage = LastUse { at: Moment::from_millis(NOW - 3_600_000), from: Some([10, 0, 0, 9].into()) };
-    story.wait(story.keyring.record_uses(&[(key.id.clone(), usage)])).expect("recorded");
+    let usage = LastUse {
+        at: Moment::from_millis(NOW - 3_600_000),
+        from: Some([10, 0, 0, 9].into()),
+    };
+    story
+        .wait(story.keyring.record_uses(&[(key.id.clone(), usage)]))
+        .expect("recorded");
     story.given("other", |_| ());
     story.press("Gx");
     let screen = story.screen();
-    assert!(screen.contains("Last used 2026-11-23 06:00 UTC from 10.0.0.9"), "{screen}");
+    assert!(
+        screen.contains("Last used 2026-11-23 06:00 UTC from 10.0.0.9"),
+        "{screen}"
+    );
     story.press("<enter>");
-    assert!(story.screen().contains("Nothing was revoked"), "{}", story.screen());
+    assert!(
+        story.screen().contains("Nothing was revoked"),
+        "{}",
+        story.screen()
+    );
     story.press("nope<enter>");
     assert!(story.screen().contains("nope is not"), "{}", story.screen());
     assert_eq!(story.model.list.count.total, 2);
     story.press("<c-u>").press(key.id.start()).press("<enter>");
-    assert!(story.screen().contains("API key revoked."), "{}", story.screen());
+    assert!(
+        story.screen().contains("API key revoked."),
+        "{}",
+        story.screen()
+    );
 }
 
 #[test]
@@ -59,16 +89,31 @@ fn several_marked_keys_want_their_number_and_go_together() {
         story.given(name, |_| ());
     }
     story.press("g  ");
-    assert!(story.screen().contains("2 marked, 0 hidden"), "{}", story.screen());
+    assert!(
+        story.screen().contains("2 marked, 0 hidden"),
+        "{}",
+        story.screen()
+    );
     story.press("/one<enter>");
-    assert!(story.screen().contains("2 marked, 2 hidden"), "{}", story.screen());
+    assert!(
+        story.screen().contains("2 marked, 2 hidden"),
+        "{}",
+        story.screen()
+    );
     story.press("x");
     let screen = story.screen();
-    assert!(screen.contains("Revoke 2 keys in PROD?") && screen.contains("hidden by the filter"), "{screen}");
+    assert!(
+        screen.contains("Revoke 2 keys in PROD?") && screen.contains("hidden by the filter"),
+        "{screen}"
+    );
     story.press("3<enter>");
     assert!(story.screen().contains("3 is not 2"));
     story.press("<c-u>2<enter>");
-    assert!(story.screen().contains("2 API keys revoked."), "{}", story.screen());
+    assert!(
+        story.screen().contains("2 API keys revoked."),
+        "{}",
+        story.screen()
+    );
     story.press("<esc>");
     assert_eq!(story.model.list.count.total, 1);
     assert!(story.model.list.marks.is_empty());
@@ -80,11 +125,18 @@ fn disabling_asks_and_enabling_does_not() {
     story.given("acme", |_| ());
     story.press("d");
     let screen = story.screen();
-    assert!(screen.contains("Disable acme in PROD?") && screen.contains("refused from the next request"), "{screen}");
+    assert!(
+        screen.contains("Disable acme in PROD?")
+            && screen.contains("refused from the next request"),
+        "{screen}"
+    );
     story.press("<tab><enter>");
     assert!(story.screen().contains("API key disabled."));
     assert!(story.screen().contains("d enable"), "{}", story.screen());
     story.press("d");
     assert!(story.screen().contains("API key enabled."));
-    assert_eq!(story.audit(), ["key.created", "key.disabled", "key.enabled"]);
+    assert_eq!(
+        story.audit(),
+        ["key.created", "key.disabled", "key.enabled"]
+    );
 }

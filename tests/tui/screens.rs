@@ -16,16 +16,28 @@ const SIZES: [(u16, u16); 4] = [(80, 24), (40, 12), (60, 20), (140, 30)];
 fn furnished(width: u16, height: u16, theme: Theme) -> Story {
     let mut story = Story::with(width, height, theme, &[("TERM", "xterm"), ("SSH_TTY", "x")]);
     let old = story.given("Acme old", |_| ());
-    story.wait(story.keyring.switch(&[Seen::of(&old)], true)).expect("disabled");
+    story
+        .wait(story.keyring.switch(&[Seen::of(&old)], true))
+        .expect("disabled");
     story.given("Acme staging", |draft| {
-        draft.grants.set("contacts".parse().expect("slug"), Actions::READ);
-        draft.grants.set("documents".parse().expect("slug"), Actions::ALL);
+        draft
+            .grants
+            .set("contacts".parse().expect("slug"), Actions::READ);
+        draft
+            .grants
+            .set("documents".parse().expect("slug"), Actions::ALL);
         draft.expires_at = Some(Moment::from_millis(NOW + 6 * DAY));
     });
     story.given("Partner: Acme", |draft| {
-        draft.description = "Reads contacts for the weekly export".parse().expect("text");
-        draft.grants.set("contacts".parse().expect("slug"), Actions::READ);
-        draft.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1").expect("list").list;
+        draft.description = "Reads contacts for the weekly export"
+            .parse()
+            .expect("text");
+        draft
+            .grants
+            .set("contacts".parse().expect("slug"), Actions::READ);
+        draft.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1")
+            .expect("list")
+            .list;
         draft.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
     });
     story.press("g");
@@ -40,7 +52,10 @@ fn every_screen_at_every_size() {
         ("details", "<enter>"),
         ("wizard_basics", "n"),
         ("wizard_error", "nacme<tab><tab>10.0.0.7/24<tab><s-tab>"),
-        ("wizard_matrix", "nPartner<tab><tab>10.0.0.0/24<tab>90d<enter>1<right>"),
+        (
+            "wizard_matrix",
+            "nPartner<tab><tab>10.0.0.0/24<tab>90d<enter>1<right>",
+        ),
         ("edit_review", "e<tab><tab><c-u><enter>2"),
         ("revoke", "x"),
         ("revoke_marked", "  x"),
@@ -52,7 +67,14 @@ fn every_screen_at_every_size() {
     ];
     for (width, height) in SIZES {
         for (name, keys) in screens {
-            let mut story = furnished(width, height, Theme { colours: true, ascii: false });
+            let mut story = furnished(
+                width,
+                height,
+                Theme {
+                    colours: true,
+                    ascii: false,
+                },
+            );
             story.press(keys);
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), story.snapshot());
         }
@@ -61,8 +83,21 @@ fn every_screen_at_every_size() {
 
 #[test]
 fn without_colours_the_selected_row_is_reversed_and_nothing_is_coloured() {
-    let mut story = furnished(80, 24, Theme { colours: false, ascii: false });
-    assert!(story.snapshot().contains("reversed [▸ Partner: Acme Contacts 2026-11-23]"), "{}", story.snapshot());
+    let mut story = furnished(
+        80,
+        24,
+        Theme {
+            colours: false,
+            ascii: false,
+        },
+    );
+    assert!(
+        story
+            .snapshot()
+            .contains("reversed [▸ Partner: Acme Contacts 2026-11-23]"),
+        "{}",
+        story.snapshot()
+    );
     for keys in ["", "x", "<esc>n", "<esc>?"] {
         story.press(keys);
         let buffer = story.buffer();
@@ -74,9 +109,23 @@ fn without_colours_the_selected_row_is_reversed_and_nothing_is_coloured() {
 
 #[test]
 fn in_ascii_nothing_else_is_drawn() {
-    let mut story = furnished(80, 24, Theme { colours: true, ascii: true });
+    let mut story = furnished(
+        80,
+        24,
+        Theme {
+            colours: true,
+            ascii: true,
+        },
+    );
     story.given("Zoë 界", |_| ());
-    for keys in ["", "x", "<esc>n", "<esc>?", "<esc>C", "<esc>nx<enter><enter>"] {
+    for keys in [
+        "",
+        "x",
+        "<esc>n",
+        "<esc>?",
+        "<esc>C",
+        "<esc>nx<enter><enter>",
+    ] {
         story.press(keys);
         let screen = story.screen();
         assert!(screen.is_ascii(), "{screen}");
@@ -87,33 +136,78 @@ fn in_ascii_nothing_else_is_drawn() {
 #[test]
 fn columns_vanish_in_their_order_and_the_header_counts_them() {
     for (width, heads, missing) in [
-        (119, "Name Access Created Last used Expires Attention", "+1 cols"),
+        (
+            119,
+            "Name Access Created Last used Expires Attention",
+            "+1 cols",
+        ),
         (110, "Name Access Created Last used Attention", "+2 cols"),
         (100, "Name Access Created Attention", "+3 cols"),
         (80, "Name Access Created Attention", "+3 cols"),
         (60, "Name Access Attention", "+4 cols"),
         (40, "Name Access Attention", "+4 cols"),
     ] {
-        let mut story = furnished(width, 24, Theme { colours: true, ascii: false });
+        let mut story = furnished(
+            width,
+            24,
+            Theme {
+                colours: true,
+                ascii: false,
+            },
+        );
         let screen = story.screen();
         let head = screen.lines().nth(1).expect("heads").replace('↓', "");
         let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words, heads, "at {width}");
-        assert!(screen.lines().next().expect("header").contains(missing), "at {width}: {screen}");
+        assert!(
+            screen.lines().next().expect("header").contains(missing),
+            "at {width}: {screen}"
+        );
         assert!(screen.contains("Any IP"), "at {width}");
     }
 }
 
 #[test]
 fn any_size_at_any_time() {
-    let mut story = furnished(80, 24, Theme { colours: true, ascii: false });
-    let keys = ["", "n", "ab<tab>", "<tab>10.0.0.1<enter>", "<right>", "<esc><esc>", "x", "<esc>", "?", "<esc>", "v", "<esc>", ":", "<esc>", "/a", "<esc>"];
+    let mut story = furnished(
+        80,
+        24,
+        Theme {
+            colours: true,
+            ascii: false,
+        },
+    );
+    let keys = [
+        "",
+        "n",
+        "ab<tab>",
+        "<tab>10.0.0.1<enter>",
+        "<right>",
+        "<esc><esc>",
+        "x",
+        "<esc>",
+        "?",
+        "<esc>",
+        "v",
+        "<esc>",
+        ":",
+        "<esc>",
+        "/a",
+        "<esc>",
+    ];
     let mut seed = 7_u32;
     for at in 0..600 {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let (width, height) = (1 + (seed >> 8) % 500, 1 + (seed >> 20) % 200);
-        let (width, height) = if at % 3 == 0 { (1 + width % 25, 1 + height % 9) } else { (width, height) };
-        story.resize(u16::try_from(width).expect("small"), u16::try_from(height).expect("small"));
+        let (width, height) = if at % 3 == 0 {
+            (1 + width % 25, 1 + height % 9)
+        } else {
+            (width, height)
+        };
+        story.resize(
+            u16::try_from(width).expect("small"),
+            u16::try_from(height).expect("small"),
+        );
         story.press(keys[at % keys.len()]);
         story.screen();
     }
@@ -123,12 +217,24 @@ fn any_size_at_any_time() {
 
 #[test]
 fn the_cursor_stands_on_what_has_the_keys() {
-    let mut story = furnished(80, 24, Theme { colours: true, ascii: false });
+    let mut story = furnished(
+        80,
+        24,
+        Theme {
+            colours: true,
+            ascii: false,
+        },
+    );
     assert_eq!(story.cursor(), (1, 2));
     story.press("j");
     assert_eq!(story.cursor(), (1, 3));
     story.press("nab");
     let (x, y) = story.cursor();
-    let line = story.screen().lines().nth(usize::from(y)).expect("a line").to_owned();
+    let line = story
+        .screen()
+        .lines()
+        .nth(usize::from(y))
+        .expect("a line")
+        .to_owned();
     assert!(line.contains("  ab") && x == 7, "{x} {line}");
 }

@@ -10,17 +10,28 @@ fn a_key_is_made_in_two_steps() {
     let mut story = Story::at(80, 24);
     assert!(story.screen().contains("Press n to make the first one."));
     story.press("n");
-    assert!(story.screen().contains("Step 1 of 2") && story.screen().contains("Enter basic information"));
+    assert!(
+        story.screen().contains("Step 1 of 2")
+            && story.screen().contains("Enter basic information")
+    );
     story.press("<esc>");
     story.press(PARTNER);
     let screen = story.screen();
     assert!(screen.contains("API key created successfully."), "{screen}");
-    assert!(screen.contains("▸ Partner: Acme             Contacts"), "{screen}");
+    assert!(
+        screen.contains("▸ Partner: Acme             Contacts"),
+        "{screen}"
+    );
     let key = story.model.selected().expect("selected").clone();
     assert_eq!(key.draft.description.as_str(), "weekly export");
     assert_eq!(key.draft.allow.entries(), ["10.0.0.0/24"]);
     assert_eq!(key.draft.expires_at.expect("an end").date(), "2027-02-21");
-    assert!(key.draft.grants.of(&"contacts".parse().expect("slug")).contains(Action::Read));
+    assert!(
+        key.draft
+            .grants
+            .of(&"contacts".parse().expect("slug"))
+            .contains(Action::Read)
+    );
     assert_eq!(story.audit(), ["key.created"]);
 }
 
@@ -30,7 +41,11 @@ fn nothing_is_granted_at_first_and_that_needs_no_second_question() {
     story.press("nquiet<enter>");
     assert!(story.screen().contains("No access: can do nothing."));
     story.press("<enter><esc>");
-    assert!(story.screen().contains("No access Any IP"), "{}", story.screen());
+    assert!(
+        story.screen().contains("No access Any IP"),
+        "{}",
+        story.screen()
+    );
 }
 
 #[test]
@@ -41,22 +56,48 @@ fn the_review_sentence_follows_every_toggle() {
     assert!(story.screen().contains(sentence), "{}", story.screen());
     assert!(story.screen().contains("Read: Retrieve existing records"));
     story.press("3<down>3");
-    assert!(story.screen().contains("That is full access."), "{}", story.screen());
+    assert!(
+        story.screen().contains("That is full access."),
+        "{}",
+        story.screen()
+    );
     story.press("0<up>2");
-    assert!(story.screen().contains("Can create, read and update Contact Access"), "{}", story.screen());
-    assert!(story.screen().contains("2 read and write (read, create, update)"));
+    assert!(
+        story
+            .screen()
+            .contains("Can create, read and update Contact Access"),
+        "{}",
+        story.screen()
+    );
+    assert!(
+        story
+            .screen()
+            .contains("2 read and write (read, create, update)")
+    );
 }
 
 #[test]
 fn errors_stand_under_their_field_once_it_was_left_and_lose_nothing() {
     let mut story = Story::at(80, 24);
     story.press("nacme<tab><tab>10.0.0.7/24");
-    assert!(!story.screen().contains("host bits"), "not while it is typed");
+    assert!(
+        !story.screen().contains("host bits"),
+        "not while it is typed"
+    );
     story.press("<tab>");
-    assert!(story.screen().contains("! 10.0.0.7/24 has host bits set: write 10.0.0.0/24"), "{}", story.screen());
+    assert!(
+        story
+            .screen()
+            .contains("! 10.0.0.7/24 has host bits set: write 10.0.0.0/24"),
+        "{}",
+        story.screen()
+    );
     story.press("yesterday<enter>");
     let screen = story.screen();
-    assert!(screen.contains("Step 1 of 2") && screen.contains("▸ IP Address"), "{screen}");
+    assert!(
+        screen.contains("Step 1 of 2") && screen.contains("▸ IP Address"),
+        "{screen}"
+    );
     assert!(screen.contains("yesterday is no expiry"), "{screen}");
     // Shift-Tab is never blocked.
     story.press("<s-tab><s-tab>");
@@ -69,11 +110,18 @@ fn errors_stand_under_their_field_once_it_was_left_and_lose_nothing() {
 fn an_empty_name_is_named_and_a_long_one_is_counted() {
     let mut story = Story::at(80, 24);
     story.press("n<enter>");
-    assert!(story.screen().contains("! Name is empty"), "{}", story.screen());
+    assert!(
+        story.screen().contains("! Name is empty"),
+        "{}",
+        story.screen()
+    );
     story.press(&"x".repeat(101));
     story.press("<enter>");
     let screen = story.screen();
-    assert!(screen.contains("101/100") && screen.contains("at most 100"), "{screen}");
+    assert!(
+        screen.contains("101/100") && screen.contains("at most 100"),
+        "{screen}"
+    );
     story.press("<backspace><enter>");
     assert!(story.screen().contains("Step 2 of 2"));
 }
@@ -84,7 +132,10 @@ fn hostile_characters_are_refused_by_code_point() {
     story.press("n").paste("evil\u{202e}name");
     story.press("<tab>");
     let screen = story.screen();
-    assert!(screen.contains("U+202E") && screen.contains("evil<U+202E>name"), "{screen}");
+    assert!(
+        screen.contains("U+202E") && screen.contains("evil<U+202E>name"),
+        "{screen}"
+    );
     assert!(!screen.contains('\u{202e}'));
 }
 
@@ -108,18 +159,37 @@ fn everything_survives_going_back_and_a_resize() {
         assert!(screen.contains(kept), "{kept}: {screen}");
     }
     story.press("<enter>");
-    assert!(story.screen().contains("create, read, update and delete Contact Access"));
+    assert!(
+        story
+            .screen()
+            .contains("create, read, update and delete Contact Access")
+    );
 }
 
 #[test]
 fn a_paste_of_lines_is_a_list_and_submits_nothing() {
     let mut story = Story::at(80, 24);
-    story.press("nacme<tab><tab>").paste("10.0.0.0/8,\r\n192.168.1.0/24\n2001:db8::/32");
+    story
+        .press("nacme<tab><tab>")
+        .paste("10.0.0.0/8,\r\n192.168.1.0/24\n2001:db8::/32");
     let screen = story.screen();
-    assert!(screen.contains("10.0.0.0/8, 192.168.1.0/24, 2001:db8::/32"), "{screen}");
+    assert!(
+        screen.contains("10.0.0.0/8, 192.168.1.0/24, 2001:db8::/32"),
+        "{screen}"
+    );
     assert!(screen.contains("▸ IP Address") && screen.contains("Step 1 of 2"));
     story.press("<enter><enter>");
-    assert_eq!(story.model.selected().expect("made").draft.allow.entries().len(), 3);
+    assert_eq!(
+        story
+            .model
+            .selected()
+            .expect("made")
+            .draft
+            .allow
+            .entries()
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -128,9 +198,16 @@ fn esc_closes_an_unchanged_form_at_once_and_asks_before_it_discards() {
     story.press("n<esc>");
     assert!(!story.screen().contains("Step 1"));
     story.press("nab<esc>");
-    assert!(story.screen().contains("unsaved changes - Esc again to discard"));
+    assert!(
+        story
+            .screen()
+            .contains("unsaved changes - Esc again to discard")
+    );
     story.press("c");
-    assert!(!story.screen().contains("unsaved changes"), "any other key disarms it");
+    assert!(
+        !story.screen().contains("unsaved changes"),
+        "any other key disarms it"
+    );
     story.press("<esc><esc>");
     assert!(!story.screen().contains("Step 1"));
     assert!(story.audit().is_empty());
@@ -144,12 +221,21 @@ fn an_edit_says_what_widens_first() {
     story.press("2<tab><tab><c-u><enter>");
     let screen = story.screen();
     let widens = screen.find("Widens: 10.0.0.0/24 → Any IP").expect("widens");
-    let renames = screen.find("Renames: Partner: Acme → Partner: Acme2").expect("renames");
+    let renames = screen
+        .find("Renames: Partner: Acme → Partner: Acme2")
+        .expect("renames");
     assert!(widens < renames, "{screen}");
     assert!(screen.contains("Save changes"));
     story.press("<enter>");
-    assert!(story.screen().contains("API key updated successfully."), "{}", story.screen());
-    assert_eq!(story.model.selected().expect("there").name(), "Partner: Acme2");
+    assert!(
+        story.screen().contains("API key updated successfully."),
+        "{}",
+        story.screen()
+    );
+    assert_eq!(
+        story.model.selected().expect("there").name(),
+        "Partner: Acme2"
+    );
     assert_eq!(story.audit(), ["key.created", "key.edited"]);
 }
 
@@ -167,7 +253,11 @@ fn an_edit_that_changes_nothing_saves_nothing() {
 fn new_like_this_begins_with_a_copy() {
     let mut story = Story::at(80, 24);
     story.press(PARTNER).press("<esc>N 2<enter>");
-    assert!(story.screen().contains("Can read Contact Access from 10.0.0.0/24"));
+    assert!(
+        story
+            .screen()
+            .contains("Can read Contact Access from 10.0.0.0/24")
+    );
     story.press("<enter><esc>");
     let key = story.model.selected().expect("made");
     assert_eq!(key.name(), "Partner: Acme 2");
@@ -178,9 +268,17 @@ fn new_like_this_begins_with_a_copy() {
 fn buttons_are_reached_with_tab_and_ctrl_c_leaves_a_field() {
     let mut story = Story::at(80, 24);
     story.press("nacme<c-c>");
-    assert!(story.snapshot().contains("reversed [▸ Cancel]"), "{}", story.snapshot());
+    assert!(
+        story.snapshot().contains("reversed [▸ Cancel]"),
+        "{}",
+        story.snapshot()
+    );
     story.press("<tab><enter><tab>");
-    assert!(story.snapshot().contains("reversed [▸ Back]"), "{}", story.snapshot());
+    assert!(
+        story.snapshot().contains("reversed [▸ Back]"),
+        "{}",
+        story.snapshot()
+    );
     story.press("<tab><enter>");
     assert_eq!(story.audit(), ["key.created"]);
 }

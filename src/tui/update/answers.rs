@@ -29,10 +29,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             (epoch != model.list.epoch && model.list.awaited.is_none()).then(|| model.refresh())
         }
         Message::Ticked(_) => tick(model),
-        Message::Created(result) => created(model, result),
-        Message::Edited(result) => edited(model, result),
-        Message::Switched(disabled, result) => switched(model, disabled, result),
-        Message::Revoked(result) => revoked(model, result),
+        Message::Created(result) => Some(created(model, result)),
+        Message::Edited(result) => Some(edited(model, result)),
+        Message::Switched(disabled, result) => Some(switched(model, disabled, result)),
+        Message::Revoked(result) => Some(revoked(model, result)),
         Message::Copied(copied) => {
             note_copy(model, copied);
             None
@@ -69,10 +69,6 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
                     Err(why) => format!("Not saved: {why}."),
                 });
             }
-            None
-        }
-        Message::Noted(text) => {
-            model.say(text);
             None
         }
         Message::Pressed(_) | Message::Pasted(_) | Message::Resized(..) => None,
@@ -236,7 +232,7 @@ fn tick(model: &mut Model) -> Option<Effect> {
     Some(Effect::Clear)
 }
 
-fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Option<Effect> {
+fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     let key = match result {
         Ok(key) => key,
         Err(trouble) => return not_saved(model, sentence(trouble)),
@@ -252,13 +248,10 @@ fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Option<Effec
     }));
     model.say("API key created successfully.");
     model.list.selected = Some(key.id.clone());
-    Some(model.refresh_to(&key))
+    model.refresh_to(&key)
 }
 
-fn edited(
-    model: &mut Model,
-    result: Result<crate::domain::token::KeyId, Trouble>,
-) -> Option<Effect> {
+fn edited(model: &mut Model, result: Result<crate::domain::token::KeyId, Trouble>) -> Effect {
     match result {
         Ok(id) => {
             model
@@ -266,7 +259,7 @@ fn edited(
                 .retain(|modal| !matches!(modal, Modal::Wizard(_)));
             model.list.selected = Some(id);
             model.say("API key updated successfully.");
-            Some(model.refresh())
+            model.refresh()
         }
         Err(Trouble::Conflict(theirs, by)) => {
             let (now, areas) = (model.now, model.areas.clone());
@@ -275,7 +268,7 @@ fn edited(
                 wizard.rebase(&theirs, &by, &areas);
                 wizard.revalidate(now);
             }
-            Some(model.refresh())
+            model.refresh()
         }
         Err(Trouble::Gone(by)) => {
             let by = visible(&by);
@@ -290,15 +283,15 @@ fn edited(
     }
 }
 
-fn not_saved(model: &mut Model, sentence: String) -> Option<Effect> {
+fn not_saved(model: &mut Model, sentence: String) -> Effect {
     if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
         wizard.saving = false;
         wizard.trouble = Some(sentence);
     }
-    Some(model.refresh())
+    model.refresh()
 }
 
-fn switched(model: &mut Model, disabled: bool, result: Result<usize, Trouble>) -> Option<Effect> {
+fn switched(model: &mut Model, disabled: bool, result: Result<usize, Trouble>) -> Effect {
     drop_confirmation(model);
     match result {
         Ok(count) => {
@@ -312,10 +305,10 @@ fn switched(model: &mut Model, disabled: bool, result: Result<usize, Trouble>) -
         }
         Err(trouble) => model.complain(sentence(trouble)),
     }
-    Some(model.refresh())
+    model.refresh()
 }
 
-fn revoked(model: &mut Model, result: Result<usize, Trouble>) -> Option<Effect> {
+fn revoked(model: &mut Model, result: Result<usize, Trouble>) -> Effect {
     drop_confirmation(model);
     match result {
         Ok(count) => {
@@ -331,7 +324,7 @@ fn revoked(model: &mut Model, result: Result<usize, Trouble>) -> Option<Effect> 
         }
         Err(trouble) => model.complain(sentence(trouble)),
     }
-    Some(model.refresh())
+    model.refresh()
 }
 
 fn drop_confirmation(model: &mut Model) {

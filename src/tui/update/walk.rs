@@ -73,7 +73,7 @@ pub(super) fn load_around(model: &mut Model) -> Option<Effect> {
 }
 
 /// The next column to sort by, or the other way round; the selection is kept.
-pub(super) fn sorted(model: &mut Model, intent: Intent) -> Option<Effect> {
+pub(super) fn sorted(model: &mut Model, intent: Intent) -> Effect {
     let Sort { field, descending } = model.list.sort;
     model.list.sort = if intent == Intent::SortReverse {
         Sort {
@@ -96,7 +96,7 @@ pub(super) fn sorted(model: &mut Model, intent: Intent) -> Option<Effect> {
         }
     };
     model.say(format!("Sorted by {}.", sort_words(model.list.sort)));
-    Some(model.load(Direction::First, Expect::Top))
+    model.load(Direction::First, Expect::Top)
 }
 
 fn sort_words(sort: Sort) -> &'static str {

@@ -96,7 +96,7 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
         model,
         &["Cancel", act],
         focused,
-        room.saturating_sub(act.len() + 14),
+        room.saturating_sub(act.len() + 12),
     );
     if let Some(column) = column {
         focus = (text.len(), column);
@@ -346,7 +346,7 @@ pub(super) fn revealed(
     revealed: &Revealed,
     buffer: &mut Buffer,
     area: Rect,
-) -> Option<Position> {
+) -> Position {
     let theme = model.theme;
     let room = usize::from(area.width);
     let name = format!("The token of {}", theme.shown(&revealed.shown.name));
@@ -369,5 +369,5 @@ pub(super) fn revealed(
         }
     }
     footer::draw(model, buffer, area);
-    Some(Position::new(area.x, area.y + 2))
+    Position::new(area.x, area.y + 2)
 }

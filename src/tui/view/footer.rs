@@ -3,10 +3,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{put, width};
 use crate::tui::{
-    dialog::Modal,
+    dialog::{ConfirmationFocus, Modal, Verb},
     keymap::{Intent, Place, bindings_in},
     model::Model,
-    wizard::Purpose,
+    wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
 };
 
 /// What was last said; while a copied token waits to be cleared, how long that takes.
@@ -70,7 +70,7 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
                 {
                     "enable"
                 }
-                (Intent::Accept, _) if place == Place::Matrix => save_word(model),
+                (Intent::Accept, word) => accept_word(model, place).unwrap_or(word),
                 (_, word) => word,
             };
             Some((chord.written(), word.to_owned(), binding.intent))
@@ -81,7 +81,29 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
     hints
 }
 
-/// What Enter does in the matrix.
+/// What Enter does, where that depends on what is focused.
+fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
+    match model.modals.last()? {
+        Modal::Wizard(_) if place == Place::Matrix => Some(save_word(model)),
+        Modal::Wizard(wizard) => match wizard.step {
+            Step::Basics(BasicsFocus::Cancel) => Some("Cancel"),
+            Step::Permissions(_, MatrixFocus::Back) => Some("Back"),
+            Step::Permissions(_, MatrixFocus::Save) => Some(save_word(model)),
+            Step::Basics(_) | Step::Permissions(..) => Some("Next"),
+        },
+        Modal::Confirmation(confirmation) => match (confirmation.focus, confirmation.verb) {
+            (ConfirmationFocus::Cancel, _) => Some("Cancel"),
+            (ConfirmationFocus::Act, Verb::Revoke) => Some("Revoke"),
+            (ConfirmationFocus::Act, Verb::Disable) => Some("Disable"),
+            (ConfirmationFocus::Reason, _) => Some("next"),
+            (ConfirmationFocus::Field, _) => None,
+        },
+        Modal::NewToken(dialog) => Some(dialog.focus.title()),
+        _ => None,
+    }
+}
+
+/// What Enter saves in the wizard.
 pub(super) fn save_word(model: &Model) -> &'static str {
     match model.modals.last() {
         Some(Modal::Wizard(wizard)) if matches!(wizard.purpose, Purpose::Edit(_)) => "Save changes",

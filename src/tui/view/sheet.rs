@@ -45,7 +45,7 @@ pub(super) fn room(screen: Rect) -> usize {
 }
 
 impl Sheet {
-    pub fn draw(&self, theme: Theme, buffer: &mut Buffer, screen: Rect) -> Option<Position> {
+    pub fn draw(&self, theme: Theme, buffer: &mut Buffer, screen: Rect) -> Position {
         let area = self.area(screen);
         let inner = Rect {
             x: area.x + 2,
@@ -62,10 +62,10 @@ impl Sheet {
         let y = u16::try_from(line.saturating_sub(scroll))
             .unwrap_or(0)
             .min(inner.height.saturating_sub(1));
-        Some(Position::new(
+        Position::new(
             inner.x + column.min(inner.width.saturating_sub(1)),
             inner.y + y,
-        ))
+        )
     }
 
     fn area(&self, screen: Rect) -> Rect {
@@ -150,5 +150,42 @@ fn border(sheet: &Sheet, theme: Theme, buffer: &mut Buffer, area: Rect) {
         let x = area.width.saturating_sub(corner + 2);
         put(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
     }
-    put(buffer, within, 1, last, &format!(" {} ", sheet.hint), quiet);
+    let room = usize::from(within.width.saturating_sub(4));
+    put(
+        buffer,
+        within,
+        1,
+        last,
+        &format!(" {} ", whole_hints(&sheet.hint, room)),
+        quiet,
+    );
+}
+
+/// As many whole hints as fit. The first two say what the dialog is for; after them the last one,
+/// the way out, comes before the rest.
+fn whole_hints(hints: &str, room: usize) -> String {
+    let parts: Vec<&str> = hints.split(" · ").collect();
+    let wide = |parts: &[&str]| {
+        parts
+            .iter()
+            .map(|p| usize::from(width(p)) + 3)
+            .sum::<usize>()
+    };
+    let mut kept: Vec<&str> = parts.iter().copied().take(2).collect();
+    while kept.len() > 1 && wide(&kept) > room + 3 {
+        kept.pop();
+    }
+    let Some(way_out) = parts.get(2..).and_then(<[&str]>::last) else {
+        return kept.join(" · ");
+    };
+    if wide(&kept) + wide(&[way_out]) <= room + 3 {
+        for part in &parts[2..parts.len() - 1] {
+            if wide(&kept) + wide(&[part, way_out]) > room + 3 {
+                break;
+            }
+            kept.push(part);
+        }
+        kept.push(way_out);
+    }
+    kept.join(" · ")
 }

@@ -46,7 +46,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
             "Step 1 of 2"
         }
         Step::Permissions(_, focus) => {
-            page.permissions(focus);
+            page.permissions(focus, screen.height < 20);
             "Step 2 of 2"
         }
     };
@@ -158,7 +158,7 @@ impl Page<'_> {
         self.line(format!("  {}", shown.trim_end()), Style::new());
     }
 
-    fn permissions(&mut self, focus: MatrixFocus) {
+    fn permissions(&mut self, focus: MatrixFocus, tight: bool) {
         let theme = self.model.theme;
         self.line("Configure permissions", theme.strong());
         let wide = self.room >= 60;
@@ -182,13 +182,18 @@ impl Page<'_> {
                 format!("  {}: {}", action.title(), action.description()),
                 Style::new(),
             );
-            let presets =
-                "Row: 0 none  1 read  2 read and write (read, create, update)  3 all four";
+            let presets = if wide {
+                "Row: 0 none  1 read  2 read and write (read, create, update)  3 all four"
+            } else {
+                "0 none  1 read  2 read, create, update  3 all four"
+            };
             for part in wrapped(presets, self.room.saturating_sub(2)) {
                 self.line(format!("  {part}"), theme.quiet());
             }
         }
-        self.lines.push(Line::default());
+        if !tight {
+            self.lines.push(Line::default());
+        }
         self.review();
         self.trouble();
         let focused = match focus {
@@ -261,7 +266,7 @@ impl Page<'_> {
     }
 
     fn buttons(&mut self, titles: &[&str], focused: Option<usize>) {
-        let wide: usize = titles.iter().map(|title| title.len() + 4).sum();
+        let wide: usize = titles.iter().map(|title| title.len() + 3).sum();
         let (line, column) = buttons(self.model, titles, focused, self.room.saturating_sub(wide));
         if let Some(column) = column {
             self.focus = (self.lines.len(), column);
@@ -287,9 +292,9 @@ pub(super) fn buttons(
             column = u16::try_from(at).ok();
         }
         let (text, style) = if here {
-            (format!("▸ {title} "), theme.pressed())
+            (format!("▸ {title}"), theme.pressed())
         } else {
-            (format!("  {title} "), Style::new())
+            (format!("  {title}"), Style::new())
         };
         at += usize::from(width(&text)) + 1;
         spans.push(Span::styled(text, style));

@@ -1,0 +1,150 @@
+//! `copy`: a token onto a clipboard, from the command line.
+//!
+//! A desktop's clipboard is served by the program that filled it for as long as it runs, and a
+//! command that stays in the foreground for that would hold up its script. So a second process of
+//! this program keeps it: it gets the token on its standard input, says how it went, and stays for
+//! 45 seconds or until somebody copies something else. A terminal's clipboard needs no keeper.
+use std::{
+    io::{self, Read as _, Write},
+    os::unix::process::CommandExt as _,
+    process::Stdio,
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::Command,
+    time::timeout,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Failure,
+    output::{self, Output, brief},
+};
+use crate::{
+    clipboard::{Clipboard, Delivery, Environment, Unavailable},
+    config::Config,
+    domain::{audit::Change, token::TOKEN_LENGTH},
+    keyring::Keyring,
+};
+
+/// The hidden command that keeps a desktop's clipboard.
+pub(super) const KEEPER: &str = "keep-clipboard";
+/// How long it keeps the token there.
+const KEPT: Duration = Duration::from_secs(45);
+/// How long the keeper has to say how it went.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What the keeper says when the clipboard holds the token.
+const DONE: &str = "copied";
+
+pub(super) async fn run(
+    keyring: &Keyring,
+    key: &str,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let key = keyring.resolve(key).await?;
+    let token = keyring.token(&key.id, Change::Copied).await?;
+    let delivery = deliver(token.expose(), config).await.map_err(|Unavailable { reason }| {
+        Failure::Failed(format!(
+            "there is no clipboard to copy to ({reason}): use `claviger reveal` and select the token"
+        ))
+    })?;
+    if output.json {
+        let word = if delivery == Delivery::Copied {
+            "copied"
+        } else {
+            "sent"
+        };
+        let id = key.id.as_str();
+        return output.json(&json!({ "id": id, "name": key.name(), "delivery": word }));
+    }
+    let name = brief(key.name());
+    output::tell(&match delivery {
+        Delivery::Copied => {
+            format!("The token of {name} was copied; the clipboard is cleared in 45 seconds.")
+        }
+        Delivery::Sent => format!("The token of {name} was sent to your terminal."),
+    });
+    Ok(())
+}
+
+async fn deliver(token: &SecretString, config: &Config) -> Result<Delivery, Unavailable> {
+    let environment = Environment::from_env();
+    if environment.desktop() && hand_to_keeper(token).await.is_some() {
+        return Ok(Delivery::Copied);
+    }
+    let mut clipboard = Clipboard::new(environment.without_desktop(), config.osc52);
+    clipboard.copy(token, &mut screen()).await
+}
+
+/// Starts the keeper; `None` if it could not copy.
+async fn hand_to_keeper(token: &SecretString) -> Option<()> {
+    let mut command = std::process::Command::new(std::env::current_exe().ok()?);
+    command
+        .arg(KEEPER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    // A process group of its own: Ctrl-C in this terminal is not meant for it.
+    command.process_group(0);
+    let mut keeper = Command::from(command).spawn().ok()?;
+    let mut input = keeper.stdin.take()?;
+    input
+        .write_all(token.expose_secret().as_bytes())
+        .await
+        .ok()?;
+    drop(input);
+    let mut answer = String::new();
+    let mut lines = BufReader::new(keeper.stdout.take()?);
+    timeout(PATIENCE, lines.read_line(&mut answer))
+        .await
+        .ok()?
+        .ok()?;
+    (answer.trim() == DONE).then_some(())
+}
+
+/// The keeper's life: copy what comes in, say so, stay, clear.
+///
+/// # Errors
+/// When the desktop has no clipboard for us.
+pub(super) async fn keep() -> Result<(), Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(TOKEN_LENGTH * 2));
+    io::stdin()
+        .lock()
+        .take(TOKEN_LENGTH as u64 * 2)
+        .read_to_string(&mut text)?;
+    let mut clipboard = Clipboard::new(Environment::from_env(), false);
+    let copied = clipboard
+        .copy(&SecretString::from(text.as_str()), &mut io::sink())
+        .await;
+    copied.map_err(|unavailable| Failure::Failed(unavailable.reason))?;
+    writeln!(io::stdout(), "{DONE}")?;
+    tokio::time::sleep(KEPT).await;
+    clipboard.clear_if_ours().await;
+    Ok(())
+}
+
+/// What carries a terminal's escape sequences: the terminal itself, whatever standard output is.
+fn screen() -> Box<dyn Write + Send> {
+    match std::fs::OpenOptions::new().write(true).open("/dev/tty") {
+        Ok(terminal) => Box::new(terminal),
+        Err(_) => Box::new(NoTerminal),
+    }
+}
+
+/// Where there is no terminal, nothing can be sent to one.
+struct NoTerminal;
+
+impl Write for NoTerminal {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other("there is no terminal"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
