@@ -42,6 +42,9 @@ async fn screen(database: Option<&str>, json: bool) -> Result<u8, Failure> {
             "--json goes with a command, such as `claviger list --json`".into(),
         ));
     }
+    if config::process_variable("TERM").is_some_and(|term| term == "dumb") {
+        return Err(Failure::Refused("a terminal with TERM=dumb cannot show the screen: use the commands, see `claviger --help`".into()));
+    }
     let config = Config::gather(database, &config::process_variable)?;
     let keyring = cli::open_keyring(&config).await?;
     tui::run(keyring, &config)

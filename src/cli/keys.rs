@@ -223,11 +223,7 @@ pub(super) async fn show(keyring: &Keyring, key: &str, output: &mut Output) -> R
     lines.push(format!("Status      {}", status(&key, now)));
     for area in &areas {
         let actions = key.draft.grants.of(&area.slug);
-        lines.push(format!(
-            "{}  {}",
-            fitted(&visible(&area.badge), 10),
-            actions.words()
-        ));
+        lines.push(format!("{:<10}  {}", visible(&area.badge), actions.words()));
     }
     lines.push(format!("From        {}", key.draft.allow));
     lines.push(format!(

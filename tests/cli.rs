@@ -1,0 +1,13 @@
+//! The command line: the real binary, its output, and how it ends.
+#[path = "cli/bad_days.rs"]
+mod bad_days;
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "support/command.rs"]
+mod command;
+#[path = "cli/deciding.rs"]
+mod deciding;
+#[path = "cli/keys.rs"]
+mod keys;
+#[path = "cli/looking_after.rs"]
+mod looking_after;

@@ -1,0 +1,172 @@
+//! `check`: the decision is the exit status.
+use serde_json::json;
+
+use crate::command::{Home, ended};
+
+#[test]
+fn every_reason_that_a_script_can_meet() {
+    let home = Home::new();
+    let (id, token) = home.create(
+        "acme",
+        &["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"],
+    );
+    let inside = Some("10.0.0.9");
+    let check =
+        |token: &str, action: &str, ip: Option<&str>| home.check(token, "contacts", action, ip);
+    let denied = |reason: &str| (1, Some(reason.to_owned()));
+    assert_eq!(check(&token, "read", inside), (0, None));
+    assert_eq!(check(&token, "read", Some("::ffff:10.0.0.9")), (0, None));
+    assert_eq!(
+        check(&token, "delete", inside),
+        denied("action_not_permitted")
+    );
+    assert_eq!(
+        home.check(&token, "documents", "read", inside),
+        denied("action_not_permitted")
+    );
+    assert_eq!(
+        check(&token, "read", Some("10.0.1.9")),
+        denied("address_not_allowed")
+    );
+    assert_eq!(check(&token, "read", None), denied("address_not_allowed"));
+    assert_eq!(check("", "read", inside), denied("missing_token"));
+    assert_eq!(check("\n", "read", inside), denied("missing_token"));
+    assert_eq!(
+        check("clv_nonsense", "read", inside),
+        denied("malformed_token")
+    );
+    assert_eq!(
+        check(&format!("{token}\n{token}"), "read", inside),
+        denied("malformed_token")
+    );
+    assert_eq!(
+        check(&format!("{token} "), "read", inside),
+        denied("malformed_token")
+    );
+    assert_eq!(
+        check(&"x".repeat(1_000_000), "read", inside),
+        denied("malformed_token")
+    );
+    assert_eq!(check(&format!("{token}\n"), "read", inside), (0, None));
+    assert_eq!(check(&format!("{token}\r\n"), "read", inside), (0, None));
+    assert_eq!(
+        check(&format!("{token}\n\n"), "read", inside),
+        denied("malformed_token")
+    );
+    let elsewhere = Home::new().create("other", &[]).1;
+    assert_eq!(check(&elsewhere, "read", inside), denied("unknown_token"));
+    home.run(&["disable", &id]).done();
+    assert_eq!(check(&token, "read", inside), denied("disabled"));
+    home.run(&["enable", &id]).done();
+    home.run(&["revoke", &id, "--yes"]).done();
+    assert_eq!(check(&token, "read", inside), denied("revoked"));
+}
+
+#[test]
+fn what_cannot_be_decided_is_status_2_and_never_an_allow() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=all"]);
+    let check = |area: &str, action: &str| {
+        home.fed(
+            &["check", "--area", area, "--action", action],
+            token.as_bytes(),
+        )
+    };
+    check("invoices", "read").refused(
+        2,
+        "there is no access area invoices: the areas are contacts, documents",
+    );
+    check("contacts", "approve").refused(2, "there is no action approve");
+    let ip = home.fed(
+        &[
+            "check", "--area", "contacts", "--action", "read", "--ip", "nowhere",
+        ],
+        token.as_bytes(),
+    );
+    assert_eq!(ip.status, 2);
+    std::fs::write(home.database_file(), "no database").expect("written");
+    check("contacts", "read").refused(2, "damaged or no database");
+}
+
+#[test]
+fn an_allowed_use_is_recorded_and_a_denied_one_is_not() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    home.check(&token, "contacts", "delete", Some("10.0.0.9"));
+    assert_eq!(home.list()[0]["last_used_at"], json!(null));
+    home.check(&token, "contacts", "read", Some("10.0.0.9"));
+    assert!(home.list()[0]["last_used_at"].is_string());
+    let shown = home.run(&["show", &id]).done().stdout;
+    assert!(shown.contains("from 10.0.0.9"), "{shown}");
+    assert_eq!(home.audit(), ["key.created"], "a use is no change");
+}
+
+#[test]
+fn plain_output_and_a_closed_standard_input() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let arguments = ["check", "--area", "contacts", "--action", "read"];
+    assert_eq!(
+        home.fed(&arguments, token.as_bytes()).done().stdout,
+        format!("allow {id}\n")
+    );
+    let denied = home.fed(
+        &["check", "--area", "contacts", "--action", "delete"],
+        token.as_bytes(),
+    );
+    assert_eq!(denied.stdout, format!("deny action_not_permitted {id}\n"));
+    assert_eq!(denied.stderr, "");
+    let closed = format!(
+        "exec {} check --area contacts --action read --json <&-",
+        env!("CARGO_BIN_EXE_claviger")
+    );
+    let mut shell = std::process::Command::new("sh");
+    let ended = ended(
+        shell
+            .env_clear()
+            .env("HOME", home.path())
+            .args(["-c", &closed]),
+    );
+    assert_eq!(
+        (ended.status, &ended.json()["reason"]),
+        (1, &json!("missing_token"))
+    );
+}
+
+#[test]
+fn the_token_is_in_no_file_and_no_other_output() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let secret = &token[17..];
+    home.check(&token, "contacts", "read", None);
+    let mut said = String::new();
+    for arguments in [
+        vec!["list"],
+        vec!["list", "--json"],
+        vec!["show", &id],
+        vec!["audit"],
+        vec!["audit", "--json"],
+        vec!["doctor"],
+        vec!["disable", &id],
+        vec!["edit", &id, "--name", "b"],
+    ] {
+        let ended = home.run(&arguments);
+        said += &ended.stdout;
+        said += &ended.stderr;
+    }
+    assert!(!said.contains(secret));
+    home.run(&["revoke", &id, "--yes"]).done();
+    let encoded = data_encoding::BASE64.encode(token.as_bytes());
+    for folder in [home.database_file(), home.master_key()] {
+        for file in std::fs::read_dir(folder.parent().expect("a folder")).expect("files") {
+            let bytes = std::fs::read(file.expect("a file").path()).expect("read");
+            for needle in [secret, &encoded[..40]] {
+                assert!(
+                    !bytes
+                        .windows(needle.len())
+                        .any(|part| part == needle.as_bytes())
+                );
+            }
+        }
+    }
+}

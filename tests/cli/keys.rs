@@ -1,0 +1,312 @@
+//! Making, listing, showing, editing, switching and revoking keys.
+use serde_json::json;
+
+use crate::command::Home;
+
+#[test]
+fn create_prints_the_token_alone_and_the_sentence_beside_it() {
+    let home = Home::new();
+    let made = home
+        .run(&[
+            "create",
+            "Partner: Acme",
+            "--grant",
+            "contacts=read",
+            "--expires",
+            "2090-01-31",
+        ])
+        .done();
+    let token = made.stdout.strip_suffix('\n').expect("one line");
+    assert_eq!(token.len(), 66);
+    assert!(token.starts_with("clv_"));
+    assert!(made.stderr.contains("API key created successfully."));
+    assert!(
+        made.stderr
+            .contains("Can read Contact Access from any IP until 2090-01-31. Can do nothing else.")
+    );
+    assert_eq!(
+        home.run(&["reveal", "Partner: Acme"]).done().stdout,
+        made.stdout
+    );
+}
+
+#[test]
+fn json_has_the_fields_of_the_contract_in_their_order() {
+    let home = Home::new();
+    let arguments = [
+        "create",
+        "acme",
+        "--description",
+        "d",
+        "--allow-ip",
+        "10.0.0.0/24",
+        "--grant",
+        "contacts=read,create",
+        "--json",
+    ];
+    let made = home.run(&arguments).done();
+    let fields: Vec<String> = made
+        .json()
+        .as_object()
+        .expect("an object")
+        .keys()
+        .cloned()
+        .collect();
+    assert_eq!(fields[..3], ["id", "name", "token"]);
+    assert!(fields.contains(&"created_at".to_owned()));
+    let listed = home.run(&["list", "--json"]).done();
+    assert_eq!(listed.stdout.lines().count(), 1, "compact, on one line");
+    let listed = listed.json();
+    let key = listed[0].as_object().expect("an object");
+    let order: Vec<&str> = key.keys().map(String::as_str).collect();
+    assert_eq!(
+        order,
+        [
+            "id",
+            "name",
+            "description",
+            "allow_ip",
+            "grants",
+            "created_at",
+            "last_used_at",
+            "expires_at",
+            "disabled"
+        ]
+    );
+    assert_eq!(key["allow_ip"], json!(["10.0.0.0/24"]));
+    assert_eq!(key["grants"], json!({ "contacts": ["create", "read"] }));
+    assert_eq!(
+        (&key["last_used_at"], &key["expires_at"]),
+        (&json!(null), &json!(null))
+    );
+    assert_eq!(key["disabled"], json!(false));
+    assert!(key["created_at"].as_str().expect("a moment").ends_with('Z'));
+    assert_eq!(
+        home.run(&["--json", "list"]).status,
+        0,
+        "--json before the verb is taken too"
+    );
+    home.run(&["create", "open"]).done();
+    assert_eq!(
+        home.list()[0]["allow_ip"],
+        json!(null),
+        "anywhere is null, newest first"
+    );
+}
+
+#[test]
+fn list_searches_sorts_and_limits() {
+    let home = Home::new();
+    for name in ["beta", "Alpha", "gamma"] {
+        home.create(name, &[]);
+    }
+    let names = |arguments: &[&str]| -> Vec<String> {
+        let listed = home
+            .run(&[&["list", "--json"], arguments].concat())
+            .done()
+            .json();
+        listed
+            .as_array()
+            .expect("an array")
+            .iter()
+            .map(|key| key["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    assert_eq!(names(&[]), ["gamma", "Alpha", "beta"]);
+    assert_eq!(names(&["--reverse"]), ["beta", "Alpha", "gamma"]);
+    assert_eq!(names(&["--sort", "name"]), ["Alpha", "beta", "gamma"]);
+    assert_eq!(names(&["--search", "ALPH"]), ["Alpha"]);
+    assert_eq!(names(&["--limit", "2"]), ["gamma", "Alpha"]);
+    assert!(names(&["--attention"]).is_empty());
+    for field in [
+        "created",
+        "access",
+        "attention",
+        "last-used",
+        "expires",
+        "ips",
+    ] {
+        assert_eq!(names(&["--sort", field]).len(), 3, "{field}");
+    }
+    home.run(&["list", "--sort", "colour"]).refused(2, "colour");
+    let piped = home.run(&["list"]).done().stdout;
+    assert!(
+        piped.lines().all(|line| line.split('\t').count() == 8),
+        "{piped}"
+    );
+}
+
+#[test]
+fn a_key_is_named_by_id_by_name_or_by_the_beginning_of_its_id() {
+    let home = Home::new();
+    let (id, _) = home.create("acme", &[]);
+    for key in [id.as_str(), "acme", &id[..4], &id[..11]] {
+        assert_eq!(
+            home.run(&["show", key, "--json"]).done().json()["id"],
+            json!(id),
+            "{key}"
+        );
+    }
+    home.run(&["show", &id[..3]]).refused(1, "no key is called");
+    home.run(&["show", "acm"])
+        .refused(1, "no key is called acm");
+    let (twin, _) = home.create("acme", &[]);
+    let asked = home.run(&["disable", "acme"]);
+    asked.refused(1, "acme means 2 keys: nothing was done");
+    assert!(asked.stderr.contains(&id) && asked.stderr.contains(&twin));
+    assert!(
+        home.list()
+            .iter()
+            .all(|key| key["disabled"] == json!(false))
+    );
+    home.run(&["disable", &twin]).done();
+}
+
+#[test]
+fn edit_changes_what_it_names_and_nothing_else() {
+    let home = Home::new();
+    let (id, _) = home.create(
+        "acme",
+        &[
+            "--grant",
+            "contacts=read",
+            "--grant",
+            "documents=all",
+            "--allow-ip",
+            "10.0.0.1",
+            "--expires",
+            "2090-01-31",
+        ],
+    );
+    let arguments = [
+        "edit",
+        &id,
+        "--grant",
+        "contacts=none",
+        "--name",
+        "acme 2",
+        "--json",
+    ];
+    let edited = home.run(&arguments).done().json();
+    assert_eq!(
+        edited["grants"],
+        json!({ "documents": ["create", "read", "update", "delete"] })
+    );
+    assert_eq!(
+        (&edited["name"], &edited["allow_ip"]),
+        (&json!("acme 2"), &json!(["10.0.0.1"]))
+    );
+    assert_eq!(edited["expires_at"], json!("2090-01-31T23:59:59.999Z"));
+    let edited = home
+        .run(&["edit", &id, "--allow-ip", "any", "--expires", "never"])
+        .done();
+    assert!(edited.stderr.contains("API key updated successfully."));
+    let key = &home.list()[0];
+    assert_eq!(
+        (&key["allow_ip"], &key["expires_at"]),
+        (&json!(null), &json!(null))
+    );
+    home.run(&["edit", &id]).refused(2, "nothing to change");
+    assert_eq!(home.audit(), ["key.created", "key.edited", "key.edited"]);
+}
+
+#[test]
+fn switching_is_idempotent_and_audited_once() {
+    let home = Home::new();
+    home.create("acme", &[]);
+    home.run(&["disable", "acme"]).done();
+    home.run(&["disable", "acme"]).done();
+    assert_eq!(home.list()[0]["disabled"], json!(true));
+    home.run(&["enable", "acme"]).done();
+    home.run(&["enable", "acme"]).done();
+    assert_eq!(home.audit(), ["key.created", "key.disabled", "key.enabled"]);
+}
+
+#[test]
+fn revoking_asks_nobody_off_a_terminal_and_takes_all_or_none() {
+    let home = Home::new();
+    let (one, token) = home.create("one", &["--grant", "contacts=read"]);
+    home.create("two", &[]);
+    home.run(&["revoke", "one"]).refused(2, "--yes");
+    home.run(&["revoke", "one", "three", "--yes"])
+        .refused(1, "no key is called three");
+    assert_eq!(home.list().len(), 2, "all or none");
+    home.run(&["revoke", "one", "--yes", "--reason", "bored"])
+        .refused(2, "there is no reason bored");
+    let done = home
+        .run(&[
+            "revoke",
+            "one",
+            &one,
+            "two",
+            "--yes",
+            "--reason",
+            "compromised",
+        ])
+        .done();
+    assert!(
+        done.stderr.contains("2 API keys revoked."),
+        "{}",
+        done.stderr
+    );
+    assert!(home.list().is_empty());
+    assert_eq!(
+        home.check(&token, "contacts", "read", None),
+        (1, Some("revoked".into()))
+    );
+    let log = home.run(&["audit", "--json"]).done().stdout;
+    assert!(log.contains(r#""reason":"compromised""#));
+    home.run(&["revoke", "one", "--yes"])
+        .refused(1, "no key is called one");
+}
+
+#[test]
+fn any_name_goes_after_two_dashes_and_look_alikes_are_named() {
+    let home = Home::new();
+    home.run(&["create", "--", "--weird-name"]).done();
+    assert_eq!(home.list()[0]["name"], json!("--weird-name"));
+    home.create("admin", &[]);
+    let warned = home.run(&["create", "аdmin"]).done();
+    assert!(
+        warned
+            .stderr
+            .contains("looks like that of another key, admin"),
+        "{}",
+        warned.stderr
+    );
+    home.create(" kept as given ", &[]);
+    assert_eq!(home.list()[0]["name"], json!(" kept as given "));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let home = Home::new();
+    for at in 0..30 {
+        home.create(
+            &format!("{at} {}", "long ".repeat(15)),
+            &["--description", &"x".repeat(500)],
+        );
+    }
+    for pipe in [
+        "list | head -c 1",
+        "list --json | head -c 1",
+        "audit | head -c 1",
+    ] {
+        let line = format!(
+            "{{ {} {pipe}; }} 2>&1; exit ${{PIPESTATUS[0]}}",
+            env!("CARGO_BIN_EXE_claviger")
+        );
+        let mut shell = std::process::Command::new("bash");
+        shell
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", "/usr/bin:/bin")
+            .args(["-c", &line]);
+        let ended = crate::command::ended(&mut shell);
+        assert_eq!(
+            (ended.status, ended.stdout.len()),
+            (0, 1),
+            "{pipe}: {ended:?}"
+        );
+    }
+}
