@@ -18,7 +18,7 @@ use crate::{
         audit::{Actor, Change, Details, Event, EventDraft},
         decision::{Credential, Decision, Request, Target, decide},
         key::{AgentName, Draft, Key, KeyName, LastUse, Revision, RevokeReason, Seen},
-        listing::{Count, Filter, PageRequest, Row},
+        listing::{Count, Filter, PageRequest},
         moment::Moment,
         text::{self, TextError},
         token::{KeyId, Token},
@@ -28,7 +28,7 @@ use crate::{
     vault::{DataKey, MasterKey, WrappedKey},
 };
 pub use crate::{
-    store::{Place, StoreError, Workspace},
+    store::{Page, Place, StoreError, Workspace},
     vault::{MasterKeyPlace, VaultError},
 };
 
@@ -264,7 +264,7 @@ impl Keyring {
     ///
     /// # Errors
     /// The store's.
-    pub async fn page(&self, request: &PageRequest) -> Result<Vec<Row>, KeyringError> {
+    pub async fn page(&self, request: &PageRequest) -> Result<Page, KeyringError> {
         Ok(self.store.page(request).await?)
     }
 

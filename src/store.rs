@@ -22,6 +22,7 @@ use std::{fmt, path::PathBuf};
 pub use error::StoreError;
 pub use keys::{NewKey, NewToken};
 pub use open::{Fresh, Opened};
+pub use pages::Page;
 use sqlx::{PgPool, SqlitePool};
 pub use workspace::{DataKey, SealedToken, Workspace};
 

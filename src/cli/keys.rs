@@ -97,21 +97,32 @@ pub(super) async fn list(
         limit: BATCH,
         now: keyring.now(),
     };
+    let mut unreadable = Vec::new();
     let mut printer = ListPrinter::new(output, areas, request.now)?;
     while left > 0 {
         request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
-        let rows = keyring.page(&request).await?;
-        left -= rows.len() as u64;
-        let full = rows.len() == request.limit as usize;
-        for row in &rows {
+        let page = keyring.page(&request).await?;
+        left -= page.rows.len() as u64;
+        for row in &page.rows {
             printer.key(&row.key)?;
         }
-        match rows.into_iter().next_back() {
-            Some(last) if full => request.direction = Direction::After(last.cursor),
+        unreadable.extend(page.unreadable);
+        match page.rows.into_iter().next_back() {
+            Some(last) if page.more => request.direction = Direction::After(last.cursor),
             _ => break,
         }
     }
-    printer.end()
+    printer.end()?;
+    // They are missing above, and a script should not take the list for whole.
+    unreadable.dedup();
+    for error in &unreadable {
+        output::complain(&error.to_string());
+    }
+    if unreadable.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Silent)
+    }
 }
 
 /// Prints keys one by one, so that a list of any length needs no room: as one JSON array, as

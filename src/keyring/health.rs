@@ -123,7 +123,11 @@ impl Keyring {
                 limit: 500,
                 now: self.now(),
             };
-            match self.store.page(&request).await?.pop() {
+            let mut page = self.store.page(&request).await?;
+            if !page.unreadable.is_empty() {
+                return Err(page.unreadable.remove(0).into());
+            }
+            match page.rows.pop() {
                 Some(last) => direction = Direction::After(last.cursor),
                 None => return Ok(()),
             }

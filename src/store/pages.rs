@@ -145,6 +145,17 @@ fn edge(field: SortField, ascending: bool) -> Cursor {
     }
 }
 
+/// A page of the list.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The keys that could be read, in the list's order.
+    pub rows: Vec<Row>,
+    /// Whether the list goes on in the direction that was read.
+    pub more: bool,
+    /// Why the others could not be: they are refused everywhere, and must not hide the rest.
+    pub unreadable: Vec<StoreError>,
+}
+
 #[derive(sqlx::FromRow)]
 struct PageRow {
     #[sqlx(flatten)]
@@ -156,8 +167,8 @@ impl Store {
     /// Reads a page; its rows stand in the list's order.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`] for a row that cannot be read.
-    pub async fn page(&self, request: &PageRequest) -> Result<Vec<Row>, StoreError> {
+    /// The store's faults; a row that cannot be read is named in the page and hides no other.
+    pub async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let Sort { field, descending } = request.sort;
         let backwards = matches!(request.direction, Direction::Last | Direction::Before(_));
         let ascending = descending == backwards;
@@ -193,18 +204,24 @@ impl Store {
             };
             query.fetch_all(pool).await
         })?;
-        let mut rows = rows
-            .into_iter()
-            .map(|row| {
-                let key = row.key.into_key()?;
+        let mut page = Page {
+            more: rows.len() == request.limit as usize,
+            ..Page::default()
+        };
+        for row in rows {
+            let read = row.key.into_key().and_then(|key| {
                 let cursor = cursor(field, &row.sort_value, &key)?;
                 Ok(Row { key, cursor })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        if backwards {
-            rows.reverse();
+            });
+            match read {
+                Ok(row) => page.rows.push(row),
+                Err(error) => page.unreadable.push(error),
+            }
         }
-        Ok(rows)
+        if backwards {
+            page.rows.reverse();
+        }
+        Ok(page)
     }
 
     /// Counts the keys that the filter lets through, and all of them.

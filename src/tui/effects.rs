@@ -79,11 +79,11 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     // The epoch first: what changes while the rows are read is seen again at the next look.
     let epoch = keyring.epoch().await?;
     let areas = keyring.areas().await?;
-    let rows = keyring.page(&load.request).await?;
+    let page = keyring.page(&load.request).await?;
     let count = keyring.count(&load.request.filter).await?;
     let mut watched = Vec::with_capacity(load.watch.len());
     for id in load.watch {
-        let key = match rows.iter().find(|row| row.key.id == id) {
+        let key = match page.rows.iter().find(|row| row.key.id == id) {
             Some(row) => Some(row.key.clone()),
             None => match keyring.key(&id).await {
                 Err(KeyringError::Store(StoreError::Gone { .. })) => None,
@@ -93,7 +93,9 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         watched.push((id, key));
     }
     Ok(Loaded {
-        rows,
+        rows: page.rows,
+        more: page.more,
+        unreadable: page.unreadable.len(),
         count,
         areas,
         epoch,

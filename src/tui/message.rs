@@ -54,6 +54,10 @@ pub enum Message {
 pub struct Loaded {
     /// The rows, in the list's order.
     pub rows: Vec<Row>,
+    /// Whether the list goes on in the direction that was read.
+    pub more: bool,
+    /// How many keys in between cannot be read.
+    pub unreadable: usize,
     /// How many keys there are.
     pub count: Count,
     /// The areas.

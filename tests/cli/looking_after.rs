@@ -87,6 +87,18 @@ fn doctor_is_content_with_a_healthy_home_and_names_each_defect() {
         &["UPDATE keys SET origin = 'listed', network_count = 1"],
     );
     named("allowed_networks.network");
+    home.create("another", &[]);
+    let listed = home.run(&["list", "--json"]);
+    assert_eq!(
+        (listed.status, listed.json().as_array().map(Vec::len)),
+        (1, Some(1)),
+        "one bad row hides no other"
+    );
+    assert!(
+        listed.stderr.contains("allowed_networks.network"),
+        "{}",
+        listed.stderr
+    );
 }
 
 #[test]

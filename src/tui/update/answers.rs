@@ -76,8 +76,6 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
 }
 
 fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> {
-    let limit = (model.visible_rows() * 2).max(60);
-    let full = loaded.rows.len() >= limit;
     let list = &mut model.list;
     let was_at = list
         .selected
@@ -90,7 +88,7 @@ fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> 
     model.areas = loaded.areas;
     match expect {
         Expect::Append => {
-            list.at_end = !full;
+            list.at_end = !loaded.more;
             list.rows.extend(loaded.rows);
             let surplus = list.rows.len().saturating_sub(WINDOW);
             list.rows.drain(..surplus);
@@ -98,15 +96,14 @@ fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> 
             list.at_start &= surplus == 0;
         }
         Expect::Prepend => {
-            list.at_start = !full;
+            list.at_start = !loaded.more;
             list.top += loaded.rows.len();
             list.rows.splice(0..0, loaded.rows);
             list.at_end &= list.rows.len() <= WINDOW;
             list.rows.truncate(WINDOW);
         }
         Expect::Refresh => {
-            let wanted = limit.max(list.rows.len().min(WINDOW));
-            list.at_end = loaded.rows.len() < wanted;
+            list.at_end = !loaded.more;
             list.rows = loaded.rows;
             // Rows that came in above push the view down with the rows that were there.
             if let Some(first) = old_first
@@ -117,16 +114,29 @@ fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> 
             }
         }
         Expect::Top | Expect::Bottom | Expect::Follow => {
-            list.at_start = expect == Expect::Top || (expect == Expect::Bottom && !full);
-            list.at_end = expect == Expect::Bottom || !full;
+            list.at_start = expect == Expect::Top || (expect == Expect::Bottom && !loaded.more);
+            list.at_end = expect == Expect::Bottom || !loaded.more;
             list.rows = loaded.rows;
             list.top = 0;
         }
+    }
+    if loaded.unreadable > 0 && model.notice.is_none() {
+        model.complain(unreadable(loaded.unreadable));
     }
     let followed = choose(model, expect, was_at, &loaded.watched);
     look_after(model, loaded.watched);
     walk::keep_in_view(model);
     followed.or_else(|| walk::load_around(model))
+}
+
+/// Keys that cannot be read are refused everywhere; whoever looks at the list must learn of them.
+fn unreadable(count: usize) -> String {
+    let keys = if count == 1 {
+        "1 key here".to_owned()
+    } else {
+        format!("{count} keys here")
+    };
+    format!("{keys} cannot be read and is refused everywhere: run `claviger doctor`.")
 }
 
 /// Keeps the selection on its key; where that is gone, goes to its neighbour and says so.
