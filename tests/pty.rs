@@ -1,0 +1,14 @@
+//! The real binary in a real terminal: it starts, works, and gives everything back.
+#[path = "pty/clipboard.rs"]
+mod clipboard;
+#[path = "support/command.rs"]
+#[expect(dead_code, reason = "the command line's suite uses the rest of it")]
+mod command;
+#[path = "pty/drawing.rs"]
+mod drawing;
+#[path = "pty/leaving.rs"]
+mod leaving;
+#[path = "support/screen.rs"]
+mod screen;
+#[path = "pty/working.rs"]
+mod working;
