@@ -16,7 +16,12 @@ use zeroize::Zeroizing;
 use super::message::{Copied, CopyForm, Effect, Load, Loaded, Message, Shown, Trouble};
 use crate::{
     clipboard::{Clipboard, Delivery},
-    domain::{audit::Change, key::Seen, text::visible, token::KeyId},
+    domain::{
+        audit::Change,
+        key::{Key, Seen},
+        text::visible,
+        token::KeyId,
+    },
     keyring::{Keyring, KeyringError, StoreError},
 };
 
@@ -44,24 +49,29 @@ pub async fn carry_out(
             )),
             Err(error) => Err(Trouble::Said(error.to_string())),
         }),
-        Effect::Edit(seen, draft) => Message::Edited(match keyring.edit(&seen, &draft).await {
-            Ok(()) => Ok(seen.id),
-            Err(error) => Err(trouble(error, keyring).await),
-        }),
+        Effect::Edit(seen, draft) => {
+            let edited = match keyring.edit(&seen, &draft).await {
+                Ok(()) => keyring.key(&seen.id).await,
+                Err(error) => Err(error),
+            };
+            Message::Edited(or_trouble(edited.map(Box::new), keyring).await)
+        }
         Effect::Switch(seen, disable) => {
-            let done = counted(&seen, keyring.switch(&seen, disable).await, keyring).await;
-            Message::Switched(disable, done)
+            let switched = switch(&seen, disable, keyring).await;
+            Message::Switched(disable, or_trouble(switched, keyring).await)
         }
         Effect::Revoke(seen, reason) => {
-            Message::Revoked(counted(&seen, keyring.revoke(&seen, reason).await, keyring).await)
+            let revoked = keyring.revoke(&seen, reason).await;
+            let ids = seen.into_iter().map(|seen| seen.id).collect();
+            Message::Revoked(or_trouble(revoked.map(|()| ids), keyring).await)
         }
         Effect::Copy(id, form) => {
             Message::Copied(copy(&id, form, keyring, clipboard, terminal).await)
         }
-        Effect::Reveal(id) => Message::Revealed(match open(&id, Change::Revealed, keyring).await {
-            Ok(shown) => Ok(shown),
-            Err(error) => Err(trouble(error, keyring).await),
-        }),
+        Effect::Reveal(id) => {
+            let shown = open(&id, Change::Revealed, keyring).await;
+            Message::Revealed(or_trouble(shown, keyring).await)
+        }
         Effect::Overwrite => {
             let overwritten = clipboard.lock().await.overwrite(terminal).await;
             Message::Overwritten(
@@ -104,13 +114,18 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     })
 }
 
-async fn counted(
-    seen: &[Seen],
-    done: Result<(), KeyringError>,
-    keyring: &Keyring,
-) -> Result<usize, Trouble> {
+async fn switch(seen: &[Seen], disable: bool, keyring: &Keyring) -> Result<Vec<Key>, KeyringError> {
+    keyring.switch(seen, disable).await?;
+    let mut keys = Vec::with_capacity(seen.len());
+    for Seen { id, .. } in seen {
+        keys.push(keyring.key(id).await?);
+    }
+    Ok(keys)
+}
+
+async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Result<T, Trouble> {
     match done {
-        Ok(()) => Ok(seen.len()),
+        Ok(value) => Ok(value),
         Err(error) => Err(trouble(error, keyring).await),
     }
 }

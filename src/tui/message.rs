@@ -31,12 +31,12 @@ pub enum Message {
     Loaded(u64, Result<Box<Loaded>, String>),
     /// A key was made.
     Created(Result<Box<Key>, Trouble>),
-    /// A key was edited.
-    Edited(Result<KeyId, Trouble>),
-    /// Keys were switched off (`true`) or on.
-    Switched(bool, Result<usize, Trouble>),
+    /// A key was edited; as it is now.
+    Edited(Result<Box<Key>, Trouble>),
+    /// Keys were switched off (`true`) or on; as they are now.
+    Switched(bool, Result<Vec<Key>, Trouble>),
     /// Keys were revoked.
-    Revoked(Result<usize, Trouble>),
+    Revoked(Result<Vec<KeyId>, Trouble>),
     /// A copy ended.
     Copied(Copied),
     /// A token was opened to be shown.

@@ -125,7 +125,7 @@ impl Screen {
                 continue;
             }
             rest = &rest[c.len_utf8()..];
-            self.send(c.encode_utf8(&mut [0; 4]).as_bytes().to_vec());
+            self.send(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
         self
     }

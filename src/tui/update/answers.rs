@@ -1,6 +1,6 @@
 //! What comes back from effects: loads, changes, copies, and the seconds that go by.
 use crate::{
-    domain::{attention::Attention, key::Key, text::visible},
+    domain::{attention::Attention, key::Key, text::visible, token::KeyId},
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
         message::{Copied, Effect, Loaded, Message, Shown, Trouble},
@@ -144,7 +144,7 @@ fn choose(
     model: &mut Model,
     expect: Expect,
     was_at: Option<usize>,
-    watched: &[(crate::domain::token::KeyId, Option<Key>)],
+    watched: &[(KeyId, Option<Key>)],
 ) -> Option<Effect> {
     let rows = &model.list.rows;
     let end = match expect {
@@ -176,14 +176,14 @@ fn choose(
         .unwrap_or(0)
         .min(model.list.rows.len().saturating_sub(1));
     model.list.selected = model.list.rows.get(neighbour).map(|row| row.key.id.clone());
-    if let (Some((_, None)), None) = (fate, &model.notice) {
+    if matches!(fate, Some((_, None))) {
         model.say("The selected key was revoked by someone else; the cursor is on its neighbour.");
     }
     None
 }
 
 /// Marks follow their keys; a confirmation about a key that was changed is withdrawn.
-fn look_after(model: &mut Model, watched: Vec<(crate::domain::token::KeyId, Option<Key>)>) {
+fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
     let mut withdrawn = None;
     for modal in &model.modals {
         let Modal::Confirmation(confirmation) = modal else {
@@ -261,13 +261,14 @@ fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     model.refresh_to(&key)
 }
 
-fn edited(model: &mut Model, result: Result<crate::domain::token::KeyId, Trouble>) -> Effect {
+fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     match result {
-        Ok(id) => {
+        Ok(key) => {
             model
                 .modals
                 .retain(|modal| !matches!(modal, Modal::Wizard(_)));
-            model.list.selected = Some(id);
+            model.list.selected = Some(key.id.clone());
+            model.renew(*key);
             model.say("API key updated successfully.");
             model.refresh()
         }
@@ -301,40 +302,43 @@ fn not_saved(model: &mut Model, sentence: String) -> Effect {
     model.refresh()
 }
 
-fn switched(model: &mut Model, disabled: bool, result: Result<usize, Trouble>) -> Effect {
+fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>) -> Effect {
     drop_confirmation(model);
     match result {
-        Ok(count) => {
-            let keys = if count == 1 {
-                "API key".to_owned()
-            } else {
-                format!("{count} API keys")
-            };
+        Ok(keys) => {
             let word = if disabled { "disabled" } else { "enabled" };
-            model.say(format!("{keys} {word}."));
+            model.say(format!("{} {word}.", api_keys(keys.len())));
+            for key in keys {
+                model.renew(key);
+            }
         }
         Err(trouble) => model.complain(sentence(trouble)),
     }
     model.refresh()
 }
 
-fn revoked(model: &mut Model, result: Result<usize, Trouble>) -> Effect {
+fn revoked(model: &mut Model, result: Result<Vec<KeyId>, Trouble>) -> Effect {
     drop_confirmation(model);
     match result {
-        Ok(count) => {
+        Ok(ids) => {
             model
                 .modals
                 .retain(|modal| !matches!(modal, Modal::Details { .. }));
-            let keys = if count == 1 {
-                "API key".to_owned()
-            } else {
-                format!("{count} API keys")
-            };
-            model.say(format!("{keys} revoked."));
+            model.say(format!("{} revoked.", api_keys(ids.len())));
+            model.remove(&ids);
         }
         Err(trouble) => model.complain(sentence(trouble)),
     }
     model.refresh()
+}
+
+/// "API key", "3 API keys".
+fn api_keys(count: usize) -> String {
+    if count == 1 {
+        "API key".to_owned()
+    } else {
+        format!("{count} API keys")
+    }
 }
 
 fn drop_confirmation(model: &mut Model) {
@@ -396,6 +400,32 @@ impl Model {
             return self.load(Direction::First, Expect::Refresh);
         }
         self.follow(key)
+    }
+
+    /// Takes over what a change of one's own made of a key, before the list is read again: what is
+    /// asked about it next is asked about the key as it is.
+    fn renew(&mut self, key: Key) {
+        if let Some(mark) = self.list.marks.get_mut(&key.id) {
+            mark.clone_from(&key);
+        }
+        if let Some(row) = self.list.rows.iter_mut().find(|row| row.key.id == key.id) {
+            row.key = key;
+        }
+    }
+
+    /// Takes keys that one revoked oneself out of the list; the cursor goes to the neighbour.
+    fn remove(&mut self, ids: &[KeyId]) {
+        let at = self.selected_index().unwrap_or(0);
+        let above = self.list.rows[..at]
+            .iter()
+            .filter(|row| ids.contains(&row.key.id))
+            .count();
+        self.list.rows.retain(|row| !ids.contains(&row.key.id));
+        self.list.marks.retain(|id, _| !ids.contains(id));
+        if self.selected_index().is_none() {
+            let neighbour = (at - above).min(self.list.rows.len().saturating_sub(1));
+            self.list.selected = self.list.rows.get(neighbour).map(|row| row.key.id.clone());
+        }
     }
 
     /// What deserves a look about a key now.
