@@ -27,7 +27,7 @@ const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
 const DATA_KEY_ID_LENGTH: usize = 16;
-/// What stands before the nonce: the version and the data key's id.
+/// What stands before the nonce in a record: the version and the data key's id.
 const HEAD: usize = 1 + DATA_KEY_ID_LENGTH;
 
 /// Why a token or a key could not be opened. No message holds key material.
@@ -204,7 +204,7 @@ impl DataKey {
         let text = token.expose().expose_secret().as_bytes();
         let sealed = seal(&self.cipher, text, &self.aad(token.key_id()), machine)
             .ok_or_else(|| VaultError::Tampered(token.key_id().to_string()))?;
-        let mut record = Vec::with_capacity(1 + DATA_KEY_ID_LENGTH + sealed.len());
+        let mut record = Vec::with_capacity(HEAD + sealed.len());
         record.push(VERSION);
         record.extend_from_slice(&self.id);
         record.extend_from_slice(&sealed);

@@ -13,7 +13,8 @@ use crate::domain::audit::{self, EventDraft};
 pub(super) struct ChangeTransaction<'a> {
     pub store: &'a Store,
     pub transaction: AnyTransaction,
-    next_sequence: i64,
+    /// The number of the event that is recorded next.
+    pub next_sequence: i64,
     chain_head: String,
 }
 
@@ -55,7 +56,7 @@ impl Store {
         events: usize,
     ) -> Result<ChangeTransaction<'_>, StoreError> {
         if self.read_only {
-            return Err(StoreError::ReadOnly(self.place.to_string()));
+            return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut change = self.begin_write().await?;
         let events = i64::try_from(events).unwrap_or(i64::MAX);
@@ -68,6 +69,16 @@ impl Store {
         change.next_sequence = epoch - events + 1;
         change.chain_head = head;
         Ok(change)
+    }
+
+    /// Empties the write-ahead log, where a deleted secret would wait to be overwritten. Where
+    /// others are reading it stays until the next time: the change itself is made already.
+    pub(super) async fn forget(&self) {
+        if let Pool::Sqlite(pool) = &self.pool {
+            let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(pool)
+                .await;
+        }
     }
 
     /// Begins a write that is no change: it raises no epoch and records no event.
@@ -133,7 +144,7 @@ impl ChangeTransaction<'_> {
             AnyTransaction::Postgres(transaction) => transaction.commit().await,
         };
         committed.map_err(|error| match error {
-            sqlx::Error::Io(_) => StoreError::Uncertain(self.store.place.to_string()),
+            sqlx::Error::Io(_) => StoreError::Uncertain(self.store.place.clone()),
             other => self.store.fault(&other),
         })
     }

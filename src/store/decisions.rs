@@ -6,6 +6,7 @@
 use super::{
     Store, StoreError,
     change::execute,
+    keys::by_id,
     rows::{KeyRow, key_columns},
     with_pool,
 };
@@ -76,10 +77,10 @@ impl Store {
     /// The store's faults; the decisions stand all the same.
     pub async fn record_uses(&self, uses: &[(KeyId, LastUse)]) -> Result<(), StoreError> {
         if self.read_only {
-            return Err(StoreError::ReadOnly(self.place.to_string()));
+            return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut write = self.begin_write().await?;
-        for (id, usage) in uses {
+        for (id, usage) in by_id(uses, |(id, _)| id) {
             execute!(
                 write,
                 sqlx::query(

@@ -6,12 +6,19 @@
 /// Marks a SQLite file as ours: "clvg".
 pub const APPLICATION_ID: i64 = 0x636c_7667;
 
-/// The triggers keep the audit log append-only; the databases share no way to write one.
+/// The triggers keep the audit log append-only; the databases share no way to write one. An
+/// `INSERT OR REPLACE` deletes without asking the second one, so there is a third. The marks in
+/// the file's header tell what it is before any of its tables is read.
 pub const SQLITE: &[&str] = &[
     "CREATE TRIGGER IF NOT EXISTS audit_events_keep BEFORE UPDATE ON audit_events \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
     "CREATE TRIGGER IF NOT EXISTS audit_events_stay BEFORE DELETE ON audit_events \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
+    "CREATE TRIGGER IF NOT EXISTS audit_events_follow BEFORE INSERT ON audit_events \
+     WHEN NEW.sequence <= (SELECT max(sequence) FROM audit_events) \
+     BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
+    "PRAGMA application_id = 1668052583",
+    "PRAGMA user_version = 1",
 ];
 
 /// PostgreSQL needs a collation named to sort by bytes as SQLite does, so that an order, and a

@@ -8,48 +8,46 @@ use crate::domain::text::visible;
 /// Why the store could not do what was asked. Unless it says otherwise, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A SQLite file of some other program.
-    #[error(
-        "{0} is a database of another program: nothing was changed. Name another file with --database sqlite:PATH"
-    )]
-    NotOurs(String),
+    /// A database of some other program.
+    #[error("{0} is a database of another program: nothing was changed. {another}", another = another(.0))]
+    NotOurs(Place),
     /// Not a database, or one whose pages do not hold together.
     #[error(
-        "{0} is damaged or no database at all: nothing was changed. Restore it from a backup, or name another file with --database sqlite:PATH"
+        "{0} is damaged or no database at all: nothing was changed. Restore it from a backup. {another}", another = another(.0)
     )]
-    Damaged(String),
+    Damaged(Place),
     /// Made by a newer claviger.
     #[error(
         "{place} was made by a newer claviger (its schema is {found}, this one knows {known}): nothing was changed. Use that newer claviger"
     )]
     Newer {
         /// The store.
-        place: String,
+        place: Place,
         /// The schema's number there.
         found: i64,
         /// The newest number that this binary knows.
         known: i64,
     },
-    /// The file or the disk cannot be written.
+    /// It cannot be written.
     #[error(
-        "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest make the file and its folder writable for you"
+        "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest {mend}", mend = mend(.0)
     )]
-    ReadOnly(String),
+    ReadOnly(Place),
     /// Somebody else holds the lock.
     #[error(
-        "{0} is locked by another program that is writing to it: nothing was changed. Try again; if it stays so, find the program with `fuser` and end it"
+        "{0} is locked by another program that is writing to it: nothing was changed. Try again; if it stays so, find the program {with} and end it", with = find(.0)
     )]
-    Busy(String),
+    Busy(Place),
     /// No space left.
     #[error("there is no space left for {0}: nothing was changed. Free some space and try again")]
-    Full(String),
+    Full(Place),
     /// The file or its folder cannot be opened or made.
     #[error(
         "{place} cannot be opened ({why}): check the path and its permissions, or name another with --database"
     )]
     CannotOpen {
         /// The store.
-        place: String,
+        place: Place,
         /// The operating system's reason.
         why: String,
     },
@@ -59,7 +57,7 @@ pub enum StoreError {
     )]
     Unreachable {
         /// The store.
-        place: String,
+        place: Place,
         /// The reason.
         why: String,
     },
@@ -67,7 +65,7 @@ pub enum StoreError {
     #[error(
         "the connection to {0} broke during the commit: it is unknown whether the change was made. Look before you repeat it"
     )]
-    Uncertain(String),
+    Uncertain(Place),
     /// A row that no claviger would have written.
     #[error(
         "{table}.{column} of {id} holds a value that cannot be right: it is refused everywhere. `claviger doctor` says more; restore it from a backup"
@@ -98,7 +96,7 @@ pub enum StoreError {
     #[error("{place} could not do that: {why}. Nothing was changed")]
     Other {
         /// The store.
-        place: String,
+        place: Place,
         /// The database's words.
         why: String,
     },
@@ -115,68 +113,70 @@ impl StoreError {
 
     /// Names what the database reported.
     pub(super) fn from_sqlx(place: &Place, error: &sqlx::Error) -> Self {
-        let at = place.to_string();
-        let why = || visible(&error.to_string());
-        match error {
-            sqlx::Error::Database(database) => {
+        let other = |why: &str| Self::Other {
+            place: place.clone(),
+            why: visible(why),
+        };
+        match (error, place) {
+            (sqlx::Error::Database(database), _) => {
                 let code = database.code().unwrap_or_default();
                 let known = match place {
-                    Place::File(_) => Self::from_sqlite_code(&code, &at),
-                    Place::Server(_) => Self::from_postgres_code(&code, &at, database.message()),
+                    Place::File(_) => Self::from_sqlite_code(&code, place),
+                    Place::Server(_) => Self::from_postgres_code(&code, place, database.message()),
                 };
-                let said = visible(database.message());
-                known.unwrap_or(Self::Other {
-                    place: at,
-                    why: said,
-                })
+                known.unwrap_or_else(|| other(database.message()))
             }
-            sqlx::Error::ColumnDecode { index, .. } => Self::Other {
-                place: at,
-                why: format!("column {} holds the wrong type", visible(index)),
-            },
-            sqlx::Error::PoolTimedOut if matches!(place, Place::File(_)) => Self::Busy(at),
-            sqlx::Error::PoolTimedOut => Self::Unreachable {
-                place: at,
-                why: "it did not answer in time".to_owned(),
-            },
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
-                Self::Unreachable {
-                    place: at,
-                    why: why(),
-                }
+            (sqlx::Error::ColumnDecode { index, .. }, _) => {
+                other(&format!("column {index} holds a value of the wrong type"))
             }
-            _ => Self::Other {
-                place: at,
-                why: why(),
-            },
+            (sqlx::Error::PoolTimedOut, Place::File(_)) => Self::Busy(place.clone()),
+            (sqlx::Error::PoolTimedOut, Place::Server(_)) => {
+                Self::unreachable(place, "it did not answer in time")
+            }
+            (sqlx::Error::Io(why), Place::File(_)) => Self::cannot_open(place, &why.to_string()),
+            (
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_),
+                Place::Server(_),
+            ) => Self::unreachable(place, &error.to_string()),
+            _ => other(&error.to_string()),
         }
     }
 
-    fn from_sqlite_code(code: &str, at: &str) -> Option<Self> {
+    fn unreachable(place: &Place, why: &str) -> Self {
+        Self::Unreachable {
+            place: place.clone(),
+            why: visible(why),
+        }
+    }
+
+    fn cannot_open(place: &Place, why: &str) -> Self {
+        Self::CannotOpen {
+            place: place.clone(),
+            why: visible(why),
+        }
+    }
+
+    fn from_sqlite_code(code: &str, place: &Place) -> Option<Self> {
         let code: i32 = code.parse().ok()?;
-        let at = at.to_owned();
+        let at = place.clone();
         // The low byte is the primary result code: https://www.sqlite.org/rescode.html
-        Some(match code & 0xff {
-            5 | 6 => Self::Busy(at),
-            8 => Self::ReadOnly(at),
-            11 | 26 => Self::Damaged(at),
-            13 => Self::Full(at),
-            // A write, sync or truncate that the disk refused.
-            10 if matches!(code >> 8, 3..=6) => Self::Full(at),
-            14 => Self::CannotOpen {
-                place: at,
-                why: "the file cannot be opened".to_owned(),
-            },
-            3 | 23 => Self::CannotOpen {
-                place: at,
-                why: "permission denied".to_owned(),
-            },
+        Some(match (code & 0xff, code >> 8) {
+            (5 | 6 | 15, _) => Self::Busy(at),
+            (8, _) => Self::ReadOnly(at),
+            (11 | 26, _) => Self::Damaged(at),
+            // The file that the WAL's readers share could not grow: no space for that either.
+            (13, _) | (10, 19) => Self::Full(at),
+            (14, _) => Self::cannot_open(
+                place,
+                "the file, or one that belongs beside it, cannot be opened",
+            ),
+            (3 | 23, _) => Self::cannot_open(place, "permission denied"),
             _ => return None,
         })
     }
 
-    fn from_postgres_code(code: &str, at: &str, message: &str) -> Option<Self> {
-        let at = at.to_owned();
+    fn from_postgres_code(code: &str, place: &Place, message: &str) -> Option<Self> {
+        let at = place.clone();
         // https://www.postgresql.org/docs/15/errcodes-appendix.html
         Some(match code {
             "55P03" | "57014" | "40001" | "40P01" => Self::Busy(at),
@@ -184,12 +184,30 @@ impl StoreError {
             "53100" => Self::Full(at),
             "XX001" | "XX002" => Self::Damaged(at),
             "28000" | "28P01" | "3D000" | "42501" | "53300" | "57P01" | "57P02" | "57P03" => {
-                Self::Unreachable {
-                    place: at,
-                    why: visible(message),
-                }
+                Self::unreachable(place, message)
             }
             _ => return None,
         })
+    }
+}
+
+fn another(place: &Place) -> &'static str {
+    match place {
+        Place::File(_) => "Name another file with --database sqlite:PATH",
+        Place::Server(_) => "Name another database with --database postgres://USER@HOST:PORT/NAME",
+    }
+}
+
+fn mend(place: &Place) -> &'static str {
+    match place {
+        Place::File(_) => "make the file and its folder writable for you",
+        Place::Server(_) => "name the primary with --database, not a standby",
+    }
+}
+
+fn find(place: &Place) -> &'static str {
+    match place {
+        Place::File(_) => "with `fuser`",
+        Place::Server(_) => "in pg_stat_activity",
     }
 }

@@ -47,7 +47,8 @@ pub struct NewToken {
 }
 
 impl Store {
-    /// Makes a key.
+    /// Makes a key; answers its place in the order of creation, which is the number of this
+    /// change: unlike a count of the keys, it never comes a second time.
     ///
     /// # Errors
     /// The store's faults; an id that is taken is one of them.
@@ -56,28 +57,32 @@ impl Store {
         key: &NewKey,
         token: &NewToken,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let mut change = self.begin_change(1).await?;
+        let sequence = change.next_sequence;
         let (origin, network_count) = origin(&key.draft.allow);
         let folded = Folded::of(&key.id, &key.draft);
-        execute!(change, sqlx::query(
-            "INSERT INTO keys (id, sequence, agent, name, description, origin, network_count, \
+        execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO keys (id, sequence, agent, name, description, origin, network_count, \
              created_at, expires_at, revision, name_sort, name_skeleton, search_text, access_sort) \
-             SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12 \
-             FROM keys",
-        )
-        .bind(key.id.as_str())
-        .bind(key.agent.as_str())
-        .bind(key.draft.name.as_str())
-        .bind(key.draft.description.as_str())
-        .bind(origin)
-        .bind(network_count)
-        .bind(key.created_at.millis())
-        .bind(key.draft.expires_at.map(Moment::millis))
-        .bind(folded.name_sort)
-        .bind(folded.name_skeleton)
-        .bind(folded.search_text)
-        .bind(folded.access_sort))?;
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12, $13)",
+            )
+            .bind(key.id.as_str())
+            .bind(sequence)
+            .bind(key.agent.as_str())
+            .bind(key.draft.name.as_str())
+            .bind(key.draft.description.as_str())
+            .bind(origin)
+            .bind(network_count)
+            .bind(key.created_at.millis())
+            .bind(key.draft.expires_at.map(Moment::millis))
+            .bind(folded.name_sort)
+            .bind(folded.name_skeleton)
+            .bind(folded.search_text)
+            .bind(folded.access_sort)
+        )?;
         execute!(
             change,
             sqlx::query(
@@ -90,7 +95,8 @@ impl Store {
         )?;
         insert_sets(&mut change, &key.id, &key.draft).await?;
         change.record(event).await?;
-        change.commit().await
+        change.commit().await?;
+        Ok(sequence)
     }
 
     /// A key by its id.
@@ -213,7 +219,7 @@ impl Store {
         disabled_at: Option<Moment>,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(keys.len()).await?;
-        for (id, seen, event) in keys {
+        for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
             let done = execute!(
                 change,
                 sqlx::query(
@@ -240,7 +246,7 @@ impl Store {
         reason: RevokeReason,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(keys.len()).await?;
-        for (id, seen, event) in keys {
+        for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
             bury(&mut change, id, event, reason).await?;
             let done = execute!(
                 change,
@@ -251,7 +257,9 @@ impl Store {
             one_row(done, id)?;
             change.record(event).await?;
         }
-        change.commit().await
+        change.commit().await?;
+        self.forget().await;
+        Ok(())
     }
 
     /// Records an event that changes no key: a token that is about to be copied or revealed.
@@ -263,6 +271,14 @@ impl Store {
         change.record(event).await?;
         change.commit().await
     }
+}
+
+/// Whoever writes to several keys does so in the order of their ids, so that no two wait for
+/// each other.
+pub(super) fn by_id<C>(changes: &[C], id: impl Fn(&C) -> &KeyId) -> Vec<&C> {
+    let mut ordered: Vec<&C> = changes.iter().collect();
+    ordered.sort_by(|one, other| id(one).cmp(id(other)));
+    ordered
 }
 
 /// The tombstone of a key that is about to go: the digest stays, the secret does not.

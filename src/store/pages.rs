@@ -17,17 +17,26 @@ use crate::domain::{
     text,
 };
 
+/// A character that no key can hold.
+const NOTHING: char = '\u{FFFF}';
+
 /// The pattern for LIKE: empty for no search; `%`, `_` and `\` in the text stand for themselves.
 fn pattern(filter: &Filter) -> String {
     if filter.search.is_empty() {
         return String::new();
     }
+    // SQLite takes no longer patterns than 50,000 bytes, and no key holds half as much text.
+    if filter.search.len() > 20_000 {
+        return NOTHING.to_string();
+    }
     let mut pattern = String::from("%");
     for c in text::folded(&filter.search).chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
+        match c {
+            '%' | '_' | '\\' => pattern.extend(['\\', c]),
+            // SQLite's LIKE would end here and PostgreSQL takes no such text; no key can hold it.
+            '\0' => pattern.push(NOTHING),
+            _ => pattern.push(c),
         }
-        pattern.push(c);
     }
     pattern.push('%');
     pattern

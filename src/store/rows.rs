@@ -15,6 +15,12 @@ use crate::domain::{
     moment::Moment,
 };
 
+/// A moment, unless it lies beyond the years that can be written: held within them it would be
+/// another moment, such as an end that was never decided on.
+fn moment(millis: i64) -> Option<Moment> {
+    Some(Moment::from_millis(millis)).filter(|moment| moment.millis() == millis)
+}
+
 /// The columns of a key, its networks and grants gathered into one text each; `string_agg` and
 /// its `ORDER BY` are the same on both databases.
 macro_rules! key_columns {
@@ -84,25 +90,37 @@ impl KeyRow {
     }
 
     fn last_use(&self) -> Result<Option<LastUse>, StoreError> {
-        let Some(at) = self.last_used_at else {
-            return Ok(None);
-        };
-        let from = self
-            .last_used_from
-            .as_ref()
-            .map(|text| text.parse::<IpAddr>())
-            .transpose();
+        let from = self.last_used_from.as_ref();
+        let from = from.map(|text| text.parse::<IpAddr>()).transpose();
         let from = from.map_err(|_| self.bad("last_used_from"))?;
-        Ok(Some(LastUse {
-            at: Moment::from_millis(at),
-            from,
-        }))
+        match (self.maybe("last_used_at", self.last_used_at)?, from) {
+            (Some(at), from) => Ok(Some(LastUse { at, from })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(self.bad("last_used_at")),
+        }
+    }
+
+    fn moment(&self, column: &'static str, millis: i64) -> Result<Moment, StoreError> {
+        moment(millis).ok_or_else(|| self.bad(column))
+    }
+
+    fn maybe(&self, column: &'static str, at: Option<i64>) -> Result<Option<Moment>, StoreError> {
+        at.map(|millis| self.moment(column, millis)).transpose()
+    }
+
+    /// A number that begins with 1.
+    fn counted(&self, column: &'static str, number: i64) -> Result<i64, StoreError> {
+        if number > 0 {
+            Ok(number)
+        } else {
+            Err(self.bad(column))
+        }
     }
 
     pub fn into_key(self) -> Result<Key, StoreError> {
         Ok(Key {
             id: self.id.parse().map_err(|_| self.bad("id"))?,
-            sequence: self.sequence,
+            sequence: self.counted("sequence", self.sequence)?,
             agent: self.agent.parse().map_err(|_| self.bad("agent"))?,
             draft: Draft {
                 name: self.name.parse().map_err(|_| self.bad("name"))?,
@@ -112,12 +130,12 @@ impl KeyRow {
                     .map_err(|_| self.bad("description"))?,
                 allow: self.allow()?,
                 grants: self.grants()?,
-                expires_at: self.expires_at.map(Moment::from_millis),
+                expires_at: self.maybe("expires_at", self.expires_at)?,
             },
-            created_at: Moment::from_millis(self.created_at),
-            disabled_at: self.disabled_at.map(Moment::from_millis),
+            created_at: self.moment("created_at", self.created_at)?,
+            disabled_at: self.maybe("disabled_at", self.disabled_at)?,
             last_use: self.last_use()?,
-            revision: Revision(self.revision),
+            revision: Revision(self.counted("revision", self.revision)?),
         })
     }
 
@@ -162,7 +180,7 @@ impl EventRow {
         Ok(Event {
             sequence: self.sequence,
             draft: EventDraft {
-                at: Moment::from_millis(self.at),
+                at: moment(self.at).ok_or_else(|| bad("at"))?,
                 actor: Actor {
                     name: self.actor,
                     from,

@@ -133,7 +133,7 @@ impl Store {
     /// The store's faults.
     pub async fn first_data_key(&self, key: &DataKey, now: Moment) -> Result<DataKey, StoreError> {
         if self.read_only {
-            return Err(StoreError::ReadOnly(self.place.to_string()));
+            return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut write = self.begin_write().await?;
         // The row of the workspace is the lock under which the first one is told from the second.

@@ -25,7 +25,7 @@ use crate::{domain::text::visible, machine::Machine};
 /// What the file's only line begins with; the rest is the key in base64.
 const HEAD: &str = "claviger-master-key-1:";
 /// The longest file that can be one.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
 
 /// Where the master key is, or will be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl MasterKey {
             path: shown.clone(),
             why,
         };
-        let mut file = open_file(path).map_err(|error| match error.raw_os_error() {
+        let file = open_file(path).map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT) => VaultError::Missing {
                 path: shown.clone(),
             },
@@ -135,14 +135,20 @@ impl MasterKey {
         if judged {
             judge(&metadata).map_err(refused)?;
         }
-        if metadata.len() > LONGEST {
+        if metadata.len() > LONGEST as u64 {
             return Err(refused("it is too long to be a master key".into()));
         }
-        let mut text = Zeroizing::new(String::with_capacity(HEAD.len() + 64));
-        file.read_to_string(&mut text).map_err(unusable)?;
-        let key = parse(&text).ok_or_else(|| {
-            refused("it holds no master key; put the right file there from your backup".into())
-        })?;
+        // With this capacity the text never moves, so no copy of it stays behind in the heap.
+        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+        file.take(LONGEST as u64)
+            .read_to_end(&mut text)
+            .map_err(unusable)?;
+        let key = std::str::from_utf8(&text)
+            .ok()
+            .and_then(parse)
+            .ok_or_else(|| {
+                refused("it holds no master key; put the right file there from your backup".into())
+            })?;
         Ok(Self::from_bytes(&key, shown))
     }
 
@@ -292,7 +298,12 @@ mod tests {
         assert!(error.contains("symbolic link"), "{error}");
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
-        for bad in ["", "claviger-master-key-1:AAAA\n", "hunter2\n"] {
+        for bad in [
+            "".as_bytes(),
+            b"claviger-master-key-1:AAAA\n",
+            b"hunter2\n",
+            &[0xff; 32],
+        ] {
             fs::write(&path, bad).expect("written");
             let error = MasterKey::load(&place).expect_err("no key").to_string();
             assert!(error.contains("holds no master key"), "{error}");

@@ -1,0 +1,322 @@
+//! Opening a SQLite file.
+//!
+//! A new file is made 0600 in a folder made 0700 before SQLite sees it (its own default is
+//! 0644). A file of another program is not even opened for writing: SQLite would tidy up after
+//! that program's crash. Nothing here may open and close the file by any way but SQLite's own:
+//! closing it would drop the locks that this process holds on it.
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
+use crate::{
+    domain::text::visible,
+    store::{Place, Pool, Store, StoreError, dialect},
+};
+
+/// The oldest SQLite that keeps every committed write: before 3.51.3 a WAL that is written and
+/// checkpointed by two connections at once could lose some (<https://sqlite.org/wal.html>).
+const OLDEST_SQLITE: &str = "3.51.3";
+/// How long to wait before the switch to WAL is tried again.
+const PAUSE: Duration = Duration::from_millis(5);
+
+pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreError> {
+    let place = Place::File(path.to_owned());
+    let place = &place;
+    // An absolute path: SQLite would take one that begins with `file:` for a URI.
+    let path = std::path::absolute(path).map_err(|error| cannot_open(place, &error))?;
+    make_file(&path).map_err(|error| cannot_open(place, &error))?;
+    if let Some(refusal) = glance(&path, place).await {
+        return Err(refusal);
+    }
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let read_only = !writable(&path);
+    let pool = connect(&path, read_only).await.map_err(fault)?;
+    let mut connection = pool.acquire().await.map_err(fault)?;
+    let (recognised, settled) = recognise(&mut connection, place).await?;
+    let created = match recognised {
+        Recognised::Current => false,
+        _ if read_only => return Err(StoreError::ReadOnly(place.clone())),
+        Recognised::Empty | Recognised::Older => make(&mut connection, place, fresh).await?,
+    };
+    if !settled && !read_only {
+        write_ahead(&mut connection, place).await?;
+    }
+    drop(connection);
+    Ok(Opened {
+        store: Store {
+            pool: Pool::Sqlite(pool),
+            place: place.clone(),
+            read_only,
+        },
+        created,
+        warnings: permission_warnings(&path),
+    })
+}
+
+/// Looks at the file without a lock and without leaving a trace, and refuses it only when it is
+/// certainly another program's, or a newer claviger's. Whatever cannot be told from here (it may
+/// be half written at this moment) is left to [`recognise`].
+async fn glance(path: &Path, place: &Place) -> Option<StoreError> {
+    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return None;
+    }
+    let options = SqliteConnectOptions::new().filename(path);
+    let options = options.read_only(true).immutable(true);
+    let mut connection = options.connect().await.ok()?;
+    let (application, version): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT application_id FROM pragma_application_id), \
+         (SELECT user_version FROM pragma_user_version)",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .ok()?;
+    match application {
+        dialect::APPLICATION_ID => {
+            let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+            let (migration,): (i64,) = sqlx::query_as(newest)
+                .fetch_one(&mut connection)
+                .await
+                .ok()?;
+            judge(place, version.max(migration)).err()
+        }
+        // Ours is marked before it has a log beside it.
+        0 if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) => {
+            Some(StoreError::NotOurs(place.clone()))
+        }
+        0 => {
+            let tables = "SELECT count(*) FROM sqlite_schema";
+            let (tables,): (i64,) = sqlx::query_as(tables)
+                .fetch_one(&mut connection)
+                .await
+                .ok()?;
+            (tables > 0).then(|| StoreError::NotOurs(place.clone()))
+        }
+        _ => Some(StoreError::NotOurs(place.clone())),
+    }
+}
+
+/// What the file is, and whether it is in WAL mode already.
+async fn recognise(
+    connection: &mut SqliteConnection,
+    place: &Place,
+) -> Result<(Recognised, bool), StoreError> {
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let (application, version, tables, journal, sqlite): (i64, i64, i64, String, String) =
+        sqlx::query_as(
+            "SELECT (SELECT application_id FROM pragma_application_id), \
+             (SELECT user_version FROM pragma_user_version), \
+             (SELECT count(*) FROM sqlite_schema), \
+             (SELECT journal_mode FROM pragma_journal_mode), sqlite_version()",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(fault)?;
+    if !at_least(&sqlite, OLDEST_SQLITE) {
+        return Err(StoreError::Other {
+            place: place.clone(),
+            why: format!(
+                "this claviger is built with SQLite {sqlite}, which can lose writes; it needs {OLDEST_SQLITE} or newer"
+            ),
+        });
+    }
+    let recognised = match (application, tables) {
+        (0, 0) => Recognised::Empty,
+        (dialect::APPLICATION_ID, _) => {
+            let (migration,): (i64,) =
+                sqlx::query_as("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+                    .fetch_one(connection)
+                    .await
+                    .map_err(fault)?;
+            judge(place, version.max(migration))?
+        }
+        _ => return Err(StoreError::NotOurs(place.clone())),
+    };
+    Ok((recognised, journal == "wal"))
+}
+
+/// Makes the store or brings it up to date; answers whether this process was the one who made it.
+async fn make(
+    connection: &mut SqliteConnection,
+    place: &Place,
+    fresh: &Fresh,
+) -> Result<bool, StoreError> {
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(fault)?;
+    // Another process may have been faster.
+    let (found, _) = recognise(&mut transaction, place).await?;
+    if found == Recognised::Current {
+        return Ok(false);
+    }
+    build!(transaction, dialect::SQLITE, fresh, place);
+    transaction.commit().await.map_err(fault)?;
+    Ok(found == Recognised::Empty)
+}
+
+/// Puts the file into WAL mode: a new one, or one that comes from a backup. The switch needs the
+/// file for itself for a moment, and for that SQLite does not wait by itself.
+async fn write_ahead(connection: &mut SqliteConnection, place: &Place) -> Result<(), StoreError> {
+    let switched = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let tried: Result<(String,), sqlx::Error> = sqlx::query_as("PRAGMA journal_mode = WAL")
+                .fetch_one(&mut *connection)
+                .await;
+            match tried.map_err(|error| StoreError::from_sqlx(place, &error)) {
+                Err(StoreError::Busy(_)) => tokio::time::sleep(PAUSE).await,
+                other => return other,
+            }
+        }
+    });
+    match switched.await {
+        Ok(Ok((mode,))) if mode == "wal" => Ok(()),
+        Ok(Ok(_)) => Err(StoreError::CannotOpen {
+            place: place.clone(),
+            why: "its file system cannot be shared by several programs; put it on a local disk"
+                .to_owned(),
+        }),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(StoreError::Busy(place.clone())),
+    }
+}
+
+async fn connect(path: &Path, read_only: bool) -> Result<SqlitePool, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .read_only(read_only)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+        .pragma("secure_delete", "ON")
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON");
+    // Connections to a file do not grow old; without these two the pool wakes up to look.
+    let pool = |options| {
+        SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE * 2)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+    };
+    let connected = pool(options.clone()).await;
+    // A WAL database needs its -shm file even to be read. Where that cannot be made and no
+    // other program has the file open, it can be read as what it is: unchanging.
+    match connected {
+        Err(_) if read_only && !beside(path, "-wal").exists() => {
+            pool(options.immutable(true)).await
+        }
+        other => other,
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Makes the folder (0700) and the file (0600) where they are missing; never changes others.
+fn make_file(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder_of(path))?;
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        // Another process was faster: then it is there.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Whether this process may write the file and make files beside it. Asking the system, not the
+/// mode bits, gets read-only disks and root right.
+fn writable(path: &Path) -> bool {
+    use nix::unistd::{AccessFlags, access};
+    access(path, AccessFlags::W_OK).is_ok()
+        && access(folder_of(path), AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}
+
+fn permission_warnings(path: &Path) -> Vec<String> {
+    let mode = |path: &Path| Some(fs::metadata(path).ok()?.permissions().mode() & 0o777);
+    let warning = |path: &Path| {
+        let mode = mode(path).filter(|mode| mode & 0o077 != 0)?;
+        Some(format!(
+            "{} may be read by others (mode {mode:04o}): run `chmod 600` on it",
+            visible(&path.to_string_lossy())
+        ))
+    };
+    [path.to_owned(), beside(path, "-wal")]
+        .iter()
+        .filter_map(|path| warning(path))
+        .collect()
+}
+
+fn cannot_open(place: &Place, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull => StoreError::Full(place.clone()),
+        io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(place.clone()),
+        _ => StoreError::CannotOpen {
+            place: place.clone(),
+            why: error.to_string(),
+        },
+    }
+}
+
+fn at_least(version: &str, oldest: &str) -> bool {
+    let numbers =
+        |text: &str| -> Vec<u32> { text.split('.').map(|n| n.parse().unwrap_or(0)).collect() };
+    numbers(version) >= numbers(oldest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::open::newest_known;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(at_least("3.51.3", OLDEST_SQLITE));
+        assert!(at_least("3.100.0", OLDEST_SQLITE));
+        assert!(!at_least("3.51.2", OLDEST_SQLITE));
+        assert!(!at_least("3.9.9", OLDEST_SQLITE));
+    }
+
+    #[test]
+    fn a_file_is_marked_with_our_id_and_the_newest_migration() {
+        let marks = [
+            format!("PRAGMA application_id = {}", dialect::APPLICATION_ID),
+            format!("PRAGMA user_version = {}", newest_known()),
+        ];
+        for mark in marks {
+            assert!(dialect::SQLITE.contains(&mark.as_str()), "{mark}");
+        }
+    }
+}

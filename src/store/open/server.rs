@@ -1,0 +1,142 @@
+//! Opening a PostgreSQL database.
+//!
+//! The first look is taken through a connection of its own: the pool would try for seconds to
+//! reach a server that refuses, and then not know why. Tables are made through that connection
+//! too, and it is closed afterwards.
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
+
+use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
+use crate::store::{Place, Pool, Store, StoreError, dialect};
+
+pub(super) async fn open(url: &str, fresh: &Fresh) -> Result<Opened, StoreError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unreachable {
+        place: Place::Server("the PostgreSQL database".to_owned()),
+        why: "the URL given with --database cannot be read; write postgres://USER@HOST:PORT/NAME"
+            .to_owned(),
+    })?;
+    let place = &Place::Server(format!(
+        "postgres://{}:{}/{}",
+        options.get_host(),
+        options.get_port(),
+        options.get_database().unwrap_or("")
+    ));
+    demand_tls(&options, place)?;
+    let options = options.application_name("claviger").options([
+        // Longer than this nobody waits for another's change, nor holds one up.
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ]);
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let mut connection = tokio::time::timeout(PATIENCE, options.connect())
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(fault)?;
+    let created = match recognise(&mut connection, place).await? {
+        Recognised::Current => false,
+        Recognised::Empty | Recognised::Older => make(&mut connection, place, fresh).await?,
+    };
+    connection.close().await.map_err(fault)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(Duration::from_mins(10))
+        .connect_lazy_with(options);
+    Ok(Opened {
+        store: Store {
+            pool: Pool::Postgres(pool),
+            place: place.clone(),
+            read_only: false,
+        },
+        created,
+        warnings: Vec::new(),
+    })
+}
+
+async fn recognise(connection: &mut PgConnection, place: &Place) -> Result<Recognised, StoreError> {
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let (ours, tables): (i64, i64) = sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE relname IN \
+         ('workspace', 'audit_events', 'tombstones', 'data_keys', '_sqlx_migrations')), count(*) \
+         FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
+         AND relkind IN ('r', 'p', 'v', 'm')",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(fault)?;
+    match (ours, tables) {
+        (_, 0) => return Ok(Recognised::Empty),
+        (5, _) => {}
+        _ => return Err(StoreError::NotOurs(place.clone())),
+    }
+    let (version,): (i64,) =
+        sqlx::query_as("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+            .fetch_one(connection)
+            .await
+            .map_err(fault)?;
+    judge(place, version)
+}
+
+/// Makes the tables or brings them up to date; answers whether this process was the one who did.
+async fn make(
+    connection: &mut PgConnection,
+    place: &Place,
+    fresh: &Fresh,
+) -> Result<bool, StoreError> {
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let mut transaction = connection.begin().await.map_err(fault)?;
+    sqlx::query("SELECT pg_advisory_xact_lock(7812765)")
+        .execute(&mut *transaction)
+        .await
+        .map_err(fault)?;
+    // Another process may have been faster.
+    let found = recognise(&mut transaction, place).await?;
+    if found == Recognised::Current {
+        return Ok(false);
+    }
+    build!(transaction, dialect::POSTGRES, fresh, place);
+    transaction.commit().await.map_err(fault)?;
+    Ok(found == Recognised::Empty)
+}
+
+/// sqlx prefers TLS and goes on without it: on a network that would hand tokens' digests and the
+/// power to change rules to whoever stands in between.
+fn demand_tls(options: &PgConnectOptions, place: &Place) -> Result<(), StoreError> {
+    let host = options.get_host();
+    let local = host.starts_with('/')
+        || host == "localhost"
+        || options.get_socket().is_some()
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
+    if local || matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
+        return Ok(());
+    }
+    Err(StoreError::Unreachable {
+        place: place.clone(),
+        why: "it is not on this machine, and the connection would not be verified; add sslmode=verify-full to its URL".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_needs_verified_tls() {
+        let check = |url: &str| {
+            let options = PgConnectOptions::from_str(url).expect("a URL");
+            demand_tls(&options, &Place::Server("db".into())).is_ok()
+        };
+        assert!(check("postgres://u@127.0.0.1/x"));
+        assert!(check("postgres://u@localhost/x"));
+        assert!(!check("postgres://u@db.example.com/x"));
+        assert!(!check("postgres://u@db.example.com/x?sslmode=require"));
+        assert!(check("postgres://u@db.example.com/x?sslmode=verify-full"));
+    }
+}

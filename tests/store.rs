@@ -1,0 +1,27 @@
+//! The store's suite: every story is told on SQLite and on a real PostgreSQL, through the
+//! keyring, with plain SQL only where something is planted that no claviger would write. To add
+//! a story, put it into the file of its subject and tell it with `on_both`.
+#[path = "store/audit.rs"]
+mod audit;
+#[path = "store/changes.rs"]
+mod changes;
+#[path = "store/corrupt.rs"]
+mod corrupt;
+#[path = "store/crowd.rs"]
+mod crowd;
+#[path = "store/decisions.rs"]
+mod decisions;
+#[path = "store/files.rs"]
+mod files;
+#[path = "store/filter.rs"]
+mod filter;
+#[path = "store/paging.rs"]
+mod paging;
+#[path = "store/resolve.rs"]
+mod resolve;
+#[path = "store/secrets.rs"]
+mod secrets;
+#[path = "store/servers.rs"]
+mod servers;
+#[path = "support/store.rs"]
+mod support;

@@ -1,0 +1,292 @@
+//! Rows that no claviger would have written: each is an error that names it, and never an allow.
+use claviger::domain::listing::{Direction, Filter, PageRequest, Sort};
+use claviger::{
+    domain::{audit::Change, decision::Decision},
+    keyring::{Created, Keyring, KeyringError, StoreError},
+};
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    decisions::decide,
+    support::{World, draft, granting, limited, make, now, on_both, read, store_error},
+};
+
+/// What is planted into the row of `$id`, and the column that is to be named.
+const PLANTS: [(&str, &str); 27] = [
+    (
+        "UPDATE keys SET sequence = 0 WHERE id = '$id'",
+        "keys.sequence",
+    ),
+    (
+        "UPDATE keys SET agent = 'No Agent' WHERE id = '$id'",
+        "keys.agent",
+    ),
+    ("UPDATE keys SET name = '' WHERE id = '$id'", "keys.name"),
+    (
+        "UPDATE keys SET name = 'a' || '\u{202e}' WHERE id = '$id'",
+        "keys.name",
+    ),
+    (
+        "UPDATE keys SET description = '\u{1b}[2J' WHERE id = '$id'",
+        "keys.description",
+    ),
+    (
+        "UPDATE keys SET origin = 'anywhere' WHERE id = '$id'",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE keys SET origin = 'anywhere', network_count = 0 WHERE id = '$id'",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE keys SET origin = 'everywhere' WHERE id = '$id'",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE keys SET origin = '' WHERE id = '$id'",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE keys SET network_count = 1 WHERE id = '$id'",
+        "allowed_networks.position",
+    ),
+    (
+        "UPDATE keys SET network_count = 3 WHERE id = '$id'",
+        "allowed_networks.position",
+    ),
+    (
+        "UPDATE keys SET created_at = -1 WHERE id = '$id'",
+        "keys.created_at",
+    ),
+    (
+        "UPDATE keys SET expires_at = 9223372036854775807 WHERE id = '$id'",
+        "keys.expires_at",
+    ),
+    (
+        "UPDATE keys SET expires_at = -5 WHERE id = '$id'",
+        "keys.expires_at",
+    ),
+    (
+        "UPDATE keys SET disabled_at = -9223372036854775808 WHERE id = '$id'",
+        "keys.disabled_at",
+    ),
+    (
+        "UPDATE keys SET last_used_at = -1 WHERE id = '$id'",
+        "keys.last_used_at",
+    ),
+    (
+        "UPDATE keys SET last_used_from = '10.0.0.1' WHERE id = '$id'",
+        "keys.last_used_at",
+    ),
+    (
+        "UPDATE keys SET last_used_at = 5, last_used_from = 'home' WHERE id = '$id'",
+        "keys.last_used_from",
+    ),
+    (
+        "UPDATE keys SET revision = 0 WHERE id = '$id'",
+        "keys.revision",
+    ),
+    (
+        "DELETE FROM allowed_networks WHERE key_id = '$id'",
+        "allowed_networks.network",
+    ),
+    (
+        "DELETE FROM allowed_networks WHERE key_id = '$id' AND position = 2",
+        "allowed_networks.position",
+    ),
+    (
+        "UPDATE allowed_networks SET network = '10.0.0.7/8' WHERE key_id = '$id' AND position = 1",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE allowed_networks SET network = '::ffff:0.0.0.0/96' WHERE key_id = '$id' AND position = 1",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE allowed_networks SET network = '' WHERE key_id = '$id' AND position = 1",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE allowed_networks SET network = 'any' WHERE key_id = '$id'",
+        "allowed_networks.network",
+    ),
+    (
+        "UPDATE grants SET action = 'own' WHERE key_id = '$id' AND action = 'read'",
+        "grants.action",
+    ),
+    (
+        "UPDATE grants SET area = 'All Areas' WHERE key_id = '$id' AND action = 'read'",
+        "grants.action",
+    ),
+];
+
+async fn corruptible(keyring: &Keyring) -> Created {
+    let draft = granting(
+        limited(draft("key"), "10.0.0.0/24, 10.9.0.0/16"),
+        "contacts=all",
+    );
+    keyring.create(draft).await.expect("made")
+}
+
+#[test]
+fn every_bad_column_is_an_error_that_names_it_and_never_an_allow() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        world.lift_constraints().await;
+        let sound = make(&keyring, "sound").await;
+        for (plant, named) in PLANTS {
+            let created = corruptible(&keyring).await;
+            let id = created.key.id.as_str();
+            let token = created.token.expose().expose_secret().to_owned();
+            let allowed = decide(&keyring, &token, Some("10.0.0.9")).await;
+            assert!(matches!(allowed, Ok(Decision::Allow { .. })), "{allowed:?}");
+            world.plant(&plant.replace("$id", id)).await;
+
+            let error = store_error(keyring.key(&created.key.id).await);
+            let StoreError::Corrupt {
+                table,
+                column,
+                id: row,
+            } = &error
+            else {
+                panic!("{plant}: {error}");
+            };
+            assert_eq!(
+                (format!("{table}.{column}").as_str(), row.as_str()),
+                (named, id),
+                "{plant}"
+            );
+            for address in [Some("10.0.0.9"), Some("192.0.2.1"), None] {
+                let decided = decide(&keyring, &token, address).await;
+                assert!(decided.is_err(), "{plant}: {decided:?}");
+            }
+            let listed = page(&keyring).await;
+            assert_eq!(store_error(listed), error, "{plant}");
+            let health = keyring.health().await.expect("looked at");
+            assert_eq!(health.keys, Some(KeyringError::Store(error)), "{plant}");
+
+            // The others go on.
+            let token = sound.token.expose().expose_secret();
+            assert!(matches!(
+                decide(&keyring, token, None).await,
+                Ok(Decision::Allow { .. })
+            ));
+            world.plant(&format!("DELETE FROM allowed_networks WHERE key_id = '{id}'; DELETE FROM grants WHERE key_id = '{id}'; DELETE FROM tokens WHERE key_id = '{id}'; DELETE FROM keys WHERE id = '{id}'")).await;
+            assert!(page(&keyring).await.is_ok());
+        }
+    });
+}
+
+async fn page(keyring: &Keyring) -> Result<Vec<claviger::domain::listing::Row>, KeyringError> {
+    let request = PageRequest {
+        filter: Filter::default(),
+        sort: Sort::NEWEST,
+        direction: Direction::First,
+        limit: 50,
+        now: now(),
+    };
+    let mut page = keyring.page(&request).await?;
+    if page.unreadable.is_empty() {
+        return Ok(page.rows);
+    }
+    Err(page.unreadable.remove(0).into())
+}
+
+#[test]
+fn a_bad_digest_or_tombstone_is_an_error_and_a_bad_area_too() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let created = make(&keyring, "key").await;
+        let token = created.token.expose().expose_secret();
+        let corrupt = |table, column, id: &str| StoreError::Corrupt {
+            table,
+            column,
+            id: id.to_owned(),
+        };
+        let id = created.key.id.as_str();
+
+        world
+            .plant("CREATE TABLE kept AS SELECT * FROM tokens")
+            .await;
+        for digest in ["", "AAAA", "not base64!"] {
+            world
+                .plant(&format!("UPDATE tokens SET digest = '{digest}'"))
+                .await;
+            assert_eq!(
+                store_error(decide(&keyring, token, None).await),
+                corrupt("tokens", "digest", id)
+            );
+            let revealed = keyring.token(&created.key.id, Change::Revealed).await;
+            assert_eq!(store_error(revealed), corrupt("tokens", "digest", id));
+        }
+        // A key that lost its token's row is no key to anybody.
+        world.plant("DELETE FROM tokens").await;
+        let decision = decide(&keyring, token, None).await.expect("decided");
+        assert!(
+            matches!(decision, Decision::Deny { key_id: None, .. }),
+            "{decision:?}"
+        );
+
+        world
+            .plant(&format!(
+                "INSERT INTO tombstones VALUES ('{id}', 'x', 'key', 1, 'alice', 'other')"
+            ))
+            .await;
+        assert_eq!(
+            store_error(decide(&keyring, token, None).await),
+            corrupt("tombstones", "digest", id)
+        );
+
+        world
+            .plant(
+                "INSERT INTO areas (slug, sequence, title, badge) VALUES ('No Slug', 3, 'x', 'x')",
+            )
+            .await;
+        assert_eq!(
+            store_error(decide(&keyring, token, None).await),
+            corrupt("areas", "slug", "No Slug")
+        );
+        assert_eq!(read(&keyring, &created.key).await.name(), "key");
+    });
+}
+
+/// SQLite keeps what it is given: a text where a number belongs is no panic and no allow either.
+#[test]
+fn a_value_of_the_wrong_type_is_an_error() {
+    crate::support::on_sqlite(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let created = make(&keyring, "key").await;
+        let token = created.token.expose().expose_secret();
+        for (column, value) in [
+            ("sequence", "'first'"),
+            ("network_count", "'none'"),
+            ("created_at", "x'00'"),
+            ("expires_at", "'never'"),
+            ("expires_at", "1e300"),
+            ("disabled_at", "'no'"),
+            ("last_used_at", "'today'"),
+            ("revision", "x'01'"),
+            ("name", "x'ff'"),
+            ("origin", "x'ff'"),
+        ] {
+            world
+                .plant("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT * FROM keys")
+                .await;
+            world
+                .plant(&format!("UPDATE keys SET {column} = {value}"))
+                .await;
+            let decided = decide(&keyring, token, None).await;
+            assert!(decided.is_err(), "{column} = {value}: {decided:?}");
+            // In SQLite a text sorts behind every number: such a row is on no page at all.
+            if column != "sequence" {
+                assert!(page(&keyring).await.is_err(), "{column} = {value}");
+            }
+            world
+                .plant(&format!(
+                    "UPDATE keys SET {column} = (SELECT {column} FROM kept)"
+                ))
+                .await;
+            assert!(decide(&keyring, token, None).await.is_ok());
+        }
+    });
+}

@@ -1,0 +1,160 @@
+//! Many at once: first starts, writers, editors of one key.
+use std::{collections::BTreeSet, sync::Arc};
+
+use claviger::domain::key::Seen;
+use claviger::{
+    domain::key::RevokeReason,
+    keyring::{Keyring, KeyringError, Location, StoreError},
+    machine::Machine,
+};
+use tokio::{runtime::Builder, task::JoinSet};
+
+use crate::support::{World, draft, make, now, on_both, read};
+
+#[test]
+fn twenty_that_start_at_once_make_one_store() {
+    on_both(&async |world: &World| {
+        let world_location = world.location.clone();
+        let mut starts = JoinSet::new();
+        for _ in 0..20 {
+            let (location, place) = (world_location.clone(), world.master_key());
+            // Each in a runtime of its own, as processes are.
+            starts.spawn_blocking(move || {
+                let runtime = Builder::new_current_thread().enable_all().build();
+                runtime.expect("a runtime").block_on(async {
+                    let keyring = Keyring::open(&location, place, Machine::real()).await;
+                    keyring.expect("opened").workspace().uuid.clone()
+                })
+            });
+        }
+        let uuids: BTreeSet<String> = starts.join_all().await.into_iter().collect();
+        assert_eq!(uuids.len(), 1, "{uuids:?}");
+        assert_eq!(world.number("SELECT count(*) FROM workspace").await, 1);
+        assert_eq!(
+            world.number("SELECT count(*) FROM _sqlx_migrations").await,
+            1
+        );
+        if let Location::Server(_) = world.location {
+            let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
+                         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            assert_eq!(world.number(locks).await, 0, "no lock is left held");
+        }
+        let opened = world.store().await;
+        assert!(!opened.created);
+    });
+}
+
+#[test]
+fn two_writers_lose_nothing_and_the_chain_holds() {
+    on_both(&async |world: &World| {
+        let mut writers = JoinSet::new();
+        for name in ["one", "two"] {
+            let keyring = world.keyring_on(Machine::real()).await;
+            writers.spawn(async move {
+                let mut made = Vec::new();
+                for number in 0..200 {
+                    let created = keyring.create(draft(&format!("{name} {number}"))).await;
+                    made.push(created.expect("made").key.id);
+                }
+                made
+            });
+        }
+        let made: BTreeSet<_> = writers.join_all().await.into_iter().flatten().collect();
+        assert_eq!(made.len(), 400);
+        let keyring = world.keyring().await;
+        for id in &made {
+            keyring.key(id).await.expect("not lost");
+        }
+        assert_eq!(keyring.verify().await.expect("it holds").events, 400);
+        assert_eq!(
+            world
+                .number("SELECT count(DISTINCT sequence) FROM keys")
+                .await,
+            400
+        );
+    });
+}
+
+/// Fifty keyrings edit, switch and use one key: each is told the truth, and no lock fails.
+#[test]
+fn of_many_who_edit_one_key_at_one_revision_one_succeeds() {
+    on_both(&async |world: &World| {
+        let keyring = Arc::new(world.keyring().await);
+        let key = read(&keyring, &make(&keyring, "key").await.key).await;
+        for round in 0..5_i64 {
+            let at = Seen::of(&read(&keyring, &key).await);
+            let mut editors = JoinSet::new();
+            for editor in 0..10 {
+                let (keyring, at) = (keyring.clone(), at.clone());
+                editors.spawn(async move {
+                    keyring
+                        .edit(&at, &draft(&format!("{round} {editor}")))
+                        .await
+                });
+            }
+            let answers = editors.join_all().await;
+            assert_eq!(
+                answers.iter().filter(|answer| answer.is_ok()).count(),
+                1,
+                "{answers:?}"
+            );
+            for answer in answers {
+                assert!(
+                    matches!(
+                        answer,
+                        Ok(()) | Err(KeyringError::Store(StoreError::Conflict { .. }))
+                    ),
+                    "{answer:?}"
+                );
+            }
+            assert_eq!(read(&keyring, &key).await.revision.0, 2 + round);
+        }
+        assert_eq!(keyring.verify().await.expect("it holds").events, 6);
+    });
+}
+
+/// Uses lock rows without the epoch's lock: they must take them in the order in which changes do.
+#[test]
+fn uses_and_changes_of_the_same_keys_do_not_wait_for_each_other() {
+    on_both(&async |world: &World| {
+        let keyring = Arc::new(world.keyring().await);
+        let mut keys = Vec::new();
+        for number in 0..30 {
+            keys.push(make(&keyring, &number.to_string()).await.key);
+        }
+        let mut everyone = JoinSet::new();
+        for round in 0..20 {
+            let uses = keys.iter().map(|key| key.id.clone());
+            let usage = claviger::domain::key::LastUse {
+                at: now(),
+                from: None,
+            };
+            let mut uses: Vec<_> = uses.map(|id| (id, usage)).collect();
+            if round % 2 == 0 {
+                uses.reverse();
+            }
+            let keyring = keyring.clone();
+            everyone.spawn(async move { keyring.record_uses(&uses).await });
+        }
+        let mut seen = Vec::new();
+        for key in keys.iter().rev() {
+            seen.push(Seen::of(&read(&keyring, key).await));
+        }
+        let changing = keyring.clone();
+        everyone.spawn(async move {
+            changing.switch(&seen, true).await?;
+            let seen: Vec<Seen> = seen
+                .into_iter()
+                .map(|mut one| {
+                    one.revision.0 += 1;
+                    one
+                })
+                .collect();
+            changing.revoke(&seen, RevokeReason::Other).await
+        });
+        for answer in everyone.join_all().await {
+            answer.expect("nobody stands in anybody's way");
+        }
+        assert_eq!(world.number("SELECT count(*) FROM keys").await, 0);
+    });
+}

@@ -1,0 +1,323 @@
+//! SQLite files: made private, recognised, and left as they are when they are refused.
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+};
+
+use claviger::{
+    keyring::{Keyring, Location, StoreError},
+    store::Place,
+};
+use nix::sys::stat::{Mode, umask};
+use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+
+use crate::support::{Stranger, World, draft, make, on_sqlite, read, store_error};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+/// Every file of the world's folder with its content.
+fn contents(world: &World) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(world.folder.path()).expect("a folder");
+    files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.is_file())
+        .map(|path| {
+            (
+                path.display().to_string(),
+                fs::read(path).expect("readable"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn everything_is_made_private_whatever_the_umask() {
+    // For the whole process: whoever makes a file in this suite does not rely on it.
+    umask(Mode::empty());
+    on_sqlite(&async |world: &World| {
+        let folder = world.folder.path().join("data/claviger");
+        let file = folder.join("claviger.db");
+        let location = Location::File(file.clone());
+        let keyring = Keyring::open(&location, world.master_key(), world.machine.clone())
+            .await
+            .expect("made");
+        make(&keyring, "key").await;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(folder.parent().expect("a folder")), 0o700);
+        for name in ["claviger.db", "claviger.db-wal", "claviger.db-shm"] {
+            assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+        }
+        assert_eq!(keyring.warnings(), [] as [&str; 0]);
+        keyring.close().await;
+        assert_eq!(
+            fs::read_dir(&folder).expect("a folder").count(),
+            1,
+            "closed, it is one file"
+        );
+    });
+}
+
+#[test]
+fn wide_permissions_are_told_and_left_alone() {
+    on_sqlite(&async |world: &World| {
+        world.keyring().await.close().await;
+        fs::set_permissions(world.file(), fs::Permissions::from_mode(0o644)).expect("chmod");
+        let keyring = world.keyring().await;
+        let warning = keyring.warnings().first().expect("a warning");
+        assert!(
+            warning.contains("mode 0644") && warning.contains("chmod 600"),
+            "{warning}"
+        );
+        assert_eq!(mode(world.file()), 0o644);
+    });
+}
+
+#[test]
+fn a_new_file_is_told_from_one_that_was_there_and_an_empty_one_is_used() {
+    on_sqlite(&async |world: &World| {
+        fs::write(world.file(), "").expect("an empty file");
+        let opened = world.store().await;
+        assert!(opened.created);
+        opened.store.close().await;
+        let opened = world.store().await;
+        assert!(!opened.created && !opened.store.is_read_only());
+        assert_eq!(opened.store.place(), &Place::File(world.file().clone()));
+    });
+}
+
+#[test]
+fn every_connection_writes_ahead_and_overwrites_what_it_deletes() {
+    on_sqlite(&async |world: &World| {
+        let keyring = world.keyring().await;
+        make(&keyring, "key").await;
+        let mut stranger = world.stranger().await;
+        assert_eq!(stranger.text("PRAGMA journal_mode").await, "wal");
+        assert_eq!(
+            stranger
+                .number("SELECT application_id FROM pragma_application_id")
+                .await,
+            0x636c_7667
+        );
+        assert_eq!(
+            stranger
+                .number("SELECT user_version FROM pragma_user_version")
+                .await,
+            1
+        );
+    });
+}
+
+/// A restored backup is not in WAL mode: it is put there, and its keys are all there.
+#[test]
+fn a_copy_made_by_vacuum_is_opened_like_the_original() {
+    on_sqlite(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let key = make(&keyring, "key").await.key;
+        let copy = world.folder.path().join("copy.db");
+        world
+            .plant(&format!("VACUUM INTO '{}'", copy.display()))
+            .await;
+        let location = Location::File(copy.clone());
+        let restored = Keyring::open(&location, world.master_key(), world.machine.clone())
+            .await
+            .expect("opened");
+        assert_eq!(read(&restored, &key).await, read(&keyring, &key).await);
+        make(&restored, "other").await;
+        assert!(copy.with_extension("db-wal").exists());
+        assert_eq!(restored.verify().await.expect("it holds").events, 2);
+        let mut stranger = world.stranger().await;
+        let refused = stranger
+            .try_run("UPDATE audit_events SET actor = 'mallory'")
+            .await;
+        assert!(refused.is_err(), "the triggers came along");
+    });
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_not_touched() {
+    on_sqlite(&async |world: &World| {
+        let text = "# shopping list\n".repeat(400);
+        let place = Place::File(world.file().clone());
+        fs::write(world.file(), &text).expect("written");
+        let before = contents(world);
+        assert_eq!(world.refusal().await, StoreError::Damaged(place.clone()));
+        assert_eq!(contents(world), before);
+
+        // Another program's database, as a crash of that program leaves it: with a WAL, and once
+        // with a rollback journal. Opened for writing, SQLite would tidy both away.
+        fs::remove_file(world.file()).expect("removed");
+        for journal in ["WAL", "PERSIST"] {
+            foreign(world, journal).await;
+            let before = contents(world);
+            assert_eq!(before.len(), 2, "{journal}: {:?}", before.keys());
+            let error = world.refusal().await;
+            assert_eq!(error, StoreError::NotOurs(place.clone()));
+            assert!(
+                error.to_string().contains("--database sqlite:PATH"),
+                "{error}"
+            );
+            assert!(contents(world) == before, "{journal}: it was touched");
+            for file in before.keys() {
+                fs::remove_file(file).expect("removed");
+            }
+        }
+    });
+}
+
+/// A database of another program, copied while that program is in the middle of a change.
+async fn foreign(world: &World, journal: &str) {
+    let path = world.folder.path().join("original/other.db");
+    let _ = fs::remove_dir_all(path.parent().expect("a folder"));
+    fs::create_dir(path.parent().expect("a folder")).expect("a folder");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut other = Stranger::Sqlite(options.connect().await.expect("made"));
+    other
+        .run(&format!(
+            "PRAGMA journal_mode = {journal}; PRAGMA cache_size = 1; CREATE TABLE a (b)"
+        ))
+        .await;
+    other
+        .run(
+            "BEGIN; INSERT INTO a WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+             WHERE i < 50) SELECT hex(randomblob(2000)) FROM n",
+        )
+        .await;
+    let suffix = if journal == "WAL" { "-wal" } else { "-journal" };
+    fs::copy(&path, world.file()).expect("copied");
+    let beside = |path: &Path| format!("{}{suffix}", path.display());
+    fs::copy(beside(&path), beside(world.file())).expect("copied");
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_not_touched() {
+    on_sqlite(&async |world: &World| {
+        let keyring = world.keyring().await;
+        make(&keyring, "key").await;
+        keyring.close().await;
+        for newer in [
+            "PRAGMA user_version = 7",
+            "PRAGMA user_version = 1; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
+        ] {
+            world.plant(newer).await;
+            let before = contents(world);
+            match world.refusal().await {
+                StoreError::Newer {
+                    found: 7, known: 1, ..
+                } => {}
+                other => panic!("{newer}: {other}"),
+            }
+            assert!(contents(world) == before, "{newer}: it was touched");
+        }
+    });
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_not_touched() {
+    on_sqlite(&async |world: &World| {
+        let keyring = world.keyring().await;
+        make(&keyring, "key").await;
+        keyring.close().await;
+        let sound = fs::read(world.file()).expect("readable");
+        let place = Place::File(world.file().clone());
+
+        let mut no_header = sound.clone();
+        no_header[..100].fill(b'x');
+        let mut no_schema = sound.clone();
+        no_schema[100..4096].fill(0xff);
+        for damaged in [no_header, no_schema, sound[..6000].to_vec()] {
+            fs::write(world.file(), &damaged).expect("written");
+            assert_eq!(world.refusal().await, StoreError::Damaged(place.clone()));
+            assert_eq!(fs::read(world.file()).expect("readable"), damaged);
+        }
+
+        // The header is sound, the rest is not: whatever is read is an error or what it was.
+        for page in 1..sound.len() / 4096 {
+            let mut damaged = sound.clone();
+            damaged[page * 4096..(page + 1) * 4096].fill(0xa5);
+            fs::write(world.file(), &damaged).expect("written");
+            let Ok(keyring) =
+                Keyring::open(&world.location, world.master_key(), world.machine.clone()).await
+            else {
+                continue;
+            };
+            let health = keyring.health().await;
+            assert!(
+                health.is_err() || health.is_ok_and(|health| !health.complaints.is_empty()),
+                "page {page}"
+            );
+            keyring.close().await;
+        }
+    });
+}
+
+#[test]
+fn a_locked_file_is_busy_for_writers_and_open_for_readers() {
+    on_sqlite(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let key = make(&keyring, "key").await.key;
+        let mut stranger = world.stranger().await;
+        stranger.run("BEGIN IMMEDIATE").await;
+        let busy = StoreError::Busy(Place::File(world.file().clone()));
+        let (made, read_meanwhile, opened) = tokio::join!(
+            keyring.create(draft("other")),
+            keyring.key(&key.id),
+            world.keyring(),
+        );
+        assert_eq!(store_error(made), busy);
+        assert!(read_meanwhile.is_ok());
+        assert_eq!(opened.epoch().await.expect("an epoch"), 1);
+        stranger.run("ROLLBACK").await;
+        make(&keyring, "other").await;
+    });
+}
+
+#[test]
+fn a_path_is_a_path_whatever_is_in_it() {
+    on_sqlite(&async |world: &World| {
+        for name in [
+            "a b.db",
+            "50%3f.db",
+            "what?.db",
+            "#1.db",
+            "é.db",
+            "file:x.db",
+        ] {
+            let location = Location::File(world.folder.path().join(name));
+            for _ in 0..2 {
+                let keyring = Keyring::open(&location, world.master_key(), world.machine.clone())
+                    .await
+                    .expect(name);
+                make(&keyring, "key").await;
+                keyring.close().await;
+            }
+            assert!(world.folder.path().join(name).exists(), "{name}");
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_with_its_reason() {
+    on_sqlite(&async |world: &World| {
+        let folder = world.folder.path();
+        fs::create_dir(folder.join("folder.db")).expect("a folder");
+        fs::write(folder.join("file"), "x").expect("a file");
+        symlink(folder.join("nowhere"), folder.join("dangling.db")).expect("a link");
+        for name in ["folder.db", "file/below.db", "dangling.db", "nul\0.db"] {
+            let location = Location::File(folder.join(name));
+            let error = store_error(
+                Keyring::open(&location, world.master_key(), world.machine.clone()).await,
+            );
+            assert!(
+                matches!(error, StoreError::CannotOpen { .. }),
+                "{name}: {error:?}"
+            );
+        }
+        assert!(!folder.join("nowhere").exists());
+    });
+}

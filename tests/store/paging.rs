@@ -1,0 +1,328 @@
+//! Pages: every order, both ways, forwards, backwards and from the middle, against a list that
+//! is sorted in memory. Both databases are held to the same list, so they agree with each other.
+use std::{cmp::Ordering, collections::HashMap};
+
+use claviger::domain::key::Seen;
+use claviger::domain::listing::{Direction, Filter, PageRequest, Row, Sort, SortField};
+use claviger::{
+    domain::{
+        attention::Attention,
+        key::{Key, LastUse, RevokeReason},
+        moment::{DAY, Moment},
+        text::folded,
+    },
+    keyring::Keyring,
+};
+
+use crate::support::{NOW, World, draft, granting, limited, now, on_both};
+
+const FIELDS: [SortField; 7] = [
+    SortField::Created,
+    SortField::Name,
+    SortField::Access,
+    SortField::Attention,
+    SortField::LastUsed,
+    SortField::Expires,
+    SortField::Addresses,
+];
+
+/// Names that sort otherwise by bytes, by a language, and before they are folded.
+const NAMES: [&str; 14] = [
+    "alpha",
+    "Alpha",
+    "beta",
+    "Émile",
+    "emile",
+    "E\u{301}mile",
+    "zeta",
+    "_under",
+    "10",
+    "9",
+    "a b",
+    "ab",
+    "Ωmega",
+    "дом",
+];
+const ACCESS: [&[&str]; 4] = [
+    &[],
+    &["contacts=read"],
+    &["contacts=all", "documents=read"],
+    &["documents=create"],
+];
+const ADDRESSES: [&str; 3] = ["any", "10.0.0.0/24", "10.0.0.1, 10.0.0.2, 2001:db8::/32"];
+
+/// Makes keys of every kind, with many ties.
+async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
+    let mut uses = Vec::new();
+    let mut off = Vec::new();
+    for number in 0..72_usize {
+        let mut draft = limited(draft(NAMES[number % NAMES.len()]), ADDRESSES[number % 3]);
+        for grant in ACCESS[number % 4] {
+            draft = granting(draft, grant);
+        }
+        let day = i64::try_from(number % 5).expect("small") * DAY;
+        draft.expires_at = (number % 3 != 0).then(|| Moment::from_millis(NOW - DAY + 5 * day));
+        let id = keyring.create(draft).await.expect("made").key.id;
+        if number % 4 != 0 {
+            uses.push((
+                id.clone(),
+                LastUse {
+                    at: Moment::from_millis(NOW - 30 * day),
+                    from: None,
+                },
+            ));
+        }
+        if number % 11 == 0 {
+            off.push(id);
+        }
+    }
+    keyring.record_uses(&uses).await.expect("used");
+    world
+        .plant("UPDATE keys SET created_at = created_at - 8000000000 WHERE sequence % 8 = 1")
+        .await;
+    let mut seen = Vec::new();
+    for id in off {
+        seen.push(Seen::of(&keyring.key(&id).await.expect("a key")));
+    }
+    keyring.switch(&seen, true).await.expect("off");
+    // Holes in the order of creation.
+    let all = walk(keyring, &Filter::default(), Sort::NEWEST, 1000, true).await;
+    let holes: Vec<Seen> = all
+        .iter()
+        .step_by(9)
+        .map(|row| Seen::of(&row.key))
+        .collect();
+    keyring
+        .revoke(&holes, RevokeReason::Other)
+        .await
+        .expect("gone");
+    let left = walk(keyring, &Filter::default(), Sort::NEWEST, 1000, true).await;
+    assert!(left.len() > 60);
+    left.into_iter().map(|row| row.key).collect()
+}
+
+fn rank(key: &Key) -> u8 {
+    match Attention::of(key, now()) {
+        Some(Attention::Disabled) => 1,
+        Some(Attention::Expired) => 2,
+        Some(Attention::Expires(_)) => 3,
+        Some(Attention::Unused(_)) => 4,
+        None => 5,
+    }
+}
+
+fn compare(field: SortField, one: &Key, other: &Key) -> Ordering {
+    let name = |key: &Key| folded(key.name());
+    let access = |key: &Key| {
+        key.draft
+            .grants
+            .iter()
+            .map(|(area, _)| area.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let used = |key: &Key| key.last_use.map_or(0, |usage| usage.at.millis());
+    let end = |key: &Key| key.draft.expires_at.map_or(i64::MAX, Moment::millis);
+    let addresses = |key: &Key| key.draft.allow.entries().len();
+    let by_value = match field {
+        SortField::Created => Ordering::Equal,
+        SortField::Name => name(one).cmp(&name(other)),
+        SortField::Access => access(one).cmp(&access(other)),
+        SortField::Attention => rank(one).cmp(&rank(other)),
+        SortField::LastUsed => used(one).cmp(&used(other)),
+        SortField::Expires => end(one).cmp(&end(other)),
+        SortField::Addresses => addresses(one).cmp(&addresses(other)),
+    };
+    by_value.then(one.sequence.cmp(&other.sequence))
+}
+
+fn sorted(keys: &[Key], sort: Sort) -> Vec<Key> {
+    let mut keys = keys.to_vec();
+    keys.sort_by(|one, other| compare(sort.field, one, other));
+    if sort.descending {
+        keys.reverse();
+    }
+    keys
+}
+
+async fn page(
+    keyring: &Keyring,
+    filter: &Filter,
+    sort: Sort,
+    direction: Direction,
+    limit: u32,
+) -> Vec<Row> {
+    let request = PageRequest {
+        filter: filter.clone(),
+        sort,
+        direction,
+        limit,
+        now: now(),
+    };
+    keyring.page(&request).await.expect("a page").rows
+}
+
+/// All rows in the list's order, page by page.
+async fn walk(
+    keyring: &Keyring,
+    filter: &Filter,
+    sort: Sort,
+    limit: u32,
+    forwards: bool,
+) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let direction = match (forwards, rows.first(), rows.last()) {
+            (true, _, None) => Direction::First,
+            (true, _, Some(last)) => Direction::After(last.cursor.clone()),
+            (false, None, _) => Direction::Last,
+            (false, Some(first), _) => Direction::Before(first.cursor.clone()),
+        };
+        let mut more = page(keyring, filter, sort, direction, limit).await;
+        if more.is_empty() {
+            return rows;
+        }
+        assert!(more.len() <= limit as usize);
+        if forwards {
+            rows.extend(more);
+        } else {
+            more.extend(rows);
+            rows = more;
+        }
+    }
+}
+
+fn sorts() -> impl Iterator<Item = Sort> {
+    let both = |field| [false, true].map(|descending| Sort { field, descending });
+    FIELDS.into_iter().flat_map(both)
+}
+
+fn ids(keys: &[Key]) -> Vec<String> {
+    keys.iter()
+        .map(|key| format!("{} {}", key.sequence, key.name()))
+        .collect()
+}
+
+fn row_ids(rows: &[Row]) -> Vec<String> {
+    let keys: Vec<Key> = rows.iter().map(|row| row.key.clone()).collect();
+    ids(&keys)
+}
+
+#[test]
+fn every_order_visits_each_key_once_forwards_and_backwards() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let keys = fill(world, &keyring).await;
+        let all = Filter::default();
+        for sort in sorts() {
+            let expected = ids(&sorted(&keys, sort));
+            for limit in [1, 7, 50, 1000] {
+                for forwards in [true, false] {
+                    let rows = walk(&keyring, &all, sort, limit, forwards).await;
+                    assert_eq!(row_ids(&rows), expected, "{sort:?} {limit} {forwards}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_filtered_list_keeps_the_order() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let keys = fill(world, &keyring).await;
+        let filters = [
+            Filter {
+                search: "a".into(),
+                attention: false,
+            },
+            Filter {
+                search: String::new(),
+                attention: true,
+            },
+            Filter {
+                search: "e".into(),
+                attention: true,
+            },
+            Filter {
+                search: "absent".into(),
+                attention: false,
+            },
+        ];
+        for filter in filters {
+            let passes = |key: &&Key| {
+                let texts = [folded(key.name()), folded(key.id.as_str())];
+                texts.iter().any(|text| text.contains(&filter.search))
+                    && (!filter.attention || Attention::of(key, now()).is_some())
+            };
+            let kept: Vec<Key> = keys.iter().filter(passes).cloned().collect();
+            for sort in sorts() {
+                let expected = ids(&sorted(&kept, sort));
+                for forwards in [true, false] {
+                    let rows = walk(&keyring, &filter, sort, 7, forwards).await;
+                    assert_eq!(row_ids(&rows), expected, "{filter:?} {sort:?} {forwards}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn from_a_row_the_page_begins_with_it_or_with_what_follows_when_it_is_gone() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let keys = fill(world, &keyring).await;
+        let all = Filter::default();
+        let mut cursors = HashMap::new();
+        for sort in sorts() {
+            let expected = ids(&sorted(&keys, sort));
+            let rows = walk(&keyring, &all, sort, 1000, true).await;
+            for (at, row) in rows.iter().enumerate() {
+                let from = page(&keyring, &all, sort, Direction::From(row.cursor.clone()), 5).await;
+                let end = (at + 5).min(expected.len());
+                assert_eq!(row_ids(&from), expected[at..end], "{sort:?} {at}");
+            }
+            cursors.insert(format!("{sort:?}"), rows[10].clone());
+        }
+        // Each order's tenth row goes: every cursor still leads to what stood behind it.
+        let mut gone: Vec<Key> = cursors.values().map(|row| row.key.clone()).collect();
+        gone.sort_by_key(|key| key.sequence);
+        gone.dedup();
+        let seen: Vec<Seen> = gone.iter().map(Seen::of).collect();
+        keyring
+            .revoke(&seen, RevokeReason::Other)
+            .await
+            .expect("gone");
+        for sort in sorts() {
+            let before = sorted(&keys, sort);
+            let following: Vec<Key> = before[11..]
+                .iter()
+                .filter(|key| !gone.contains(key))
+                .take(5)
+                .cloned()
+                .collect();
+            let cursor = cursors[&format!("{sort:?}")].cursor.clone();
+            let from = page(&keyring, &all, sort, Direction::From(cursor.clone()), 5).await;
+            assert_eq!(row_ids(&from), ids(&following), "{sort:?}");
+            let after = page(&keyring, &all, sort, Direction::After(cursor), 5).await;
+            assert_eq!(after, from, "{sort:?}");
+        }
+    });
+}
+
+#[test]
+fn an_empty_list_has_empty_pages() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        for sort in sorts() {
+            for direction in [Direction::First, Direction::Last] {
+                assert_eq!(
+                    page(&keyring, &Filter::default(), sort, direction, 50).await,
+                    []
+                );
+            }
+        }
+        let count = keyring.count(&Filter::default()).await.expect("a count");
+        assert_eq!((count.matching, count.total), (0, 0));
+    });
+}

@@ -1,0 +1,331 @@
+//! A world for a test of the store: a database of its own on SQLite or on PostgreSQL, a master
+//! key's place, a machine whose clock stands still, and a way to plant by plain SQL what no
+//! claviger would write. The database goes when the test ends, however it ends.
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use claviger::domain::key::Seen;
+use claviger::{
+    domain::{
+        allowlist::AllowList,
+        key::{Draft, Key},
+        moment::Moment,
+    },
+    keyring::{Created, Keyring, KeyringError, Location, MasterKeyPlace, StoreError},
+    machine::Machine,
+    store::{Fresh, Opened, Store},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
+    sqlite::SqliteConnectOptions,
+};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+/// The moment at which the clock of every world stands: 2026-11-23 12:00 UTC.
+pub const NOW: i64 = 1_795_435_200_000;
+
+/// Everything that a test of the store needs.
+pub struct World {
+    /// Where its database is.
+    pub location: Location,
+    /// Its machine: the clock stands at [`NOW`].
+    pub machine: Machine,
+    /// A folder of its own.
+    pub folder: TempDir,
+}
+
+/// Tells the story on SQLite, then on a real PostgreSQL.
+pub fn on_both(story: &impl AsyncFn(&World)) {
+    on_sqlite(story);
+    on_postgres(story);
+}
+
+/// Tells the story on SQLite.
+pub fn on_sqlite(story: &impl AsyncFn(&World)) {
+    eprintln!("on SQLite:");
+    let folder = folder();
+    let location = Location::File(folder.path().join("claviger.db"));
+    runtime().block_on(story(&World::new(location, folder)));
+}
+
+/// Tells the story on PostgreSQL, in a database made for it and dropped afterwards. It sorts by
+/// the rules of a language, as most people's do, so that nothing rests on the order of bytes.
+pub fn on_postgres(story: &impl AsyncFn(&World)) {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    eprintln!("on PostgreSQL:");
+    let server = env::var("CLAVIGER_TEST_POSTGRES").expect(
+        "CLAVIGER_TEST_POSTGRES is not set: run tests/run, which starts a PostgreSQL for the tests",
+    );
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("store_{}_{number}", process::id());
+    let (before, _) = server
+        .rsplit_once('/')
+        .expect("a URL that names a database");
+    let location = Location::Server(SecretString::from(format!("{before}/{name}")));
+    let runtime = runtime();
+    let admin = |statement: String| {
+        runtime.block_on(async {
+            let mut admin = PgConnection::connect(&server)
+                .await
+                .expect("the test server");
+            let done = sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut admin)
+                .await;
+            done.expect("a database for the test");
+        });
+    };
+    admin(format!(
+        "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+    ));
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(story(&World::new(location, folder())));
+    }));
+    admin(format!("DROP DATABASE {name} WITH (FORCE)"));
+    if let Err(panic) = told {
+        resume_unwind(panic);
+    }
+}
+
+fn folder() -> TempDir {
+    // In memory where there is such a place: every commit waits for the disk.
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        TempDir::new_in(memory).expect("a folder")
+    } else {
+        TempDir::new().expect("a folder")
+    }
+}
+
+fn runtime() -> Runtime {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.expect("a runtime")
+}
+
+impl World {
+    fn new(location: Location, folder: TempDir) -> Self {
+        let machine = Machine::fixed(now(), "alice@gw1");
+        Self {
+            location,
+            machine,
+            folder,
+        }
+    }
+
+    /// The database's file.
+    pub fn file(&self) -> &PathBuf {
+        match &self.location {
+            Location::File(path) => path,
+            Location::Server(_) => panic!("a test of files runs on SQLite only"),
+        }
+    }
+
+    /// The place of the master key that all keyrings of this world share.
+    pub fn master_key(&self) -> MasterKeyPlace {
+        MasterKeyPlace::File(self.folder.path().join("config/master-key"))
+    }
+
+    /// Opens the keyring, once more if it is open already.
+    pub async fn keyring(&self) -> Keyring {
+        self.keyring_on(self.machine.clone()).await
+    }
+
+    /// Opens the keyring on another machine.
+    pub async fn keyring_on(&self, machine: Machine) -> Keyring {
+        let opened = Keyring::open(&self.location, self.master_key(), machine).await;
+        opened.expect("opened")
+    }
+
+    /// Tries to open the keyring, and fails to.
+    pub async fn refusal(&self) -> StoreError {
+        match Keyring::open(&self.location, self.master_key(), self.machine.clone()).await {
+            Err(KeyringError::Store(error)) => error,
+            other => panic!("it should have been refused: {other:?}"),
+        }
+    }
+
+    /// Opens the store below the keyring.
+    pub async fn store(&self) -> Opened {
+        let fresh = Fresh {
+            uuid: self.machine.draw_hex(16),
+            label: "test".to_owned(),
+            now: now(),
+        };
+        let opened = match &self.location {
+            Location::File(path) => Store::open_file(path, &fresh).await,
+            Location::Server(url) => Store::open_server(url.expose_secret(), &fresh).await,
+        };
+        opened.expect("opened")
+    }
+
+    /// Opens the database as somebody with plain SQL would.
+    pub async fn stranger(&self) -> Stranger {
+        match &self.location {
+            Location::File(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .foreign_keys(false);
+                let options = options.pragma("ignore_check_constraints", "ON");
+                Stranger::Sqlite(options.connect().await.expect("the file"))
+            }
+            Location::Server(url) => {
+                let connected = PgConnection::connect(url.expose_secret()).await;
+                Stranger::Postgres(connected.expect("the server"))
+            }
+        }
+    }
+
+    /// Changes the database by SQL, as somebody would who is not claviger.
+    pub async fn plant(&self, sql: &str) {
+        let mut stranger = self.stranger().await;
+        stranger.run(sql).await;
+        stranger.close().await;
+    }
+
+    /// Takes away what a database checks by itself, so that anything can be planted.
+    pub async fn lift_constraints(&self) {
+        if let Location::Server(_) = self.location {
+            self.plant(
+                "DO $$ DECLARE c record; BEGIN \
+                 FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint \
+                 WHERE contype IN ('c', 'f') AND connamespace = current_schema()::regnamespace \
+                 LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname); \
+                 END LOOP; END $$",
+            )
+            .await;
+        }
+    }
+
+    /// Takes away the triggers that keep the audit log append-only.
+    pub async fn lift_triggers(&self) {
+        self.plant(match self.location {
+            Location::File(_) => {
+                "DROP TRIGGER audit_events_keep; DROP TRIGGER audit_events_stay; \
+                 DROP TRIGGER audit_events_follow"
+            }
+            Location::Server(_) => "DROP TRIGGER audit_events_keep ON audit_events",
+        })
+        .await;
+    }
+
+    /// The one number that a query answers with.
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.stranger().await.number(sql).await
+    }
+}
+
+/// A connection of somebody who is not claviger.
+pub enum Stranger {
+    /// To a file.
+    Sqlite(SqliteConnection),
+    /// To a server.
+    Postgres(PgConnection),
+}
+
+impl Stranger {
+    /// Runs statements that work.
+    pub async fn run(&mut self, sql: &str) {
+        let done = self.try_run(sql).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs statements; answers what the database says.
+    pub async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(connection) => statement.execute(connection).await.map(drop),
+            Self::Postgres(connection) => statement.execute(connection).await.map(drop),
+        }
+    }
+
+    /// Goes, and leaves nothing behind.
+    async fn close(self) {
+        use sqlx::Connection as _;
+        match self {
+            Self::Sqlite(connection) => connection.close().await.expect("closed"),
+            Self::Postgres(connection) => connection.close().await.expect("closed"),
+        }
+    }
+
+    /// The one number that a query answers with.
+    pub async fn number(&mut self, sql: &str) -> i64 {
+        let query = AssertSqlSafe(sql.to_owned());
+        let answer = match self {
+            Self::Sqlite(connection) => sqlx::query_scalar(query).fetch_one(connection).await,
+            Self::Postgres(connection) => sqlx::query_scalar(query).fetch_one(connection).await,
+        };
+        answer.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The one text that a query answers with.
+    pub async fn text(&mut self, sql: &str) -> String {
+        let query = AssertSqlSafe(sql.to_owned());
+        let answer = match self {
+            Self::Sqlite(connection) => sqlx::query_scalar(query).fetch_one(connection).await,
+            Self::Postgres(connection) => sqlx::query_scalar(query).fetch_one(connection).await,
+        };
+        answer.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+}
+
+/// The moment at which every world's clock stands.
+pub fn now() -> Moment {
+    Moment::from_millis(NOW)
+}
+
+/// A draft with this name, from anywhere, without grants.
+pub fn draft(name: &str) -> Draft {
+    Draft {
+        name: name.parse().expect("a name"),
+        description: "".parse().expect("a description"),
+        allow: AllowList::Anywhere,
+        grants: claviger::domain::access::Grants::none(),
+        expires_at: None,
+    }
+}
+
+/// The draft, limited to these addresses.
+pub fn limited(mut draft: Draft, addresses: &str) -> Draft {
+    draft.allow = AllowList::parse(addresses).expect("a list").list;
+    draft
+}
+
+/// The draft with a grant: `contacts=read,create`.
+pub fn granting(mut draft: Draft, grant: &str) -> Draft {
+    let (area, actions) = claviger::domain::access::parse_grant(grant).expect("a grant");
+    draft.grants.set(area, actions);
+    draft
+}
+
+/// Makes a key that may read contacts.
+pub async fn make(keyring: &Keyring, name: &str) -> Created {
+    let draft = granting(draft(name), "contacts=read");
+    keyring.create(draft).await.expect("made")
+}
+
+/// The key as it stands now.
+pub async fn read(keyring: &Keyring, key: &Key) -> Key {
+    keyring.key(&key.id).await.expect("the key")
+}
+
+/// The key, seen as it stands now.
+pub async fn seen(keyring: &Keyring, key: &Key) -> Seen {
+    Seen::of(&read(keyring, key).await)
+}
+
+/// The store's error in a keyring's.
+pub fn store_error<T: std::fmt::Debug>(result: Result<T, KeyringError>) -> StoreError {
+    match result {
+        Err(KeyringError::Store(error)) => error,
+        other => panic!("an error of the store was expected: {other:?}"),
+    }
+}
