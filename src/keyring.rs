@@ -18,7 +18,7 @@ use crate::{
         audit::{Actor, Change, Details, Event, EventDraft},
         decision::{Credential, Decision, Request, Target, decide},
         key::{AgentName, Draft, Key, KeyName, LastUse, Revision, RevokeReason, Seen},
-        listing::{Count, Filter, PageRequest},
+        listing::{Count, Direction, Filter, PageRequest},
         moment::Moment,
         text::{self, TextError},
         token::{KeyId, Token},
@@ -266,6 +266,27 @@ impl Keyring {
     /// The store's.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, KeyringError> {
         Ok(self.store.page(request).await?)
+    }
+
+    /// How many keys there are beside a page that was just read. Where the page is all that the
+    /// filter lets through, nothing is searched a second time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn count_beside(
+        &self,
+        request: &PageRequest,
+        page: &Page,
+    ) -> Result<Count, KeyringError> {
+        if request.direction != Direction::First || page.more {
+            return self.count(&request.filter).await;
+        }
+        let Count { total, .. } = self.count(&Filter::default()).await?;
+        let matching = page.rows.len() + page.unreadable.len();
+        Ok(Count {
+            matching: i64::try_from(matching).unwrap_or(i64::MAX),
+            total,
+        })
     }
 
     /// How many keys the filter lets through, and how many there are.

@@ -20,26 +20,10 @@ use crate::domain::{
 /// A character that no key can hold.
 const NOTHING: char = '\u{FFFF}';
 
-/// The pattern for LIKE: empty for no search; `%`, `_` and `\` in the text stand for themselves.
-fn pattern(filter: &Filter) -> String {
-    if filter.search.is_empty() {
-        return String::new();
-    }
-    // SQLite takes no longer patterns than 50,000 bytes, and no key holds half as much text.
-    if filter.search.len() > 20_000 {
-        return NOTHING.to_string();
-    }
-    let mut pattern = String::from("%");
-    for c in text::folded(&filter.search).chars() {
-        match c {
-            '%' | '_' | '\\' => pattern.extend(['\\', c]),
-            // SQLite's LIKE would end here and PostgreSQL takes no such text; no key can hold it.
-            '\0' => pattern.push(NOTHING),
-            _ => pattern.push(c),
-        }
-    }
-    pattern.push('%');
-    pattern
+/// What is searched for, folded as the stored text is; empty for no search. A NUL ends a text in
+/// SQLite and is none in PostgreSQL: what holds one is found nowhere.
+fn needle(filter: &Filter) -> String {
+    text::folded(&filter.search).replace('\0', &NOTHING.to_string())
 }
 
 /// The moment to judge attention by, or -1 for no such filter.
@@ -61,7 +45,7 @@ macro_rules! attention_rank {
 
 macro_rules! filter_condition {
     () => {
-        "($1 = '' OR search_text LIKE $1 ESCAPE '\\') \
+        "($1 = '' OR replace(search_text, $1, '') <> search_text) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
               OR coalesce(last_used_at, created_at) <= $2 - $4)"
     };
@@ -196,7 +180,7 @@ impl Store {
         }
         let rows: Vec<PageRow> = with_pool!(self, pool => {
             let query = sqlx::query_as(statement(field, ascending))
-                .bind(pattern(&request.filter))
+                .bind(needle(&request.filter))
                 .bind(moment(&request.filter, request.now))
                 .bind(EXPIRING_DAYS * DAY)
                 .bind(UNUSED_DAYS * DAY);
@@ -250,7 +234,7 @@ impl Store {
         let (matching,): (i64,) = with_pool!(self, pool => sqlx::query_as(concat!(
             "SELECT count(*) FROM keys WHERE ", filter_condition!()
         ))
-        .bind(pattern(filter))
+        .bind(needle(filter))
         .bind(moment(filter, now))
         .bind(EXPIRING_DAYS * DAY)
         .bind(UNUSED_DAYS * DAY)

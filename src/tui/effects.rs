@@ -90,7 +90,7 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     let epoch = keyring.epoch().await?;
     let areas = keyring.areas().await?;
     let page = keyring.page(&load.request).await?;
-    let count = keyring.count(&load.request.filter).await?;
+    let count = keyring.count_beside(&load.request, &page).await?;
     let mut watched = Vec::with_capacity(load.watch.len());
     for id in load.watch {
         let key = match page.rows.iter().find(|row| row.key.id == id) {

@@ -1,0 +1,428 @@
+//! claviger in a terminal, beside `tig`, `mc` and `htop`, and `claviger check` beside `sqlite3`.
+//!
+//! `cargo bench --bench terminal`; wants Debian's packages tig, mc, htop, sqlite3 and git. All in
+//! one run, round robin, in a pseudo-terminal of 120×40. First visible: from the start to the first
+//! byte that is neither part of an escape sequence nor a space. First paint: until 120 ms pass
+//! without output; the time of its last byte. A move is one press of the down arrow, answered; the
+//! median of twenty. Memory is the highest resident set (`VmHWM`). Idle is what is written in five
+//! seconds without input. Terminal queries are answered as xterm does, so that nobody waits.
+//!
+//! Absolute figures drift between machines and with what else they do: read the ratios.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+use std::{
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use claviger::{
+    domain::{
+        access::{Actions, Grants},
+        allowlist::AllowList,
+        key::Draft,
+    },
+    keyring::{Keyring, Location, MasterKeyPlace},
+    machine::Machine,
+};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use secrecy::ExposeSecret as _;
+
+const ROUNDS: usize = 15;
+const MOVES: usize = 20;
+const QUIET: Duration = Duration::from_millis(120);
+const IDLE: Duration = Duration::from_secs(5);
+
+fn main() {
+    let missing: Vec<&str> = ["tig", "mc", "htop", "sqlite3", "git"]
+        .into_iter()
+        .filter(|program| !Path::new("/usr/bin").join(program).exists())
+        .collect();
+    if !missing.is_empty() {
+        println!("missing: apt-get install {}", missing.join(" "));
+        std::process::exit(1);
+    }
+    let folder = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a folder");
+    let folder = folder.path();
+    let token = seed(folder, "100.db", 100);
+    seed(folder, "10000.db", 10_000);
+    repository(&folder.join("repository"));
+    let claviger = env!("CARGO_BIN_EXE_claviger");
+    let database = |name: &str| format!("sqlite:{}", folder.join(name).display());
+    let programs = [
+        (
+            "claviger, 100 keys",
+            vec![claviger.to_owned(), "--database".into(), database("100.db")],
+        ),
+        (
+            "claviger, 10,000 keys",
+            vec![
+                claviger.to_owned(),
+                "--database".into(),
+                database("10000.db"),
+            ],
+        ),
+        ("tig", vec!["/usr/bin/tig".to_owned()]),
+        ("mc", vec!["/usr/bin/mc".to_owned(), "-u".into()]),
+        ("htop", vec!["/usr/bin/htop".to_owned()]),
+    ];
+    let mut results: Vec<Vec<Run>> = programs.iter().map(|_| Vec::new()).collect();
+    for round in 0..ROUNDS {
+        for (at, (_, line)) in programs.iter().enumerate() {
+            results[at].push(run(line, folder, round == 0));
+        }
+    }
+    println!(
+        "| program | first visible ms | first paint ms | first paint bytes | bytes per move | peak MB | idle bytes in 5 s |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let paint = |runs: &[Run]| median(runs.iter().map(|run| run.paint));
+    for ((name, _), runs) in programs.iter().zip(&results) {
+        println!(
+            "| {name} | {:.1} | {:.1} | {:.0} | {:.0} | {:.1} | {:.0} |",
+            median(runs.iter().map(|run| run.visible)),
+            paint(runs),
+            median(runs.iter().map(|run| run.paint_bytes)),
+            median(runs.iter().map(|run| run.move_bytes)),
+            median(runs.iter().map(|run| run.memory)),
+            runs[0].idle,
+        );
+    }
+    let visible = |at: usize| median(results[at].iter().map(|run: &Run| run.visible));
+    println!(
+        "\nFirst visible at 10,000 keys: {:.2} of tig's. First paint at 10,000 keys: {:.2} of that at 100.",
+        visible(1) / visible(2),
+        paint(&results[1]) / paint(&results[0])
+    );
+    check(claviger, folder, &token);
+}
+
+/// What one run of a program in the terminal gave.
+struct Run {
+    visible: f64,
+    paint: f64,
+    paint_bytes: f64,
+    move_bytes: f64,
+    memory: f64,
+    idle: f64,
+}
+
+struct Screen {
+    child: Box<dyn Child + Send + Sync>,
+    input: Box<dyn std::io::Write + Send>,
+    output: Receiver<(Instant, Vec<u8>)>,
+    /// Held so that the terminal stays.
+    _master: Box<dyn MasterPty + Send>,
+}
+
+impl Screen {
+    fn start(line: &[String], folder: &Path) -> Self {
+        let size = PtySize {
+            rows: 40,
+            cols: 120,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let mut command = CommandBuilder::new(&line[0]);
+        command.args(&line[1..]);
+        command.cwd(folder.join("repository"));
+        command.env_clear();
+        let home = folder.display().to_string();
+        for (name, value) in [
+            ("HOME", home.as_str()),
+            ("PATH", "/usr/bin:/bin"),
+            ("TERM", "xterm-256color"),
+            ("LANG", "C.UTF-8"),
+        ] {
+            command.env(name, value);
+        }
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 65_536];
+            while let Ok(count) = reader.read(&mut buffer) {
+                if count == 0
+                    || sender
+                        .send((Instant::now(), buffer[..count].to_vec()))
+                        .is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let input = pair.master.take_writer().expect("a writer");
+        let child = pair.slave.spawn_command(command).expect("started");
+        Self {
+            child,
+            input,
+            output,
+            _master: pair.master,
+        }
+    }
+
+    /// Everything until the terminal is quiet, with the moment of each piece.
+    fn until_quiet(&mut self, quiet: Duration) -> Vec<(Instant, Vec<u8>)> {
+        let mut pieces = Vec::new();
+        while let Ok(piece) = self.output.recv_timeout(quiet) {
+            for (question, answer) in [
+                ("\x1b[6n", "\x1b[1;1R"),
+                ("\x1b[c", "\x1b[?62;22c"),
+                ("\x1b[0c", "\x1b[?62;22c"),
+            ] {
+                if piece
+                    .1
+                    .windows(question.len())
+                    .any(|part| part == question.as_bytes())
+                {
+                    self.input.write_all(answer.as_bytes()).expect("answered");
+                }
+            }
+            pieces.push(piece);
+        }
+        pieces
+    }
+}
+
+fn run(line: &[String], folder: &Path, idle: bool) -> Run {
+    let begin = Instant::now();
+    let mut screen = Screen::start(line, folder);
+    // The first wait covers a slow start; what ends the paint is the quiet after it.
+    let mut first = Vec::new();
+    while !first
+        .iter()
+        .any(|(_, bytes): &(Instant, Vec<u8>)| visible(bytes))
+    {
+        first.extend(screen.until_quiet(QUIET));
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{line:?} shows nothing"
+        );
+    }
+    let since = |moment: Instant| (moment - begin).as_secs_f64() * 1000.0;
+    let seen = first
+        .iter()
+        .find(|(_, bytes)| visible(bytes))
+        .expect("seen")
+        .0;
+    let painted = first.last().expect("painted").0;
+    let bytes =
+        |pieces: &[(Instant, Vec<u8>)]| pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let idle = if idle {
+        count(bytes(&screen.until_quiet_for(IDLE)))
+    } else {
+        0.0
+    };
+    let mut moves = Vec::new();
+    for _ in 0..MOVES {
+        screen.input.write_all(b"\x1b[B").expect("pressed");
+        screen.input.flush().expect("pressed");
+        moves.push(count(bytes(&screen.until_quiet(Duration::from_millis(60)))));
+    }
+    let memory = peak(screen.child.process_id().expect("an id"));
+    let _ = screen.child.kill();
+    let _ = screen.child.wait();
+    Run {
+        visible: since(seen),
+        paint: since(painted),
+        paint_bytes: count(bytes(&first)),
+        move_bytes: median(moves.into_iter()),
+        memory,
+        idle,
+    }
+}
+
+impl Screen {
+    /// Everything within a span of time.
+    fn until_quiet_for(&mut self, span: Duration) -> Vec<(Instant, Vec<u8>)> {
+        let end = Instant::now() + span;
+        let mut pieces = Vec::new();
+        while let Ok(piece) = self
+            .output
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            pieces.push(piece);
+        }
+        pieces
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of bytes are small")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+/// Whether something that can be seen is among the bytes.
+fn visible(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            0x1b if bytes.get(at + 1) == Some(&b'[') => {
+                at += 2;
+                while at < bytes.len() && !(0x40..=0x7e).contains(&bytes[at]) {
+                    at += 1;
+                }
+            }
+            0x1b if matches!(bytes.get(at + 1), Some(b']' | b'P')) => {
+                while at < bytes.len()
+                    && bytes[at] != 7
+                    && bytes[at..].first_chunk() != Some(b"\x1b\\")
+                {
+                    at += 1;
+                }
+                at += 1;
+            }
+            0x1b => {
+                at += if matches!(bytes.get(at + 1), Some(b'(' | b')')) {
+                    2
+                } else {
+                    1
+                }
+            }
+            byte if byte > b' ' => return true,
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The highest resident set of a process, in megabytes.
+fn peak(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap_or("VmHWM: 0 kB");
+    let kilobytes: f64 = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0.0);
+    kilobytes / 1024.0
+}
+
+fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+/// `claviger check` as a process beside `sqlite3 FILE 'select 1'`, interleaved.
+fn check(claviger: &str, folder: &Path, token: &str) {
+    let database = folder.join("100.db");
+    let url = format!("sqlite:{}", database.display());
+    let once = |program: &str, arguments: &[&str], input: &str| {
+        let begin = Instant::now();
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("HOME", folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("started");
+        child
+            .stdin
+            .take()
+            .expect("an input")
+            .write_all(input.as_bytes())
+            .expect("written");
+        child.wait().expect("ended");
+        begin.elapsed().as_secs_f64() * 1000.0
+    };
+    let decide = |action| {
+        [
+            "check",
+            "--database",
+            &url,
+            "--area",
+            "contacts",
+            "--action",
+            action,
+        ]
+    };
+    let (mut sqlite, mut allowed, mut denied) = (Vec::new(), Vec::new(), Vec::new());
+    let file = database.to_str().expect("a path");
+    for _ in 0..200 {
+        sqlite.push(once("/usr/bin/sqlite3", &[file, "select 1"], ""));
+        allowed.push(once(claviger, &decide("read"), token));
+        denied.push(once(claviger, &decide("delete"), token));
+    }
+    let unit = median(sqlite.iter().copied());
+    println!("\n| process | median ms | of sqlite3 |\n|---|---|---|");
+    for (name, times) in [
+        ("sqlite3 FILE 'select 1'", sqlite),
+        ("claviger check, denied", denied),
+        ("claviger check, allowed and recorded", allowed),
+    ] {
+        let middle = median(times.into_iter());
+        println!("| {name} | {middle:.2} | {:.2} |", middle / unit);
+    }
+}
+
+/// Makes so many keys; answers the token of the last one.
+fn seed(folder: &Path, name: &str, keys: usize) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let master_key = MasterKeyPlace::File(folder.join(".config/claviger/master-key"));
+        let location = Location::File(folder.join(name));
+        let keyring = Keyring::open(&location, master_key, Machine::real())
+            .await
+            .expect("opened");
+        let mut token = String::new();
+        for number in 0..keys {
+            let mut grants = Grants::none();
+            grants.set("contacts".parse().expect("a slug"), Actions::READ);
+            let draft = Draft {
+                name: format!("Partner {number:05}").parse().expect("a name"),
+                description: format!("Weekly export of region {}", number % 17)
+                    .parse()
+                    .expect("a text"),
+                allow: AllowList::Anywhere,
+                grants,
+                expires_at: None,
+            };
+            let created = keyring.create(draft).await.expect("created");
+            created
+                .token
+                .expose()
+                .expose_secret()
+                .clone_into(&mut token);
+        }
+        keyring.close().await;
+        token
+    })
+}
+
+/// A repository with some hundred commits, for tig.
+fn repository(folder: &PathBuf) {
+    std::fs::create_dir(folder).expect("a folder");
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(arguments)
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        git.env("HOME", folder).env("GIT_CONFIG_NOSYSTEM", "1");
+        assert!(git.status().expect("git").success(), "git {arguments:?}");
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["config", "user.name", "bench"]);
+    git(&["config", "user.email", "bench@localhost"]);
+    for number in 0..300 {
+        git(&[
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-m",
+            &format!("Change number {number}"),
+        ]);
+    }
+}
