@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     CreateArguments, EditArguments, Failure, ListArguments,
-    output::{self, Output, access_words, brief, fitted, key_json},
+    output::{self, Output, brief, key_json},
     refused,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         listing::{Direction, Filter, PageRequest, Sort, SortField},
         moment::{Moment, parse_expiry},
         review,
-        text::visible,
+        text::{fitted, visible},
     },
     keyring::Keyring,
 };
@@ -165,7 +165,7 @@ impl<'a> ListPrinter<'a> {
                 .buffered(format!("{separator}{}", key_json(key)).as_bytes());
         }
         let name = visible(key.name());
-        let access = access_words(key, &self.areas);
+        let access = review::access_words(&key.draft, &self.areas, visible);
         let created = key.created_at.date();
         let attention = Attention::of(key, self.now).map_or_else(String::new, |a| a.to_string());
         let line = if let Some(width) = self.name_width {

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use super::Failure;
 use crate::domain::{
-    access::Area,
     audit,
     key::Key,
     moment::Moment,
@@ -92,46 +91,6 @@ pub(super) fn key_json(key: &Key) -> Value {
     );
     fields.insert("disabled".into(), json!(key.disabled_at.is_some()));
     Value::Object(fields)
-}
-
-/// The badges of the areas that a key reaches, or `No access`; `Any IP` comes with them.
-pub(super) fn access_words(key: &Key, areas: &[Area]) -> String {
-    let mut words: Vec<String> = areas
-        .iter()
-        .filter(|area| !key.draft.grants.of(&area.slug).is_empty())
-        .map(|area| visible(&area.badge))
-        .collect();
-    if words.is_empty() {
-        words.push("No access".to_owned());
-    }
-    if key.draft.allow == crate::domain::allowlist::AllowList::Anywhere {
-        words.push("Any IP".to_owned());
-    }
-    words.join(" ")
-}
-
-/// The text cut to a width in cells, with an ellipsis where something was cut, and padded to it.
-pub(super) fn fitted(text: &str, width: usize) -> String {
-    use unicode_segmentation::UnicodeSegmentation as _;
-    use unicode_width::UnicodeWidthStr as _;
-    let mut kept = String::new();
-    let mut used = 0;
-    if text.width() <= width {
-        kept.push_str(text);
-        used = text.width();
-    } else {
-        for cluster in text.graphemes(true) {
-            if used + cluster.width() >= width {
-                break;
-            }
-            used += cluster.width();
-            kept.push_str(cluster);
-        }
-        kept.push('…');
-        used += 1;
-    }
-    kept.push_str(&" ".repeat(width.saturating_sub(used)));
-    kept
 }
 
 /// "1 key", "2 keys".

@@ -97,6 +97,23 @@ pub fn join(words: &[String]) -> String {
     }
 }
 
+/// The badges of the areas that a key reaches, or `No access`; `Any IP` comes with them, for
+/// silence looks like safety. `shown` makes a badge fit to be displayed.
+#[must_use]
+pub fn access_words(draft: &Draft, areas: &[Area], shown: impl Fn(&str) -> String) -> String {
+    let reached = areas
+        .iter()
+        .filter(|area| !draft.grants.of(&area.slug).is_empty());
+    let mut words: Vec<String> = reached.map(|area| shown(&area.badge)).collect();
+    if words.is_empty() {
+        words.push("No access".to_owned());
+    }
+    if draft.allow == AllowList::Anywhere {
+        words.push("Any IP".to_owned());
+    }
+    words.join(" ")
+}
+
 /// What an edit changes, each as a sentence, what widens first.
 #[must_use]
 pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {

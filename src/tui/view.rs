@@ -173,29 +173,17 @@ fn only_ascii(buffer: &mut Buffer) {
     }
 }
 
-/// The badge row of a key: its areas, or `No access`, and `Any IP` with them.
+/// The badge row of a key; initials where there is no room for more.
 fn access_words(model: &Model, key: &crate::domain::key::Key, initials: bool) -> String {
     let word = |badge: &str| {
         let badge = model.theme.shown(badge);
         if initials {
-            badge.chars().next().map(String::from).unwrap_or_default()
+            badge.chars().take(1).collect()
         } else {
             badge
         }
     };
-    let mut words: Vec<String> = model
-        .areas
-        .iter()
-        .filter(|area| !key.draft.grants.of(&area.slug).is_empty())
-        .map(|area| word(&area.badge))
-        .collect();
-    if words.is_empty() {
-        words.push("No access".to_owned());
-    }
-    if key.draft.allow == crate::domain::allowlist::AllowList::Anywhere {
-        words.push("Any IP".to_owned());
-    }
-    words.join(" ")
+    crate::domain::review::access_words(&key.draft, &model.areas, word)
 }
 
 /// The style of the word that tells what deserves a look.
