@@ -9,12 +9,14 @@ mod check;
 mod copy;
 mod doctor;
 mod keys;
+mod list;
+mod manual;
 mod output;
 mod revoke;
 
-use std::{io, net::IpAddr, process::ExitCode};
+use std::{io, net::IpAddr, path::Path, process::ExitCode};
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use output::Output;
 
 use crate::{
@@ -291,9 +293,46 @@ impl Failure {
     }
 }
 
+/// Reads the command line.
+///
+/// # Errors
+/// The exit status, after what there is to say: help and version on standard output, what is
+/// wrong with the usage on standard error. That is made from what was typed, so it goes the way
+/// of all sentences: nothing in it acts on a terminal, and no token is repeated.
+pub fn parse() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            // Nobody may be there to read it.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        let said = error.render().to_string();
+        let said = said.strip_prefix("error: ").unwrap_or(&said);
+        let lines: Vec<String> = said.trim_end().split('\n').map(visible).collect();
+        output::complain(&lines.join("\n"));
+        ExitCode::from(2)
+    })
+}
+
 /// A value that a domain type refused.
 fn refused(error: impl std::fmt::Display) -> Failure {
     Failure::Refused(error.to_string())
+}
+
+/// What a command whose answer is no ends with, whether anybody read that answer or not.
+fn answered_no(printed: Result<(), Failure>) -> Failure {
+    match printed {
+        Err(failure) if !failure.is_broken_pipe() => failure,
+        _ => Failure::Silent,
+    }
+}
+
+/// The database's file, if there is none yet: what only looks does not make one.
+fn missing_file(config: &Config) -> Option<&Path> {
+    match &config.location {
+        config::Location::File(path) if matches!(path.try_exists(), Ok(false)) => Some(path),
+        _ => None,
+    }
 }
 
 /// Opens the keyring that the configuration names.
@@ -321,15 +360,9 @@ pub async fn run(command: Command, database: Option<&str>, json: bool) -> Result
     let mut output = Output::new(json);
     match command {
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "claviger", &mut script);
-            return output.bytes(&script);
+            return output.bytes(&manual::completions(shell));
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            return output.bytes(&page);
-        }
+        Command::Man => return output.bytes(&manual::page()?),
         Command::Check(arguments) => {
             return check::run(&arguments, database, &mut output).await;
         }
@@ -355,7 +388,7 @@ async fn on_keyring(
 ) -> Result<(), Failure> {
     match command {
         Command::Create(arguments) => keys::create(keyring, &arguments, output).await,
-        Command::List(arguments) => keys::list(keyring, &arguments, output).await,
+        Command::List(arguments) => list::run(keyring, &arguments, output).await,
         Command::Show(KeyArgument { key }) => keys::show(keyring, &key, output).await,
         Command::Copy(KeyArgument { key }) => copy::run(keyring, &key, config, output).await,
         Command::Reveal(KeyArgument { key }) => keys::reveal(keyring, &key, output).await,

@@ -2,16 +2,18 @@
 //! an exit status. It must not decide anything else.
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use claviger::{
-    cli::{self, Arguments, Failure},
+    cli::{self, Failure},
     config::{self, Config},
     machine, tui,
 };
 
 fn main() -> ExitCode {
     machine::harden();
-    let arguments = Arguments::parse();
+    let arguments = match cli::parse() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

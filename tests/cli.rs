@@ -5,8 +5,14 @@ mod bad_days;
 mod bad_input;
 #[path = "support/command.rs"]
 mod command;
+#[path = "cli/crowd.rs"]
+mod crowd;
 #[path = "cli/deciding.rs"]
 mod deciding;
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/ends.rs"]
+mod ends;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/looking_after.rs"]

@@ -4,6 +4,8 @@ mod clipboard;
 #[path = "support/command.rs"]
 #[expect(dead_code, reason = "the command line's suite uses the rest of it")]
 mod command;
+#[path = "pty/commands.rs"]
+mod commands;
 #[path = "pty/drawing.rs"]
 mod drawing;
 #[path = "pty/leaving.rs"]

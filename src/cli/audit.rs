@@ -2,12 +2,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Failure,
+    Failure, answered_no,
     output::{Output, brief, counted},
 };
 use crate::{
     domain::{audit::Event, text::visible},
-    keyring::Keyring,
+    keyring::{Keyring, KeyringError},
 };
 
 /// How many events are read at a time.
@@ -76,7 +76,14 @@ fn text_line(event: &Event) -> String {
 }
 
 pub(super) async fn verify(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
-    let verified = keyring.verify().await?;
+    let verified = match keyring.verify().await {
+        // For a script that is an answer too.
+        Err(KeyringError::BrokenChain { sequence, why }) if output.json => {
+            let answer = json!({ "holds": false, "sequence": sequence, "why": why });
+            return Err(answered_no(output.json(&answer)));
+        }
+        other => other?,
+    };
     if output.json {
         return output
             .json(&json!({ "holds": true, "events": verified.events, "head": verified.head }));

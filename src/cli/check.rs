@@ -4,7 +4,7 @@
 //! before its use is recorded; a database that is busy or read-only costs the record, not the
 //! decision.
 use std::{
-    io::{self, Read as _},
+    io::{self, BufRead as _, IsTerminal as _, Read as _},
     time::Duration,
 };
 
@@ -12,12 +12,16 @@ use secrecy::SecretString;
 use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{CheckArguments, Failure, open_keyring, output::Output};
+use super::{
+    CheckArguments, Failure, answered_no, missing_file, open_keyring,
+    output::{self, Output},
+};
 use crate::{
     config::{self, Config},
     domain::{
         decision::{Decision, Target},
         key::LastUse,
+        text::visible,
         token::TOKEN_LENGTH,
     },
     keyring::{Keyring, KeyringError, Presented},
@@ -35,21 +39,28 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let (keyring, decision, at) = match decide(arguments, database).await {
         Ok(decided) => decided,
-        // Whatever went wrong, nothing was decided: that is status 2, and never an allow.
-        Err(failure) => return Err(Failure::Refused(failure.to_string())),
+        Err(failure) => return Err(undecided(&failure)),
     };
-    print(&decision, output)?;
-    match decision {
-        Decision::Allow { key_id } => {
-            let usage = LastUse {
-                at,
-                from: arguments.ip.map(|ip| ip.to_canonical()),
-            };
-            let _ = tokio::time::timeout(PATIENCE, keyring.record_uses(&[(key_id, usage)])).await;
-            Ok(())
-        }
-        Decision::Deny { .. } => Err(Failure::Silent),
+    let printed = print(&decision, output);
+    let key_id = match decision {
+        Decision::Deny { .. } => return Err(answered_no(printed)),
+        Decision::Allow { key_id } => key_id,
+    };
+    match printed {
+        Err(failure) if !failure.is_broken_pipe() => return Err(undecided(&failure)),
+        _ => {}
     }
+    let usage = LastUse {
+        at,
+        from: arguments.ip.map(|ip| ip.to_canonical()),
+    };
+    let _ = tokio::time::timeout(PATIENCE, keyring.record_uses(&[(key_id, usage)])).await;
+    Ok(())
+}
+
+/// Whatever went wrong, nothing was decided: that is status 2, and never an allow.
+fn undecided(failure: &Failure) -> Failure {
+    Failure::Refused(failure.to_string())
 }
 
 async fn decide(
@@ -60,6 +71,12 @@ async fn decide(
     let action = arguments.action.parse().map_err(KeyringError::Access)?;
     let token = read_token()?;
     let config = Config::gather(database, &config::process_variable)?;
+    if let Some(path) = missing_file(&config) {
+        return Err(Failure::Failed(format!(
+            "there is no database {}: make a key first, or name another with --database",
+            visible(&path.to_string_lossy())
+        )));
+    }
     let keyring = open_keyring(&config).await?;
     let presented = Presented {
         token: &token,
@@ -74,7 +91,14 @@ async fn decide(
 /// is not.
 fn read_token() -> Result<SecretString, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LONGEST).unwrap_or(512)));
-    io::stdin().lock().take(LONGEST).read_to_end(&mut bytes)?;
+    let mut input = io::stdin().lock().take(LONGEST);
+    let read = if io::stdin().is_terminal() {
+        output::tell("The token, then Enter:");
+        input.read_until(b'\n', &mut bytes)
+    } else {
+        input.read_to_end(&mut bytes)
+    };
+    read.map_err(|error| Failure::Failed(format!("standard input cannot be read: {error}")))?;
     let mut text = match std::str::from_utf8(&bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => return Ok(SecretString::from("not UTF-8")),

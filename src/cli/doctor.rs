@@ -3,7 +3,7 @@ use std::{io::IsTerminal as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::json;
 
-use super::{Failure, open_keyring, output::Output};
+use super::{Failure, answered_no, missing_file, open_keyring, output::Output};
 use crate::{
     clipboard::{Clipboard, Environment},
     config::{self, Config, MasterKeyPath},
@@ -41,7 +41,28 @@ impl Finding {
 
 pub(super) async fn run(database: Option<&str>, output: &mut Output) -> Result<(), Failure> {
     let config = Config::gather(database, &config::process_variable)?;
-    let mut findings = match open_keyring(&config).await {
+    let mut findings = of_database(&config).await;
+    findings.extend(of_folders(&config));
+    findings.push(of_clipboard(&config));
+    findings.push(of_terminal());
+    findings.push(of_process());
+    let printed = print(&findings, output);
+    if findings.iter().any(|finding| finding.advice.is_some()) {
+        Err(answered_no(printed))
+    } else {
+        printed
+    }
+}
+
+async fn of_database(config: &Config) -> Vec<Finding> {
+    if let Some(path) = missing_file(config) {
+        let path = visible(&path.to_string_lossy());
+        return vec![Finding::well(
+            "database",
+            format!("there is none yet: the first command makes it, in {path}"),
+        )];
+    }
+    match open_keyring(config).await {
         Ok(keyring) => {
             let findings = of_keyring(&keyring).await;
             keyring.close().await;
@@ -50,18 +71,8 @@ pub(super) async fn run(database: Option<&str>, output: &mut Output) -> Result<(
         Err(failure) => vec![Finding::bad(
             "database",
             failure.to_string(),
-            "see the sentence before",
+            "mend that, then run `claviger doctor` again: until then nothing more can be said of it",
         )],
-    };
-    findings.extend(of_folders(&config));
-    findings.push(of_clipboard(&config));
-    findings.push(of_terminal());
-    findings.push(of_process());
-    print(&findings, output)?;
-    if findings.iter().any(|finding| finding.advice.is_some()) {
-        Err(Failure::Silent)
-    } else {
-        Ok(())
     }
 }
 
@@ -126,7 +137,7 @@ async fn of_keyring(keyring: &Keyring) -> Vec<Finding> {
         Some(error) => Finding::bad(
             "keys",
             error.to_string(),
-            "that key is refused; restore it from a backup, or revoke it",
+            "it is refused everywhere until it is restored from a backup",
         ),
     });
     let place = keyring.master_key_place().shown();

@@ -1,9 +1,9 @@
-//! The commands about keys: create, list, show, copy, reveal, edit, disable, enable.
+//! The commands about one key: create, show, reveal, edit, disable, enable.
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{
-    CreateArguments, EditArguments, Failure, ListArguments,
+    CreateArguments, EditArguments, Failure,
     output::{self, Output, brief, key_json},
     refused,
 };
@@ -14,16 +14,12 @@ use crate::{
         attention::Attention,
         audit::Change,
         key::{Draft, Key, Seen},
-        listing::{Direction, Filter, PageRequest, Sort, SortField},
         moment::{Moment, parse_expiry},
         review,
-        text::{fitted, visible},
+        text::visible,
     },
-    keyring::Keyring,
+    keyring::{Created, Keyring},
 };
-
-/// How many keys are read at a time.
-const BATCH: u32 = 500;
 
 pub(super) async fn create(
     keyring: &Keyring,
@@ -53,16 +49,13 @@ pub(super) async fn create(
     };
     let sentence = review::sentence(&draft, &areas);
     let created = keyring.create(draft).await?;
-    let token = created.token.expose().expose_secret();
-    if output.json {
-        let mut fields = key_json(&created.key);
-        if let Some(fields) = fields.as_object_mut() {
-            // id and name, then the token, then the rest.
-            fields.shift_insert(2, "token".into(), json!(token));
-        }
-        output.json(&fields)?;
-    } else {
-        output.line(token)?;
+    hand_over(&created, output).map_err(|failure| {
+        let id = &created.key.id;
+        Failure::Failed(format!(
+            "the key {id} is made, but its token did not get out ({failure}): `claviger reveal {id}` prints it"
+        ))
+    })?;
+    if !output.json {
         output::tell("API key created successfully.");
         output::tell(&sentence);
     }
@@ -75,146 +68,18 @@ pub(super) async fn create(
     Ok(())
 }
 
-pub(super) async fn list(
-    keyring: &Keyring,
-    arguments: &ListArguments,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let areas = keyring.areas().await?;
-    let field = arguments.sort.field();
-    let newest_first = matches!(field, SortField::Created | SortField::LastUsed);
-    let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let mut request = PageRequest {
-        filter: Filter {
-            search: arguments.search.clone().unwrap_or_default(),
-            attention: arguments.attention,
-        },
-        sort: Sort {
-            field,
-            descending: newest_first != arguments.reverse,
-        },
-        direction: Direction::First,
-        limit: BATCH,
-        now: keyring.now(),
-    };
-    let mut unreadable = Vec::new();
-    let mut printer = ListPrinter::new(output, areas, request.now)?;
-    while left > 0 {
-        request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
-        let page = keyring.page(&request).await?;
-        left -= page.rows.len() as u64;
-        for row in &page.rows {
-            printer.key(&row.key)?;
-        }
-        unreadable.extend(page.unreadable);
-        match page.rows.into_iter().next_back() {
-            Some(last) if page.more => request.direction = Direction::After(last.cursor),
-            _ => break,
-        }
+/// The new token, alone or with its key.
+fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
+    let token = created.token.expose().expose_secret();
+    if !output.json {
+        return output.line(token);
     }
-    printer.end()?;
-    // They are missing above, and a script should not take the list for whole.
-    unreadable.dedup();
-    for error in &unreadable {
-        output::complain(&error.to_string());
+    let mut fields = key_json(&created.key);
+    if let Some(fields) = fields.as_object_mut() {
+        // id and name, then the token, then the rest.
+        fields.shift_insert(2, "token".into(), json!(token));
     }
-    if unreadable.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Silent)
-    }
-}
-
-/// Prints keys one by one, so that a list of any length needs no room: as one JSON array, as
-/// aligned columns at a terminal, or as tab-separated lines for another program.
-struct ListPrinter<'a> {
-    output: &'a mut Output,
-    areas: Vec<Area>,
-    now: Moment,
-    printed: u64,
-    name_width: Option<usize>,
-}
-
-impl<'a> ListPrinter<'a> {
-    fn new(output: &'a mut Output, areas: Vec<Area>, now: Moment) -> Result<Self, Failure> {
-        let width = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
-        let name_width = (Output::is_terminal() && !output.json).then(|| {
-            width
-                .saturating_sub(12 + 2 + 2 + 27 + 2 + 10 + 2 + 12)
-                .clamp(12, 40)
-        });
-        if output.json {
-            output.buffered(b"[")?;
-        }
-        Ok(Self {
-            output,
-            areas,
-            now,
-            printed: 0,
-            name_width,
-        })
-    }
-
-    fn key(&mut self, key: &Key) -> Result<(), Failure> {
-        let first = self.printed == 0;
-        self.printed += 1;
-        if self.output.json {
-            let separator = if first { "" } else { "," };
-            return self
-                .output
-                .buffered(format!("{separator}{}", key_json(key)).as_bytes());
-        }
-        let name = visible(key.name());
-        let access = review::access_words(&key.draft, &self.areas, visible);
-        let created = key.created_at.date();
-        let attention = Attention::of(key, self.now).map_or_else(String::new, |a| a.to_string());
-        let line = if let Some(width) = self.name_width {
-            if first {
-                let head = format!(
-                    "{:12}  {}  {}  {:10}  Attention\n",
-                    "Id",
-                    fitted("Name", width),
-                    fitted("Access", 27),
-                    "Created"
-                );
-                self.output.buffered(head.as_bytes())?;
-            }
-            let (name, access) = (fitted(&name, width), fitted(&access, 27));
-            format!("{}  {name}  {access}  {created}  {attention}", key.id)
-                .trim_end()
-                .to_owned()
-        } else {
-            let expires = key
-                .draft
-                .expires_at
-                .map_or_else(|| "never".to_owned(), Moment::as_expiry);
-            let last = key
-                .last_use
-                .map_or_else(|| "-".to_owned(), |usage| usage.at.rfc3339());
-            let allow = key.draft.allow.to_string();
-            [
-                key.id.as_str(),
-                &name,
-                &access,
-                &created,
-                &expires,
-                &last,
-                &allow,
-                &attention,
-            ]
-            .join("\t")
-        };
-        self.output.buffered(format!("{line}\n").as_bytes())
-    }
-
-    fn end(self) -> Result<(), Failure> {
-        if self.output.json {
-            self.output.buffered(b"]\n")?;
-        } else if self.printed == 0 && self.name_width.is_some() {
-            output::tell("No keys. `claviger create NAME --grant contacts=read` makes one.");
-        }
-        self.output.flush()
-    }
+    output.json(&fields)
 }
 
 pub(super) async fn show(keyring: &Keyring, key: &str, output: &mut Output) -> Result<(), Failure> {
@@ -378,6 +243,12 @@ fn allow_list(text: &str) -> Result<AllowList, Failure> {
 }
 
 fn expiry(when: &str, keyring: &Keyring) -> Result<Option<Moment>, Failure> {
+    if when.trim().is_empty() {
+        return Err(Failure::Refused(
+            "--expires is empty: write a number of days (90d), a date (2027-01-31), or never"
+                .into(),
+        ));
+    }
     parse_expiry(when, keyring.now()).map_err(refused)
 }
 

@@ -77,7 +77,8 @@ fn ask(keyring: &Keyring, keys: &[Key]) -> Result<(), Failure> {
         "Type {expected} to revoke, anything else to leave all as it is:"
     ));
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.map_err(|error| Failure::Failed(format!("the answer cannot be read: {error}")))?;
     if answer.trim() == expected {
         Ok(())
     } else {

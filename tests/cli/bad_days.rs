@@ -1,11 +1,6 @@
 //! Bad days: files that are not ours, disks that are full, locks that are held, crowds.
 use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
-use claviger::{
-    domain::moment::Moment,
-    keyring::{Keyring, Location, MasterKeyPlace},
-    machine::Machine,
-};
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::command::{Home, ended};
@@ -153,7 +148,21 @@ fn a_read_only_database_still_lists_and_decides() {
         as_nobody(&["check", "--area", "contacts", "--action", "read"], &token).status,
         0
     );
-    as_nobody(&["disable", "acme"], "").refused(1, "is read-only: nothing was changed");
+    for change in [
+        &["edit", "acme", "--name", "b"][..],
+        &["disable", "acme"],
+        &["revoke", "acme", "--yes"],
+        &["workspace", "--label", "PROD"],
+    ] {
+        let refused = as_nobody(change, "");
+        refused.refused(1, "is read-only: nothing was changed");
+        // What is said of the file's mode comes before.
+        let sentences = refused
+            .stderr
+            .lines()
+            .filter(|line| !line.contains("chmod"));
+        assert_eq!(sentences.count(), 1, "{}", refused.stderr);
+    }
     for path in [&folder, home.path()] {
         chmod(0o755, path);
     }
@@ -209,54 +218,6 @@ fn a_full_disk_costs_a_change_and_nothing_that_was_there() {
         ended.stdout.contains("allow ") && ended.stdout.contains("The audit log holds"),
         "{ended:?}"
     );
-}
-
-/// Opens the home's own keyring, as a process would.
-async fn keyring(home: &Home) -> Keyring {
-    let location = Location::File(home.database_file());
-    let master_key = MasterKeyPlace::File(home.master_key());
-    Keyring::open(&location, master_key, Machine::real())
-        .await
-        .expect("opened")
-}
-
-#[test]
-fn two_that_write_a_thousand_keys_each_lose_none() {
-    let home = Home::new();
-    home.run(&["list"]).done();
-    let writer = |name: &'static str| {
-        let (database, master_key) = (home.database_file(), home.master_key());
-        std::thread::spawn(move || {
-            runtime().block_on(async {
-                let place = MasterKeyPlace::File(master_key);
-                let keyring = Keyring::open(&Location::File(database), place, Machine::real())
-                    .await
-                    .expect("opened");
-                for at in 0..1000 {
-                    let draft = claviger::domain::key::Draft {
-                        name: format!("{name} {at}").parse().expect("a name"),
-                        description: "".parse().expect("a text"),
-                        allow: claviger::domain::allowlist::AllowList::Anywhere,
-                        grants: claviger::domain::access::Grants::none(),
-                        expires_at: None::<Moment>,
-                    };
-                    keyring.create(draft).await.expect("created");
-                }
-            });
-        })
-    };
-    for writer in [writer("one"), writer("two")] {
-        writer.join().expect("all written");
-    }
-    runtime().block_on(async {
-        let verified = keyring(&home)
-            .await
-            .verify()
-            .await
-            .expect("the chain holds");
-        assert_eq!(verified.events, 2000);
-    });
-    assert_eq!(home.list().len(), 2000);
 }
 
 #[test]
@@ -323,7 +284,8 @@ fn the_same_story_on_postgresql() {
         Some("action_not_permitted")
     );
     home.run(&["edit", &id[..6], "--name", "b"]).done();
-    assert_eq!(home.run(&["reveal", "b"]).done().stdout.trim(), token);
+    let revealed = home.run(&["reveal", "b"]).done().stdout;
+    assert!(revealed.trim_end() == token, "the same token");
     assert!(home.list()[0]["last_used_at"].is_string());
     home.run(&["revoke", "b", "--yes"]).done();
     assert_eq!(

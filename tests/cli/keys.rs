@@ -24,10 +24,9 @@ fn create_prints_the_token_alone_and_the_sentence_beside_it() {
         made.stderr
             .contains("Can read Contact Access from any IP until 2090-01-31. Can do nothing else.")
     );
-    assert_eq!(
-        home.run(&["reveal", "Partner: Acme"]).done().stdout,
-        made.stdout
-    );
+    let revealed = home.run(&["reveal", "Partner: Acme"]).done();
+    assert!(revealed.stdout == made.stdout, "the token and a line end");
+    assert_eq!(revealed.stderr, "");
 }
 
 #[test]
@@ -118,21 +117,55 @@ fn list_searches_sorts_and_limits() {
     assert_eq!(names(&["--search", "ALPH"]), ["Alpha"]);
     assert_eq!(names(&["--limit", "2"]), ["gamma", "Alpha"]);
     assert!(names(&["--attention"]).is_empty());
-    for field in [
-        "created",
-        "access",
-        "attention",
-        "last-used",
-        "expires",
-        "ips",
-    ] {
-        assert_eq!(names(&["--sort", field]).len(), 3, "{field}");
-    }
     home.run(&["list", "--sort", "colour"]).refused(2, "colour");
     let piped = home.run(&["list"]).done().stdout;
     assert!(
         piped.lines().all(|line| line.split('\t').count() == 8),
         "{piped}"
+    );
+}
+
+#[test]
+fn list_sorts_by_every_field_in_both_directions() {
+    let home = Home::new();
+    let (_, token) = home.create("used", &["--grant", "documents=read"]);
+    home.create("Ends", &["--expires", "5d", "--allow-ip", "10.0.0.1"]);
+    home.create("off", &["--grant", "contacts=read"]);
+    home.create(
+        "listed",
+        &["--allow-ip", "10.0.0.1,10.0.0.2", "--expires", "400d"],
+    );
+    home.check(&token, "documents", "read", None);
+    home.run(&["disable", "off"]).done();
+    for (field, order) in [
+        ("created", ["listed", "off", "Ends", "used"]),
+        ("name", ["Ends", "listed", "off", "used"]),
+        ("access", ["Ends", "listed", "off", "used"]),
+        ("attention", ["off", "Ends", "used", "listed"]),
+        ("last-used", ["used", "listed", "off", "Ends"]),
+        ("expires", ["Ends", "listed", "used", "off"]),
+        ("ips", ["used", "off", "Ends", "listed"]),
+    ] {
+        let names = |more: &[&str]| -> Vec<String> {
+            let arguments = [&["list", "--json", "--sort", field], more].concat();
+            let listed = home.run(&arguments).done().json();
+            let name = |key: &serde_json::Value| key["name"].as_str().expect("a name").to_owned();
+            listed.as_array().expect("keys").iter().map(name).collect()
+        };
+        assert_eq!(names(&[]), order, "{field}");
+        let mut turned = names(&["--reverse"]);
+        turned.reverse();
+        assert_eq!(turned, order, "{field}, reversed");
+    }
+    let looked = home.run(&["list", "--attention"]).done().stdout;
+    let words: Vec<&str> = looked
+        .lines()
+        .map(|line| line.rsplit('\t').next().expect("a word"))
+        .collect();
+    assert_eq!(words.len(), 2, "{looked}");
+    assert!(
+        words[0] == "disabled" && words[1].starts_with("expires "),
+        "{looked}"
     );
 }
 

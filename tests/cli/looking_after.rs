@@ -1,12 +1,10 @@
-//! doctor, audit, workspace, completions, the manual page.
-use std::os::unix::fs::PermissionsExt as _;
-
+//! audit, workspace, completions, the manual page, and work without the master key.
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::command::Home;
 
 /// Does something to the database past claviger.
-fn tamper(home: &Home, statements: &'static [&'static str]) {
+pub fn tamper(home: &Home, statements: &'static [&'static str]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -22,83 +20,6 @@ fn tamper(home: &Home, statements: &'static [&'static str]) {
         }
         connection.close().await.expect("closed");
     });
-}
-
-fn mode(path: &std::path::Path, mode: u32) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
-}
-
-#[test]
-fn doctor_is_content_with_a_healthy_home_and_names_each_defect() {
-    let home = Home::new();
-    home.create("acme", &[]);
-    let healthy = home.run(&["doctor"]);
-    assert_eq!(healthy.status, 0, "{}", healthy.stdout);
-    for subject in [
-        "workspace",
-        "database",
-        "keys",
-        "master key",
-        "audit log",
-        "clock",
-        "clipboard",
-        "terminal",
-        "core dumps",
-    ] {
-        assert!(healthy.stdout.contains(subject), "{subject}");
-    }
-    let named = |words: &str| {
-        let sick = home.run(&["doctor"]);
-        assert_eq!(sick.status, 1, "{words}: {}", sick.stdout);
-        assert!(
-            sick.stdout.contains(words)
-                && sick.stdout.contains("FAILS")
-                && sick.stdout.contains('→'),
-            "{}",
-            sick.stdout
-        );
-        let json = home.run(&["doctor", "--json"]).json();
-        assert!(
-            json.as_array()
-                .expect("an array")
-                .iter()
-                .any(|finding| finding["ok"] == false)
-        );
-    };
-    mode(&home.database_file(), 0o644);
-    named("may be read by others (mode 0644)");
-    assert!(
-        home.run(&["list"]).done().stderr.contains("chmod 600"),
-        "every command reports it"
-    );
-    mode(&home.database_file(), 0o600);
-    mode(&home.master_key(), 0o640);
-    named("others may read it (mode 0640)");
-    mode(&home.master_key(), 0o600);
-    let aside = home.path().join("aside");
-    std::fs::rename(home.master_key(), &aside).expect("moved");
-    named("is missing, and tokens are sealed with it");
-    std::fs::rename(&aside, home.master_key()).expect("moved back");
-    mode(home.database_file().parent().expect("a folder"), 0o777);
-    named("can be written by others");
-    mode(home.database_file().parent().expect("a folder"), 0o700);
-    tamper(
-        &home,
-        &["UPDATE keys SET origin = 'listed', network_count = 1"],
-    );
-    named("allowed_networks.network");
-    home.create("another", &[]);
-    let listed = home.run(&["list", "--json"]);
-    assert_eq!(
-        (listed.status, listed.json().as_array().map(Vec::len)),
-        (1, Some(1)),
-        "one bad row hides no other"
-    );
-    assert!(
-        listed.stderr.contains("allowed_networks.network"),
-        "{}",
-        listed.stderr
-    );
 }
 
 #[test]
@@ -166,6 +87,48 @@ fn hostile_names_from_elsewhere_are_shown_as_code_points() {
 }
 
 #[test]
+fn a_hostile_name_in_the_database_acts_on_no_terminal() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    home.create("other", &[]);
+    tamper(
+        &home,
+        &[
+            "DROP TRIGGER audit_events_keep",
+            "UPDATE keys SET name = 'a' || char(8238) || 'b' || char(27) || '[2J' WHERE name = 'acme'",
+            "UPDATE audit_events SET subject_name = 'a' || char(8238) || 'b' || char(27), \
+             actor = 'm' || char(155) || 'y', details = '{\"x\":\"' || char(8238) || '\"}'",
+        ],
+    );
+    let bare = |c: char| c == '\u{202e}' || c == '\u{9b}' || c == '\u{1b}';
+    for arguments in [
+        &["list"][..],
+        &["show", &id],
+        &["show", &id[..4]],
+        &["disable", &id],
+        &["reveal", &id],
+        &["revoke", &id, "--yes"],
+        &["audit"],
+        &["audit", "verify"],
+        &["doctor"],
+    ] {
+        let said = home.run(arguments);
+        assert!(!said.stdout.contains(bare), "{arguments:?}: {said:?}");
+        assert!(!said.stderr.contains(bare), "{arguments:?}: {said:?}");
+    }
+    let audit = home.run(&["audit"]).done().stdout;
+    assert!(
+        audit.contains("a<U+202E>b<U+001B>") && audit.contains("m<U+009B>y"),
+        "{audit}"
+    );
+    let decided = home.fed(
+        &["check", "--area", "contacts", "--action", "read"],
+        token.as_bytes(),
+    );
+    assert_ne!(decided.status, 0, "what cannot be read is never an allow");
+}
+
+#[test]
 fn a_workspace_has_a_label() {
     let home = Home::new();
     let shown = home.run(&["workspace"]).done().stdout;
@@ -193,8 +156,28 @@ fn completions_and_the_manual_page() {
             "{shell}"
         );
     }
+    let bash = home.run(&["completions", "bash"]).done().stdout;
+    let mut syntax = std::process::Command::new("bash");
+    let syntax = crate::command::ended(syntax.args(["-n", "-c", &bash]));
+    assert_eq!((syntax.status, syntax.stderr.as_str()), (0, ""));
+    assert!(
+        !bash.contains("keep-clipboard"),
+        "what is for claviger itself"
+    );
+    home.run(&["completions", "tcsh"]).refused(2, "tcsh");
     let page = home.run(&["man"]).done().stdout;
-    assert!(page.contains(".TH claviger") && page.contains("revoke"));
+    for part in [
+        ".TH claviger",
+        ".SH \"CLAVIGER CREATE\"",
+        "EXIT STATUS",
+        "allow\\-ip",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(
+        !page.contains("KEEP-CLIPBOARD"),
+        "what is for claviger itself"
+    );
     for verb in [
         "create",
         "list",

@@ -1,5 +1,6 @@
 //! The real binary with a home of its own: what a script sees of it.
 use std::{
+    fmt,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -12,11 +13,25 @@ pub struct Home {
 }
 
 /// How a command ended.
-#[derive(Debug)]
 pub struct Ended {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+/// What it shows of itself when a test fails holds no token: that ends up in logs.
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = format!("{}: {} / {}", self.status, self.stdout, self.stderr);
+        for (at, _) in shown.clone().match_indices("clv_") {
+            let end = (at + 66).min(shown.len());
+            let from = (at + 17).min(end);
+            if shown.is_char_boundary(from) && shown.is_char_boundary(end) {
+                shown.replace_range(from..end, &"*".repeat(end - from));
+            }
+        }
+        f.write_str(&shown)
+    }
 }
 
 impl Ended {

@@ -1,0 +1,170 @@
+//! `list`: as many keys as there are, in no more room than a page of them.
+use super::{
+    Failure, ListArguments,
+    output::{self, Output, key_json},
+};
+use crate::{
+    domain::{
+        access::Area,
+        attention::Attention,
+        key::Key,
+        listing::{Direction, Filter, PageRequest, Sort, SortField},
+        moment::Moment,
+        review,
+        text::{fitted, visible},
+    },
+    keyring::Keyring,
+};
+
+/// How many keys are read at a time.
+const BATCH: u32 = 500;
+
+pub(super) async fn run(
+    keyring: &Keyring,
+    arguments: &ListArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let areas = keyring.areas().await?;
+    let field = arguments.sort.field();
+    let newest_first = matches!(field, SortField::Created | SortField::LastUsed);
+    let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let mut request = PageRequest {
+        filter: Filter {
+            search: arguments.search.clone().unwrap_or_default(),
+            attention: arguments.attention,
+        },
+        sort: Sort {
+            field,
+            descending: newest_first != arguments.reverse,
+        },
+        direction: Direction::First,
+        limit: BATCH,
+        now: keyring.now(),
+    };
+    let mut unreadable = Vec::new();
+    let filtered = request.filter != Filter::default();
+    let mut printer = ListPrinter::new(output, areas, request.now)?;
+    while left > 0 {
+        request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
+        let page = keyring.page(&request).await?;
+        left -= page.rows.len() as u64;
+        for row in &page.rows {
+            printer.key(&row.key)?;
+        }
+        for error in page.unreadable {
+            if !unreadable.contains(&error) {
+                unreadable.push(error);
+            }
+        }
+        match page.rows.into_iter().next_back() {
+            Some(last) if page.more => request.direction = Direction::After(last.cursor),
+            _ => break,
+        }
+    }
+    printer.end(filtered)?;
+    // They are missing above, and a script should not take the list for whole.
+    for error in &unreadable {
+        output::complain(&error.to_string());
+    }
+    if unreadable.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Silent)
+    }
+}
+
+/// Prints keys one by one, so that a list of any length needs no room: as one JSON array, as
+/// aligned columns at a terminal, or as tab-separated lines for another program.
+struct ListPrinter<'a> {
+    output: &'a mut Output,
+    areas: Vec<Area>,
+    now: Moment,
+    printed: u64,
+    name_width: Option<usize>,
+}
+
+impl<'a> ListPrinter<'a> {
+    fn new(output: &'a mut Output, areas: Vec<Area>, now: Moment) -> Result<Self, Failure> {
+        let name_width = (Output::is_terminal() && !output.json).then(|| {
+            crossterm::terminal::size()
+                .map_or(80, |(columns, _)| usize::from(columns))
+                .saturating_sub(12 + 2 + 2 + 27 + 2 + 10 + 2 + 12)
+                .clamp(12, 40)
+        });
+        if output.json {
+            output.buffered(b"[")?;
+        }
+        Ok(Self {
+            output,
+            areas,
+            now,
+            printed: 0,
+            name_width,
+        })
+    }
+
+    fn key(&mut self, key: &Key) -> Result<(), Failure> {
+        let first = self.printed == 0;
+        self.printed += 1;
+        if self.output.json {
+            let separator = if first { "" } else { "," };
+            return self
+                .output
+                .buffered(format!("{separator}{}", key_json(key)).as_bytes());
+        }
+        let name = visible(key.name());
+        let access = review::access_words(&key.draft, &self.areas, visible);
+        let created = key.created_at.date();
+        let attention = Attention::of(key, self.now).map_or_else(String::new, |a| a.to_string());
+        let line = if let Some(width) = self.name_width {
+            if first {
+                let head = format!(
+                    "{:12}  {}  {}  {:10}  Attention\n",
+                    "Id",
+                    fitted("Name", width),
+                    fitted("Access", 27),
+                    "Created"
+                );
+                self.output.buffered(head.as_bytes())?;
+            }
+            let (name, access) = (fitted(&name, width), fitted(&access, 27));
+            format!("{}  {name}  {access}  {created}  {attention}", key.id)
+                .trim_end()
+                .to_owned()
+        } else {
+            let expires = key
+                .draft
+                .expires_at
+                .map_or_else(|| "never".to_owned(), Moment::as_expiry);
+            let last = key
+                .last_use
+                .map_or_else(|| "-".to_owned(), |usage| usage.at.rfc3339());
+            let allow = key.draft.allow.to_string();
+            [
+                key.id.as_str(),
+                &name,
+                &access,
+                &created,
+                &expires,
+                &last,
+                &allow,
+                &attention,
+            ]
+            .join("\t")
+        };
+        self.output.buffered(format!("{line}\n").as_bytes())
+    }
+
+    fn end(self, filtered: bool) -> Result<(), Failure> {
+        if self.output.json {
+            self.output.buffered(b"]\n")?;
+        } else if self.printed == 0 && self.name_width.is_some() {
+            output::tell(if filtered {
+                "No key matches."
+            } else {
+                "No keys. `claviger create NAME --grant contacts=read` makes one."
+            });
+        }
+        self.output.flush()
+    }
+}

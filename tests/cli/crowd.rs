@@ -1,0 +1,109 @@
+//! Crowds: whole processes that write to one database at once.
+use std::process::{Command, Stdio};
+
+use claviger::{
+    domain::{access::Grants, allowlist::AllowList, key::Draft},
+    keyring::{Keyring, Location, MasterKeyPlace},
+    machine::Machine,
+};
+
+use crate::command::Home;
+
+/// Tells this test program that it is one of the crowd: its name and its home.
+const ONE_OF_US: &str = "CLAVIGER_TEST_ONE_OF_THE_CROWD";
+
+/// What one of the crowd does; in a test run of its own it is nobody and does nothing.
+#[test]
+fn one_of_the_crowd() {
+    let Ok(who) = std::env::var(ONE_OF_US) else {
+        return;
+    };
+    let (name, home) = who.split_once(' ').expect("a name and a home");
+    let home = std::path::Path::new(home);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let location = Location::File(home.join(".local/share/claviger/claviger.db"));
+        let master_key = MasterKeyPlace::File(home.join(".config/claviger/master-key"));
+        let keyring = Keyring::open(&location, master_key, Machine::real())
+            .await
+            .expect("opened");
+        for at in 0..1000 {
+            let draft = Draft {
+                name: format!("{name} {at}").parse().expect("a name"),
+                description: "".parse().expect("a text"),
+                allow: AllowList::Anywhere,
+                grants: Grants::none(),
+                expires_at: None,
+            };
+            keyring.create(draft).await.expect("created");
+        }
+        keyring.close().await;
+    });
+}
+
+#[test]
+fn two_processes_that_write_a_thousand_keys_each_lose_none() {
+    let home = Home::new();
+    let crowd: Vec<_> = ["one", "two"]
+        .map(|name| {
+            Command::new(std::env::current_exe().expect("this program"))
+                .args(["--exact", "crowd::one_of_the_crowd"])
+                .env(ONE_OF_US, format!("{name} {}", home.path().display()))
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("started")
+        })
+        .into();
+    for one in crowd {
+        let output = one.wait_with_output().expect("an end");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    }
+    let verified = home.run(&["audit", "verify", "--json"]).done().json();
+    assert_eq!(verified["events"], 2000);
+    let keys = home.list();
+    for name in ["one", "two"] {
+        let of_one = |at: &usize| {
+            let name = format!("{name} {at}");
+            keys.iter().filter(|key| key["name"] == name).count() == 1
+        };
+        assert_eq!((0..1000).filter(of_one).count(), 1000);
+    }
+    assert_eq!(keys.len(), 2000);
+    for pipe in ["list | head -1", "list --json | head -c 10"] {
+        let line = format!("{} {pipe}", env!("CARGO_BIN_EXE_claviger"));
+        let mut shell = Command::new("bash");
+        shell
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", "/usr/bin:/bin")
+            .args(["-o", "pipefail", "-c", &line]);
+        let ended = crate::command::ended(&mut shell).done();
+        assert!(
+            !ended.stdout.is_empty() && ended.stderr.is_empty(),
+            "{pipe}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn two_shells_that_run_create_at_once_lose_no_key() {
+    let home = Home::new();
+    std::thread::scope(|scope| {
+        for name in ["one", "two"] {
+            let home = &home;
+            scope.spawn(move || {
+                for at in 0..50 {
+                    home.run(&["create", &format!("{name} {at}")]).done();
+                }
+            });
+        }
+    });
+    assert_eq!(home.list().len(), 100);
+    let verified = home.run(&["audit", "verify", "--json"]).done().json();
+    assert_eq!(verified["events"], 100);
+}
