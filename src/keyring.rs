@@ -319,6 +319,7 @@ impl Keyring {
     /// # Errors
     /// An area that there is not; the vault's, before anything is written; the store's.
     pub async fn create(&self, draft: Draft) -> Result<Created, KeyringError> {
+        self.demand_writable()?;
         self.demand_areas(&draft).await?;
         let data_key = self.data_key().await?;
         let (id, token) = {
@@ -440,6 +441,7 @@ impl Keyring {
     /// # Errors
     /// The vault's, the store's.
     pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<Token, KeyringError> {
+        self.demand_writable()?;
         let key = self.key(id).await?;
         let data_key = self.data_key().await?;
         self.store
@@ -510,6 +512,16 @@ impl Keyring {
                 id: seen.id.to_string(),
             }
             .into())
+        }
+    }
+
+    /// Asked before the master key: where nothing can be written, that it cannot be read either
+    /// is not what stands in the way.
+    fn demand_writable(&self) -> Result<(), KeyringError> {
+        if self.is_writable() {
+            Ok(())
+        } else {
+            Err(StoreError::ReadOnly(self.place().clone()).into())
         }
     }
 

@@ -149,7 +149,9 @@ fn a_read_only_database_still_lists_and_decides() {
         0
     );
     for change in [
-        &["edit", "acme", "--name", "b"][..],
+        &["create", "other"][..],
+        &["reveal", "acme"],
+        &["edit", "acme", "--name", "b"],
         &["disable", "acme"],
         &["revoke", "acme", "--yes"],
         &["workspace", "--label", "PROD"],
