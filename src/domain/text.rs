@@ -70,6 +70,12 @@ pub enum TextError {
         /// Where it stands, counted in grapheme clusters from 1.
         position: usize,
     },
+    /// A whole token, which is secret: names and descriptions are shown and kept as they are.
+    #[error("{field} holds a token, and tokens are secret: take it out")]
+    HoldsToken {
+        /// The field's title.
+        field: &'static str,
+    },
     /// One character carries so many combining marks that it would leave its line.
     #[error(
         "{field} has a character with {marks} combining marks at character {position}: at most {MAX_MARKS} are allowed"
@@ -129,6 +135,9 @@ pub fn check(text: &str, limits: Limits) -> Result<(), TextError> {
                 position: count,
             });
         }
+    }
+    if super::token::is_inside(text) {
+        return Err(TextError::HoldsToken { field });
     }
     if count > characters {
         return Err(TextError::TooLong {
@@ -345,6 +354,22 @@ mod tests {
                 visible(text)
             );
         }
+    }
+
+    #[test]
+    fn a_token_is_no_text() {
+        let token = "clv_0123456789AB_23456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi2Xczds";
+        let limits = Limits {
+            characters: 100,
+            ..LIMITS
+        };
+        for text in [token, &format!("é {token}"), &format!("clv_{token}x")] {
+            let error = check(text, limits).expect_err("a token").to_string();
+            assert!(error.contains("holds a token"), "{error}");
+            assert!(!error.contains("clv_"), "{error}");
+        }
+        assert_eq!(check(&token[..65], limits), Ok(()));
+        assert_eq!(check("about clv_ and clv_é", limits), Ok(()));
     }
 
     #[test]

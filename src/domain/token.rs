@@ -22,6 +22,15 @@ const PUBLIC_LENGTH: usize = PREFIX.len() + ID_LENGTH + 1;
 /// The length of every token in bytes.
 pub const TOKEN_LENGTH: usize = PUBLIC_LENGTH + SECRET_LENGTH + CHECK_LENGTH;
 
+/// Whether a whole token stands somewhere in a text.
+#[must_use]
+pub fn is_inside(text: &str) -> bool {
+    text.match_indices(PREFIX).any(|(at, _)| {
+        let token = text.get(at..at + TOKEN_LENGTH);
+        token.is_some_and(|token| Token::parse(token).is_ok())
+    })
+}
+
 /// A source of chance: fills the buffer with random bytes.
 pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
 

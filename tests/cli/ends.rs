@@ -160,6 +160,16 @@ fn a_token_where_none_belongs_is_not_repeated() {
     }
     let said = home.run(&["show", &token]).stderr;
     assert!(said.contains(&format!("clv_{id}_…")), "{said}");
+    let quoted = format!("the token is {token}");
+    for arguments in [
+        &["create", &token][..],
+        &["create", "b", "--description", &quoted],
+        &["edit", "acme", "--description", &quoted],
+        &["workspace", "--label", &token],
+    ] {
+        home.run(arguments)
+            .refused(2, "holds a token, and tokens are secret");
+    }
     assert_eq!(home.list().len(), 1);
 }
 
