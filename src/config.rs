@@ -180,12 +180,18 @@ fn parse_location(url: &str) -> Result<Location, ConfigError> {
     match path {
         Some(path) if !path.is_empty() && path != ":memory:" => Ok(Location::File(path.into())),
         Some(_) => Err(ConfigError::BadDatabase(visible(url))),
-        // What stands before the colon is no secret; what stands after it may be.
-        None => {
-            let secret = url.contains(['@', '?']);
-            let shown = url.split(':').next().filter(|_| secret).unwrap_or(url);
-            Err(ConfigError::BadDatabase(visible(shown)))
-        }
+        None => Err(ConfigError::BadDatabase(shown(url))),
+    }
+}
+
+/// As much of what was given as is certainly no password: a path, or what stands before a colon.
+fn shown(url: &str) -> String {
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "./_-~+".contains(c);
+    match scheme {
+        "" => "an empty value".to_owned(),
+        scheme if scheme.chars().all(plain) => scheme.to_owned(),
+        _ => "what was given".to_owned(),
     }
 }
 
@@ -253,9 +259,25 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        for url in ["mysql://u:hunter2@h/d", "postgres:/u:hunter2@h"] {
+        for url in [
+            "mysql://u:hunter2@h/d",
+            "postgres:/u:hunter2@h",
+            "postgres:u:hunter2",
+            "Postgres://u:hunter2@h/d",
+            "mysql://u:hunter2%40h/d",
+            "hunter2@h/d",
+            "host=h user=u password=hunter2",
+            ":hunter2",
+        ] {
             let error = gather(Some(url), &[]).expect_err("refused").to_string();
             assert!(!error.contains("hunter2"), "{error}");
+        }
+        for (given, shown) in [
+            ("", "an empty value is no"),
+            ("/tmp/x.db", "/tmp/x.db is no"),
+        ] {
+            let error = gather(Some(given), &[]).expect_err("refused").to_string();
+            assert!(error.contains(shown), "{error}");
         }
         let config = gather(Some("postgres://u:hunter2@h/d"), &[]).expect("a server");
         assert!(!format!("{config:?}").contains("hunter2"));

@@ -197,10 +197,11 @@ fn what_was_typed_does_not_act_on_the_terminal_that_shows_it() {
             &["create", "a", "--grant", hostile][..],
             &["create", "a", "--expires", hostile],
             &["create", "a", "--allow-ip", hostile],
-            &["list", "--database", hostile],
         ] {
             home.run(arguments).refused(2, code);
         }
+        home.run(&["list", "--database", hostile])
+            .refused(2, "what was given is no database");
         home.run(&["show", hostile]).refused(1, code);
     }
     home.run(&["create", "a", "--sort", "b"])
