@@ -335,21 +335,24 @@ fn missing_file(config: &Config) -> Option<&Path> {
     }
 }
 
+fn location(config: &Config) -> Location {
+    match &config.location {
+        config::Location::File(path) => Location::File(path.clone()),
+        config::Location::Server(url) => Location::Server(url.clone()),
+    }
+}
+
 /// Opens the keyring that the configuration names.
 ///
 /// # Errors
 /// The configuration's and the store's.
 pub async fn open_keyring(config: &Config) -> Result<Keyring, Failure> {
-    let location = match &config.location {
-        config::Location::File(path) => Location::File(path.clone()),
-        config::Location::Server(url) => Location::Server(url.clone()),
-    };
     let master_key = match &config.master_key {
         MasterKeyPath::Credential(path) => MasterKeyPlace::Credential(path.clone()),
         MasterKeyPath::File(path) => MasterKeyPlace::File(path.clone()),
         MasterKeyPath::Nowhere => MasterKeyPlace::Nowhere,
     };
-    Ok(Keyring::open(&location, master_key, Machine::real()).await?)
+    Ok(Keyring::open(&location(config), master_key, Machine::real()).await?)
 }
 
 /// Carries out a command.

@@ -3,11 +3,13 @@
 //! Every change is made in the name of the machine's actor and writes its audit event with it.
 //! Names that a person gave are resolved in [`resolve`]; what `doctor` asks is in [`health`]. To
 //! add a use case: one function here, one verb in the store, its event in `domain::audit`.
+mod deciding;
 mod health;
 mod resolve;
 
 use std::net::IpAddr;
 
+pub use deciding::Decider;
 pub use health::{Health, Verified};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
@@ -16,7 +18,7 @@ use crate::{
     domain::{
         access::{AccessError, Area, find_area},
         audit::{Actor, Change, Details, Event, EventDraft},
-        decision::{Credential, Decision, Request, Target, decide},
+        decision::{Decision, Target},
         key::{AgentName, Draft, Key, KeyName, LastUse, Revision, RevokeReason, Seen},
         listing::{Count, Direction, Filter, PageRequest},
         moment::Moment,
@@ -459,24 +461,7 @@ impl Keyring {
         &self,
         presented: &Presented<'_>,
     ) -> Result<(Decision, Moment), KeyringError> {
-        use secrecy::ExposeSecret as _;
-        if let Target::Routed(area, _) = &presented.target {
-            find_area(&self.store.areas().await?, area)?;
-        }
-        let text = presented.token.expose_secret();
-        let credential = match Token::parse(text) {
-            _ if text.is_empty() => Credential::Missing,
-            Err(_) => Credential::Malformed,
-            Ok(token) => self.store.credential(&token).await?,
-        };
-        let at = self.now();
-        let request = Request {
-            target: presented.target.clone(),
-            address: presented.address,
-            agent: None,
-            at,
-        };
-        Ok((decide(&credential, &request), at))
+        deciding::decide_on(&self.store, &self.machine, presented).await
     }
 
     /// Records allowed uses. It is for after the decisions: they stand whether this works or not.

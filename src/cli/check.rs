@@ -13,7 +13,7 @@ use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    CheckArguments, Failure, answered_no, missing_file, open_keyring,
+    CheckArguments, Failure, answered_no, location, missing_file,
     output::{self, Output},
 };
 use crate::{
@@ -24,7 +24,8 @@ use crate::{
         text::visible,
         token::TOKEN_LENGTH,
     },
-    keyring::{Keyring, KeyringError, Presented},
+    keyring::{Decider, KeyringError, Presented},
+    machine::Machine,
 };
 
 /// How long recording a use may take before it is given up.
@@ -37,25 +38,32 @@ pub(super) async fn run(
     database: Option<&str>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (keyring, decision, at) = match decide(arguments, database).await {
+    let (decider, decision, at) = match decide(arguments, database).await {
         Ok(decided) => decided,
         Err(failure) => return Err(undecided(&failure)),
     };
     let printed = print(&decision, output);
-    let key_id = match decision {
-        Decision::Deny { .. } => return Err(answered_no(printed)),
-        Decision::Allow { key_id } => key_id,
+    let recorded = match &decision {
+        Decision::Deny { .. } => true,
+        Decision::Allow { key_id } => {
+            let from = arguments.ip.map(|ip| ip.to_canonical());
+            let recording = decider.record_use(key_id.clone(), LastUse { at, from });
+            tokio::time::timeout(PATIENCE, recording).await.is_ok()
+        }
     };
-    match printed {
-        Err(failure) if !failure.is_broken_pipe() => return Err(undecided(&failure)),
-        _ => {}
+    // What still waits for a lock would hold up the end.
+    if recorded {
+        decider.close().await;
     }
-    let usage = LastUse {
-        at,
-        from: arguments.ip.map(|ip| ip.to_canonical()),
-    };
-    let _ = tokio::time::timeout(PATIENCE, keyring.record_uses(&[(key_id, usage)])).await;
-    Ok(())
+    match (decision, printed) {
+        (Decision::Deny { .. }, printed) => Err(answered_no(printed)),
+        // Nobody waiting for the words is as good as words that came; else the status must not
+        // claim that they did.
+        (Decision::Allow { .. }, Err(failure)) if !failure.is_broken_pipe() => {
+            Err(undecided(&failure))
+        }
+        (Decision::Allow { .. }, _) => Ok(()),
+    }
 }
 
 /// Whatever went wrong, nothing was decided: that is status 2, and never an allow.
@@ -66,7 +74,7 @@ fn undecided(failure: &Failure) -> Failure {
 async fn decide(
     arguments: &CheckArguments,
     database: Option<&str>,
-) -> Result<(Keyring, Decision, crate::domain::moment::Moment), Failure> {
+) -> Result<(Decider, Decision, crate::domain::moment::Moment), Failure> {
     let area = arguments.area.parse().map_err(KeyringError::Access)?;
     let action = arguments.action.parse().map_err(KeyringError::Access)?;
     let token = read_token()?;
@@ -77,14 +85,14 @@ async fn decide(
             visible(&path.to_string_lossy())
         )));
     }
-    let keyring = open_keyring(&config).await?;
+    let decider = Decider::open(&location(&config), Machine::real()).await?;
     let presented = Presented {
         token: &token,
         target: Target::Routed(area, action),
         address: arguments.ip,
     };
-    let (decision, at) = keyring.decide(&presented).await?;
-    Ok((keyring, decision, at))
+    let (decision, at) = decider.decide(&presented).await?;
+    Ok((decider, decision, at))
 }
 
 /// Standard input less one line end. What is no text cannot be a token, and is kept as one that

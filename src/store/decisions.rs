@@ -16,6 +16,17 @@ use crate::domain::{
     token::{Digest, KeyId, Token},
 };
 
+/// A key, and the digest by which its token is known.
+#[derive(sqlx::FromRow)]
+struct CredentialRow {
+    #[sqlx(flatten)]
+    key: KeyRow,
+    digest: String,
+}
+
+/// Within this time one use from one address is enough to know.
+const LATELY: i64 = 60_000;
+
 impl Store {
     /// What the presented token turns out to be.
     ///
@@ -23,30 +34,22 @@ impl Store {
     /// The store's faults and [`StoreError::Corrupt`]: neither is ever an allow.
     pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
         let id = token.key_id();
-        let found: Option<(String,)> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT digest FROM tokens WHERE key_id = $1",
-        )
+        let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            "SELECT ", key_columns!(), ", tokens.digest FROM tokens \
+             JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id = $1"
+        ))
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
-        let Some((digest,)) = found else {
+        let Some(CredentialRow { key, digest }) = found else {
             return self.buried(token).await;
         };
         let digest = Digest::decode(&digest)
             .ok_or_else(|| StoreError::corrupt("tokens", "digest", id.as_str()))?;
-        if digest != token.digest() {
-            return Ok(Credential::Unknown);
-        }
-        let row: Option<KeyRow> = with_pool!(self, pool => sqlx::query_as(
-            concat!("SELECT ", key_columns!(), " FROM keys WHERE id = $1"),
-        )
-        .bind(id.as_str())
-        .fetch_optional(pool)
-        .await)?;
-        match row {
-            Some(row) => Ok(Credential::Known(Box::new(row.into_rules()?))),
-            // Revoked between the two reads.
-            None => self.buried(token).await,
+        if digest == token.digest() {
+            Ok(Credential::Known(Box::new(key.into_rules()?)))
+        } else {
+            Ok(Credential::Unknown)
         }
     }
 
@@ -69,6 +72,26 @@ impl Store {
         } else {
             Credential::Unknown
         })
+    }
+
+    /// Whether this use would tell nothing new: the key was used from the same address within
+    /// the last minute already, and a minute is all that is shown of a use.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn used_lately(&self, id: &KeyId, usage: &LastUse) -> Result<bool, StoreError> {
+        let from = usage.from.map(|address| address.to_string());
+        let (lately,): (i64,) = with_pool!(self, pool => sqlx::query_as(
+            "SELECT count(*) FROM keys WHERE id = $1 AND last_used_at > $2 AND last_used_at <= $3 \
+             AND coalesce(last_used_from, '') = $4",
+        )
+        .bind(id.as_str())
+        .bind(usage.at.millis() - LATELY)
+        .bind(usage.at.millis())
+        .bind(from.unwrap_or_default())
+        .fetch_one(pool)
+        .await)?;
+        Ok(lately > 0)
     }
 
     /// Records allowed uses, all in one transaction. An older use never overwrites a newer one.

@@ -63,6 +63,15 @@ impl Store {
         file::open(path, fresh).await
     }
 
+    /// Opens a SQLite file to decide on requests and to leave uses, and faster; `None` if
+    /// [`Store::open_file`] has to judge it, make it, or bring it up to date.
+    ///
+    /// # Errors
+    /// As for [`Store::open_file`].
+    pub async fn open_file_to_decide(path: &Path) -> Result<Option<Self>, StoreError> {
+        file::open_to_decide(path).await
+    }
+
     /// Opens a PostgreSQL database, making its tables if it is empty.
     ///
     /// # Errors

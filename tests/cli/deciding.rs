@@ -1,7 +1,10 @@
 //! `check`: the decision is the exit status.
 use serde_json::json;
 
-use crate::command::{Home, ended};
+use crate::{
+    command::{Home, ended},
+    looking_after::tamper,
+};
 
 #[test]
 fn every_reason_that_a_script_can_meet() {
@@ -99,6 +102,53 @@ fn an_allowed_use_is_recorded_and_a_denied_one_is_not() {
     let shown = home.run(&["show", &id]).done().stdout;
     assert!(shown.contains("from 10.0.0.9"), "{shown}");
     assert_eq!(home.audit(), ["key.created"], "a use is no change");
+}
+
+#[test]
+fn uses_of_one_minute_from_one_address_are_one_use() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let used = |ip: Option<&str>| {
+        assert_eq!(home.check(&token, "contacts", "read", ip), (0, None));
+        home.list()[0]["last_used_at"].clone()
+    };
+    let first = used(Some("10.0.0.9"));
+    assert_eq!(used(Some("10.0.0.9")), first);
+    assert_eq!(used(Some("::ffff:10.0.0.9")), first, "the same address");
+    let elsewhere = used(Some("10.0.0.8"));
+    assert_ne!(elsewhere, first);
+    assert_ne!(used(None), elsewhere);
+    tamper(
+        &home,
+        &["UPDATE keys SET last_used_at = last_used_at - 61000"],
+    );
+    let before = home.list()[0]["last_used_at"].clone();
+    assert_ne!(used(None), before, "a minute later");
+}
+
+#[test]
+fn a_check_leaves_its_folder_as_it_was() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let folder = home.database_file();
+    let files = || std::fs::read_dir(folder.parent().expect("a folder")).expect("files");
+    for action in ["delete", "read", "read"] {
+        home.check(&token, "contacts", action, None);
+        assert_eq!(files().count(), 1, "the database alone");
+    }
+}
+
+#[test]
+fn a_check_brings_an_older_database_up_to_date_like_any_command() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.database_file().parent().expect("a folder")).expect("made");
+    std::fs::write(home.database_file(), "").expect("an empty file");
+    let token = Home::new().create("elsewhere", &[]).1;
+    assert_eq!(
+        home.check(&token, "contacts", "read", None),
+        (1, Some("unknown_token".to_owned()))
+    );
+    home.create("acme", &[]);
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
     }
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let read_only = !writable(&path);
-    let pool = connect(&path, read_only).await.map_err(fault)?;
+    let pool = connect(&path, read_only, Purpose::Keep)
+        .await
+        .map_err(fault)?;
     let mut connection = pool.acquire().await.map_err(fault)?;
     let (recognised, settled) = recognise(&mut connection, place).await?;
     let created = match recognised {
@@ -61,6 +63,45 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
         created,
         warnings: permission_warnings(&path),
     })
+}
+
+/// Opens a file that is certainly ours and up to date on one connection, the quick way to a
+/// decision; `None` for any other, which [`open`] has to judge, make or bring up to date.
+pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreError> {
+    let place = Place::File(path.to_owned());
+    let path = std::path::absolute(path).map_err(|error| cannot_open(&place, &error))?;
+    if !is_marked(&path) {
+        return Ok(None);
+    }
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(&place, &error);
+    let read_only = !writable(&path);
+    let pool = connect(&path, read_only, Purpose::Decide)
+        .await
+        .map_err(fault)?;
+    let mut connection = pool.acquire().await.map_err(fault)?;
+    let (recognised, _) = recognise(&mut connection, &place).await?;
+    drop(connection);
+    Ok((recognised == Recognised::Current).then_some(Store {
+        pool: Pool::Sqlite(pool),
+        place,
+        read_only,
+    }))
+}
+
+/// Whether the file's header carries our mark (<https://sqlite.org/fileformat.html>, 1.3).
+fn is_marked(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut header = [0; 72];
+    let Ok(mut file) = fs::File::open(path) else {
+        return false;
+    };
+    let read = file.read_exact(&mut header);
+    // Never closed: that would drop the locks that this process may hold on the file already.
+    std::mem::forget(file);
+    let mark = i64::from(i32::from_be_bytes([
+        header[68], header[69], header[70], header[71],
+    ]));
+    read.is_ok() && mark == dialect::APPLICATION_ID
 }
 
 /// Looks at the file without a lock and without leaving a trace, and refuses it only when it is
@@ -191,13 +232,31 @@ async fn write_ahead(connection: &mut SqliteConnection, place: &Place) -> Result
     }
 }
 
-async fn connect(path: &Path, read_only: bool) -> Result<SqlitePool, sqlx::Error> {
+/// What connections are for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// For everything.
+    Keep,
+    /// To decide, and to leave uses: those may be lost with the power, so nobody waits until the
+    /// disk has them. One connection is all that one decision needs.
+    Decide,
+}
+
+async fn connect(
+    path: &Path,
+    read_only: bool,
+    purpose: Purpose,
+) -> Result<SqlitePool, sqlx::Error> {
+    let (connections, synchronous) = match purpose {
+        Purpose::Keep => (CONNECTIONS, SqliteSynchronous::Full),
+        Purpose::Decide => (1, SqliteSynchronous::Normal),
+    };
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .read_only(read_only)
         .foreign_keys(true)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(synchronous)
         .busy_timeout(PATIENCE)
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
@@ -207,7 +266,7 @@ async fn connect(path: &Path, read_only: bool) -> Result<SqlitePool, sqlx::Error
     // Connections to a file do not grow old; without these two the pool wakes up to look.
     let pool = |options| {
         SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(connections)
             .acquire_timeout(PATIENCE * 2)
             .test_before_acquire(false)
             .idle_timeout(None)
