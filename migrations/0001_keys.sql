@@ -1,6 +1,7 @@
 -- The workspace, its agents and areas, and the API keys with all that hangs on them.
 -- One text for SQLite and PostgreSQL: TEXT and BIGINT only, moments in unix milliseconds,
--- binary as base64, a state as a nullable moment, sets as child rows.
+-- binary as base64, a state as a nullable moment, sets as child rows. The one INTEGER makes
+-- SQLite keep the keys in the order of their creation; PostgreSQL is told to widen it.
 
 CREATE TABLE workspace (
     id BIGINT PRIMARY KEY CHECK (id = 1),
@@ -30,9 +31,9 @@ INSERT INTO areas (slug, sequence, title, badge) VALUES
     ('documents', 2, 'Document Extraction Access', 'Documents');
 
 CREATE TABLE keys (
-    id TEXT PRIMARY KEY CHECK (length(id) = 12),
     -- The order of creation.
-    sequence BIGINT NOT NULL UNIQUE CHECK (sequence > 0),
+    sequence INTEGER PRIMARY KEY CHECK (sequence > 0),
+    id TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
     agent TEXT NOT NULL REFERENCES agents (name),
     name TEXT NOT NULL CHECK (length(name) > 0),
     description TEXT NOT NULL,

@@ -21,9 +21,13 @@ pub const SQLITE: &[&str] = &[
     "PRAGMA user_version = 1",
 ];
 
-/// PostgreSQL needs a collation named to sort by bytes as SQLite does, so that an order, and a
-/// cursor into it, means the same on both.
+/// PostgreSQL's INTEGER has 32 bits; it needs a collation named to sort by bytes as SQLite does,
+/// so that an order, and a cursor into it, means the same on both; and SQLite's name for a search
+/// that knows no wildcards.
 pub const POSTGRES: &[&str] = &[
+    "ALTER TABLE keys ALTER COLUMN sequence TYPE BIGINT",
+    "CREATE OR REPLACE FUNCTION instr(haystack TEXT, needle TEXT) RETURNS INTEGER \
+     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(haystack, needle)'",
     "ALTER TABLE keys ALTER COLUMN name_sort TYPE TEXT COLLATE \"C\"",
     "ALTER TABLE keys ALTER COLUMN access_sort TYPE TEXT COLLATE \"C\"",
     "CREATE OR REPLACE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS \

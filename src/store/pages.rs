@@ -45,7 +45,7 @@ macro_rules! attention_rank {
 
 macro_rules! filter_condition {
     () => {
-        "($1 = '' OR replace(search_text, $1, '') <> search_text) \
+        "($1 = '' OR instr(search_text, $1) > 0) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
               OR coalesce(last_used_at, created_at) <= $2 - $4)"
     };

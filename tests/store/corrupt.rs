@@ -258,7 +258,6 @@ fn a_value_of_the_wrong_type_is_an_error() {
         let created = make(&keyring, "key").await;
         let token = created.token.expose().expose_secret();
         for (column, value) in [
-            ("sequence", "'first'"),
             ("network_count", "'none'"),
             ("created_at", "x'00'"),
             ("expires_at", "'never'"),
@@ -277,10 +276,7 @@ fn a_value_of_the_wrong_type_is_an_error() {
                 .await;
             let decided = decide(&keyring, token, None).await;
             assert!(decided.is_err(), "{column} = {value}: {decided:?}");
-            // In SQLite a text sorts behind every number: such a row is on no page at all.
-            if column != "sequence" {
-                assert!(page(&keyring).await.is_err(), "{column} = {value}");
-            }
+            assert!(page(&keyring).await.is_err(), "{column} = {value}");
             world
                 .plant(&format!(
                     "UPDATE keys SET {column} = (SELECT {column} FROM kept)"
