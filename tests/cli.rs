@@ -17,3 +17,5 @@ mod ends;
 mod keys;
 #[path = "cli/looking_after.rs"]
 mod looking_after;
+#[path = "support/postgres.rs"]
+mod postgres;

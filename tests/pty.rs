@@ -10,6 +10,8 @@ mod commands;
 mod drawing;
 #[path = "pty/leaving.rs"]
 mod leaving;
+#[path = "support/postgres.rs"]
+mod postgres;
 #[path = "support/screen.rs"]
 mod screen;
 #[path = "pty/working.rs"]

@@ -17,6 +17,8 @@ mod files;
 mod filter;
 #[path = "store/paging.rs"]
 mod paging;
+#[path = "support/postgres.rs"]
+mod postgres;
 #[path = "store/resolve.rs"]
 mod resolve;
 #[path = "store/secrets.rs"]

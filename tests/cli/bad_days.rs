@@ -3,7 +3,10 @@ use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::command::{Home, ended};
+use crate::{
+    command::{Home, ended},
+    postgres::Database,
+};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -253,24 +256,8 @@ fn two_processes_that_begin_together_share_one_master_key() {
 
 #[test]
 fn the_same_story_on_postgresql() {
-    let server = std::env::var("CLAVIGER_TEST_POSTGRES")
-        .expect("no PostgreSQL is there: run the tests with tests/run");
-    let name = format!("cli_{}", std::process::id());
-    let admin = |statement: String| {
-        let server = server.clone();
-        runtime().block_on(async move {
-            let mut connection = sqlx::PgConnection::connect(&server)
-                .await
-                .expect("connected");
-            sqlx::query(sqlx::AssertSqlSafe(statement))
-                .execute(&mut connection)
-                .await
-                .expect("done");
-        });
-    };
-    admin(format!("CREATE DATABASE {name}"));
-    let (front, _) = server.rsplit_once('/').expect("a URL");
-    let home = Home::on(format!("{front}/{name}"));
+    let database = Database::new();
+    let home = Home::on(database.url());
     let (id, token) = home.create(
         "acme",
         &["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"],
@@ -298,7 +285,6 @@ fn the_same_story_on_postgresql() {
     );
     home.run(&["audit", "verify"]).done();
     home.run(&["doctor"]).done();
-    admin(format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
 #[test]

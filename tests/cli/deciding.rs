@@ -1,10 +1,7 @@
 //! `check`: the decision is the exit status.
 use serde_json::json;
 
-use crate::{
-    command::{Home, ended},
-    looking_after::tamper,
-};
+use crate::command::{Home, ended};
 
 #[test]
 fn every_reason_that_a_script_can_meet() {
@@ -118,10 +115,7 @@ fn uses_of_one_minute_from_one_address_are_one_use() {
     let elsewhere = used(Some("10.0.0.8"));
     assert_ne!(elsewhere, first);
     assert_ne!(used(None), elsewhere);
-    tamper(
-        &home,
-        &["UPDATE keys SET last_used_at = last_used_at - 61000"],
-    );
+    home.tamper(&["UPDATE keys SET last_used_at = last_used_at - 61000"]);
     let before = home.list()[0]["last_used_at"].clone();
     assert_ne!(used(None), before, "a minute later");
 }

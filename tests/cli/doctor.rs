@@ -1,7 +1,7 @@
 //! `doctor`: each defect is named, with what to do about it, and is status 1.
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::{command::Home, looking_after::tamper};
+use crate::command::Home;
 
 fn mode(path: &std::path::Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
@@ -61,10 +61,7 @@ fn doctor_is_content_with_a_healthy_home_and_names_each_defect() {
     mode(home.database_file().parent().expect("a folder"), 0o777);
     named("can be written by others");
     mode(home.database_file().parent().expect("a folder"), 0o700);
-    tamper(
-        &home,
-        &["UPDATE keys SET origin = 'listed', network_count = 1"],
-    );
+    home.tamper(&["UPDATE keys SET origin = 'listed', network_count = 1"]);
     named("allowed_networks.network");
     home.create("another", &[]);
     let listed = home.run(&["list", "--json"]);
@@ -84,13 +81,10 @@ fn doctor_is_content_with_a_healthy_home_and_names_each_defect() {
 fn doctor_sees_a_clock_that_was_set_back() {
     let home = Home::new();
     home.create("acme", &[]);
-    tamper(
-        &home,
-        &[
-            "DROP TRIGGER audit_events_keep",
-            "UPDATE audit_events SET at = 4000000000000",
-        ],
-    );
+    home.tamper(&[
+        "DROP TRIGGER audit_events_keep",
+        "UPDATE audit_events SET at = 4000000000000",
+    ]);
     let sick = home.run(&["doctor"]);
     assert_eq!(sick.status, 1);
     assert!(
@@ -108,7 +102,7 @@ fn doctor_finds_a_damaged_page_and_says_what_to_do() {
     for at in 0..60 {
         home.create(&format!("key {at}"), &["--description", &"x".repeat(500)]);
     }
-    tamper(&home, &["PRAGMA wal_checkpoint(TRUNCATE)"]);
+    home.tamper(&["PRAGMA wal_checkpoint(TRUNCATE)"]);
     let whole = std::fs::read(home.database_file()).expect("read");
     // One page after the other; the first ones are the schema, and refuse to open at all.
     for page in [1, 3, whole.len() / 4096 / 2, whole.len() / 4096 - 2] {

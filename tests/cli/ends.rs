@@ -4,10 +4,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::{
-    command::{Ended, Home, ended},
-    looking_after::tamper,
-};
+use crate::command::{Ended, Home, ended};
 
 const READ: [&str; 5] = ["check", "--area", "contacts", "--action", "read"];
 const DELETE: [&str; 5] = ["check", "--area", "contacts", "--action", "delete"];
@@ -81,13 +78,10 @@ fn a_reader_that_is_gone_is_no_failure_and_no_success_either() {
         );
     }
     full(&home, &["list"], "").refused(1, "standard output cannot be written");
-    tamper(
-        &home,
-        &[
-            "DROP TRIGGER audit_events_keep",
-            "UPDATE audit_events SET actor = 'mallory' WHERE sequence = 3",
-        ],
-    );
+    home.tamper(&[
+        "DROP TRIGGER audit_events_keep",
+        "UPDATE audit_events SET actor = 'mallory' WHERE sequence = 3",
+    ]);
     for arguments in [
         &["doctor"][..],
         &["doctor", "--json"],

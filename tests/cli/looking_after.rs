@@ -1,26 +1,5 @@
 //! audit, workspace, completions, the manual page, and work without the master key.
-use sqlx::{Connection as _, SqliteConnection};
-
 use crate::command::Home;
-
-/// Does something to the database past claviger.
-pub fn tamper(home: &Home, statements: &'static [&'static str]) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let url = format!("sqlite:{}", home.database_file().display());
-        let mut connection = SqliteConnection::connect(&url).await.expect("connected");
-        for statement in statements {
-            sqlx::query(*statement)
-                .execute(&mut connection)
-                .await
-                .expect("done");
-        }
-        connection.close().await.expect("closed");
-    });
-}
 
 #[test]
 fn without_the_master_key_what_needs_none_still_works() {
@@ -56,13 +35,10 @@ fn the_audit_log_holds_until_somebody_writes_past_it() {
     assert_eq!(event["before"]["description"], "");
     assert_eq!(event["after"]["description"], "x");
     assert!(event["actor"].as_str().expect("an actor").contains('@'));
-    tamper(
-        &home,
-        &[
-            "DROP TRIGGER audit_events_keep",
-            "UPDATE audit_events SET actor = 'mallory' WHERE sequence = 2",
-        ],
-    );
+    home.tamper(&[
+        "DROP TRIGGER audit_events_keep",
+        "UPDATE audit_events SET actor = 'mallory' WHERE sequence = 2",
+    ]);
     home.run(&["audit", "verify"])
         .refused(1, "does not hold at event 2: it was changed");
 }
@@ -71,10 +47,7 @@ fn the_audit_log_holds_until_somebody_writes_past_it() {
 fn hostile_names_from_elsewhere_are_shown_as_code_points() {
     let home = Home::new();
     home.create("acme", &[]);
-    tamper(
-        &home,
-        &["UPDATE areas SET badge = 'Con' || char(8238) || 'tacts' || char(27)"],
-    );
+    home.tamper(&["UPDATE areas SET badge = 'Con' || char(8238) || 'tacts' || char(27)"]);
     home.run(&["edit", "acme", "--grant", "contacts=read"])
         .done();
     for arguments in [vec!["list"], vec!["show", "acme"]] {
@@ -91,15 +64,12 @@ fn a_hostile_name_in_the_database_acts_on_no_terminal() {
     let home = Home::new();
     let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
     home.create("other", &[]);
-    tamper(
-        &home,
-        &[
-            "DROP TRIGGER audit_events_keep",
-            "UPDATE keys SET name = 'a' || char(8238) || 'b' || char(27) || '[2J' WHERE name = 'acme'",
-            "UPDATE audit_events SET subject_name = 'a' || char(8238) || 'b' || char(27), \
+    home.tamper(&[
+        "DROP TRIGGER audit_events_keep",
+        "UPDATE keys SET name = 'a' || char(8238) || 'b' || char(27) || '[2J' WHERE name = 'acme'",
+        "UPDATE audit_events SET subject_name = 'a' || char(8238) || 'b' || char(27), \
              actor = 'm' || char(155) || 'y', details = '{\"x\":\"' || char(8238) || '\"}'",
-        ],
-    );
+    ]);
     let bare = |c: char| c == '\u{202e}' || c == '\u{9b}' || c == '\u{1b}';
     for arguments in [
         &["list"][..],

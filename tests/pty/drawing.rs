@@ -165,3 +165,84 @@ fn the_cursor_stands_on_the_selected_row_and_in_the_focused_field() {
     );
     assert_eq!(column, 7);
 }
+
+/// What is hostile to a terminal: escape, bell, C1, tab, line ends, direction, nothing to see.
+const HOSTILE: &str = "a\u{1b}[31mb\u{7}c\u{9b}5md\te\u{202e}f\u{200b}g\u{1b}]0;h\u{7}\r\ni";
+
+#[test]
+fn nothing_hostile_reaches_the_terminal_wherever_it_comes_from() {
+    let home = furnished();
+    // From the environment, and past claviger from the database.
+    home.tamper(&[
+        format!("UPDATE workspace SET label = '{HOSTILE}'"),
+        format!("UPDATE keys SET name = '{HOSTILE}' WHERE sequence = 38"),
+        format!("UPDATE keys SET description = '{HOSTILE}' WHERE sequence = 39"),
+        format!(
+            "UPDATE keys SET last_used_at = 1, last_used_from = '{HOSTILE}' WHERE sequence = 37"
+        ),
+    ]);
+    let mut screen = Screen::claviger(
+        home.path(),
+        140,
+        40,
+        &[
+            ("USER", HOSTILE),
+            ("LOGNAME", HOSTILE),
+            ("SSH_TTY", HOSTILE),
+        ],
+    );
+    screen.wait_for("▸ key number 40");
+    screen.press("jjjj?").wait_for("Help:").press("<esc>");
+    let paste = format!("\u{1b}[200~{HOSTILE}\u{1b}[201~");
+    for (keys, shown) in [
+        ("/", "<U+202E>"),
+        ("<esc>:", "<U+202E>"),
+        ("<esc><esc>n", "<U+202E>"),
+        ("<tab>", "<U+202E>"),
+        ("<tab>", "<U+202E>"),
+        ("<tab>", "<U+202E>"),
+    ] {
+        screen.press(keys).settle();
+        screen.send(&paste);
+        screen.wait_for(shown);
+    }
+    screen.press("<esc><esc>kx").wait_for("Revoke");
+    screen.press("<esc>q");
+    assert_eq!(screen.end(), 0);
+    assert_allowed(&screen.bytes);
+}
+
+/// Every byte is a printable character or part of a sequence that claviger means to write.
+#[track_caller]
+fn assert_allowed(bytes: &[u8]) {
+    let text = std::str::from_utf8(bytes).expect("UTF-8");
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let Some(sequence) = rest.strip_prefix("\u{1b}[") else {
+            let plain = claviger::domain::text::visible(&c.to_string());
+            let around = &text[text.len() - rest.len()..];
+            assert_eq!(
+                plain,
+                c.to_string(),
+                "{:?}",
+                &around.chars().take(20).collect::<String>()
+            );
+            rest = &rest[c.len_utf8()..];
+            continue;
+        };
+        let end = sequence
+            .find(|c: char| !c.is_ascii_digit() && c != ';' && c != '?')
+            .expect("an end");
+        let (parameters, tail) = sequence.split_at(end);
+        let modes = ["?1049", "?2004", "?25", "?2026"];
+        let mice = ["?1000", "?1002", "?1003", "?1006"];
+        let allowed = match tail.as_bytes()[0] {
+            b'h' => modes.contains(&parameters),
+            b'l' => modes.contains(&parameters) || mice.contains(&parameters),
+            b'm' | b'H' | b'J' | b'K' | b'A' | b'B' | b'C' | b'D' => !parameters.contains('?'),
+            _ => false,
+        };
+        assert!(allowed, "CSI {parameters}{}", &tail[..1]);
+        rest = &tail[1..];
+    }
+}

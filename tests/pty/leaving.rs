@@ -1,7 +1,15 @@
 //! However it ends, the terminal is given back as it was.
+use std::io::Read as _;
+
+use claviger::tui::terminal::{self, Terminal};
 use nix::sys::signal::Signal;
+use portable_pty::{CommandBuilder, PtySize};
+use ratatui::text::Text;
 
 use crate::{command::Home, screen::Screen};
+
+/// Tells this test program that it is the one that fails: how.
+const FAILS: &str = "CLAVIGER_TEST_FAILS";
 
 fn started(home: &Home) -> Screen {
     let mut screen = Screen::claviger(home.path(), 80, 24, &[]);
@@ -28,6 +36,81 @@ fn by_its_own_key_and_by_every_signal() {
         assert_eq!(screen.end(), status, "{signal}");
         screen.assert_restored();
     }
+}
+
+/// A program that takes the terminal as claviger does, draws, and then fails; in a test run of its
+/// own it does nothing.
+#[test]
+fn one_that_fails() {
+    let Ok(how) = std::env::var(FAILS) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime.expect("a runtime").block_on(async {
+        terminal::install_panic_hook();
+        let mut terminal = Terminal::enter()?;
+        terminal.draw(|frame| frame.render_widget(Text::raw("Here."), frame.area()))?;
+        if how == "in a task" {
+            // The runtime would catch it and go on.
+            let _ = tokio::spawn(async { panic!("the token is clv_secret") }).await;
+        }
+        assert!(how == "with an error", "the token is clv_secret");
+        Err::<(), _>(std::io::Error::other("it went wrong"))
+    });
+    ended.expect_err("an error");
+}
+
+#[test]
+fn by_a_fault_in_itself_and_by_an_error() {
+    let home = Home::new();
+    let this = std::env::current_exe().expect("this program");
+    let this = this.to_str().expect("a path");
+    for (how, status) in [("by itself", 101), ("in a task", 101), ("with an error", 0)] {
+        let line = [this, "--exact", "leaving::one_that_fails", "--nocapture"];
+        let mut screen = Screen::program(&line, home.path(), 80, 24, &[(FAILS, how)]);
+        assert_eq!(screen.end(), status, "{how}");
+        screen.assert_restored();
+        let written = String::from_utf8_lossy(&screen.bytes);
+        assert!(written.contains("Here."), "{how}");
+        assert!(!screen.text().contains("Here."), "{how}");
+        assert_eq!(
+            screen
+                .text()
+                .contains("a fault in itself, at tests/pty/leaving.rs:"),
+            status == 101,
+            "{how}: {}",
+            screen.text()
+        );
+        assert!(
+            !written.contains("clv_secret"),
+            "{how}: what it said is kept"
+        );
+    }
+}
+
+/// The terminal does not control the program here, so no signal tells it: it has to see for itself.
+#[test]
+fn when_the_terminal_goes_away_without_a_word() {
+    let home = Home::new();
+    let pair = portable_pty::native_pty_system()
+        .openpty(PtySize::default())
+        .expect("a terminal");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_claviger"));
+    command.env_clear();
+    command.env("HOME", home.path());
+    command.env("TERM", "xterm-256color");
+    command.set_controlling_tty(false);
+    let mut program = pair.slave.spawn_command(command).expect("started");
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let (mut screen, mut buffer) = (vt100::Parser::default(), [0; 4096]);
+    while !screen.screen().contents().contains("Press n") {
+        let count = reader.read(&mut buffer).expect("read");
+        screen.process(&buffer[..count]);
+    }
+    drop((reader, pair));
+    assert_eq!(program.wait().expect("an end").exit_code(), 129);
 }
 
 #[test]

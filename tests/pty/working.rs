@@ -1,6 +1,7 @@
 //! The main job, from an empty home to a revoked key, and two terminals at once.
 use crate::{
     command::Home,
+    postgres::Database,
     screen::{Screen, copied},
 };
 
@@ -97,12 +98,22 @@ fn a_paste_is_text_and_presses_nothing() {
 
 #[test]
 fn two_terminals_follow_each_other() {
-    let home = Home::new();
+    follow_each_other(&Home::new(), &[]);
+}
+
+#[test]
+fn two_terminals_follow_each_other_on_postgresql() {
+    let database = Database::new();
+    let url = database.url();
+    follow_each_other(&Home::on(url.clone()), &[("CLAVIGER_DATABASE_URL", &url)]);
+}
+
+fn follow_each_other(home: &Home, variables: &[(&str, &str)]) {
     for name in ["one", "two", "three"] {
         home.create(name, &[]);
     }
-    let mut first = Screen::claviger(home.path(), 80, 24, &[]);
-    let mut second = Screen::claviger(home.path(), 80, 24, &[]);
+    let mut first = Screen::claviger(home.path(), 80, 24, variables);
+    let mut second = Screen::claviger(home.path(), 80, 24, variables);
     first.wait_for("▸ three");
     second.wait_for("▸ three");
     first.press("j").wait_for("▸ two");

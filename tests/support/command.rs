@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
 /// A home folder, and the database in it.
 pub struct Home {
     folder: tempfile::TempDir,
@@ -136,6 +138,24 @@ impl Home {
         // It may end without reading all of it.
         let _ = child.stdin.take().expect("an input").write_all(input);
         finished(child.wait_with_output().expect("an end"))
+    }
+
+    /// Does something to the database past claviger.
+    pub fn tamper<S: AsRef<str>>(&self, statements: &[S]) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let url = format!("sqlite:{}", self.database_file().display());
+            let mut connection = SqliteConnection::connect(&url).await.expect("connected");
+            for statement in statements {
+                let done = sqlx::raw_sql(AssertSqlSafe(statement.as_ref().to_owned()))
+                    .execute(&mut connection)
+                    .await;
+                done.unwrap_or_else(|error| panic!("{}: {error}", statement.as_ref()));
+            }
+            connection.close().await.expect("closed");
+        });
     }
 
     /// Makes a key; answers its id and its token.

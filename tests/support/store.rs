@@ -1,13 +1,7 @@
 //! A world for a test of the store: a database of its own on SQLite or on PostgreSQL, a master
 //! key's place, a machine whose clock stands still, and a way to plant by plain SQL what no
 //! claviger would write. The database goes when the test ends, however it ends.
-use std::{
-    env,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    path::PathBuf,
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::path::PathBuf;
 
 use claviger::domain::key::Seen;
 use claviger::{
@@ -27,6 +21,8 @@ use sqlx::{
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::postgres::Database;
 
 /// The moment at which the clock of every world stands: 2026-11-23 12:00 UTC.
 pub const NOW: i64 = 1_795_435_200_000;
@@ -55,42 +51,12 @@ pub fn on_sqlite(story: &impl AsyncFn(&World)) {
     runtime().block_on(story(&World::new(location, folder)));
 }
 
-/// Tells the story on PostgreSQL, in a database made for it and dropped afterwards. It sorts by
-/// the rules of a language, as most people's do, so that nothing rests on the order of bytes.
+/// Tells the story on PostgreSQL, in a database made for it.
 pub fn on_postgres(story: &impl AsyncFn(&World)) {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
     eprintln!("on PostgreSQL:");
-    let server = env::var("CLAVIGER_TEST_POSTGRES").expect(
-        "CLAVIGER_TEST_POSTGRES is not set: run tests/run, which starts a PostgreSQL for the tests",
-    );
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("store_{}_{number}", process::id());
-    let (before, _) = server
-        .rsplit_once('/')
-        .expect("a URL that names a database");
-    let location = Location::Server(SecretString::from(format!("{before}/{name}")));
-    let runtime = runtime();
-    let admin = |statement: String| {
-        runtime.block_on(async {
-            let mut admin = PgConnection::connect(&server)
-                .await
-                .expect("the test server");
-            let done = sqlx::raw_sql(AssertSqlSafe(statement))
-                .execute(&mut admin)
-                .await;
-            done.expect("a database for the test");
-        });
-    };
-    admin(format!(
-        "CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
-    ));
-    let told = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(story(&World::new(location, folder())));
-    }));
-    admin(format!("DROP DATABASE {name} WITH (FORCE)"));
-    if let Err(panic) = told {
-        resume_unwind(panic);
-    }
+    let database = Database::new();
+    let location = Location::Server(SecretString::from(database.url()));
+    runtime().block_on(story(&World::new(location, folder())));
 }
 
 fn folder() -> TempDir {
