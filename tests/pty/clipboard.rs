@@ -348,3 +348,16 @@ fn on_a_desktop_it_counts_down_and_is_cleared_on_quitting() {
         .expect("written");
     other.wait().expect("xclip");
 }
+
+#[test]
+fn on_a_desktop_it_is_cleared_when_its_time_is_over() {
+    let display = Display::start();
+    let home = Home::new();
+    let (_, token) = home.create("acme", &[]);
+    let mut screen = Screen::claviger(home.path(), 80, 24, &[("DISPLAY", &display.name)]);
+    screen.wait_for("acme");
+    screen.press("c").wait_for("is cleared in 20 s");
+    assert_eq!(display.clipboard(), token);
+    screen.wait_for("The clipboard was cleared.");
+    assert_eq!(display.clipboard(), "");
+}
