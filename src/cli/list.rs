@@ -56,8 +56,8 @@ pub(super) async fn run(
                 unreadable.push(error);
             }
         }
-        match page.rows.into_iter().next_back() {
-            Some(last) if page.more => request.direction = Direction::After(last.cursor),
+        match page.reached {
+            Some(cursor) if page.more => request.direction = Direction::After(cursor),
             _ => break,
         }
     }

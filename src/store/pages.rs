@@ -11,7 +11,6 @@ use super::{
 };
 use crate::domain::{
     attention::{EXPIRING_DAYS, UNUSED_DAYS},
-    key::Key,
     listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue},
     moment::{DAY, Moment},
     text,
@@ -110,17 +109,13 @@ fn statement(field: SortField, ascending: bool) -> &'static str {
     }
 }
 
-fn cursor(field: SortField, value: &str, key: &Key) -> Result<Cursor, StoreError> {
+fn cursor(field: SortField, value: &str, sequence: i64) -> Option<Cursor> {
     let value = if is_text(field) {
         SortValue::Text(value.to_owned())
     } else {
-        let corrupt = |_| StoreError::corrupt("keys", "sequence", key.id.as_str());
-        SortValue::Number(value.parse().map_err(corrupt)?)
+        SortValue::Number(value.parse().ok()?)
     };
-    Ok(Cursor {
-        value,
-        sequence: key.sequence,
-    })
+    Some(Cursor { value, sequence })
 }
 
 /// A cursor that stands before everything in the direction of the walk.
@@ -145,6 +140,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Whether the list goes on in the direction that was read.
     pub more: bool,
+    /// Where the next page goes on from, even if no row of this one could be read.
+    pub reached: Option<Cursor>,
     /// Why the others could not be: they are refused everywhere, and must not hide the rest.
     pub unreadable: Vec<StoreError>,
 }
@@ -201,13 +198,12 @@ impl Store {
             more: rows.len() == request.limit as usize,
             ..Page::default()
         };
-        for row in rows {
-            let read = row.key.into_key().and_then(|key| {
-                let cursor = cursor(field, &row.sort_value, &key)?;
-                Ok(Row { key, cursor })
-            });
-            match read {
-                Ok(row) => page.rows.push(row),
+        for PageRow { key, sort_value } in rows {
+            let cursor =
+                cursor(field, &sort_value, key.sequence()).ok_or_else(|| key.bad("sequence"))?;
+            page.reached = Some(cursor.clone());
+            match key.into_key() {
+                Ok(key) => page.rows.push(Row { key, cursor }),
                 Err(error) => page.unreadable.push(error),
             }
         }

@@ -56,8 +56,13 @@ pub(super) struct KeyRow {
 }
 
 impl KeyRow {
-    fn bad(&self, column: &'static str) -> StoreError {
+    pub fn bad(&self, column: &'static str) -> StoreError {
         StoreError::corrupt("keys", column, &self.id)
+    }
+
+    /// The order of creation, as it stands in the row.
+    pub fn sequence(&self) -> i64 {
+        self.sequence
     }
 
     fn allow(&self) -> Result<AllowList, StoreError> {

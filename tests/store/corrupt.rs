@@ -177,15 +177,40 @@ fn every_bad_column_is_an_error_that_names_it_and_never_an_allow() {
     });
 }
 
-async fn page(keyring: &Keyring) -> Result<Vec<claviger::domain::listing::Row>, KeyringError> {
-    let request = PageRequest {
+#[test]
+fn a_page_of_bad_rows_alone_still_leads_on_to_the_next() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let sound = make(&keyring, "sound").await;
+        for name in ["one", "two", "three"] {
+            make(&keyring, name).await;
+        }
+        world
+            .plant("UPDATE keys SET name = '\u{202e}' WHERE name <> 'sound'")
+            .await;
+        let mut request = request(2);
+        let first = keyring.page(&request).await.expect("a page");
+        assert_eq!((first.rows.len(), first.unreadable.len()), (0, 2));
+        assert!(first.more);
+        request.direction = Direction::After(first.reached.expect("a place"));
+        let second = keyring.page(&request).await.expect("a page");
+        assert_eq!(second.unreadable.len(), 1);
+        assert_eq!(second.rows[0].key.id, sound.key.id);
+    });
+}
+
+fn request(limit: u32) -> PageRequest {
+    PageRequest {
         filter: Filter::default(),
         sort: Sort::NEWEST,
         direction: Direction::First,
-        limit: 50,
+        limit,
         now: now(),
-    };
-    let mut page = keyring.page(&request).await?;
+    }
+}
+
+async fn page(keyring: &Keyring) -> Result<Vec<claviger::domain::listing::Row>, KeyringError> {
+    let mut page = keyring.page(&request(50)).await?;
     if page.unreadable.is_empty() {
         return Ok(page.rows);
     }
