@@ -2,8 +2,12 @@
 //! cannot exist without it.
 //!
 //! What was typed is never lost: not by going back, not by a failed save, not by somebody else's
-//! change. Errors are worked out from the text whenever they are asked for; whether they are shown
-//! depends on whether the field was left. It draws nothing and saves nothing.
+//! change. What it says of a field is worked out from the text whenever that is asked for, in
+//! [`words`]. It draws nothing and saves nothing.
+mod fields;
+mod words;
+
+pub use fields::{BasicsFocus, Field, MatrixFocus, pasted_text};
 use tui_input::{Input, InputRequest};
 
 use crate::domain::{
@@ -12,7 +16,7 @@ use crate::domain::{
     key::{Description, Draft, Key, KeyName},
     moment::{Moment, parse_expiry},
     review,
-    text::{length, visible},
+    text::visible,
 };
 
 /// What the wizard is for.
@@ -22,78 +26,6 @@ pub enum Purpose {
     New,
     /// A change of this key, as it was seen.
     Edit(Box<Key>),
-}
-
-/// A field of step one, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "their titles say what they are")]
-pub enum Field {
-    Name,
-    Description,
-    Addresses,
-    Expires,
-}
-
-impl Field {
-    /// All fields, in order.
-    pub const ALL: [Self; 4] = [
-        Self::Name,
-        Self::Description,
-        Self::Addresses,
-        Self::Expires,
-    ];
-
-    /// The field's title.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Name => "Name",
-            Self::Description => "Description",
-            Self::Addresses => "IP Address",
-            Self::Expires => "Expires",
-        }
-    }
-
-    /// The most characters, where they are counted.
-    #[must_use]
-    pub const fn limit(self) -> Option<usize> {
-        match self {
-            Self::Name => Some(100),
-            Self::Description => Some(500),
-            Self::Addresses | Self::Expires => None,
-        }
-    }
-}
-
-/// What has the keys in step one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "a field and two buttons")]
-pub enum BasicsFocus {
-    Field(Field),
-    Cancel,
-    Next,
-}
-
-impl BasicsFocus {
-    const ORDER: [Self; 6] = [
-        Self::Field(Field::Name),
-        Self::Field(Field::Description),
-        Self::Field(Field::Addresses),
-        Self::Field(Field::Expires),
-        Self::Cancel,
-        Self::Next,
-    ];
-}
-
-/// What has the keys in step two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MatrixFocus {
-    /// A cell: the row of an area, the column of an action.
-    Cell(usize, usize),
-    /// Back to step one.
-    Back,
-    /// Give Access, or Save changes.
-    Save,
 }
 
 /// A valid step one.
@@ -358,75 +290,6 @@ impl Wizard {
         parse_expiry(text, now).map_err(|error| error.to_string())
     }
 
-    /// Why a field is refused, once it was left.
-    #[must_use]
-    pub fn error(&self, field: Field, now: Moment) -> Option<String> {
-        if !self.left[field as usize] {
-            return None;
-        }
-        match field {
-            Field::Name => self
-                .value(field)
-                .parse::<KeyName>()
-                .err()
-                .map(|e| e.to_string()),
-            Field::Description => self
-                .value(field)
-                .parse::<Description>()
-                .err()
-                .map(|e| e.to_string()),
-            Field::Addresses => AllowList::parse(self.value(field))
-                .err()
-                .map(|e| e.to_string()),
-            Field::Expires => self.expires_at(now).err(),
-        }
-    }
-
-    /// What is worth saying about a field that is well: what it means, what was merged.
-    #[must_use]
-    pub fn notes(&self, field: Field, now: Moment) -> Vec<String> {
-        match field {
-            Field::Addresses => match AllowList::parse(self.value(field)) {
-                Ok(parsed) if parsed.list == AllowList::Anywhere => vec!["Any IP".to_owned()],
-                Ok(parsed) if self.left[field as usize] => {
-                    parsed.merged.iter().map(ToString::to_string).collect()
-                }
-                _ => Vec::new(),
-            },
-            Field::Expires => match self.expires_at(now) {
-                Ok(None) => vec!["no end date".to_owned()],
-                Ok(Some(end)) if end == end.end_of_day() => vec![format!("{}, in UTC", end.date())],
-                Ok(Some(end)) => vec![end.as_expiry()],
-                Err(_) => Vec::new(),
-            },
-            Field::Name | Field::Description => Vec::new(),
-        }
-    }
-
-    /// `12/100`, where characters are counted.
-    #[must_use]
-    pub fn counter(&self, field: Field) -> Option<String> {
-        let limit = field.limit()?;
-        Some(format!("{}/{limit}", length(self.value(field))))
-    }
-
-    /// What step two says: for an edit what changes, what widens first; then what the key can do.
-    #[must_use]
-    pub fn review(&self, areas: &[Area]) -> Vec<String> {
-        let Some(draft) = self.draft() else {
-            return Vec::new();
-        };
-        let mut lines = match &self.purpose {
-            Purpose::New => Vec::new(),
-            Purpose::Edit(key) => review::changes(&key.draft, &draft, areas),
-        };
-        if lines.is_empty() && matches!(self.purpose, Purpose::Edit(_)) {
-            lines.push("Nothing changes.".to_owned());
-        }
-        lines.push(review::sentence(&draft, areas));
-        lines
-    }
-
     /// Somebody else changed the key meanwhile: what they changed and this person did not is
     /// taken over, what this person typed is kept, and saving again puts it on top.
     pub fn rebase(&mut self, theirs: &Key, by: &str, areas: &[Area]) {
@@ -480,28 +343,6 @@ fn texts_of(draft: &Draft) -> [String; 4] {
             .map(Moment::as_expiry_input)
             .unwrap_or_default(),
     ]
-}
-
-/// A paste as text: line ends become separators, other control characters go.
-#[must_use]
-pub fn pasted_text(text: &str, separator: &str) -> String {
-    let lines: Vec<String> = text
-        .split(['\n', '\r'])
-        .map(|line| {
-            let line = line.replace('\t', " ");
-            let trimmed = if separator == ", " {
-                line.trim().trim_end_matches([',', ';'])
-            } else {
-                &line
-            };
-            trimmed
-                .chars()
-                .filter(|c| !c.is_control())
-                .collect::<String>()
-        })
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    lines.join(separator)
 }
 
 fn neighbour<T: Copy + PartialEq>(order: &[T], here: T, forward: bool) -> T {

@@ -3,9 +3,9 @@ use crate::{
     domain::{attention::Attention, key::Key, text::visible, token::KeyId},
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
-        message::{Copied, Effect, Loaded, Message, Shown, Trouble},
-        model::{Expect, Model, WINDOW},
-        update::walk,
+        message::{Copied, Effect, Message, Shown, Trouble},
+        model::{Expect, Model},
+        update::arrivals,
     },
 };
 
@@ -18,7 +18,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
                 .awaited
                 .take_if(|(awaited, _)| *awaited == ticket)?;
             match loaded {
-                Ok(loaded) => take_in(model, *loaded, expect),
+                Ok(loaded) => arrivals::take_in(model, *loaded, expect),
                 Err(sentence) => {
                     model.complain(sentence);
                     None
@@ -72,152 +72,6 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Pressed(_) | Message::Pasted(_) | Message::Resized(..) => None,
-    }
-}
-
-fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> {
-    let list = &mut model.list;
-    let was_at = list
-        .selected
-        .as_ref()
-        .and_then(|id| list.rows.iter().position(|r| r.key.id == *id));
-    let (old_first, old_top) = (list.rows.first().map(|row| row.key.id.clone()), list.top);
-    list.loaded = true;
-    list.count = loaded.count;
-    list.epoch = loaded.epoch;
-    model.areas = loaded.areas;
-    match expect {
-        Expect::Append => {
-            list.at_end = !loaded.more;
-            list.rows.extend(loaded.rows);
-            let surplus = list.rows.len().saturating_sub(WINDOW);
-            list.rows.drain(..surplus);
-            list.top = list.top.saturating_sub(surplus);
-            list.at_start &= surplus == 0;
-        }
-        Expect::Prepend => {
-            list.at_start = !loaded.more;
-            list.top += loaded.rows.len();
-            list.rows.splice(0..0, loaded.rows);
-            list.at_end &= list.rows.len() <= WINDOW;
-            list.rows.truncate(WINDOW);
-        }
-        Expect::Refresh => {
-            list.at_end = !loaded.more;
-            list.rows = loaded.rows;
-            // Rows that came in above push the view down with the rows that were there.
-            if let Some(first) = old_first
-                && let Some(shift) = list.rows.iter().position(|row| row.key.id == first)
-                && old_top > 0
-            {
-                list.top = old_top + shift;
-            }
-        }
-        Expect::Top | Expect::Bottom | Expect::Follow => {
-            list.at_start = expect == Expect::Top || (expect == Expect::Bottom && !loaded.more);
-            list.at_end = expect == Expect::Bottom || !loaded.more;
-            list.rows = loaded.rows;
-            list.top = 0;
-        }
-    }
-    if loaded.unreadable > 0 && model.notice.is_none() {
-        model.complain(unreadable(loaded.unreadable));
-    }
-    let followed = choose(model, expect, was_at, &loaded.watched);
-    look_after(model, loaded.watched);
-    walk::keep_in_view(model);
-    followed.or_else(|| walk::load_around(model))
-}
-
-/// Keys that cannot be read are refused everywhere; whoever looks at the list must learn of them.
-fn unreadable(count: usize) -> String {
-    let keys = if count == 1 {
-        "1 key here".to_owned()
-    } else {
-        format!("{count} keys here")
-    };
-    format!("{keys} cannot be read and is refused everywhere: run `claviger doctor`.")
-}
-
-/// Keeps the selection on its key; where that is gone, goes to its neighbour and says so.
-fn choose(
-    model: &mut Model,
-    expect: Expect,
-    was_at: Option<usize>,
-    watched: &[(KeyId, Option<Key>)],
-) -> Option<Effect> {
-    let rows = &model.list.rows;
-    let end = match expect {
-        Expect::Bottom => rows.len().checked_sub(1),
-        _ => Some(0),
-    };
-    if matches!(expect, Expect::Top | Expect::Bottom) {
-        model.list.selected = end
-            .and_then(|at| rows.get(at))
-            .map(|row| row.key.id.clone());
-        return None;
-    }
-    if model.selected_index().is_some() {
-        return None;
-    }
-    let before = model.list.selected.clone();
-    let fate = before
-        .as_ref()
-        .and_then(|id| watched.iter().find(|(known, _)| known == id));
-    if let Some((_, Some(key))) = fate
-        && expect == Expect::Refresh
-        && model.list.filter.admits(key, model.now)
-    {
-        // It is still there, but somewhere else in the order.
-        let key = key.clone();
-        return Some(model.follow(&key));
-    }
-    let neighbour = was_at
-        .unwrap_or(0)
-        .min(model.list.rows.len().saturating_sub(1));
-    model.list.selected = model.list.rows.get(neighbour).map(|row| row.key.id.clone());
-    if matches!(fate, Some((_, None))) {
-        model.say("The selected key was revoked by someone else; the cursor is on its neighbour.");
-    }
-    None
-}
-
-/// Marks follow their keys; a confirmation about a key that was changed is withdrawn.
-fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
-    let mut withdrawn = None;
-    for modal in &model.modals {
-        let Modal::Confirmation(confirmation) = modal else {
-            continue;
-        };
-        if confirmation.working {
-            continue;
-        }
-        withdrawn = confirmation.keys.iter().find_map(|seen| {
-            let (_, now) = watched.iter().find(|(id, _)| *id == seen.id)?;
-            match now {
-                None => Some(format!("{} was revoked meanwhile: the question was withdrawn.", visible(seen.name()))),
-                Some(now) if now.revision != seen.revision => {
-                    Some(format!("{} was changed meanwhile: the question was withdrawn. Look at it and ask again.", visible(seen.name())))
-                }
-                Some(_) => None,
-            }
-        });
-    }
-    if let Some(sentence) = withdrawn {
-        model
-            .modals
-            .retain(|modal| !matches!(modal, Modal::Confirmation(_)));
-        model.complain(sentence);
-    }
-    for (id, key) in watched {
-        if let Some(mark) = model.list.marks.get_mut(&id) {
-            match key {
-                Some(key) => *mark = key,
-                None => {
-                    model.list.marks.remove(&id);
-                }
-            }
-        }
     }
 }
 

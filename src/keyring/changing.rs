@@ -1,0 +1,257 @@
+//! What changes a keyring: each change in the name of the machine's actor, with its audit event.
+//!
+//! Opening a token is one of them: it is recorded first. The data key that tokens are sealed with
+//! is opened when it is first needed, so that everything else works without the master key.
+use super::{Keyring, KeyringError, StoreError};
+use crate::{
+    domain::{
+        access::find_area,
+        audit::{Change, Details, EventDraft},
+        key::{AgentName, Draft, Key, KeyName, Revision, RevokeReason, Seen},
+        text::{self, TextError},
+        token::{KeyId, Token},
+    },
+    store::{DataKey as StoredDataKey, NewKey, NewToken},
+    vault::{DataKey, MasterKey, WrappedKey},
+};
+
+/// The limits of a workspace's label.
+const LABEL_LIMITS: text::Limits = text::Limits {
+    field: "Label",
+    characters: 24,
+    bytes: 256,
+};
+/// How many look-alikes are named.
+const NAMED_LOOK_ALIKES: i64 = 3;
+
+/// A key that was just made.
+#[derive(Debug)]
+pub struct Created {
+    /// The key.
+    pub key: Key,
+    /// Its token.
+    pub token: Token,
+    /// Names of other keys that look like its name without being the same.
+    pub look_alikes: Vec<String>,
+}
+
+impl Keyring {
+    /// Gives the workspace another label.
+    ///
+    /// # Errors
+    /// A label that is empty, longer than 24 characters or not plain; the store's.
+    pub async fn relabel(&self, label: &str) -> Result<(), KeyringError> {
+        text::check(label, LABEL_LIMITS)?;
+        if label.trim().is_empty() {
+            return Err(TextError::Empty {
+                field: LABEL_LIMITS.field,
+            }
+            .into());
+        }
+        let before = self.store.workspace().await?.label;
+        let event = EventDraft::relabelled(self.now(), self.actor(), &before, label);
+        Ok(self.store.relabel(label, &event).await?)
+    }
+
+    /// Makes a key and its token.
+    ///
+    /// # Errors
+    /// An area that there is not; the vault's, before anything is written; the store's.
+    pub async fn create(&self, draft: Draft) -> Result<Created, KeyringError> {
+        self.demand_writable()?;
+        self.demand_areas(&draft).await?;
+        let data_key = self.data_key().await?;
+        let (id, token) = {
+            let mut chance = |buffer: &mut [u8]| self.machine.fill(buffer);
+            let id = KeyId::draw(&mut chance);
+            let token = Token::mint(&id, &mut chance);
+            (id, token)
+        };
+        let sealed = data_key.seal(&token, &self.machine)?;
+        let new = NewKey {
+            id,
+            agent: AgentName::default_agent(),
+            draft,
+            created_at: self.now(),
+        };
+        let key = Key {
+            id: new.id.clone(),
+            sequence: 0,
+            agent: new.agent.clone(),
+            draft: new.draft.clone(),
+            created_at: new.created_at,
+            disabled_at: None,
+            last_use: None,
+            revision: Revision(1),
+        };
+        let event = EventDraft::new(
+            self.now(),
+            self.actor(),
+            Change::Created,
+            &key,
+            Details::Made,
+        );
+        let new_token = NewToken {
+            digest: token.digest(),
+            data_key_id: data_key.id(),
+            sealed,
+        };
+        self.store.create_key(&new, &new_token, &event).await?;
+        // The key is made; a failure here must not hide that.
+        let look_alikes = self.look_alikes(&key.draft.name).await.unwrap_or_default();
+        Ok(Created {
+            key,
+            token,
+            look_alikes,
+        })
+    }
+
+    /// Names of other keys that look like this one without being the same.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look_alikes(&self, name: &KeyName) -> Result<Vec<String>, KeyringError> {
+        Ok(self
+            .store
+            .look_alikes(name.as_str(), NAMED_LOOK_ALIKES)
+            .await?)
+    }
+
+    /// Changes what people decided about a key; does nothing if nothing differs.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the key was changed since it was seen, [`StoreError::Gone`]
+    /// if it was revoked; an area that there is not; the store's.
+    pub async fn edit(&self, seen: &Seen, draft: &Draft) -> Result<(), KeyringError> {
+        self.demand_areas(draft).await?;
+        let key = self.seen_key(seen).await?;
+        if key.draft == *draft {
+            return Ok(());
+        }
+        let event = self.event(Change::Edited, &key, Details::Edited(draft));
+        Ok(self
+            .store
+            .edit_key(&seen.id, seen.revision, draft, &event)
+            .await?)
+    }
+
+    /// Switches keys off or on, all or none. Those that are so already are left alone.
+    ///
+    /// # Errors
+    /// As for [`Keyring::edit`].
+    pub async fn switch(&self, seen: &[Seen], disable: bool) -> Result<(), KeyringError> {
+        let change = if disable {
+            Change::Disabled
+        } else {
+            Change::Enabled
+        };
+        let mut changes = Vec::with_capacity(seen.len());
+        for one in seen {
+            let key = self.seen_key(one).await?;
+            if key.disabled_at.is_some() != disable {
+                let event = self.event(change, &key, Details::None);
+                changes.push((key.id, one.revision, event));
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let disabled_at = disable.then(|| self.now());
+        Ok(self.store.switch_keys(&changes, disabled_at).await?)
+    }
+
+    /// Deletes keys for good, all or none.
+    ///
+    /// # Errors
+    /// As for [`Keyring::edit`].
+    pub async fn revoke(&self, seen: &[Seen], reason: RevokeReason) -> Result<(), KeyringError> {
+        let mut changes = Vec::with_capacity(seen.len());
+        for one in seen {
+            let key = self.seen_key(one).await?;
+            let event = self.event(Change::Revoked, &key, Details::Gone(reason));
+            changes.push((key.id, one.revision, event));
+        }
+        Ok(self.store.revoke_keys(&changes, reason).await?)
+    }
+
+    /// Opens a key's token to be copied or revealed. That is recorded first: without the record
+    /// there is no token.
+    ///
+    /// # Errors
+    /// The vault's, the store's.
+    pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<Token, KeyringError> {
+        self.demand_writable()?;
+        let key = self.key(id).await?;
+        let data_key = self.data_key().await?;
+        self.store
+            .record(&self.event(purpose, &key, Details::None))
+            .await?;
+        let sealed = self.store.sealed_token(id).await?;
+        Ok(data_key.open(&sealed.sealed, id, &sealed.digest)?)
+    }
+
+    fn event(&self, change: Change, key: &Key, details: Details<'_>) -> EventDraft {
+        EventDraft::new(self.now(), self.actor(), change, key, details)
+    }
+
+    async fn seen_key(&self, seen: &Seen) -> Result<Key, KeyringError> {
+        let key = self.key(&seen.id).await?;
+        if key.revision == seen.revision {
+            Ok(key)
+        } else {
+            Err(StoreError::Conflict {
+                id: seen.id.to_string(),
+            }
+            .into())
+        }
+    }
+
+    /// Asked before the master key: where nothing can be written, that it cannot be read either
+    /// is not what stands in the way.
+    fn demand_writable(&self) -> Result<(), KeyringError> {
+        if self.is_writable() {
+            Ok(())
+        } else {
+            Err(StoreError::ReadOnly(self.place().clone()).into())
+        }
+    }
+
+    async fn demand_areas(&self, draft: &Draft) -> Result<(), KeyringError> {
+        if draft.grants.is_empty() {
+            return Ok(());
+        }
+        let areas = self.store.areas().await?;
+        for (slug, _) in draft.grants.iter() {
+            find_area(&areas, slug)?;
+        }
+        Ok(())
+    }
+
+    /// The data key, opened once. The first one is drawn here, and only when the store has none:
+    /// where tokens are sealed already, a missing master key is an error and never made anew.
+    pub(super) async fn data_key(&self) -> Result<&DataKey, KeyringError> {
+        self.data_key.get_or_try_init(|| self.open_data_key()).await
+    }
+
+    async fn open_data_key(&self) -> Result<DataKey, KeyringError> {
+        let store = &self.workspace.uuid;
+        let (master, stored) = if let Some(stored) = self.store.data_key().await? {
+            (MasterKey::load(&self.master_key)?, stored)
+        } else {
+            let master = MasterKey::load_or_make(&self.master_key, &self.machine)?;
+            let drawn = DataKey::draw(&master, store, &self.machine)?;
+            let drawn = StoredDataKey {
+                id: drawn.id,
+                master_key_id: drawn.master_key_id,
+                wrapped: drawn.wrapped,
+            };
+            (master, self.store.first_data_key(&drawn, self.now()).await?)
+        };
+        let wrapped = WrappedKey {
+            id: stored.id,
+            master_key_id: stored.master_key_id,
+            wrapped: stored.wrapped,
+        };
+        Ok(DataKey::unwrap(&wrapped, &master, store)?)
+    }
+}

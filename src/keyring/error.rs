@@ -1,0 +1,73 @@
+//! Why a use case could not be carried out, each a sentence that a person can act on.
+use super::{StoreError, VaultError, resolve::MOST_LISTED};
+use crate::domain::{
+    access::AccessError,
+    key::Key,
+    text::{self, TextError},
+};
+
+/// Why a use case could not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// An area that there is not.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A text that is refused.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// No key is meant by that.
+    #[error(
+        "no key is called {0}, has that id, or an id that begins so: `claviger list` shows them all"
+    )]
+    NoSuchKey(String),
+    /// Several keys are meant by that.
+    #[error("{text} means {}: nothing was done. Use the id of the one you mean:{}", several(.keys), listed(.keys))]
+    Ambiguous {
+        /// What was given.
+        text: String,
+        /// The keys that it could mean.
+        keys: Vec<Key>,
+    },
+    /// One of the things that a reader of the audit log relies on does not hold.
+    #[error("the audit log does not hold at event {sequence}: {why}")]
+    BrokenChain {
+        /// The first event that does not hold.
+        sequence: i64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl KeyringError {
+    /// Whether it is the value given that was refused, and not the work that failed.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Access(_) | Self::Text(_))
+    }
+}
+
+fn several(keys: &[Key]) -> String {
+    if keys.len() > MOST_LISTED {
+        "many keys".to_owned()
+    } else {
+        format!("{} keys", keys.len())
+    }
+}
+
+fn listed(keys: &[Key]) -> String {
+    let line = |key: &Key| {
+        let (name, made) = (text::visible(key.name()), key.created_at.date());
+        format!("\n  {}  {name}  made {made}", key.id)
+    };
+    keys.iter()
+        .take(MOST_LISTED)
+        .map(line)
+        .collect::<Vec<_>>()
+        .concat()
+}
