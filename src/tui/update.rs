@@ -2,8 +2,8 @@
 //!
 //! It is pure but for the model: no connection, no clock, no terminal. Keys become intents by the
 //! one table of bindings; an intent that the model does not allow does nothing. Messages that
-//! answer an effect are in [`answers`], pages in [`arrivals`], what dialogs do in [`dialogs`], the walk through the list in
-//! [`walk`].
+//! answer an effect are in [`answers`], pages in [`arrivals`], what dialogs do in [`dialogs`], and
+//! the walk through the list in [`walk`].
 mod answers;
 mod arrivals;
 mod dialogs;
