@@ -282,3 +282,22 @@ fn buttons_are_reached_with_tab_and_ctrl_c_leaves_a_field() {
     story.press("<tab><enter>");
     assert_eq!(story.audit(), ["key.created"]);
 }
+
+#[test]
+fn an_empty_field_says_by_example_what_goes_into_it() {
+    for (width, height) in [(80, 24), (40, 12)] {
+        let mut story = Story::at(width, height);
+        for (keys, example) in [
+            ("nacme<tab><tab>", "e.g. 192.168.1.1, 10.0.0.0/24"),
+            ("<tab>", "e.g. 90d, or 2027-01-31"),
+        ] {
+            story.press(keys);
+            assert!(story.screen().contains(example), "{}", story.screen());
+            story.press("1");
+            assert!(!story.screen().contains("e.g."), "{}", story.screen());
+            story.press("<backspace>");
+        }
+        story.press("<enter>");
+        assert!(story.screen().contains("Step 2"), "{}", story.screen());
+    }
+}

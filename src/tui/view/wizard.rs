@@ -155,7 +155,12 @@ impl Page<'_> {
         if focused {
             self.focus = (self.lines.len(), 2 + at - scroll);
         }
-        self.line(format!("  {}", shown.trim_end()), Style::new());
+        match field.example() {
+            Some(example) if focused && input.value().is_empty() => {
+                self.line(format!("  {example}"), theme.quiet());
+            }
+            _ => self.line(format!("  {}", shown.trim_end()), Style::new()),
+        }
     }
 
     fn permissions(&mut self, focus: MatrixFocus, tight: bool) {

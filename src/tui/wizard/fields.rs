@@ -29,6 +29,16 @@ impl Field {
         }
     }
 
+    /// What could be typed, where that does not go without saying.
+    #[must_use]
+    pub const fn example(self) -> Option<&'static str> {
+        match self {
+            Self::Name | Self::Description => None,
+            Self::Addresses => Some("e.g. 192.168.1.1, 10.0.0.0/24"),
+            Self::Expires => Some("e.g. 90d, or 2027-01-31"),
+        }
+    }
+
     /// The most characters, where they are counted.
     #[must_use]
     pub const fn limit(self) -> Option<usize> {
