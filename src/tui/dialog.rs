@@ -22,6 +22,20 @@ pub enum Verb {
     Revoke,
     /// Switch off.
     Disable,
+    /// Switch on again.
+    Enable,
+}
+
+impl Verb {
+    /// The word for it, as a button has it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Revoke => "Revoke",
+            Self::Disable => "Disable",
+            Self::Enable => "Enable",
+        }
+    }
 }
 
 /// What has the keys in a confirmation.
@@ -61,7 +75,7 @@ impl Confirmation {
     #[must_use]
     pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
         let expected = match (verb, keys.as_slice()) {
-            (Verb::Disable, _) => None,
+            (Verb::Disable | Verb::Enable, _) => None,
             (Verb::Revoke, [one]) => one.recently_used(now).then(|| one.id.start().to_owned()),
             (Verb::Revoke, several) => Some(several.len().to_string()),
         };
@@ -91,7 +105,7 @@ impl Confirmation {
     fn order(&self) -> Vec<ConfirmationFocus> {
         use ConfirmationFocus::{Act, Cancel, Field, Reason};
         match (self.verb, &self.expected) {
-            (Verb::Disable, _) => vec![Cancel, Act],
+            (Verb::Disable | Verb::Enable, _) => vec![Cancel, Act],
             (Verb::Revoke, None) => vec![Cancel, Act, Reason],
             (Verb::Revoke, Some(_)) => vec![Field, Reason, Cancel, Act],
         }
@@ -231,6 +245,8 @@ pub enum Modal {
     },
     Wizard(Box<super::wizard::Wizard>),
     Confirmation(Confirmation),
+    /// In the place of a confirmation that was withdrawn: why. It swallows what is still typed.
+    Withdrawn(String),
     NewToken(NewToken),
     CopyAs {
         id: KeyId,

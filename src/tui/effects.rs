@@ -174,7 +174,7 @@ async fn copy(
     let text = SecretString::from(text.as_str());
     match clipboard.lock().await.copy(&text, terminal).await {
         Ok(Delivery::Copied) => Copied::Native,
-        Ok(Delivery::Sent) => Copied::Sent,
+        Ok(Delivery::Sent) => Copied::Sent(shown.name),
         Err(unavailable) => Copied::Nowhere(shown, unavailable.reason),
     }
 }

@@ -24,6 +24,8 @@ pub enum Place {
     Confirmation,
     /// A confirmation's text field.
     ConfirmationField,
+    /// Where a confirmation was withdrawn.
+    Withdrawn,
     /// The dialog of a new token.
     NewToken,
     /// The choice of a form to copy in.
@@ -38,7 +40,7 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the key table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::List,
         Self::Filter,
         Self::Details,
@@ -47,6 +49,7 @@ impl Place {
         Self::Buttons,
         Self::Confirmation,
         Self::ConfirmationField,
+        Self::Withdrawn,
         Self::NewToken,
         Self::CopyAs,
         Self::Revealed,
@@ -66,6 +69,7 @@ impl Place {
             Self::Buttons => "Wizard, a button",
             Self::Confirmation => "Confirmation",
             Self::ConfirmationField => "Confirmation, a field",
+            Self::Withdrawn => "Withdrawn question",
             Self::NewToken => "New token",
             Self::CopyAs => "Copy as",
             Self::Revealed => "Revealed token",
@@ -74,12 +78,13 @@ impl Place {
         }
     }
 
-    /// Whether printable keys are text here.
+    /// Whether printable keys are text here. They are where a question was withdrawn, too: what was
+    /// meant for its field must not become actions.
     #[must_use]
     pub const fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::Filter | Self::Field | Self::ConfirmationField | Self::Palette
+            Self::Filter | Self::Field | Self::ConfirmationField | Self::Withdrawn | Self::Palette
         )
     }
 }
@@ -241,6 +246,7 @@ const BUTTONS: &[Place] = &[Place::Buttons];
 const TOKEN: &[Place] = &[Place::NewToken];
 const CHOICES: &[Place] = &[Place::CopyAs];
 const SCROLLED: &[Place] = &[Place::Help];
+const PAGED: &[Place] = &[Place::Help, Place::Details];
 const PALETTE: &[Place] = &[Place::Palette];
 
 /// The table. Where two lines of one place share a press, the first one holds.
@@ -317,8 +323,8 @@ pub static BINDINGS: &[Binding] = &[
     // The help.
     bind(SCROLLED, &[UP, plain('k')], Intent::Up, Some("scroll"), "scroll up"),
     bind(SCROLLED, &[DOWN, plain('j')], Intent::Down, None, "scroll down"),
-    bind(SCROLLED, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
-    bind(SCROLLED, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(PAGED, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    bind(PAGED, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     // The palette.
     bind(PALETTE, &[ENTER], Intent::Accept, Some("do it"), "do what is selected"),
     bind(PALETTE, &[UP, SHIFT_TAB], Intent::Up, None, "one up"),

@@ -86,8 +86,8 @@ pub enum Trouble {
 pub enum Copied {
     /// The local clipboard holds it.
     Native,
-    /// It went to the terminal.
-    Sent,
+    /// It went to the terminal; whose token it is.
+    Sent(String),
     /// There is no clipboard: the token must be shown.
     Nowhere(Shown, String),
     /// The token could not be opened.

@@ -169,6 +169,7 @@ impl Model {
                 ConfirmationFocus::Field => Place::ConfirmationField,
                 _ => Place::Confirmation,
             },
+            Some(Modal::Withdrawn(_)) => Place::Withdrawn,
             Some(Modal::NewToken(_)) => Place::NewToken,
             Some(Modal::CopyAs { .. }) => Place::CopyAs,
             Some(Modal::Revealed(_)) => Place::Revealed,
@@ -216,9 +217,9 @@ impl Model {
     pub fn allows(&self, intent: Intent) -> bool {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
-            Intent::Edit | Intent::NewLike | Intent::Mark => self.selected().is_some(),
-            // On a wide terminal the details stand beside the list already.
-            Intent::Open => self.selected().is_some() && self.size.0 < WIDE,
+            Intent::Edit | Intent::NewLike | Intent::Mark | Intent::Open => {
+                self.selected().is_some()
+            }
             Intent::Copy | Intent::CopyAs | Intent::Reveal if on_list => self.selected().is_some(),
             Intent::Switch | Intent::Revoke => !self.targets().is_empty(),
             Intent::Filter | Intent::SortNext | Intent::SortReverse => self.list.count.total > 0,

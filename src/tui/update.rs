@@ -65,6 +65,7 @@ fn typed(model: &mut Model, request: InputRequest) -> Option<Effect> {
             confirmation.problem = None;
             None
         }
+        Some(Modal::Withdrawn(_)) => None,
         Some(Modal::Palette(palette)) => {
             let _ = palette.input.handle(request);
             palette.selected = 0;
@@ -136,6 +137,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Details { .. }) => on_details(model, intent),
             Some(Modal::Wizard(_)) => dialogs::on_wizard(model, intent),
             Some(Modal::Confirmation(_)) => dialogs::on_confirmation(model, intent),
+            Some(Modal::Withdrawn(_)) => None,
             Some(Modal::NewToken(_)) => dialogs::on_new_token(model, intent),
             Some(Modal::CopyAs { .. }) => dialogs::on_copy_as(model, intent),
             Some(Modal::Revealed(_)) => dialogs::on_revealed(model, intent),
@@ -181,7 +183,18 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
 
 fn on_details(model: &mut Model, intent: Intent) -> Option<Effect> {
     match intent {
-        Intent::Up | Intent::Down => walk::walked(model, intent),
+        Intent::PageUp | Intent::PageDown => {
+            if let Some(Modal::Details { scroll }) = model.modals.last_mut() {
+                scroll_by(scroll, intent);
+            }
+            None
+        }
+        Intent::Up | Intent::Down => {
+            if let Some(Modal::Details { scroll }) = model.modals.last_mut() {
+                *scroll = 0;
+            }
+            walk::walked(model, intent)
+        }
         other => on_key(model, other),
     }
 }
@@ -229,7 +242,8 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     }
 }
 
-/// Disabling stops production with the next request, so it asks; enabling does not.
+/// Disabling stops production with the next request, so it asks. Enabling the one key under the
+/// cursor does not; marked keys may be out of sight, so for them it does.
 fn switch(model: &mut Model) -> Option<Effect> {
     let targets = model.targets();
     let active: Vec<_> = targets
@@ -237,13 +251,15 @@ fn switch(model: &mut Model) -> Option<Effect> {
         .filter(|key| key.disabled_at.is_none())
         .cloned()
         .collect();
-    if active.is_empty() {
-        return Some(Effect::Switch(
-            targets.iter().map(Seen::of).collect(),
-            false,
-        ));
-    }
-    let confirmation = Confirmation::about(Verb::Disable, active, model.now);
+    let (verb, keys) = match active.as_slice() {
+        [] if model.list.marks.is_empty() => {
+            let seen = targets.iter().map(Seen::of).collect();
+            return Some(Effect::Switch(seen, false));
+        }
+        [] => (Verb::Enable, targets),
+        _ => (Verb::Disable, active),
+    };
+    let confirmation = Confirmation::about(verb, keys, model.now);
     model.modals.push(Modal::Confirmation(confirmation));
     None
 }

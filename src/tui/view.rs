@@ -60,12 +60,12 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
     let mut cursor = list::draw(model, buffer, area);
     for modal in &model.modals {
         let sheet = match modal {
-            Modal::Details { .. } if detail::pane_width(area.width).is_some() => continue,
             Modal::Details { scroll } => dialogs::details(model, *scroll, area),
             Modal::Wizard(wizard) => Some(self::wizard::sheet(model, wizard, area)),
             Modal::Confirmation(confirmation) => {
                 Some(dialogs::confirmation(model, confirmation, area))
             }
+            Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
             Modal::CopyAs { name, choice, .. } => {
                 Some(dialogs::copy_as(model, name, *choice, area))

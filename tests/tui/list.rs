@@ -200,6 +200,48 @@ fn hostile_names_from_elsewhere_are_made_visible() {
 }
 
 #[test]
+fn details_show_every_action_and_all_lines_can_be_reached() {
+    for (width, height) in [(80, 24), (40, 12), (140, 30)] {
+        let mut story = Story::at(width, height);
+        story.given("acme", |draft| {
+            let all = claviger::domain::access::Actions::ALL;
+            draft.grants.set("contacts".parse().expect("a slug"), all);
+            draft.description = "word ".repeat(99).trim().parse().expect("a text");
+            let list = (0..60)
+                .map(|at| format!("10.0.{at}.0/24, "))
+                .collect::<String>();
+            draft.allow = claviger::domain::allowlist::AllowList::parse(&list)
+                .expect("a list")
+                .list;
+        });
+        story.press("<enter>");
+        let screen = story.screen();
+        let row = |line: &&str| line.contains("Contacts") && line.matches('●').count() == 4;
+        assert!(screen.lines().any(|line| row(&line)), "{screen}");
+        assert!(screen.contains("↓ more"), "{screen}");
+        story.press(&"<pgdn>".repeat(12));
+        let screen = story.screen();
+        assert!(
+            !screen.contains("↓ more") && screen.contains("word"),
+            "{screen}"
+        );
+        story.press("<esc>");
+        if width >= 120 {
+            assert!(story.screen().contains("… Enter shows all"));
+        }
+    }
+}
+
+#[test]
+fn a_new_key_is_under_the_cursor_whatever_the_filter_was() {
+    let mut story = Story::at(80, 24);
+    story.given("days", |_| ());
+    story.press("/days<enter>nother<enter><enter><esc>");
+    assert_eq!(selected(&story), "other");
+    assert!(story.screen().contains("2 keys"), "{}", story.screen());
+}
+
+#[test]
 fn wide_names_keep_the_columns_straight() {
     let mut story = Story::at(80, 24);
     for name in [

@@ -87,6 +87,17 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
         !screen.contains("Revoke acme") && screen.contains("acme was changed meanwhile"),
         "{screen}"
     );
+    // What was still being typed does nothing, a token is not shown, and the sentence stays.
+    let before = story.audit();
+    story.press("vcdxnzq<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Nothing was done") && screen.contains("Esc close"),
+        "{screen}"
+    );
+    assert_eq!(story.audit(), before);
+    story.press("<esc>");
+    assert!(!story.screen().contains("Nothing was done"));
 }
 
 #[test]

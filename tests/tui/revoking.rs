@@ -120,7 +120,29 @@ fn several_marked_keys_want_their_number_and_go_together() {
 }
 
 #[test]
-fn disabling_asks_and_enabling_does_not() {
+fn enabling_marked_keys_asks_for_they_may_be_out_of_sight() {
+    let mut story = Story::at(80, 24);
+    for name in ["one", "two", "three"] {
+        story.given(name, |_| ());
+    }
+    story.press("g<space>j<space>d<tab><enter>");
+    assert!(story.screen().contains("2 API keys disabled."));
+    assert!(story.model.list.marks.is_empty(), "that is done");
+    story.press("g<space>j<space>/two<enter>d");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Enable 2 keys in PROD?")
+            && screen.contains("2 of them are hidden by the filter."),
+        "{screen}"
+    );
+    story.press("<enter>");
+    assert!(!story.audit().contains(&"key.enabled"), "Cancel is focused");
+    story.press("d<tab><enter>");
+    assert!(story.screen().contains("2 API keys enabled."));
+}
+
+#[test]
+fn disabling_asks_and_enabling_the_key_under_the_cursor_does_not() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story.press("d");

@@ -163,6 +163,8 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>
             let word = if disabled { "disabled" } else { "enabled" };
             model.say(format!("{} {word}.", api_keys(keys.len())));
             for key in keys {
+                // It was marked for this, and this is done.
+                model.list.marks.remove(&key.id);
                 model.renew(key);
             }
         }
@@ -207,9 +209,11 @@ fn note_copy(model: &mut Model, copied: Copied) {
             model.clipboard = Some(CLIPBOARD_SECONDS);
             model.say("copied");
         }
-        Copied::Sent => {
+        Copied::Sent(name) => {
             model.clipboard = None;
-            model.say("sent to your terminal · v shows it · z overwrites the clipboard");
+            model.say(format!(
+                "sent to your terminal · v shows it · z overwrites the clipboard · {name}"
+            ));
         }
         Copied::Nowhere(shown, why) => {
             reveal(model, shown, Some(format!("No clipboard: {why}.")));
@@ -244,9 +248,11 @@ fn sentence(trouble: Trouble) -> String {
 impl Model {
     /// Reads the list anew so that a key that was just made is in it and selected.
     fn refresh_to(&mut self, key: &Key) -> Effect {
-        use crate::domain::listing::{Direction, Sort};
+        use crate::domain::listing::{Direction, Filter, Sort};
         if !self.list.filter.admits(key, self.now) {
-            return self.refresh();
+            // Else the next key press would be about another key than the one that was made.
+            self.list.filter = Filter::default();
+            self.list.typing = None;
         }
         if self.list.sort == Sort::NEWEST {
             self.list.at_start = true;

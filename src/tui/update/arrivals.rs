@@ -139,10 +139,11 @@ fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
         });
     }
     if let Some(sentence) = withdrawn {
-        model
-            .modals
-            .retain(|modal| !matches!(modal, Modal::Confirmation(_)));
-        model.complain(sentence);
+        for modal in &mut model.modals {
+            if matches!(modal, Modal::Confirmation(_)) {
+                *modal = Modal::Withdrawn(sentence.clone());
+            }
+        }
     }
     for (id, key) in watched {
         if let Some(mark) = model.list.marks.get_mut(&id) {

@@ -84,6 +84,7 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                 return Some(match confirmation.verb {
                     Verb::Revoke => Effect::Revoke(seen, confirmation.reason.unwrap_or_default()),
                     Verb::Disable => Effect::Switch(seen, true),
+                    Verb::Enable => Effect::Switch(seen, false),
                 });
             }
         },

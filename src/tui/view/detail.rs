@@ -17,6 +17,10 @@ use crate::{
 };
 
 const PANE: u16 = 44;
+/// A description of more lines stands last: what the key may do must not be pushed off the screen.
+const SHORT: usize = 2;
+/// The width of an area's badge before the matrix.
+const BADGE: usize = 10;
 
 /// How wide the pane is, where there is one.
 pub(super) fn pane_width(width: u16) -> Option<u16> {
@@ -33,10 +37,12 @@ pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
         width: area.width - 3,
         ..area
     };
-    for (line, y) in lines(model, key, usize::from(inner.width))
-        .into_iter()
-        .zip(0..inner.height)
-    {
+    let mut lines = lines(model, key, usize::from(inner.width));
+    if lines.len() > usize::from(inner.height) {
+        lines.truncate(usize::from(inner.height).saturating_sub(1));
+        lines.push(Line::styled("… Enter shows all", model.theme.warning()));
+    }
+    for (line, y) in lines.into_iter().zip(0..inner.height) {
         buffer.set_line(inner.x, inner.y + y, &line, inner.width);
     }
 }
@@ -44,10 +50,18 @@ pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
 /// Everything about a key, one fact a line.
 pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let mut lines = vec![Line::styled(theme.shown(key.name()), theme.strong())];
+    let mut lines: Vec<Line<'static>> = wrapped(&theme.shown(key.name()), room)
+        .into_iter()
+        .map(|part| Line::styled(part, theme.strong()))
+        .collect();
     let description = theme.shown(key.draft.description.as_str());
-    if !description.is_empty() {
-        lines.extend(wrapped(&description, room).into_iter().map(Line::from));
+    let mut description: Vec<Line<'static>> = wrapped(&description, room)
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .map(Line::from)
+        .collect();
+    if description.len() <= SHORT {
+        lines.append(&mut description);
     }
     if let Some(attention) = model.attention(key) {
         lines.push(Line::styled(
@@ -56,7 +70,7 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         ));
     }
     lines.push(Line::default());
-    lines.extend(grants(model, key));
+    lines.extend(grants(model, key, room));
     lines.push(Line::default());
     lines.extend(fact(model, "From", &key.draft.allow.to_string(), room));
     lines.extend(fact(model, "Expires", &expires(model, key), room));
@@ -76,19 +90,31 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         ));
     }
     lines.extend(fact(model, "Id", key.id.as_str(), room));
+    if !description.is_empty() {
+        lines.push(Line::default());
+        lines.append(&mut description);
+    }
     lines
 }
 
-/// The matrix as it stands: `●` is granted.
-fn grants(model: &Model, key: &Key) -> Vec<Line<'static>> {
+/// The matrix as it stands: `●` is granted. Where it is narrow the heads lose their ends, and
+/// never a column.
+fn grants(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
+    let cell = (room.saturating_sub(BADGE) / Action::ALL.len()).clamp(2, 7);
     let heads = Action::ALL
-        .map(|action| format!("{:>7}", action.title()))
+        .map(|action| {
+            let head: String = action.title().chars().take(cell - 1).collect();
+            format!("{head:>cell$}")
+        })
         .concat();
-    let mut lines = vec![Line::styled(format!("{:<10}{heads}", ""), theme.quiet())];
+    let mut lines = vec![Line::styled(
+        format!("{:<BADGE$}{heads}", ""),
+        theme.quiet(),
+    )];
     for area in &model.areas {
         let actions: Actions = key.draft.grants.of(&area.slug);
-        let badge = crate::domain::text::fitted(&theme.shown(&area.badge), 10);
+        let badge = crate::domain::text::fitted(&theme.shown(&area.badge), BADGE);
         let mut spans = vec![Span::raw(badge)];
         for action in Action::ALL {
             let granted = actions.contains(action);
@@ -98,7 +124,7 @@ fn grants(model: &Model, key: &Key) -> Vec<Line<'static>> {
                 theme.quiet()
             };
             spans.push(Span::styled(
-                format!("{:>7}", if granted { "●" } else { "·" }),
+                format!("{:>cell$}", if granted { "●" } else { "·" }),
                 style,
             ));
         }

@@ -50,10 +50,7 @@ fn lines(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
 pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let theme = model.theme;
-    let (verb, act) = match confirmation.verb {
-        Verb::Revoke => ("Revoke", "Revoke"),
-        Verb::Disable => ("Disable", "Disable"),
-    };
+    let act = confirmation.verb.title();
     let workspace = theme.shown(&model.workspace);
     let subject = match confirmation.keys.as_slice() {
         [one] => theme.shown(one.name()),
@@ -108,7 +105,7 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
         footer::border(model)
     };
     Sheet {
-        title: format!("{verb} {subject} in {workspace}?"),
+        title: format!("{act} {subject} in {workspace}?"),
         corner: String::new(),
         lines: text,
         focus,
@@ -150,7 +147,11 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
                 "The keys are permanently deleted."
             };
             text.extend(lines(sentence, room, Style::new()));
-            let loss = "Any applications using this key will lose access.";
+            let loss = if one {
+                "Any applications using this key will lose access."
+            } else {
+                "Any applications using these keys will lose access."
+            };
             text.extend(lines(loss, room, theme.alarm()));
         }
         Verb::Disable => {
@@ -164,6 +165,10 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             };
             text.extend(lines(&sentence, room, theme.warning()));
         }
+        Verb::Enable => {
+            let sentence = "They are let in again from the next request on.";
+            text.extend(lines(sentence, room, theme.warning()));
+        }
     }
     if one {
         let sentence = keys[0].last_use_sentence();
@@ -174,6 +179,17 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         text.extend(lines(&sentence.unwrap_or_default(), room, Style::new()));
     }
     text
+}
+
+pub(super) fn withdrawn(model: &Model, why: &str, screen: Rect) -> Sheet {
+    let why = model.theme.shown(why);
+    Sheet {
+        title: "Nothing was done".to_owned(),
+        corner: String::new(),
+        lines: lines(&why, sheet::room(screen), model.theme.alarm()),
+        focus: (0, 0),
+        hint: footer::border(model),
+    }
 }
 
 pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet {
@@ -243,13 +259,23 @@ pub(super) fn copy_as(model: &Model, name: &str, choice: usize, screen: Rect) ->
 
 pub(super) fn details(model: &Model, scroll: u16, screen: Rect) -> Option<Sheet> {
     let key = model.selected()?;
+    let lines = detail::lines(model, key, sheet::room(screen));
     Some(Sheet {
         title: "Details".to_owned(),
         corner: model.theme.shown(&model.workspace),
-        lines: detail::lines(model, key, sheet::room(screen)),
-        focus: (usize::from(scroll), 0),
+        focus: (scrolled(scroll, lines.len(), screen), 0),
+        lines,
         hint: footer::border(model),
     })
+}
+
+/// The line to focus for so many lines scrolled: the last visible one, so that each step scrolls.
+fn scrolled(scroll: u16, lines: usize, screen: Rect) -> usize {
+    if scroll == 0 {
+        return 0;
+    }
+    let height = usize::from(screen.height).saturating_sub(4);
+    (usize::from(scroll) + height.saturating_sub(3)).min(lines.saturating_sub(1))
 }
 
 pub(super) fn help(model: &Model, place: Place, scroll: u16, screen: Rect) -> Sheet {
@@ -284,10 +310,7 @@ pub(super) fn help(model: &Model, place: Place, scroll: u16, screen: Rect) -> Sh
             ])
         })
         .collect();
-    let last = text.len().saturating_sub(1);
-    let height = usize::from(screen.height).saturating_sub(4);
-    // The focus is the last visible line, so that each step scrolls.
-    let focus = (usize::from(scroll) + height.saturating_sub(3)).min(last);
+    let focus = scrolled(scroll, text.len(), screen);
     Sheet {
         title: format!("Help: {}", place.title()),
         corner: format!("claviger {}", env!("CARGO_PKG_VERSION")),

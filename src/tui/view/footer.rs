@@ -3,7 +3,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{put, width};
 use crate::tui::{
-    dialog::{ConfirmationFocus, Modal, Verb},
+    dialog::{ConfirmationFocus, Modal},
     keymap::{Intent, Place, bindings_in},
     model::Model,
     wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
@@ -93,8 +93,7 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
         },
         Modal::Confirmation(confirmation) => match (confirmation.focus, confirmation.verb) {
             (ConfirmationFocus::Cancel, _) => Some("Cancel"),
-            (ConfirmationFocus::Act, Verb::Revoke) => Some("Revoke"),
-            (ConfirmationFocus::Act, Verb::Disable) => Some("Disable"),
+            (ConfirmationFocus::Act, verb) => Some(verb.title()),
             (ConfirmationFocus::Reason, _) => Some("next"),
             (ConfirmationFocus::Field, _) => None,
         },

@@ -53,8 +53,9 @@ impl Sheet {
             width: area.width.saturating_sub(4),
             height: area.height.saturating_sub(2),
         };
-        border(self, theme, buffer, area);
         let scroll = self.scroll(inner.height);
+        let below = self.lines.len().saturating_sub(scroll) > usize::from(inner.height);
+        border(self, below, theme, buffer, area);
         for (line, y) in self.lines.iter().skip(scroll).zip(0..inner.height) {
             buffer.set_line(inner.x, inner.y + y, line, inner.width);
         }
@@ -95,7 +96,10 @@ impl Sheet {
     }
 }
 
-fn border(sheet: &Sheet, theme: Theme, buffer: &mut Buffer, area: Rect) {
+/// What stands in the border where lines are left below: the first that fits.
+const MORE: [&str; 2] = [" ↓ more ", " ↓ "];
+
+fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: Rect) {
     let quiet = theme.quiet();
     let blank = " ".repeat(usize::from(area.width));
     let rule = "─".repeat(usize::from(area.width.saturating_sub(2)));
@@ -151,14 +155,13 @@ fn border(sheet: &Sheet, theme: Theme, buffer: &mut Buffer, area: Rect) {
         put(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
     }
     let room = usize::from(within.width.saturating_sub(4));
-    put(
-        buffer,
-        within,
-        1,
-        last,
-        &format!(" {} ", whole_hints(&sheet.hint, room)),
-        quiet,
-    );
+    let hints = whole_hints(&sheet.hint, room);
+    put(buffer, within, 1, last, &format!(" {hints} "), quiet);
+    let free = area.width.saturating_sub(width(&hints) + 5);
+    if let Some(mark) = MORE.iter().find(|mark| below && width(mark) <= free) {
+        let x = area.width - width(mark) - 2;
+        put(buffer, within, x, last, mark, theme.warning());
+    }
 }
 
 /// As many whole hints as fit. The first two say what the dialog is for; after them the last one,
