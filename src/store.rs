@@ -17,7 +17,11 @@ mod pages;
 mod rows;
 mod workspace;
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 pub use error::StoreError;
 pub use keys::{NewKey, NewToken};
@@ -50,6 +54,26 @@ pub struct Store {
     pool: Pool,
     place: Place,
     read_only: bool,
+    file: Option<FileIdentity>,
+}
+
+/// Which file it is that stands under a path: its device and its inode.
+#[derive(Clone, PartialEq, Eq)]
+struct FileIdentity {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
 }
 
 #[derive(Clone)]
@@ -61,9 +85,12 @@ enum Pool {
 /// Runs one body on whichever pool is open; the body is the same text for both databases.
 macro_rules! with_pool {
     ($store:expr, $pool:ident => $body:expr) => {
-        match &$store.pool {
-            $crate::store::Pool::Sqlite($pool) => $body.map_err(|error| $store.fault(&error)),
-            $crate::store::Pool::Postgres($pool) => $body.map_err(|error| $store.fault(&error)),
+        match ($store.still_there(), &$store.pool) {
+            (Err(gone), _) => Err(gone),
+            (_, $crate::store::Pool::Sqlite($pool)) => $body.map_err(|error| $store.fault(&error)),
+            (_, $crate::store::Pool::Postgres($pool)) => {
+                $body.map_err(|error| $store.fault(&error))
+            }
         }
     };
 }
@@ -80,6 +107,17 @@ impl Store {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Asked before every statement: a file that was moved away or replaced (by a backup that was
+    /// restored, say) still takes writes through an open connection, and they go nowhere.
+    fn still_there(&self) -> Result<(), StoreError> {
+        match &self.file {
+            Some(file) if FileIdentity::of(&file.path).as_ref() != Some(file) => {
+                Err(StoreError::Replaced(self.place.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Closes the connections; what was committed is on disk already.

@@ -83,6 +83,7 @@ impl Store {
 
     /// Begins a write that is no change: it raises no epoch and records no event.
     pub(super) async fn begin_write(&self) -> Result<ChangeTransaction<'_>, StoreError> {
+        self.still_there()?;
         let fault = |error: sqlx::Error| self.fault(&error);
         let transaction = match &self.pool {
             Pool::Sqlite(pool) => {

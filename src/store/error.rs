@@ -33,6 +33,11 @@ pub enum StoreError {
         "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest {mend}", mend = mend(.0)
     )]
     ReadOnly(Place),
+    /// Another file stands where the open one was, or none.
+    #[error(
+        "{0} was replaced or removed while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
+    )]
+    Replaced(Place),
     /// Somebody else holds the lock.
     #[error(
         "{0} is locked by another program that is writing to it: nothing was changed. Try again; if it stays so, find the program {with} and end it", with = find(.0)

@@ -321,3 +321,32 @@ fn what_cannot_be_opened_is_told_with_its_reason() {
         assert!(!folder.join("nowhere").exists());
     });
 }
+
+#[test]
+fn a_file_that_was_replaced_or_removed_takes_no_change_and_says_so() {
+    on_sqlite(&async |world: &World| {
+        let path = world.folder.path().join("claviger.db");
+        let keyring = world.keyring().await;
+        let before = make(&keyring, "before").await;
+        keyring.close().await;
+        let backup = world.folder.path().join("backup.db");
+        fs::copy(&path, &backup).expect("copied");
+        for swap in [&backup, &world.folder.path().join("nothing.db")] {
+            let keyring = world.keyring().await;
+            let seen = [claviger::domain::key::Seen::of(
+                &read(&keyring, &before.key).await,
+            )];
+            if swap.exists() {
+                fs::rename(swap, &path).expect("replaced");
+            } else {
+                fs::remove_file(&path).expect("removed");
+            }
+            let replaced = StoreError::Replaced(Place::File(path.clone()));
+            assert_eq!(store_error(keyring.create(draft("after")).await), replaced);
+            assert_eq!(store_error(keyring.epoch().await), replaced);
+            let revoked = keyring.revoke(&seen, claviger::domain::key::RevokeReason::Other);
+            assert_eq!(store_error(revoked.await), replaced);
+            keyring.close().await;
+        }
+    });
+}

@@ -20,7 +20,7 @@ use sqlx::{
 use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
 use crate::{
     domain::text::visible,
-    store::{Place, Pool, Store, StoreError, dialect},
+    store::{FileIdentity, Place, Pool, Store, StoreError, dialect},
 };
 
 /// The oldest SQLite that keeps every committed write: before 3.51.3 a WAL that is written and
@@ -59,6 +59,7 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
             pool: Pool::Sqlite(pool),
             place: place.clone(),
             read_only,
+            file: FileIdentity::of(&path),
         },
         created,
         warnings: permission_warnings(&path),
@@ -85,6 +86,7 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
         pool: Pool::Sqlite(pool),
         place,
         read_only,
+        file: FileIdentity::of(&path),
     }))
 }
 

@@ -51,6 +51,7 @@ pub(super) async fn open(url: &str, fresh: &Fresh) -> Result<Opened, StoreError>
             pool: Pool::Postgres(pool),
             place: place.clone(),
             read_only: false,
+            file: None,
         },
         created,
         warnings: Vec::new(),
