@@ -134,6 +134,22 @@ fn location(config: &Config) -> Location {
     }
 }
 
+fn no_database(path: &Path) -> Failure {
+    Failure::Failed(format!(
+        "there is no database {}: make a key first, or name another with --database",
+        visible(&path.to_string_lossy())
+    ))
+}
+
+/// Whether a command may be the first one on a database. Others would tell of a mistyped name that
+/// all is well there, and leave an empty database behind.
+fn may_begin(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Create(_) | Command::Workspace(WorkspaceArguments { label: Some(_) })
+    )
+}
+
 /// Opens the keyring that the configuration names.
 ///
 /// # Errors
@@ -166,6 +182,12 @@ pub async fn run(command: Command, database: Option<&str>, json: bool) -> Result
         _ => {}
     }
     let config = Config::gather(database, &config::process_variable)?;
+    if config.location_named
+        && !may_begin(&command)
+        && let Some(path) = missing_file(&config)
+    {
+        return Err(no_database(path));
+    }
     let keyring = open_keyring(&config).await?;
     for warning in keyring.warnings() {
         output::complain(warning);

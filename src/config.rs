@@ -63,6 +63,8 @@ pub struct ConfigFile {
 pub struct Config {
     /// Where the database is.
     pub location: Location,
+    /// Whether somebody named it; if not, it is the default.
+    pub location_named: bool,
     /// Where the master key is: a path that systemd gave, that was named, or the default.
     pub master_key: MasterKeyPath,
     /// Whether a copy may go through the terminal (OSC 52).
@@ -107,8 +109,9 @@ impl Config {
         let named = database
             .map(str::to_owned)
             .or_else(|| variables("CLAVIGER_DATABASE_URL"));
-        let location = if let Some(url) = named.or(file.database) {
-            parse_location(&url)?
+        let named = named.or(file.database);
+        let location = if let Some(url) = &named {
+            parse_location(url)?
         } else {
             let data = self::folder(variables, "XDG_DATA_HOME", ".local/share");
             Location::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
@@ -127,6 +130,7 @@ impl Config {
         let switched_off = variables("CLAVIGER_OSC52").is_some_and(|value| value == "off");
         Ok(Self {
             location,
+            location_named: named.is_some(),
             master_key,
             osc52: !switched_off && file.osc52.unwrap_or(true),
         })

@@ -4,16 +4,17 @@
 //! before its use is recorded; a database that is busy or read-only costs the record, not the
 //! decision.
 use std::{
-    io::{self, BufRead as _, IsTerminal as _, Read as _},
+    io::{self, IsTerminal as _, Read as _},
     time::Duration,
 };
 
+use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 use secrecy::SecretString;
 use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    CheckArguments, Failure, answered_no, location, missing_file,
+    CheckArguments, Failure, answered_no, location, missing_file, no_database,
     output::{self, Output},
 };
 use crate::{
@@ -21,13 +22,13 @@ use crate::{
     domain::{
         decision::{Decision, Target},
         key::LastUse,
-        text::visible,
         token::TOKEN_LENGTH,
     },
     keyring::{Decider, KeyringError, Presented},
     machine::Machine,
 };
 
+const CTRL_C: u8 = 3;
 /// How long recording a use may take before it is given up.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// More than any token, so that what is longer is known to be none.
@@ -80,10 +81,7 @@ async fn decide(
     let token = read_token()?;
     let config = Config::gather(database, &config::process_variable)?;
     if let Some(path) = missing_file(&config) {
-        return Err(Failure::Failed(format!(
-            "there is no database {}: make a key first, or name another with --database",
-            visible(&path.to_string_lossy())
-        )));
+        return Err(no_database(path));
     }
     let decider = Decider::open(&location(&config), Machine::real()).await?;
     let presented = Presented {
@@ -95,16 +93,58 @@ async fn decide(
     Ok((decider, decision, at))
 }
 
+/// A terminal that shows nothing of what is typed, for as long as this lives. Ctrl-C ends the line
+/// instead of the program, which would leave the terminal so; what it ends is no token.
+struct Unseen(Option<Termios>);
+
+impl Unseen {
+    fn begin() -> Self {
+        let stdin = io::stdin();
+        let before = termios::tcgetattr(&stdin).ok();
+        if let Some(mut settings) = before.clone() {
+            settings
+                .local_flags
+                .remove(LocalFlags::ECHO | LocalFlags::ISIG);
+            settings.control_chars[SpecialCharacterIndices::VEOL as usize] = CTRL_C;
+            let _ = termios::tcsetattr(&stdin, SetArg::TCSADRAIN, &settings);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, before);
+        }
+    }
+}
+
+/// What a terminal gives at once: a line, with whatever ended it.
+fn read_line(input: &mut impl io::Read, line: &mut Vec<u8>) -> io::Result<()> {
+    line.resize(usize::try_from(LONGEST).unwrap_or(512), 0);
+    let count = input.read(line)?;
+    line.truncate(count);
+    if line.contains(&CTRL_C) {
+        return Err(io::Error::new(
+            io::ErrorKind::Interrupted,
+            "it was broken off",
+        ));
+    }
+    Ok(())
+}
+
 /// Standard input less one line end. What is no text cannot be a token, and is kept as one that
 /// is not.
 fn read_token() -> Result<SecretString, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LONGEST).unwrap_or(512)));
     let mut input = io::stdin().lock().take(LONGEST);
     let read = if io::stdin().is_terminal() {
-        output::tell("The token, then Enter:");
-        input.read_until(b'\n', &mut bytes)
+        let _unseen = Unseen::begin();
+        output::tell("The token, then Enter (it is not shown):");
+        read_line(&mut input, &mut bytes)
     } else {
-        input.read_to_end(&mut bytes)
+        input.read_to_end(&mut bytes).map(drop)
     };
     read.map_err(|error| Failure::Failed(format!("standard input cannot be read: {error}")))?;
     let mut text = match std::str::from_utf8(&bytes) {

@@ -57,10 +57,18 @@ pub(super) async fn run(database: Option<&str>, output: &mut Output) -> Result<(
 async fn of_database(config: &Config) -> Vec<Finding> {
     if let Some(path) = missing_file(config) {
         let path = visible(&path.to_string_lossy());
-        return vec![Finding::well(
-            "database",
-            format!("there is none yet: the first command makes it, in {path}"),
-        )];
+        return vec![if config.location_named {
+            Finding::bad(
+                "database",
+                format!("there is no {path}"),
+                "look for it, or name another with --database; `claviger create` makes a new one",
+            )
+        } else {
+            Finding::well(
+                "database",
+                format!("there is none yet: the first command makes it, in {path}"),
+            )
+        }];
     }
     match open_keyring(config).await {
         Ok(keyring) => {

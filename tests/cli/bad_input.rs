@@ -160,9 +160,36 @@ fn databases_and_homes() {
         |arguments: &[&str]| crate::command::ended(home.command(arguments).env_remove("HOME"));
     homeless(&["list"]).refused(2, "HOME is not set");
     let url = format!("sqlite:{}", home.path().join("x.db").display());
-    assert_eq!(homeless(&["list", "--database", &url]).status, 0);
+    homeless(&["workspace", "--label", "PROD", "--database", &url]).done();
+    homeless(&["list", "--database", &url]).done();
     homeless(&["create", "acme", "--database", &url])
         .refused(1, "no place is known for the master key");
     assert_eq!(home.run(&["--json"]).status, 2);
     assert_eq!(home.run(&["frobnicate"]).status, 2);
+}
+
+#[test]
+fn a_mistyped_database_is_no_new_one() {
+    let home = Home::new();
+    let path = home.path().join("typo/keys.db");
+    let url = format!("sqlite:{}", path.display());
+    for arguments in [
+        &["list"][..],
+        &["show", "a"],
+        &["audit"],
+        &["audit", "verify"],
+        &["workspace"],
+        &["revoke", "a", "--yes"],
+        &["check", "--area", "contacts", "--action", "read"],
+    ] {
+        let said = home.run(&[arguments, &["--database", &url]].concat());
+        let status = if arguments[0] == "check" { 2 } else { 1 };
+        said.refused(status, "there is no database");
+        assert!(said.stdout.is_empty());
+    }
+    let sick = home.run(&["doctor", "--database", &url]);
+    assert_eq!(sick.status, 1, "{}", sick.stdout);
+    assert!(!path.exists() && !path.parent().expect("a folder").exists());
+    home.run(&["create", "a", "--database", &url]).done();
+    assert!(path.exists());
 }

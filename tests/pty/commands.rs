@@ -154,15 +154,23 @@ fn usage_errors_show_what_was_typed_and_do_not_act_on_the_terminal() {
 fn a_check_at_a_terminal_asks_for_one_line() {
     let home = Home::new();
     home.create("acme", &["--grant", "contacts=read"]);
+    let check = ["check", "--area", "contacts", "--action", "read"];
     for (typed, answer) in [
         ("clv_nonsense<enter>", "deny malformed_token"),
         ("<enter>", "deny missing_token"),
         ("<c-d>", "deny missing_token"),
     ] {
-        let check = ["check", "--area", "contacts", "--action", "read"];
         let mut asked = start(&home, 100, &check);
-        asked.wait_for("The token, then Enter:").press(typed);
+        asked.wait_for("The token, then Enter").press(typed);
         asked.wait_for(answer);
         assert_eq!(asked.end(), 1);
+        assert!(!asked.text().contains("nonsense"), "nothing is echoed");
     }
+    let mut asked = start(&home, 100, &check);
+    asked
+        .wait_for("The token, then Enter")
+        .press("clv_half<c-c>");
+    asked.wait_for("standard input cannot be read: it was broken off");
+    assert_eq!(asked.end(), 2);
+    asked.assert_settings();
 }

@@ -227,7 +227,7 @@ impl Screen {
         }
     }
 
-    /// Whether the terminal's settings are what they were before the program.
+    /// Whether the terminal is as it was before the program.
     #[track_caller]
     pub fn assert_restored(&mut self) {
         let text = String::from_utf8_lossy(&self.bytes).into_owned();
@@ -246,6 +246,12 @@ impl Screen {
             text.matches("\u{1b}[?2026l").count() >= begun,
             "no frame is left open"
         );
+        self.assert_settings();
+    }
+
+    /// Whether the terminal's settings are what they were before the program.
+    #[track_caller]
+    pub fn assert_settings(&self) {
         assert_eq!(settings(self.pair.master.as_ref()), self.before, "stty -g");
     }
 }
