@@ -50,7 +50,9 @@ pub enum VaultError {
         why: String,
     },
     /// It cannot be read or written.
-    #[error("the master key file {path} cannot be used ({why})")]
+    #[error(
+        "the master key file {path} cannot be used ({why}): check that it is a file that you can read, in a folder that you can write, or name another with CLAVIGER_MASTER_KEY_FILE"
+    )]
     Unusable {
         /// The file.
         path: String,

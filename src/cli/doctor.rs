@@ -161,7 +161,7 @@ async fn of_keyring(keyring: &Keyring) -> Vec<Finding> {
         (Some(error), _) => Finding::bad(
             "master key",
             error.to_string(),
-            "checking, listing, editing and revoking work without it",
+            "mend that, or bring the file back from its copy; until then checking, listing, editing and revoking work",
         ),
     });
     findings.push(match &health.audit {

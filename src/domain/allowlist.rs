@@ -274,7 +274,7 @@ mod tests {
             ("10.0.0.1 10.0.0.2", "put a comma"),
             ("/24", "no address"),
             ("::ffff:0:0/90", "below 96"),
-            ("10.0.0.1, any", "is a name"),
+            ("10.0.0.1, any", "stands alone"),
             ("10.0.0.\u{202e}1", "<U+202E>"),
         ] {
             let error = AllowList::parse(entry).expect_err(entry).to_string();

@@ -1,6 +1,10 @@
 //! What a person means by KEY: a full id, else an exact name, else the beginning of an id.
 use super::{Keyring, KeyringError};
-use crate::domain::{key::Key, text::visible, token::KeyId};
+use crate::domain::{
+    key::Key,
+    text::{TextError, visible},
+    token::KeyId,
+};
 
 /// How many keys are listed when several are meant.
 pub(super) const MOST_LISTED: usize = 20;
@@ -14,6 +18,9 @@ impl Keyring {
     /// [`KeyringError::NoSuchKey`], [`KeyringError::Ambiguous`] with the keys that it could
     /// mean; the store's.
     pub async fn resolve(&self, text: &str) -> Result<Key, KeyringError> {
+        if text.is_empty() {
+            return Err(TextError::Empty { field: "KEY" }.into());
+        }
         if let Ok(id) = text.parse::<KeyId>()
             && let Some(key) = self.store.key(&id).await?
         {

@@ -51,7 +51,7 @@ fn allow_lists() {
         ("[2001:db8::1]", "brackets"),
         ("gw.example.com", "is a name"),
         ("localhost", "is a name"),
-        ("10.0.0.1, any", "is a name"),
+        ("10.0.0.1, any", "stands alone"),
         ("10.0.0.1-10.0.0.9", "is a range"),
         ("10.0.0.*", "is a range"),
         ("010.0.0.1", "octal: write 10.0.0.1"),

@@ -259,3 +259,18 @@ fn wide_names_keep_the_columns_straight() {
         assert!(cells.starts_with("No access"), "row {y}: {cells:?}");
     }
 }
+
+#[test]
+fn what_failed_is_said_whole_and_the_way_out_with_it() {
+    for (width, height) in [(80, 24), (40, 12), (20, 6)] {
+        let mut story = Story::at(width, height);
+        story.given("acme", |_| ());
+        story.model.complain(
+            "/home/somebody/.config/claviger/master-key is missing: bring it back from its copy",
+        );
+        let screen = story.screen();
+        let whole = screen.contains("missing:") && screen.contains("copy");
+        assert!(whole || height == 6, "{screen}");
+        assert!(screen.contains("help"), "{screen}");
+    }
+}

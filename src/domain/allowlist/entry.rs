@@ -79,6 +79,8 @@ fn refusal(entry: &str, address: &str) -> AllowListError {
     let shown = visible(entry);
     let sentence = if address.is_empty() {
         format!("{shown} has no address before the /: write an address such as 10.0.0.0/24")
+    } else if address.eq_ignore_ascii_case("any") {
+        format!("{shown} stands alone: write only any, or only addresses and networks")
     } else if address.contains('%') {
         let plain = address.split('%').next().unwrap_or_default();
         format!(

@@ -1,13 +1,16 @@
 //! The two lowest lines: what was last said, and what can be done here.
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{put, width};
+use super::{put, width, wrapped};
 use crate::tui::{
     dialog::{ConfirmationFocus, Modal},
     keymap::{Intent, Place, bindings_in},
     model::Model,
     wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
 };
+
+/// The most lines that what failed may take.
+const MOST_LINES: usize = 5;
 
 /// What was last said; while a copied token waits to be cleared, how long that takes.
 pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
@@ -21,7 +24,31 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
         } else {
             model.theme.success()
         };
-        put(buffer, area, 1, y, &model.theme.shown(&notice.text), style);
+        let text = model.theme.shown(&notice.text);
+        if notice.failed {
+            trouble(&text, style, buffer, area);
+        } else {
+            put(buffer, area, 1, y, &text, style);
+        }
+    }
+}
+
+/// What failed is said whole, over the lowest rows of the list: the way out stands at its end.
+fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
+    let mut lines = wrapped(text, usize::from(area.width.saturating_sub(2)));
+    lines.truncate(usize::from(area.height.saturating_sub(4)).clamp(1, MOST_LINES));
+    let blank = " ".repeat(usize::from(area.width));
+    let count = u16::try_from(lines.len()).unwrap_or(1);
+    for (line, above) in lines.iter().zip((0..count).rev()) {
+        let y = area.height.saturating_sub(2 + above);
+        put(buffer, area, 0, y, &blank, Style::reset());
+        let row = Rect {
+            y: area.y + y,
+            height: 1,
+            ..area
+        };
+        buffer.set_style(row, Style::reset());
+        put(buffer, area, 1, y, line, style);
     }
 }
 
@@ -76,6 +103,13 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
             Some((chord.written(), word.to_owned(), binding.intent))
         })
         .collect();
+    // A press that means something of its own here does not mean the general thing too.
+    let mut known = Vec::new();
+    hints.retain(|(chord, ..)| {
+        let new = !known.contains(chord);
+        known.push(chord.clone());
+        new
+    });
     // The way out of a filter is worth more than the rest.
     hints.sort_by_key(|(_, _, intent)| *intent != Intent::Close || !model.modals.is_empty());
     hints
