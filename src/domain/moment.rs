@@ -38,10 +38,11 @@ impl Moment {
         self.timestamp().to_zoned(TimeZone::UTC).datetime()
     }
 
-    /// RFC 3339 in UTC: `2027-01-31T23:59:59.999Z`.
+    /// RFC 3339 in UTC, always to the millisecond, so that it sorts as text:
+    /// `2027-01-31T23:59:59.999Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        self.timestamp().to_string()
+        format!("{:.3}", self.timestamp())
     }
 
     /// The date in UTC: `2027-01-31`.
@@ -92,7 +93,7 @@ impl Moment {
         if self == self.end_of_day() {
             self.date()
         } else {
-            self.rfc3339()
+            self.timestamp().to_string()
         }
     }
 }
@@ -204,9 +205,9 @@ mod tests {
             ("90d", "2027-02-21T23:59:59.999Z"),
             ("0d", "2026-11-23T23:59:59.999Z"),
             ("2w", "2026-12-07T23:59:59.999Z"),
-            ("36h", "2026-11-24T19:00:00Z"),
+            ("36h", "2026-11-24T19:00:00.000Z"),
             ("2027-01-31", "2027-01-31T23:59:59.999Z"),
-            ("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:00Z"),
+            ("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:00.000Z"),
         ] {
             let moment = parse_expiry(text, now()).expect(text).expect("an end");
             assert_eq!(moment.rfc3339(), expected);

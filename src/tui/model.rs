@@ -196,13 +196,15 @@ impl Model {
         self.list.rows.iter().position(|row| row.key.id == *id)
     }
 
-    /// What revoke and disable act on: the marks, else the selected key.
+    /// What revoke and disable act on: the marks, the newest first, else the selected key.
     #[must_use]
     pub fn targets(&self) -> Vec<Key> {
         if self.list.marks.is_empty() {
             return self.selected().cloned().into_iter().collect();
         }
-        self.list.marks.values().cloned().collect()
+        let mut keys: Vec<Key> = self.list.marks.values().cloned().collect();
+        keys.sort_by_key(|key| std::cmp::Reverse(key.sequence));
+        keys
     }
 
     /// How many marked keys the filter hides.

@@ -115,6 +115,11 @@ impl Page<'_> {
             (None, Field::Expires) => notes.first().cloned().unwrap_or_default(),
             (None, _) => String::new(),
         };
+        let fits = |corner: &str| usize::from(width(&label) + width(corner)) < self.room;
+        let corner = match corner.split_once(',') {
+            Some((date, _)) if !fits(&corner) => date.to_owned(),
+            _ => corner,
+        };
         let gap = self
             .room
             .saturating_sub(usize::from(width(&label) + width(&corner)));
