@@ -1,10 +1,6 @@
 //! What a person means by KEY: a full id, else an exact name, else the beginning of an id.
 use super::{Keyring, KeyringError};
-use crate::domain::{
-    key::Key,
-    text::{TextError, visible},
-    token::KeyId,
-};
+use crate::domain::{key::Key, text::visible, token::KeyId};
 
 /// How many keys are listed when several are meant.
 pub(super) const MOST_LISTED: usize = 20;
@@ -18,9 +14,6 @@ impl Keyring {
     /// [`KeyringError::NoSuchKey`], [`KeyringError::Ambiguous`] with the keys that it could
     /// mean; the store's.
     pub async fn resolve(&self, text: &str) -> Result<Key, KeyringError> {
-        if text.is_empty() {
-            return Err(TextError::Empty { field: "KEY" }.into());
-        }
         if let Ok(id) = text.parse::<KeyId>()
             && let Some(key) = self.store.key(&id).await?
         {
@@ -44,6 +37,7 @@ impl Keyring {
 
 fn only_one(text: &str, mut keys: Vec<Key>) -> Result<Key, KeyringError> {
     match keys.len() {
+        0 if text.trim().is_empty() => Err(KeyringError::NoSuchKey("an empty text".to_owned())),
         0 => Err(KeyringError::NoSuchKey(visible(text))),
         1 => Ok(keys.remove(0)),
         _ => Err(KeyringError::Ambiguous {
