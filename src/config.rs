@@ -54,6 +54,8 @@ pub enum ConfigError {
 pub struct ConfigFile {
     /// The database, when neither `--database` nor `CLAVIGER_DATABASE_URL` names one.
     pub database: Option<String>,
+    /// The settings' file, where there can be one; it may hold a database's password.
+    pub file: Option<PathBuf>,
     /// Whether a copy may go through the terminal (OSC 52); true if not said.
     pub osc52: Option<bool>,
 }
@@ -67,6 +69,8 @@ pub struct Config {
     pub location_named: bool,
     /// Where the master key is: a path that systemd gave, that was named, or the default.
     pub master_key: MasterKeyPath,
+    /// The settings' file, where there can be one; it may hold a database's password.
+    pub file: Option<PathBuf>,
     /// Whether a copy may go through the terminal (OSC 52).
     pub osc52: bool,
 }
@@ -101,8 +105,9 @@ impl Config {
     /// [`ConfigError`], each naming what to do.
     pub fn gather(database: Option<&str>, variables: Variables<'_>) -> Result<Self, ConfigError> {
         let folder = folder(variables, "XDG_CONFIG_HOME", ".config");
-        let file = if let Some(folder) = &folder {
-            read_file(&folder.join("config.toml"))?
+        let settings = folder.as_ref().map(|folder| folder.join("config.toml"));
+        let file = if let Some(path) = &settings {
+            read_file(path)?
         } else {
             ConfigFile::default()
         };
@@ -132,6 +137,7 @@ impl Config {
             location,
             location_named: named.is_some(),
             master_key,
+            file: settings,
             osc52: !switched_off && file.osc52.unwrap_or(true),
         })
     }

@@ -43,6 +43,7 @@ pub(super) async fn run(database: Option<&str>, output: &mut Output) -> Result<(
     let config = Config::gather(database, &config::process_variable)?;
     let mut findings = of_database(&config).await;
     findings.extend(of_folders(&config));
+    findings.extend(of_settings(&config));
     findings.push(of_clipboard(&config));
     findings.push(of_terminal());
     findings.push(of_process());
@@ -225,6 +226,23 @@ fn of_folders(config: &Config) -> Vec<Finding> {
             })
         })
         .collect()
+}
+
+/// The settings may hold a password, and say which database is asked.
+fn of_settings(config: &Config) -> Option<Finding> {
+    let path = config.file.as_ref()?;
+    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+    let shown = visible(&path.to_string_lossy());
+    let others = mode & 0o077;
+    Some(if others == 0 {
+        Finding::well("settings", format!("{shown} (mode {mode:04o})"))
+    } else {
+        Finding::bad(
+            "settings",
+            format!("others may read or write {shown} (mode {mode:04o})"),
+            format!("run `chmod 600 {shown}`"),
+        )
+    })
 }
 
 fn of_clipboard(config: &Config) -> Finding {

@@ -18,7 +18,7 @@ use crate::{
         review,
         text::visible,
     },
-    keyring::{Created, Keyring},
+    keyring::{Created, Keyring, KeyringError},
 };
 
 pub(super) async fn create(
@@ -63,6 +63,15 @@ pub(super) async fn create(
         output::complain(&format!(
             "the name looks like that of another key, {}: check that you did not mean that one",
             brief(name)
+        ));
+    }
+    // The key is made; that this cannot be told must not hide it.
+    let named = keyring.resolve(created.key.name()).await;
+    if let Err(KeyringError::Ambiguous { keys, .. }) = named {
+        output::complain(&format!(
+            "{} keys are called {} now: from here on use their ids",
+            keys.len(),
+            brief(created.key.name())
         ));
     }
     Ok(())

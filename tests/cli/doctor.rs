@@ -58,6 +58,11 @@ fn doctor_is_content_with_a_healthy_home_and_names_each_defect() {
     std::fs::rename(home.master_key(), &aside).expect("moved");
     named("is missing, and tokens are sealed with it");
     std::fs::rename(&aside, home.master_key()).expect("moved back");
+    let settings = home.path().join(".config/claviger/config.toml");
+    std::fs::write(&settings, "osc52 = false\n").expect("written");
+    mode(&settings, 0o644);
+    named("config.toml (mode 0644)");
+    mode(&settings, 0o600);
     mode(home.database_file().parent().expect("a folder"), 0o777);
     named("can be written by others");
     mode(home.database_file().parent().expect("a folder"), 0o700);

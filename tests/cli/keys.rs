@@ -183,7 +183,13 @@ fn a_key_is_named_by_id_by_name_or_by_the_beginning_of_its_id() {
     home.run(&["show", &id[..3]]).refused(1, "no key is called");
     home.run(&["show", "acm"])
         .refused(1, "no key is called acm");
-    let (twin, _) = home.create("acme", &[]);
+    let made = home.run(&["create", "acme", "--json"]).done();
+    assert!(
+        made.stderr.contains("2 keys are called acme now"),
+        "{}",
+        made.stderr
+    );
+    let twin = made.json()["id"].as_str().expect("an id").to_owned();
     let asked = home.run(&["disable", "acme"]);
     asked.refused(1, "acme means 2 keys: nothing was done");
     assert!(asked.stderr.contains(&id) && asked.stderr.contains(&twin));
