@@ -58,6 +58,14 @@ impl fmt::Display for Merged {
 #[error("{0}")]
 pub struct AllowListError(String);
 
+/// Reads one address or network, as strictly as an entry of a list.
+///
+/// # Errors
+/// The reason, with the way out.
+pub fn parse_network(text: &str) -> Result<IpNet, AllowListError> {
+    entry::parse(text)
+}
+
 impl AllowList {
     /// Reads a list as people type or paste it: entries apart by commas, semicolons or line
     /// ends. An empty text, or `any`, is [`AllowList::Anywhere`].

@@ -4,15 +4,47 @@
 //! one place. Checks run in the order of [`Reason`]; the first that fails is the reason. What
 //! could not be found out at all (a store that does not answer) never reaches this file: it is
 //! an error, and an error is no allow.
-use std::net::IpAddr;
+use std::{fmt, sync::Arc};
 
 use super::{
     access::{Action, AreaSlug, Grants},
     allowlist::AllowList,
+    forwarded::ClientAddress,
     key::AgentName,
     moment::Moment,
-    token::KeyId,
+    token::{self, KeyId},
 };
+
+/// How many base62 characters a decision's id has after its `d_`: 95 bits, so that no two of all
+/// the decisions of all endpoints are ever the same.
+const ID_LENGTH: usize = 16;
+
+/// The name of one decision: `d_` and 16 base62 characters. It says nothing about the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DecisionId(String);
+
+impl DecisionId {
+    /// A new one, drawn uniformly.
+    #[must_use]
+    pub fn draw(chance: token::Chance<'_>) -> Self {
+        let mut id = String::with_capacity(2 + ID_LENGTH);
+        id.push_str("d_");
+        token::draw_digits(chance, ID_LENGTH, &mut id);
+        Self(id)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Why a request is refused, in the order in which the checks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,7 +153,7 @@ pub enum Credential {
     /// It was a key's that is deleted.
     Revoked(KeyId),
     /// It is this key's.
-    Known(Box<Rules>),
+    Known(Arc<Rules>),
 }
 
 /// What the request wants: an area and an action, or something that leads to neither.
@@ -138,8 +170,8 @@ pub enum Target {
 pub struct Request {
     /// What it wants.
     pub target: Target,
-    /// The client's address, if it is known.
-    pub address: Option<IpAddr>,
+    /// What is known of the client's address.
+    pub address: ClientAddress,
     /// The agent whose endpoint was asked, if one was named.
     pub agent: Option<AgentName>,
     /// When it came in.
@@ -196,7 +228,12 @@ fn first_failure(rules: &Rules, request: &Request) -> Option<Reason> {
     {
         return Some(Reason::WrongAgent);
     }
-    if !rules.allow.admits(request.address) {
+    let admitted = match request.address {
+        ClientAddress::Known(address) => rules.allow.admits(Some(address)),
+        ClientAddress::Unknown => rules.allow.admits(None),
+        ClientAddress::Unreadable => false,
+    };
+    if !admitted {
         return Some(Reason::AddressNotAllowed);
     }
     match &request.target {
@@ -230,7 +267,7 @@ mod tests {
     fn request() -> Request {
         Request {
             target: Target::Routed("contacts".parse().expect("slug"), Action::Read),
-            address: Some("10.0.0.9".parse().expect("address")),
+            address: ClientAddress::Known("10.0.0.9".parse().expect("address")),
             agent: None,
             at: Moment::from_millis(1_000),
         }
@@ -239,7 +276,7 @@ mod tests {
     fn known(change: impl FnOnce(&mut Rules)) -> Credential {
         let mut rules = rules();
         change(&mut rules);
-        Credential::Known(Box::new(rules))
+        Credential::Known(Arc::new(rules))
     }
 
     fn reason(credential: &Credential, request: &Request) -> Option<Reason> {
@@ -255,7 +292,7 @@ mod tests {
         let mut broken = request();
         broken.at = Moment::from_millis(1_001);
         broken.agent = Some("other".parse().expect("agent"));
-        broken.address = None;
+        broken.address = ClientAddress::Unknown;
         broken.target = Target::NoRoute;
         let id: KeyId = "0123456789AB".parse().expect("id");
         let off = known(|rules| rules.disabled_at = Some(Moment::from_millis(0)));
@@ -324,9 +361,28 @@ mod tests {
         assert_eq!(reason(&none, &request()), Some(Reason::ActionNotPermitted));
         let anywhere = known(|rules| rules.allow = AllowList::Anywhere);
         let unknown = Request {
-            address: None,
+            address: ClientAddress::Unknown,
             ..request()
         };
         assert_eq!(reason(&anywhere, &unknown), None);
+        let unreadable = Request {
+            address: ClientAddress::Unreadable,
+            ..request()
+        };
+        let refused = Some(Reason::AddressNotAllowed);
+        assert_eq!(reason(&anywhere, &unreadable), refused);
+    }
+
+    #[test]
+    fn ids_of_decisions_are_drawn() {
+        let mut next = 0_u8;
+        let mut chance = |buffer: &mut [u8]| {
+            for byte in buffer {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        };
+        let id = DecisionId::draw(&mut chance);
+        assert_eq!(id.as_str(), "d_0123456789ABCDEF");
     }
 }

@@ -31,6 +31,27 @@ pub fn is_inside(text: &str) -> bool {
     })
 }
 
+/// The text with every token in it, whole or not, cut to its public half: what people and clients
+/// wrote may hold one where a name or a path belongs, and sentences end up in logs.
+#[must_use]
+pub fn without_tokens(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(PREFIX) {
+        let (before, token) = rest.split_at(at);
+        let end = token
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(token.len());
+        clean.push_str(before);
+        clean.push_str(&token[..end.min(PUBLIC_LENGTH)]);
+        if end > PUBLIC_LENGTH {
+            clean.push('…');
+        }
+        rest = &token[end..];
+    }
+    clean + rest
+}
+
 /// A source of chance: fills the buffer with random bytes.
 pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
 
@@ -211,7 +232,7 @@ impl fmt::Debug for Digest {
 
 /// Draws base62 digits uniformly: a byte of 248 and more would favour the first digits, and is
 /// thrown away.
-fn draw_digits(chance: Chance<'_>, count: usize, text: &mut String) {
+pub(super) fn draw_digits(chance: Chance<'_>, count: usize, text: &mut String) {
     let mut bytes = Zeroizing::new([0_u8; 64]);
     let mut left = count;
     while left > 0 {
@@ -289,6 +310,19 @@ mod tests {
             "é",
         ] {
             assert!(Token::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_sentence_loses_its_secret_half() {
+        let secret = "5alvd3kjhAMdTj1AOJWA9uJSbWNvw45HpApoGqOfaHl2OWTMk";
+        let sentence = format!("no key is called clv_Cr5JI7uXSE4O_{secret}, or xclv_clv_");
+        assert_eq!(
+            without_tokens(&sentence),
+            "no key is called clv_Cr5JI7uXSE4O_…, or xclv_clv_"
+        );
+        for kept in ["", "clv_", "clv_Cr5JI7uXSE4O_", "é clv_a é"] {
+            assert_eq!(without_tokens(kept), kept);
         }
     }
 

@@ -87,7 +87,7 @@ pub(super) async fn decide_on(
     let at = machine.now();
     let request = Request {
         target: presented.target.clone(),
-        address: presented.address,
+        address: presented.address.into(),
         agent: None,
         at,
     };

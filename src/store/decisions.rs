@@ -47,7 +47,7 @@ impl Store {
         let digest = Digest::decode(&digest)
             .ok_or_else(|| StoreError::corrupt("tokens", "digest", id.as_str()))?;
         if digest == token.digest() {
-            Ok(Credential::Known(Box::new(key.into_rules()?)))
+            Ok(Credential::Known(std::sync::Arc::new(key.into_rules()?)))
         } else {
             Ok(Credential::Unknown)
         }

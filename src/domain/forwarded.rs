@@ -1,0 +1,272 @@
+//! The client's address, as far as the one who connects can be believed.
+//!
+//! Only a trusted proxy is believed, and only as far as it saw itself: what it forwards is walked
+//! from the right, past further trusted hops, to the first address that is not one of them.
+//! Everything to the left of that the client may have written. Nobody is trusted unless named.
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+
+use super::allowlist::{self, AllowListError};
+
+/// The most addresses that a request may have passed.
+pub const MOST_HOPS: usize = 100;
+
+/// Who connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Over the network, from this address.
+    Address(IpAddr),
+    /// Over the Unix socket.
+    Unix,
+}
+
+impl Peer {
+    /// Over the network; IPv4 that arrives as IPv6 is IPv4.
+    #[must_use]
+    pub fn address(address: IpAddr) -> Self {
+        Self::Address(address.to_canonical())
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// Whose headers are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// Whoever connects from this network.
+    Network(IpNet),
+    /// Whoever may connect to the Unix socket.
+    Unix,
+}
+
+impl FromStr for TrustedProxy {
+    type Err = AllowListError;
+
+    fn from_str(text: &str) -> Result<Self, AllowListError> {
+        match text {
+            "unix" => Ok(Self::Unix),
+            _ => allowlist::parse_network(text).map(Self::Network),
+        }
+    }
+}
+
+impl fmt::Display for TrustedProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(network) => f.write_str(&allowlist::written(network)),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// What is known of the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// This is it.
+    Known(IpAddr),
+    /// Nobody said: enough for a key that may be used from anywhere.
+    Unknown,
+    /// What was said cannot be trusted to mean anything: not enough for any key.
+    Unreadable,
+}
+
+impl From<Option<IpAddr>> for ClientAddress {
+    fn from(address: Option<IpAddr>) -> Self {
+        address.map_or(Self::Unknown, |address| Self::Known(address.to_canonical()))
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(address) => address.fmt(f),
+            Self::Unknown => f.write_str("unknown"),
+            Self::Unreadable => f.write_str("unreadable"),
+        }
+    }
+}
+
+/// Whether a peer is one of the trusted proxies.
+#[must_use]
+pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
+    trusted.iter().any(|proxy| match (proxy, peer) {
+        (TrustedProxy::Unix, Peer::Unix) => true,
+        (TrustedProxy::Network(network), Peer::Address(address)) => network.contains(&address),
+        _ => false,
+    })
+}
+
+/// The client's address: the peer's own, or, if that is a trusted proxy, what it forwards in the
+/// lines of `X-Forwarded-For`.
+#[must_use]
+pub fn client_address<'a>(
+    peer: Peer,
+    lines: impl DoubleEndedIterator<Item = &'a [u8]>,
+    trusted: &[TrustedProxy],
+) -> ClientAddress {
+    if !is_trusted(peer, trusted) {
+        return match peer {
+            Peer::Address(address) => ClientAddress::Known(address),
+            Peer::Unix => ClientAddress::Unknown,
+        };
+    }
+    let elements = lines
+        .rev()
+        .flat_map(|line| line.rsplit(|byte| *byte == b','));
+    let mut client = ClientAddress::Unknown;
+    let mut beyond = false;
+    for (count, element) in elements.enumerate() {
+        if count == MOST_HOPS {
+            return ClientAddress::Unreadable;
+        }
+        if beyond {
+            continue;
+        }
+        let Some(address) = read(element) else {
+            return ClientAddress::Unreadable;
+        };
+        client = ClientAddress::Known(address);
+        beyond = !is_trusted(Peer::Address(address), trusted);
+    }
+    client
+}
+
+fn read(element: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(element).ok()?;
+    let address: IpAddr = text.trim_matches([' ', '\t']).parse().ok()?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn trusted(list: &[&str]) -> Vec<TrustedProxy> {
+        let each = list.iter().map(|one| one.parse().expect("a proxy"));
+        each.collect()
+    }
+
+    fn client(peer: &str, lines: &[&str], proxies: &[&str]) -> String {
+        let peer = match peer {
+            "unix" => Peer::Unix,
+            address => Peer::address(address.parse().expect("an address")),
+        };
+        let lines = lines.iter().map(|line| line.as_bytes());
+        client_address(peer, lines, &trusted(proxies)).to_string()
+    }
+
+    #[test]
+    fn nobody_is_trusted_unless_named() {
+        assert_eq!(client("192.0.2.9", &["10.0.0.1"], &[]), "192.0.2.9");
+        assert_eq!(client("127.0.0.1", &["10.0.0.1"], &[]), "127.0.0.1");
+        assert_eq!(client("::ffff:127.0.0.1", &["10.0.0.1"], &[]), "127.0.0.1");
+        assert_eq!(client("unix", &["10.0.0.1"], &[]), "unknown");
+        assert_eq!(client("unix", &["10.0.0.1"], &["127.0.0.1"]), "unknown");
+        assert_eq!(client("192.0.2.9", &["10.0.0.1"], &["unix"]), "192.0.2.9");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_walked_from_the_right() {
+        let proxies = ["127.0.0.1", "10.9.0.0/16", "unix"];
+        for (lines, expected) in [
+            (vec!["192.0.2.7"], "192.0.2.7"),
+            (vec!["10.0.0.1, 192.0.2.7"], "192.0.2.7"),
+            (vec!["10.0.0.1", "192.0.2.7"], "192.0.2.7"),
+            (vec!["10.0.0.1 ,\t192.0.2.7\t, 10.9.3.4"], "192.0.2.7"),
+            (vec!["192.0.2.7, 10.9.3.4", "127.0.0.1"], "192.0.2.7"),
+            (vec!["10.9.3.4, 10.9.3.5"], "10.9.3.4"),
+            (vec!["::ffff:192.0.2.7"], "192.0.2.7"),
+            (vec!["::ffff:192.0.2.7, ::ffff:10.9.1.1"], "192.0.2.7"),
+            (vec!["2001:db8::1"], "2001:db8::1"),
+            // What stands left of the client is the client's own words.
+            (vec!["nonsense, 192.0.2.7"], "192.0.2.7"),
+            (vec![], "unknown"),
+        ] {
+            for peer in ["127.0.0.1", "::ffff:127.0.0.1", "10.9.255.255", "unix"] {
+                assert_eq!(client(peer, &lines, &proxies), expected, "{lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_on_the_way_denies() {
+        for element in [
+            "",
+            " ",
+            "010.0.0.1",
+            "0x7f.1",
+            "127.1",
+            "fe80::1%eth0",
+            "1.2.3.4:80",
+            "[2001:db8::1]",
+            "[2001:db8::1]:443",
+            "unknown",
+            "_hidden",
+            "localhost",
+            "1.2.3.4.5",
+            "for=1.2.3.4",
+            "1.2.3.4;x",
+            "é",
+        ] {
+            let alone = client("127.0.0.1", &[element], &["127.0.0.1"]);
+            assert_eq!(alone, "unreadable", "{element:?}");
+            let last = format!("10.0.0.1,{element}");
+            assert_eq!(client("127.0.0.1", &[&last], &["127.0.0.1"]), "unreadable");
+        }
+        let hops = |count: usize| vec!["192.0.2.7"; count].join(",");
+        assert_eq!(
+            client("127.0.0.1", &[&hops(100)], &["127.0.0.1"]),
+            "192.0.2.7"
+        );
+        assert_eq!(
+            client("127.0.0.1", &[&hops(101)], &["127.0.0.1"]),
+            "unreadable"
+        );
+    }
+
+    #[test]
+    fn proxies_are_read_as_strictly_as_allow_lists() {
+        for (text, why) in [
+            ("10.0.0.7/24", "host bits"),
+            ("localhost", "is a name"),
+            ("10.0.0.1,10.0.0.2", "is a name"),
+            ("", "no address"),
+            ("any", "stands alone"),
+        ] {
+            let error = text.parse::<TrustedProxy>().expect_err(text).to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        /// The same, said naively: strip trusted ones from the end, take the last.
+        #[test]
+        fn the_walk_is_that_of_the_naive_model(hops in proptest::collection::vec(0_u8..6, 0..8)) {
+            let address = |hop: &u8| match hop {
+                0 => "garbage".to_owned(),
+                n @ 1..=3 => format!("10.9.0.{n}"),
+                n => format!("192.0.2.{n}"),
+            };
+            let line = hops.iter().map(address).collect::<Vec<_>>().join(", ");
+            let lines = if hops.is_empty() { vec![] } else { vec![line.as_str()] };
+            let found = client("127.0.0.1", &lines, &["127.0.0.1", "10.9.0.0/16"]);
+            let trailing = hops.iter().rev().take_while(|hop| (1..=3).contains(*hop)).count();
+            let naive = match hops.len().checked_sub(trailing + 1).map(|at| hops[at]) {
+                Some(0) => "unreadable".to_owned(),
+                Some(hop) => address(&hop),
+                None => hops.first().map_or("unknown".to_owned(), address),
+            };
+            prop_assert_eq!(found, naive);
+        }
+    }
+}
