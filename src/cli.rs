@@ -4,6 +4,7 @@
 //! everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage or a value
 //! that is refused; `check` has its own reading of these. To add a verb: a variant of
 //! [`Command`] in the tree, [`arguments`]; a function in the file of its subject; a line in [`run`].
+mod area;
 mod arguments;
 mod audit;
 mod check;
@@ -17,11 +18,11 @@ mod revoke;
 
 use std::{io, path::Path, process::ExitCode};
 
-pub use arguments::{Arguments, Command};
 use arguments::{
-    AuditArguments, AuditCommand, CheckArguments, CreateArguments, EditArguments, KeyArgument,
-    ListArguments, RevokeArguments, WorkspaceArguments,
+    AreaArguments, AreaCommand, AuditArguments, AuditCommand, CheckArguments, CreateArguments,
+    EditArguments, KeyArgument, ListArguments, RevokeArguments, WorkspaceArguments,
 };
+pub use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser as _;
 use output::Output;
 
@@ -127,7 +128,9 @@ fn missing_file(config: &Config) -> Option<&Path> {
     }
 }
 
-fn location(config: &Config) -> Location {
+/// Where the database is that the configuration names.
+#[must_use]
+pub fn location(config: &Config) -> Location {
     match &config.location {
         config::Location::File(path) => Location::File(path.clone()),
         config::Location::Server(url) => Location::Server(url.clone()),
@@ -146,7 +149,11 @@ fn no_database(path: &Path) -> Failure {
 fn may_begin(command: &Command) -> bool {
     matches!(
         command,
-        Command::Create(_) | Command::Workspace(WorkspaceArguments { label: Some(_) })
+        Command::Create(_)
+            | Command::Workspace(WorkspaceArguments { label: Some(_) })
+            | Command::Area(AreaArguments {
+                command: AreaCommand::Add(_)
+            })
     )
 }
 
@@ -217,8 +224,10 @@ async fn on_keyring(
         Command::Audit(AuditArguments {
             command: Some(AuditCommand::Verify),
         }) => audit::verify(keyring, output).await,
+        Command::Area(AreaArguments { command }) => area::run(keyring, &command, output).await,
         Command::Workspace(arguments) => workspace(keyring, &arguments, output).await,
         Command::Check(_)
+        | Command::Serve(_)
         | Command::Doctor
         | Command::Completions { .. }
         | Command::Man

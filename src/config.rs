@@ -3,7 +3,11 @@
 //! It knows where things are, and opens none of them but its own file. A database URL is kept as
 //! a secret, since it may hold a password, and never shows itself. To add a setting, add it to
 //! [`ConfigFile`] and say in the README what it does.
+mod serve;
+
 use std::{env, fs, io, path::PathBuf};
+
+pub use serve::{DEFAULT_LISTEN, Family, Listen, LogFormat, LogLevel, Serve, SocketMode};
 
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -1,9 +1,10 @@
 //! The use cases, one function each: the only door to the store and the vault.
 //!
-//! Opening and reading stand here, what makes a change in [`changing`], deciding on requests in
+//! Opening and reading stand here, what makes a change in [`changing`] and [`areas`], deciding on requests in
 //! [`deciding`]; names that a person gave are resolved in [`resolve`], and what `doctor` asks is in
 //! [`health`]. To add a use case: one function, one verb in the store, its event in
 //! `domain::audit`.
+mod areas;
 mod changing;
 mod deciding;
 mod error;
@@ -34,7 +35,10 @@ use crate::{
     vault::DataKey,
 };
 pub use crate::{
-    store::{Page, Place, StoreError, Workspace},
+    store::{
+        ChangeMark, DefinedArea, LOOKED_UP, Page, Place, Pulse, Standing, StoreError, Watch,
+        Workspace,
+    },
     vault::{MasterKeyPlace, VaultError},
 };
 

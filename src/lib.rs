@@ -6,6 +6,7 @@
 //! config    what was asked for: flags, environment, file
 //! cli       the command line: a subcommand is one call on the keyring and one print
 //! tui       the terminal user interface: update(model, message) -> effect, view(model)
+//! gateway   the endpoint that a gateway asks about every request
 //! clipboard where a copied token goes, and how it goes away again
 //! keyring   the use cases, one function each; the only door to the store and the vault
 //! store     one store over SQLite and PostgreSQL; the only place that knows SQL
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod clipboard;
 pub mod config;
 pub mod domain;
+pub mod gateway;
 pub mod keyring;
 pub mod machine;
 pub mod store;

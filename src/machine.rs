@@ -5,13 +5,14 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
+    time::{Duration, Instant},
 };
 
 use nix::{
     sys::{
         prctl,
-        resource::{Resource, setrlimit},
+        resource::{Resource, getrlimit, setrlimit},
     },
     unistd::{Uid, User, gethostname},
 };
@@ -37,6 +38,17 @@ impl Machine {
             clock: Arc::new(system_time),
             chance: Arc::new(system_randomness),
             actor: system_user(),
+        }
+    }
+
+    /// The real one, whose clock never goes back while it lives: where the system's is set back,
+    /// time goes on from where this began, so that no key that has ended comes to life again.
+    #[must_use]
+    pub fn steady() -> Self {
+        let began = (system_time(), uptime());
+        Self {
+            clock: Arc::new(move || steady(began, (system_time(), uptime()))),
+            ..Self::real()
         }
     }
 
@@ -71,6 +83,12 @@ impl Machine {
         (self.clock)()
     }
 
+    /// Time that only passes, since some moment of no meaning: for how long something took.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        uptime()
+    }
+
     /// Fills a buffer with random bytes.
     pub fn fill(&self, buffer: &mut [u8]) {
         (self.chance)(buffer);
@@ -103,6 +121,24 @@ impl fmt::Debug for Machine {
 )]
 fn system_time() -> Moment {
     Moment::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock"
+)]
+fn uptime() -> Duration {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGAN.elapsed()
+}
+
+/// The later of what the system's clock says and what it must have come to since it was asked
+/// first. The one covers a machine that slept, the other a clock that was set back.
+fn steady(began: (Moment, Duration), now: (Moment, Duration)) -> Moment {
+    let passed = now.1.saturating_sub(began.1).as_millis();
+    let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+    let counted = Moment::from_millis(began.0.millis().saturating_add(passed));
+    counted.max(now.0)
 }
 
 #[expect(
@@ -151,5 +187,35 @@ pub fn harden() {
 #[must_use]
 pub fn may_dump_core() -> bool {
     prctl::get_dumpable().unwrap_or(true)
-        || nix::sys::resource::getrlimit(Resource::RLIMIT_CORE).is_ok_and(|(soft, _)| soft > 0)
+        || getrlimit(Resource::RLIMIT_CORE).is_ok_and(|(soft, _)| soft > 0)
+}
+
+/// Makes room for as many open files, connections among them, as the system lets this user have.
+/// Answers how many that are.
+pub fn raise_open_files() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 1024;
+    };
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_clock_goes_on_when_the_system_is_set_back_and_follows_it_ahead() {
+        let at = |moment: i64, passed: u64| {
+            let began = (Moment::from_millis(1_000_000), Duration::from_secs(50));
+            let now = (Moment::from_millis(moment), Duration::from_secs(passed));
+            steady(began, now).millis()
+        };
+        assert_eq!(at(1_010_000, 60), 1_010_000);
+        assert_eq!(at(500, 60), 1_010_000, "set back");
+        assert_eq!(at(9_000_000, 60), 9_000_000, "set ahead, or slept");
+        assert_eq!(at(1_020_000, 70), 1_020_000, "and set right again");
+    }
 }

@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 
 use claviger::{
-    cli::{self, Failure},
+    cli::{self, Command, Failure, ServeArguments},
     config::{self, Config},
-    machine, tui,
+    gateway,
+    keyring::Decider,
+    machine::{self, Machine},
+    tui,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     machine::harden();
@@ -14,15 +18,22 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(status) => return status,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    // The endpoint has work for every core, everything else for one.
+    let runtime = match &arguments.command {
+        Some(Command::Serve(_)) => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build(),
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build(),
+    };
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return Failure::Failed(format!("cannot start: {error}")).report(),
     };
     let database = arguments.database.as_deref();
     let done = match arguments.command {
+        Some(Command::Serve(options)) => runtime.block_on(endpoint(database, options)).map(|()| 0),
         Some(command) => runtime
             .block_on(cli::run(command, database, arguments.json))
             .map(|()| 0),
@@ -35,6 +46,25 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(failure) => failure.report(),
     }
+}
+
+/// Opens the store without the master key, and answers gateways until a signal ends it.
+async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed(&error))?;
+    let end = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    machine::raise_open_files();
+    let config = Config::gather(database, &config::process_variable)?;
+    let decider = Decider::open(&cli::location(&config), Machine::steady()).await?;
+    gateway::run(decider, options.into(), end)
+        .await
+        .map_err(|error| failed(&error))
 }
 
 /// Opens the keyring and hands the terminal over; answers the exit status.

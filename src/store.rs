@@ -6,6 +6,7 @@
 //! domain's own doors; one that cannot is [`StoreError::Corrupt`], never a panic and never an
 //! allow. To add a verb: put it into the file of its subject, columns named, affected rows
 //! checked.
+mod areas;
 mod audit;
 mod change;
 mod decisions;
@@ -15,6 +16,7 @@ mod keys;
 mod open;
 mod pages;
 mod rows;
+mod watch;
 mod workspace;
 
 use std::{
@@ -23,11 +25,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use areas::DefinedArea;
 pub use error::StoreError;
 pub use keys::{NewKey, NewToken};
 pub use open::{Fresh, Opened};
 pub use pages::Page;
 use sqlx::{PgPool, SqlitePool};
+pub use watch::{ChangeMark, LOOKED_UP, Pulse, Standing, Watch};
 pub use workspace::{DataKey, SealedToken, Workspace};
 
 /// Where a store is, in a form that may be shown: never with a password.

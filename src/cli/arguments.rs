@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::copy;
-use crate::domain::{key::RevokeReason, listing::SortField};
+use crate::{
+    config::{self, Family, Listen, LogFormat, LogLevel, Serve, SocketMode},
+    domain::{forwarded::TrustedProxy, key::RevokeReason, listing::SortField},
+};
 
 const ACTIONS_HELP: &str = "create,read,update,delete in any choice, or all, or none";
 
@@ -51,8 +54,12 @@ pub enum Command {
     ///
     /// Exit status: 0 allowed, 1 denied, 2 could not decide.
     Check(CheckArguments),
+    /// Run the authorization endpoint that a gateway asks about every request
+    Serve(ServeArguments),
     /// List every change, oldest first, or verify that none was tampered with
     Audit(AuditArguments),
+    /// List the access areas with their routes, add, change or remove one
+    Area(AreaArguments),
     /// Show the workspace, or give it another label
     Workspace(WorkspaceArguments),
     /// Check database, permissions, master key, clipboard, terminal and clock
@@ -219,4 +226,112 @@ pub struct WorkspaceArguments {
     /// The new label: up to 24 characters, such as PROD
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where to listen: ADDRESS:PORT or unix:PATH
+    #[arg(long, value_name = "WHERE", default_value = config::DEFAULT_LISTEN)]
+    pub listen: Listen,
+    /// The gateway in front: nginx, traefik, caddy or envoy
+    #[arg(long, value_name = "NAME", default_value = "nginx")]
+    pub gateway: Family,
+    /// Whose headers are believed: an address, a network, or unix; may be given several times
+    ///
+    /// From any other peer the headers that say method, path and address are ignored.
+    #[arg(long = "trusted-proxy", value_name = "WHO")]
+    pub trusted: Vec<TrustedProxy>,
+    /// The mode of the Unix socket
+    #[arg(long, value_name = "MODE", default_value = "660")]
+    pub socket_mode: SocketMode,
+    /// The most connections at a time
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// The most memory for what is known of keys, in MiB; 1 holds some 2,000 ordinary keys
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub cache: u32,
+    /// The log's form: text or json
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
+    /// How much is logged: error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+}
+
+impl From<ServeArguments> for Serve {
+    fn from(arguments: ServeArguments) -> Self {
+        Self {
+            listen: arguments.listen,
+            socket_mode: arguments.socket_mode,
+            gateway: arguments.gateway,
+            trusted: arguments.trusted,
+            connections: arguments.max_connections as usize,
+            cache: arguments.cache as usize,
+            log_format: arguments.log_format,
+            log_level: arguments.log_level,
+        }
+    }
+}
+
+/// `area`.
+#[derive(Debug, Args)]
+pub struct AreaArguments {
+    /// What to do with the areas
+    #[command(subcommand)]
+    pub command: AreaCommand,
+}
+
+/// What can be done with access areas.
+#[derive(Debug, Subcommand)]
+pub enum AreaCommand {
+    /// Add an area; a running endpoint knows it at once
+    Add(AreaAddArguments),
+    /// List the areas with their routes
+    List,
+    /// Change an area's title, badge or routes
+    Edit(AreaEditArguments),
+    /// Remove an area that no key is let into
+    Remove {
+        /// The area's short name
+        slug: String,
+    },
+}
+
+const ROUTE_HELP: &str = "a path such as /invoices, with all below it, or METHOD PATH=ACTION \
+where a method means another action than usual, such as 'POST /invoices/search=read'";
+
+/// `area add`.
+#[derive(Debug, Args)]
+pub struct AreaAddArguments {
+    /// Its short name: 1 to 32 of a-z, 0-9 and -
+    pub slug: String,
+    /// Its title, such as "Invoice Access"
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// The word that stands for it in lists, such as Invoices
+    #[arg(long, value_name = "TEXT")]
+    pub badge: Option<String>,
+    /// A path that leads to it; may be given several times
+    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
+    pub routes: Vec<String>,
+}
+
+/// `area edit`.
+#[derive(Debug, Args)]
+pub struct AreaEditArguments {
+    /// The area's short name
+    pub slug: String,
+    /// Its new title
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// The new word that stands for it in lists
+    #[arg(long, value_name = "TEXT")]
+    pub badge: Option<String>,
+    /// A further path that leads to it; may be given several times
+    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
+    pub routes: Vec<String>,
+    /// A route that goes, as `area list` shows it; may be given several times
+    #[arg(long = "remove-route", value_name = "ROUTE")]
+    pub remove_routes: Vec<String>,
 }

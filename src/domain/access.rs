@@ -4,6 +4,8 @@
 //! never stored in [`Grants`], so "no grant" has one form only.
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use super::text::{self, Limits, TextError};
+
 /// What may be done in an access area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -62,7 +64,7 @@ impl FromStr for Action {
         Self::ALL
             .into_iter()
             .find(|action| action.word().eq_ignore_ascii_case(text.trim()))
-            .ok_or_else(|| AccessError::UnknownAction(super::text::visible(text)))
+            .ok_or_else(|| AccessError::UnknownAction(text::visible(text)))
     }
 }
 
@@ -180,7 +182,7 @@ impl FromStr for AreaSlug {
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(AccessError::BadSlug(super::text::visible(text)))
+            Err(AccessError::BadSlug(text::visible(text)))
         }
     }
 }
@@ -200,6 +202,37 @@ pub struct Area {
     pub title: String,
     /// The word that stands for it in a list: "Contacts".
     pub badge: String,
+}
+
+/// The limits of an area's title.
+const TITLE_LIMITS: Limits = Limits {
+    field: "Title",
+    characters: 60,
+    bytes: 512,
+};
+/// The limits of an area's badge: several of them share a column of a list.
+const BADGE_LIMITS: Limits = Limits {
+    field: "Badge",
+    characters: 16,
+    bytes: 128,
+};
+
+impl Area {
+    /// Checks title and badge: neither empty, up to 60 and 16 characters, and plain.
+    ///
+    /// # Errors
+    /// The first reason for which one is refused.
+    pub fn check(&self) -> Result<(), TextError> {
+        for (text, limits) in [(&self.title, TITLE_LIMITS), (&self.badge, BADGE_LIMITS)] {
+            text::check(text, limits)?;
+            if text.trim().is_empty() {
+                return Err(TextError::Empty {
+                    field: limits.field,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The actions a key may perform, area by area. Areas without an action are not in it.
@@ -247,7 +280,7 @@ impl Grants {
 pub fn parse_grant(text: &str) -> Result<(AreaSlug, Actions), AccessError> {
     let (area, actions) = text
         .split_once('=')
-        .ok_or_else(|| AccessError::NotAGrant(super::text::visible(text)))?;
+        .ok_or_else(|| AccessError::NotAGrant(text::visible(text)))?;
     Ok((area.trim().parse()?, actions.parse()?))
 }
 

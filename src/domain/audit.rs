@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 
 use super::{
+    access::Area,
     key::{Draft, Key, RevokeReason},
     moment::Moment,
+    route::Route,
     text::visible,
 };
 
@@ -31,7 +33,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What was done to a key.
+/// What was done, mostly to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// It was made.
@@ -50,11 +52,17 @@ pub enum Change {
     Revealed,
     /// The workspace got another label.
     Relabelled,
+    /// An access area was made.
+    AreaAdded,
+    /// Its title, badge or routes were changed.
+    AreaEdited,
+    /// It was removed.
+    AreaRemoved,
 }
 
 impl Change {
     /// All kinds of change.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Created,
         Self::Edited,
         Self::Disabled,
@@ -63,6 +71,9 @@ impl Change {
         Self::Copied,
         Self::Revealed,
         Self::Relabelled,
+        Self::AreaAdded,
+        Self::AreaEdited,
+        Self::AreaRemoved,
     ];
 
     /// The word in the audit log: `key.created`.
@@ -77,7 +88,16 @@ impl Change {
             Self::Copied => "key.copied",
             Self::Revealed => "key.revealed",
             Self::Relabelled => "workspace.relabelled",
+            Self::AreaAdded => "area.added",
+            Self::AreaEdited => "area.edited",
+            Self::AreaRemoved => "area.removed",
         }
+    }
+
+    /// Whether it may change where a request leads.
+    #[must_use]
+    pub const fn is_about_areas(self) -> bool {
+        matches!(self, Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved)
     }
 
     /// From its word.
@@ -96,7 +116,7 @@ pub struct EventDraft {
     pub actor: Actor,
     /// What was done.
     pub change: Change,
-    /// To what: a key's id, or `workspace`.
+    /// To what: a key's id, `area:` and a slug, or `workspace`.
     pub subject_id: String,
     /// What it was called at that time.
     pub subject_name: String,
@@ -118,6 +138,36 @@ impl EventDraft {
         }
     }
 
+    /// The event of an area that is made (`before` is none), edited, or removed (`after` is none).
+    #[must_use]
+    pub fn about_area(
+        at: Moment,
+        actor: &Actor,
+        before: Option<AreaState<'_>>,
+        after: Option<AreaState<'_>>,
+    ) -> Self {
+        let change = match (before, after) {
+            (None, _) => Change::AreaAdded,
+            (_, None) => Change::AreaRemoved,
+            _ => Change::AreaEdited,
+        };
+        let area = before.or(after).map(|state| state.area);
+        let mut details = Map::new();
+        for (side, state) in [("before", before), ("after", after)] {
+            if let Some(state) = state {
+                details.insert(side.into(), state.json());
+            }
+        }
+        Self {
+            at,
+            actor: actor.clone(),
+            change,
+            subject_id: format!("area:{}", area.map_or("", |area| area.slug.as_str())),
+            subject_name: area.map_or_else(String::new, |area| area.title.clone()),
+            details: Value::Object(details).to_string(),
+        }
+    }
+
     /// The event of a workspace that gets another label.
     #[must_use]
     pub fn relabelled(at: Moment, actor: &Actor, before: &str, after: &str) -> Self {
@@ -130,6 +180,22 @@ impl EventDraft {
             details: json!({ "before": { "label": before }, "after": { "label": after } })
                 .to_string(),
         }
+    }
+}
+
+/// An access area as events tell of it.
+#[derive(Debug, Clone, Copy)]
+pub struct AreaState<'a> {
+    /// The area.
+    pub area: &'a Area,
+    /// Its routes.
+    pub routes: &'a [Route],
+}
+
+impl AreaState<'_> {
+    fn json(self) -> Value {
+        let routes: Vec<String> = self.routes.iter().map(ToString::to_string).collect();
+        json!({ "title": self.area.title, "badge": self.area.badge, "routes": routes })
     }
 }
 

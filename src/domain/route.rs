@@ -329,11 +329,17 @@ impl Routes {
         Self { areas, routes }
     }
 
+    /// Whether there is such an area.
+    #[must_use]
+    pub fn knows(&self, area: &AreaSlug) -> bool {
+        self.areas.contains(area)
+    }
+
     /// Where a request leads.
     #[must_use]
     pub fn target(&self, scope: &Scope, method: Method, path: &CanonicalPath<'_>) -> Target {
         let area = match scope {
-            Scope::Area(area) => self.areas.iter().find(|known| *known == area),
+            Scope::Area(area) => Some(area).filter(|area| self.knows(area)),
             Scope::Path => self.area_of(path),
         };
         let Some(area) = area else {

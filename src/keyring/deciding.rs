@@ -4,7 +4,7 @@
 //! faster than a [`Keyring`] and works where that cannot. Both decide by the same function.
 use secrecy::ExposeSecret as _;
 
-use super::{Keyring, KeyringError, Location, MasterKeyPlace, Presented};
+use super::{Keyring, KeyringError, Location, MasterKeyPlace, Place, Presented, Watch, Workspace};
 use crate::{
     domain::{
         access::find_area,
@@ -40,6 +40,42 @@ impl Decider {
             store: keyring.store,
             machine: keyring.machine,
         })
+    }
+
+    /// A connection to decide from again and again, for an endpoint.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn watch(&self) -> Result<Watch, KeyringError> {
+        Ok(self.store.watch().await?)
+    }
+
+    /// The workspace, as it is now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn workspace(&self) -> Result<Workspace, KeyringError> {
+        Ok(self.store.workspace().await?)
+    }
+
+    /// Where the store is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        self.store.place()
+    }
+
+    /// Whose clock and chance decisions have.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Records allowed uses, all or none.
+    ///
+    /// # Errors
+    /// The store's; the decisions stand all the same.
+    pub async fn record_uses(&self, uses: &[(KeyId, LastUse)]) -> Result<(), KeyringError> {
+        Ok(self.store.record_uses(uses).await?)
     }
 
     /// Closes the store's connections, and leaves its folder tidy.

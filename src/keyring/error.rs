@@ -48,7 +48,12 @@ impl KeyringError {
     /// Whether it is the value given that was refused, and not the work that failed.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Access(_) | Self::Text(_))
+        matches!(
+            self,
+            Self::Access(_)
+                | Self::Text(_)
+                | Self::Store(StoreError::AreaExists { .. } | StoreError::RouteTaken { .. })
+        )
     }
 }
 

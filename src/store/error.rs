@@ -91,6 +91,38 @@ pub enum StoreError {
         /// The key.
         id: String,
     },
+    /// An area with this slug is there already.
+    #[error(
+        "there is an access area {slug} already: choose another name, or change it with `claviger area edit {slug}`"
+    )]
+    AreaExists {
+        /// The slug.
+        slug: String,
+    },
+    /// The area was changed or removed since it was read.
+    #[error(
+        "the access area {slug} was changed meanwhile: nothing was changed now. Look at it with `claviger area list` and repeat what you want"
+    )]
+    AreaConflict {
+        /// The slug.
+        slug: String,
+    },
+    /// Keys are let into the area that should go.
+    #[error("{keys} {word} let into {slug}: nothing was changed. Take it from them first, with `claviger edit KEY --grant {slug}=none`", word = if *.keys == 1 { "key is" } else { "keys are" })]
+    AreaInUse {
+        /// The slug.
+        slug: String,
+        /// How many keys.
+        keys: i64,
+    },
+    /// The path is another area's, or was named twice.
+    #[error(
+        "the route {path} is taken already: a path leads to one access area. `claviger area list` shows which"
+    )]
+    RouteTaken {
+        /// The path.
+        path: String,
+    },
     /// There is no such key (any more).
     #[error("the key {id} does not exist any more: it was revoked meanwhile")]
     Gone {

@@ -1,7 +1,6 @@
-//! The workspace row, its areas, the data key, and sealed tokens.
+//! The workspace row, the data key, and sealed tokens.
 use super::{Store, StoreError, change::execute, with_pool};
 use crate::domain::{
-    access::Area,
     audit::EventDraft,
     moment::Moment,
     token::{Digest, KeyId},
@@ -88,26 +87,6 @@ impl Store {
         )?;
         change.record(event).await?;
         change.commit().await
-    }
-
-    /// The access areas, in the order of their making.
-    ///
-    /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
-    pub async fn areas(&self) -> Result<Vec<Area>, StoreError> {
-        let rows: Vec<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT slug, title, badge FROM areas ORDER BY sequence",
-        )
-        .fetch_all(pool)
-        .await)?;
-        rows.into_iter()
-            .map(|(slug, title, badge)| {
-                let slug = slug
-                    .parse()
-                    .map_err(|_| StoreError::corrupt("areas", "slug", &slug))?;
-                Ok(Area { slug, title, badge })
-            })
-            .collect()
     }
 
     /// The data key that new tokens are sealed with, if there is one yet.

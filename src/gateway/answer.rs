@@ -1,0 +1,145 @@
+//! Answers to authorization requests. Every one sets all identity headers, so that a gateway that
+//! copies them always overwrites what a client sent, and none may be kept by a cache. The client
+//! learns the decision's id and never the reason.
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use crate::domain::{
+    decision::{DecisionId, Reason},
+    token::KeyId,
+};
+
+const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
+const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
+const DECISION_ID: HeaderName = HeaderName::from_static("x-claviger-decision-id");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+/// All that RFC 3986 does not let stand as it is everywhere.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+/// The longest name in a header, in bytes: what gateways keep for all headers of an answer begins
+/// at 4 KiB.
+const LONGEST_NAME: usize = 2048;
+
+/// The request may pass.
+pub fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    let name = HeaderValue::try_from(encoded(name)).unwrap_or(EMPTY);
+    let key = HeaderValue::from_str(key.as_str()).unwrap_or(EMPTY);
+    identify(response.headers_mut(), id, key, name);
+    response
+}
+
+/// The request may not pass.
+pub fn deny(id: &DecisionId, reason: Reason) -> Response {
+    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);
+    let mut response = problem(
+        id,
+        status,
+        "This request was refused. Whoever manages the API keys finds out why by the decision id.",
+    );
+    if status == StatusCode::UNAUTHORIZED {
+        let scheme = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, scheme);
+    }
+    response
+}
+
+/// It could not be decided, which is no.
+pub fn undecided(id: &DecisionId) -> Response {
+    let mut response = problem(
+        id,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "It could not be decided whether this request may pass. Try again later.",
+    );
+    let retry = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, retry);
+    response
+}
+
+/// What was sent is no request that can be answered; the sentence says why.
+pub fn bad(id: &DecisionId, sentence: &str) -> Response {
+    problem(id, StatusCode::BAD_REQUEST, sentence)
+}
+
+fn problem(id: &DecisionId, status: StatusCode, detail: &str) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "decision_id": id.as_str(),
+    });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+    identify(response.headers_mut(), id, EMPTY, EMPTY);
+    response
+}
+
+fn identify(headers: &mut HeaderMap, id: &DecisionId, key: HeaderValue, name: HeaderValue) {
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.insert(KEY_ID, key);
+    headers.insert(KEY_NAME, name);
+    let id = HeaderValue::from_str(id.as_str()).unwrap_or(EMPTY);
+    headers.insert(DECISION_ID, id);
+}
+
+/// The name, percent-encoded, and cut between two characters if it is longer than a header may be.
+fn encoded(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for (at, character) in name.char_indices() {
+        let one = &name[at..at + character.len_utf8()];
+        let one = utf8_percent_encode(one, &RESERVED).to_string();
+        if text.len() + one.len() > LONGEST_NAME {
+            break;
+        }
+        text.push_str(&one);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_percent_encoded_and_fit_into_a_header() {
+        assert_eq!(encoded("Partner: Acme"), "Partner%3A%20Acme");
+        assert_eq!(encoded("größe-1._~"), "gr%C3%B6%C3%9Fe-1._~");
+        let long = "é".repeat(1000);
+        let encoded = encoded(&long);
+        assert_eq!(encoded.len() % 6, 0, "cut between characters");
+        assert!(encoded.len() <= LONGEST_NAME && encoded.len() > LONGEST_NAME - 6);
+    }
+
+    #[test]
+    fn every_answer_has_the_same_headers() {
+        let id = DecisionId::draw(&mut |buffer| buffer.fill(1));
+        let key: KeyId = "0123456789AB".parse().expect("an id");
+        let mut answers: Vec<Response> = Reason::ALL.map(|reason| deny(&id, reason)).into();
+        answers.extend([undecided(&id), bad(&id, "x"), allow(&id, &key, "a b")]);
+        for answer in &answers {
+            let headers = answer.headers();
+            assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+            assert_eq!(headers[DECISION_ID], id.as_str());
+            let allowed = answer.status() == StatusCode::OK;
+            assert_eq!(headers[KEY_ID], if allowed { key.as_str() } else { "" });
+            assert_eq!(headers[KEY_NAME], if allowed { "a%20b" } else { "" });
+            let known = [200, 400, 401, 403, 503].contains(&answer.status().as_u16());
+            assert!(known, "{}", answer.status());
+        }
+        assert_eq!(answers[0].headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+}

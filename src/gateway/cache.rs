@@ -1,0 +1,127 @@
+//! What is known of keys, in bounded memory. It knows nothing of time: whoever asks has made sure
+//! that it stands where the store stands, and forgets what a change has named.
+use lru::LruCache;
+
+use crate::{
+    domain::{allowlist::AllowList, decision::Rules, token::KeyId},
+    keyring::Standing,
+};
+
+/// What an entry takes beside its rules' own texts and lists: the id twice, the list's links, the
+/// shared counts. Measured at 10,000 keys, and rounded up.
+const ENTRY: usize = 400;
+/// What one network, and what one area of the grants takes.
+const NETWORK: usize = 32;
+const GRANT: usize = 96;
+
+/// The keys that were asked for last, as many as fit.
+pub struct Cache {
+    entries: LruCache<KeyId, Standing>,
+    weight: usize,
+    limit: usize,
+}
+
+impl Cache {
+    /// An empty one that never takes more than about so many bytes.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            entries: LruCache::unbounded(),
+            weight: 0,
+            limit,
+        }
+    }
+
+    /// What is known of a key.
+    pub fn get(&mut self, id: &KeyId) -> Option<&Standing> {
+        self.entries.get(id)
+    }
+
+    /// Remembers what stands under an id. That nothing does is not remembered: whoever makes ids
+    /// up would fill the memory with them.
+    pub fn put(&mut self, id: &KeyId, standing: &Standing) {
+        if matches!(standing, Standing::Nobody) {
+            return;
+        }
+        self.forget(id.as_str());
+        self.weight += weight(standing);
+        self.entries.put(id.clone(), standing.clone());
+        while self.weight > self.limit
+            && let Some((_, oldest)) = self.entries.pop_lru()
+        {
+            self.weight -= weight(&oldest);
+        }
+    }
+
+    /// Forgets a key that was changed; other subjects of changes are nothing to it.
+    pub fn forget(&mut self, subject: &str) {
+        let Ok(id) = subject.parse::<KeyId>() else {
+            return;
+        };
+        if let Some(standing) = self.entries.pop(&id) {
+            self.weight -= weight(&standing);
+        }
+    }
+
+    /// How many keys it knows.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+fn weight(standing: &Standing) -> usize {
+    match standing {
+        Standing::Nobody | Standing::Revoked(_) => ENTRY,
+        Standing::Key(_, rules) => ENTRY + of_rules(rules),
+    }
+}
+
+fn of_rules(rules: &Rules) -> usize {
+    let networks = match &rules.allow {
+        AllowList::Anywhere => 0,
+        AllowList::Only(networks) => networks.as_slice().len(),
+    };
+    rules.name.len() + networks * NETWORK + rules.grants.iter().count() * GRANT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::token::Token;
+
+    fn id(number: usize) -> KeyId {
+        format!("{number:012}").parse().expect("an id")
+    }
+
+    fn revoked() -> Standing {
+        let token = Token::mint(&id(0), &mut |buffer| buffer.fill(7));
+        Standing::Revoked(token.digest())
+    }
+
+    #[test]
+    fn it_keeps_what_was_asked_for_last_and_stays_within_its_limit() {
+        let mut cache = Cache::new(ENTRY * 10);
+        for number in 0..1000 {
+            cache.put(&id(number), &revoked());
+            assert!(cache.get(&id(0)).is_some(), "asked for every time");
+            assert!(cache.len() <= 10 && cache.weight <= cache.limit);
+        }
+        assert!(cache.get(&id(999)).is_some());
+        assert!(cache.get(&id(500)).is_none());
+        for number in 0..1000 {
+            cache.forget(id(number).as_str());
+        }
+        assert_eq!((cache.len(), cache.weight), (0, 0));
+    }
+
+    #[test]
+    fn nobody_is_not_remembered_and_other_subjects_are_nothing_to_it() {
+        let mut cache = Cache::new(ENTRY * 10);
+        cache.put(&id(1), &Standing::Nobody);
+        cache.put(&id(2), &revoked());
+        cache.put(&id(2), &revoked());
+        for subject in ["workspace", "area:contacts", "", "000000000002x"] {
+            cache.forget(subject);
+        }
+        assert_eq!((cache.len(), cache.weight), (1, ENTRY));
+    }
+}

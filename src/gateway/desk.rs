@@ -1,0 +1,361 @@
+//! The desk: where every decision learns what its key may do, as of a moment after it was asked.
+//!
+//! One task holds one connection. It takes all questions that are waiting, reads once where the
+//! store stands, brings the cache there by the changes in between, and answers. So no answer is
+//! older than its question, however many processes change the store, and a crowd costs one read.
+//! Keys that the cache does not know are looked up after those that it does, a few at a time: a
+//! flood of made-up ids waits for itself. The changes are followed along the chain of the audit
+//! log, so a store that went back (a restored backup, a standby) is never taken for a quiet one.
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::cache::Cache;
+use crate::{
+    domain::{route::Routes, token::KeyId},
+    keyring::{ChangeMark, Decider, KeyringError, LOOKED_UP, Pulse, Standing, StoreError, Watch},
+};
+
+/// How many questions are answered after one look at the store.
+const CROWD: usize = 512;
+/// How many questions may wait; what comes on top is not decided.
+const QUEUE: usize = 16_384;
+/// How long the store may take, all in all, for one crowd.
+const PATIENCE: Duration = Duration::from_millis(900);
+/// How many changes are read at a time.
+const CHANGES: i64 = 500;
+
+/// Why nothing could be decided. That is never an allow.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Undecided {
+    /// The store does not answer in time.
+    #[error("the database did not answer in time")]
+    TooLate,
+    /// Too many are waiting.
+    #[error("too many requests are waiting for the database")]
+    Crowded,
+    /// The endpoint is ending, or its task has died.
+    #[error("the endpoint is ending")]
+    Ending,
+    /// The store, or one row of it.
+    #[error(transparent)]
+    Store(Arc<KeyringError>),
+    /// The store is not a continuation of what was seen of it.
+    #[error(
+        "the database went back: it stands at change {now}, and change {seen} had been seen of it. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until it is put right or this endpoint is started again: look at `claviger audit`, and first revoke again what was revoked since"
+    )]
+    WentBack {
+        /// The newest change that had been seen.
+        seen: i64,
+        /// Where the store stands now.
+        now: i64,
+    },
+}
+
+impl From<KeyringError> for Undecided {
+    fn from(error: KeyringError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What stands under the key's id.
+    pub standing: Standing,
+    /// Where requests lead.
+    pub routes: Arc<Routes>,
+}
+
+struct Question {
+    /// None only asks whether the store can be read.
+    id: Option<KeyId>,
+    answer: oneshot::Sender<Result<Told, Undecided>>,
+}
+
+/// What `/metrics` tells of the desk.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Where the store stood when it was read last.
+    pub epoch: AtomicU64,
+    /// How many keys the cache knows.
+    pub cached: AtomicU64,
+    /// How often the store was asked where it stands.
+    pub pulses: AtomicU64,
+    /// How many keys were looked up in it.
+    pub lookups: AtomicU64,
+}
+
+/// The way to the desk.
+#[derive(Clone)]
+pub struct Desk {
+    questions: mpsc::Sender<Question>,
+    gauges: Arc<Gauges>,
+}
+
+impl Desk {
+    /// Sets up the desk; its task ends when the last way to it is gone.
+    pub fn open(decider: Arc<Decider>, cache_bytes: usize) -> Self {
+        let (questions, waiting) = mpsc::channel(QUEUE);
+        let gauges = Arc::new(Gauges::default());
+        let clerk = Clerk {
+            decider,
+            watch: None,
+            seen: None,
+            cache: Cache::new(cache_bytes),
+            routes: Arc::default(),
+            gauges: Arc::clone(&gauges),
+        };
+        tokio::spawn(clerk.work(waiting));
+        Self { questions, gauges }
+    }
+
+    /// What stands under a key's id, at a moment after this was called.
+    ///
+    /// # Errors
+    /// [`Undecided`].
+    pub async fn ask(&self, id: &KeyId) -> Result<Told, Undecided> {
+        self.put(Some(id.clone())).await
+    }
+
+    /// Whether the store can be read.
+    ///
+    /// # Errors
+    /// [`Undecided`].
+    pub async fn ready(&self) -> Result<(), Undecided> {
+        self.put(None).await.map(drop)
+    }
+
+    /// What there is to tell of it.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    async fn put(&self, id: Option<KeyId>) -> Result<Told, Undecided> {
+        let (answer, told) = oneshot::channel();
+        self.questions
+            .try_send(Question { id, answer })
+            .map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(_) => Undecided::Crowded,
+                mpsc::error::TrySendError::Closed(_) => Undecided::Ending,
+            })?;
+        told.await.unwrap_or(Err(Undecided::Ending))
+    }
+}
+
+/// Who sits there.
+struct Clerk {
+    decider: Arc<Decider>,
+    watch: Option<Watch>,
+    /// Where the cache and the routes stand.
+    seen: Option<Pulse>,
+    cache: Cache,
+    routes: Arc<Routes>,
+    gauges: Arc<Gauges>,
+}
+
+impl Clerk {
+    async fn work(mut self, mut questions: mpsc::Receiver<Question>) {
+        let mut crowd = Vec::with_capacity(CROWD);
+        // Who waits for a look-up, first come first served.
+        let mut unknown = VecDeque::new();
+        loop {
+            if unknown.is_empty() {
+                if questions.recv_many(&mut crowd, CROWD).await == 0 {
+                    return;
+                }
+            } else {
+                while crowd.len() < CROWD
+                    && let Ok(question) = questions.try_recv()
+                {
+                    crowd.push(question);
+                }
+            }
+            if let Err(undecided) = patiently(self.catch_up()).await {
+                for question in crowd.drain(..).chain(unknown.drain(..)) {
+                    let _ = question.answer.send(Err(undecided.clone()));
+                }
+                continue;
+            }
+            for question in crowd.drain(..) {
+                if let Some(question) = self.answer(question) {
+                    unknown.push_back(question);
+                }
+            }
+            self.look_up(&mut unknown).await;
+        }
+    }
+
+    /// Answers from the cache, or gives the question back.
+    fn answer(&mut self, question: Question) -> Option<Question> {
+        let standing = match &question.id {
+            None => Standing::Nobody,
+            Some(id) => match self.cache.get(id) {
+                Some(standing) => standing.clone(),
+                None => return Some(question),
+            },
+        };
+        let routes = Arc::clone(&self.routes);
+        let _ = question.answer.send(Ok(Told { standing, routes }));
+        None
+    }
+
+    /// Looks up the first few of those who wait, and answers them.
+    async fn look_up(&mut self, unknown: &mut VecDeque<Question>) {
+        let mut asked = Vec::with_capacity(LOOKED_UP);
+        let mut ids: Vec<KeyId> = Vec::with_capacity(LOOKED_UP);
+        while ids.len() < LOOKED_UP
+            && let Some(question) = unknown.pop_front()
+        {
+            // Whoever did not wait any longer has been told so already.
+            if question.answer.is_closed() {
+                continue;
+            }
+            if let Some(question) = self.answer(question)
+                && let Some(id) = &question.id
+            {
+                if !ids.contains(id) {
+                    ids.push(id.clone());
+                }
+                asked.push(question);
+            }
+        }
+        if ids.is_empty() {
+            return;
+        }
+        let found = match patiently(self.standings(&ids)).await {
+            Ok(found) => found,
+            Err(undecided) => {
+                for question in asked {
+                    let _ = question.answer.send(Err(undecided.clone()));
+                }
+                return;
+            }
+        };
+        for (id, standing) in &found {
+            if let Ok(standing) = standing {
+                self.cache.put(id, standing);
+            }
+        }
+        self.gauges
+            .lookups
+            .fetch_add(ids.len() as u64, Ordering::Relaxed);
+        self.tell();
+        for question in asked {
+            let found = found
+                .iter()
+                .find(|(id, _)| Some(id) == question.id.as_ref());
+            let told = match found {
+                Some((_, Ok(standing))) => Ok(Told {
+                    standing: standing.clone(),
+                    routes: Arc::clone(&self.routes),
+                }),
+                Some((_, Err(error))) => Err(KeyringError::from(error.clone()).into()),
+                None => Err(Undecided::Ending),
+            };
+            let _ = question.answer.send(told);
+        }
+    }
+
+    async fn standings(
+        &mut self,
+        ids: &[KeyId],
+    ) -> Result<Vec<(KeyId, Result<Standing, StoreError>)>, Undecided> {
+        let mut watch = self.take_watch().await?;
+        let found = watch.standings(ids).await.map_err(KeyringError::from)?;
+        self.watch = Some(watch);
+        Ok(found)
+    }
+
+    /// The connection, or a new one. It is put back after what it was taken for went well: in
+    /// which state a fault, or a wait that was broken off, has left it nobody knows.
+    async fn take_watch(&mut self) -> Result<Watch, Undecided> {
+        match self.watch.take() {
+            Some(watch) => Ok(watch),
+            None => Ok(self.decider.watch().await?),
+        }
+    }
+
+    /// Brings cache and routes to where the store stands now. What is known changes in one go
+    /// after each wait: broken off, it leaves nothing half done.
+    async fn catch_up(&mut self) -> Result<(), Undecided> {
+        let mut watch = self.take_watch().await?;
+        let pulse = watch.pulse().await.map_err(KeyringError::from)?;
+        self.gauges.pulses.fetch_add(1, Ordering::Relaxed);
+        if self.seen.is_none() {
+            self.routes = Arc::new(watch.routes().await.map_err(KeyringError::from)?);
+            self.seen = Some(pulse.clone());
+        }
+        while let Some(seen) = self.seen.as_ref().filter(|seen| seen.epoch < pulse.epoch) {
+            let marks = watch.changes_after(seen.epoch, CHANGES).await;
+            let marks = marks.map_err(KeyringError::from)?;
+            let routes = match marks.iter().any(|mark| mark.about_areas) {
+                true => Some(watch.routes().await.map_err(KeyringError::from)?),
+                false => None,
+            };
+            let next = follow(seen, &marks).ok_or_else(|| went_back(seen, &pulse))?;
+            for mark in &marks {
+                self.cache.forget(&mark.subject);
+            }
+            self.routes = routes.map_or_else(|| Arc::clone(&self.routes), Arc::new);
+            // Changes that were made since the pulse may be among them.
+            self.seen = Some(next);
+            if marks
+                .iter()
+                .any(|mark| mark.sequence == pulse.epoch && mark.hash == pulse.head)
+            {
+                self.tell();
+                self.watch = Some(watch);
+                return Ok(());
+            }
+        }
+        if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != pulse) {
+            return Err(went_back(seen, &pulse));
+        }
+        self.watch = Some(watch);
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&self) {
+        let epoch = self.seen.as_ref().map_or(0, |seen| seen.epoch);
+        let epoch = u64::try_from(epoch).unwrap_or_default();
+        self.gauges.epoch.store(epoch, Ordering::Relaxed);
+        let cached = self.cache.len() as u64;
+        self.gauges.cached.store(cached, Ordering::Relaxed);
+    }
+}
+
+fn went_back(seen: &Pulse, pulse: &Pulse) -> Undecided {
+    Undecided::WentBack {
+        seen: seen.epoch,
+        now: pulse.epoch,
+    }
+}
+
+/// Where the store stands after these changes; `None` unless they follow on what was seen, and
+/// each on the one before it.
+fn follow(seen: &Pulse, marks: &[ChangeMark]) -> Option<Pulse> {
+    let mut at = seen.clone();
+    for mark in marks {
+        if mark.sequence != at.epoch + 1 || mark.previous != at.head {
+            return None;
+        }
+        at.epoch = mark.sequence;
+        at.head.clone_from(&mark.hash);
+    }
+    (at != *seen).then_some(at)
+}
+
+async fn patiently<T>(work: impl Future<Output = Result<T, Undecided>>) -> Result<T, Undecided> {
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .unwrap_or(Err(Undecided::TooLate))
+}

@@ -1,0 +1,180 @@
+//! Connections: accepted up to a limit, served with limits on what a peer may send and on how
+//! long it may take, and let finish when the endpoint ends.
+use std::{
+    io, net::IpAddr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration,
+};
+
+use axum::{Router, body::Body, http::Request};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use nix::sys::stat::{Mode, umask};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::Semaphore,
+};
+use tower_service::Service as _;
+
+use crate::{
+    config::{Listen, SocketMode},
+    domain::forwarded::Peer,
+};
+
+/// How long a peer may take for the head of a request, and leave a connection unused.
+const HEAD: Duration = Duration::from_secs(20);
+/// The longest head of a request, in bytes, and the most headers in it.
+const LONGEST_HEAD: usize = 32 * 1024;
+/// How long connections may take to finish when the endpoint ends.
+const FINISH: Duration = Duration::from_secs(10);
+/// How long to wait after a connection could not be accepted: no file was left for it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A place to listen at.
+pub enum Listener {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A Unix socket, whose file goes when it ends.
+    Unix(UnixListener, std::path::PathBuf),
+}
+
+/// A connection from somebody.
+enum Accepted {
+    Tcp(TcpStream, IpAddr),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Begins to listen. A socket's file that nobody listens at any more is taken over.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn bind(place: &Listen, mode: SocketMode) -> io::Result<Self> {
+        match place {
+            Listen::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            Listen::Unix(path) => {
+                forsaken(path).await?;
+                // From its first moment on it is nobody else's.
+                let before = umask(Mode::from_bits_truncate(0o177));
+                let bound = UnixListener::bind(path);
+                umask(before);
+                let listener = bound?;
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode.0))?;
+                Ok(Self::Unix(listener, path.clone()))
+            }
+        }
+    }
+
+    /// Where it listens, the port known.
+    pub fn place(&self) -> Listen {
+        match self {
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|_| Listen::Unix("".into()), Listen::Tcp),
+            Self::Unix(_, path) => Listen::Unix(path.clone()),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Answers are small, and whoever asks waits for each.
+                let _ = stream.set_nodelay(true);
+                Ok(Accepted::Tcp(stream, address.ip()))
+            }
+            Self::Unix(listener, _) => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Takes away the file of a socket that nobody listens at.
+async fn forsaken(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    match std::fs::symlink_metadata(path) {
+        Ok(file) if file.file_type().is_socket() => match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)
+            }
+            _ => Err(io::Error::from(io::ErrorKind::AddrInUse)),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Serves connections until `end` comes, and then finishes what was begun. `open` counts them:
+/// its permits are the connections that may still come.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    open: Arc<Semaphore>,
+    end: impl Future<Output = ()>,
+) {
+    let graceful = GracefulShutdown::new();
+    let mut end = std::pin::pin!(end);
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&open).acquire_owned() => permit,
+            () = &mut end => break,
+        };
+        let Ok(permit) = permit else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut end => break,
+        };
+        match accepted {
+            Ok(Accepted::Tcp(stream, address)) => {
+                let peer = Peer::address(address);
+                converse(stream, peer, router.clone(), &graceful, permit);
+            }
+            Ok(Accepted::Unix(stream)) => {
+                converse(stream, Peer::Unix, router.clone(), &graceful, permit);
+            }
+            Err(error) => {
+                drop(permit);
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    // Nobody new is let in while the others finish.
+    drop(listener);
+    let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
+}
+
+fn converse<Stream>(
+    stream: Stream,
+    peer: Peer,
+    router: Router,
+    graceful: &GracefulShutdown,
+    permit: tokio::sync::OwnedSemaphorePermit,
+) where
+    Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = tower::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // How it broke off is the peer's affair.
+        let _ = connection.await;
+        drop(permit);
+    });
+}

@@ -1,0 +1,161 @@
+//! The log: lines of text or of JSON on standard error, written by a thread of its own, so that a
+//! slow reader holds up no decision.
+//!
+//! Refusals are logged one by one only so far: so many a minute for one source, and so many for
+//! all. The rest is counted and summed up, so that nobody fills a disk by being refused. What
+//! clients wrote is made visible, cut, and never holds a token.
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::{
+    config::{LogFormat, LogLevel},
+    domain::{forwarded::ClientAddress, text::visible, token::without_tokens},
+};
+
+/// How many lines wait at most for a slow reader; further ones are lost.
+const LINES: usize = 10_000;
+/// The longest text of a client's in a line, in characters.
+const LONGEST: usize = 200;
+/// The time for which refusals are counted.
+const WINDOW: Duration = Duration::from_mins(1);
+/// How many refusals are logged in that time, of one source and in all.
+const OF_ONE: u32 = 10;
+const OF_ALL: u32 = 600;
+/// How many sources are told apart.
+const SOURCES: usize = 4096;
+
+/// Begins to log; what is returned writes the last lines when it is dropped.
+pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(writer);
+    // A second endpoint in one process, as in a test, logs where the first one does.
+    let _ = match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    guard
+}
+
+/// What a client wrote, fit for a line of a log.
+pub fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * LONGEST)]).into_owned();
+    let clean = visible(&without_tokens(&text));
+    let mut cut: String = clean.chars().take(LONGEST).collect();
+    if cut.len() < clean.len() || bytes.len() > 4 * LONGEST {
+        cut.push('…');
+    }
+    cut
+}
+
+/// Which refusals are logged one by one.
+#[derive(Default)]
+pub struct Refusals(Mutex<Window>);
+
+#[derive(Default)]
+struct Window {
+    began: Duration,
+    logged: u32,
+    left_out: u64,
+    of: HashMap<Source, u32>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Source {
+    Address(std::net::IpAddr),
+    Other,
+}
+
+impl Refusals {
+    /// Whether this refusal is to be logged; and how many of the time before were not, when that
+    /// time is over.
+    pub fn admit(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = &mut *held;
+        let mut summed = None;
+        if now.saturating_sub(window.began) >= WINDOW {
+            summed = Some(window.left_out).filter(|count| *count > 0);
+            *window = Window {
+                began: now,
+                ..Window::default()
+            };
+        }
+        let source = match from {
+            ClientAddress::Known(address) if window.of.len() < SOURCES => Source::Address(address),
+            _ => Source::Other,
+        };
+        let of_one = window.of.entry(source).or_default();
+        let admitted = *of_one < OF_ONE && window.logged < OF_ALL;
+        if admitted {
+            *of_one += 1;
+            window.logged += 1;
+        } else {
+            window.left_out += 1;
+        }
+        (admitted, summed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_wrote_is_visible_short_and_without_tokens() {
+        assert_eq!(shown(b"/contacts/7"), "/contacts/7");
+        assert_eq!(
+            shown("/\u{1b}[31m\u{202e}x".as_bytes()),
+            "/<U+001B>[31m<U+202E>x"
+        );
+        assert_eq!(
+            shown(b"/x?k=clv_0123456789AB_aaaabbbbcccc"),
+            "/x?k=clv_0123456789AB_…"
+        );
+        assert_eq!(shown(&[b'a'; 100_000]).chars().count(), LONGEST + 1);
+        assert_eq!(shown(&[0xff, b'/']), "\u{fffd}/");
+    }
+
+    #[test]
+    fn a_million_refusals_are_some_lines_and_an_exact_count() {
+        let refusals = Refusals::default();
+        let address = |n: u32| ClientAddress::Known(std::net::Ipv4Addr::from(n).into());
+        let mut logged = 0;
+        let mut summed = 0;
+        let mut admit = |n: u32, seconds: u64| {
+            let (admitted, before) = refusals.admit(address(n), Duration::from_secs(seconds));
+            logged += u64::from(admitted);
+            summed += before.unwrap_or_default();
+        };
+        for _ in 0..1_000_000 {
+            admit(1, 0);
+        }
+        // Another source is heard all the same.
+        admit(2, 1);
+        // Many of them together are held as well.
+        for n in 3..100_003 {
+            admit(n, 2);
+        }
+        admit(1, 61);
+        assert_eq!(logged, 600 + 1);
+        assert_eq!(logged + summed, 1_100_002);
+    }
+}

@@ -1,0 +1,132 @@
+//! `POST /verify`: a decision for a trusted application that knows area and action itself, with
+//! the reason in the answer.
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Json,
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderValue, Request, header},
+    response::{IntoResponse as _, Response},
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Decided, Endpoint, Question, Want, answer, asked::Presented};
+use crate::domain::{
+    decision::{Decision, DecisionId, Reason, Target},
+    forwarded::{self, ClientAddress, Peer},
+    key::AgentName,
+    text::visible,
+};
+
+/// The longest body, in bytes.
+const LONGEST_BODY: usize = 8 * 1024;
+
+/// What is asked. A field that is not known is refused: it may have been meant to narrow.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    token: Option<SecretString>,
+    area: String,
+    action: String,
+    ip: Option<String>,
+    agent: Option<String>,
+}
+
+/// The same, each part read by its own door.
+struct Read {
+    presented: Presented,
+    target: Target,
+    address: ClientAddress,
+    agent: Option<AgentName>,
+}
+
+pub(super) async fn verify(
+    State(endpoint): State<Arc<Endpoint>>,
+    request: Request<Body>,
+) -> Response {
+    let id = endpoint.decision_id();
+    let peer = request.extensions().get::<Peer>().copied();
+    let Some(peer) = peer else {
+        return answer::undecided(&id);
+    };
+    if !forwarded::is_trusted(peer, &endpoint.trusted) {
+        endpoint.name_untrusted(peer);
+        return answer::deny(&id, Reason::NoRoute);
+    }
+    let Ok(body) = to_bytes(request.into_body(), LONGEST_BODY).await else {
+        let sentence = format!("The body is longer than {LONGEST_BODY} bytes, or broke off.");
+        return answer::bad(&id, &sentence);
+    };
+    let read = match read(&body) {
+        Ok(read) => read,
+        Err(sentence) => return answer::bad(&id, &sentence),
+    };
+    let question = Question {
+        presented: &read.presented,
+        want: Want::Target(read.target),
+        address: read.address,
+        agent: read.agent.as_ref(),
+    };
+    match endpoint.decide(&id, &question).await {
+        Ok(decided) => {
+            endpoint.log(&id, read.address, None, &decided);
+            said(&id, &decided)
+        }
+        Err(_) => answer::undecided(&id),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Read, String> {
+    let asked: Asked = serde_json::from_slice(body).map_err(|error| {
+        let why = visible(&error.to_string());
+        format!(
+            "The body is not understood ({why}): send {{\"token\", \"area\", \"action\", \"ip\"}}."
+        )
+    })?;
+    let action = asked.action.parse();
+    let action = action.map_err(|error| format!("{error}."))?;
+    let address = asked.ip.as_ref().map(|ip| {
+        ip.parse::<IpAddr>().map_err(|_| {
+            format!(
+                "{} is no address: send one such as 10.0.0.9, or none.",
+                visible(ip)
+            )
+        })
+    });
+    let agent = asked.agent.map(|name| {
+        name.parse()
+            .map_err(|_| format!("{} is no agent's name.", visible(&name)))
+    });
+    Ok(Read {
+        presented: asked
+            .token
+            .as_ref()
+            .map_or(Presented::Nothing, Presented::read),
+        // An area that cannot be one is one that there is not.
+        target: asked
+            .area
+            .parse()
+            .map_or(Target::NoRoute, |area| Target::Routed(area, action)),
+        address: address.transpose()?.into(),
+        agent: agent.transpose()?,
+    })
+}
+
+fn said(id: &DecisionId, decided: &Decided) -> Response {
+    let (decision, reason, key_id) = match &decided.decision {
+        Decision::Allow { key_id } => ("allow", None, Some(key_id)),
+        Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),
+    };
+    let body = json!({
+        "decision": decision,
+        "reason": reason,
+        "key_id": key_id.map(|id| id.as_str()),
+        "key_name": decided.rules.as_ref().map(|rules| &rules.name),
+        "decision_id": id.as_str(),
+    });
+    let no_store = HeaderValue::from_static("no-store");
+    ([(header::CACHE_CONTROL, no_store)], Json(body)).into_response()
+}

@@ -1,0 +1,80 @@
+//! Access areas: made, changed and removed, each with its audit event. An endpoint follows at
+//! once, for these changes raise the epoch as all do.
+use super::{Keyring, KeyringError};
+use crate::{
+    domain::{
+        access::{AccessError, AreaSlug},
+        audit::{AreaState, EventDraft},
+    },
+    store::DefinedArea,
+};
+
+fn state(defined: &DefinedArea) -> AreaState<'_> {
+    AreaState {
+        area: &defined.area,
+        routes: &defined.routes,
+    }
+}
+
+impl Keyring {
+    /// The access areas with their routes, in the order of their making.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn defined_areas(&self) -> Result<Vec<DefinedArea>, KeyringError> {
+        Ok(self.store.defined_areas().await?)
+    }
+
+    /// An access area with its routes.
+    ///
+    /// # Errors
+    /// [`AccessError::UnknownArea`]; the store's.
+    pub async fn defined_area(&self, slug: &AreaSlug) -> Result<DefinedArea, KeyringError> {
+        let areas = self.store.defined_areas().await?;
+        let known: Vec<&str> = areas.iter().map(|it| it.area.slug.as_str()).collect();
+        let unknown = AccessError::UnknownArea {
+            unknown: slug.to_string(),
+            known: known.join(", "),
+        };
+        let found = areas.into_iter().find(|it| it.area.slug == *slug);
+        Ok(found.ok_or(unknown)?)
+    }
+
+    /// Makes an access area.
+    ///
+    /// # Errors
+    /// A title or badge that is refused; an area or a route that is there already; the store's.
+    pub async fn add_area(&self, new: &DefinedArea) -> Result<(), KeyringError> {
+        new.area.check()?;
+        let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
+        Ok(self.store.add_area(new, &event).await?)
+    }
+
+    /// Gives an access area another title, badge, and other routes; does nothing if nothing
+    /// differs.
+    ///
+    /// # Errors
+    /// As for [`Keyring::add_area`], and if the area is not as it was seen.
+    pub async fn edit_area(
+        &self,
+        seen: &DefinedArea,
+        edited: &DefinedArea,
+    ) -> Result<(), KeyringError> {
+        edited.area.check()?;
+        if seen == edited {
+            return Ok(());
+        }
+        let (before, after) = (Some(state(seen)), Some(state(edited)));
+        let event = EventDraft::about_area(self.now(), self.actor(), before, after);
+        Ok(self.store.edit_area(seen, edited, &event).await?)
+    }
+
+    /// Removes an access area that no key is let into.
+    ///
+    /// # Errors
+    /// Keys that are let into it; an area that is not as it was seen; the store's.
+    pub async fn remove_area(&self, seen: &DefinedArea) -> Result<(), KeyringError> {
+        let event = EventDraft::about_area(self.now(), self.actor(), Some(state(seen)), None);
+        Ok(self.store.remove_area(seen, &event).await?)
+    }
+}

@@ -1,0 +1,233 @@
+//! Access areas and their routes.
+//!
+//! An edit names the area as it was seen; if it is no longer so, nothing is changed. A path
+//! belongs to one area alone, whatever methods are named with it.
+use super::{
+    Store, StoreError,
+    change::{ChangeTransaction, execute, with_connection},
+    with_pool,
+};
+use crate::domain::{
+    access::{Area, AreaSlug},
+    audit::EventDraft,
+    route::{Method, Route},
+};
+
+/// An area with all that people decided about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinedArea {
+    /// The area.
+    pub area: Area,
+    /// Its routes, in the order of their paths.
+    pub routes: Vec<Route>,
+}
+
+type AreaRow = (String, String, String);
+/// Path, method, area, action.
+pub(super) type RouteRow = (String, String, String, Option<String>);
+
+const AREAS: &str = "SELECT slug, title, badge FROM areas ORDER BY sequence";
+pub(super) const ROUTES: &str =
+    "SELECT path, method, area, action FROM routes ORDER BY path, method";
+
+pub(super) fn slug_of(slug: &str) -> Result<AreaSlug, StoreError> {
+    slug.parse()
+        .map_err(|_| StoreError::corrupt("areas", "slug", slug))
+}
+
+fn area((slug, title, badge): AreaRow) -> Result<Area, StoreError> {
+    let slug = slug_of(&slug)?;
+    Ok(Area { slug, title, badge })
+}
+
+pub(super) fn route(row: &RouteRow) -> Result<(AreaSlug, Route), StoreError> {
+    let (path, method, area, action) = row;
+    let bad = |column| StoreError::corrupt("routes", column, path);
+    let says = match (method.as_str(), action) {
+        ("", None) => None,
+        (method, Some(action)) => Some((
+            Method::from_word(method).ok_or_else(|| bad("method"))?,
+            action.parse().map_err(|_| bad("action"))?,
+        )),
+        _ => return Err(bad("action")),
+    };
+    let route = Route::new(path, says).map_err(|_| bad("path"))?;
+    Ok((area.parse().map_err(|_| bad("area"))?, route))
+}
+
+fn defined(areas: Vec<AreaRow>, routes: &[RouteRow]) -> Result<Vec<DefinedArea>, StoreError> {
+    let routes: Result<Vec<_>, _> = routes.iter().map(route).collect();
+    let routes = routes?;
+    let with_routes = |area: Area| {
+        let of_it = routes.iter().filter(|(slug, _)| *slug == area.slug);
+        let routes = of_it.map(|(_, route)| route.clone()).collect();
+        DefinedArea { area, routes }
+    };
+    areas
+        .into_iter()
+        .map(|row| area(row).map(with_routes))
+        .collect()
+}
+
+impl Store {
+    /// The access areas, in the order of their making.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn areas(&self) -> Result<Vec<Area>, StoreError> {
+        let rows: Vec<AreaRow> =
+            with_pool!(self, pool => sqlx::query_as(AREAS).fetch_all(pool).await)?;
+        rows.into_iter().map(area).collect()
+    }
+
+    /// The access areas with their routes, in the order of their making.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn defined_areas(&self) -> Result<Vec<DefinedArea>, StoreError> {
+        let areas: Vec<AreaRow> =
+            with_pool!(self, pool => sqlx::query_as(AREAS).fetch_all(pool).await)?;
+        let routes: Vec<RouteRow> =
+            with_pool!(self, pool => sqlx::query_as(ROUTES).fetch_all(pool).await)?;
+        defined(areas, &routes)
+    }
+
+    /// Makes an area.
+    ///
+    /// # Errors
+    /// [`StoreError::AreaExists`], [`StoreError::RouteTaken`]; the store's faults.
+    pub async fn add_area(&self, new: &DefinedArea, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        let done = execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO areas (slug, sequence, title, badge) \
+             SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3 FROM areas WHERE true \
+             ON CONFLICT (slug) DO NOTHING",
+            )
+            .bind(new.area.slug.as_str())
+            .bind(new.area.title.as_str())
+            .bind(new.area.badge.as_str())
+        )?;
+        if done == 0 {
+            let slug = new.area.slug.to_string();
+            return Err(StoreError::AreaExists { slug });
+        }
+        insert_routes(&mut change, new).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// Gives an area another title, badge, and other routes.
+    ///
+    /// # Errors
+    /// [`StoreError::AreaConflict`] if it is not as it was seen; as for [`Store::add_area`].
+    pub async fn edit_area(
+        &self,
+        seen: &DefinedArea,
+        edited: &DefinedArea,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        demand_as_seen(&mut change, seen).await?;
+        let slug = edited.area.slug.as_str();
+        execute!(
+            change,
+            sqlx::query("UPDATE areas SET title = $1, badge = $2 WHERE slug = $3")
+                .bind(edited.area.title.as_str())
+                .bind(edited.area.badge.as_str())
+                .bind(slug)
+        )?;
+        execute!(
+            change,
+            sqlx::query("DELETE FROM routes WHERE area = $1").bind(slug)
+        )?;
+        insert_routes(&mut change, edited).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// Removes an area with its routes.
+    ///
+    /// # Errors
+    /// [`StoreError::AreaInUse`] while keys are let into it; as for [`Store::edit_area`].
+    pub async fn remove_area(
+        &self,
+        seen: &DefinedArea,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        demand_as_seen(&mut change, seen).await?;
+        let slug = seen.area.slug.as_str();
+        let (keys,): (i64,) = with_connection!(change, connection => sqlx::query_as(
+            "SELECT count(DISTINCT key_id) FROM grants WHERE area = $1",
+        )
+        .bind(slug)
+        .fetch_one(connection)
+        .await)?;
+        if keys > 0 {
+            let slug = slug.to_owned();
+            return Err(StoreError::AreaInUse { slug, keys });
+        }
+        execute!(
+            change,
+            sqlx::query("DELETE FROM areas WHERE slug = $1").bind(slug)
+        )?;
+        change.record(event).await?;
+        change.commit().await
+    }
+}
+
+async fn demand_as_seen(
+    change: &mut ChangeTransaction<'_>,
+    seen: &DefinedArea,
+) -> Result<(), StoreError> {
+    let areas: Vec<AreaRow> = with_connection!(change, connection => {
+        sqlx::query_as(AREAS).fetch_all(connection).await
+    })?;
+    let routes: Vec<RouteRow> = with_connection!(change, connection => {
+        sqlx::query_as(ROUTES).fetch_all(connection).await
+    })?;
+    if defined(areas, &routes)?.contains(seen) {
+        return Ok(());
+    }
+    let slug = seen.area.slug.to_string();
+    Err(StoreError::AreaConflict { slug })
+}
+
+async fn insert_routes(
+    change: &mut ChangeTransaction<'_>,
+    of: &DefinedArea,
+) -> Result<(), StoreError> {
+    for route in &of.routes {
+        let taken = || StoreError::RouteTaken {
+            path: route.path().to_owned(),
+        };
+        let (others,): (i64,) = with_connection!(change, connection => sqlx::query_as(
+            "SELECT count(*) FROM routes WHERE path = $1 AND area <> $2",
+        )
+        .bind(route.path())
+        .bind(of.area.slug.as_str())
+        .fetch_one(connection)
+        .await)?;
+        if others > 0 {
+            return Err(taken());
+        }
+        let said = route.says();
+        let done = execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO routes (path, method, area, action) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (path, method) DO NOTHING",
+            )
+            .bind(route.path())
+            .bind(said.map_or("", |(method, _)| method.word()))
+            .bind(of.area.slug.as_str())
+            .bind(said.map(|(_, action)| action.word()))
+        )?;
+        if done == 0 {
+            return Err(taken());
+        }
+    }
+    Ok(())
+}
