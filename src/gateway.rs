@@ -19,7 +19,6 @@ use std::{
     collections::HashSet,
     io,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    time::Duration,
 };
 
 use axum::{
@@ -43,7 +42,7 @@ use self::{
 use crate::{
     config::{Family, Listen, Serve},
     domain::{
-        decision::{self, Credential, Decision, DecisionId, Rules, Target},
+        decision::{self, Credential, Decision, DecisionId, DecisionIds, Rules, Target},
         forwarded::{ClientAddress, Peer, TrustedProxy},
         key::{AgentName, LastUse},
         moment::Moment,
@@ -51,8 +50,6 @@ use crate::{
     keyring::{Decider, KeyringError, Standing},
 };
 
-/// How long a decision may take before it is given up.
-const DEADLINE: Duration = Duration::from_millis(1500);
 /// How many untrusted peers are named in the log.
 const NAMED_PEERS: usize = 100;
 
@@ -77,6 +74,7 @@ struct Endpoint {
     family: Family,
     trusted: Vec<TrustedProxy>,
     decider: Arc<Decider>,
+    ids: DecisionIds,
     desk: Desk,
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
@@ -141,6 +139,7 @@ pub async fn run(
         trusted: serve.trusted,
         desk: Desk::open(Arc::clone(&decider), serve.cache << 20),
         recorder: Arc::new(Recorder::new(Arc::clone(&decider))),
+        ids: DecisionIds::draw(&mut |buffer| decider.machine().fill(buffer)),
         decider,
         metrics: Arc::new(Metrics::new()),
         refusals: Refusals::default(),
@@ -190,13 +189,13 @@ fn router(endpoint: Arc<Endpoint>) -> Router {
 /// A fault of ours is no decision either.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     let machine = crate::machine::Machine::real();
-    let id = DecisionId::draw(&mut |buffer| machine.fill(buffer));
+    let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
     tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
     answer::undecided(&id)
 }
 
 async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    match in_time(endpoint.desk.ready()).await {
+    match endpoint.desk.ready().await {
         Ok(()) => "ready\n".into_response(),
         Err(undecided) => {
             let sentence = format!("not ready: {undecided}\n");
@@ -222,7 +221,7 @@ async fn metrics(State(endpoint): State<Arc<Endpoint>>) -> Response {
 
 /// Every request that is for nothing else is one for a decision.
 async fn authorize(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
-    let id = endpoint.decision_id();
+    let id = endpoint.ids.next();
     if request.headers().contains_key(header::TRANSFER_ENCODING) {
         let mut refused = answer::bad(&id, "An authorization request has no body.");
         let close = HeaderValue::from_static("close");
@@ -251,17 +250,7 @@ async fn authorize(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>
     }
 }
 
-async fn in_time<T>(asked: impl Future<Output = Result<T, Undecided>>) -> Result<T, Undecided> {
-    tokio::time::timeout(DEADLINE, asked)
-        .await
-        .unwrap_or(Err(Undecided::TooLate))
-}
-
 impl Endpoint {
-    fn decision_id(&self) -> DecisionId {
-        DecisionId::draw(&mut |buffer| self.decider.machine().fill(buffer))
-    }
-
     /// Decides, counts, and takes note of a use. What cannot be decided is logged here.
     async fn decide(&self, id: &DecisionId, question: &Question<'_>) -> Result<Decided, Undecided> {
         let machine = self.decider.machine();
@@ -299,7 +288,7 @@ impl Endpoint {
             Presented::Nothing => (Credential::Missing, None),
             Presented::Malformed => (Credential::Malformed, None),
             Presented::Token(token) => {
-                let told = in_time(self.desk.ask(token.key_id())).await?;
+                let told = self.desk.ask(token.key_id()).await?;
                 let credential = match told.standing {
                     Standing::Key(digest, rules) if digest == token.digest() => {
                         Credential::Known(rules)
@@ -360,17 +349,22 @@ impl Endpoint {
         said: Option<(&str, &[u8])>,
         decided: &Decided,
     ) {
-        let (method, path) = said.map_or_else(Default::default, |(method, path)| {
-            (shown(method.as_bytes()), shown(path))
-        });
+        // Worked out for the few that are logged.
+        let way = || {
+            said.map_or_else(Default::default, |(method, path)| {
+                (shown(method.as_bytes()), shown(path))
+            })
+        };
         let (area, action) = match &decided.target {
             Some(Target::Routed(area, action)) => (area.as_str(), action.word()),
             _ => ("", ""),
         };
         match &decided.decision {
-            Decision::Allow { key_id } => {
+            Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
+                let (method, path) = way();
                 tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, "allowed");
             }
+            Decision::Allow { .. } => {}
             Decision::Deny { reason, key_id } => {
                 let now = self.decider.machine().uptime();
                 let (admitted, summed) = self.refusals.admit(address, now);
@@ -381,7 +375,9 @@ impl Endpoint {
                     );
                 }
                 let key = key_id.as_ref().map_or("", |id| id.as_str());
-                if admitted {
+                // Whoever wants to see everything sees everything.
+                if admitted || tracing::enabled!(tracing::Level::DEBUG) {
+                    let (method, path) = way();
                     tracing::info!(decision = %id, reason = reason.word(), key, %address, method, path, area, action, "refused");
                 } else {
                     self.metrics.unlogged.inc();

@@ -4,7 +4,13 @@
 //! one place. Checks run in the order of [`Reason`]; the first that fails is the reason. What
 //! could not be found out at all (a store that does not answer) never reaches this file: it is
 //! an error, and an error is no allow.
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::{
     access::{Action, AreaSlug, Grants},
@@ -15,24 +21,46 @@ use super::{
     token::{self, KeyId},
 };
 
-/// How many base62 characters a decision's id has after its `d_`: 95 bits, so that no two of all
-/// the decisions of all endpoints are ever the same.
-const ID_LENGTH: usize = 16;
-
 /// The name of one decision: `d_` and 16 base62 characters. It says nothing about the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DecisionId(String);
 
-impl DecisionId {
-    /// A new one, drawn uniformly.
+/// Half of a decision's id: which endpoint decided, drawn when it began (47 bits), and the number
+/// of the decision.
+const HALF: usize = 8;
+
+/// Where an endpoint's decisions get their ids from. No two of all endpoints' are the same.
+#[derive(Debug)]
+pub struct DecisionIds {
+    endpoint: String,
+    next: AtomicU64,
+}
+
+impl DecisionIds {
+    /// A new endpoint's.
     #[must_use]
     pub fn draw(chance: token::Chance<'_>) -> Self {
-        let mut id = String::with_capacity(2 + ID_LENGTH);
-        id.push_str("d_");
-        token::draw_digits(chance, ID_LENGTH, &mut id);
-        Self(id)
+        let mut endpoint = String::with_capacity(2 + HALF);
+        endpoint.push_str("d_");
+        token::draw_digits(chance, HALF, &mut endpoint);
+        Self {
+            endpoint,
+            next: AtomicU64::new(0),
+        }
     }
 
+    /// The next one.
+    #[must_use]
+    pub fn next(&self) -> DecisionId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut id = String::with_capacity(2 + 2 * HALF);
+        id.push_str(&self.endpoint);
+        token::write_digits::<HALF>(number, &mut id);
+        DecisionId(id)
+    }
+}
+
+impl DecisionId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -374,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_decisions_are_drawn() {
+    fn ids_of_decisions_are_an_endpoint_and_a_number() {
         let mut next = 0_u8;
         let mut chance = |buffer: &mut [u8]| {
             for byte in buffer {
@@ -382,7 +410,10 @@ mod tests {
                 next = next.wrapping_add(1);
             }
         };
-        let id = DecisionId::draw(&mut chance);
-        assert_eq!(id.as_str(), "d_0123456789ABCDEF");
+        let ids = DecisionIds::draw(&mut chance);
+        assert_eq!(ids.next().as_str(), "d_0123456700000000");
+        assert_eq!(ids.next().as_str(), "d_0123456700000001");
+        ids.next.store(62 * 62 + 61, Ordering::Relaxed);
+        assert_eq!(ids.next().as_str(), "d_012345670000010z");
     }
 }

@@ -244,6 +244,16 @@ pub(super) fn draw_digits(chance: Chance<'_>, count: usize, text: &mut String) {
     }
 }
 
+/// Writes the lowest `N` base62 digits of a number, padded with zeros.
+pub(super) fn write_digits<const N: usize>(mut number: u64, text: &mut String) {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(number % 62) as usize];
+        number /= 62;
+    }
+    text.extend(digits.map(char::from));
+}
+
 /// CRC-32 as a base62 number of six digits, padded with zeros.
 fn check_digits(before: &[u8]) -> [u8; CHECK_LENGTH] {
     let mut number = crc32fast::hash(before);

@@ -21,14 +21,18 @@ use super::cache::Cache;
 use crate::{
     domain::{route::Routes, token::KeyId},
     keyring::{ChangeMark, Decider, KeyringError, LOOKED_UP, Pulse, Standing, StoreError, Watch},
+    machine::Machine,
 };
 
 /// How many questions are answered after one look at the store.
 const CROWD: usize = 512;
 /// How many questions may wait; what comes on top is not decided.
 const QUEUE: usize = 16_384;
-/// How long the store may take, all in all, for one crowd.
-const PATIENCE: Duration = Duration::from_millis(900);
+/// How long the store may take to say where it stands, and again for a look-up. Whoever asks waits
+/// at most for a crowd that was there before, and then for his own: two seconds in all.
+const PATIENCE: Duration = Duration::from_millis(450);
+/// How long it may take when a connection has to be made first.
+const PATIENCE_TO_CONNECT: Duration = Duration::from_millis(900);
 /// How many changes are read at a time.
 const CHANGES: i64 = 500;
 
@@ -77,6 +81,8 @@ pub struct Told {
 struct Question {
     /// None only asks whether the store can be read.
     id: Option<KeyId>,
+    /// When it was asked, by the machine's uptime.
+    asked: Duration,
     answer: oneshot::Sender<Result<Told, Undecided>>,
 }
 
@@ -97,6 +103,7 @@ pub struct Gauges {
 #[derive(Clone)]
 pub struct Desk {
     questions: mpsc::Sender<Question>,
+    machine: Machine,
     gauges: Arc<Gauges>,
 }
 
@@ -105,6 +112,7 @@ impl Desk {
     pub fn open(decider: Arc<Decider>, cache_bytes: usize) -> Self {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let gauges = Arc::new(Gauges::default());
+        let machine = decider.machine().clone();
         let clerk = Clerk {
             decider,
             watch: None,
@@ -114,7 +122,11 @@ impl Desk {
             gauges: Arc::clone(&gauges),
         };
         tokio::spawn(clerk.work(waiting));
-        Self { questions, gauges }
+        Self {
+            questions,
+            machine,
+            gauges,
+        }
     }
 
     /// What stands under a key's id, at a moment after this was called.
@@ -140,8 +152,9 @@ impl Desk {
 
     async fn put(&self, id: Option<KeyId>) -> Result<Told, Undecided> {
         let (answer, told) = oneshot::channel();
+        let asked = self.machine.uptime();
         self.questions
-            .try_send(Question { id, answer })
+            .try_send(Question { id, asked, answer })
             .map_err(|refused| match refused {
                 mpsc::error::TrySendError::Full(_) => Undecided::Crowded,
                 mpsc::error::TrySendError::Closed(_) => Undecided::Ending,
@@ -168,17 +181,18 @@ impl Clerk {
         let mut unknown = VecDeque::new();
         loop {
             if unknown.is_empty() {
-                if questions.recv_many(&mut crowd, CROWD).await == 0 {
+                let Some(first) = questions.recv().await else {
                     return;
-                }
-            } else {
-                while crowd.len() < CROWD
-                    && let Ok(question) = questions.try_recv()
-                {
-                    crowd.push(question);
-                }
+                };
+                crowd.push(first);
+                tokio::task::yield_now().await;
             }
-            if let Err(undecided) = patiently(self.catch_up()).await {
+            gather(&mut questions, &mut crowd).await;
+            let patience = match self.watch {
+                Some(_) => PATIENCE,
+                None => PATIENCE_TO_CONNECT,
+            };
+            if let Err(undecided) = patiently(patience, self.catch_up()).await {
                 for question in crowd.drain(..).chain(unknown.drain(..)) {
                     let _ = question.answer.send(Err(undecided.clone()));
                 }
@@ -211,11 +225,19 @@ impl Clerk {
     async fn look_up(&mut self, unknown: &mut VecDeque<Question>) {
         let mut asked = Vec::with_capacity(LOOKED_UP);
         let mut ids: Vec<KeyId> = Vec::with_capacity(LOOKED_UP);
+        if unknown.is_empty() {
+            return;
+        }
+        let now = self.decider.machine().uptime();
         while ids.len() < LOOKED_UP
             && let Some(question) = unknown.pop_front()
         {
-            // Whoever did not wait any longer has been told so already.
+            // Whoever left does not need an answer, and whoever stands here for long gets none.
             if question.answer.is_closed() {
+                continue;
+            }
+            if now.saturating_sub(question.asked) > PATIENCE_TO_CONNECT {
+                let _ = question.answer.send(Err(Undecided::TooLate));
                 continue;
             }
             if let Some(question) = self.answer(question)
@@ -230,7 +252,7 @@ impl Clerk {
         if ids.is_empty() {
             return;
         }
-        let found = match patiently(self.standings(&ids)).await {
+        let found = match patiently(PATIENCE, self.standings(&ids)).await {
             Ok(found) => found,
             Err(undecided) => {
                 for question in asked {
@@ -333,6 +355,23 @@ impl Clerk {
     }
 }
 
+/// Those whose requests have arrived already come along, as long as more of them do: a crowd
+/// costs one look at the store, and two threads that wake each other.
+async fn gather(questions: &mut mpsc::Receiver<Question>, crowd: &mut Vec<Question>) {
+    loop {
+        let before = crowd.len();
+        while crowd.len() < CROWD
+            && let Ok(question) = questions.try_recv()
+        {
+            crowd.push(question);
+        }
+        if crowd.len() == CROWD || crowd.len() == before {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 fn went_back(seen: &Pulse, pulse: &Pulse) -> Undecided {
     Undecided::WentBack {
         seen: seen.epoch,
@@ -354,8 +393,11 @@ fn follow(seen: &Pulse, marks: &[ChangeMark]) -> Option<Pulse> {
     (at != *seen).then_some(at)
 }
 
-async fn patiently<T>(work: impl Future<Output = Result<T, Undecided>>) -> Result<T, Undecided> {
-    tokio::time::timeout(PATIENCE, work)
+async fn patiently<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Undecided>>,
+) -> Result<T, Undecided> {
+    tokio::time::timeout(patience, work)
         .await
         .unwrap_or(Err(Undecided::TooLate))
 }

@@ -1,16 +1,20 @@
 //! Connections: accepted up to a limit, served with limits on what a peer may send and on how
 //! long it may take, and let finish when the endpoint ends.
 use std::{
-    io, net::IpAddr, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration,
+    io,
+    net::IpAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router, body::Body, http::Request};
 use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
 use nix::sys::stat::{Mode, umask};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -24,8 +28,9 @@ use crate::{
     domain::forwarded::Peer,
 };
 
-/// How long a peer may take for the head of a request, and leave a connection unused.
-const HEAD: Duration = Duration::from_secs(20);
+/// A connection on which no request has begun and none has ended for so long is closed: between
+/// one and two of it a peer may take for the head of a request, or leave a connection unused.
+const QUIET: Duration = Duration::from_secs(10);
 /// The longest head of a request, in bytes, and the most headers in it.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// How long connections may take to finish when the endpoint ends.
@@ -162,19 +167,38 @@ fn converse<Stream>(
 ) where
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    // Requests that began and that ended: more cannot be under way than one at a time.
+    let requests = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+    let counted = Arc::clone(&requests);
     let service = tower::service_fn(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
-        router.clone().call(request.map(Body::new))
+        counted.0.fetch_add(1, Ordering::Relaxed);
+        let (mut router, counted) = (router.clone(), Arc::clone(&counted));
+        async move {
+            let answered = router.call(request.map(Body::new)).await;
+            counted.1.fetch_add(1, Ordering::Relaxed);
+            answered
+        }
     });
+    // No timer of hyper's: it makes one anew for every request.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
         .max_buf_size(LONGEST_HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
+        let mut connection = std::pin::pin!(connection);
+        let mut before = (0, 0);
         // How it broke off is the peer's affair.
-        let _ = connection.await;
+        while tokio::time::timeout(QUIET, &mut connection).await.is_err() {
+            let now = (
+                requests.0.load(Ordering::Relaxed),
+                requests.1.load(Ordering::Relaxed),
+            );
+            if now == before {
+                break;
+            }
+            before = now;
+        }
         drop(permit);
     });
 }

@@ -25,7 +25,7 @@ const LONGEST: usize = 200;
 /// The time for which refusals are counted.
 const WINDOW: Duration = Duration::from_mins(1);
 /// How many refusals are logged in that time, of one source and in all.
-const OF_ONE: u32 = 10;
+const OF_ONE: u32 = 60;
 const OF_ALL: u32 = 600;
 /// How many sources are told apart.
 const SOURCES: usize = 4096;

@@ -47,7 +47,7 @@ pub(super) async fn verify(
     State(endpoint): State<Arc<Endpoint>>,
     request: Request<Body>,
 ) -> Response {
-    let id = endpoint.decision_id();
+    let id = endpoint.ids.next();
     let peer = request.extensions().get::<Peer>().copied();
     let Some(peer) = peer else {
         return answer::undecided(&id);

@@ -22,7 +22,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long somebody waits who has to answer soon: deciding goes on reading while others write, so
 /// only a database that is locked as a whole is ever waited for.
-pub(super) const HASTE: Duration = Duration::from_millis(500);
+pub(super) const HASTE: Duration = Duration::from_millis(400);
 /// How many connections a store holds at most.
 const CONNECTIONS: u32 = 4;
 

@@ -1,0 +1,23 @@
+//! The endpoint: the real binary behind real connections, on SQLite and on PostgreSQL, and the
+//! real gateways in front of it with the very files that are shipped.
+#[path = "gateway/asking.rs"]
+mod asking;
+#[path = "gateway/bad_days.rs"]
+mod bad_days;
+#[path = "support/history.rs"]
+mod checker;
+#[path = "support/command.rs"]
+#[expect(dead_code, reason = "the command line's suite uses the rest of it")]
+mod command;
+#[path = "support/endpoint.rs"]
+mod endpoint;
+#[path = "gateway/following.rs"]
+mod following;
+#[path = "gateway/history.rs"]
+mod history;
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "gateway/remembering.rs"]
+mod remembering;

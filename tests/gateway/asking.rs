@@ -1,0 +1,609 @@
+//! What is asked and what is answered: every reason, every header, every limit.
+use crate::{
+    command::Home,
+    endpoint::Endpoint,
+    http::{Answer, Client, ask, request},
+};
+
+/// The reason of an answer, as the log has it under the decision's id; the client never hears it.
+#[track_caller]
+fn reason(endpoint: &Endpoint, answer: &Answer) -> String {
+    let id = answer.header("x-claviger-decision-id").expect("an id");
+    let line = endpoint.wait_for(id);
+    let (_, rest) = line.split_once("reason=\"").expect("a reason");
+    let reason = rest.split('"').next().expect("a word").to_owned();
+    assert!(!answer.body.contains(&reason), "{answer:?}");
+    reason
+}
+
+/// A token whose shape and check are right, and that nobody handed out.
+fn made_up(token: &str) -> String {
+    let other = claviger::machine::Machine::fixed(
+        claviger::domain::moment::Moment::from_millis(0),
+        "mallory",
+    );
+    let id = token[4..16].parse().expect("an id");
+    let token = claviger::domain::token::Token::mint(&id, &mut |buffer| other.fill(buffer));
+    secrecy::ExposeSecret::expose_secret(token.expose()).to_owned()
+}
+
+#[test]
+fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
+    let home = Home::new();
+    let (_, token) = home.create(
+        "acme",
+        &["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"],
+    );
+    let (revoked_id, revoked) = home.create("gone", &["--grant", "contacts=read"]);
+    home.run(&["revoke", &revoked_id, "--yes"]).done();
+    let (_, disabled) = home.create("off", &["--grant", "contacts=read"]);
+    home.run(&["disable", "off"]).done();
+    let (_, expired) = home.create("over", &["--grant", "contacts=read", "--expires", "1d"]);
+    home.tamper(&["UPDATE keys SET expires_at = created_at - 1 WHERE name = 'over'"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let unknown = made_up(&token);
+    let from = ("X-Forwarded-For", "10.0.0.9");
+    let malformed = format!("{}x", &token[..65]);
+    for (to, method, path, headers, status, why) in [
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![from],
+            401,
+            "missing_token",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", malformed.as_str()), from],
+            401,
+            "malformed_token",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), ("X-API-Key", &token), from],
+            401,
+            "malformed_token",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &unknown), from],
+            401,
+            "unknown_token",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &revoked), from],
+            401,
+            "revoked",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &disabled), from],
+            401,
+            "disabled",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &expired), from],
+            401,
+            "expired",
+        ),
+        (
+            "/agents/acme/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), from],
+            403,
+            "wrong_agent",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), ("X-Forwarded-For", "10.0.1.9")],
+            403,
+            "address_not_allowed",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token)],
+            403,
+            "address_not_allowed",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), ("X-Forwarded-For", "010.0.0.9")],
+            403,
+            "address_not_allowed",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/elsewhere",
+            vec![("X-API-Key", &token), from],
+            403,
+            "no_route",
+        ),
+        (
+            "/authorize",
+            "BREW",
+            "/contacts",
+            vec![("X-API-Key", &token), from],
+            403,
+            "no_route",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts/../documents",
+            vec![("X-API-Key", &token), from],
+            403,
+            "no_route",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![
+                ("X-API-Key", &token),
+                from,
+                ("X-HTTP-Method-Override", "GET"),
+            ],
+            403,
+            "no_route",
+        ),
+        (
+            "/authorize/invoices",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), from],
+            403,
+            "no_route",
+        ),
+        (
+            "/elsewhere",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), from],
+            403,
+            "no_route",
+        ),
+        (
+            "/authorize",
+            "DELETE",
+            "/contacts",
+            vec![("X-API-Key", &token), from],
+            403,
+            "action_not_permitted",
+        ),
+        (
+            "/authorize/documents",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &token), from],
+            403,
+            "action_not_permitted",
+        ),
+    ] {
+        let answer = endpoint.asks(to, method, path, &headers);
+        assert_eq!(
+            (answer.status, reason(&endpoint, &answer).as_str()),
+            (status, why),
+            "{path}"
+        );
+        for (name, value) in [
+            ("x-claviger-key-id", ""),
+            ("x-claviger-key-name", ""),
+            ("cache-control", "no-store"),
+            ("content-type", "application/problem+json"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{why}: {name}");
+        }
+        let id = answer.header("x-claviger-decision-id").expect("an id");
+        assert!(id.starts_with("d_") && id.len() == 18, "{id}");
+        assert_eq!(answer.json()["decision_id"], id);
+        assert_eq!(answer.json()["status"], status);
+        assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
+    }
+    let log = endpoint.log().concat();
+    for secret in [&token, &revoked, &disabled, &expired, &unknown] {
+        assert!(!log.contains(&secret[17..]), "a token is in the log");
+    }
+}
+
+#[test]
+fn an_allowed_request_is_told_who_it_is() {
+    let home = Home::new();
+    let (id, token) = home.create(
+        "Größe: 1",
+        &[
+            "--grant",
+            "contacts=read",
+            "--allow-ip",
+            "::ffff:10.0.0.0/120",
+        ],
+    );
+    let endpoint = Endpoint::start(&home, &[]);
+    let bearer = format!("bearer {token}");
+    for headers in [
+        vec![
+            ("X-API-Key", token.as_str()),
+            ("X-Forwarded-For", "10.0.0.9"),
+        ],
+        vec![
+            ("Authorization", &bearer),
+            ("X-Forwarded-For", "::ffff:10.0.0.9"),
+        ],
+        vec![
+            ("Authorization", "Basic YTpi"),
+            ("X-API-Key", &token),
+            ("X-Forwarded-For", "1.2.3.4, 10.0.0.9"),
+        ],
+        // What a client says of itself is overwritten.
+        vec![
+            ("X-API-Key", &token),
+            ("X-Forwarded-For", "10.0.0.9"),
+            ("X-Claviger-Key-Id", "root"),
+        ],
+        // Variations that mean nothing here (A20).
+        vec![
+            ("X-API-Key", &token),
+            ("X-Forwarded-For", "10.0.0.9"),
+            ("X-Forwarded-Prefix", "/documents"),
+            ("X-Forwarded-Host", "x"),
+            ("X-Forwarded-Proto", "gopher"),
+            ("X-Forwarded-Port", "0"),
+            ("X-Forwarded-Method", "DELETE"),
+            ("X-Forwarded-Uri", "/documents"),
+        ],
+    ] {
+        for to in [
+            "/authorize",
+            "/authorize/contacts",
+            "/agents/default/authorize",
+            "/authorize?area=documents",
+        ] {
+            for (method, path) in [("GET", "/contacts/7?x=/documents"), ("HEAD", "/contacts/")] {
+                let answer = endpoint.asks(to, method, path, &headers);
+                assert_eq!(answer.status, 200, "{to} {path} {:#?}", endpoint.log());
+                assert_eq!(answer.header("x-claviger-key-id"), Some(id.as_str()));
+                assert_eq!(
+                    answer.header("x-claviger-key-name"),
+                    Some("Gr%C3%B6%C3%9Fe%3A%201")
+                );
+                assert_eq!(answer.header("cache-control"), Some("no-store"));
+                assert_eq!(
+                    answer.body, "",
+                    "nginx keeps a connection only after an empty body"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_is_believed_who_was_not_named() {
+    let home = Home::new();
+    let (_, open) = home.create("open", &["--grant", "contacts=all"]);
+    let (_, here) = home.create(
+        "here",
+        &["--grant", "contacts=all", "--allow-ip", "127.0.0.1"],
+    );
+    let endpoint = Endpoint::bare(&home, &["--listen", "127.0.0.1:0"]);
+    for token in [&open, &here] {
+        for to in ["/authorize", "/authorize/contacts"] {
+            let headers = [
+                ("X-API-Key", token.as_str()),
+                ("X-Forwarded-For", "10.0.0.9"),
+            ];
+            let answer = endpoint.asks(to, "GET", "/contacts", &headers);
+            // The peer's own address is the client's, and the rest is ignored.
+            assert_eq!(
+                (answer.status, reason(&endpoint, &answer).as_str()),
+                (403, "no_route")
+            );
+        }
+    }
+    let named = endpoint
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("--trusted-proxy 127.0.0.1"));
+    assert_eq!(named.count(), 1, "said once: {:#?}", endpoint.log());
+    let body = format!("{{\"token\":\"{open}\",\"area\":\"contacts\",\"action\":\"read\"}}");
+    let verify = format!(
+        "POST /verify HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(ask(endpoint.address(), verify.as_bytes()).status, 403);
+}
+
+#[test]
+fn over_a_unix_socket_only_those_who_may_open_it() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let path = home.path().join("claviger.sock");
+    let listen = format!("unix:{}", path.display());
+    let arguments = [
+        "--listen",
+        &listen,
+        "--socket-mode",
+        "600",
+        "--trusted-proxy",
+        "unix",
+    ];
+    let mut endpoint = Endpoint::bare(&home, &arguments);
+    assert_eq!(endpoint.place, listen);
+    let file = std::fs::metadata(&path).expect("the socket");
+    assert!(file.file_type().is_socket());
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    let headers = [
+        ("X-API-Key", token.as_str()),
+        ("X-Original-Method", "GET"),
+        ("X-Original-URI", "/contacts"),
+    ];
+    let asked = request("GET", "/authorize", &headers);
+    let mut client = Client::connect_unix(&path).expect("connected");
+    assert_eq!(client.ask(&asked).expect("an answer").status, 200);
+    // Somebody listens there: nobody else does.
+    home.run(&["serve", "--listen", &listen])
+        .refused(1, "cannot listen at unix:");
+    endpoint.end(nix::sys::signal::Signal::SIGKILL);
+    assert!(path.exists(), "it was killed");
+    let mut endpoint = Endpoint::bare(&home, &arguments[..4]);
+    let mut client = Client::connect_unix(&path).expect("connected");
+    let answer = client.ask(&asked).expect("an answer");
+    assert_eq!(answer.status, 403, "unix was not named as trusted");
+    drop(client);
+    assert_eq!(endpoint.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+    assert!(!path.exists(), "it takes its socket away");
+}
+
+#[test]
+fn verify_names_the_reason_to_a_trusted_application() {
+    let home = Home::new();
+    let (id, token) = home.create(
+        "acme",
+        &["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"],
+    );
+    let endpoint = Endpoint::start(&home, &[]);
+    let verify = |body: &str| {
+        let head = format!(
+            "POST /verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        ask(endpoint.address(), (head + body).as_bytes())
+    };
+    let asked = |token: &str, area: &str, action: &str, ip: &str| {
+        let answer = verify(&format!(
+            "{{\"token\":\"{token}\",\"area\":\"{area}\",\"action\":\"{action}\",\"ip\":\"{ip}\"}}"
+        ));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        answer.json()
+    };
+    let allowed = asked(&token, "contacts", "read", "10.0.0.9");
+    assert_eq!(allowed["decision"], "allow");
+    assert_eq!(allowed["reason"], serde_json::Value::Null);
+    assert_eq!(allowed["key_id"], id.as_str());
+    for (token, area, action, ip, reason, key) in [
+        (
+            token.as_str(),
+            "contacts",
+            "delete",
+            "10.0.0.9",
+            "action_not_permitted",
+            Some(&id),
+        ),
+        (
+            &token,
+            "documents",
+            "read",
+            "10.0.0.9",
+            "action_not_permitted",
+            Some(&id),
+        ),
+        (
+            &token,
+            "invoices",
+            "read",
+            "10.0.0.9",
+            "no_route",
+            Some(&id),
+        ),
+        (
+            &token,
+            "In Voices",
+            "read",
+            "10.0.0.9",
+            "no_route",
+            Some(&id),
+        ),
+        (
+            &token,
+            "contacts",
+            "read",
+            "10.0.1.9",
+            "address_not_allowed",
+            Some(&id),
+        ),
+        (
+            &token[1..],
+            "contacts",
+            "read",
+            "10.0.0.9",
+            "malformed_token",
+            None,
+        ),
+        ("", "contacts", "read", "10.0.0.9", "missing_token", None),
+    ] {
+        let denied = asked(token, area, action, ip);
+        assert_eq!(denied["decision"], "deny");
+        assert_eq!(denied["reason"], reason);
+        assert_eq!(denied["key_id"].as_str(), key.map(String::as_str));
+    }
+    let unknown = verify(&format!(
+        "{{\"token\":\"{token}\",\"area\":\"contacts\",\"action\":\"read\"}}"
+    ));
+    assert_eq!(
+        unknown.json()["reason"],
+        "address_not_allowed",
+        "an unknown address"
+    );
+    for (body, words) in [
+        ("", "not understood"),
+        ("{\"area\":\"contacts\"}", "missing field `action`"),
+        (
+            "{\"area\":\"contacts\",\"action\":\"reed\"}",
+            "no action reed",
+        ),
+        (
+            "{\"area\":\"contacts\",\"action\":\"read\",\"ip\":\"010.0.0.1\"}",
+            "010.0.0.1 is no address",
+        ),
+        (
+            "{\"area\":\"contacts\",\"action\":\"read\",\"adress\":\"x\"}",
+            "unknown field `adress`",
+        ),
+        (&"x".repeat(9000), "longer than"),
+    ] {
+        let answer = verify(body);
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.body.contains(words), "{words}: {}", answer.body);
+    }
+}
+
+#[test]
+fn health_readiness_and_counts_and_nothing_else_answers_200() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let get = |to: &str| {
+        ask(
+            endpoint.address(),
+            &request("GET", to, &[("X-API-Key", &token)]),
+        )
+    };
+    assert_eq!(get("/healthz").status, 200);
+    assert_eq!(get("/readyz").status, 200);
+    endpoint.asks("/authorize", "GET", "/contacts", &[("X-API-Key", &token)]);
+    endpoint.asks("/authorize", "PUT", "/contacts", &[("X-API-Key", &token)]);
+    let metrics = get("/metrics");
+    assert_eq!(metrics.status, 200);
+    for line in [
+        "claviger_decisions_total{decision=\"allow\",reason=\"\"} 1",
+        "claviger_decisions_total{decision=\"deny\",reason=\"action_not_permitted\"} 1",
+        "claviger_keys_cached 1",
+    ] {
+        assert!(
+            metrics.body.lines().any(|one| one == line),
+            "{line}: {}",
+            metrics.body
+        );
+    }
+    assert!(!metrics.body.contains("acme") && !metrics.body.contains(&token[4..16]));
+    for to in [
+        "/",
+        "/healthz/",
+        "/healthz/../authorize",
+        "/Healthz",
+        "/authorize/healthz",
+        "/metrics/x",
+        "/favicon.ico",
+        "/envoy/path/contacts",
+    ] {
+        assert_eq!(get(to).status, 403, "{to}");
+    }
+    let probe = [
+        ("User-Agent", "GoogleHC/1.0"),
+        ("X-API-Key", token.as_str()),
+    ];
+    assert_eq!(
+        ask(endpoint.address(), &request("GET", "/authorize", &probe)).status,
+        403
+    );
+}
+
+#[test]
+fn what_is_no_proper_request_is_no_decision() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let key =
+        format!("X-API-Key: {token}\r\nX-Original-Method: GET\r\nX-Original-URI: /contacts\r\n");
+    let get = "GET /authorize HTTP/1.1\r\nHost: x\r\n";
+    let many: String = (0..10_000)
+        .map(|n| format!("X-Filler-{n}: 1\r\n"))
+        .collect();
+    for (what, bytes) in [
+        (
+            "both lengths",
+            format!("{get}{key}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ),
+        (
+            "a chunked body",
+            format!("{get}{key}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ),
+        (
+            "two lengths",
+            format!("{get}{key}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
+        ),
+        (
+            "a folded line",
+            format!("{get}{key}X-Folded: a\r\n b\r\n\r\n"),
+        ),
+        (
+            "a large header",
+            format!("{get}{key}X-Large: {}\r\n\r\n", "a".repeat(64 * 1024)),
+        ),
+        ("many headers", format!("{get}{key}{many}\r\n")),
+        (
+            "a space before the colon",
+            format!("{get}X-API-Key : {token}\r\n{key}\r\n"),
+        ),
+        ("a NUL", format!("{get}{key}X-Nul: a\0b\r\n\r\n")),
+        ("no HTTP", "hello\r\n\r\n".to_owned()),
+        (
+            "HTTP/2 of its own accord",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        ),
+    ] {
+        let mut client = endpoint.client();
+        // It may close before it has read all.
+        let _ = client.send(bytes.as_bytes());
+        match client.receive() {
+            Ok(Some(answer)) => assert!([400, 431].contains(&answer.status), "{what}: {answer:?}"),
+            Ok(None) | Err(_) => {}
+        }
+        assert!(
+            client.receive().is_ok_and(|more| more.is_none()) || client.receive().is_err(),
+            "{what}: it goes on"
+        );
+    }
+    // A body that nobody reads, and a request behind it, are no harm.
+    let body = format!("{get}{key}Content-Length: 1000000\r\n\r\n");
+    assert_eq!(ask(endpoint.address(), body.as_bytes()).status, 200);
+    assert_eq!(
+        endpoint
+            .asks("/authorize", "GET", "/contacts", &[("X-API-Key", &token)])
+            .status,
+        200
+    );
+}

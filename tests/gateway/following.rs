@@ -1,0 +1,134 @@
+//! A running endpoint follows every change at once: keys, areas and routes.
+use crate::{command::Home, endpoint::Endpoint, postgres::Database};
+
+fn on_both(story: impl Fn(&Home)) {
+    story(&Home::new());
+    let database = Database::new();
+    story(&Home::on(database.url()));
+}
+
+#[test]
+fn the_first_request_after_a_change_knows_of_it() {
+    on_both(|home| {
+        let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+        let endpoint = Endpoint::start(home, &[]);
+        let asks = |method: &str, from: &str| {
+            let headers = [("X-API-Key", token.as_str()), ("X-Forwarded-For", from)];
+            endpoint
+                .asks("/authorize", method, "/contacts", &headers)
+                .status
+        };
+        assert_eq!(asks("GET", "10.0.0.9"), 200);
+        assert_eq!(asks("DELETE", "10.0.0.9"), 403);
+        home.run(&["edit", &id, "--grant", "contacts=read,delete"])
+            .done();
+        assert_eq!(asks("DELETE", "10.0.0.9"), 200);
+        home.run(&["edit", &id, "--allow-ip", "10.0.1.0/24"]).done();
+        assert_eq!(asks("GET", "10.0.0.9"), 403);
+        assert_eq!(asks("GET", "10.0.1.9"), 200);
+        home.run(&["disable", &id]).done();
+        assert_eq!(asks("GET", "10.0.1.9"), 401);
+        home.run(&["enable", &id]).done();
+        assert_eq!(asks("GET", "10.0.1.9"), 200);
+        home.run(&["revoke", &id, "--yes"]).done();
+        assert_eq!(asks("GET", "10.0.1.9"), 401);
+        let (_, another) = home.create("another", &["--grant", "contacts=read"]);
+        let headers = [("X-API-Key", another.as_str())];
+        let answer = endpoint.asks("/authorize", "GET", "/contacts", &headers);
+        assert_eq!(answer.status, 200, "made while the endpoint runs");
+    });
+}
+
+#[test]
+fn areas_and_routes_come_change_and_go_while_it_runs() {
+    on_both(|home| {
+        let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+        let endpoint = Endpoint::start(home, &[]);
+        let asks = |to: &str, method: &str, path: &str| {
+            let headers = [("X-API-Key", token.as_str())];
+            endpoint.asks(to, method, path, &headers).status
+        };
+        assert_eq!(asks("/authorize", "GET", "/invoices/7"), 403);
+        assert_eq!(asks("/authorize/invoices", "GET", "/invoices/7"), 403);
+        let add = [
+            "area",
+            "add",
+            "invoices",
+            "--title",
+            "Invoice Access",
+            "--badge",
+            "Invoices",
+            "--route",
+            "/invoices",
+            "--route",
+            "POST /invoices/search=read",
+        ];
+        home.run(&add).done();
+        home.run(&["edit", "acme", "--grant", "invoices=read"])
+            .done();
+        assert_eq!(asks("/authorize", "GET", "/invoices/7"), 200);
+        assert_eq!(asks("/authorize/invoices", "GET", "/any/path"), 200);
+        assert_eq!(asks("/authorize", "POST", "/invoices/search"), 200);
+        assert_eq!(asks("/authorize/invoices", "POST", "/invoices/search"), 200);
+        assert_eq!(
+            asks("/authorize/contacts", "POST", "/invoices/search"),
+            403,
+            "of its own area only"
+        );
+        assert_eq!(asks("/authorize", "POST", "/invoices"), 403);
+        home.run(&[
+            "area",
+            "edit",
+            "invoices",
+            "--route",
+            "/v2/invoices",
+            "--remove-route",
+            "POST /invoices/search=read",
+        ])
+        .done();
+        assert_eq!(asks("/authorize", "POST", "/invoices/search"), 403);
+        assert_eq!(asks("/authorize", "GET", "/v2/invoices"), 200);
+        home.run(&["area", "remove", "invoices"])
+            .refused(1, "1 key is let into invoices");
+        home.run(&["edit", "acme", "--grant", "invoices=none"])
+            .done();
+        home.run(&["area", "remove", "invoices"]).done();
+        assert_eq!(asks("/authorize", "GET", "/invoices/7"), 403);
+        assert_eq!(asks("/authorize", "GET", "/contacts"), 200);
+    });
+}
+
+#[test]
+fn many_changes_at_once_are_followed_one_by_one() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let headers = [("X-API-Key", token.as_str())];
+    assert_eq!(
+        endpoint
+            .asks("/authorize", "GET", "/contacts", &headers)
+            .status,
+        200
+    );
+    // More than are read at a time; the one that counts stands in the middle.
+    let change = |at: i64| {
+        format!(
+            "UPDATE workspace SET epoch = epoch + 1, chain_head = 'h{at}';
+             INSERT INTO audit_events (sequence, at, actor, change, subject_id, subject_name, details, previous_hash, hash)
+             SELECT epoch, 0, 'x', 'key.edited', {}, '', '{{}}',
+                    coalesce((SELECT hash FROM audit_events ORDER BY sequence DESC LIMIT 1), ''), chain_head FROM workspace;",
+            if at == 600 { format!("'{id}'") } else { "'000000000000'".to_owned() }
+        )
+    };
+    let mut statements: Vec<String> = (0..1200).map(change).collect();
+    statements.insert(0, "BEGIN".to_owned());
+    statements.push("UPDATE keys SET disabled_at = 1".to_owned());
+    statements.push("COMMIT".to_owned());
+    home.tamper(&statements);
+    assert_eq!(
+        endpoint
+            .asks("/authorize", "GET", "/contacts", &headers)
+            .status,
+        401
+    );
+}

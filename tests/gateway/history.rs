@@ -1,0 +1,46 @@
+//! Never stale: clients of two endpoints, and a third process that changes keys under them.
+use claviger::{
+    keyring::{Keyring, Location, MasterKeyPlace},
+    machine::Machine,
+};
+use secrecy::SecretString;
+
+use crate::{checker::play, command::Home, endpoint::Endpoint, postgres::Database};
+
+const ROUNDS: usize = 50;
+
+fn never_stale(home: &Home, location: &Location) {
+    // The database is there before the endpoints are.
+    home.run(&["workspace", "--label", "HISTORY"]).done();
+    let (one, other) = (Endpoint::start(home, &[]), Endpoint::start(home, &[]));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let played = runtime.expect("a runtime").block_on(async {
+        let master_key = MasterKeyPlace::File(home.master_key());
+        let keyring = Keyring::open(location, master_key, Machine::real())
+            .await
+            .expect("opened");
+        let endpoints = [one.address(), other.address()];
+        let played = play(&keyring, &endpoints, ROUNDS).await;
+        keyring.close().await;
+        played
+    });
+    let checked = played.unwrap_or_else(|violations| panic!("stale answers: {violations:#?}"));
+    // Thirty-two clients, three answers each, at least two states a round.
+    assert!(checked >= (ROUNDS * 32 * 3 * 2) as u64, "{checked}");
+}
+
+#[test]
+fn no_answer_is_older_than_a_change_on_sqlite() {
+    let home = Home::new();
+    never_stale(&home, &Location::File(home.database_file()));
+}
+
+#[test]
+fn no_answer_is_older_than_a_change_on_postgresql() {
+    let database = Database::new();
+    let home = Home::on(database.url());
+    never_stale(&home, &Location::Server(SecretString::from(database.url())));
+}

@@ -1,0 +1,135 @@
+//! The real endpoint as a process of its own, on a free port, with its log.
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
+};
+
+use crate::{
+    command::Home,
+    http::{Answer, Client, ask, request},
+};
+
+/// How long something may take that must come.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A running endpoint; it is killed when this is dropped.
+pub struct Endpoint {
+    child: Child,
+    /// Where it listens: `127.0.0.1:41235` or `unix:/path`.
+    pub place: String,
+    lines: Arc<Mutex<Vec<String>>>,
+    more: Receiver<()>,
+}
+
+impl Endpoint {
+    /// Starts one on a free port of 127.0.0.1, which trusts 127.0.0.1.
+    pub fn start(home: &Home, more: &[&str]) -> Self {
+        let mut arguments = vec!["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1"];
+        arguments.extend(more);
+        Self::bare(home, &arguments)
+    }
+
+    /// Starts one with these arguments alone.
+    pub fn bare(home: &Home, arguments: &[&str]) -> Self {
+        Self::spawn(home.command(&[&["serve"], arguments].concat()))
+    }
+
+    /// Starts a prepared command.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (told, more) = channel();
+        let stderr = BufReader::new(child.stderr.take().expect("a log"));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                kept.lock().expect("the log").push(line);
+                let _ = told.send(());
+            }
+        });
+        let mut endpoint = Self {
+            child,
+            place: String::new(),
+            lines,
+            more,
+        };
+        let line = endpoint.wait_for("listening");
+        let (_, place) = line.split_once("address=").expect("where it listens");
+        endpoint.place = place.split(' ').next().expect("a word").to_owned();
+        endpoint
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.place.parse().expect("an address")
+    }
+
+    /// The lines of its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.lines.lock().expect("the log").clone()
+    }
+
+    /// Waits for a line of the log that holds these words.
+    #[track_caller]
+    pub fn wait_for(&self, words: &str) -> String {
+        loop {
+            if let Some(line) = self.log().into_iter().find(|line| line.contains(words)) {
+                return line;
+            }
+            let heard = self.more.recv_timeout(LIMIT);
+            assert!(
+                heard.is_ok(),
+                "{words:?} is not in the log: {:#?}",
+                self.log()
+            );
+        }
+    }
+
+    /// A connection to it.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address()).expect("connected")
+    }
+
+    /// Asks as nginx does: about a method and a path, with these headers beside.
+    #[track_caller]
+    pub fn asks(&self, to: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut all = vec![("X-Original-Method", method), ("X-Original-URI", path)];
+        all.extend(headers);
+        ask(self.address(), &request("GET", to, &all))
+    }
+
+    /// Ends it by a signal, and waits; answers its exit status.
+    pub fn end(&mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
+        self.signal(signal);
+        self.child.wait().expect("an end").code()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let process = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
+        nix::sys::signal::kill(process, signal).expect("sent");
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
