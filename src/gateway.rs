@@ -79,6 +79,7 @@ struct Endpoint {
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
     refusals: Refusals,
+    faults: Refusals,
     untrusted: Mutex<HashSet<Peer>>,
     open: Arc<Semaphore>,
     connections: usize,
@@ -143,6 +144,7 @@ pub async fn run(
         decider,
         metrics: Arc::new(Metrics::new()),
         refusals: Refusals::default(),
+        faults: Refusals::default(),
         untrusted: Mutex::default(),
         open: Arc::new(Semaphore::new(serve.connections)),
         connections: serve.connections,
@@ -274,7 +276,7 @@ impl Endpoint {
             }
             Err(undecided) => {
                 self.metrics.undecided.inc();
-                let (admitted, _) = self.refusals.admit(ClientAddress::Unknown, began);
+                let (admitted, _) = self.faults.admit(ClientAddress::Unknown, began);
                 if admitted {
                     tracing::error!(decision = %id, error = %undecided, "could not decide");
                 }

@@ -21,3 +21,5 @@ mod http;
 mod postgres;
 #[path = "gateway/remembering.rs"]
 mod remembering;
+#[path = "support/waiting.rs"]
+mod waiting;

@@ -113,6 +113,7 @@ fn encoded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decision::DecisionIds;
 
     #[test]
     fn names_are_percent_encoded_and_fit_into_a_header() {
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn every_answer_has_the_same_headers() {
-        let id = DecisionId::draw(&mut |buffer| buffer.fill(1));
+        let id = DecisionIds::draw(&mut |buffer| buffer.fill(1)).next();
         let key: KeyId = "0123456789AB".parse().expect("an id");
         let mut answers: Vec<Response> = Reason::ALL.map(|reason| deny(&id, reason)).into();
         answers.extend([undecided(&id), bad(&id, "x"), allow(&id, &key, "a b")]);

@@ -15,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::cache::Cache;
 use crate::{
@@ -28,11 +31,9 @@ use crate::{
 const CROWD: usize = 512;
 /// How many questions may wait; what comes on top is not decided.
 const QUEUE: usize = 16_384;
-/// How long the store may take to say where it stands, and again for a look-up. Whoever asks waits
-/// at most for a crowd that was there before, and then for his own: two seconds in all.
-const PATIENCE: Duration = Duration::from_millis(450);
-/// How long it may take when a connection has to be made first.
-const PATIENCE_TO_CONNECT: Duration = Duration::from_millis(900);
+/// How long the store may take for one crowd, its look-ups included. Whoever asks waits for the
+/// crowd that was there before and for his own at most: two seconds.
+const PATIENCE: Duration = Duration::from_millis(950);
 /// How many changes are read at a time.
 const CHANGES: i64 = 500;
 
@@ -188,11 +189,8 @@ impl Clerk {
                 tokio::task::yield_now().await;
             }
             gather(&mut questions, &mut crowd).await;
-            let patience = match self.watch {
-                Some(_) => PATIENCE,
-                None => PATIENCE_TO_CONNECT,
-            };
-            if let Err(undecided) = patiently(patience, self.catch_up()).await {
+            let deadline = Instant::now() + PATIENCE;
+            if let Err(undecided) = by(deadline, self.catch_up()).await {
                 for question in crowd.drain(..).chain(unknown.drain(..)) {
                     let _ = question.answer.send(Err(undecided.clone()));
                 }
@@ -203,7 +201,7 @@ impl Clerk {
                     unknown.push_back(question);
                 }
             }
-            self.look_up(&mut unknown).await;
+            self.look_up(&mut unknown, deadline).await;
         }
     }
 
@@ -222,7 +220,7 @@ impl Clerk {
     }
 
     /// Looks up the first few of those who wait, and answers them.
-    async fn look_up(&mut self, unknown: &mut VecDeque<Question>) {
+    async fn look_up(&mut self, unknown: &mut VecDeque<Question>, deadline: Instant) {
         let mut asked = Vec::with_capacity(LOOKED_UP);
         let mut ids: Vec<KeyId> = Vec::with_capacity(LOOKED_UP);
         if unknown.is_empty() {
@@ -236,7 +234,7 @@ impl Clerk {
             if question.answer.is_closed() {
                 continue;
             }
-            if now.saturating_sub(question.asked) > PATIENCE_TO_CONNECT {
+            if now.saturating_sub(question.asked) > PATIENCE {
                 let _ = question.answer.send(Err(Undecided::TooLate));
                 continue;
             }
@@ -252,7 +250,7 @@ impl Clerk {
         if ids.is_empty() {
             return;
         }
-        let found = match patiently(PATIENCE, self.standings(&ids)).await {
+        let found = match by(deadline, self.standings(&ids)).await {
             Ok(found) => found,
             Err(undecided) => {
                 for question in asked {
@@ -393,11 +391,11 @@ fn follow(seen: &Pulse, marks: &[ChangeMark]) -> Option<Pulse> {
     (at != *seen).then_some(at)
 }
 
-async fn patiently<T>(
-    patience: Duration,
+async fn by<T>(
+    deadline: Instant,
     work: impl Future<Output = Result<T, Undecided>>,
 ) -> Result<T, Undecided> {
-    tokio::time::timeout(patience, work)
+    tokio::time::timeout_at(deadline, work)
         .await
         .unwrap_or(Err(Undecided::TooLate))
 }

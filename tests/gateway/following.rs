@@ -124,7 +124,7 @@ fn many_changes_at_once_are_followed_one_by_one() {
     statements.insert(0, "BEGIN".to_owned());
     statements.push("UPDATE keys SET disabled_at = 1".to_owned());
     statements.push("COMMIT".to_owned());
-    home.tamper(&statements);
+    home.tamper(&[statements.join(";")]);
     assert_eq!(
         endpoint
             .asks("/authorize", "GET", "/contacts", &headers)

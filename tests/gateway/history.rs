@@ -27,7 +27,10 @@ fn never_stale(home: &Home, location: &Location) {
         keyring.close().await;
         played
     });
-    let checked = played.unwrap_or_else(|violations| panic!("stale answers: {violations:#?}"));
+    let checked = played.unwrap_or_else(|violations| {
+        let logs = [one.log(), other.log()].concat().join("\n");
+        panic!("answers that are not right: {violations:#?}\n{logs}")
+    });
     // Thirty-two clients, three answers each, at least two states a round.
     assert!(checked >= (ROUNDS * 32 * 3 * 2) as u64, "{checked}");
 }

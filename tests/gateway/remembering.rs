@@ -1,1 +1,187 @@
-//! x
+//! What is remembered: uses, tombstones, and where the store stood.
+use nix::sys::signal::Signal;
+
+use crate::{
+    command::Home,
+    endpoint::{Endpoint, LIMIT},
+    http::{ask, request},
+    postgres::Database,
+    waiting::until,
+};
+
+fn last_use(home: &Home, id: &str) -> Option<String> {
+    let keys = home.list();
+    let key = keys.iter().find(|key| key["id"] == id).expect("the key");
+    key["last_used_at"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn uses_are_written_in_batches_and_are_no_changes() {
+    let database = Database::new();
+    for home in [Home::new(), Home::on(database.url())] {
+        let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+        let endpoint = Endpoint::start(&home, &[]);
+        let asks = |method: &str, from: &str| {
+            let headers = [("X-API-Key", token.as_str()), ("X-Forwarded-For", from)];
+            endpoint
+                .asks("/authorize", method, "/contacts", &headers)
+                .status
+        };
+        assert_eq!(asks("DELETE", "10.0.0.9"), 403);
+        assert_eq!(last_use(&home, &id), None, "a refusal is no use");
+        assert_eq!(asks("GET", "10.0.0.9"), 200);
+        until("the use is written", || last_use(&home, &id).is_some());
+        let first = last_use(&home, &id);
+        let shown = home.run(&["show", &id]).done().stdout;
+        assert!(shown.contains("from 10.0.0.9"), "{shown}");
+        assert_eq!(asks("GET", "10.0.0.10"), 200);
+        until("the next one too", || last_use(&home, &id) != first);
+        assert_eq!(home.audit(), ["key.created"], "uses are no changes");
+        let metrics = ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
+        assert!(metrics.contains("\nclaviger_epoch 1\n"), "{metrics}");
+    }
+}
+
+#[test]
+fn an_orderly_end_loses_no_use() {
+    let home = Home::new();
+    let keys: Vec<(String, String)> = (0..20)
+        .map(|n| home.create(&format!("key {n}"), &["--grant", "contacts=read"]))
+        .collect();
+    let mut endpoint = Endpoint::start(&home, &[]);
+    for (_, token) in &keys {
+        let headers = [("X-API-Key", token.as_str())];
+        assert_eq!(
+            endpoint
+                .asks("/authorize", "GET", "/contacts", &headers)
+                .status,
+            200
+        );
+    }
+    assert_eq!(endpoint.end(Signal::SIGTERM), Some(0));
+    for (id, _) in &keys {
+        assert!(last_use(&home, id).is_some(), "{id}");
+    }
+    assert!(endpoint.log().last().expect("a line").contains("ended"));
+}
+
+#[test]
+fn a_revoked_key_is_remembered_without_its_secret() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let asks = || {
+        let headers = [("X-API-Key", token.as_str())];
+        endpoint.asks("/authorize", "GET", "/contacts", &headers)
+    };
+    assert_eq!(asks().status, 200);
+    let sealed = home.query("SELECT sealed FROM tokens");
+    assert!(sealed.len() > 100);
+    let everywhere = || {
+        let file = home.database_file();
+        let mut bytes = std::fs::read(&file).expect("the database");
+        bytes.extend(std::fs::read(file.with_extension("db-wal")).unwrap_or_default());
+        bytes
+    };
+    // Not the whole text: a page may end in the middle of it.
+    let pieces: Vec<&[u8]> = sealed.as_bytes().chunks(16).collect();
+    let holds = |bytes: &[u8], piece: &[u8]| bytes.windows(piece.len()).any(|it| it == piece);
+    let before = everywhere();
+    assert!(
+        pieces.iter().all(|piece| holds(&before, piece)),
+        "it was there"
+    );
+    home.run(&["revoke", &id, "--yes", "--reason", "compromised"])
+        .done();
+    let after = everywhere();
+    assert!(
+        !pieces.iter().any(|piece| holds(&after, piece)),
+        "the sealed token is still there"
+    );
+    let refused = asks();
+    assert_eq!(refused.status, 401);
+    let decision = refused.header("x-claviger-decision-id").expect("an id");
+    assert!(endpoint.wait_for(decision).contains("reason=\"revoked\""));
+    let stone = home.query("SELECT key_id || ' ' || name || ' ' || reason FROM tombstones");
+    assert_eq!(stone, format!("{id} acme compromised"));
+}
+
+/// Steps back to an older state, as a restored backup or a standby that took over would.
+const BACK: [&str; 2] = [
+    "UPDATE workspace SET chain_head = (SELECT previous_hash FROM audit_events ORDER BY sequence DESC LIMIT 1)",
+    "UPDATE workspace SET epoch = epoch - 1",
+];
+
+#[test]
+fn a_store_that_went_back_is_refused_loudly() {
+    let database = Database::new();
+    for home in [Home::new(), Home::on(database.url())] {
+        let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+        home.create("another", &[]);
+        let endpoint = Endpoint::start(&home, &[]);
+        let asks = || {
+            let headers = [("X-API-Key", token.as_str())];
+            endpoint
+                .asks("/authorize", "GET", "/contacts", &headers)
+                .status
+        };
+        assert_eq!(asks(), 200);
+        let trigger = if database.url() == home.url() {
+            "ALTER TABLE audit_events DISABLE TRIGGER audit_events_keep"
+        } else {
+            "DROP TRIGGER audit_events_stay"
+        };
+        home.tamper(&BACK);
+        home.tamper(&[trigger, "DELETE FROM audit_events WHERE sequence = 2"]);
+        assert_eq!(asks(), 503);
+        let said = endpoint.wait_for("went back");
+        assert!(
+            said.contains("change 1") && said.contains("change 2"),
+            "{said}"
+        );
+        assert!(said.contains("revoke again"), "{said}");
+        let ready = ask(endpoint.address(), &request("GET", "/readyz", &[]));
+        assert_eq!(ready.status, 503);
+        assert!(ready.body.contains("went back"), "{}", ready.body);
+        // Going on from there does not make it the store that it was.
+        home.run(&["disable", &id]).done();
+        assert_eq!(asks(), 503, "as far as before, by another way");
+        home.run(&["enable", &id]).done();
+        assert_eq!(asks(), 503, "and beyond it");
+        // Whoever has looked at it starts the endpoint again.
+        drop(endpoint);
+        let again = Endpoint::start(&home, &[]);
+        let headers = [("X-API-Key", token.as_str())];
+        assert_eq!(
+            again
+                .asks("/authorize", "GET", "/contacts", &headers)
+                .status,
+            200
+        );
+    }
+}
+
+#[test]
+fn a_file_that_was_replaced_decides_nothing() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let backup = std::fs::read(home.database_file()).expect("a backup");
+    let endpoint = Endpoint::start(&home, &[]);
+    let asks = || {
+        let headers = [("X-API-Key", token.as_str())];
+        endpoint
+            .asks("/authorize", "GET", "/contacts", &headers)
+            .status
+    };
+    assert_eq!(asks(), 200);
+    home.run(&["revoke", &id, "--yes"]).done();
+    assert_eq!(asks(), 401);
+    let beside = home.path().join("restored.db");
+    std::fs::write(&beside, &backup).expect("written");
+    std::fs::rename(&beside, home.database_file()).expect("replaced");
+    assert_eq!(asks(), 503, "a backup brings no key back to life");
+    endpoint.wait_for("was replaced or removed");
+    std::fs::remove_file(home.database_file()).expect("removed");
+    assert_eq!(asks(), 503);
+    assert!(LIMIT.as_secs() > 0);
+}

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
 
 /// A home folder, and the database in it.
 pub struct Home {
@@ -140,22 +140,47 @@ impl Home {
         finished(child.wait_with_output().expect("an end"))
     }
 
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        let file = || format!("sqlite:{}", self.database_file().display());
+        self.database.clone().unwrap_or_else(file)
+    }
+
     /// Does something to the database past claviger.
     pub fn tamper<S: AsRef<str>>(&self, statements: &[S]) {
+        for statement in statements {
+            self.past(statement.as_ref());
+        }
+    }
+
+    /// Asks the database for one text past claviger.
+    pub fn query(&self, statement: &str) -> String {
+        self.past(statement).expect("a row")
+    }
+
+    /// One statement after the other on one connection; the first column of the last row.
+    fn past(&self, statements: &str) -> Option<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
+        let sql = AssertSqlSafe(statements.to_owned());
+        let url = self.url();
         runtime.expect("a runtime").block_on(async {
-            let url = format!("sqlite:{}", self.database_file().display());
-            let mut connection = SqliteConnection::connect(&url).await.expect("connected");
-            for statement in statements {
-                let done = sqlx::raw_sql(AssertSqlSafe(statement.as_ref().to_owned()))
-                    .execute(&mut connection)
-                    .await;
-                done.unwrap_or_else(|error| panic!("{}: {error}", statement.as_ref()));
+            macro_rules! on {
+                ($connection:ty) => {{
+                    let mut connection = <$connection>::connect(&url).await.expect("connected");
+                    let rows = sqlx::raw_sql(sql).fetch_all(&mut connection).await;
+                    let rows = rows.unwrap_or_else(|error| panic!("{statements}: {error}"));
+                    connection.close().await.expect("closed");
+                    rows.last().and_then(|row| row.try_get::<String, _>(0).ok())
+                }};
             }
-            connection.close().await.expect("closed");
-        });
+            if url.starts_with("sqlite:") {
+                on!(SqliteConnection)
+            } else {
+                on!(PgConnection)
+            }
+        })
     }
 
     /// Makes a key; answers its id and its token.

@@ -3,12 +3,13 @@
 //!
 //! A change is announced before it begins (from then on both answers are right) and its outcome
 //! after it was acknowledged (from then on one is). A client reads what is announced before it
-//! asks and after it has heard: if nothing was announced in between, its answer must agree. The
+//! asks and after it has heard: if nothing was announced in between, its answer must agree (or be
+//! that nothing can be decided, which a busy machine may bring about, and which is no answer). The
 //! changes are made by this process, the answers come from others.
 use std::{
     net::SocketAddr,
     sync::{
-        Mutex, RwLock,
+        Condvar, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -46,6 +47,8 @@ struct Stage {
     heard: Vec<AtomicU64>,
     over: AtomicBool,
     violations: Mutex<Vec<String>>,
+    /// A client has heard enough, or something that is not right.
+    news: Condvar,
     checked: AtomicU64,
 }
 
@@ -87,8 +90,11 @@ impl Stage {
             if right {
                 self.checked
                     .fetch_add(u64::from(before & 3 != EITHER), Ordering::SeqCst);
-                self.heard[number].fetch_add(1, Ordering::SeqCst);
-            } else {
+                if self.heard[number].fetch_add(1, Ordering::SeqCst) + 1 == ANSWERS {
+                    drop(self.violations.lock().expect("a list"));
+                    self.news.notify_all();
+                }
+            } else if answer.status != 503 {
                 let what = ["either", "allowed", "refused"][(before & 3) as usize];
                 let violation = format!(
                     "announcement {} ({what}): {} said {}",
@@ -97,6 +103,7 @@ impl Stage {
                     answer.status
                 );
                 self.violations.lock().expect("a list").push(violation);
+                self.news.notify_all();
                 return;
             }
         }
@@ -168,6 +175,7 @@ pub async fn play(
         heard: (0..CLIENTS).map(|_| AtomicU64::new(0)).collect(),
         over: AtomicBool::new(false),
         violations: Mutex::default(),
+        news: Condvar::new(),
         checked: AtomicU64::new(0),
     };
     std::thread::scope(|scope| {
