@@ -4,6 +4,8 @@
 mod asking;
 #[path = "gateway/bad_days.rs"]
 mod bad_days;
+#[path = "support/between.rs"]
+mod between;
 #[path = "support/history.rs"]
 mod checker;
 #[path = "support/command.rs"]
@@ -21,5 +23,8 @@ mod http;
 mod postgres;
 #[path = "gateway/remembering.rs"]
 mod remembering;
+#[path = "support/screen.rs"]
+#[expect(dead_code, reason = "the terminal's suite uses the rest of it")]
+mod screen;
 #[path = "support/waiting.rs"]
 mod waiting;

@@ -24,7 +24,7 @@ pub struct Endpoint {
     /// Where it listens: `127.0.0.1:41235` or `unix:/path`.
     pub place: String,
     lines: Arc<Mutex<Vec<String>>>,
-    more: Receiver<()>,
+    more: Mutex<Receiver<()>>,
 }
 
 impl Endpoint {
@@ -62,7 +62,7 @@ impl Endpoint {
             child,
             place: String::new(),
             lines,
-            more,
+            more: Mutex::new(more),
         };
         let line = endpoint.wait_for("listening");
         let (_, place) = line.split_once("address=").expect("where it listens");
@@ -92,7 +92,7 @@ impl Endpoint {
             if let Some(line) = self.log().into_iter().find(|line| line.contains(words)) {
                 return line;
             }
-            let heard = self.more.recv_timeout(LIMIT);
+            let heard = self.more.lock().expect("news").recv_timeout(LIMIT);
             assert!(
                 heard.is_ok(),
                 "{words:?} is not in the log: {:#?}",

@@ -273,6 +273,12 @@ async fn connect(
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
+            // A disk that is full ends a transaction without the driver noticing: it takes that
+            // connection for busy for ever after, and could never write with it again.
+            .before_acquire(|connection, _| {
+                let fit = !connection.is_in_transaction();
+                Box::pin(async move { Ok(fit) })
+            })
             .connect_with(options)
     };
     let connected = pool(options.clone()).await;
