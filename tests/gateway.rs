@@ -2,6 +2,8 @@
 //! real gateways in front of it with the very files that are shipped.
 #[path = "gateway/asking.rs"]
 mod asking;
+#[path = "gateway/attacks.rs"]
+mod attacks;
 #[path = "gateway/bad_days.rs"]
 mod bad_days;
 #[path = "support/between.rs"]
@@ -15,6 +17,8 @@ mod command;
 mod endpoint;
 #[path = "gateway/following.rs"]
 mod following;
+#[path = "support/gateways.rs"]
+mod gateways;
 #[path = "gateway/history.rs"]
 mod history;
 #[path = "support/http.rs"]

@@ -30,7 +30,7 @@ use crate::{
 
 /// A connection on which no request has begun and none has ended for so long is closed: between
 /// one and two of it a peer may take for the head of a request, or leave a connection unused.
-const QUIET: Duration = Duration::from_secs(10);
+const QUIET: Duration = Duration::from_secs(20);
 /// The longest head of a request, in bytes, and the most headers in it.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// How long connections may take to finish when the endpoint ends.

@@ -64,7 +64,11 @@ impl Write for Stream {
 }
 
 /// A connection.
-pub struct Client(BufReader<Stream>);
+pub struct Client {
+    stream: BufReader<Stream>,
+    /// Whether the last request was one whose answer has no body.
+    head: bool,
+}
 
 impl Client {
     /// Over TCP.
@@ -73,25 +77,33 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
-        Ok(Self(BufReader::new(Stream::Tcp(stream))))
+        Ok(Self::over(Stream::Tcp(stream)))
     }
 
     /// Over a Unix socket.
     pub fn connect_unix(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(LIMIT))?;
-        Ok(Self(BufReader::new(Stream::Unix(stream))))
+        Ok(Self::over(Stream::Unix(stream)))
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            head: false,
+        }
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.get_mut().write_all(bytes)
+        self.head = bytes.starts_with(b"HEAD ");
+        self.stream.get_mut().write_all(bytes)
     }
 
     /// Reads an answer; none if the connection was closed before one began.
     pub fn receive(&mut self) -> io::Result<Option<Answer>> {
         let mut line = String::new();
-        if self.0.read_line(&mut line)? == 0 {
+        if self.stream.read_line(&mut line)? == 0 {
             return Ok(None);
         }
         let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
@@ -100,7 +112,7 @@ impl Client {
         let mut headers = Vec::new();
         loop {
             let mut line = String::new();
-            if self.0.read_line(&mut line)? == 0 {
+            if self.stream.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let line = line.trim_end_matches(['\r', '\n']);
@@ -122,13 +134,16 @@ impl Client {
 
     fn body(&mut self, answer: &Answer) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
+        if self.head {
+            return Ok(body);
+        }
         if answer.header("transfer-encoding") == Some("chunked") {
             loop {
                 let mut size = String::new();
-                self.0.read_line(&mut size)?;
+                self.stream.read_line(&mut size)?;
                 let size = u64::from_str_radix(size.trim(), 16).unwrap_or_default();
-                (&mut self.0).take(size).read_to_end(&mut body)?;
-                self.0.read_line(&mut String::new())?;
+                (&mut self.stream).take(size).read_to_end(&mut body)?;
+                self.stream.read_line(&mut String::new())?;
                 if size == 0 {
                     return Ok(body);
                 }
@@ -140,11 +155,11 @@ impl Client {
         match length {
             Some(length) => {
                 let length = length.map_err(|_| io::ErrorKind::InvalidData)?;
-                (&mut self.0).take(length).read_to_end(&mut body)?;
+                (&mut self.stream).take(length).read_to_end(&mut body)?;
             }
             None if answer.status == 204 || answer.status == 304 => {}
             None => {
-                self.0.read_to_end(&mut body)?;
+                self.stream.read_to_end(&mut body)?;
             }
         }
         Ok(body)

@@ -1,0 +1,619 @@
+//! The attack cases of an authorization endpoint, through each of the real gateways: whatever the
+//! endpoint refuses never reaches the API, and what reaches it is what was decided on.
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use claviger::domain::route::CanonicalPath;
+use nix::sys::signal::Signal;
+
+use crate::{
+    command::Home,
+    endpoint::Endpoint,
+    gateways::{Api, Gateway, Kind},
+    http::{Answer, Client, request},
+    waiting::until,
+};
+
+/// A gateway with an endpoint, an API and some keys.
+struct Front {
+    kind: Kind,
+    home: Home,
+    endpoint: Endpoint,
+    api: Api,
+    gateway: Gateway,
+    /// May read contacts, from anywhere.
+    reader: String,
+    /// May do everything, from 10.0.0.0/24.
+    elsewhere: String,
+    /// May do everything with documents, from anywhere.
+    documents: String,
+}
+
+impl Front {
+    fn new(kind: Kind) -> Self {
+        let home = Home::new();
+        let everything = [
+            "--grant",
+            "contacts=all",
+            "--grant",
+            "documents=all",
+            "--allow-ip",
+            "10.0.0.0/24",
+        ];
+        let (_, reader) = home.create("Reader: 1", &["--grant", "contacts=read"]);
+        let (_, elsewhere) = home.create("elsewhere", &everything);
+        let (_, documents) = home.create("documents", &["--grant", "documents=all"]);
+        let endpoint = Endpoint::start(&home, &["--gateway", kind.word()]);
+        let api = Api::start();
+        let gateway = Gateway::start(kind, endpoint.address(), api.address);
+        let front = Self {
+            kind,
+            home,
+            endpoint,
+            api,
+            gateway,
+            reader,
+            elsewhere,
+            documents,
+        };
+        // The gateway listens before all of it works.
+        until("a request passes", || {
+            front
+                .send(&get("/contacts", &[("X-API-Key", &front.reader)]))
+                .is_some_and(|it| it.status == 200)
+        });
+        front.api.reached();
+        front
+    }
+
+    /// Sends bytes; the answer, if there is one.
+    fn send(&self, bytes: &[u8]) -> Option<Answer> {
+        send(self.gateway.address, bytes)
+    }
+
+    /// Nothing of it may reach the API, and the client is told no.
+    #[track_caller]
+    fn refused(&self, case: &str, bytes: &[u8]) {
+        let answer = self.send(bytes);
+        let reached = self.api.reached();
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
+        assert!(
+            reached.is_empty(),
+            "{:?} {case}: {status} {reached:?}",
+            self.kind
+        );
+        assert!(
+            status == 0 || (400..600).contains(&status),
+            "{:?} {case}: {answer:?}",
+            self.kind
+        );
+    }
+
+    /// It is allowed; the head that reached the API.
+    #[track_caller]
+    fn allowed(&self, case: &str, bytes: &[u8]) -> String {
+        let answer = self
+            .send(bytes)
+            .unwrap_or_else(|| panic!("{:?} {case}: no answer", self.kind));
+        let reached = self.api.reached();
+        assert_eq!(
+            answer.status,
+            200,
+            "{:?} {case}: {answer:?} {:#?}",
+            self.kind,
+            self.endpoint.log().last()
+        );
+        assert_eq!(reached.len(), 1, "{:?} {case}: {reached:?}", self.kind);
+        reached.concat()
+    }
+
+    /// Allowed or not, what reaches the API is a canonical path within contacts, and read.
+    #[track_caller]
+    fn at_most_reading(&self, case: &str, bytes: &[u8]) {
+        self.send(bytes);
+        for head in self.api.reached() {
+            let mut words = head.split(' ');
+            let method = words.next().expect("a method");
+            let path = words.next().expect("a path");
+            let read = CanonicalPath::read(path.as_bytes());
+            let within = read.as_ref().is_some_and(|read| {
+                read.as_str() == "/contacts" || read.as_str().starts_with("/contacts/")
+            });
+            assert!(
+                ["GET", "HEAD"].contains(&method) && within,
+                "{:?} {case}: {head}",
+                self.kind
+            );
+        }
+    }
+}
+
+fn send(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
+    let mut client = Client::connect(address).ok()?;
+    // It may be refused before it was all sent.
+    let _ = client.send(bytes);
+    client.receive().ok().flatten()
+}
+
+fn get(target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    request("GET", target, headers)
+}
+
+/// The values that a header has in a head.
+fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let named = lines.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    named.map(|(_, value)| value.trim()).collect()
+}
+
+fn attack(kind: Kind) {
+    let front = Front::new(kind);
+    let key = ("X-API-Key", front.reader.as_str());
+    allowed_requests(&front);
+    forged_addresses(&front);
+    credentials(&front);
+    paths(&front);
+    methods(&front);
+    hop_by_hop(&front);
+    // A15: the health path is the endpoint's, not the gateway's.
+    front.refused("health", &get("/healthz", &[]));
+    front.refused(
+        "health",
+        &get("/contacts", &[("User-Agent", "GoogleHC/1.0")]),
+    );
+    front.refused(
+        "the endpoint's own path",
+        &get("/_claviger/authorize/contacts", &[]),
+    );
+    // A16: an answer is for one request.
+    front.allowed("with a key", &get("/contacts/16", &[key]));
+    front.refused("the same without", &get("/contacts/16", &[]));
+    revoked_in_a_storm(&front);
+    failures(front);
+}
+
+/// A12, and that what passes is whole.
+fn allowed_requests(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    let head = front.allowed("a read", &get("/contacts/7?q=a%20b", &[key]));
+    assert!(head.starts_with("GET /contacts/7?q=a%20b "), "{head}");
+    front.allowed("HEAD", &request("HEAD", "/contacts/7", &[key]));
+    let bearer = format!("Bearer {}", front.reader);
+    front.allowed("Bearer", &get("/contacts", &[("Authorization", &bearer)]));
+    front.allowed("an escape", &get("/contacts/caf%C3%A9", &[key]));
+    let forged = [
+        key,
+        ("X-Claviger-Key-Id", "root"),
+        ("X-Claviger-Key-Id", "admin"),
+        ("X-Claviger-Key-Name", "root"),
+        ("X-Claviger-Decision-Id", "root"),
+        ("X_Claviger_Key_Id", "root"),
+        ("X-Claviger_Key-Name", "root"),
+        ("X.Claviger.Key.Id", "root"),
+    ];
+    let head = front.allowed("forged identity", &get("/contacts", &forged));
+    assert_eq!(
+        values(&head, "x-claviger-key-id"),
+        [&front.reader[4..16]],
+        "{head}"
+    );
+    assert_eq!(
+        values(&head, "x-claviger-key-name"),
+        ["Reader%3A%201"],
+        "{head}"
+    );
+    assert_eq!(values(&head, "x-claviger-decision-id").len(), 1, "{head}");
+    if front.kind != Kind::Envoy {
+        assert!(
+            !head.contains("root"),
+            "{:?}: an alias passes: {head}",
+            front.kind
+        );
+    }
+    for alias in ["x_claviger_key_id", "x-claviger_key-name"] {
+        assert!(
+            values(&head, alias).is_empty(),
+            "{:?}: {alias} passes: {head}",
+            front.kind
+        );
+    }
+    let answer = front.send(&get("/contacts", &[])).expect("an answer");
+    assert_eq!(answer.status, 401);
+    let answer = front
+        .send(&request("DELETE", "/contacts/7", &[key]))
+        .expect("an answer");
+    assert_eq!(answer.status, 403);
+    let id = answer
+        .header("x-claviger-decision-id")
+        .expect("the client can name the decision");
+    assert!(front.endpoint.wait_for(id).contains("action_not_permitted"));
+    front.api.reached();
+}
+
+/// A1, A3 and A4.
+fn forged_addresses(front: &Front) {
+    let key = ("X-API-Key", front.elsewhere.as_str());
+    let many = "10.0.0.9, ".repeat(99) + "10.0.0.9";
+    let lines = [
+        key,
+        ("X-Forwarded-For", "10.0.0.9"),
+        ("X-Forwarded-For", "10.0.0.9"),
+    ];
+    front.refused("two lines", &get("/contacts", &lines));
+    for forged in [
+        "10.0.0.9",
+        "10.0.0.9, 10.0.0.9",
+        &many,
+        "010.0.0.9",
+        "10.0.0.9:80",
+        "::ffff:10.0.0.9",
+        "",
+        ",",
+        "10.0.0.9,",
+        "fe80::1%eth0",
+    ] {
+        front.refused(
+            forged,
+            &get("/contacts", &[key, ("X-Forwarded-For", forged)]),
+        );
+    }
+    for name in [
+        "X-Real-IP",
+        "Forwarded",
+        "True-Client-IP",
+        "X_Forwarded_For",
+        "X.Forwarded.For",
+        "X-Envoy-External-Address",
+        "X-Original-Forwarded-For",
+    ] {
+        front.refused(name, &get("/contacts", &[key, (name, "10.0.0.9")]));
+    }
+    front.refused("no address", &get("/contacts", &[key]));
+    for (list, passes) in [
+        ("::ffff:0.0.0.0/96", true),
+        ("0.0.0.0/0", true),
+        ("::/0", false),
+    ] {
+        let (_, token) = front
+            .home
+            .create(list, &["--grant", "contacts=read", "--allow-ip", list]);
+        let asked = get("/contacts", &[("X-API-Key", &token)]);
+        if passes {
+            front.allowed(list, &asked);
+        } else {
+            front.refused(list, &asked);
+        }
+    }
+}
+
+/// A5, A6 and A18.
+fn credentials(front: &Front) {
+    let (reader, other) = (front.reader.as_str(), front.documents.as_str());
+    let bearer = format!("Bearer {other}");
+    for headers in [
+        vec![("X-API-Key", reader), ("X-API-Key", other)],
+        vec![("X-API-Key", reader), ("X-API-Key", reader)],
+        vec![("X-API-Key", reader), ("Authorization", &bearer)],
+        vec![("Authorization", &bearer), ("Authorization", &bearer)],
+        vec![("X_API_Key", reader)],
+        vec![("X.API.Key", reader)],
+        vec![("X-API-Key", &reader[1..])],
+        vec![("Authorization", reader)],
+        vec![("Cookie", reader)],
+        vec![("Proxy-Authorization", &bearer)],
+    ] {
+        front.refused(
+            &format!("{} headers", headers.len()),
+            &get("/contacts", &headers),
+        );
+    }
+    let homoglyph = reader.replacen('c', "\u{441}", 1);
+    for token in [
+        format!("{reader}\u{0}"),
+        homoglyph,
+        "x".repeat(6000),
+        format!("{reader},{reader}"),
+        format!("{reader} {reader}"),
+    ] {
+        front.refused(
+            "a malformed one",
+            &get("/contacts", &[("X-API-Key", &token)]),
+        );
+    }
+    front.refused(
+        "in the query",
+        &get(
+            &format!("/contacts?api_key={reader}&X-API-Key={reader}"),
+            &[],
+        ),
+    );
+    assert!(
+        !front.endpoint.log().concat().contains(&reader[17..]),
+        "a token is in the endpoint's log"
+    );
+    assert!(
+        !front.gateway.log().contains(&reader[17..]),
+        "a token is in the gateway's log"
+    );
+}
+
+/// A7 and A8.
+fn paths(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    for path in [
+        "/documents",
+        "/documents?/contacts/",
+        "/documents?area=contacts",
+        "/documents#/contacts",
+        "/documents/",
+        "/documents/../documents",
+        "//documents",
+        "/other",
+        "/",
+        "http://api.example/documents",
+    ] {
+        front.refused(path, &get(path, &[key]));
+    }
+    for path in [
+        "/documents/%2e%2e/contacts",
+        "/documents/..%2fcontacts",
+        "/contacts/../documents",
+        "/contacts/%2e%2e/documents",
+        "/contacts/%2E%2E/documents/1",
+        "/contacts/..%2fdocuments",
+        "/contacts/..%5cdocuments",
+        "/contacts/..\\documents",
+        "/contacts//documents",
+        "//contacts",
+        "/contacts/./1",
+        "/contacts/;x",
+        "/contacts;x/../documents",
+        "/contacts/%00",
+        "/contacts/%252e%252e/documents",
+        "/contacts/%c0%ae%c0%ae/documents",
+        "/%63ontacts",
+        "/contacts/%2F..%2Fdocuments",
+        "/contacts/..;/documents",
+        "/contacts/%3b/..%3b/documents",
+        "/contacts#/../documents",
+        "/contacts/%2e",
+        "/contacts/\"",
+        "/contacts/é",
+        "/CONTACTS",
+        "/contacts/..",
+        "/contacts/../..",
+    ] {
+        front.at_most_reading(path, &get(path, &[key]));
+        // And with a key for documents alone, none of these is a way into contacts.
+        let documents = ("X-API-Key", front.documents.as_str());
+        front.send(&get(path, &[documents]));
+        for head in front.api.reached() {
+            let target = head.split(' ').nth(1).expect("a path").as_bytes();
+            let within = CanonicalPath::read(target)
+                .is_some_and(|read| read.as_str().starts_with("/documents"));
+            assert!(within, "{:?} {path}: {head}", front.kind);
+        }
+    }
+    // What a client says in the gateway's own headers is not believed.
+    for forged in [
+        [
+            ("X-Original-URI", "/contacts"),
+            ("X-Original-Method", "GET"),
+        ],
+        [
+            ("X-Forwarded-Uri", "/contacts"),
+            ("X-Forwarded-Method", "GET"),
+        ],
+        [
+            ("X-Original-Url", "/contacts"),
+            ("X-Rewrite-Url", "/contacts"),
+        ],
+        [
+            ("X-Envoy-Original-Path", "/contacts"),
+            ("X-Forwarded-Prefix", "/contacts"),
+        ],
+        [
+            ("X_Original_URI", "/contacts"),
+            ("X.Forwarded.Uri", "/contacts"),
+        ],
+    ] {
+        let twice = [key, forged[0], forged[1], forged[0], forged[1]];
+        front.refused(forged[0].0, &get("/documents", &twice[..3]));
+        front.refused(forged[0].0, &get("/documents", &twice));
+        front.refused(forged[0].0, &request("DELETE", "/contacts/1", &twice[..3]));
+        front.refused(forged[0].0, &request("DELETE", "/contacts/1", &twice));
+    }
+}
+
+/// A9 and A10.
+fn methods(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    for method in [
+        "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW", "PROPFIND", "get",
+        "Get", "GETX", "head", "QUERY",
+    ] {
+        front.refused(
+            method,
+            &request(method, "/contacts", &[key, ("Content-Length", "0")]),
+        );
+    }
+    for name in [
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
+        "X-HTTP-Method",
+    ] {
+        for value in ["DELETE", "GET", ""] {
+            // Some gateways drop an empty header; nothing is overridden then.
+            let asked = get("/contacts", &[key, (name, value)]);
+            if value.is_empty() {
+                front.at_most_reading(name, &asked);
+            } else {
+                front.refused(name, &asked);
+            }
+        }
+    }
+    front.refused(
+        "a body",
+        b"POST /contacts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    );
+}
+
+/// A11: `Connection` names headers that a gateway is to drop.
+fn hop_by_hop(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    let bearer = format!("Bearer {}", front.documents);
+    for list in ["X-API-Key", "X-API-Key, Authorization", "close, X-API-Key"] {
+        // With the one credential dropped there may be another, and then that one decides.
+        let headers = [
+            key,
+            ("Authorization", bearer.as_str()),
+            ("Connection", list),
+        ];
+        front.refused(list, &get("/contacts", &headers));
+    }
+    for list in [
+        "X-Original-Method",
+        "X-Original-URI, X-Forwarded-Method, X-Forwarded-Uri",
+        "X-Forwarded-For",
+        "X-Claviger-Key-Id, X-Claviger-Key-Name, X-Claviger-Decision-Id",
+        "X-HTTP-Method-Override",
+    ] {
+        let elsewhere = ("X-API-Key", front.elsewhere.as_str());
+        front.refused(list, &get("/contacts", &[elsewhere, ("Connection", list)]));
+        let deleting = request("DELETE", "/contacts", &[key, ("Connection", list)]);
+        front.refused(list, &deleting);
+        let override_ = [key, ("Connection", list), ("X-Claviger-Key-Id", "root")];
+        front.send(&get("/contacts", &override_));
+        for head in front.api.reached() {
+            let ids = values(&head, "x-claviger-key-id");
+            assert_eq!(
+                ids,
+                [&front.reader[4..16]],
+                "{:?} {list}: {head}",
+                front.kind
+            );
+        }
+    }
+}
+
+/// A14: the first request after a revoke, while others ask without a pause.
+fn revoked_in_a_storm(front: &Front) {
+    let (id, token) = front
+        .home
+        .create("short-lived", &["--grant", "contacts=read"]);
+    let (revoked, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (before, after) = (AtomicU32::new(0), AtomicU32::new(0));
+    let asked = get("/contacts/14", &[("X-API-Key", &token)]);
+    let address = front.gateway.address;
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = None;
+                while !over.load(Ordering::SeqCst) {
+                    let late = revoked.load(Ordering::SeqCst);
+                    let connected =
+                        client.get_or_insert_with(|| Client::connect(address).expect("connected"));
+                    let Ok(answer) = connected.ask(&asked) else {
+                        client = None;
+                        continue;
+                    };
+                    if late {
+                        assert_eq!(answer.status, 401, "{:?}: after the revoke", front.kind);
+                        after.fetch_add(1, Ordering::SeqCst);
+                    } else if answer.status == 200 {
+                        before.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+        until("a storm", || before.load(Ordering::SeqCst) > 50);
+        front.home.run(&["revoke", &id, "--yes"]).done();
+        revoked.store(true, Ordering::SeqCst);
+        until("answers after it", || after.load(Ordering::SeqCst) > 50);
+        over.store(true, Ordering::SeqCst);
+    });
+    front.api.reached();
+}
+
+/// A13: whatever the endpoint suffers from, nothing passes; and it mends itself.
+fn failures(mut front: Front) {
+    let asked = get("/contacts", &[("X-API-Key", &front.reader)]);
+    front.gateway.restart();
+    until("it passes again", || {
+        front
+            .send(&asked)
+            .is_some_and(|answer| answer.status == 200)
+    });
+    front.api.reached();
+    let place = front.endpoint.place.clone();
+    let arguments = [
+        "--listen",
+        &place,
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--gateway",
+        front.kind.word(),
+    ];
+    // It cannot decide.
+    let file = front.home.database_file();
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).expect("moved");
+    front.refused("no database", &asked);
+    assert_eq!(
+        front.send(&asked).expect("an answer").status,
+        503,
+        "{:?}",
+        front.kind
+    );
+    std::fs::rename(&away, &file).expect("moved back");
+    front.allowed("it is back", &asked);
+    // It does not answer.
+    front.endpoint.signal(Signal::SIGSTOP);
+    front.refused("stopped", &asked);
+    front.endpoint.signal(Signal::SIGCONT);
+    until("it goes on", || {
+        front
+            .send(&asked)
+            .is_some_and(|answer| answer.status == 200)
+    });
+    front.api.reached();
+    // It is not there.
+    front.endpoint.end(Signal::SIGKILL);
+    front.refused("killed", &asked);
+    front.endpoint = Endpoint::bare(&front.home, &arguments);
+    until("it is there again", || {
+        front
+            .send(&asked)
+            .is_some_and(|answer| answer.status == 200)
+    });
+    // An orderly restart costs the next request nothing, though idle connections were closed.
+    front.endpoint.end(Signal::SIGTERM);
+    front.endpoint = Endpoint::bare(&front.home, &arguments);
+    until("it is there again", || {
+        front
+            .send(&asked)
+            .is_some_and(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn nothing_that_is_refused_passes_nginx() {
+    attack(Kind::Nginx);
+}
+
+#[test]
+fn nothing_that_is_refused_passes_caddy() {
+    attack(Kind::Caddy);
+}
+
+#[test]
+fn nothing_that_is_refused_passes_traefik() {
+    attack(Kind::Traefik);
+}
+
+#[test]
+fn nothing_that_is_refused_passes_envoy() {
+    attack(Kind::Envoy);
+}

@@ -1,0 +1,239 @@
+//! The real gateways, with the very files that are shipped; only the three addresses in them are
+//! moved to free ports. And an API behind them that writes down what reaches it.
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use crate::waiting::until;
+
+/// One of the four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Nginx,
+    Caddy,
+    Traefik,
+    Envoy,
+}
+
+impl Kind {
+    /// The word that `serve --gateway` takes.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+        }
+    }
+
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::Nginx => &["nginx.conf"],
+            Self::Caddy => &["Caddyfile"],
+            Self::Traefik => &["traefik.yml", "traefik-routes.yml"],
+            Self::Envoy => &["envoy.yaml"],
+        }
+    }
+
+    fn command(self, folder: &Path) -> Command {
+        let at = |file: &str| folder.join(file).to_str().expect("a path").to_owned();
+        let mut command = match self {
+            Self::Nginx => Command::new("/usr/sbin/nginx"),
+            Self::Caddy => Command::new(installed("bin/caddy")),
+            Self::Traefik => Command::new(installed("bin/traefik")),
+            Self::Envoy => Command::new(installed("envoy/_bin/envoy")),
+        };
+        match self {
+            Self::Nginx => command.args(["-p", &at(""), "-c", &at("nginx.conf")]),
+            Self::Caddy => command.args([
+                "run",
+                "--adapter",
+                "caddyfile",
+                "--config",
+                &at("Caddyfile"),
+            ]),
+            Self::Traefik => command.arg(format!("--configFile={}", at("traefik.yml"))),
+            Self::Envoy => command.args([
+                "-c",
+                &at("envoy.yaml"),
+                "--use-dynamic-base-id",
+                "--concurrency",
+                "2",
+            ]),
+        };
+        command
+            .current_dir(folder)
+            .env_clear()
+            .env("HOME", folder)
+            .env("PATH", "/usr/bin:/bin");
+        command
+    }
+}
+
+/// A program that `tests/run` has installed from PyPI.
+fn installed(program: &str) -> PathBuf {
+    let folder = std::env::var_os("CLAVIGER_TEST_GATEWAYS").expect(
+        "CLAVIGER_TEST_GATEWAYS is not set: run tests/run, which installs the gateways for the tests",
+    );
+    PathBuf::from(folder).join(program)
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+/// A running gateway.
+pub struct Gateway {
+    kind: Kind,
+    folder: tempfile::TempDir,
+    child: Child,
+    /// Where clients find it.
+    pub address: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts one that asks this endpoint and hands on to this API.
+    pub fn start(kind: Kind, endpoint: SocketAddr, api: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        // nginx works as nobody.
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(folder.path(), open).expect("chmod");
+        let address = free_address();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/gateways");
+        let mut moved = [false; 3];
+        for file in kind.files() {
+            let mut text = std::fs::read_to_string(shipped.join(file)).expect("a file");
+            let places = [("8080", address), ("8750", endpoint), ("9000", api)];
+            for (at, (port, place)) in places.into_iter().enumerate() {
+                for (from, to) in [
+                    (format!("127.0.0.1:{port}"), place.to_string()),
+                    (
+                        format!("http://:{port}"),
+                        format!("http://:{}", place.port()),
+                    ),
+                    (
+                        format!("port_value: {port}"),
+                        format!("port_value: {}", place.port()),
+                    ),
+                ] {
+                    moved[at] |= text.contains(&from);
+                    text = text.replace(&from, &to);
+                }
+            }
+            std::fs::write(folder.path().join(file), text).expect("written");
+        }
+        assert_eq!(moved, [true; 3], "{kind:?}: the three addresses");
+        let child = Self::spawn(kind, folder.path());
+        let gateway = Self {
+            kind,
+            folder,
+            child,
+            address,
+        };
+        gateway.ready();
+        gateway
+    }
+
+    fn spawn(kind: Kind, folder: &Path) -> Child {
+        let log = std::fs::File::create(folder.join("log")).expect("a log");
+        kind.command(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{kind:?}: {error}"))
+    }
+
+    fn ready(&self) {
+        let what = format!("{:?} listens", self.kind);
+        until(&what, || TcpStream::connect(self.address).is_ok());
+    }
+
+    /// Ends it and starts it again.
+    pub fn restart(&mut self) {
+        self.kill();
+        until("its port is free", || {
+            TcpListener::bind(self.address).is_ok()
+        });
+        self.child = Self::spawn(self.kind, self.folder.path());
+        self.ready();
+    }
+
+    /// What it wrote.
+    pub fn log(&self) -> String {
+        let read = |file: &str| std::fs::read_to_string(self.folder.path().join(file));
+        read("log").unwrap_or_default() + &read("access.log").unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
+        let process = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
+        let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The API behind a gateway: it answers 200 to everything, and writes down each request's head.
+pub struct Api {
+    /// Where it listens.
+    pub address: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Api {
+    /// Starts one.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heads);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let heads = Arc::clone(&kept);
+                std::thread::spawn(move || answer(stream, &heads));
+            }
+        });
+        Self { address, heads }
+    }
+
+    /// The heads of the requests that came since the last look.
+    pub fn reached(&self) -> Vec<String> {
+        std::mem::take(&mut *self.heads.lock().expect("a list"))
+    }
+}
+
+fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) {
+    let mut writer = stream.try_clone().expect("a stream");
+    let mut lines = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        loop {
+            let mut line = Vec::new();
+            match lines.read_until(b'\n', &mut line) {
+                Ok(1..) => {}
+                _ => return,
+            }
+            head += String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']);
+            head.push('\n');
+            if head.ends_with("\n\n") {
+                break;
+            }
+        }
+        heads.lock().expect("a list").push(head);
+        let answered = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nthe API\n";
+        if writer.write_all(answered).is_err() {
+            return;
+        }
+    }
+}
