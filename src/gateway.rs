@@ -48,8 +48,11 @@ use crate::{
         moment::Moment,
     },
     keyring::{Decider, KeyringError, Standing},
+    machine,
 };
 
+/// How many files are open beside those of connections.
+const FILES: u64 = 64;
 /// How many untrusted peers are named in the log.
 const NAMED_PEERS: usize = 100;
 
@@ -134,6 +137,13 @@ pub async fn run(
         actor = %decider.machine().actor(),
         "listening"
     );
+    let files = machine::raise_open_files();
+    if serve.connections as u64 + FILES > files {
+        tracing::warn!(
+            files,
+            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE, ulimit -n) or lower --max-connections"
+        );
+    }
     let decider = Arc::new(decider);
     let endpoint = Arc::new(Endpoint {
         family: serve.gateway,
@@ -190,7 +200,7 @@ fn router(endpoint: Arc<Endpoint>) -> Router {
 
 /// A fault of ours is no decision either.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    let machine = crate::machine::Machine::real();
+    let machine = machine::Machine::real();
     let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
     tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
     answer::undecided(&id)

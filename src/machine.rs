@@ -192,6 +192,7 @@ pub fn may_dump_core() -> bool {
 
 /// Makes room for as many open files, connections among them, as the system lets this user have.
 /// Answers how many that are.
+#[must_use]
 pub fn raise_open_files() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return 1024;

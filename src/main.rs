@@ -59,7 +59,6 @@ async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(),
             _ = interrupt.recv() => {}
         }
     };
-    machine::raise_open_files();
     let config = Config::gather(database, &config::process_variable)?;
     let decider = Decider::open(&cli::location(&config), Machine::steady()).await?;
     gateway::run(decider, options.into(), end)

@@ -640,15 +640,14 @@ mod tests {
                     .get(..2)
                     .and_then(|pair| std::str::from_utf8(pair).ok());
                 let byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-                match (*first == b'%', byte) {
-                    (true, Some(byte)) => {
-                        bytes.push(byte);
-                        rest = &tail[2..];
-                    }
-                    _ => {
-                        bytes.push(*first);
-                        rest = tail;
-                    }
+                if *first == b'%'
+                    && let Some(byte) = byte
+                {
+                    bytes.push(byte);
+                    rest = &tail[2..];
+                } else {
+                    bytes.push(*first);
+                    rest = tail;
                 }
             }
             String::from_utf8_lossy(&bytes).into_owned()

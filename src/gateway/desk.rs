@@ -316,9 +316,10 @@ impl Clerk {
         while let Some(seen) = self.seen.as_ref().filter(|seen| seen.epoch < pulse.epoch) {
             let marks = watch.changes_after(seen.epoch, CHANGES).await;
             let marks = marks.map_err(KeyringError::from)?;
-            let routes = match marks.iter().any(|mark| mark.about_areas) {
-                true => Some(watch.routes().await.map_err(KeyringError::from)?),
-                false => None,
+            let routes = if marks.iter().any(|mark| mark.about_areas) {
+                Some(watch.routes().await.map_err(KeyringError::from)?)
+            } else {
+                None
             };
             let next = follow(seen, &marks).ok_or_else(|| went_back(seen, &pulse))?;
             for mark in &marks {

@@ -130,7 +130,7 @@ mod tests {
             shown(b"/x?k=clv_0123456789AB_aaaabbbbcccc"),
             "/x?k=clv_0123456789AB_…"
         );
-        assert_eq!(shown(&[b'a'; 100_000]).chars().count(), LONGEST + 1);
+        assert_eq!(shown(&vec![b'a'; 100_000]).chars().count(), LONGEST + 1);
         assert_eq!(shown(&[0xff, b'/']), "\u{fffd}/");
     }
 

@@ -19,6 +19,7 @@ use crate::domain::{
     forwarded::{self, ClientAddress, Peer},
     key::AgentName,
     text::visible,
+    token::KeyId,
 };
 
 /// The longest body, in bytes.
@@ -123,7 +124,7 @@ fn said(id: &DecisionId, decided: &Decided) -> Response {
     let body = json!({
         "decision": decision,
         "reason": reason,
-        "key_id": key_id.map(|id| id.as_str()),
+        "key_id": key_id.map(KeyId::as_str),
         "key_name": decided.rules.as_ref().map(|rules| &rules.name),
         "decision_id": id.as_str(),
     });

@@ -66,7 +66,8 @@ impl Endpoint {
         };
         let line = endpoint.wait_for("listening");
         let (_, place) = line.split_once("address=").expect("where it listens");
-        endpoint.place = place.split(' ').next().expect("a word").to_owned();
+        let place = place.split(' ').next().expect("a word");
+        place.clone_into(&mut endpoint.place);
         endpoint
     }
 

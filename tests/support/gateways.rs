@@ -75,7 +75,7 @@ impl Kind {
     }
 }
 
-/// A program that `tests/run` has installed from PyPI.
+/// A program that `tests/run` has installed from `PyPI`.
 fn installed(program: &str) -> PathBuf {
     let folder = std::env::var_os("CLAVIGER_TEST_GATEWAYS").expect(
         "CLAVIGER_TEST_GATEWAYS is not set: run tests/run, which installs the gateways for the tests",

@@ -83,10 +83,10 @@ impl Stage {
             if self.announced.load(Ordering::SeqCst) != before {
                 continue;
             }
-            let right = match (before & 3, answer.status) {
-                (EITHER, 200 | 401 | 403) | (ALLOWED, 200) | (REFUSED, 401 | 403) => true,
-                _ => false,
-            };
+            let right = matches!(
+                (before & 3, answer.status),
+                (EITHER, 200 | 401 | 403) | (ALLOWED, 200) | (REFUSED, 401 | 403)
+            );
             if right {
                 self.checked
                     .fetch_add(u64::from(before & 3 != EITHER), Ordering::SeqCst);
@@ -186,11 +186,11 @@ pub async fn play(
             let address = endpoints[number % endpoints.len()];
             scope.spawn(move || stage.client(number, address));
         }
-        let played = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(rounds_of(keyring, stage, rounds))
+        tokio::task::block_in_place(|| {
+            let runtime = tokio::runtime::Handle::current();
+            runtime.block_on(rounds_of(keyring, stage, rounds));
         });
         stage.over.store(true, Ordering::SeqCst);
-        played
     });
     let violations = stage.violations.into_inner().expect("a list");
     if violations.is_empty() {

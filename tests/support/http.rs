@@ -149,9 +149,7 @@ impl Client {
                 }
             }
         }
-        let length = answer
-            .header("content-length")
-            .map(|value| value.parse::<u64>());
+        let length = answer.header("content-length").map(str::parse::<u64>);
         match length {
             Some(length) => {
                 let length = length.map_err(|_| io::ErrorKind::InvalidData)?;
@@ -177,7 +175,9 @@ impl Client {
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: api.example\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        for part in [name, ": ", value, "\r\n"] {
+            text.push_str(part);
+        }
     }
     (text + "\r\n").into_bytes()
 }
