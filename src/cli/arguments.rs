@@ -248,7 +248,7 @@ pub struct ServeArguments {
     /// The most connections at a time
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
-    /// The most memory for what is known of keys, in MiB; 1 holds some 2,000 ordinary keys
+    /// The most memory for what is known of keys, in MiB; 1 holds some 1,700 ordinary keys
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub cache: u32,
     /// The log's form: text or json
