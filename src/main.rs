@@ -10,7 +10,10 @@ use claviger::{
     machine::{self, Machine},
     tui,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+};
 
 fn main() -> ExitCode {
     machine::harden();
@@ -18,14 +21,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(status) => return status,
     };
-    // The endpoint has work for every core, everything else for one.
-    let runtime = match &arguments.command {
-        Some(Command::Serve(_)) => tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build(),
-        _ => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build(),
+    let runtime = match arguments.command {
+        Some(Command::Serve(_)) => of_the_endpoint().enable_all().build(),
+        _ => Builder::new_current_thread().enable_all().build(),
     };
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -46,6 +44,18 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(failure) => failure.report(),
     }
+}
+
+/// Half of the cores are the endpoint's: the gateway and the database want to work too. One alone
+/// does without threads that wake each other, which is worth a tenth of all it can do.
+fn of_the_endpoint() -> Builder {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if cores < 4 {
+        return Builder::new_current_thread();
+    }
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(cores / 2);
+    builder
 }
 
 /// Opens the store without the master key, and answers gateways until a signal ends it.

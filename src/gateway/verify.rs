@@ -13,7 +13,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Decided, Endpoint, Question, Want, answer, asked::Presented};
+use super::{
+    answer,
+    asked::Presented,
+    deciding::{Decided, Endpoint, Question, Want},
+};
 use crate::domain::{
     decision::{Decision, DecisionId, Reason, Target},
     forwarded::{self, ClientAddress, Peer},
