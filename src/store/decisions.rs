@@ -24,21 +24,6 @@ struct CredentialRow {
     digest: String,
 }
 
-/// How many uses one statement writes; places that are not needed are bound to the empty id.
-const TOGETHER: usize = 32;
-/// An older use never overwrites a newer one.
-const RECORD_USES: &str = "WITH uses (id, at, origin) AS (VALUES \
-     ($1, $2, $3), ($4, $5, $6), ($7, $8, $9), ($10, $11, $12), \
-     ($13, $14, $15), ($16, $17, $18), ($19, $20, $21), ($22, $23, $24), \
-     ($25, $26, $27), ($28, $29, $30), ($31, $32, $33), ($34, $35, $36), \
-     ($37, $38, $39), ($40, $41, $42), ($43, $44, $45), ($46, $47, $48), \
-     ($49, $50, $51), ($52, $53, $54), ($55, $56, $57), ($58, $59, $60), \
-     ($61, $62, $63), ($64, $65, $66), ($67, $68, $69), ($70, $71, $72), \
-     ($73, $74, $75), ($76, $77, $78), ($79, $80, $81), ($82, $83, $84), \
-     ($85, $86, $87), ($88, $89, $90), ($91, $92, $93), ($94, $95, $96)) \
-     UPDATE keys SET last_used_at = uses.at, last_used_from = uses.origin FROM uses \
-     WHERE keys.id = uses.id AND coalesce(keys.last_used_at, 0) <= uses.at";
-
 /// Within this time one use from one address is enough to know.
 const LATELY: i64 = 60_000;
 
@@ -118,17 +103,16 @@ impl Store {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut write = self.begin_write().await?;
-        for some in by_id(uses, |(id, _)| id).chunks(TOGETHER) {
+        for (id, usage) in by_id(uses, |(id, _)| id) {
             execute!(
                 write,
-                (0..TOGETHER).fold(sqlx::query(RECORD_USES), |query, at| {
-                    let usage = some.get(at);
-                    let from = usage.and_then(|(_, usage)| usage.from);
-                    query
-                        .bind(usage.map_or("", |(id, _)| id.as_str()))
-                        .bind(usage.map_or(0, |(_, usage)| usage.at.millis()))
-                        .bind(from.map(|address| address.to_string()))
-                })
+                sqlx::query(
+                    "UPDATE keys SET last_used_at = $1, last_used_from = $2 \
+                 WHERE id = $3 AND coalesce(last_used_at, 0) <= $1",
+                )
+                .bind(usage.at.millis())
+                .bind(usage.from.map(|address| address.to_string()))
+                .bind(id.as_str())
             )?;
         }
         write.commit_write().await

@@ -17,16 +17,13 @@ fn never_stale(home: &Home, location: &Location) {
         .worker_threads(2)
         .enable_all()
         .build();
-    let played = runtime.expect("a runtime").block_on(async {
-        let master_key = MasterKeyPlace::File(home.master_key());
-        let keyring = Keyring::open(location, master_key, Machine::real())
-            .await
-            .expect("opened");
-        let endpoints = [one.address(), other.address()];
-        let played = play(&keyring, &endpoints, ROUNDS).await;
-        keyring.close().await;
-        played
-    });
+    let runtime = runtime.expect("a runtime");
+    let master_key = MasterKeyPlace::File(home.master_key());
+    let keyring = runtime.block_on(Keyring::open(location, master_key, Machine::real()));
+    let keyring = keyring.expect("opened");
+    let endpoints = [one.address(), other.address()];
+    let played = play(&runtime, &keyring, &endpoints, ROUNDS);
+    runtime.block_on(keyring.close());
     let checked = played.unwrap_or_else(|violations| {
         let logs = [one.log(), other.log()].concat().join("\n");
         panic!("answers that are not right: {violations:#?}\n{logs}")

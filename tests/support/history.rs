@@ -164,7 +164,8 @@ async fn change(keyring: &Keyring, key: &Key, what: Change) {
 ///
 /// # Errors
 /// The answers that were older than a change.
-pub async fn play(
+pub fn play(
+    runtime: &tokio::runtime::Runtime,
     keyring: &Keyring,
     endpoints: &[SocketAddr],
     rounds: usize,
@@ -186,10 +187,7 @@ pub async fn play(
             let address = endpoints[number % endpoints.len()];
             scope.spawn(move || stage.client(number, address));
         }
-        tokio::task::block_in_place(|| {
-            let runtime = tokio::runtime::Handle::current();
-            runtime.block_on(rounds_of(keyring, stage, rounds));
-        });
+        runtime.block_on(rounds_of(keyring, stage, rounds));
         stage.over.store(true, Ordering::SeqCst);
     });
     let violations = stage.violations.into_inner().expect("a list");
