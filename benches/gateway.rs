@@ -109,9 +109,21 @@ fn main() {
             &server_tokens,
         ),
     ];
-    throughput(&bench, &subjects);
-    changes(&bench, &runtime, &file, &subjects);
-    flood(&subjects[2].1, &tokens);
+    // All of it, or the parts that are named.
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|it| !it.starts_with('-'))
+        .collect();
+    let is_asked_for = |part: &str| named.is_empty() || named.iter().any(|it| it == part);
+    if is_asked_for("throughput") {
+        throughput(&bench, &subjects);
+    }
+    if is_asked_for("changes") {
+        changes(&bench, &runtime, &file, &subjects);
+    }
+    if is_asked_for("flood") {
+        flood(&subjects[2].1, &tokens);
+    }
     for (name, subject, _) in &subjects[2..] {
         println!("{name}: {} MB at most", subject.peak() / 1024);
     }
@@ -120,7 +132,9 @@ fn main() {
         ("SQLite", &file, url),
         ("PostgreSQL", &server, database.url()),
     ] {
-        never_stale(&bench, &runtime, name, location, &url);
+        if is_asked_for("history") {
+            never_stale(&bench, &runtime, name, location, &url);
+        }
     }
 }
 
@@ -135,6 +149,24 @@ struct Subject {
 }
 
 impl Subject {
+    /// Waits until nothing of the load is left to do: what is measured next must not pay for it.
+    fn settle(&self) {
+        let mut client = Client::connect(self.address).expect("connected");
+        loop {
+            let metrics = client
+                .ask(&request("GET", "/metrics", &[]))
+                .expect("an answer");
+            let waiting = metrics
+                .body
+                .lines()
+                .find_map(|line| line.strip_prefix("claviger_uses_waiting "));
+            if waiting.is_none_or(|count| count == "0") {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
     /// Its greatest resident set so far, in KiB.
     fn peak(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
@@ -225,6 +257,7 @@ impl Bench {
         let unit = if p99.ends_with("us") { 0.001 } else { 1.0 };
         let p99 = p99.trim_end_matches(|c: char| !c.is_ascii_digit());
         let each = after("Requests/sec:").parse().expect("a number");
+        subject.settle();
         (each, p99.parse::<f64>().expect("a number") * unit)
     }
 }

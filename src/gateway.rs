@@ -38,7 +38,10 @@ use self::{
 };
 use crate::{
     config::{Listen, Serve},
-    domain::{decision::DecisionIds, forwarded::Peer},
+    domain::{
+        decision::DecisionIds,
+        forwarded::{Peer, TrustedProxy},
+    },
     keyring::{Decider, KeyringError},
     machine,
 };
@@ -89,6 +92,11 @@ pub async fn run(
         actor = %decider.machine().actor(),
         "listening"
     );
+    if serve.trusted.iter().any(TrustedProxy::is_everybody) {
+        tracing::warn!(
+            "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path he likes"
+        );
+    }
     let files = machine::raise_open_files();
     if serve.connections as u64 + FILES > files {
         tracing::warn!(
@@ -127,10 +135,10 @@ pub async fn run(
 
 fn router(endpoint: Arc<Endpoint>) -> Router {
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/verify", post(verify::verify))
+        .route("/healthz", get(async || "ok\n").fallback(authorize))
+        .route("/readyz", get(ready).fallback(authorize))
+        .route("/metrics", get(metrics).fallback(authorize))
+        .route("/verify", post(verify::verify).fallback(authorize))
         .fallback(authorize)
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(endpoint)

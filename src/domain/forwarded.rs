@@ -47,6 +47,14 @@ pub enum TrustedProxy {
     Unix,
 }
 
+impl TrustedProxy {
+    /// Whether that is every address of a family.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        matches!(self, Self::Network(network) if network.prefix_len() == 0)
+    }
+}
+
 impl FromStr for TrustedProxy {
     type Err = AllowListError;
 
@@ -231,6 +239,17 @@ mod tests {
         assert_eq!(
             client("127.0.0.1", &[&hops(101)], &["127.0.0.1"]),
             "unreadable"
+        );
+    }
+
+    #[test]
+    fn everybody_is_every_address_of_a_family() {
+        let everybody = trusted(&["0.0.0.0/0", "::/0"]);
+        assert!(everybody.iter().all(TrustedProxy::is_everybody));
+        assert!(
+            !trusted(&["10.0.0.0/8", "unix"])
+                .iter()
+                .any(TrustedProxy::is_everybody)
         );
     }
 

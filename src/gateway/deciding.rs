@@ -64,7 +64,7 @@ pub(super) enum Want<'a> {
 pub(super) struct Decided {
     pub decision: Decision,
     pub rules: Option<Arc<Rules>>,
-    pub target: Option<Target>,
+    pub target: Target,
     pub at: Moment,
 }
 
@@ -168,7 +168,7 @@ impl Endpoint {
                 _ => None,
             },
             at: request.at,
-            target: Some(request.target),
+            target: request.target,
         })
     }
 
@@ -197,8 +197,8 @@ impl Endpoint {
             })
         };
         let (area, action) = match &decided.target {
-            Some(Target::Routed(area, action)) => (area.as_str(), action.word()),
-            _ => ("", ""),
+            Target::Routed(area, action) => (area.as_str(), action.word()),
+            Target::NoRoute => ("", ""),
         };
         match &decided.decision {
             Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {

@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
 };
-use tower_service::Service as _;
+use tower::Service as _;
 
 use crate::{
     config::{Listen, SocketMode},

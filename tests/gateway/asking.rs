@@ -533,6 +533,10 @@ fn health_readiness_and_counts_and_nothing_else_answers_200() {
     ] {
         assert_eq!(get(to).status, 403, "{to}");
     }
+    for to in ["/healthz", "/readyz", "/metrics"] {
+        let answer = ask(endpoint.address(), &request("DELETE", to, &[]));
+        assert_eq!(answer.status, 401, "{to}");
+    }
     let probe = [
         ("User-Agent", "GoogleHC/1.0"),
         ("X-API-Key", token.as_str()),
