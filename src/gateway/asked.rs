@@ -3,7 +3,7 @@
 //! A method, a path or a forwarded address is believed only of a trusted proxy, and only in the
 //! headers of the one gateway that is in front. What is missing, repeated or not to the letter
 //! leads nowhere. Everything here is the client's words until it has passed a door of the domain.
-use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri, header};
 use secrecy::SecretString;
 
 use crate::{
@@ -17,12 +17,22 @@ use crate::{
 };
 
 /// Headers that ask an upstream to take the request for another method.
-const OVERRIDES: [&str; 3] = [
-    "x-http-method-override",
-    "x-method-override",
-    "x-http-method",
+const OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-http-method"),
 ];
-const FORWARDED_FOR: &str = "x-forwarded-for";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Where nginx says method and path, and where Traefik and Caddy do.
+const ORIGINAL: [HeaderName; 2] = [
+    HeaderName::from_static("x-original-method"),
+    HeaderName::from_static("x-original-uri"),
+];
+const FORWARDED: [HeaderName; 2] = [
+    HeaderName::from_static("x-forwarded-method"),
+    HeaderName::from_static("x-forwarded-uri"),
+];
 
 /// The credential that a client presented.
 #[derive(Debug)]
@@ -51,7 +61,7 @@ impl Presented {
             .get_all(header::AUTHORIZATION)
             .iter()
             .filter_map(|value| bearer(value.as_bytes()));
-        let keys = headers.get_all("x-api-key").iter();
+        let keys = headers.get_all(API_KEY).iter();
         let mut all = bearers.chain(keys.map(HeaderValue::as_bytes));
         match (all.next(), all.next()) {
             (None, _) | (Some(b""), None) => Self::Nothing,
@@ -160,7 +170,7 @@ impl<'a> Asked<'a> {
             .filter(|_| is_trusted)
             .and_then(|form| said(family, form, method, headers));
         let (scope, agent) = form.map_or((None, None), |form| (Some(form.scope), form.agent));
-        let overridden = OVERRIDES.iter().any(|name| headers.contains_key(*name));
+        let overridden = OVERRIDES.iter().any(|name| headers.contains_key(name));
         let way = said.filter(|_| !overridden).and_then(|(method, path)| {
             Some((
                 scope?,
@@ -186,12 +196,12 @@ fn said<'a>(
     method: &'a HttpMethod,
     headers: &'a HeaderMap,
 ) -> Option<(&'a str, &'a [u8])> {
-    let (method_header, path_header) = match family {
+    let [method_header, path_header] = match family {
         Family::Envoy => return Some((method.as_str(), form.inner?.as_bytes())),
-        Family::Nginx => ("x-original-method", "x-original-uri"),
-        Family::Traefik | Family::Caddy => ("x-forwarded-method", "x-forwarded-uri"),
+        Family::Nginx => ORIGINAL,
+        Family::Traefik | Family::Caddy => FORWARDED,
     };
-    let once = |name| {
+    let once = |name: HeaderName| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
             (Some(value), None) => Some(value.as_bytes()),

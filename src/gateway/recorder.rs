@@ -1,7 +1,7 @@
 //! Uses, written down in batches off the path of the requests.
 //!
-//! The newest use of each key waits here until the next write, a second later; while the database
-//! takes no writes it waits on. So a crash loses a second or two, an orderly end nothing, and the
+//! The newest use of each key waits here until the next write, two seconds later; while the database
+//! takes no writes it waits on. So a crash loses some two seconds, an orderly end nothing, and the
 //! memory that this takes is that of the keys that were used.
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long uses wait for company.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_secs(2);
 /// How long to wait at most after a write that failed.
 const AT_MOST: Duration = Duration::from_secs(30);
 /// How many uses one transaction writes: whoever wants to change a key gets his turn in between.
