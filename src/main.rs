@@ -31,6 +31,9 @@ fn main() -> ExitCode {
     };
     let database = arguments.database.as_deref();
     let done = match arguments.command {
+        Some(Command::Serve(_)) if arguments.json => Err(Failure::Refused(
+            "serve prints no result: --log-format json makes its log JSON".into(),
+        )),
         Some(Command::Serve(options)) => runtime.block_on(endpoint(database, options)).map(|()| 0),
         Some(command) => runtime
             .block_on(cli::run(command, database, arguments.json))

@@ -1,4 +1,6 @@
 //! The command line: the real binary, its output, and how it ends.
+#[path = "cli/areas.rs"]
+mod areas;
 #[path = "cli/bad_days.rs"]
 mod bad_days;
 #[path = "cli/bad_input.rs"]

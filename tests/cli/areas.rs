@@ -1,0 +1,178 @@
+//! Access areas by command, and what `serve` refuses to begin with.
+use crate::command::Home;
+
+#[test]
+fn areas_are_added_listed_changed_and_removed() {
+    let home = Home::new();
+    let add = [
+        "area",
+        "add",
+        "invoices",
+        "--title",
+        "Invoice Access",
+        "--badge",
+        "Invoices",
+        "--route",
+        "/invoices",
+        "--route",
+        "POST /invoices/search=read",
+        "--json",
+    ];
+    let made = home.run(&add).done().json();
+    assert_eq!(
+        made["routes"],
+        serde_json::json!(["/invoices", "POST /invoices/search=read"])
+    );
+    // It is there for keys with no new code.
+    home.create("acme", &["--grant", "invoices=read"]);
+    let shown = home.run(&["show", "acme"]).done().stdout;
+    assert!(shown.contains("Can read Invoice Access"), "{shown}");
+    let plain = home.run(&["area", "add", "v2-orders"]).done();
+    assert!(
+        plain.stderr.contains("/authorize/v2-orders only"),
+        "{}",
+        plain.stderr
+    );
+    let listed = home.run(&["area", "list"]).done().stdout;
+    for line in [
+        "contacts  Contact Access  (Contacts)",
+        "    /documents",
+        "v2-orders  V2-orders Access  (V2-orders)",
+        "    POST /invoices/search=read",
+    ] {
+        assert!(listed.lines().any(|one| one == line), "{line}: {listed}");
+    }
+    home.run(&[
+        "area",
+        "edit",
+        "invoices",
+        "--title",
+        "Billing",
+        "--remove-route",
+        "/invoices/",
+    ])
+    .done();
+    let areas = home.run(&["area", "list", "--json"]).done().json();
+    assert_eq!(areas[2]["title"], "Billing");
+    assert_eq!(
+        areas[2]["routes"],
+        serde_json::json!(["POST /invoices/search=read"])
+    );
+    home.run(&["area", "remove", "v2-orders"]).done();
+    assert_eq!(
+        home.audit(),
+        [
+            "area.added",
+            "key.created",
+            "area.added",
+            "area.edited",
+            "area.removed"
+        ]
+    );
+    home.run(&["audit", "verify"]).done();
+}
+
+#[test]
+fn what_is_refused_of_areas_says_why_and_changes_nothing() {
+    let home = Home::new();
+    home.create("acme", &["--grant", "contacts=read"]);
+    for (arguments, status, words) in [
+        (&["area", "add", "Invoices"][..], 2, "short name"),
+        (
+            &["area", "add", "contacts"],
+            2,
+            "there is an access area contacts already",
+        ),
+        (&["area", "add", "x", "--title", ""], 2, "Title is empty"),
+        (&["area", "add", "x", "--badge", "\u{202e}x"], 2, "U+202E"),
+        (
+            &["area", "add", "x", "--route", "invoices"],
+            2,
+            "write a path such as /invoices",
+        ),
+        (
+            &["area", "add", "x", "--route", "/a/../b"],
+            2,
+            "without empty, . or .. parts",
+        ),
+        (&["area", "add", "x", "--route", "/a=read"], 2, "no method"),
+        (
+            &["area", "add", "x", "--route", "TRACE /a=read"],
+            2,
+            "use GET, HEAD",
+        ),
+        (
+            &["area", "add", "x", "--route", "/contacts"],
+            2,
+            "the route /contacts is taken",
+        ),
+        (
+            &["area", "add", "x", "--route", "GET /contacts=create"],
+            2,
+            "is taken",
+        ),
+        (
+            &["area", "add", "x", "--route", "/a", "--route", "/a/"],
+            2,
+            "is taken",
+        ),
+        (
+            &["area", "edit", "x", "--title", "y"],
+            2,
+            "the areas are contacts, documents",
+        ),
+        (
+            &["area", "edit", "contacts", "--remove-route", "/a"],
+            2,
+            "has no route /a",
+        ),
+        (
+            &["area", "remove", "contacts"],
+            1,
+            "1 key is let into contacts",
+        ),
+        (&["area", "remove", "x"], 2, "there is no access area x"),
+    ] {
+        home.run(arguments).refused(status, words);
+    }
+    assert_eq!(home.audit(), ["key.created"]);
+}
+
+#[test]
+fn what_serve_cannot_begin_with_is_refused() {
+    let home = Home::new();
+    for (arguments, status, words) in [
+        (&["--listen", "8750"][..], 2, "write ADDRESS:PORT"),
+        (&["--listen", "unix:"], 2, "unix:/run/claviger.sock"),
+        (
+            &["--gateway", "apache"],
+            2,
+            "write nginx, traefik, caddy or envoy",
+        ),
+        (&["--trusted-proxy", "10.0.0.7/24"], 2, "host bits"),
+        (&["--trusted-proxy", "localhost"], 2, "is a name"),
+        (&["--socket-mode", "999"], 2, "three octal digits"),
+        (&["--log-format", "xml"], 2, "write text or json"),
+        (
+            &["--log-level", "loud"],
+            2,
+            "write error, warn, info or debug",
+        ),
+        (&["--json"], 2, "--log-format json"),
+        (
+            &["--listen", "192.0.2.200:8750"],
+            1,
+            "cannot listen at 192.0.2.200:8750",
+        ),
+        (
+            &["--listen", "unix:/nonexistent/x.sock"],
+            1,
+            "cannot listen at unix:/nonexistent/x.sock",
+        ),
+    ] {
+        let all = [&["serve"], arguments].concat();
+        let ended = home.run(&all);
+        assert_eq!(ended.status, status, "{all:?}: {ended:?}");
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+}
