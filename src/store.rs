@@ -12,6 +12,7 @@ mod change;
 mod decisions;
 mod dialect;
 mod error;
+mod identity;
 mod keys;
 mod open;
 mod pages;
@@ -19,14 +20,11 @@ mod rows;
 mod watch;
 mod workspace;
 
-use std::{
-    fmt,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
 pub use areas::DefinedArea;
 pub use error::StoreError;
+use identity::FileIdentity;
 pub use keys::{NewKey, NewToken};
 pub use open::{Fresh, Opened};
 pub use pages::Page;
@@ -59,25 +57,6 @@ pub struct Store {
     place: Place,
     read_only: bool,
     file: Option<FileIdentity>,
-}
-
-/// Which file it is that stands under a path: its device and its inode.
-#[derive(Clone, PartialEq, Eq)]
-struct FileIdentity {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            path: path.to_owned(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
-    }
 }
 
 #[derive(Clone)]
@@ -113,13 +92,10 @@ impl Store {
         self.read_only
     }
 
-    /// Asked before every statement: a file that was moved away or replaced (by a backup that was
-    /// restored, say) still takes writes through an open connection, and they go nowhere.
+    /// Asked before every statement; see [`identity`].
     fn still_there(&self) -> Result<(), StoreError> {
         match &self.file {
-            Some(file) if FileIdentity::of(&file.path).as_ref() != Some(file) => {
-                Err(StoreError::Replaced(self.place.clone()))
-            }
+            Some(file) if !file.holds() => Err(StoreError::Replaced(self.place.clone())),
             _ => Ok(()),
         }
     }

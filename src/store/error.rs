@@ -35,7 +35,7 @@ pub enum StoreError {
     ReadOnly(Place),
     /// Another file stands where the open one was, or none.
     #[error(
-        "{0} was replaced or removed while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
+        "{0}, or a file that belongs beside it, was replaced, removed or changed past this program while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
     )]
     Replaced(Place),
     /// Somebody else holds the lock.

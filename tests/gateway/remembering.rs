@@ -3,7 +3,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     command::Home,
-    endpoint::{Endpoint, LIMIT},
+    endpoint::Endpoint,
     http::{ask, request},
     postgres::Database,
     waiting::until,
@@ -180,8 +180,115 @@ fn a_file_that_was_replaced_decides_nothing() {
     std::fs::write(&beside, &backup).expect("written");
     std::fs::rename(&beside, home.database_file()).expect("replaced");
     assert_eq!(asks(), 503, "a backup brings no key back to life");
-    endpoint.wait_for("was replaced or removed");
+    endpoint.wait_for("was replaced, removed or changed");
     std::fs::remove_file(home.database_file()).expect("removed");
     assert_eq!(asks(), 503);
-    assert!(LIMIT.as_secs() > 0);
+}
+
+/// What strangers do to the files beside the database while an endpoint has them open, and then a
+/// key is revoked: whether that works or not, it must not be allowed after a revoke that did.
+#[test]
+fn without_its_log_or_index_nothing_is_decided_from_what_was_open() {
+    for away in [&["-wal", "-shm"][..], &["-shm"], &["-wal"]] {
+        for restored in [false, true] {
+            let home = Home::new();
+            let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+            let backup = std::fs::read(home.database_file()).expect("a backup");
+            let endpoint = Endpoint::start(&home, &[]);
+            let asks = || {
+                let headers = [("X-API-Key", token.as_str())];
+                endpoint
+                    .asks("/authorize", "GET", "/contacts", &headers)
+                    .status
+            };
+            assert_eq!(asks(), 200);
+            home.run(&["edit", &id, "--description", "so that there is a log"])
+                .done();
+            assert_eq!(asks(), 200);
+            if restored {
+                std::fs::write(home.database_file(), &backup).expect("copied over it");
+            }
+            for ending in away {
+                let file = home.database_file().with_extension(format!("db{ending}"));
+                std::fs::remove_file(file).expect("removed");
+            }
+            let revoked = home.run(&["revoke", &id, "--yes"]).status == 0;
+            assert_eq!(
+                asks(),
+                503,
+                "{away:?}, restored: {restored}, revoked: {revoked}"
+            );
+            let ready = ask(endpoint.address(), &request("GET", "/readyz", &[]));
+            assert_eq!(ready.status, 503);
+            assert!(
+                ready.body.contains("start claviger again"),
+                "{}",
+                ready.body
+            );
+            drop(endpoint);
+            if revoked {
+                let again = Endpoint::start(&home, &[]);
+                let headers = [("X-API-Key", token.as_str())];
+                let answer = again.asks("/authorize", "GET", "/contacts", &headers);
+                assert_eq!(answer.status, 401, "{away:?}, restored: {restored}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_opened_as_unchanging_is_not_believed_once_it_changes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let folder = home.database_file().parent().expect("a folder").to_owned();
+    let modes = |folder_mode: u32, file_mode: u32| {
+        let mode = std::fs::Permissions::from_mode;
+        std::fs::set_permissions(home.path(), mode(0o755)).expect("chmod");
+        for open in [".local", ".local/share"] {
+            std::fs::set_permissions(home.path().join(open), mode(0o755)).expect("chmod");
+        }
+        std::fs::set_permissions(&folder, mode(folder_mode)).expect("chmod");
+        std::fs::set_permissions(home.database_file(), mode(file_mode)).expect("chmod");
+    };
+    modes(0o555, 0o444);
+    // Root may write whatever the mode says: such a one runs it as nobody.
+    let root = nix::unistd::Uid::effective().is_root();
+    let program = home.command(&[]).get_program().to_owned();
+    let mut command = std::process::Command::new(if root {
+        "setpriv".into()
+    } else {
+        program.clone()
+    });
+    if root {
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(program);
+    }
+    command
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--trusted-proxy",
+            "127.0.0.1",
+        ])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin");
+    let endpoint = Endpoint::spawn(command);
+    let headers = [("X-API-Key", token.as_str())];
+    let asks = || {
+        endpoint
+            .asks("/authorize", "GET", "/contacts", &headers)
+            .status
+    };
+    assert_eq!(asks(), 200);
+    modes(0o755, 0o644);
+    home.run(&["revoke", &id, "--yes"]).done();
+    assert_eq!(
+        asks(),
+        503,
+        "it cannot see the change, and knows that there was one"
+    );
 }

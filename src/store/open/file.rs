@@ -8,7 +8,7 @@ use std::{
     fs::{self, DirBuilder, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -20,7 +20,10 @@ use sqlx::{
 use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
 use crate::{
     domain::text::visible,
-    store::{FileIdentity, Place, Pool, Store, StoreError, dialect},
+    store::{
+        Place, Pool, Store, StoreError, dialect,
+        identity::{Companions, FileIdentity, companion},
+    },
 };
 
 /// The oldest SQLite that keeps every committed write: before 3.51.3 a WAL that is written and
@@ -40,7 +43,7 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
     }
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let read_only = !writable(&path);
-    let pool = connect(&path, read_only, Purpose::Keep)
+    let (pool, file) = connect(&path, read_only, Purpose::Keep)
         .await
         .map_err(fault)?;
     let mut connection = pool.acquire().await.map_err(fault)?;
@@ -59,7 +62,7 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
             pool: Pool::Sqlite(pool),
             place: place.clone(),
             read_only,
-            file: FileIdentity::of(&path),
+            file,
         },
         created,
         warnings: permission_warnings(&path),
@@ -76,7 +79,7 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
     }
     let fault = |error: sqlx::Error| StoreError::from_sqlx(&place, &error);
     let read_only = !writable(&path);
-    let pool = connect(&path, read_only, Purpose::Decide)
+    let (pool, file) = connect(&path, read_only, Purpose::Decide)
         .await
         .map_err(fault)?;
     let mut connection = pool.acquire().await.map_err(fault)?;
@@ -86,7 +89,7 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
         pool: Pool::Sqlite(pool),
         place,
         read_only,
-        file: FileIdentity::of(&path),
+        file,
     }))
 }
 
@@ -133,7 +136,7 @@ async fn glance(path: &Path, place: &Place) -> Option<StoreError> {
             judge(place, version.max(migration)).err()
         }
         // Ours is marked before it has a log beside it.
-        0 if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) => {
+        0 if fs::metadata(companion(path, "-wal")).is_ok_and(|log| log.len() > 0) => {
             Some(StoreError::NotOurs(place.clone()))
         }
         0 => {
@@ -248,7 +251,8 @@ async fn connect(
     path: &Path,
     read_only: bool,
     purpose: Purpose,
-) -> Result<SqlitePool, sqlx::Error> {
+) -> Result<(SqlitePool, Option<FileIdentity>), sqlx::Error> {
+    let companions = Companions::default();
     let (connections, synchronous) = match purpose {
         Purpose::Keep => (CONNECTIONS, SqliteSynchronous::Full),
         Purpose::Decide => (1, SqliteSynchronous::Normal),
@@ -275,9 +279,15 @@ async fn connect(
             .max_lifetime(None)
             // A disk that is full ends a transaction without the driver noticing: it takes that
             // connection for busy for ever after, and could never write with it again.
-            .before_acquire(|connection, _| {
-                let fit = !connection.is_in_transaction();
-                Box::pin(async move { Ok(fit) })
+            .before_acquire({
+                let companions = companions.clone();
+                move |connection, _| {
+                    let fit = !connection.is_in_transaction();
+                    if !fit {
+                        companions.forget();
+                    }
+                    Box::pin(async move { Ok(fit) })
+                }
             })
             .connect_with(options)
     };
@@ -285,17 +295,12 @@ async fn connect(
     // A WAL database needs its -shm file even to be read. Where that cannot be made and no
     // other program has the file open, it can be read as what it is: unchanging.
     match connected {
-        Err(_) if read_only && !beside(path, "-wal").exists() => {
-            pool(options.immutable(true)).await
+        Err(_) if read_only && !companion(path, "-wal").exists() => {
+            let file = FileIdentity::frozen(path);
+            Ok((pool(options.immutable(true)).await?, file))
         }
-        other => other,
+        other => Ok((other?, FileIdentity::shared(path, companions))),
     }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -342,7 +347,7 @@ fn permission_warnings(path: &Path) -> Vec<String> {
             visible(&path.to_string_lossy())
         ))
     };
-    [path.to_owned(), beside(path, "-wal")]
+    [path.to_owned(), companion(path, "-wal")]
         .iter()
         .filter_map(|path| warning(path))
         .collect()
