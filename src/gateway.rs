@@ -92,9 +92,14 @@ pub async fn run(
         actor = %decider.machine().actor(),
         "listening"
     );
+    if serve.trusted.is_empty() {
+        tracing::warn!(
+            "nobody is a trusted proxy, so no request can be allowed: name the gateway with --trusted-proxy, such as --trusted-proxy 127.0.0.1"
+        );
+    }
     if serve.trusted.iter().any(TrustedProxy::is_everybody) {
         tracing::warn!(
-            "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path he likes"
+            "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path they like"
         );
     }
     let files = machine::raise_open_files();
@@ -118,9 +123,19 @@ pub async fn run(
             recorder.work(failed).await;
         })
     };
+    let summer = {
+        let endpoint = Arc::clone(&endpoint);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(log::WINDOW).await;
+                endpoint.sum_up_refusals();
+            }
+        })
+    };
     let open = Arc::clone(&endpoint.open);
     listen::serve(listener, router(Arc::clone(&endpoint)), open, end).await;
     writer.abort();
+    summer.abort();
     let lost = endpoint.recorder.finish().await;
     if lost > 0 {
         tracing::error!(
@@ -180,16 +195,16 @@ async fn metrics(State(endpoint): State<Arc<Endpoint>>) -> Response {
 /// Every request that is for nothing else is one for a decision.
 async fn authorize(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     let id = endpoint.ids.next();
-    if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        let mut refused = answer::bad(&id, "An authorization request has no body.");
-        let close = HeaderValue::from_static("close");
-        refused.headers_mut().insert(header::CONNECTION, close);
-        return refused;
-    }
     let peer = request.extensions().get::<Peer>().copied();
     let Some(peer) = peer else {
         return answer::undecided(&id);
     };
+    if request.headers().contains_key(header::TRANSFER_ENCODING) {
+        let mut refused = endpoint.refuse_bad(&id, peer, "An authorization request has no body.");
+        let close = HeaderValue::from_static("close");
+        refused.headers_mut().insert(header::CONNECTION, close);
+        return refused;
+    }
     let parts = (request.method(), request.uri(), request.headers());
     let asked = Asked::read(endpoint.family, &endpoint.trusted, peer, parts);
     if !asked.trusted {
@@ -197,7 +212,7 @@ async fn authorize(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>
     }
     let question = Question {
         presented: &asked.presented,
-        want: Want::Way(&asked),
+        want: Want::Way(&asked.way),
         address: asked.address,
         agent: asked.agent.as_ref(),
     };

@@ -3,8 +3,10 @@
 //! A method, a path or a forwarded address is believed only of a trusted proxy, and only in the
 //! headers of the one gateway that is in front. What is missing, repeated or not to the letter
 //! leads nowhere. Everything here is the client's words until it has passed a door of the domain.
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri, header};
-use secrecy::SecretString;
+mod credential;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
+pub use credential::Presented;
 
 use crate::{
     config::Family,
@@ -12,17 +14,16 @@ use crate::{
         forwarded::{self, ClientAddress, Peer, TrustedProxy},
         key::AgentName,
         route::{CanonicalPath, Method, Scope},
-        token::{TOKEN_LENGTH, Token},
     },
 };
 
-/// Headers that ask an upstream to take the request for another method.
-const OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("x-http-method"),
+/// Headers that ask an upstream to take the request for another method; also in the spellings with
+/// `_` and `.` that many applications read alike, and that some gateways pass on.
+const OVERRIDES: [&str; 3] = [
+    "x-http-method-override",
+    "x-method-override",
+    "x-http-method",
 ];
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Where nginx says method and path, and where Traefik and Caddy do.
 const ORIGINAL: [HeaderName; 2] = [
@@ -33,58 +34,6 @@ const FORWARDED: [HeaderName; 2] = [
     HeaderName::from_static("x-forwarded-method"),
     HeaderName::from_static("x-forwarded-uri"),
 ];
-
-/// The credential that a client presented.
-#[derive(Debug)]
-pub enum Presented {
-    /// None.
-    Nothing,
-    /// None that can be one of ours, or more than one.
-    Malformed,
-    /// One that could be ours.
-    Token(Token),
-}
-
-impl Presented {
-    /// Reads one that was given outside of headers.
-    pub fn read(text: &SecretString) -> Self {
-        use secrecy::ExposeSecret as _;
-        match text.expose_secret() {
-            "" => Self::Nothing,
-            text => Token::parse(text).map_or(Self::Malformed, Self::Token),
-        }
-    }
-
-    /// Finds the one credential: `Authorization: Bearer` or `X-API-Key`, once in all.
-    fn find(headers: &HeaderMap) -> Self {
-        let bearers = headers
-            .get_all(header::AUTHORIZATION)
-            .iter()
-            .filter_map(|value| bearer(value.as_bytes()));
-        let keys = headers.get_all(API_KEY).iter();
-        let mut all = bearers.chain(keys.map(HeaderValue::as_bytes));
-        match (all.next(), all.next()) {
-            (None, _) | (Some(b""), None) => Self::Nothing,
-            (Some(one), None) if one.len() == TOKEN_LENGTH => std::str::from_utf8(one)
-                .ok()
-                .and_then(|text| Token::parse(text).ok())
-                .map_or(Self::Malformed, Self::Token),
-            _ => Self::Malformed,
-        }
-    }
-}
-
-/// What stands behind `Bearer`; `None` for another scheme, which is none of ours.
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let end = value
-        .iter()
-        .position(|byte| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte));
-    let (scheme, rest) = value.split_at(end.unwrap_or(value.len()));
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    scheme
-        .eq_ignore_ascii_case(b"bearer")
-        .then_some(&rest[spaces..])
-}
 
 /// What is asked for, as the endpoint's own path says it.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,13 +84,57 @@ fn enveloped(rest: &str) -> Option<(Scope, Option<&str>)> {
     Some((Scope::Area(area.parse().ok()?), Some(inner)))
 }
 
+/// Where a request leads, as far as that can be told without the routes of the moment.
+#[derive(Debug)]
+pub struct Way<'a> {
+    /// The area, or that the path leads to it.
+    pub scope: Scope,
+    /// The method.
+    pub method: Method,
+    /// The path.
+    pub path: CanonicalPath<'a>,
+}
+
+/// Why it leads nowhere: what an administrator looks for behind `no_route`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Astray {
+    /// The endpoint has no such path of its own, or not for the gateway that `--gateway` names.
+    Form,
+    /// Nobody who is trusted said method and path.
+    Untrusted,
+    /// The gateway did not say method and path, or not exactly once.
+    Unsaid,
+    /// A header asks for another method.
+    Override,
+    /// The method can lead nowhere.
+    Method,
+    /// The path can be read in two ways.
+    Path,
+}
+
+impl Astray {
+    /// The word in the log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Form => "unknown_endpoint_path",
+            Self::Untrusted => "untrusted_peer",
+            Self::Unsaid => "method_or_path_not_said_once",
+            Self::Override => "method_override",
+            Self::Method => "unknown_method",
+            Self::Path => "path_not_canonical",
+        }
+    }
+}
+
 /// A request for a decision.
 #[derive(Debug)]
 pub struct Asked<'a> {
     /// The credential.
     pub presented: Presented,
-    /// Where it leads, if that can be told.
-    pub way: Option<(Scope, Method, CanonicalPath<'a>)>,
+    /// Where it leads.
+    pub way: Result<Way<'a>, Astray>,
+    /// The endpoint's own path that was asked.
+    pub endpoint: &'a str,
     /// The agent whose endpoint was asked.
     pub agent: Option<AgentName>,
     /// What is known of the client's address.
@@ -169,24 +162,52 @@ impl<'a> Asked<'a> {
             .as_ref()
             .filter(|_| is_trusted)
             .and_then(|form| said(family, form, method, headers));
-        let (scope, agent) = form.map_or((None, None), |form| (Some(form.scope), form.agent));
-        let overridden = OVERRIDES.iter().any(|name| headers.contains_key(name));
-        let way = said.filter(|_| !overridden).and_then(|(method, path)| {
-            Some((
-                scope?,
-                Method::from_word(method)?,
-                CanonicalPath::read(path)?,
-            ))
-        });
+        let way = match (&form, said) {
+            (None, _) => Err(Astray::Form),
+            (_, None) if !is_trusted => Err(Astray::Untrusted),
+            (_, None) => Err(Astray::Unsaid),
+            (Some(form), Some((method, path))) => way(form, method, path, headers),
+        };
         Self {
             presented: Presented::find(headers),
             way,
-            agent,
+            endpoint: uri.path(),
+            agent: form.and_then(|form| form.agent),
             address,
             trusted: is_trusted,
             said,
         }
     }
+}
+
+fn way<'a>(
+    form: &Form<'a>,
+    method: &str,
+    path: &'a [u8],
+    headers: &HeaderMap,
+) -> Result<Way<'a>, Astray> {
+    if headers.keys().any(|name| is_override(name.as_str())) {
+        return Err(Astray::Override);
+    }
+    Ok(Way {
+        scope: form.scope.clone(),
+        method: Method::from_word(method).ok_or(Astray::Method)?,
+        path: CanonicalPath::read(path).ok_or(Astray::Path)?,
+    })
+}
+
+/// Names come in lower case.
+fn is_override(name: &str) -> bool {
+    let plain = |byte: u8| {
+        if matches!(byte, b'_' | b'.') {
+            b'-'
+        } else {
+            byte
+        }
+    };
+    OVERRIDES
+        .iter()
+        .any(|known| known.len() == name.len() && name.bytes().map(plain).eq(known.bytes()))
 }
 
 /// The original method and path, each said exactly once by the gateway.
@@ -217,97 +238,6 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::domain::token::KeyId;
-
-    fn token() -> String {
-        use secrecy::ExposeSecret as _;
-        let id: KeyId = "0123456789AB".parse().expect("an id");
-        let token = Token::mint(&id, &mut |buffer| buffer.fill(7));
-        token.expose().expose_secret().to_owned()
-    }
-
-    fn presented(headers: &[(&str, &str)]) -> &'static str {
-        let mut request = Request::builder();
-        for (name, value) in headers {
-            request = request.header(*name, value.as_bytes());
-        }
-        let request = request.body(()).expect("a request");
-        match Presented::find(request.headers()) {
-            Presented::Nothing => "nothing",
-            Presented::Malformed => "malformed",
-            Presented::Token(_) => "token",
-        }
-    }
-
-    #[test]
-    fn one_credential_in_one_place() {
-        let token = token();
-        let bearer = |scheme: &str| format!("{scheme} {token}");
-        let (good, lower, odd) = (bearer("Bearer"), bearer("bearer"), bearer("bEaReR"));
-        let spaced = format!("Bearer   {token}");
-        for (headers, expected) in [
-            (vec![("x-api-key", token.as_str())], "token"),
-            (vec![("authorization", good.as_str())], "token"),
-            (vec![("authorization", lower.as_str())], "token"),
-            (vec![("authorization", odd.as_str())], "token"),
-            (vec![("authorization", spaced.as_str())], "token"),
-            (vec![], "nothing"),
-            (vec![("x-api-key", "")], "nothing"),
-            (vec![("authorization", "Bearer")], "nothing"),
-            (vec![("authorization", "Bearer ")], "nothing"),
-            // Another scheme is the upstream's business.
-            (vec![("authorization", "Basic YTpi")], "nothing"),
-            (vec![("authorization", "Bearerx abc")], "nothing"),
-            (
-                vec![("authorization", "Basic YTpi"), ("x-api-key", &token)],
-                "token",
-            ),
-            (
-                vec![("authorization", "Basic YTpi"), ("authorization", &good)],
-                "token",
-            ),
-            (vec![("authorization", &token)], "nothing"),
-            // Two are none, whichever they are.
-            (
-                vec![("x-api-key", &token), ("x-api-key", &token)],
-                "malformed",
-            ),
-            (
-                vec![("authorization", &good), ("authorization", &good)],
-                "malformed",
-            ),
-            (
-                vec![("authorization", &good), ("x-api-key", &token)],
-                "malformed",
-            ),
-            (
-                vec![("authorization", &good), ("x-api-key", "")],
-                "malformed",
-            ),
-            (vec![("x-api-key", ""), ("x-api-key", "")], "malformed"),
-            (
-                vec![("authorization", "Bearer"), ("x-api-key", &token)],
-                "malformed",
-            ),
-            (
-                vec![("authorization", "Bearer\tx"), ("x-api-key", &token)],
-                "malformed",
-            ),
-        ] {
-            assert_eq!(presented(&headers), expected, "{headers:?}");
-        }
-        for malformed in [
-            format!("{token} "),
-            format!("{token}\t"),
-            format!("{token},{token}"),
-            format!("Bearer {token}"),
-            token.replace('A', "\u{410}"),
-            token[1..].to_owned(),
-            "x".repeat(7000),
-        ] {
-            assert_eq!(presented(&[("x-api-key", &malformed)]), "malformed");
-        }
-    }
 
     #[test]
     fn forms_are_those_of_the_gateway_in_front_and_no_others() {
@@ -398,8 +328,8 @@ mod tests {
         let peer = Peer::address("127.0.0.1".parse().expect("an address"));
         let parts = (request.method(), request.uri(), request.headers());
         match Asked::read(family, &trusted, peer, parts).way {
-            Some((_, method, path)) => format!("{} {}", method.word(), path.as_str()),
-            None => "-".to_owned(),
+            Ok(way) => format!("{} {}", way.method.word(), way.path.as_str()),
+            Err(astray) => astray.word().to_owned(),
         }
     }
 
@@ -413,22 +343,26 @@ mod tests {
             ("x-forwarded-method", "POST"),
             ("x-forwarded-uri", "/contacts"),
         ];
+        let unsaid = "method_or_path_not_said_once";
         let me = ["127.0.0.1"];
         assert_eq!(
             way(Family::Nginx, &me, &original, "/authorize"),
             "POST /contacts"
         );
-        assert_eq!(way(Family::Nginx, &me, &forwarded, "/authorize"), "-");
+        assert_eq!(way(Family::Nginx, &me, &forwarded, "/authorize"), unsaid);
         for family in [Family::Traefik, Family::Caddy] {
             assert_eq!(way(family, &me, &forwarded, "/authorize"), "POST /contacts");
-            assert_eq!(way(family, &me, &original, "/authorize"), "-");
+            assert_eq!(way(family, &me, &original, "/authorize"), unsaid);
         }
         let envoy = |uri| way(Family::Envoy, &me, &original, uri);
         assert_eq!(envoy("/envoy/path/documents/1?x=1"), "DELETE /documents/1");
         assert_eq!(envoy("/envoy/area/contacts/x"), "DELETE /x");
-        assert_eq!(envoy("/authorize"), "-");
+        assert_eq!(envoy("/authorize"), "unknown_endpoint_path");
         // Nobody is believed who was not named.
-        assert_eq!(way(Family::Nginx, &[], &original, "/authorize"), "-");
+        assert_eq!(
+            way(Family::Nginx, &[], &original, "/authorize"),
+            "untrusted_peer"
+        );
         assert_eq!(
             way(
                 Family::Nginx,
@@ -436,38 +370,73 @@ mod tests {
                 &original,
                 "/authorize"
             ),
-            "-"
+            "untrusted_peer"
         );
-        assert_eq!(way(Family::Envoy, &[], &[], "/envoy/path/documents"), "-");
+        assert_eq!(
+            way(Family::Envoy, &[], &[], "/envoy/path/documents"),
+            "untrusted_peer"
+        );
         // The query string is never configuration.
         assert_eq!(
             way(Family::Nginx, &me, &original, "/authorize?area=x"),
             "POST /contacts"
         );
-        for bad in [
-            &[("x-original-uri", "/contacts")][..],
-            &[("x-original-method", "POST")],
-            &[original[0], original[1], ("x-original-method", "GET")],
-            &[original[0], original[0], original[1]],
-            &[original[0], original[1], original[1]],
-            &[("x-original-method", "post"), original[1]],
-            &[("x-original-method", "BREW"), original[1]],
-            &[("x-original-method", "TRACE"), original[1]],
-            &[("x-original-method", "CONNECT"), original[1]],
-            &[("x-original-method", ""), original[1]],
-            &[("x-original-method", "GET, POST"), original[1]],
-            &[original[0], ("x-original-uri", "/contacts/../documents")],
-            &[original[0], ("x-original-uri", "")],
-            &[("x_original_method", "POST"), original[1]],
-            &[
-                original[0],
-                original[1],
-                ("x-http-method-override", "DELETE"),
-            ],
-            &[original[0], original[1], ("x-method-override", "DELETE")],
-            &[original[0], original[1], ("x-http-method", "")],
+        for (bad, why) in [
+            (&[("x-original-uri", "/contacts")][..], unsaid),
+            (&[("x-original-method", "POST")], unsaid),
+            (
+                &[original[0], original[1], ("x-original-method", "GET")],
+                unsaid,
+            ),
+            (&[original[0], original[0], original[1]], unsaid),
+            (&[original[0], original[1], original[1]], unsaid),
+            (&[("x_original_method", "POST"), original[1]], unsaid),
+            (
+                &[("x-original-method", "post"), original[1]],
+                "unknown_method",
+            ),
+            (
+                &[("x-original-method", "BREW"), original[1]],
+                "unknown_method",
+            ),
+            (
+                &[("x-original-method", "TRACE"), original[1]],
+                "unknown_method",
+            ),
+            (
+                &[("x-original-method", "CONNECT"), original[1]],
+                "unknown_method",
+            ),
+            (&[("x-original-method", ""), original[1]], "unknown_method"),
+            (
+                &[("x-original-method", "GET, POST"), original[1]],
+                "unknown_method",
+            ),
+            (
+                &[original[0], ("x-original-uri", "/contacts/../documents")],
+                "path_not_canonical",
+            ),
+            (&[original[0], ("x-original-uri", "")], "path_not_canonical"),
         ] {
-            assert_eq!(way(Family::Nginx, &me, bad, "/authorize"), "-", "{bad:?}");
+            assert_eq!(way(Family::Nginx, &me, bad, "/authorize"), why, "{bad:?}");
+        }
+        for name in [
+            "x-http-method-override",
+            "x-method-override",
+            "x-http-method",
+            "x_http_method_override",
+            "x.http.method.override",
+            "x-method_override",
+            "x-http.method",
+        ] {
+            for value in ["DELETE", ""] {
+                let asked = [original[0], original[1], (name, value)];
+                assert_eq!(
+                    way(Family::Nginx, &me, &asked, "/authorize"),
+                    "method_override",
+                    "{name}"
+                );
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     answer,
-    asked::{Asked, Presented},
+    asked::{Asked, Astray, Presented, Way},
     desk::{Desk, Undecided},
     log::{Refusals, shown},
     metrics::Metrics,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{Family, Serve},
     domain::{
-        decision::{self, Credential, Decision, DecisionId, DecisionIds, Rules, Target},
+        decision::{self, Credential, Decision, DecisionId, DecisionIds, Reason, Rules, Target},
         forwarded::{ClientAddress, Peer, TrustedProxy},
         key::{AgentName, LastUse},
         moment::Moment,
@@ -57,7 +57,7 @@ pub(super) struct Question<'a> {
 /// Where it leads: worked out already, or by the routes of the moment.
 pub(super) enum Want<'a> {
     Target(Target),
-    Way(&'a Asked<'a>),
+    Way(&'a Result<Way<'a>, Astray>),
 }
 
 /// A decision, and all that is to be said of it.
@@ -146,13 +146,7 @@ impl Endpoint {
             (Want::Target(Target::Routed(area, action)), Some(routes)) if routes.knows(area) => {
                 Target::Routed(area.clone(), *action)
             }
-            (
-                Want::Way(Asked {
-                    way: Some((scope, method, path)),
-                    ..
-                }),
-                Some(routes),
-            ) => routes.target(scope, *method, path),
+            (Want::Way(Ok(way)), Some(routes)) => routes.target(&way.scope, way.method, &way.path),
             _ => Target::NoRoute,
         };
         let request = decision::Request {
@@ -174,7 +168,7 @@ impl Endpoint {
 
     /// The one place that answers 200.
     pub fn answer(&self, id: &DecisionId, asked: &Asked<'_>, decided: &Decided) -> Response {
-        self.log(id, asked.address, asked.said, decided);
+        self.log(id, asked.address, Some(asked), decided);
         match (&decided.decision, &decided.rules) {
             (Decision::Allow { key_id }, Some(rules)) => answer::allow(id, key_id, &rules.name),
             (Decision::Deny { reason, .. }, _) => answer::deny(id, *reason),
@@ -187,44 +181,78 @@ impl Endpoint {
         &self,
         id: &DecisionId,
         address: ClientAddress,
-        said: Option<(&str, &[u8])>,
+        asked: Option<&Asked<'_>>,
         decided: &Decided,
     ) {
-        // Worked out for the few that are logged.
-        let way = || {
-            said.map_or_else(Default::default, |(method, path)| {
-                (shown(method.as_bytes()), shown(path))
-            })
-        };
         let (area, action) = match &decided.target {
             Target::Routed(area, action) => (area.as_str(), action.word()),
             Target::NoRoute => ("", ""),
         };
         match &decided.decision {
             Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
-                let (method, path) = way();
-                tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, "allowed");
+                let (endpoint, method, path) = way_said(asked);
+                tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, "allowed");
             }
             Decision::Allow { .. } => {}
             Decision::Deny { reason, key_id } => {
-                let now = self.decider.machine().uptime();
-                let (admitted, summed) = self.refusals.admit(address, now);
-                if let Some(count) = summed {
-                    tracing::info!(
-                        count,
-                        "refused, and not logged one by one in the time before"
-                    );
+                if !self.is_logged(address) {
+                    return;
                 }
                 let key = key_id.as_ref().map_or("", |id| id.as_str());
-                // Whoever wants to see everything sees everything.
-                if admitted || tracing::enabled!(tracing::Level::DEBUG) {
-                    let (method, path) = way();
-                    tracing::info!(decision = %id, reason = reason.word(), key, %address, method, path, area, action, "refused");
-                } else {
-                    self.metrics.unlogged.inc();
-                }
+                let detail = match asked.map(|asked| &asked.way) {
+                    _ if *reason != Reason::NoRoute => "",
+                    Some(Err(astray)) => astray.word(),
+                    Some(Ok(_)) => "no_area_or_no_action_for_the_method",
+                    None => "unknown_area",
+                };
+                let (endpoint, method, path) = way_said(asked);
+                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, method, path, area, action, endpoint, "refused");
             }
         }
+    }
+
+    /// Refuses somebody who may not even ask.
+    pub fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
+        self.name_untrusted(peer);
+        let (reason, key_id) = (Reason::NoRoute, None);
+        let denied = Decision::Deny { reason, key_id };
+        self.metrics.count(&denied, std::time::Duration::ZERO);
+        self.log_unheard(id, peer, reason.word(), Astray::Untrusted.word());
+        answer::deny(id, reason)
+    }
+
+    /// Refuses what is no question that can be answered.
+    pub fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
+        self.metrics.bad.inc();
+        self.log_unheard(id, peer, "bad_request", sentence);
+        answer::bad(id, sentence)
+    }
+
+    fn log_unheard(&self, id: &DecisionId, peer: Peer, reason: &str, detail: &str) {
+        let address = match peer {
+            Peer::Address(address) => ClientAddress::Known(address),
+            Peer::Unix => ClientAddress::Unknown,
+        };
+        if self.is_logged(address) {
+            tracing::info!(decision = %id, reason, detail, %peer, "refused");
+        }
+    }
+
+    /// Whether a refusal gets a line of its own; whoever wants to see everything sees everything.
+    fn is_logged(&self, address: ClientAddress) -> bool {
+        let (admitted, summed) = self
+            .refusals
+            .admit(address, self.decider.machine().uptime());
+        sum_up(summed);
+        if !admitted {
+            self.metrics.unlogged.inc();
+        }
+        admitted || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// Sums up the refusals that were not logged one by one, once their minute is over.
+    pub fn sum_up_refusals(&self) {
+        sum_up(self.refusals.overdue(self.decider.machine().uptime()));
     }
 
     /// Says once of each peer that it is not believed, and which flag would change that.
@@ -240,4 +268,28 @@ impl Endpoint {
             );
         }
     }
+}
+
+fn sum_up(count: Option<u64>) {
+    if let Some(count) = count {
+        tracing::info!(
+            count,
+            "refusals of the minute before had no line of their own"
+        );
+    }
+}
+
+/// The endpoint's own path, the method and the path, fit for a line. Worked out only for the few
+/// that have one. A query may hold anything, and decides nothing: it is left out.
+fn way_said(asked: Option<&Asked<'_>>) -> (String, String, String) {
+    let Some(asked) = asked else {
+        return Default::default();
+    };
+    let (method, path) = asked.said.unwrap_or_default();
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    (
+        shown(asked.endpoint.as_bytes()),
+        shown(method.as_bytes()),
+        shown(path),
+    )
 }

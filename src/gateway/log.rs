@@ -11,7 +11,13 @@ use std::{
 };
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    registry,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{
     config::{LogFormat, LogLevel},
@@ -22,8 +28,12 @@ use crate::{
 const LINES: usize = 10_000;
 /// The longest text of a client's in a line, in characters.
 const LONGEST: usize = 200;
+/// The longest run of letters and digits that is shown whole; the secret half of a token has 49.
+/// And what is shown of a longer one.
+const LONGEST_RUN: usize = 40;
+const KEPT_OF_RUN: usize = 8;
 /// The time for which refusals are counted.
-const WINDOW: Duration = Duration::from_mins(1);
+pub const WINDOW: Duration = Duration::from_mins(1);
 /// How many refusals are logged in that time, of one source and in all.
 const OF_ONE: u32 = 60;
 const OF_ALL: u32 = 600;
@@ -43,28 +53,52 @@ pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
+    // Ours alone: what libraries say of their own work is no log of an endpoint.
+    let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
         .with_writer(writer);
     // A second endpoint in one process, as in a test, logs where the first one does.
     let _ = match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry().with(lines.with_filter(ours)).try_init(),
+        LogFormat::Json => registry()
+            .with(lines.json().flatten_event(true).with_filter(ours))
+            .try_init(),
     };
     guard
 }
 
-/// What a client wrote, fit for a line of a log.
+/// What a client wrote, fit for a line of a log or a sentence.
 pub fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * LONGEST)]).into_owned();
-    let clean = visible(&without_tokens(&text));
+    let clean = visible(&without_secrets(&without_tokens(&text)));
     let mut cut: String = clean.chars().take(LONGEST).collect();
     if cut.len() < clean.len() || bytes.len() > 4 * LONGEST {
         cut.push('…');
     }
     cut
+}
+
+/// The text with every long run of letters and digits cut: a token whose beginning was written in
+/// some other way is one still.
+fn without_secrets(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
+        clean.push_str(&rest[..at]);
+        let run = &rest[at..];
+        let end = run.find(|c: char| !c.is_ascii_alphanumeric());
+        let (run, behind) = run.split_at(end.unwrap_or(run.len()));
+        if run.len() > LONGEST_RUN {
+            clean.push_str(&run[..KEPT_OF_RUN]);
+            clean.push('…');
+        } else {
+            clean.push_str(run);
+        }
+        rest = behind;
+    }
+    clean + rest
 }
 
 /// Which refusals are logged one by one.
@@ -79,6 +113,18 @@ struct Window {
     of: HashMap<Source, u32>,
 }
 
+impl Window {
+    /// Begins anew when the time is over; answers how many were left out of it.
+    fn turn(&mut self, now: Duration) -> Option<u64> {
+        if now.saturating_sub(self.began) < WINDOW {
+            return None;
+        }
+        let before = std::mem::take(self);
+        self.began = now;
+        Some(before.left_out).filter(|count| *count > 0)
+    }
+}
+
 #[derive(PartialEq, Eq, Hash)]
 enum Source {
     Address(std::net::IpAddr),
@@ -86,19 +132,18 @@ enum Source {
 }
 
 impl Refusals {
+    /// How many were not logged one by one, if their time is over.
+    pub fn overdue(&self, now: Duration) -> Option<u64> {
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        window.turn(now)
+    }
+
     /// Whether this refusal is to be logged; and how many of the time before were not, when that
     /// time is over.
     pub fn admit(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = &mut *held;
-        let mut summed = None;
-        if now.saturating_sub(window.began) >= WINDOW {
-            summed = Some(window.left_out).filter(|count| *count > 0);
-            *window = Window {
-                began: now,
-                ..Window::default()
-            };
-        }
+        let summed = window.turn(now);
         let source = match from {
             ClientAddress::Known(address) if window.of.len() < SOURCES => Source::Address(address),
             _ => Source::Other,
@@ -130,7 +175,13 @@ mod tests {
             shown(b"/x?k=clv_0123456789AB_aaaabbbbcccc"),
             "/x?k=clv_0123456789AB_…"
         );
-        assert_eq!(shown(&vec![b'a'; 100_000]).chars().count(), LONGEST + 1);
+        let long = "/a".repeat(50_000);
+        assert_eq!(shown(long.as_bytes()).chars().count(), LONGEST + 1);
+        let secret = "5alvd3kjhAMdTj1AOJWA9uJSbWNvw45HpApoGqOfaHl2OWTMk";
+        for disguise in ["CLV_Cr5JI7uXSE4O_", "clv%5FCr5JI7uXSE4O%5F", "/", ""] {
+            let shown = shown(format!("{disguise}{secret}").as_bytes());
+            assert!(!shown.contains(&secret[12..]), "{shown}");
+        }
         assert_eq!(shown(&[0xff, b'/']), "\u{fffd}/");
     }
 

@@ -26,6 +26,8 @@ pub struct Metrics {
     denied: [Counter; Reason::ALL.len()],
     /// Requests that could not be decided.
     pub undecided: Counter,
+    /// Requests that were answered with 400.
+    pub bad: Counter,
     /// Writes of uses that failed.
     pub failed_writes: Counter,
     /// Refusals that the log does not have one by one.
@@ -73,6 +75,7 @@ impl Metrics {
             allowed,
             denied,
             undecided: Counter::default(),
+            bad: Counter::default(),
             failed_writes: Counter::default(),
             unlogged: Counter::default(),
             seconds: seconds.clone(),
@@ -91,6 +94,11 @@ impl Metrics {
                 "undecided",
                 "Requests that were answered with 503",
                 &metrics.undecided,
+            ),
+            (
+                "bad_requests",
+                "Requests that were answered with 400",
+                &metrics.bad,
             ),
             (
                 "use_writes_failed",

@@ -17,12 +17,12 @@ use super::{
     answer,
     asked::Presented,
     deciding::{Decided, Endpoint, Question, Want},
+    log::shown,
 };
 use crate::domain::{
-    decision::{Decision, DecisionId, Reason, Target},
+    decision::{Decision, DecisionId, Target},
     forwarded::{self, ClientAddress, Peer},
     key::AgentName,
-    text::visible,
     token::KeyId,
 };
 
@@ -58,16 +58,17 @@ pub(super) async fn verify(
         return answer::undecided(&id);
     };
     if !forwarded::is_trusted(peer, &endpoint.trusted) {
-        endpoint.name_untrusted(peer);
-        return answer::deny(&id, Reason::NoRoute);
+        return endpoint.refuse_untrusted(&id, peer);
     }
-    let Ok(body) = to_bytes(request.into_body(), LONGEST_BODY).await else {
-        let sentence = format!("The body is longer than {LONGEST_BODY} bytes, or broke off.");
-        return answer::bad(&id, &sentence);
+    let read = match to_bytes(request.into_body(), LONGEST_BODY).await {
+        Ok(body) => read(&body),
+        Err(_) => Err(format!(
+            "The body is longer than {LONGEST_BODY} bytes, or broke off."
+        )),
     };
-    let read = match read(&body) {
+    let read = match read {
         Ok(read) => read,
-        Err(sentence) => return answer::bad(&id, &sentence),
+        Err(sentence) => return endpoint.refuse_bad(&id, peer, &sentence),
     };
     let question = Question {
         presented: &read.presented,
@@ -86,24 +87,26 @@ pub(super) async fn verify(
 
 fn read(body: &[u8]) -> Result<Read, String> {
     let asked: Asked = serde_json::from_slice(body).map_err(|error| {
-        let why = visible(&error.to_string());
+        let why = shown(error.to_string().as_bytes());
         format!(
-            "The body is not understood ({why}): send {{\"token\", \"area\", \"action\", \"ip\"}}."
+            "The body is not understood ({why}): send {{\"token\", \"area\", \"action\", \"ip\"}}, and \"agent\" where there are several."
         )
     })?;
-    let action = asked.action.parse();
-    let action = action.map_err(|error| format!("{error}."))?;
+    let action = asked.action.parse().map_err(|_| {
+        let named = shown(asked.action.as_bytes());
+        format!("There is no action {named}: send create, read, update or delete.")
+    })?;
     let address = asked.ip.as_ref().map(|ip| {
         ip.parse::<IpAddr>().map_err(|_| {
             format!(
                 "{} is no address: send one such as 10.0.0.9, or none.",
-                visible(ip)
+                shown(ip.as_bytes())
             )
         })
     });
     let agent = asked.agent.map(|name| {
         name.parse()
-            .map_err(|_| format!("{} is no agent's name.", visible(&name)))
+            .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
     });
     Ok(Read {
         presented: asked

@@ -1,0 +1,157 @@
+//! The credential of a request: one, in one place, once.
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use secrecy::SecretString;
+
+use crate::domain::token::{TOKEN_LENGTH, Token};
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The credential that a client presented.
+#[derive(Debug)]
+pub enum Presented {
+    /// None.
+    Nothing,
+    /// None that can be one of ours, or more than one.
+    Malformed,
+    /// One that could be ours.
+    Token(Token),
+}
+
+impl Presented {
+    /// Reads one that was given outside of headers.
+    pub fn read(text: &SecretString) -> Self {
+        use secrecy::ExposeSecret as _;
+        match text.expose_secret() {
+            "" => Self::Nothing,
+            text => Token::parse(text).map_or(Self::Malformed, Self::Token),
+        }
+    }
+
+    /// Finds the one credential: `Authorization: Bearer` or `X-API-Key`, once in all.
+    pub(super) fn find(headers: &HeaderMap) -> Self {
+        let bearers = headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .filter_map(|value| bearer(value.as_bytes()));
+        let keys = headers.get_all(API_KEY).iter();
+        let mut all = bearers.chain(keys.map(HeaderValue::as_bytes));
+        match (all.next(), all.next()) {
+            (None, _) | (Some(b""), None) => Self::Nothing,
+            (Some(one), None) if one.len() == TOKEN_LENGTH => std::str::from_utf8(one)
+                .ok()
+                .and_then(|text| Token::parse(text).ok())
+                .map_or(Self::Malformed, Self::Token),
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// What stands behind `Bearer`; `None` for another scheme, which is none of ours.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let end = value
+        .iter()
+        .position(|byte| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte));
+    let (scheme, rest) = value.split_at(end.unwrap_or(value.len()));
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then_some(&rest[spaces..])
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+    use crate::domain::token::KeyId;
+
+    fn token() -> String {
+        use secrecy::ExposeSecret as _;
+        let id: KeyId = "0123456789AB".parse().expect("an id");
+        let token = Token::mint(&id, &mut |buffer| buffer.fill(7));
+        token.expose().expose_secret().to_owned()
+    }
+
+    fn presented(headers: &[(&str, &str)]) -> &'static str {
+        let mut request = Request::builder();
+        for (name, value) in headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        let request = request.body(()).expect("a request");
+        match Presented::find(request.headers()) {
+            Presented::Nothing => "nothing",
+            Presented::Malformed => "malformed",
+            Presented::Token(_) => "token",
+        }
+    }
+
+    #[test]
+    fn one_credential_in_one_place() {
+        let token = token();
+        let bearer = |scheme: &str| format!("{scheme} {token}");
+        let (good, lower, odd) = (bearer("Bearer"), bearer("bearer"), bearer("bEaReR"));
+        let spaced = format!("Bearer   {token}");
+        for (headers, expected) in [
+            (vec![("x-api-key", token.as_str())], "token"),
+            (vec![("authorization", good.as_str())], "token"),
+            (vec![("authorization", lower.as_str())], "token"),
+            (vec![("authorization", odd.as_str())], "token"),
+            (vec![("authorization", spaced.as_str())], "token"),
+            (vec![], "nothing"),
+            (vec![("x-api-key", "")], "nothing"),
+            (vec![("authorization", "Bearer")], "nothing"),
+            (vec![("authorization", "Bearer ")], "nothing"),
+            // Another scheme is the upstream's business.
+            (vec![("authorization", "Basic YTpi")], "nothing"),
+            (vec![("authorization", "Bearerx abc")], "nothing"),
+            (
+                vec![("authorization", "Basic YTpi"), ("x-api-key", &token)],
+                "token",
+            ),
+            (
+                vec![("authorization", "Basic YTpi"), ("authorization", &good)],
+                "token",
+            ),
+            (vec![("authorization", &token)], "nothing"),
+            // Two are none, whichever they are.
+            (
+                vec![("x-api-key", &token), ("x-api-key", &token)],
+                "malformed",
+            ),
+            (
+                vec![("authorization", &good), ("authorization", &good)],
+                "malformed",
+            ),
+            (
+                vec![("authorization", &good), ("x-api-key", &token)],
+                "malformed",
+            ),
+            (
+                vec![("authorization", &good), ("x-api-key", "")],
+                "malformed",
+            ),
+            (vec![("x-api-key", ""), ("x-api-key", "")], "malformed"),
+            (
+                vec![("authorization", "Bearer"), ("x-api-key", &token)],
+                "malformed",
+            ),
+            (
+                vec![("authorization", "Bearer\tx"), ("x-api-key", &token)],
+                "malformed",
+            ),
+        ] {
+            assert_eq!(presented(&headers), expected, "{headers:?}");
+        }
+        for malformed in [
+            format!("{token} "),
+            format!("{token}\t"),
+            format!("{token},{token}"),
+            format!("Bearer {token}"),
+            token.replace('A', "\u{410}"),
+            token[1..].to_owned(),
+            "x".repeat(7000),
+        ] {
+            assert_eq!(presented(&[("x-api-key", &malformed)]), "malformed");
+        }
+    }
+}
