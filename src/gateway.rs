@@ -56,13 +56,35 @@ pub enum GatewayError {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     /// It cannot listen there.
-    #[error("cannot listen at {place}: {why}. Choose another place with --listen")]
+    #[error("cannot listen at {place}: {why}. {}", way_out(place, why))]
     Listen {
         /// Where.
         place: Listen,
         /// The system's reason.
         why: io::Error,
     },
+}
+
+fn way_out(place: &Listen, why: &io::Error) -> &'static str {
+    use io::ErrorKind as Kind;
+    match (place, why.kind()) {
+        (_, Kind::AddrInUse) => {
+            "Another program listens there, perhaps another claviger: end it, or choose another place with --listen"
+        }
+        (Listen::Tcp(_), Kind::AddrNotAvailable) => {
+            "This machine has no such address: choose one of its own with --listen"
+        }
+        (Listen::Tcp(_), Kind::PermissionDenied) => {
+            "Ports below 1024 are the system's: choose a higher one with --listen"
+        }
+        (Listen::Unix(_), Kind::NotFound) => {
+            "Make the folder first, or choose another with --listen"
+        }
+        (Listen::Unix(_), Kind::PermissionDenied) => {
+            "Let this user make files in the folder, or choose another with --listen"
+        }
+        _ => "Choose another place with --listen",
+    }
 }
 
 /// Runs the endpoint until `end` comes; then it finishes what was begun and writes down what was

@@ -72,9 +72,10 @@ async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(),
             _ = interrupt.recv() => {}
         }
     };
+    let options = options.try_into()?;
     let config = Config::gather(database, &config::process_variable)?;
     let decider = Decider::open(&cli::location(&config), Machine::steady()).await?;
-    gateway::run(decider, options.into(), end)
+    gateway::run(decider, options, end)
         .await
         .map_err(|error| failed(&error))
 }

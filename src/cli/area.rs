@@ -90,7 +90,12 @@ async fn edit(
     edited.routes.extend(routes(&arguments.routes)?);
     edited.routes.sort();
     keyring.edit_area(&seen, &edited).await?;
-    done(&edited, "Access area updated.", output)
+    let sentence = if seen == edited {
+        "The access area was like that already."
+    } else {
+        "Access area updated."
+    };
+    done(&edited, sentence, output)
 }
 
 async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<(), Failure> {

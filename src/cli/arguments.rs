@@ -2,9 +2,9 @@
 //! so every text here is read by users.
 use std::net::IpAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use super::copy;
+use super::{Failure, copy};
 use crate::{
     config::{self, Family, Listen, LogFormat, LogLevel, Serve, SocketMode},
     domain::{forwarded::TrustedProxy, key::RevokeReason, listing::SortField},
@@ -242,9 +242,9 @@ pub struct ServeArguments {
     /// From any other peer the headers that say method, path and address are ignored.
     #[arg(long = "trusted-proxy", value_name = "WHO")]
     pub trusted: Vec<TrustedProxy>,
-    /// The mode of the Unix socket
-    #[arg(long, value_name = "MODE", default_value = "660")]
-    pub socket_mode: SocketMode,
+    /// The mode of the Unix socket [default: 660]
+    #[arg(long, value_name = "MODE")]
+    pub socket_mode: Option<SocketMode>,
     /// The most connections at a time
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
@@ -259,18 +259,25 @@ pub struct ServeArguments {
     pub log_level: LogLevel,
 }
 
-impl From<ServeArguments> for Serve {
-    fn from(arguments: ServeArguments) -> Self {
-        Self {
+impl TryFrom<ServeArguments> for Serve {
+    type Error = Failure;
+
+    fn try_from(arguments: ServeArguments) -> Result<Self, Failure> {
+        if let (Listen::Tcp(_), Some(_)) = (&arguments.listen, arguments.socket_mode) {
+            return Err(Failure::Refused(
+                "--socket-mode is for a Unix socket, and an address and port has no mode: leave it out, or write --listen unix:PATH".into(),
+            ));
+        }
+        Ok(Self {
             listen: arguments.listen,
-            socket_mode: arguments.socket_mode,
+            socket_mode: arguments.socket_mode.unwrap_or_default(),
             gateway: arguments.gateway,
             trusted: arguments.trusted,
             connections: arguments.max_connections as usize,
             cache: arguments.cache as usize,
             log_format: arguments.log_format,
             log_level: arguments.log_level,
-        }
+        })
     }
 }
 
@@ -304,7 +311,7 @@ where a method means another action than usual, such as 'POST /invoices/search=r
 /// `area add`.
 #[derive(Debug, Args)]
 pub struct AreaAddArguments {
-    /// Its short name: 1 to 32 of a-z, 0-9 and -
+    /// Its short name: 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit
     pub slug: String,
     /// Its title, such as "Invoice Access"
     #[arg(long, value_name = "TEXT")]
@@ -319,6 +326,7 @@ pub struct AreaAddArguments {
 
 /// `area edit`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true).args(["title", "badge", "routes", "remove_routes"]))]
 pub struct AreaEditArguments {
     /// The area's short name
     pub slug: String,

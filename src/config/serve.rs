@@ -138,9 +138,20 @@ impl FromStr for LogLevel {
     }
 }
 
-/// The mode of the Unix socket, as octal digits.
+/// The mode of the Unix socket, as octal digits; its owner may always read and write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketMode(pub u32);
+
+impl SocketMode {
+    /// What the owner needs, so that anybody at all can ask.
+    const OWNER: u32 = 0o600;
+}
+
+impl Default for SocketMode {
+    fn default() -> Self {
+        Self(0o660)
+    }
+}
 
 impl FromStr for SocketMode {
     type Err = String;
@@ -149,9 +160,11 @@ impl FromStr for SocketMode {
         let digits =
             (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
         match u32::from_str_radix(text, 8) {
-            Ok(mode) if digits && mode <= 0o777 => Ok(Self(mode)),
+            Ok(mode) if digits && mode <= 0o777 && mode & Self::OWNER == Self::OWNER => {
+                Ok(Self(mode))
+            }
             _ => Err(format!(
-                "{} is no mode: write three octal digits, such as 660",
+                "{} is no mode for a socket: write three octal digits that begin with 6 or 7, such as 660",
                 visible(text)
             )),
         }

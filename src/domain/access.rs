@@ -159,7 +159,7 @@ impl FromStr for Actions {
     }
 }
 
-/// The short name of an access area: 1 to 32 of `a-z`, `0-9` and `-`.
+/// The short name of an access area: 1 to 32 of `a-z`, `0-9` and `-`, the first no `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AreaSlug(String);
 
@@ -176,6 +176,7 @@ impl FromStr for AreaSlug {
 
     fn from_str(text: &str) -> Result<Self, AccessError> {
         let fits = (1..=32).contains(&text.len())
+            && !text.starts_with('-')
             && text
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
@@ -229,6 +230,33 @@ impl Area {
                 return Err(TextError::Empty {
                     field: limits.field,
                 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no other area has the same title or badge, whatever their case: lists and
+    /// sentences name an area by these alone.
+    ///
+    /// # Errors
+    /// [`AccessError::SameWords`].
+    pub fn check_beside<'a>(
+        &self,
+        others: impl IntoIterator<Item = &'a Self>,
+    ) -> Result<(), AccessError> {
+        let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
+        for other in others.into_iter().filter(|other| other.slug != self.slug) {
+            for (field, mine, its) in [
+                (TITLE_LIMITS.field, &self.title, &other.title),
+                (BADGE_LIMITS.field, &self.badge, &other.badge),
+            ] {
+                if same(mine.trim(), its.trim()) {
+                    return Err(AccessError::SameWords {
+                        field,
+                        words: mine.clone(),
+                        other: other.slug.to_string(),
+                    });
+                }
             }
         }
         Ok(())
@@ -294,11 +322,23 @@ pub enum AccessError {
     #[error("no action is named: write create, read, update, delete, or all, none")]
     NoActions,
     /// Not the form of a slug.
-    #[error("{0} is no access area's short name: use 1 to 32 of a-z, 0-9 and -")]
+    #[error(
+        "{0} is no access area's short name: use 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit"
+    )]
     BadSlug(String),
     /// Not `AREA=ACTIONS`.
     #[error("{0} is no grant: write AREA=ACTIONS, such as contacts=read")]
     NotAGrant(String),
+    /// A title or badge that another area has.
+    #[error("{field} {words} is that of the access area {other}: give this one another")]
+    SameWords {
+        /// Which of the two.
+        field: &'static str,
+        /// What both say.
+        words: String,
+        /// The other area's short name.
+        other: String,
+    },
     /// A well-formed slug that names no area of this workspace.
     #[error("there is no access area {unknown}: the areas are {known}")]
     UnknownArea {

@@ -5,7 +5,7 @@
 //! area says otherwise. To know another method, add it to [`Method`].
 mod path;
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 pub use path::CanonicalPath;
 use path::is_plain;
@@ -116,7 +116,8 @@ impl Route {
     pub fn new(path: &str, says: Option<(Method, Action)>) -> Result<Self, RouteError> {
         let whole = path.strip_suffix('/').filter(|rest| !rest.is_empty());
         let path = whole.unwrap_or(path);
-        let plain = |byte: u8| is_plain(byte) && byte != b'=' || byte == b'/';
+        // A star would be taken for a pattern, and is none.
+        let plain = |byte: u8| is_plain(byte) && !b"=*".contains(&byte) || byte == b'/';
         if path.len() > LONGEST_ROUTE {
             return Err(RouteError::TooLong);
         }
@@ -130,17 +131,35 @@ impl Route {
     }
 }
 
+/// Checks that no two of an area's routes say something of the same path and method.
+///
+/// # Errors
+/// [`RouteError::Twice`], with the second of them.
+pub fn check_once(routes: &[Route]) -> Result<(), RouteError> {
+    let about = |route: &Route| (route.path.clone(), route.says.map(|(method, _)| method));
+    let mut seen = BTreeSet::new();
+    match routes.iter().find(|route| !seen.insert(about(route))) {
+        Some(twice) => Err(RouteError::Twice(twice.to_string())),
+        None => Ok(()),
+    }
+}
+
 impl FromStr for Route {
     type Err = RouteError;
 
     /// `/invoices`, or `POST /invoices/search=read`.
     fn from_str(text: &str) -> Result<Self, RouteError> {
         let text = text.trim();
-        let Some((word, rest)) = text.split_once(' ') else {
+        if text.starts_with('/') {
             return match text.rsplit_once('=') {
-                Some(_) => Err(RouteError::NoMethod(visible(text))),
-                None => Self::new(text, None),
+                Some((path, action)) if action.parse::<Action>().is_ok() && !path.contains('?') => {
+                    Err(RouteError::NoMethod(visible(text)))
+                }
+                _ => Self::new(text, None),
             };
+        }
+        let Some((word, rest)) = text.split_once(' ') else {
+            return Err(RouteError::BadPath(visible(text)));
         };
         let Some(method) = Method::from_word(word) else {
             return Err(RouteError::BadMethod(visible(word)));
@@ -172,9 +191,12 @@ impl fmt::Display for Route {
 pub enum RouteError {
     /// The path is not canonical, or needs escapes.
     #[error(
-        "{0} is no route: write a path such as /invoices or /v1/invoices, of letters, digits and -._~!$&'()*+,:@, without empty, . or .. parts"
+        "{0} is no route: write a path such as /invoices or /v1/invoices, of letters, digits and -._~!$&'()+,:@, without empty, . or .. parts; all below it belongs to it"
     )]
     BadPath(String),
+    /// The same path and method twice in one area.
+    #[error("the route {0} is named twice: a path, or a method at a path, has one meaning")]
+    Twice(String),
     /// Too long.
     #[error("the route is longer than {LONGEST_ROUTE} characters: name a path further up")]
     TooLong,

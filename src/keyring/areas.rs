@@ -5,6 +5,7 @@ use crate::{
     domain::{
         access::{AccessError, AreaSlug},
         audit::{AreaState, EventDraft},
+        route,
     },
     store::DefinedArea,
 };
@@ -43,9 +44,10 @@ impl Keyring {
     /// Makes an access area.
     ///
     /// # Errors
-    /// A title or badge that is refused; an area or a route that is there already; the store's.
+    /// A title or badge that is refused or another area's; an area or a route that is there
+    /// already; the store's.
     pub async fn add_area(&self, new: &DefinedArea) -> Result<(), KeyringError> {
-        new.area.check()?;
+        self.check_area(new).await?;
         let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
         Ok(self.store.add_area(new, &event).await?)
     }
@@ -60,13 +62,19 @@ impl Keyring {
         seen: &DefinedArea,
         edited: &DefinedArea,
     ) -> Result<(), KeyringError> {
-        edited.area.check()?;
         if seen == edited {
             return Ok(());
         }
+        self.check_area(edited).await?;
         let (before, after) = (Some(state(seen)), Some(state(edited)));
         let event = EventDraft::about_area(self.now(), self.actor(), before, after);
         Ok(self.store.edit_area(seen, edited, &event).await?)
+    }
+
+    async fn check_area(&self, defined: &DefinedArea) -> Result<(), KeyringError> {
+        defined.area.check()?;
+        route::check_once(&defined.routes)?;
+        Ok(defined.area.check_beside(&self.store.areas().await?)?)
     }
 
     /// Removes an access area that no key is let into.

@@ -3,6 +3,7 @@ use super::{StoreError, VaultError, resolve::MOST_LISTED};
 use crate::domain::{
     access::AccessError,
     key::Key,
+    route::RouteError,
     text::{self, TextError},
 };
 
@@ -18,6 +19,9 @@ pub enum KeyringError {
     /// An area that there is not.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A route that is refused.
+    #[error(transparent)]
+    Route(#[from] RouteError),
     /// A text that is refused.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -52,6 +56,7 @@ impl KeyringError {
             self,
             Self::Access(_)
                 | Self::Text(_)
+                | Self::Route(_)
                 | Self::Store(StoreError::AreaExists { .. } | StoreError::RouteTaken { .. })
         )
     }

@@ -58,6 +58,10 @@ fn areas_are_added_listed_changed_and_removed() {
         areas[2]["routes"],
         serde_json::json!(["POST /invoices/search=read"])
     );
+    let same = home
+        .run(&["area", "edit", "invoices", "--title", "Billing"])
+        .done();
+    assert!(same.stderr.contains("was like that already"), "{same:?}");
     home.run(&["area", "remove", "v2-orders"]).done();
     assert_eq!(
         home.audit(),
@@ -114,8 +118,57 @@ fn what_is_refused_of_areas_says_why_and_changes_nothing() {
         (
             &["area", "add", "x", "--route", "/a", "--route", "/a/"],
             2,
-            "is taken",
+            "the route /a is named twice",
         ),
+        (
+            &["area", "edit", "contacts", "--route", "/contacts"],
+            2,
+            "the route /contacts is named twice",
+        ),
+        (
+            &[
+                "area",
+                "add",
+                "x",
+                "--route",
+                "POST /a=read",
+                "--route",
+                "POST /a=create",
+            ],
+            2,
+            "is named twice",
+        ),
+        (
+            &["area", "add", "x", "--route", "/foo*"],
+            2,
+            "/foo* is no route",
+        ),
+        (
+            &["area", "add", "x", "--route", "/foo bar"],
+            2,
+            "/foo bar is no route",
+        ),
+        (
+            &["area", "add", "x", "--route", "/foo?x=1"],
+            2,
+            "/foo?x=1 is no route",
+        ),
+        (
+            &["area", "add", "--", "-x"],
+            2,
+            "beginning with a letter or digit",
+        ),
+        (
+            &["area", "add", "x", "--title", "contact access"],
+            2,
+            "Title contact access is that of the access area contacts",
+        ),
+        (
+            &["area", "edit", "contacts", "--badge", "Documents"],
+            2,
+            "Badge Documents is that of the access area documents",
+        ),
+        (&["area", "edit", "contacts"], 2, "--remove-route"),
         (
             &["area", "edit", "x", "--title", "y"],
             2,
@@ -152,6 +205,8 @@ fn what_serve_cannot_begin_with_is_refused() {
         (&["--trusted-proxy", "10.0.0.7/24"], 2, "host bits"),
         (&["--trusted-proxy", "localhost"], 2, "is a name"),
         (&["--socket-mode", "999"], 2, "three octal digits"),
+        (&["--socket-mode", "066"], 2, "begin with 6 or 7"),
+        (&["--socket-mode", "660"], 2, "write --listen unix:PATH"),
         (&["--log-format", "xml"], 2, "write text or json"),
         (
             &["--log-level", "loud"],
@@ -162,12 +217,12 @@ fn what_serve_cannot_begin_with_is_refused() {
         (
             &["--listen", "192.0.2.200:8750"],
             1,
-            "cannot listen at 192.0.2.200:8750",
+            "This machine has no such address",
         ),
         (
             &["--listen", "unix:/nonexistent/x.sock"],
             1,
-            "cannot listen at unix:/nonexistent/x.sock",
+            "Make the folder first",
         ),
     ] {
         let all = [&["serve"], arguments].concat();

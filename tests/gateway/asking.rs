@@ -325,7 +325,7 @@ fn nobody_is_believed_who_was_not_named() {
     let named = endpoint
         .log()
         .into_iter()
-        .filter(|line| line.contains("--trusted-proxy 127.0.0.1"));
+        .filter(|line| line.contains("If it is the gateway, start with --trusted-proxy 127.0.0.1"));
     assert_eq!(named.count(), 1, "said once: {:#?}", endpoint.log());
     let body = format!("{{\"token\":\"{open}\",\"area\":\"contacts\",\"action\":\"read\"}}");
     let verify = format!(
