@@ -6,37 +6,24 @@
 //! Keys that the cache does not know are looked up after those that it does, a few at a time: a
 //! flood of made-up ids waits for itself. The changes are followed along the chain of the audit
 //! log, so a store that went back (a restored backup, a standby) is never taken for a quiet one.
+mod clerk;
+
 use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use clerk::Clerk;
+use tokio::sync::{mpsc, oneshot};
 
-use super::cache::Cache;
 use crate::{
     domain::{route::Routes, token::KeyId},
-    keyring::{ChangeMark, Decider, KeyringError, LOOKED_UP, Pulse, Standing, StoreError, Watch},
+    keyring::{Decider, KeyringError, Standing},
     machine::Machine,
 };
 
-/// How many questions are answered after one look at the store.
-const CROWD: usize = 512;
 /// How many questions may wait; what comes on top is not decided.
 const QUEUE: usize = 16_384;
-/// How long the store may take for one crowd, its look-ups included. Whoever asks waits for the
-/// crowd that was there before and for his own at most: two seconds.
-const PATIENCE: Duration = Duration::from_millis(950);
-/// How many changes are read at a time.
-const CHANGES: i64 = 500;
-
 /// Why nothing could be decided. That is never an allow.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Undecided {
@@ -114,14 +101,7 @@ impl Desk {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let gauges = Arc::new(Gauges::default());
         let machine = decider.machine().clone();
-        let clerk = Clerk {
-            decider,
-            watch: None,
-            seen: None,
-            cache: Cache::new(cache_bytes),
-            routes: Arc::default(),
-            gauges: Arc::clone(&gauges),
-        };
+        let clerk = Clerk::new(decider, cache_bytes, Arc::clone(&gauges));
         tokio::spawn(clerk.work(waiting));
         Self {
             questions,
@@ -162,241 +142,4 @@ impl Desk {
             })?;
         told.await.unwrap_or(Err(Undecided::Ending))
     }
-}
-
-/// Who sits there.
-struct Clerk {
-    decider: Arc<Decider>,
-    watch: Option<Watch>,
-    /// Where the cache and the routes stand.
-    seen: Option<Pulse>,
-    cache: Cache,
-    routes: Arc<Routes>,
-    gauges: Arc<Gauges>,
-}
-
-impl Clerk {
-    async fn work(mut self, mut questions: mpsc::Receiver<Question>) {
-        let mut crowd = Vec::with_capacity(CROWD);
-        // Who waits for a look-up, first come first served.
-        let mut unknown = VecDeque::new();
-        loop {
-            if unknown.is_empty() {
-                let Some(first) = questions.recv().await else {
-                    return;
-                };
-                crowd.push(first);
-                tokio::task::yield_now().await;
-            }
-            gather(&mut questions, &mut crowd).await;
-            let deadline = Instant::now() + PATIENCE;
-            if let Err(undecided) = by(deadline, self.catch_up()).await {
-                for question in crowd.drain(..).chain(unknown.drain(..)) {
-                    let _ = question.answer.send(Err(undecided.clone()));
-                }
-                continue;
-            }
-            for question in crowd.drain(..) {
-                if let Some(question) = self.answer(question) {
-                    unknown.push_back(question);
-                }
-            }
-            self.look_up(&mut unknown, deadline).await;
-        }
-    }
-
-    /// Answers from the cache, or gives the question back.
-    fn answer(&mut self, question: Question) -> Option<Question> {
-        let standing = match &question.id {
-            None => Standing::Nobody,
-            Some(id) => match self.cache.get(id) {
-                Some(standing) => standing.clone(),
-                None => return Some(question),
-            },
-        };
-        let routes = Arc::clone(&self.routes);
-        let _ = question.answer.send(Ok(Told { standing, routes }));
-        None
-    }
-
-    /// Looks up the first few of those who wait, and answers them.
-    async fn look_up(&mut self, unknown: &mut VecDeque<Question>, deadline: Instant) {
-        let mut asked = Vec::with_capacity(LOOKED_UP);
-        let mut ids: Vec<KeyId> = Vec::with_capacity(LOOKED_UP);
-        if unknown.is_empty() {
-            return;
-        }
-        let now = self.decider.machine().uptime();
-        while ids.len() < LOOKED_UP
-            && let Some(question) = unknown.pop_front()
-        {
-            // Whoever left does not need an answer, and whoever stands here for long gets none.
-            if question.answer.is_closed() {
-                continue;
-            }
-            if now.saturating_sub(question.asked) > PATIENCE {
-                let _ = question.answer.send(Err(Undecided::TooLate));
-                continue;
-            }
-            if let Some(question) = self.answer(question)
-                && let Some(id) = &question.id
-            {
-                if !ids.contains(id) {
-                    ids.push(id.clone());
-                }
-                asked.push(question);
-            }
-        }
-        if ids.is_empty() {
-            return;
-        }
-        let found = match by(deadline, self.standings(&ids)).await {
-            Ok(found) => found,
-            Err(undecided) => {
-                for question in asked {
-                    let _ = question.answer.send(Err(undecided.clone()));
-                }
-                return;
-            }
-        };
-        for (id, standing) in &found {
-            if let Ok(standing) = standing {
-                self.cache.put(id, standing);
-            }
-        }
-        self.gauges
-            .lookups
-            .fetch_add(ids.len() as u64, Ordering::Relaxed);
-        self.tell();
-        for question in asked {
-            let found = found
-                .iter()
-                .find(|(id, _)| Some(id) == question.id.as_ref());
-            let told = match found {
-                Some((_, Ok(standing))) => Ok(Told {
-                    standing: standing.clone(),
-                    routes: Arc::clone(&self.routes),
-                }),
-                Some((_, Err(error))) => Err(KeyringError::from(error.clone()).into()),
-                None => Err(Undecided::Ending),
-            };
-            let _ = question.answer.send(told);
-        }
-    }
-
-    async fn standings(
-        &mut self,
-        ids: &[KeyId],
-    ) -> Result<Vec<(KeyId, Result<Standing, StoreError>)>, Undecided> {
-        let mut watch = self.take_watch().await?;
-        let found = watch.standings(ids).await.map_err(KeyringError::from)?;
-        self.watch = Some(watch);
-        Ok(found)
-    }
-
-    /// The connection, or a new one. It is put back after what it was taken for went well: in
-    /// which state a fault, or a wait that was broken off, has left it nobody knows.
-    async fn take_watch(&mut self) -> Result<Watch, Undecided> {
-        match self.watch.take() {
-            Some(watch) => Ok(watch),
-            None => Ok(self.decider.watch().await?),
-        }
-    }
-
-    /// Brings cache and routes to where the store stands now. What is known changes in one go
-    /// after each wait: broken off, it leaves nothing half done.
-    async fn catch_up(&mut self) -> Result<(), Undecided> {
-        let mut watch = self.take_watch().await?;
-        let pulse = watch.pulse().await.map_err(KeyringError::from)?;
-        self.gauges.pulses.fetch_add(1, Ordering::Relaxed);
-        if self.seen.is_none() {
-            self.routes = Arc::new(watch.routes().await.map_err(KeyringError::from)?);
-            self.seen = Some(pulse.clone());
-        }
-        while let Some(seen) = self.seen.as_ref().filter(|seen| seen.epoch < pulse.epoch) {
-            let marks = watch.changes_after(seen.epoch, CHANGES).await;
-            let marks = marks.map_err(KeyringError::from)?;
-            let routes = if marks.iter().any(|mark| mark.about_areas) {
-                Some(watch.routes().await.map_err(KeyringError::from)?)
-            } else {
-                None
-            };
-            let next = follow(seen, &marks).ok_or_else(|| went_back(seen, &pulse))?;
-            for mark in &marks {
-                self.cache.forget(&mark.subject);
-            }
-            self.routes = routes.map_or_else(|| Arc::clone(&self.routes), Arc::new);
-            // Changes that were made since the pulse may be among them.
-            self.seen = Some(next);
-            if marks
-                .iter()
-                .any(|mark| mark.sequence == pulse.epoch && mark.hash == pulse.head)
-            {
-                self.tell();
-                self.watch = Some(watch);
-                return Ok(());
-            }
-        }
-        if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != pulse) {
-            return Err(went_back(seen, &pulse));
-        }
-        self.watch = Some(watch);
-        self.tell();
-        Ok(())
-    }
-
-    fn tell(&self) {
-        let epoch = self.seen.as_ref().map_or(0, |seen| seen.epoch);
-        let epoch = u64::try_from(epoch).unwrap_or_default();
-        self.gauges.epoch.store(epoch, Ordering::Relaxed);
-        let cached = self.cache.len() as u64;
-        self.gauges.cached.store(cached, Ordering::Relaxed);
-    }
-}
-
-/// Those whose requests have arrived already come along, as long as more of them do: a crowd
-/// costs one look at the store, and two threads that wake each other.
-async fn gather(questions: &mut mpsc::Receiver<Question>, crowd: &mut Vec<Question>) {
-    loop {
-        let before = crowd.len();
-        while crowd.len() < CROWD
-            && let Ok(question) = questions.try_recv()
-        {
-            crowd.push(question);
-        }
-        if crowd.len() == CROWD || crowd.len() == before {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-fn went_back(seen: &Pulse, pulse: &Pulse) -> Undecided {
-    Undecided::WentBack {
-        seen: seen.epoch,
-        now: pulse.epoch,
-    }
-}
-
-/// Where the store stands after these changes; `None` unless they follow on what was seen, and
-/// each on the one before it.
-fn follow(seen: &Pulse, marks: &[ChangeMark]) -> Option<Pulse> {
-    let mut at = seen.clone();
-    for mark in marks {
-        if mark.sequence != at.epoch + 1 || mark.previous != at.head {
-            return None;
-        }
-        at.epoch = mark.sequence;
-        at.head.clone_from(&mark.hash);
-    }
-    (at != *seen).then_some(at)
-}
-
-async fn by<T>(
-    deadline: Instant,
-    work: impl Future<Output = Result<T, Undecided>>,
-) -> Result<T, Undecided> {
-    tokio::time::timeout_at(deadline, work)
-        .await
-        .unwrap_or(Err(Undecided::TooLate))
 }

@@ -3,26 +3,20 @@
 //! A credential is found by the key id that its token names and then compared by digest in
 //! constant time. Uses are no changes: they raise no epoch, record no event, and may be lost
 //! without harm; whoever writes them does it after the decision is out.
+use std::sync::Arc;
+
 use super::{
     Store, StoreError,
     change::execute,
     keys::by_id,
-    rows::{KeyRow, key_columns},
+    rows::{CredentialRow, credentials, digest_of},
     with_pool,
 };
 use crate::domain::{
     decision::Credential,
     key::LastUse,
-    token::{Digest, KeyId, Token},
+    token::{KeyId, Token},
 };
-
-/// A key, and the digest by which its token is known.
-#[derive(sqlx::FromRow)]
-struct CredentialRow {
-    #[sqlx(flatten)]
-    key: KeyRow,
-    digest: String,
-}
 
 /// Within this time one use from one address is enough to know.
 const LATELY: i64 = 60_000;
@@ -35,19 +29,17 @@ impl Store {
     pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
         let id = token.key_id();
         let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
-            "SELECT ", key_columns!(), ", tokens.digest FROM tokens \
-             JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id = $1"
+            credentials!(), " = $1"
         ))
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
-        let Some(CredentialRow { key, digest }) = found else {
+        let Some(row) = found else {
             return self.buried(token).await;
         };
-        let digest = Digest::decode(&digest)
-            .ok_or_else(|| StoreError::corrupt("tokens", "digest", id.as_str()))?;
+        let (digest, rules) = row.read()?;
         if digest == token.digest() {
-            Ok(Credential::Known(std::sync::Arc::new(key.into_rules()?)))
+            Ok(Credential::Known(Arc::new(rules)))
         } else {
             Ok(Credential::Unknown)
         }
@@ -64,9 +56,7 @@ impl Store {
         let Some((digest,)) = stone else {
             return Ok(Credential::Unknown);
         };
-        let digest = Digest::decode(&digest)
-            .ok_or_else(|| StoreError::corrupt("tombstones", "digest", id.as_str()))?;
-        let known = digest == token.digest();
+        let known = digest_of(&digest, "tombstones", id.as_str())? == token.digest();
         Ok(if known {
             Credential::Revoked(id.clone())
         } else {

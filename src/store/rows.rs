@@ -13,6 +13,7 @@ use crate::domain::{
     decision::Rules,
     key::{Draft, Key, LastUse, Revision},
     moment::Moment,
+    token::Digest,
 };
 
 /// A moment, unless it lies beyond the years that can be written: held within them it would be
@@ -53,6 +54,37 @@ pub(super) struct KeyRow {
     revision: i64,
     networks: Option<String>,
     granted: Option<String>,
+}
+
+/// A key with the digest by which its token is known, up to the condition on `tokens.key_id`.
+macro_rules! credentials {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::store::rows::key_columns!(),
+            ", tokens.digest FROM tokens JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id"
+        )
+    };
+}
+pub(super) use credentials;
+
+#[derive(sqlx::FromRow)]
+pub(super) struct CredentialRow {
+    #[sqlx(flatten)]
+    key: KeyRow,
+    digest: String,
+}
+
+impl CredentialRow {
+    pub fn read(self) -> Result<(Digest, Rules), StoreError> {
+        let digest = digest_of(&self.digest, "tokens", &self.key.id)?;
+        Ok((digest, self.key.into_rules()?))
+    }
+}
+
+/// The digest of a token, as a table keeps it under a key's id.
+pub(super) fn digest_of(text: &str, table: &'static str, id: &str) -> Result<Digest, StoreError> {
+    Digest::decode(text).ok_or_else(|| StoreError::corrupt(table, "digest", id))
 }
 
 impl KeyRow {

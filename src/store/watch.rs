@@ -13,7 +13,7 @@ use sqlx::{
 use super::{
     Pool, Store, StoreError,
     areas::{ROUTES, RouteRow, route, slug_of},
-    rows::{KeyRow, key_columns},
+    rows::{CredentialRow, credentials, digest_of},
 };
 use crate::domain::{
     audit::Change,
@@ -82,13 +82,6 @@ pub enum Standing {
     Revoked(Digest),
 }
 
-#[derive(sqlx::FromRow)]
-struct CredentialRow {
-    #[sqlx(flatten)]
-    key: KeyRow,
-    digest: String,
-}
-
 const PULSE: &str = "SELECT epoch, chain_head FROM workspace WHERE id = 1";
 const CHANGES: &str = "SELECT sequence, change, subject_id, previous_hash, hash FROM audit_events \
      WHERE sequence > $1 ORDER BY sequence LIMIT $2";
@@ -99,12 +92,7 @@ macro_rules! one_of_them {
          $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)"
     };
 }
-const CREDENTIALS: &str = concat!(
-    "SELECT ",
-    key_columns!(),
-    ", tokens.digest FROM tokens JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id",
-    one_of_them!()
-);
+const CREDENTIALS: &str = concat!(credentials!(), one_of_them!());
 const TOMBSTONES: &str = concat!(
     "SELECT key_id, digest FROM tombstones WHERE key_id",
     one_of_them!()
@@ -210,9 +198,7 @@ impl Watch {
                 .map(|(id, _)| id.clone())
                 .collect();
             for (id, digest) in self.tombstones(&missing).await? {
-                let stone = Digest::decode(&digest)
-                    .map(Standing::Revoked)
-                    .ok_or_else(|| StoreError::corrupt("tombstones", "digest", &id));
+                let stone = digest_of(&digest, "tombstones", &id).map(Standing::Revoked);
                 if let Some(place) = found.iter_mut().find(|(of, _)| of.as_str() == id) {
                     place.1 = stone;
                 }
@@ -241,12 +227,9 @@ impl Watch {
         })?;
         for (id, row) in rows {
             let standing = match row {
-                Ok(CredentialRow { key, digest }) => match Digest::decode(&digest) {
-                    Some(digest) => key
-                        .into_rules()
-                        .map(|rules| Standing::Key(digest, Arc::new(rules))),
-                    None => Err(StoreError::corrupt("tokens", "digest", &id)),
-                },
+                Ok(row) => row
+                    .read()
+                    .map(|(digest, rules)| Standing::Key(digest, Arc::new(rules))),
                 Err(error) => Err(self.store.fault(&error)),
             };
             if let Some(place) = found.iter_mut().find(|(of, _)| of.as_str() == id) {

@@ -28,13 +28,6 @@ fn runtime() -> tokio::runtime::Runtime {
     runtime.expect("a runtime")
 }
 
-fn status(endpoint: &Endpoint, token: &str) -> u16 {
-    let headers = [("X-API-Key", token)];
-    endpoint
-        .asks("/authorize", "GET", "/contacts", &headers)
-        .status
-}
-
 fn metric(endpoint: &Endpoint, name: &str) -> u64 {
     let text = ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
     let line = text
@@ -56,9 +49,9 @@ fn a_database_that_is_locked_for_writing_costs_no_decision_and_no_use() {
             .execute(&mut holder)
             .await
             .expect("locked");
-        assert_eq!(status(&endpoint, &token), 200);
+        assert_eq!(endpoint.reads(&token), 200);
         endpoint.wait_for("uses could not be written down");
-        assert_eq!(status(&endpoint, &token), 200);
+        assert_eq!(endpoint.reads(&token), 200);
         sqlx::query("ROLLBACK")
             .execute(&mut holder)
             .await
@@ -89,13 +82,13 @@ fn a_server_that_hangs_breaks_off_or_is_locked_is_503_in_time_and_then_all_is_we
     ]);
     command.env("CLAVIGER_DATABASE_URL", through);
     let endpoint = Endpoint::spawn(command);
-    assert_eq!(status(&endpoint, &token), 200);
+    assert_eq!(endpoint.reads(&token), 200);
     // It hangs: ten at a time are told so, and none waits longer than promised.
     between.set(Way::Blocked);
     std::thread::scope(|scope| {
         for _ in 0..10 {
             scope.spawn(|| {
-                let (said, time) = took(|| status(&endpoint, &token));
+                let (said, time) = took(|| endpoint.reads(&token));
                 assert_eq!(said, 503);
                 assert!(time < PROMISED, "{time:?}");
             });
@@ -103,17 +96,17 @@ fn a_server_that_hangs_breaks_off_or_is_locked_is_503_in_time_and_then_all_is_we
     });
     home.run(&["revoke", &id, "--yes"]).done();
     between.set(Way::Open);
-    until("it is well again", || status(&endpoint, &token) != 503);
+    until("it is well again", || endpoint.reads(&token) != 503);
     assert_eq!(
-        status(&endpoint, &token),
+        endpoint.reads(&token),
         401,
         "and knows what happened meanwhile"
     );
     // Connections that break off are made anew.
     let (_, token) = home.create("another", &["--grant", "contacts=read"]);
-    assert_eq!(status(&endpoint, &token), 200);
+    assert_eq!(endpoint.reads(&token), 200);
     between.break_off();
-    until("it is well again", || status(&endpoint, &token) == 200);
+    until("it is well again", || endpoint.reads(&token) == 200);
     // The row of the epoch is locked away.
     runtime().block_on(async {
         let mut holder = sqlx::PgConnection::connect(&database.url())
@@ -123,7 +116,7 @@ fn a_server_that_hangs_breaks_off_or_is_locked_is_503_in_time_and_then_all_is_we
             .execute(&mut holder)
             .await
             .expect("locked");
-        let (said, time) = took(|| status(&endpoint, &token));
+        let (said, time) = took(|| endpoint.reads(&token));
         assert_eq!(said, 503);
         assert!(time < PROMISED, "{time:?}");
         sqlx::raw_sql("ROLLBACK")
@@ -132,7 +125,7 @@ fn a_server_that_hangs_breaks_off_or_is_locked_is_503_in_time_and_then_all_is_we
             .expect("unlocked");
         holder.close().await.expect("closed");
     });
-    until("it is well again", || status(&endpoint, &token) == 200);
+    until("it is well again", || endpoint.reads(&token) == 200);
     assert!(metric(&endpoint, "claviger_undecided_total") >= 11);
 }
 
@@ -175,7 +168,7 @@ fn a_row_that_is_corrupt_denies_its_key_and_nobody_else() {
             endpoint.log()
         );
         assert_eq!(refused.header("x-claviger-key-id"), Some(""));
-        assert_eq!(status(&endpoint, &good), 200, "{column}{value}");
+        assert_eq!(endpoint.reads(&good), 200, "{column}{value}");
     }
 }
 
@@ -306,7 +299,7 @@ fn a_killed_endpoint_leaves_a_sound_store_and_begins_again() {
             .done();
     }
     assert_eq!(home.query("PRAGMA integrity_check"), "ok");
-    assert_eq!(status(&Endpoint::start(&home, &[]), &token), 200);
+    assert_eq!(Endpoint::start(&home, &[]).reads(&token), 200);
 }
 
 #[test]
@@ -317,7 +310,7 @@ fn two_endpoints_and_a_screen_share_one_file() {
     let endpoints = [Endpoint::start(&home, &[]), Endpoint::start(&home, &[])];
     let all = |expected: u16| {
         for endpoint in &endpoints {
-            assert_eq!(status(endpoint, &token), expected);
+            assert_eq!(endpoint.reads(&token), expected);
         }
     };
     let mut screen = Screen::claviger(home.path(), 80, 24, &[]);
@@ -389,7 +382,7 @@ fn whoever_drips_is_let_go_and_nobody_else_waits() {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Ok(_) | Err(_) => break true,
         }
-        assert_eq!(status(&endpoint, &token), 200);
+        assert_eq!(endpoint.reads(&token), 200);
         drips += 1;
         if drips > 90 || std::io::Write::write_all(&mut slow, b"a").is_err() {
             break drips <= 90;

@@ -21,12 +21,7 @@ fn uses_are_written_in_batches_and_are_no_changes() {
     for home in [Home::new(), Home::on(database.url())] {
         let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
         let endpoint = Endpoint::start(&home, &[]);
-        let asks = |method: &str, from: &str| {
-            let headers = [("X-API-Key", token.as_str()), ("X-Forwarded-For", from)];
-            endpoint
-                .asks("/authorize", method, "/contacts", &headers)
-                .status
-        };
+        let asks = |method: &str, from: &str| endpoint.acts(&token, method, from);
         assert_eq!(asks("DELETE", "10.0.0.9"), 403);
         assert_eq!(last_use(&home, &id), None, "a refusal is no use");
         assert_eq!(asks("GET", "10.0.0.9"), 200);
@@ -50,13 +45,7 @@ fn an_orderly_end_loses_no_use() {
         .collect();
     let mut endpoint = Endpoint::start(&home, &[]);
     for (_, token) in &keys {
-        let headers = [("X-API-Key", token.as_str())];
-        assert_eq!(
-            endpoint
-                .asks("/authorize", "GET", "/contacts", &headers)
-                .status,
-            200
-        );
+        assert_eq!(endpoint.reads(&token), 200);
     }
     assert_eq!(endpoint.end(Signal::SIGTERM), Some(0));
     for (id, _) in &keys {
@@ -119,12 +108,7 @@ fn a_store_that_went_back_is_refused_loudly() {
         let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
         home.create("another", &[]);
         let endpoint = Endpoint::start(&home, &[]);
-        let asks = || {
-            let headers = [("X-API-Key", token.as_str())];
-            endpoint
-                .asks("/authorize", "GET", "/contacts", &headers)
-                .status
-        };
+        let asks = || endpoint.reads(&token);
         assert_eq!(asks(), 200);
         let trigger = if database.url() == home.url() {
             "ALTER TABLE audit_events DISABLE TRIGGER audit_events_keep"
@@ -151,13 +135,7 @@ fn a_store_that_went_back_is_refused_loudly() {
         // Whoever has looked at it starts the endpoint again.
         drop(endpoint);
         let again = Endpoint::start(&home, &[]);
-        let headers = [("X-API-Key", token.as_str())];
-        assert_eq!(
-            again
-                .asks("/authorize", "GET", "/contacts", &headers)
-                .status,
-            200
-        );
+        assert_eq!(again.reads(&token), 200);
     }
 }
 
@@ -167,12 +145,7 @@ fn a_file_that_was_replaced_decides_nothing() {
     let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
     let backup = std::fs::read(home.database_file()).expect("a backup");
     let endpoint = Endpoint::start(&home, &[]);
-    let asks = || {
-        let headers = [("X-API-Key", token.as_str())];
-        endpoint
-            .asks("/authorize", "GET", "/contacts", &headers)
-            .status
-    };
+    let asks = || endpoint.reads(&token);
     assert_eq!(asks(), 200);
     home.run(&["revoke", &id, "--yes"]).done();
     assert_eq!(asks(), 401);
@@ -195,12 +168,7 @@ fn without_its_log_or_index_nothing_is_decided_from_what_was_open() {
             let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
             let backup = std::fs::read(home.database_file()).expect("a backup");
             let endpoint = Endpoint::start(&home, &[]);
-            let asks = || {
-                let headers = [("X-API-Key", token.as_str())];
-                endpoint
-                    .asks("/authorize", "GET", "/contacts", &headers)
-                    .status
-            };
+            let asks = || endpoint.reads(&token);
             assert_eq!(asks(), 200);
             home.run(&["edit", &id, "--description", "so that there is a log"])
                 .done();
@@ -228,9 +196,7 @@ fn without_its_log_or_index_nothing_is_decided_from_what_was_open() {
             drop(endpoint);
             if revoked {
                 let again = Endpoint::start(&home, &[]);
-                let headers = [("X-API-Key", token.as_str())];
-                let answer = again.asks("/authorize", "GET", "/contacts", &headers);
-                assert_eq!(answer.status, 401, "{away:?}, restored: {restored}");
+                assert_eq!(again.reads(&token), 401, "{away:?}, restored: {restored}");
             }
         }
     }
@@ -277,12 +243,7 @@ fn a_file_that_was_opened_as_unchanging_is_not_believed_once_it_changes() {
         .env("HOME", home.path())
         .env("PATH", "/usr/bin:/bin");
     let endpoint = Endpoint::spawn(command);
-    let headers = [("X-API-Key", token.as_str())];
-    let asks = || {
-        endpoint
-            .asks("/authorize", "GET", "/contacts", &headers)
-            .status
-    };
+    let asks = || endpoint.reads(&token);
     assert_eq!(asks(), 200);
     modes(0o755, 0o644);
     home.run(&["revoke", &id, "--yes"]).done();

@@ -115,6 +115,21 @@ impl Endpoint {
         ask(self.address(), &request("GET", to, &all))
     }
 
+    /// The status for a token that asks to read contacts.
+    #[track_caller]
+    pub fn reads(&self, token: &str) -> u16 {
+        let headers = [("X-API-Key", token)];
+        self.asks("/authorize", "GET", "/contacts", &headers).status
+    }
+
+    /// The status for a token with which somebody from this address does something to contacts.
+    #[track_caller]
+    pub fn acts(&self, token: &str, method: &str, from: &str) -> u16 {
+        let headers = [("X-API-Key", token), ("X-Forwarded-For", from)];
+        self.asks("/authorize", method, "/contacts", &headers)
+            .status
+    }
+
     /// Ends it by a signal, and waits; answers its exit status.
     pub fn end(&mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
         self.signal(signal);

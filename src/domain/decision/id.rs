@@ -1,0 +1,81 @@
+//! The names of decisions: a client can tell one, and the log knows it.
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::domain::token;
+
+/// The name of one decision: `d_` and 16 base62 characters. It says nothing about the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DecisionId(String);
+
+/// Half of a decision's id: which endpoint decided, drawn when it began (47 bits), and the number
+/// of the decision.
+const HALF: usize = 8;
+
+/// Where an endpoint's decisions get their ids from. No two of all endpoints' are the same.
+#[derive(Debug)]
+pub struct DecisionIds {
+    endpoint: String,
+    next: AtomicU64,
+}
+
+impl DecisionIds {
+    /// A new endpoint's.
+    #[must_use]
+    pub fn draw(chance: token::Chance<'_>) -> Self {
+        let mut endpoint = String::with_capacity(2 + HALF);
+        endpoint.push_str("d_");
+        token::draw_digits(chance, HALF, &mut endpoint);
+        Self {
+            endpoint,
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The next one.
+    #[must_use]
+    pub fn next(&self) -> DecisionId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut id = String::with_capacity(2 + 2 * HALF);
+        id.push_str(&self.endpoint);
+        token::write_digits::<HALF>(number, &mut id);
+        DecisionId(id)
+    }
+}
+
+impl DecisionId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_decisions_are_an_endpoint_and_a_number() {
+        let mut next = 0_u8;
+        let mut chance = |buffer: &mut [u8]| {
+            for byte in buffer {
+                *byte = next;
+                next = next.wrapping_add(1);
+            }
+        };
+        let ids = DecisionIds::draw(&mut chance);
+        assert_eq!(ids.next().as_str(), "d_0123456700000000");
+        assert_eq!(ids.next().as_str(), "d_0123456700000001");
+        ids.next.store(62 * 62 + 61, Ordering::Relaxed);
+        assert_eq!(ids.next().as_str(), "d_012345670000010z");
+    }
+}
