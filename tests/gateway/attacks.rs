@@ -33,6 +33,10 @@ struct Front {
 
 impl Front {
     fn new(kind: Kind) -> Self {
+        Self::behind(kind, |endpoint, api| Gateway::start(kind, endpoint, api))
+    }
+
+    fn behind(kind: Kind, gateway: impl FnOnce(SocketAddr, SocketAddr) -> Gateway) -> Self {
         let home = Home::new();
         let everything = [
             "--grant",
@@ -47,7 +51,7 @@ impl Front {
         let (_, documents) = home.create("documents", &["--grant", "documents=all"]);
         let endpoint = Endpoint::start(&home, &["--gateway", kind.word()]);
         let api = Api::start();
-        let gateway = Gateway::start(kind, endpoint.address(), api.address);
+        let gateway = gateway(endpoint.address(), api.address);
         let front = Self {
             kind,
             home,
@@ -594,6 +598,29 @@ fn failures(mut front: Front) {
             .send(&asked)
             .is_some_and(|answer| answer.status == 200)
     });
+}
+
+#[test]
+fn nothing_that_is_refused_passes_the_lines_of_the_readme() {
+    let front = Front::behind(Kind::Nginx, Gateway::of_the_readme);
+    let forged = [
+        ("X-API-Key", front.reader.as_str()),
+        ("X-Claviger-Key-Id", "root"),
+        ("X-Claviger-Key-Name", "root"),
+        ("X-Claviger-Decision-Id", "root"),
+        ("X_Claviger_Key_Id", "root"),
+    ];
+    let head = front.allowed("forged identity", &get("/contacts/7", &forged));
+    let ids = values(&head, "x-claviger-key-id");
+    assert_eq!(ids, [&front.reader[4..16]], "{head}");
+    assert!(!head.contains("root"), "{head}");
+    forged_addresses(&front);
+    credentials(&front);
+    paths(&front);
+    methods(&front);
+    hop_by_hop(&front);
+    front.refused("the endpoint's own path", &get("/_claviger", &[]));
+    revoked_in_a_storm(&front);
 }
 
 #[test]

@@ -100,15 +100,37 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one that asks this endpoint and hands on to this API.
     pub fn start(kind: Kind, endpoint: SocketAddr, api: SocketAddr) -> Self {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/gateways");
+        let read = |file: &&str| std::fs::read_to_string(shipped.join(file)).expect("a file");
+        let texts = kind.files().iter().map(read).collect();
+        Self::with(kind, texts, endpoint, api)
+    }
+
+    /// Starts nginx with a server of the lines that README.md shows.
+    pub fn of_the_readme(endpoint: SocketAddr, api: SocketAddr) -> Self {
+        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        let readme = std::fs::read_to_string(readme).expect("README.md");
+        let (_, lines) = readme.split_once("```nginx\n").expect("lines for nginx");
+        let (lines, _) = lines.split_once("```").expect("an end of them");
+        let text = format!(
+            "daemon off; pid nginx.pid; error_log stderr warn; events {{}}
+             http {{
+                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+                 uwsgi_temp_path uwsgi; scgi_temp_path scgi; access_log off;
+                 server {{ listen 127.0.0.1:8080; {lines} }}
+             }}"
+        );
+        Self::with(Kind::Nginx, vec![text], endpoint, api)
+    }
+
+    fn with(kind: Kind, texts: Vec<String>, endpoint: SocketAddr, api: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         // nginx works as nobody.
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(folder.path(), open).expect("chmod");
         let address = free_address();
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/gateways");
         let mut moved = [false; 3];
-        for file in kind.files() {
-            let mut text = std::fs::read_to_string(shipped.join(file)).expect("a file");
+        for (file, mut text) in kind.files().iter().zip(texts) {
             let places = [("8080", address), ("8750", endpoint), ("9000", api)];
             for (at, (port, place)) in places.into_iter().enumerate() {
                 for (from, to) in [
