@@ -45,7 +45,7 @@ fn an_orderly_end_loses_no_use() {
         .collect();
     let mut endpoint = Endpoint::start(&home, &[]);
     for (_, token) in &keys {
-        assert_eq!(endpoint.reads(&token), 200);
+        assert_eq!(endpoint.reads(token), 200);
     }
     assert_eq!(endpoint.end(Signal::SIGTERM), Some(0));
     for (id, _) in &keys {
