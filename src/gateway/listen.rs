@@ -1,6 +1,7 @@
 //! Connections: accepted up to a limit, served with limits on what a peer may send and on how
 //! long it may take, and let finish when the endpoint ends.
 use std::{
+    convert::Infallible,
     io,
     net::IpAddr,
     os::unix::fs::PermissionsExt as _,
@@ -12,16 +13,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, http::Request};
-use hyper::server::conn::http1;
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
+use axum::{http::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use nix::sys::stat::{Mode, umask};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
 };
-use tower::Service as _;
 
 use crate::{
     config::{Listen, SocketMode},
@@ -118,14 +118,16 @@ async fn forsaken(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Serves connections until `end` comes, and then finishes what was begun. `open` counts them:
-/// its permits are the connections that may still come.
-pub async fn serve(
+/// Serves connections until `end` comes, and then finishes what was begun. `respond` answers a
+/// request of a peer. `open` counts connections: its permits are those that may still come.
+pub async fn serve<Responding>(
     listener: Listener,
-    router: Router,
+    respond: impl Fn(Peer, Request<Incoming>) -> Responding + Clone + Send + 'static,
     open: Arc<Semaphore>,
     end: impl Future<Output = ()>,
-) {
+) where
+    Responding: Future<Output = Response> + Send + 'static,
+{
     let graceful = GracefulShutdown::new();
     let mut end = std::pin::pin!(end);
     loop {
@@ -141,10 +143,10 @@ pub async fn serve(
         match accepted {
             Ok(Accepted::Tcp(stream, address)) => {
                 let peer = Peer::address(address);
-                converse(stream, peer, router.clone(), &graceful, permit);
+                converse(stream, peer, respond.clone(), &graceful, permit);
             }
             Ok(Accepted::Unix(stream)) => {
-                converse(stream, Peer::Unix, router.clone(), &graceful, permit);
+                converse(stream, Peer::Unix, respond.clone(), &graceful, permit);
             }
             Err(error) => {
                 drop(permit);
@@ -158,32 +160,32 @@ pub async fn serve(
     let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
 }
 
-fn converse<Stream>(
+fn converse<Stream, Responding>(
     stream: Stream,
     peer: Peer,
-    router: Router,
+    respond: impl Fn(Peer, Request<Incoming>) -> Responding + Send + 'static,
     graceful: &GracefulShutdown,
     permit: tokio::sync::OwnedSemaphorePermit,
 ) where
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Responding: Future<Output = Response> + Send + 'static,
 {
     // Requests that began and that ended: more cannot be under way than one at a time.
     let requests = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
     let counted = Arc::clone(&requests);
-    let service = tower::service_fn(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
+    let service = service_fn(move |request| {
         counted.0.fetch_add(1, Ordering::Relaxed);
-        let (mut router, counted) = (router.clone(), Arc::clone(&counted));
+        let (responding, counted) = (respond(peer, request), Arc::clone(&counted));
         async move {
-            let answered = router.call(request.map(Body::new)).await;
+            let response = responding.await;
             counted.1.fetch_add(1, Ordering::Relaxed);
-            answered
+            Ok::<_, Infallible>(response)
         }
     });
     // No timer of hyper's: it makes one anew for every request.
     let connection = http1::Builder::new()
         .max_buf_size(LONGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         let mut connection = std::pin::pin!(connection);

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    Json,
+    Extension, Json,
     body::{Body, to_bytes},
     extract::State,
     http::{HeaderValue, Request, header},
@@ -50,13 +50,10 @@ struct Read {
 
 pub(super) async fn verify(
     State(endpoint): State<Arc<Endpoint>>,
+    Extension(peer): Extension<Peer>,
     request: Request<Body>,
 ) -> Response {
     let id = endpoint.ids.next();
-    let peer = request.extensions().get::<Peer>().copied();
-    let Some(peer) = peer else {
-        return answer::undecided(&id);
-    };
     if !forwarded::is_trusted(peer, &endpoint.trusted) {
         return endpoint.refuse_untrusted(&id, peer);
     }
