@@ -345,6 +345,8 @@ fn paths(front: &Front) {
         "/documents/",
         "/documents/../documents",
         "//documents",
+        "/contacts/..%3b/documents",
+        "/contacts/..%20/documents",
         "/other",
         "/",
         "http://api.example/documents",
