@@ -24,7 +24,7 @@ use std::{fmt, path::PathBuf};
 
 pub use areas::DefinedArea;
 pub use error::StoreError;
-use identity::FileIdentity;
+use identity::{FileIdentity, Unfit};
 pub use keys::{NewKey, NewToken};
 pub use open::{Fresh, Opened};
 pub use pages::Page;
@@ -92,11 +92,14 @@ impl Store {
         self.read_only
     }
 
-    /// Asked before every statement; see [`identity`].
+    /// Asked before every look and every transaction; see [`identity`].
     fn still_there(&self) -> Result<(), StoreError> {
         match &self.file {
-            Some(file) if !file.holds() => Err(StoreError::Replaced(self.place.clone())),
-            _ => Ok(()),
+            Some(file) => file.holds().map_err(|unfit| match unfit {
+                Unfit::Replaced => StoreError::Replaced(self.place.clone()),
+                Unfit::NamedTwice => StoreError::NamedTwice(self.place.clone()),
+            }),
+            None => Ok(()),
         }
     }
 

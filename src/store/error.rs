@@ -38,6 +38,11 @@ pub enum StoreError {
         "{0}, or a file that belongs beside it, was replaced, removed or changed past this program while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
     )]
     Replaced(Place),
+    /// The file has another name.
+    #[error(
+        "{0} has another name: it is hard-linked, or mounted alone. Changes through one name are not seen through the other and can be lost, so nothing was done. Take the other name away, or mount the folder instead of the file"
+    )]
+    NamedTwice(Place),
     /// Somebody else holds the lock.
     #[error(
         "{0} is locked by another program that is writing to it: nothing was changed. Try again; if it stays so, find the program {with} and end it", with = find(.0)

@@ -1,12 +1,15 @@
-//! Which file it is that a SQLite store has open, asked before every statement.
+//! Which file it is that a SQLite store has open, asked before every look and every transaction.
 //!
 //! SQLite goes on with what it has open whatever becomes of the names: a file that was moved away or
 //! replaced still takes changes, and they go nowhere; with its log or its shared index gone, this
 //! process and a newer one no longer see each other's changes. A file that could only be opened as
-//! unchanging is looked at once and believed for ever. None of that is noticed by SQLite itself.
+//! unchanging is looked at once and believed for ever. And a file with two names has two logs, each
+//! unseen through the other name. None of that is noticed by SQLite itself
+//! (<https://sqlite.org/howtocorrupt.html>, 2).
 use std::{
     fs::Metadata,
-    os::unix::fs::MetadataExt as _,
+    io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,6 +20,15 @@ pub(super) struct FileIdentity {
     path: PathBuf,
     itself: Node,
     beside: Beside,
+}
+
+/// Why a file must not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is not what was opened.
+    Replaced,
+    /// It has another name.
+    NamedTwice,
 }
 
 /// A file, whatever it is called: its device and its inode.
@@ -36,7 +48,7 @@ enum Beside {
 pub(super) struct Companions(Arc<Mutex<Option<[Node; 2]>>>);
 
 impl Companions {
-    /// The only connection is given up for another: with the last one they may go, and come anew.
+    /// A connection is given up for another: if it was the last one they may go, and come anew.
     pub fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -55,38 +67,74 @@ impl Companions {
 
 impl FileIdentity {
     /// Of a file that others may change.
-    pub fn shared(path: &Path, companions: Companions) -> Option<Self> {
+    ///
+    /// # Errors
+    /// The system's, for this and the next.
+    pub fn shared(path: &Path, companions: Companions) -> io::Result<Self> {
         Self::of(path, |_| Beside::Shared(companions))
     }
 
     /// Of a file that was opened as unchanging.
-    pub fn frozen(path: &Path) -> Option<Self> {
+    pub fn frozen(path: &Path) -> io::Result<Self> {
         Self::of(path, |metadata| Beside::Frozen(state(metadata)))
     }
 
-    fn of(path: &Path, beside: impl FnOnce(&Metadata) -> Beside) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
+    fn of(path: &Path, beside: impl FnOnce(&Metadata) -> Beside) -> io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self {
             path: path.to_owned(),
             itself: node(&metadata),
             beside: beside(&metadata),
         })
     }
 
-    /// Whether it is still what was opened.
-    pub fn holds(&self) -> bool {
-        let Ok(metadata) = std::fs::metadata(&self.path) else {
-            return false;
-        };
-        node(&metadata) == self.itself
+    /// Whether it is still what was opened, and under one name.
+    pub fn holds(&self) -> Result<(), Unfit> {
+        let metadata = std::fs::metadata(&self.path).map_err(|_| Unfit::Replaced)?;
+        let holds = node(&metadata) == self.itself
             && match &self.beside {
                 Beside::Shared(companions) => companions.are_there(&self.path),
                 Beside::Frozen(before) => {
                     let log = std::fs::metadata(companion(&self.path, "-wal"));
                     state(&metadata) == *before && log.map_or(0, |log| log.len()) == 0
                 }
-            }
+            };
+        if !holds {
+            Err(Unfit::Replaced)
+        } else if metadata.nlink() > 1 {
+            Err(Unfit::NamedTwice)
+        } else {
+            Ok(())
+        }
     }
+}
+
+/// Whether a file has another name: a hard link, or a mount of this file alone.
+pub(super) fn is_named_twice(path: &Path) -> bool {
+    let linked = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.nlink() > 1);
+    linked || is_mounted_alone(path)
+}
+
+/// Whether the file itself is a mount point; only Linux tells (proc(5), mountinfo, the fifth field).
+fn is_mounted_alone(path: &Path) -> bool {
+    let (Ok(path), Ok(mounts)) = (
+        std::fs::canonicalize(path),
+        std::fs::read("/proc/self/mountinfo"),
+    ) else {
+        return false;
+    };
+    let escaped: Vec<u8> = path
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .flat_map(|byte| match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+            byte => vec![*byte],
+        })
+        .collect();
+    mounts
+        .split(|byte| *byte == b'\n')
+        .any(|line| line.split(|byte| *byte == b' ').nth(4) == Some(&escaped))
 }
 
 /// The name of a file that belongs beside the database's.

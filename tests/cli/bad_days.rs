@@ -320,3 +320,28 @@ fn a_running_process_leaves_no_core() {
         .expect("written");
     child.wait().expect("an end");
 }
+
+#[test]
+fn a_file_that_is_mounted_alone_is_refused() {
+    let home = Home::new();
+    home.create("acme", &["--grant", "contacts=read"]);
+    let (program, file) = (env!("CARGO_BIN_EXE_claviger"), home.database_file());
+    let other = home.path().join("mounted alone.db");
+    let script = format!(
+        "set -e; touch '{other}'; mount --bind '{file}' '{other}'
+         {program} revoke acme --yes --database 'sqlite:{other}'",
+        other = other.display(),
+        file = file.display(),
+    );
+    let root = nix::unistd::Uid::effective().is_root();
+    let ended = Command::new("unshare")
+        .args(if root { vec!["-m"] } else { vec!["-rm"] })
+        .args(["bash", "-c", &script])
+        .env("HOME", home.path())
+        .output()
+        .expect("unshare");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("mount the folder"), "{said}");
+    assert_eq!(home.audit(), ["key.created"]);
+}

@@ -7,7 +7,7 @@ use std::{
 };
 
 use claviger::{
-    keyring::{Keyring, Location, StoreError},
+    keyring::{Decider, Keyring, Location, StoreError},
     store::Place,
 };
 use nix::sys::stat::{Mode, umask};
@@ -319,6 +319,32 @@ fn what_cannot_be_opened_is_told_with_its_reason() {
             );
         }
         assert!(!folder.join("nowhere").exists());
+    });
+}
+
+#[test]
+fn a_file_with_two_names_is_refused_through_both_until_one_is_gone() {
+    on_sqlite(&async |world: &World| {
+        let path = world.folder.path().join("claviger.db");
+        let keyring = world.keyring().await;
+        let made = make(&keyring, "before").await;
+        let second = world.folder.path().join("second.db");
+        fs::hard_link(&path, &second).expect("linked");
+        let twice = |path: &std::path::Path| StoreError::NamedTwice(Place::File(path.to_owned()));
+        assert_eq!(
+            store_error(keyring.create(draft("after")).await),
+            twice(&path)
+        );
+        assert_eq!(store_error(keyring.epoch().await), twice(&path));
+        let other = Location::File(second.clone());
+        let place = world.master_key();
+        let opened = Keyring::open(&other, place, claviger::machine::Machine::real()).await;
+        assert_eq!(store_error(opened.map(drop)), twice(&second));
+        let decider = Decider::open(&other, claviger::machine::Machine::real()).await;
+        assert_eq!(store_error(decider.map(drop)), twice(&second));
+        fs::remove_file(&second).expect("removed");
+        read(&keyring, &made.key).await;
+        keyring.close().await;
     });
 }
 

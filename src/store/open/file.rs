@@ -22,7 +22,7 @@ use crate::{
     domain::text::visible,
     store::{
         Place, Pool, Store, StoreError, dialect,
-        identity::{Companions, FileIdentity, companion},
+        identity::{Companions, FileIdentity, companion, is_named_twice},
     },
 };
 
@@ -38,6 +38,7 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
     // An absolute path: SQLite would take one that begins with `file:` for a URI.
     let path = std::path::absolute(path).map_err(|error| cannot_open(place, &error))?;
     make_file(&path).map_err(|error| cannot_open(place, &error))?;
+    demand_one_name(&path, place)?;
     if let Some(refusal) = glance(&path, place).await {
         return Err(refusal);
     }
@@ -62,7 +63,7 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
             pool: Pool::Sqlite(pool),
             place: place.clone(),
             read_only,
-            file,
+            file: Some(file),
         },
         created,
         warnings: permission_warnings(&path),
@@ -77,6 +78,7 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
     if !is_marked(&path) {
         return Ok(None);
     }
+    demand_one_name(&path, &place)?;
     let fault = |error: sqlx::Error| StoreError::from_sqlx(&place, &error);
     let read_only = !writable(&path);
     let (pool, file) = connect(&path, read_only, Purpose::Decide)
@@ -89,8 +91,16 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
         pool: Pool::Sqlite(pool),
         place,
         read_only,
-        file,
+        file: Some(file),
     }))
+}
+
+/// Each name of a file would have a log of its own.
+fn demand_one_name(path: &Path, place: &Place) -> Result<(), StoreError> {
+    if is_named_twice(path) {
+        return Err(StoreError::NamedTwice(place.clone()));
+    }
+    Ok(())
 }
 
 /// Whether the file's header carries our mark (<https://sqlite.org/fileformat.html>, 1.3).
@@ -251,8 +261,10 @@ async fn connect(
     path: &Path,
     read_only: bool,
     purpose: Purpose,
-) -> Result<(SqlitePool, Option<FileIdentity>), sqlx::Error> {
+) -> Result<(SqlitePool, FileIdentity), sqlx::Error> {
     let companions = Companions::default();
+    // Before it is opened: what is swapped in between is noticed by the first look.
+    let shared = FileIdentity::shared(path, companions.clone())?;
     let (connections, synchronous) = match purpose {
         Purpose::Keep => (CONNECTIONS, SqliteSynchronous::Full),
         Purpose::Decide => (1, SqliteSynchronous::Normal),
@@ -296,10 +308,10 @@ async fn connect(
     // other program has the file open, it can be read as what it is: unchanging.
     match connected {
         Err(_) if read_only && !companion(path, "-wal").exists() => {
-            let file = FileIdentity::frozen(path);
+            let file = FileIdentity::frozen(path)?;
             Ok((pool(options.immutable(true)).await?, file))
         }
-        other => Ok((other?, FileIdentity::shared(path, companions))),
+        other => Ok((other?, shared)),
     }
 }
 
