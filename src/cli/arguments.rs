@@ -306,7 +306,8 @@ pub enum AreaCommand {
 }
 
 const ROUTE_HELP: &str = "a path such as /invoices, with all below it, or METHOD PATH=ACTION \
-where a method means another action than usual, such as 'POST /invoices/search=read'";
+where a method means another action than usual, such as 'POST /invoices/search=read'; the path \
+leads to the area for all other methods too";
 
 /// `area add`.
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     io,
     net::IpAddr,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     sync::{
         Arc,
@@ -42,8 +42,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
-    /// A Unix socket, whose file goes when it ends.
-    Unix(UnixListener, std::path::PathBuf),
+    /// A Unix socket, whose file goes when it ends, unless it is another's by then: its device and
+    /// inode tell.
+    Unix(UnixListener, std::path::PathBuf, Option<(u64, u64)>),
 }
 
 /// A connection from somebody.
@@ -68,7 +69,7 @@ impl Listener {
                 umask(before);
                 let listener = bound?;
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode.0))?;
-                Ok(Self::Unix(listener, path.clone()))
+                Ok(Self::Unix(listener, path.clone(), node(path)))
             }
         }
     }
@@ -79,7 +80,7 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|_| Listen::Unix("".into()), Listen::Tcp),
-            Self::Unix(_, path) => Listen::Unix(path.clone()),
+            Self::Unix(_, path, _) => Listen::Unix(path.clone()),
         }
     }
 
@@ -91,17 +92,25 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 Ok(Accepted::Tcp(stream, address.ip()))
             }
-            Self::Unix(listener, _) => Ok(Accepted::Unix(listener.accept().await?.0)),
+            Self::Unix(listener, ..) => Ok(Accepted::Unix(listener.accept().await?.0)),
         }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
+        if let Self::Unix(_, path, ours) = self
+            && node(path) == *ours
+        {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Which file it is.
+fn node(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Takes away the file of a socket that nobody listens at.

@@ -373,7 +373,14 @@ fn over_a_unix_socket_only_those_who_may_open_it() {
     let answer = client.ask(&asked).expect("an answer");
     assert_eq!(answer.status, 403, "unix was not named as trusted");
     drop(client);
+    // Another one that listens there by now keeps its socket.
+    std::fs::remove_file(&path).expect("removed");
+    let mut successor = Endpoint::bare(&home, &arguments);
     assert_eq!(endpoint.end(nix::sys::signal::Signal::SIGTERM), Some(0));
+    let mut client = Client::connect_unix(&path).expect("connected");
+    assert_eq!(client.ask(&asked).expect("an answer").status, 200);
+    drop(client);
+    assert_eq!(successor.end(nix::sys::signal::Signal::SIGTERM), Some(0));
     assert!(!path.exists(), "it takes its socket away");
 }
 
