@@ -15,8 +15,8 @@ use crate::{
 
 /// How many questions are answered after one look at the store.
 const CROWD: usize = 512;
-/// How long the store may take for one crowd, its look-ups included. Whoever asks waits for the
-/// crowd that was there before and for his own at most: two seconds.
+/// How long the store may take for one crowd, its look-ups included; and how long a question may
+/// wait to be among a crowd. So whoever asks waits two seconds at most.
 const PATIENCE: Duration = Duration::from_millis(950);
 /// How many changes are read at a time.
 const CHANGES: i64 = 500;
@@ -58,7 +58,12 @@ impl Clerk {
                 crowd.push(first);
                 tokio::task::yield_now().await;
             }
-            gather(&mut questions, &mut crowd).await;
+            let oldest = self.decider.machine().uptime().saturating_sub(PATIENCE);
+            unknown = unknown
+                .into_iter()
+                .filter_map(|question| in_time(question, oldest))
+                .collect();
+            gather(&mut questions, &mut crowd, oldest).await;
             let deadline = Instant::now() + PATIENCE;
             if let Err(undecided) = by(deadline, self.catch_up()).await {
                 for question in crowd.drain(..).chain(unknown.drain(..)) {
@@ -96,18 +101,9 @@ impl Clerk {
         if unknown.is_empty() {
             return;
         }
-        let now = self.decider.machine().uptime();
         while ids.len() < LOOKED_UP
             && let Some(question) = unknown.pop_front()
         {
-            // Whoever left does not need an answer, and whoever stands here for long gets none.
-            if question.answer.is_closed() {
-                continue;
-            }
-            if now.saturating_sub(question.asked) > PATIENCE {
-                let _ = question.answer.send(Err(Undecided::TooLate));
-                continue;
-            }
             if let Some(question) = self.answer(question)
                 && let Some(id) = &question.id
             {
@@ -224,15 +220,31 @@ impl Clerk {
     }
 }
 
+/// The question, unless nobody waits for its answer any more or it was asked before `oldest`.
+fn in_time(question: Question, oldest: Duration) -> Option<Question> {
+    if question.answer.is_closed() {
+        return None;
+    }
+    if question.asked < oldest {
+        let _ = question.answer.send(Err(Undecided::TooLate));
+        return None;
+    }
+    Some(question)
+}
+
 /// Those whose requests have arrived already come along, as long as more of them do: a crowd
 /// costs one look at the store, and two threads that wake each other.
-async fn gather(questions: &mut mpsc::Receiver<Question>, crowd: &mut Vec<Question>) {
+async fn gather(
+    questions: &mut mpsc::Receiver<Question>,
+    crowd: &mut Vec<Question>,
+    oldest: Duration,
+) {
     loop {
         let before = crowd.len();
         while crowd.len() < CROWD
             && let Ok(question) = questions.try_recv()
         {
-            crowd.push(question);
+            crowd.extend(in_time(question, oldest));
         }
         if crowd.len() == CROWD || crowd.len() == before {
             return;
