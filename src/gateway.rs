@@ -166,10 +166,12 @@ pub async fn run(
     listen::serve(listener, respond, open, end).await;
     writer.abort();
     summer.abort();
-    let lost = endpoint.recorder.finish().await;
+    endpoint.sum_up_refusals_now();
+    let (lost, why) = endpoint.recorder.finish().await;
     if lost > 0 {
         tracing::error!(
             keys = lost,
+            why,
             "the last uses of some keys could not be written down"
         );
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::response::Response;
@@ -216,7 +217,7 @@ impl Endpoint {
         self.name_untrusted(peer);
         let (reason, key_id) = (Reason::NoRoute, None);
         let denied = Decision::Deny { reason, key_id };
-        self.metrics.count(&denied, std::time::Duration::ZERO);
+        self.metrics.count(&denied, Duration::ZERO);
         self.log_unheard(id, peer, reason.word(), Astray::Untrusted.word());
         answer::deny(id, reason)
     }
@@ -253,6 +254,11 @@ impl Endpoint {
     /// Sums up the refusals that were not logged one by one, once their minute is over.
     pub fn sum_up_refusals(&self) {
         sum_up(self.refusals.overdue(self.decider.machine().uptime()));
+    }
+
+    /// Sums up those of the minute that is not over.
+    pub fn sum_up_refusals_now(&self) {
+        sum_up(self.refusals.overdue(Duration::MAX));
     }
 
     /// Says once of each peer that it is not believed, and which flag would change that.

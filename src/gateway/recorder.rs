@@ -85,10 +85,15 @@ impl Recorder {
         }
     }
 
-    /// Writes what waits, when the endpoint ends; answers how many uses could not be written.
-    pub async fn finish(&self) -> usize {
-        let _ = tokio::time::timeout(LAST, self.write()).await;
-        self.len()
+    /// Writes what waits, when the endpoint ends; answers how many uses could not be written, and
+    /// why not.
+    pub async fn finish(&self) -> (usize, String) {
+        let why = match tokio::time::timeout(LAST, self.write()).await {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database did not answer in time".to_owned(),
+        };
+        (self.len(), why)
     }
 
     /// Writes what waits now. What has been written is known to be so one batch at a time.

@@ -114,6 +114,8 @@ impl Store {
             }
             Pool::Postgres(pool) => {
                 let options = PgConnectOptions::clone(&pool.connect_options());
+                // Whoever decides has given up by then: what is left behind must not pile up there.
+                let options = options.options([("statement_timeout", "1s")]);
                 AnyConnection::Postgres(options.connect().await.map_err(fault)?)
             }
         };

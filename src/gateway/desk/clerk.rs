@@ -187,7 +187,10 @@ impl Clerk {
             } else {
                 None
             };
-            let next = follow(seen, &marks).ok_or_else(|| went_back(seen, &pulse))?;
+            let Some(next) = follow(seen, &marks) else {
+                self.watch = Some(watch);
+                return Err(went_back(seen, &pulse));
+            };
             for mark in &marks {
                 self.cache.forget(&mark.subject);
             }
@@ -203,10 +206,10 @@ impl Clerk {
                 return Ok(());
             }
         }
+        self.watch = Some(watch);
         if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != pulse) {
             return Err(went_back(seen, &pulse));
         }
-        self.watch = Some(watch);
         self.tell();
         Ok(())
     }
