@@ -4,7 +4,7 @@
 //! It runs without the master key and opens nothing but the store, from which it decides and to
 //! which it writes uses. What is asked is read in [`asked`], what a key may do comes from the
 //! [`desk`], the decision itself is the domain's, and the answer is made in [`answer`]. Whatever
-//! goes wrong is 503: there is one place that answers 200, and it holds an allow in its hands.
+//! goes wrong is 503: there is one place that allows, and it holds an allow in its hands.
 mod answer;
 mod asked;
 mod cache;
@@ -16,35 +16,22 @@ mod metrics;
 mod recorder;
 mod verify;
 
-use std::{
-    io,
-    panic::AssertUnwindSafe,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{io, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    Router,
-    body::Body,
-    extract::State,
     http::{HeaderValue, Method, Request, StatusCode, header},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
-use tower::ServiceExt as _;
 
 use self::{
     asked::Asked,
     deciding::{Endpoint, Question, Want},
-    metrics::Readings,
 };
 use crate::{
     config::{Listen, Serve},
-    domain::{
-        decision::DecisionIds,
-        forwarded::{Peer, TrustedProxy},
-    },
+    domain::forwarded::{Peer, TrustedProxy},
     keyring::{Decider, KeyringError},
     machine,
 };
@@ -107,33 +94,7 @@ pub async fn run(
         place: serve.listen.clone(),
         why,
     })?;
-    let trusted: Vec<String> = serve.trusted.iter().map(ToString::to_string).collect();
-    tracing::info!(
-        address = %listener.place(),
-        gateway = serve.gateway.word(),
-        trusted = %if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(" ") },
-        workspace = %crate::domain::text::visible(&workspace.label),
-        database = %decider.place(),
-        actor = %decider.machine().actor(),
-        "listening"
-    );
-    if serve.trusted.is_empty() {
-        tracing::warn!(
-            "nobody is a trusted proxy, so no request can be allowed: name the gateway with --trusted-proxy, such as --trusted-proxy 127.0.0.1"
-        );
-    }
-    if serve.trusted.iter().any(TrustedProxy::is_everybody) {
-        tracing::warn!(
-            "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path they like"
-        );
-    }
-    let files = machine::raise_open_files();
-    if serve.connections as u64 + FILES > files {
-        tracing::warn!(
-            files,
-            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE, ulimit -n) or lower --max-connections"
-        );
-    }
+    announce(&serve, &listener, &decider, &workspace.label);
     let endpoint = Arc::new(Endpoint::new(decider, serve));
     let writer = {
         let (recorder, metrics) = (
@@ -158,12 +119,17 @@ pub async fn run(
         })
     };
     let open = Arc::clone(&endpoint.open);
-    let router = router(Arc::clone(&endpoint));
-    let respond = {
+    let responding = {
         let endpoint = Arc::clone(&endpoint);
-        move |peer, request| respond(Arc::clone(&endpoint), router.clone(), peer, request)
+        move |peer, request| {
+            let endpoint = Arc::clone(&endpoint);
+            async move {
+                let responding = respond(&endpoint, peer, request);
+                guarded(responding, || endpoint.faulty()).await
+            }
+        }
     };
-    listen::serve(listener, respond, open, end).await;
+    listen::serve(listener, responding, open, end).await;
     writer.abort();
     summer.abort();
     endpoint.sum_up_refusals_now();
@@ -180,56 +146,63 @@ pub async fn run(
     Ok(())
 }
 
-/// All that is asked for besides decisions; [`is_routed`] knows the same.
-fn router(endpoint: Arc<Endpoint>) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/verify", post(verify::verify))
-        .with_state(endpoint)
-}
-
-fn is_routed(method: &Method, path: &str) -> bool {
-    match path {
-        "/healthz" | "/readyz" | "/metrics" => matches!(*method, Method::GET | Method::HEAD),
-        "/verify" => *method == Method::POST,
-        _ => false,
+/// Answers one request. Nearly all are for a decision and must not pay for the few others: a router,
+/// which puts three futures into boxes for each, would cost a fifth of all that the endpoint can do.
+async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) -> Response {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/healthz") => "ok\n".into_response(),
+        (&Method::GET | &Method::HEAD, "/readyz") => ready(endpoint).await,
+        (&Method::GET | &Method::HEAD, "/metrics") => metrics(endpoint),
+        (&Method::POST, "/verify") => verify::verify(endpoint, peer, request).await,
+        _ => authorize(endpoint, peer, &request).await,
     }
 }
 
-/// Answers one request. Those for a decision, nearly all, go past the router, whose boxes would
-/// cost them a tenth of all that the endpoint can do.
-async fn respond(
-    endpoint: Arc<Endpoint>,
-    router: Router,
-    peer: Peer,
-    mut request: Request<Incoming>,
+/// A fault of ours is no decision either: `faulty` is the answer then.
+async fn guarded(
+    answering: impl Future<Output = Response>,
+    faulty: impl FnOnce() -> Response,
 ) -> Response {
-    guarded(async {
-        if is_routed(request.method(), request.uri().path()) {
-            request.extensions_mut().insert(peer);
-            let Ok(response) = router.oneshot(request.map(Body::new)).await;
-            response
-        } else {
-            authorize(&endpoint, peer, &request).await
-        }
-    })
-    .await
+    let answered = AssertUnwindSafe(answering).catch_unwind().await;
+    answered.unwrap_or_else(|_| faulty())
 }
 
-/// A fault of ours is no decision either.
-async fn guarded(answered: impl Future<Output = Response>) -> Response {
-    let answered = AssertUnwindSafe(answered).catch_unwind().await;
-    answered.unwrap_or_else(|_| {
-        let machine = machine::Machine::real();
-        let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
-        tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
-        answer::undecided(&id)
-    })
+/// Says where it listens and for whom, and what an administrator may have meant otherwise.
+fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, workspace: &str) {
+    let trusted: Vec<String> = serve.trusted.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        address = %listener.place(),
+        gateway = serve.gateway.word(),
+        trusted = %if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(" ") },
+        workspace = %crate::domain::text::visible(workspace),
+        database = %decider.place(),
+        actor = %decider.machine().actor(),
+        "listening"
+    );
+    let (fits, such_as): (fn(&TrustedProxy) -> bool, _) = match serve.listen {
+        Listen::Tcp(_) => (|one| matches!(one, TrustedProxy::Network(_)), "127.0.0.1"),
+        Listen::Unix(_) => (|one| matches!(one, TrustedProxy::Unix), "unix"),
+    };
+    if !serve.trusted.iter().any(fits) {
+        tracing::warn!(
+            "nobody who can connect here is a trusted proxy, so no request can be allowed: name the gateway with --trusted-proxy, such as --trusted-proxy {such_as}"
+        );
+    }
+    if serve.trusted.iter().any(TrustedProxy::is_everybody) {
+        tracing::warn!(
+            "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path they like"
+        );
+    }
+    let files = machine::raise_open_files();
+    if serve.connections as u64 + FILES > files {
+        tracing::warn!(
+            files,
+            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE, ulimit -n) or lower --max-connections"
+        );
+    }
 }
 
-async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
+async fn ready(endpoint: &Endpoint) -> Response {
     match endpoint.desk.ready().await {
         Ok(()) => "ready\n".into_response(),
         Err(undecided) => {
@@ -239,17 +212,10 @@ async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
     }
 }
 
-async fn metrics(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    let gauges = endpoint.desk.gauges();
+fn metrics(endpoint: &Endpoint) -> Response {
     let open = endpoint.open.available_permits();
-    let text = endpoint.metrics.text(Readings {
-        connections: endpoint.connections.saturating_sub(open) as u64,
-        waiting: endpoint.recorder.len() as u64,
-        epoch: gauges.epoch.load(Ordering::Relaxed),
-        cached: gauges.cached.load(Ordering::Relaxed),
-        pulses: gauges.pulses.load(Ordering::Relaxed),
-        lookups: gauges.lookups.load(Ordering::Relaxed),
-    });
+    let connections = endpoint.connections.saturating_sub(open);
+    let text = endpoint.metrics.text(connections, endpoint.recorder.len());
     let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
@@ -286,9 +252,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_fault_of_ours_is_503() {
-        let broken = guarded(async { panic!("on purpose") }).await;
+    async fn a_fault_of_ours_is_caught() {
+        let faulty = || StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let broken = guarded(async { panic!("on purpose") }, faulty).await;
         assert_eq!(broken.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(broken.headers().contains_key("x-claviger-decision-id"));
     }
 }

@@ -61,6 +61,18 @@ pub(super) enum Want<'a> {
     Way(&'a Result<Way<'a>, Astray>),
 }
 
+/// What the log tells of a request besides its decision.
+pub(super) struct Heard<'a> {
+    /// The endpoint's own path that was asked.
+    pub endpoint: &'a str,
+    /// The original method and path, as they were said.
+    pub said: Option<(&'a str, &'a [u8])>,
+    /// The area, where it was said and there is none such.
+    pub area: &'a str,
+    /// Why there is no route, if there is none.
+    pub astray: &'static str,
+}
+
 /// A decision, and all that is to be said of it.
 pub(super) struct Decided {
     pub decision: Decision,
@@ -73,14 +85,19 @@ impl Endpoint {
     /// One that decides from this store.
     pub fn new(decider: Decider, serve: Serve) -> Self {
         let decider = Arc::new(decider);
+        let metrics = Arc::new(Metrics::new());
         Self {
             family: serve.gateway,
             trusted: serve.trusted,
-            desk: Desk::open(Arc::clone(&decider), serve.cache << 20),
+            desk: Desk::open(
+                Arc::clone(&decider),
+                serve.cache << 20,
+                Arc::clone(&metrics),
+            ),
             recorder: Arc::new(Recorder::new(Arc::clone(&decider))),
             ids: DecisionIds::draw(&mut |buffer| decider.machine().fill(buffer)),
             decider,
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             refusals: Refusals::default(),
             faults: Refusals::default(),
             untrusted: Mutex::default(),
@@ -167,9 +184,26 @@ impl Endpoint {
         })
     }
 
-    /// The one place that answers 200.
+    /// The answer when the endpoint itself has a fault.
+    pub fn faulty(&self) -> Response {
+        let id = self.ids.next();
+        self.metrics.undecided.inc();
+        tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
+        answer::undecided(&id)
+    }
+
+    /// The one place that allows.
     pub fn answer(&self, id: &DecisionId, asked: &Asked<'_>, decided: &Decided) -> Response {
-        self.log(id, asked.address, Some(asked), decided);
+        let heard = Heard {
+            endpoint: asked.endpoint,
+            said: asked.said,
+            area: "",
+            astray: match &asked.way {
+                Err(astray) => astray.word(),
+                Ok(_) => "no_area_or_no_action_for_the_method",
+            },
+        };
+        self.log(id, asked.address, &heard, decided);
         match (&decided.decision, &decided.rules) {
             (Decision::Allow { key_id }, Some(rules)) => answer::allow(id, key_id, &rules.name),
             (Decision::Deny { reason, .. }, _) => answer::deny(id, *reason),
@@ -182,16 +216,16 @@ impl Endpoint {
         &self,
         id: &DecisionId,
         address: ClientAddress,
-        asked: Option<&Asked<'_>>,
+        heard: &Heard<'_>,
         decided: &Decided,
     ) {
         let (area, action) = match &decided.target {
             Target::Routed(area, action) => (area.as_str(), action.word()),
-            Target::NoRoute => ("", ""),
+            Target::NoRoute => (heard.area, ""),
         };
         match &decided.decision {
             Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
-                let (endpoint, method, path) = way_said(asked);
+                let (endpoint, method, path) = heard.shown();
                 tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, "allowed");
             }
             Decision::Allow { .. } => {}
@@ -200,13 +234,12 @@ impl Endpoint {
                     return;
                 }
                 let key = key_id.as_ref().map_or("", |id| id.as_str());
-                let detail = match asked.map(|asked| &asked.way) {
-                    _ if *reason != Reason::NoRoute => "",
-                    Some(Err(astray)) => astray.word(),
-                    Some(Ok(_)) => "no_area_or_no_action_for_the_method",
-                    None => "unknown_area",
+                let detail = if *reason == Reason::NoRoute {
+                    heard.astray
+                } else {
+                    ""
                 };
-                let (endpoint, method, path) = way_said(asked);
+                let (endpoint, method, path) = heard.shown();
                 tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, method, path, area, action, endpoint, "refused");
             }
         }
@@ -285,17 +318,16 @@ fn sum_up(count: Option<u64>) {
     }
 }
 
-/// The endpoint's own path, the method and the path, fit for a line. Worked out only for the few
-/// that have one. A query may hold anything, and decides nothing: it is left out.
-fn way_said(asked: Option<&Asked<'_>>) -> (String, String, String) {
-    let Some(asked) = asked else {
-        return Default::default();
-    };
-    let (method, path) = asked.said.unwrap_or_default();
-    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    (
-        shown(asked.endpoint.as_bytes()),
-        shown(method.as_bytes()),
-        shown(path),
-    )
+impl Heard<'_> {
+    /// The endpoint's own path, the method and the path, fit for a line. Worked out only for the
+    /// few that have one. A query may hold anything, and decides nothing: it is left out.
+    fn shown(&self) -> (String, String, String) {
+        let (method, path) = self.said.unwrap_or_default();
+        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        (
+            shown(self.endpoint.as_bytes()),
+            shown(method.as_bytes()),
+            shown(path),
+        )
+    }
 }

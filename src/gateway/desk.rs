@@ -8,14 +8,12 @@
 //! log, so a store that went back (a restored backup, a standby) is never taken for a quiet one.
 mod clerk;
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use clerk::Clerk;
 use tokio::sync::{mpsc, oneshot};
 
+use super::metrics::Metrics;
 use crate::{
     domain::{route::Routes, token::KeyId},
     keyring::{Decider, KeyringError, Standing},
@@ -74,40 +72,21 @@ struct Question {
     answer: oneshot::Sender<Result<Told, Undecided>>,
 }
 
-/// What `/metrics` tells of the desk.
-#[derive(Debug, Default)]
-pub struct Gauges {
-    /// Where the store stood when it was read last.
-    pub epoch: AtomicU64,
-    /// How many keys the cache knows.
-    pub cached: AtomicU64,
-    /// How often the store was asked where it stands.
-    pub pulses: AtomicU64,
-    /// How many keys were looked up in it.
-    pub lookups: AtomicU64,
-}
-
 /// The way to the desk.
 #[derive(Clone)]
 pub struct Desk {
     questions: mpsc::Sender<Question>,
     machine: Machine,
-    gauges: Arc<Gauges>,
 }
 
 impl Desk {
     /// Sets up the desk; its task ends when the last way to it is gone.
-    pub fn open(decider: Arc<Decider>, cache_bytes: usize) -> Self {
+    pub fn open(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let (questions, waiting) = mpsc::channel(QUEUE);
-        let gauges = Arc::new(Gauges::default());
         let machine = decider.machine().clone();
-        let clerk = Clerk::new(decider, cache_bytes, Arc::clone(&gauges));
+        let clerk = Clerk::new(decider, cache_bytes, metrics);
         tokio::spawn(clerk.work(waiting));
-        Self {
-            questions,
-            machine,
-            gauges,
-        }
+        Self { questions, machine }
     }
 
     /// What stands under a key's id, at a moment after this was called.
@@ -124,11 +103,6 @@ impl Desk {
     /// [`Undecided`].
     pub async fn ready(&self) -> Result<(), Undecided> {
         self.put(None).await.map(drop)
-    }
-
-    /// What there is to tell of it.
-    pub fn gauges(&self) -> &Gauges {
-        &self.gauges
     }
 
     async fn put(&self, id: Option<KeyId>) -> Result<Told, Undecided> {

@@ -21,6 +21,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
+    time::Instant,
 };
 
 use crate::{
@@ -37,6 +38,8 @@ const LONGEST_HEAD: usize = 32 * 1024;
 const FINISH: Duration = Duration::from_secs(10);
 /// How long to wait after a connection could not be accepted: no file was left for it.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long nothing more is said of that.
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// A place to listen at.
 pub enum Listener {
@@ -139,6 +142,7 @@ pub async fn serve<Responding>(
 {
     let graceful = GracefulShutdown::new();
     let mut end = std::pin::pin!(end);
+    let mut told = None;
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&open).acquire_owned() => permit,
@@ -159,7 +163,10 @@ pub async fn serve<Responding>(
             }
             Err(error) => {
                 drop(permit);
-                tracing::warn!(%error, "a connection could not be accepted");
+                if told.is_none_or(|told: Instant| told.elapsed() >= SILENCE) {
+                    told = Some(Instant::now());
+                    tracing::warn!(%error, "connections cannot be accepted; they wait");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -32,30 +32,15 @@ pub struct Metrics {
     pub failed_writes: Counter,
     /// Refusals that the log does not have one by one.
     pub unlogged: Counter,
+    /// How often the store was asked where it stands.
+    pub pulses: Counter,
+    /// How many keys were looked up in it.
+    pub lookups: Counter,
     seconds: Histogram,
     connections: Gauge,
     waiting: Gauge,
     epoch: Gauge,
     cached: Gauge,
-    pulses: Counter,
-    lookups: Counter,
-}
-
-/// What is read off the endpoint at the moment of asking.
-#[derive(Debug, Clone, Copy)]
-pub struct Readings {
-    /// Open connections.
-    pub connections: u64,
-    /// Keys whose use waits to be written.
-    pub waiting: u64,
-    /// Where the store stood when it was read last.
-    pub epoch: u64,
-    /// Keys that the cache knows.
-    pub cached: u64,
-    /// How often the store was asked where it stands.
-    pub pulses: u64,
-    /// How many keys were looked up in it.
-    pub lookups: u64,
 }
 
 impl Metrics {
@@ -70,74 +55,47 @@ impl Metrics {
             let labels = [("decision", "deny"), ("reason", reason.word())];
             decisions.get_or_create(&labels).clone()
         });
+        registry.register("decisions", "Decisions by their reason", decisions);
         let seconds = Histogram::new(BUCKETS);
-        let metrics = Self {
+        registry.register(
+            "decision_seconds",
+            "How long decisions took",
+            seconds.clone(),
+        );
+        let mut counter = |name, help| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let undecided = counter("undecided", "Requests that were answered with 503");
+        let bad = counter(
+            "bad_requests",
+            "Requests that were understood as HTTP and answered with 400",
+        );
+        let failed_writes = counter("use_writes_failed", "Writes of uses that failed");
+        let unlogged = counter("refusals_unlogged", "Refusals that the log sums up");
+        let pulses = counter("epoch_reads", "Looks at where the database stands");
+        let lookups = counter("key_lookups", "Keys that were looked up in the database");
+        let mut gauge = |name, help| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        Self {
             allowed,
             denied,
-            undecided: Counter::default(),
-            bad: Counter::default(),
-            failed_writes: Counter::default(),
-            unlogged: Counter::default(),
-            seconds: seconds.clone(),
-            connections: Gauge::default(),
-            waiting: Gauge::default(),
-            epoch: Gauge::default(),
-            cached: Gauge::default(),
-            pulses: Counter::default(),
-            lookups: Counter::default(),
-            registry: Registry::default(),
-        };
-        registry.register("decisions", "Decisions by their reason", decisions);
-        registry.register("decision_seconds", "How long decisions took", seconds);
-        for (name, help, counter) in [
-            (
-                "undecided",
-                "Requests that were answered with 503",
-                &metrics.undecided,
-            ),
-            (
-                "bad_requests",
-                "Requests that were answered with 400",
-                &metrics.bad,
-            ),
-            (
-                "use_writes_failed",
-                "Writes of uses that failed",
-                &metrics.failed_writes,
-            ),
-            (
-                "refusals_unlogged",
-                "Refusals that the log sums up",
-                &metrics.unlogged,
-            ),
-            (
-                "epoch_reads",
-                "Looks at where the database stands",
-                &metrics.pulses,
-            ),
-            (
-                "key_lookups",
-                "Keys that were looked up in the database",
-                &metrics.lookups,
-            ),
-        ] {
-            registry.register(name, help, counter.clone());
-        }
-        for (name, help, gauge) in [
-            ("connections", "Open connections", &metrics.connections),
-            (
-                "uses_waiting",
-                "Keys whose use is not written yet",
-                &metrics.waiting,
-            ),
-            ("epoch", "The newest change that was seen", &metrics.epoch),
-            ("keys_cached", "Keys that the cache knows", &metrics.cached),
-        ] {
-            registry.register(name, help, gauge.clone());
-        }
-        Self {
+            undecided,
+            bad,
+            failed_writes,
+            unlogged,
+            pulses,
+            lookups,
+            seconds,
+            connections: gauge("connections", "Open connections"),
+            waiting: gauge("uses_waiting", "Keys whose use is not written yet"),
+            epoch: gauge("epoch", "The newest change that was seen"),
+            cached: gauge("keys_cached", "Keys that the cache knows"),
             registry,
-            ..metrics
         }
     }
 
@@ -150,25 +108,26 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// All of it as text.
-    pub fn text(&self, readings: Readings) -> String {
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.connections.set(signed(readings.connections));
-        self.waiting.set(signed(readings.waiting));
-        self.epoch.set(signed(readings.epoch));
-        self.cached.set(signed(readings.cached));
-        for (counter, now) in [
-            (&self.pulses, readings.pulses),
-            (&self.lookups, readings.lookups),
-        ] {
-            counter.inc_by(now.saturating_sub(counter.get()));
-        }
+    /// Takes note of where the store stands, and of how many keys the cache knows.
+    pub fn stands_at(&self, epoch: i64, cached: usize) {
+        self.epoch.set(epoch);
+        self.cached.set(signed(cached));
+    }
+
+    /// All of it as text; with the open connections, and the keys whose use waits to be written.
+    pub fn text(&self, connections: usize, waiting: usize) -> String {
+        self.connections.set(signed(connections));
+        self.waiting.set(signed(waiting));
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             let _ = writeln!(text, "# could not be written");
         }
         text
     }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -187,14 +146,9 @@ mod tests {
         }
         let key_id = "0123456789AB".parse().expect("an id");
         metrics.count(&Decision::Allow { key_id }, Duration::from_millis(2));
-        let text = metrics.text(Readings {
-            connections: 3,
-            waiting: 0,
-            epoch: 7,
-            cached: 2,
-            pulses: 5,
-            lookups: 4,
-        });
+        metrics.pulses.inc_by(5);
+        metrics.stands_at(7, 2);
+        let text = metrics.text(3, 0);
         for line in [
             "claviger_decisions_total{decision=\"allow\",reason=\"\"} 1",
             "claviger_decisions_total{decision=\"deny\",reason=\"revoked\"} 1",

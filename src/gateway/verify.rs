@@ -1,14 +1,14 @@
 //! `POST /verify`: a decision for a trusted application that knows area and action itself, with
 //! the reason in the answer.
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use axum::{
-    Extension, Json,
+    Json,
     body::{Body, to_bytes},
-    extract::State,
     http::{HeaderValue, Request, header},
     response::{IntoResponse as _, Response},
 };
+use hyper::body::Incoming;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     answer,
     asked::Presented,
-    deciding::{Decided, Endpoint, Question, Want},
+    deciding::{Decided, Endpoint, Heard, Question, Want},
     log::shown,
 };
 use crate::domain::{
@@ -43,21 +43,23 @@ struct Asked {
 /// The same, each part read by its own door.
 struct Read {
     presented: Presented,
+    /// As it was written, fit for a line.
+    area: String,
     target: Target,
     address: ClientAddress,
     agent: Option<AgentName>,
 }
 
 pub(super) async fn verify(
-    State(endpoint): State<Arc<Endpoint>>,
-    Extension(peer): Extension<Peer>,
-    request: Request<Body>,
+    endpoint: &Endpoint,
+    peer: Peer,
+    request: Request<Incoming>,
 ) -> Response {
     let id = endpoint.ids.next();
     if !forwarded::is_trusted(peer, &endpoint.trusted) {
         return endpoint.refuse_untrusted(&id, peer);
     }
-    let read = match to_bytes(request.into_body(), LONGEST_BODY).await {
+    let read = match to_bytes(Body::new(request.into_body()), LONGEST_BODY).await {
         Ok(body) => read(&body),
         Err(_) => Err(format!(
             "The body is longer than {LONGEST_BODY} bytes, or broke off."
@@ -75,7 +77,13 @@ pub(super) async fn verify(
     };
     match endpoint.decide(&id, &question).await {
         Ok(decided) => {
-            endpoint.log(&id, read.address, None, &decided);
+            let heard = Heard {
+                endpoint: "/verify",
+                said: None,
+                area: &read.area,
+                astray: "unknown_area",
+            };
+            endpoint.log(&id, read.address, &heard, &decided);
             said(&id, &decided)
         }
         Err(_) => answer::undecided(&id),
@@ -110,6 +118,7 @@ fn read(body: &[u8]) -> Result<Read, String> {
             .token
             .as_ref()
             .map_or(Presented::Nothing, Presented::read),
+        area: shown(asked.area.as_bytes()),
         // An area that cannot be one is one that there is not.
         target: asked
             .area

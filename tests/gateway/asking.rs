@@ -363,6 +363,10 @@ fn over_a_unix_socket_only_those_who_may_open_it() {
     let asked = request("GET", "/authorize", &headers);
     let mut client = Client::connect_unix(&path).expect("connected");
     assert_eq!(client.ask(&asked).expect("an answer").status, 200);
+    // Those who connect over TCP cannot come this way.
+    let astray = format!("unix:{}", home.path().join("astray.sock").display());
+    let other = ["--listen", &astray, "--trusted-proxy", "127.0.0.1"];
+    Endpoint::bare(&home, &other).wait_for("such as --trusted-proxy unix");
     // Somebody listens there: nobody else does.
     home.run(&["serve", "--listen", &listen])
         .refused(1, "cannot listen at unix:");
@@ -468,6 +472,11 @@ fn verify_names_the_reason_to_a_trusted_application() {
         assert_eq!(denied["reason"], reason);
         assert_eq!(denied["key_id"].as_str(), key.map(String::as_str));
     }
+    let line = endpoint.wait_for("In Voices");
+    assert!(
+        line.contains("detail=\"unknown_area\"") && line.contains("endpoint=\"/verify\""),
+        "{line}"
+    );
     let unknown = verify(&format!(
         "{{\"token\":\"{token}\",\"area\":\"contacts\",\"action\":\"read\"}}"
     ));

@@ -458,10 +458,13 @@ fn methods(front: &Front) {
             }
         }
     }
-    front.refused(
-        "a body",
-        b"POST /contacts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    // A body in pieces is the API's, and none of the endpoint's.
+    let chunked = format!(
+        "POST /documents HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        front.documents
     );
+    let head = front.allowed("a body in pieces", chunked.as_bytes());
+    assert!(head.starts_with("POST /documents "), "{head}");
 }
 
 /// A11: `Connection` names headers that a gateway is to drop.

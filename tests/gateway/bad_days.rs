@@ -30,7 +30,11 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn metric(endpoint: &Endpoint, name: &str) -> u64 {
     let text = ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
-    let line = text
+    number(&text, name)
+}
+
+fn number(metrics: &str, name: &str) -> u64 {
+    let line = metrics
         .lines()
         .find_map(|line| line.strip_prefix(&format!("{name} ")));
     line.and_then(|value| value.parse().ok()).expect("a number")
@@ -368,6 +372,9 @@ fn ten_thousand_connections_and_no_more_than_it_may_have() {
     // One more waits until another one goes.
     let mut more: Vec<Client> = (0..100).map(|_| endpoint.client()).collect();
     more[99].send(&asked).expect("sent");
+    let counts = clients[8999].ask(&request("GET", "/metrics", &[]));
+    let open = number(&counts.expect("an answer").body, "claviger_connections");
+    assert!(open <= 9000, "{open} connections are open");
     clients.drain(..200);
     assert_eq!(
         more[99].receive().expect("read").expect("an answer").status,

@@ -252,6 +252,10 @@ fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) {
                 break;
             }
         }
+        // The end of a body in pieces is no request.
+        if !head.contains(" HTTP/1.") {
+            continue;
+        }
         heads.lock().expect("a list").push(head);
         let answered = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nthe API\n";
         if writer.write_all(answered).is_err() {

@@ -1,13 +1,12 @@
 //! Who sits at the desk: the task that looks at the store for all who wait.
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{super::cache::Cache, Gauges, Question, Told, Undecided};
+use super::{
+    super::{cache::Cache, metrics::Metrics},
+    Question, Told, Undecided,
+};
 use crate::{
     domain::{route::Routes, token::KeyId},
     keyring::{ChangeMark, Decider, KeyringError, LOOKED_UP, Pulse, Standing, StoreError, Watch},
@@ -29,19 +28,19 @@ pub(super) struct Clerk {
     seen: Option<Pulse>,
     cache: Cache,
     routes: Arc<Routes>,
-    gauges: Arc<Gauges>,
+    metrics: Arc<Metrics>,
 }
 
 impl Clerk {
     /// One who knows nothing yet.
-    pub fn new(decider: Arc<Decider>, cache_bytes: usize, gauges: Arc<Gauges>) -> Self {
+    pub fn new(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             decider,
             watch: None,
             seen: None,
             cache: Cache::new(cache_bytes),
             routes: Arc::default(),
-            gauges,
+            metrics,
         }
     }
 
@@ -130,9 +129,7 @@ impl Clerk {
                 self.cache.put(id, standing);
             }
         }
-        self.gauges
-            .lookups
-            .fetch_add(ids.len() as u64, Ordering::Relaxed);
+        self.metrics.lookups.inc_by(ids.len() as u64);
         self.tell();
         for question in asked {
             let found = found
@@ -174,7 +171,7 @@ impl Clerk {
     async fn catch_up(&mut self) -> Result<(), Undecided> {
         let mut watch = self.take_watch().await?;
         let pulse = watch.pulse().await.map_err(KeyringError::from)?;
-        self.gauges.pulses.fetch_add(1, Ordering::Relaxed);
+        self.metrics.pulses.inc();
         if self.seen.is_none() {
             self.routes = Arc::new(watch.routes().await.map_err(KeyringError::from)?);
             self.seen = Some(pulse.clone());
@@ -216,10 +213,7 @@ impl Clerk {
 
     fn tell(&self) {
         let epoch = self.seen.as_ref().map_or(0, |seen| seen.epoch);
-        let epoch = u64::try_from(epoch).unwrap_or_default();
-        self.gauges.epoch.store(epoch, Ordering::Relaxed);
-        let cached = self.cache.len() as u64;
-        self.gauges.cached.store(cached, Ordering::Relaxed);
+        self.metrics.stands_at(epoch, self.cache.len());
     }
 }
 
