@@ -133,7 +133,13 @@ impl Endpoint {
             }
             Err(undecided) => {
                 self.metrics.undecided.inc();
-                let (admitted, _) = self.faults.admit(ClientAddress::Unknown, began);
+                let (admitted, unsaid) = self.faults.admit(ClientAddress::Unknown, began);
+                if let Some(count) = unsaid {
+                    tracing::error!(
+                        count,
+                        "requests of the minute before that could not be decided had no line"
+                    );
+                }
                 if admitted {
                     tracing::error!(decision = %id, error = %undecided, "could not decide");
                 }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::percent_decode;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer as _,
@@ -71,8 +72,15 @@ pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
 
 /// What a client wrote, fit for a line of a log or a sentence.
 pub fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * LONGEST)]).into_owned();
-    let clean = visible(&without_secrets(&without_tokens(&text)));
+    let bytes_shown = &bytes[..bytes.len().min(4 * LONGEST)];
+    let text = String::from_utf8_lossy(bytes_shown).into_owned();
+    let hidden = |text: &str| without_secrets(&without_tokens(text));
+    // Escapes are shown as they came, unless a secret stands behind them.
+    let decoded = percent_decode(bytes_shown).decode_utf8_lossy();
+    let clean = match hidden(&decoded) {
+        clean if clean == decoded => visible(&hidden(&text)),
+        clean => visible(&clean),
+    };
     let mut cut: String = clean.chars().take(LONGEST).collect();
     if cut.len() < clean.len() || bytes.len() > 4 * LONGEST {
         cut.push('…');
@@ -162,6 +170,8 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::percent_encode_byte;
+
     use super::*;
 
     #[test]
@@ -182,6 +192,9 @@ mod tests {
             let shown = shown(format!("{disguise}{secret}").as_bytes());
             assert!(!shown.contains(&secret[12..]), "{shown}");
         }
+        let escaped: String = secret.bytes().map(percent_encode_byte).collect();
+        assert_eq!(shown(format!("/x/{escaped}").as_bytes()), "/x/5alvd3kj…");
+        assert_eq!(shown(b"/a/%2e%2e/b"), "/a/%2e%2e/b");
         assert_eq!(shown(&[0xff, b'/']), "\u{fffd}/");
     }
 

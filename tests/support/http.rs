@@ -106,13 +106,18 @@ impl Client {
         if self.stream.read_line(&mut line)? == 0 {
             return Ok(None);
         }
+        // A line that breaks off is the torn beginning of an answer.
+        if !line.ends_with('\n') {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.ok_or_else(|| bad(&line))?;
         let mut headers = Vec::new();
         loop {
             let mut line = String::new();
-            if self.stream.read_line(&mut line)? == 0 {
+            self.stream.read_line(&mut line)?;
+            if !line.ends_with('\n') {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let line = line.trim_end_matches(['\r', '\n']);
@@ -154,6 +159,9 @@ impl Client {
             Some(length) => {
                 let length = length.map_err(|_| io::ErrorKind::InvalidData)?;
                 (&mut self.stream).take(length).read_to_end(&mut body)?;
+                if (body.len() as u64) < length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
             }
             None if answer.status == 204 || answer.status == 304 => {}
             None => {
