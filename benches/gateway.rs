@@ -27,7 +27,7 @@
 #[path = "../tests/support/history.rs"]
 mod history;
 #[path = "../tests/support/http.rs"]
-#[allow(dead_code, reason = "the tests use the rest of it")]
+#[expect(dead_code, reason = "the tests use the rest of it")]
 mod http;
 #[path = "../tests/support/postgres.rs"]
 mod postgres;

@@ -16,7 +16,7 @@ mod metrics;
 mod recorder;
 mod verify;
 
-use std::{io, panic::AssertUnwindSafe, sync::Arc};
+use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderValue, Method, Request, StatusCode, header},
@@ -31,7 +31,10 @@ use self::{
 };
 use crate::{
     config::{Listen, Serve},
-    domain::forwarded::{Peer, TrustedProxy},
+    domain::{
+        forwarded::{Peer, TrustedProxy},
+        text::visible,
+    },
     keyring::{Decider, KeyringError},
     machine,
 };
@@ -114,11 +117,11 @@ pub async fn run(
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(log::WINDOW).await;
-                endpoint.sum_up_refusals();
+                endpoint.sum_up(endpoint.decider.machine().uptime());
             }
         })
     };
-    let open = Arc::clone(&endpoint.open);
+    let free = Arc::clone(&endpoint.free);
     let responding = {
         let endpoint = Arc::clone(&endpoint);
         move |peer, request| {
@@ -129,10 +132,10 @@ pub async fn run(
             }
         }
     };
-    listen::serve(listener, responding, open, end).await;
+    listen::serve(listener, responding, free, end).await;
     writer.abort();
     summer.abort();
-    endpoint.sum_up_refusals_now();
+    endpoint.sum_up(Duration::MAX);
     let (lost, why) = endpoint.recorder.finish().await;
     if lost > 0 {
         tracing::error!(
@@ -174,7 +177,7 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
         address = %listener.place(),
         gateway = serve.gateway.word(),
         trusted = %if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(" ") },
-        workspace = %crate::domain::text::visible(workspace),
+        workspace = %visible(workspace),
         database = %decider.place(),
         actor = %decider.machine().actor(),
         "listening"
@@ -213,8 +216,8 @@ async fn ready(endpoint: &Endpoint) -> Response {
 }
 
 fn metrics(endpoint: &Endpoint) -> Response {
-    let open = endpoint.open.available_permits();
-    let connections = endpoint.connections.saturating_sub(open);
+    let free = endpoint.free.available_permits();
+    let connections = endpoint.connections.saturating_sub(free);
     let text = endpoint.metrics.text(connections, endpoint.recorder.len());
     let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
     ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -41,7 +41,7 @@ impl Machine {
         }
     }
 
-    /// The real one, whose clock never goes back while it lives: where the system's is set back,
+    /// The real one, whose clock is never behind what has passed since this began: where the system's is set back,
     /// time goes on from where this began, so that no key that has ended comes to life again.
     #[must_use]
     pub fn steady() -> Self {

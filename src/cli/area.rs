@@ -58,12 +58,8 @@ async fn add(
         .unwrap_or_else(|| capitalised(&slug));
     let title = arguments.title.clone();
     let title = title.unwrap_or_else(|| format!("{badge} Access"));
-    let mut routes = routes(&arguments.routes)?;
-    routes.sort();
-    let new = DefinedArea {
-        area: Area { slug, title, badge },
-        routes,
-    };
+    let routes = routes(&arguments.routes)?;
+    let new = DefinedArea::new(Area { slug, title, badge }, routes);
     keyring.add_area(&new).await?;
     done(&new, "Access area added.", output)
 }
@@ -74,21 +70,22 @@ async fn edit(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let seen = keyring.defined_area(&slug(&arguments.slug)?).await?;
-    let mut edited = seen.clone();
-    edited.area.title = arguments.title.clone().unwrap_or(edited.area.title);
-    edited.area.badge = arguments.badge.clone().unwrap_or(edited.area.badge);
+    let mut area = seen.area.clone();
+    area.title = arguments.title.clone().unwrap_or(area.title);
+    area.badge = arguments.badge.clone().unwrap_or(area.badge);
+    let mut kept = seen.routes().to_vec();
     for gone in routes(&arguments.remove_routes)? {
-        let before = edited.routes.len();
-        edited.routes.retain(|route| *route != gone);
-        if edited.routes.len() == before {
-            let slug = &edited.area.slug;
-            return Err(refused(format!(
+        let at = kept.iter().position(|route| *route == gone);
+        let at = at.ok_or_else(|| {
+            let slug = &area.slug;
+            refused(format!(
                 "{slug} has no route {gone}: `claviger area list` shows its routes"
-            )));
-        }
+            ))
+        })?;
+        kept.remove(at);
     }
-    edited.routes.extend(routes(&arguments.routes)?);
-    edited.routes.sort();
+    kept.extend(routes(&arguments.routes)?);
+    let edited = DefinedArea::new(area, kept);
     keyring.edit_area(&seen, &edited).await?;
     let sentence = if seen == edited {
         "The access area was like that already."
@@ -113,7 +110,7 @@ fn done(area: &DefinedArea, sentence: &str, output: &mut Output) -> Result<(), F
         return output.json(&as_json(area));
     }
     output::tell(sentence);
-    if area.routes.is_empty() {
+    if area.routes().is_empty() {
         let slug = &area.area.slug;
         output::tell(&format!(
             "It has no route yet: an endpoint finds it at /authorize/{slug} only."
@@ -123,7 +120,7 @@ fn done(area: &DefinedArea, sentence: &str, output: &mut Output) -> Result<(), F
 }
 
 fn as_json(defined: &DefinedArea) -> Value {
-    let routes: Vec<String> = defined.routes.iter().map(ToString::to_string).collect();
+    let routes: Vec<String> = defined.routes().iter().map(ToString::to_string).collect();
     json!({
         "slug": defined.area.slug.as_str(),
         "title": defined.area.title,
@@ -137,10 +134,11 @@ async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
     if output.json {
         return output.json(&areas.iter().map(as_json).collect());
     }
-    for DefinedArea { area, routes } in &areas {
+    for defined in &areas {
+        let area = &defined.area;
         let (title, badge) = (brief(&area.title), brief(&area.badge));
         output.line(&format!("{}  {title}  ({badge})", area.slug))?;
-        for route in routes {
+        for route in defined.routes() {
             output.line(&format!("    {}", visible(&route.to_string())))?;
         }
     }

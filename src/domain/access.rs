@@ -2,9 +2,13 @@
 //!
 //! Areas are rows, not an enum: nothing here knows which there are. An empty set of actions is
 //! never stored in [`Grants`], so "no grant" has one form only.
+mod area;
+
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use super::text::{self, Limits, TextError};
+pub use area::{Area, AreaSlug, find_area};
+
+use super::text;
 
 /// What may be done in an access area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,110 +163,6 @@ impl FromStr for Actions {
     }
 }
 
-/// The short name of an access area: 1 to 32 of `a-z`, `0-9` and `-`, the first no `-`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AreaSlug(String);
-
-impl AreaSlug {
-    /// The slug as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for AreaSlug {
-    type Err = AccessError;
-
-    fn from_str(text: &str) -> Result<Self, AccessError> {
-        let fits = (1..=32).contains(&text.len())
-            && !text.starts_with('-')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(AccessError::BadSlug(text::visible(text)))
-        }
-    }
-}
-
-impl fmt::Display for AreaSlug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A family of resources that a key can be let into.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Area {
-    /// Its short name, used on the command line and in the database.
-    pub slug: AreaSlug,
-    /// Its title: "Contact Access".
-    pub title: String,
-    /// The word that stands for it in a list: "Contacts".
-    pub badge: String,
-}
-
-/// The limits of an area's title.
-const TITLE_LIMITS: Limits = Limits {
-    field: "Title",
-    characters: 60,
-    bytes: 512,
-};
-/// The limits of an area's badge: several of them share a column of a list.
-const BADGE_LIMITS: Limits = Limits {
-    field: "Badge",
-    characters: 16,
-    bytes: 128,
-};
-
-impl Area {
-    /// Checks title and badge: neither empty, up to 60 and 16 characters, and plain.
-    ///
-    /// # Errors
-    /// The first reason for which one is refused.
-    pub fn check(&self) -> Result<(), TextError> {
-        for (text, limits) in [(&self.title, TITLE_LIMITS), (&self.badge, BADGE_LIMITS)] {
-            text::check(text, limits)?;
-            if text.trim().is_empty() {
-                return Err(TextError::Empty {
-                    field: limits.field,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that no other area has the same title or badge, whatever their case: lists and
-    /// sentences name an area by these alone.
-    ///
-    /// # Errors
-    /// [`AccessError::SameWords`].
-    pub fn check_beside<'a>(
-        &self,
-        others: impl IntoIterator<Item = &'a Self>,
-    ) -> Result<(), AccessError> {
-        let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
-        for other in others.into_iter().filter(|other| other.slug != self.slug) {
-            for (field, mine, its) in [
-                (TITLE_LIMITS.field, &self.title, &other.title),
-                (BADGE_LIMITS.field, &self.badge, &other.badge),
-            ] {
-                if same(mine.trim(), its.trim()) {
-                    return Err(AccessError::SameWords {
-                        field,
-                        words: mine.clone(),
-                        other: other.slug.to_string(),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The actions a key may perform, area by area. Areas without an action are not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants(BTreeMap<AreaSlug, Actions>);
@@ -349,22 +249,16 @@ pub enum AccessError {
     },
 }
 
-/// Finds an area by its slug.
-///
-/// # Errors
-/// [`AccessError::UnknownArea`], with the areas that there are.
-pub fn find_area<'a>(areas: &'a [Area], slug: &AreaSlug) -> Result<&'a Area, AccessError> {
-    areas
-        .iter()
-        .find(|area| area.slug == *slug)
-        .ok_or_else(|| AccessError::UnknownArea {
+impl AccessError {
+    /// No area of these has that slug.
+    #[must_use]
+    pub fn unknown<'a>(slug: &AreaSlug, areas: impl IntoIterator<Item = &'a Area>) -> Self {
+        let known: Vec<&str> = areas.into_iter().map(|area| area.slug.as_str()).collect();
+        Self::UnknownArea {
             unknown: slug.to_string(),
-            known: areas
-                .iter()
-                .map(|area| area.slug.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+            known: known.join(", "),
+        }
+    }
 }
 
 #[cfg(test)]

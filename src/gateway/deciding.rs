@@ -25,7 +25,7 @@ use crate::{
         key::{AgentName, LastUse},
         moment::Moment,
     },
-    keyring::{Decider, Standing},
+    keyring::Decider,
 };
 
 /// How many untrusted peers are named in the log.
@@ -43,7 +43,8 @@ pub(super) struct Endpoint {
     refusals: Refusals,
     faults: Refusals,
     untrusted: Mutex<HashSet<Peer>>,
-    pub open: Arc<Semaphore>,
+    /// The connections that may still come, and how many there may be.
+    pub free: Arc<Semaphore>,
     pub connections: usize,
 }
 
@@ -101,7 +102,7 @@ impl Endpoint {
             refusals: Refusals::default(),
             faults: Refusals::default(),
             untrusted: Mutex::default(),
-            open: Arc::new(Semaphore::new(serve.connections)),
+            free: Arc::new(Semaphore::new(serve.connections)),
             connections: serve.connections,
         }
     }
@@ -134,12 +135,7 @@ impl Endpoint {
             Err(undecided) => {
                 self.metrics.undecided.inc();
                 let (admitted, unsaid) = self.faults.admit(ClientAddress::Unknown, began);
-                if let Some(count) = unsaid {
-                    tracing::error!(
-                        count,
-                        "requests of the minute before that could not be decided had no line"
-                    );
-                }
+                sum_up("could not decide", unsaid);
                 if admitted {
                     tracing::error!(decision = %id, error = %undecided, "could not decide");
                 }
@@ -154,16 +150,7 @@ impl Endpoint {
             Presented::Malformed => (Credential::Malformed, None),
             Presented::Token(token) => {
                 let told = self.desk.ask(token.key_id()).await?;
-                let credential = match told.standing {
-                    Standing::Key(digest, rules) if digest == token.digest() => {
-                        Credential::Known(rules)
-                    }
-                    Standing::Revoked(digest) if digest == token.digest() => {
-                        Credential::Revoked(token.key_id().clone())
-                    }
-                    _ => Credential::Unknown,
-                };
-                (credential, Some(told.routes))
+                (told.standing.credential(token), Some(told.routes))
             }
         };
         let target = match (&question.want, routes) {
@@ -283,21 +270,17 @@ impl Endpoint {
         let (admitted, summed) = self
             .refusals
             .admit(address, self.decider.machine().uptime());
-        sum_up(summed);
+        sum_up("refused", summed);
         if !admitted {
             self.metrics.unlogged.inc();
         }
         admitted || tracing::enabled!(tracing::Level::DEBUG)
     }
 
-    /// Sums up the refusals that were not logged one by one, once their minute is over.
-    pub fn sum_up_refusals(&self) {
-        sum_up(self.refusals.overdue(self.decider.machine().uptime()));
-    }
-
-    /// Sums up those of the minute that is not over.
-    pub fn sum_up_refusals_now(&self) {
-        sum_up(self.refusals.overdue(Duration::MAX));
+    /// Sums up what was not logged one by one in a minute that is over at this time.
+    pub fn sum_up(&self, now: Duration) {
+        sum_up("refused", self.refusals.overdue(now));
+        sum_up("could not decide", self.faults.overdue(now));
     }
 
     /// Says once of each peer that it is not believed, and which flag would change that.
@@ -315,11 +298,12 @@ impl Endpoint {
     }
 }
 
-fn sum_up(count: Option<u64>) {
+fn sum_up(what: &str, count: Option<u64>) {
     if let Some(count) = count {
-        tracing::info!(
+        tracing::warn!(
+            what,
             count,
-            "refusals of the minute before had no line of their own"
+            "requests of the minute before without a line of their own"
         );
     }
 }

@@ -16,12 +16,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::metrics::Metrics;
 use crate::{
     domain::{route::Routes, token::KeyId},
-    keyring::{Decider, KeyringError, Standing},
+    keyring::{Decider, KeyringError, Standing, StoreError},
     machine::Machine,
 };
 
 /// How many questions may wait; what comes on top is not decided.
 const QUEUE: usize = 16_384;
+
 /// Why nothing could be decided. That is never an allow.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Undecided {
@@ -36,7 +37,7 @@ pub enum Undecided {
     Ending,
     /// The store, or one row of it.
     #[error(transparent)]
-    Store(Arc<KeyringError>),
+    Store(KeyringError),
     /// The store is not a continuation of what was seen of it.
     #[error(
         "the database went back: it stands at change {now}, and change {seen} had been seen of it. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until it is put right or this endpoint is started again: look at `claviger audit`, and first revoke again what was revoked since"
@@ -51,7 +52,13 @@ pub enum Undecided {
 
 impl From<KeyringError> for Undecided {
     fn from(error: KeyringError) -> Self {
-        Self::Store(Arc::new(error))
+        Self::Store(error)
+    }
+}
+
+impl From<StoreError> for Undecided {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
     }
 }
 

@@ -131,11 +131,11 @@ async fn forsaken(path: &Path) -> io::Result<()> {
 }
 
 /// Serves connections until `end` comes, and then finishes what was begun. `respond` answers a
-/// request of a peer. `open` counts connections: its permits are those that may still come.
+/// request of a peer. `free` are the connections that may still come.
 pub async fn serve<Responding>(
     listener: Listener,
     respond: impl Fn(Peer, Request<Incoming>) -> Responding + Clone + Send + 'static,
-    open: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     end: impl Future<Output = ()>,
 ) where
     Responding: Future<Output = Response> + Send + 'static,
@@ -145,7 +145,7 @@ pub async fn serve<Responding>(
     let mut told = None;
     loop {
         let permit = tokio::select! {
-            permit = Arc::clone(&open).acquire_owned() => permit,
+            permit = Arc::clone(&free).acquire_owned() => permit,
             () = &mut end => break,
         };
         let Ok(permit) = permit else { break };
@@ -186,15 +186,15 @@ fn converse<Stream, Responding>(
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     Responding: Future<Output = Response> + Send + 'static,
 {
-    // Requests that began and that ended: more cannot be under way than one at a time.
-    let requests = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
-    let counted = Arc::clone(&requests);
+    // Raised whenever a request begins or ends.
+    let moves = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&moves);
     let service = service_fn(move |request| {
-        counted.0.fetch_add(1, Ordering::Relaxed);
+        counted.fetch_add(1, Ordering::Relaxed);
         let (responding, counted) = (respond(peer, request), Arc::clone(&counted));
         async move {
             let response = responding.await;
-            counted.1.fetch_add(1, Ordering::Relaxed);
+            counted.fetch_add(1, Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }
     });
@@ -205,13 +205,10 @@ fn converse<Stream, Responding>(
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         let mut connection = std::pin::pin!(connection);
-        let mut before = (0, 0);
+        let mut before = 0;
         // How it broke off is the peer's affair.
         while tokio::time::timeout(QUIET, &mut connection).await.is_err() {
-            let now = (
-                requests.0.load(Ordering::Relaxed),
-                requests.1.load(Ordering::Relaxed),
-            );
+            let now = moves.load(Ordering::Relaxed);
             if now == before {
                 break;
             }

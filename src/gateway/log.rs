@@ -6,6 +6,7 @@
 //! clients wrote is made visible, cut, and never holds a token.
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -38,8 +39,6 @@ pub const WINDOW: Duration = Duration::from_mins(1);
 /// How many refusals are logged in that time, of one source and in all.
 const OF_ONE: u32 = 60;
 const OF_ALL: u32 = 600;
-/// How many sources are told apart.
-const SOURCES: usize = 4096;
 
 /// Begins to log; what is returned writes the last lines when it is dropped.
 pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
@@ -118,7 +117,8 @@ struct Window {
     began: Duration,
     logged: u32,
     left_out: u64,
-    of: HashMap<Source, u32>,
+    /// By address; those that are not known are one source.
+    of: HashMap<Option<IpAddr>, u32>,
 }
 
 impl Window {
@@ -131,12 +131,6 @@ impl Window {
         self.began = now;
         Some(before.left_out).filter(|count| *count > 0)
     }
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum Source {
-    Address(std::net::IpAddr),
-    Other,
 }
 
 impl Refusals {
@@ -152,19 +146,21 @@ impl Refusals {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = &mut *held;
         let summed = window.turn(now);
-        let source = match from {
-            ClientAddress::Known(address) if window.of.len() < SOURCES => Source::Address(address),
-            _ => Source::Other,
-        };
-        let of_one = window.of.entry(source).or_default();
-        let admitted = *of_one < OF_ONE && window.logged < OF_ALL;
-        if admitted {
-            *of_one += 1;
-            window.logged += 1;
-        } else {
-            window.left_out += 1;
+        // Every source in the map had a line: it holds no more of them than there are lines.
+        if window.logged < OF_ALL {
+            let source = match from {
+                ClientAddress::Known(address) => Some(address),
+                _ => None,
+            };
+            let of_one = window.of.entry(source).or_default();
+            if *of_one < OF_ONE {
+                *of_one += 1;
+                window.logged += 1;
+                return (true, summed);
+            }
         }
-        (admitted, summed)
+        window.left_out += 1;
+        (false, summed)
     }
 }
 

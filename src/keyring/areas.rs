@@ -13,8 +13,13 @@ use crate::{
 fn state(defined: &DefinedArea) -> AreaState<'_> {
     AreaState {
         area: &defined.area,
-        routes: &defined.routes,
+        routes: defined.routes(),
     }
+}
+
+fn check(defined: &DefinedArea) -> Result<(), KeyringError> {
+    defined.area.check()?;
+    Ok(route::check_once(defined.routes())?)
 }
 
 impl Keyring {
@@ -31,14 +36,11 @@ impl Keyring {
     /// # Errors
     /// [`AccessError::UnknownArea`]; the store's.
     pub async fn defined_area(&self, slug: &AreaSlug) -> Result<DefinedArea, KeyringError> {
-        let areas = self.store.defined_areas().await?;
-        let known: Vec<&str> = areas.iter().map(|it| it.area.slug.as_str()).collect();
-        let unknown = AccessError::UnknownArea {
-            unknown: slug.to_string(),
-            known: known.join(", "),
-        };
-        let found = areas.into_iter().find(|it| it.area.slug == *slug);
-        Ok(found.ok_or(unknown)?)
+        let mut all = self.store.defined_areas().await?;
+        match all.iter().position(|it| it.area.slug == *slug) {
+            Some(at) => Ok(all.swap_remove(at)),
+            None => Err(AccessError::unknown(slug, all.iter().map(|it| &it.area)).into()),
+        }
     }
 
     /// Makes an access area.
@@ -47,7 +49,7 @@ impl Keyring {
     /// A title or badge that is refused or another area's; an area or a route that is there
     /// already; the store's.
     pub async fn add_area(&self, new: &DefinedArea) -> Result<(), KeyringError> {
-        self.check_area(new).await?;
+        check(new)?;
         let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
         Ok(self.store.add_area(new, &event).await?)
     }
@@ -65,16 +67,10 @@ impl Keyring {
         if seen == edited {
             return Ok(());
         }
-        self.check_area(edited).await?;
+        check(edited)?;
         let (before, after) = (Some(state(seen)), Some(state(edited)));
         let event = EventDraft::about_area(self.now(), self.actor(), before, after);
         Ok(self.store.edit_area(seen, edited, &event).await?)
-    }
-
-    async fn check_area(&self, defined: &DefinedArea) -> Result<(), KeyringError> {
-        defined.area.check()?;
-        route::check_once(&defined.routes)?;
-        Ok(defined.area.check_beside(&self.store.areas().await?)?)
     }
 
     /// Removes an access area that no key is let into.

@@ -57,7 +57,11 @@ impl KeyringError {
             Self::Access(_)
                 | Self::Text(_)
                 | Self::Route(_)
-                | Self::Store(StoreError::AreaExists { .. } | StoreError::RouteTaken { .. })
+                | Self::Store(
+                    StoreError::AreaExists { .. }
+                        | StoreError::RouteTaken { .. }
+                        | StoreError::Access(_)
+                )
         )
     }
 }

@@ -18,8 +18,22 @@ use crate::domain::{
 pub struct DefinedArea {
     /// The area.
     pub area: Area,
-    /// Its routes, in the order of their paths.
-    pub routes: Vec<Route>,
+    routes: Vec<Route>,
+}
+
+impl DefinedArea {
+    /// An area with these routes.
+    #[must_use]
+    pub fn new(area: Area, mut routes: Vec<Route>) -> Self {
+        routes.sort();
+        Self { area, routes }
+    }
+
+    /// Its routes, in their own order, whatever that of a database is.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
 }
 
 type AreaRow = (String, String, String);
@@ -27,8 +41,7 @@ type AreaRow = (String, String, String);
 pub(super) type RouteRow = (String, String, String, Option<String>);
 
 const AREAS: &str = "SELECT slug, title, badge FROM areas ORDER BY sequence";
-pub(super) const ROUTES: &str =
-    "SELECT path, method, area, action FROM routes ORDER BY path, method";
+pub(super) const ROUTES: &str = "SELECT path, method, area, action FROM routes";
 
 pub(super) fn slug_of(slug: &str) -> Result<AreaSlug, StoreError> {
     slug.parse()
@@ -61,7 +74,7 @@ fn defined(areas: Vec<AreaRow>, routes: &[RouteRow]) -> Result<Vec<DefinedArea>,
     let with_routes = |area: Area| {
         let of_it = routes.iter().filter(|(slug, _)| *slug == area.slug);
         let routes = of_it.map(|(_, route)| route.clone()).collect();
-        DefinedArea { area, routes }
+        DefinedArea::new(area, routes)
     };
     areas
         .into_iter()
@@ -95,9 +108,12 @@ impl Store {
     /// Makes an area.
     ///
     /// # Errors
-    /// [`StoreError::AreaExists`], [`StoreError::RouteTaken`]; the store's faults.
+    /// [`StoreError::AreaExists`], [`StoreError::RouteTaken`], a title or badge of another area;
+    /// the store's faults.
     pub async fn add_area(&self, new: &DefinedArea, event: &EventDraft) -> Result<(), StoreError> {
         let mut change = self.begin_change(1).await?;
+        let all = defined_within(&mut change).await?;
+        new.area.check_beside(all.iter().map(|it| &it.area))?;
         let done = execute!(
             change,
             sqlx::query(
@@ -129,7 +145,8 @@ impl Store {
         event: &EventDraft,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(1).await?;
-        demand_as_seen(&mut change, seen).await?;
+        let all = demand_as_seen(&mut change, seen).await?;
+        edited.area.check_beside(all.iter().map(|it| &it.area))?;
         let slug = edited.area.slug.as_str();
         execute!(
             change,
@@ -178,18 +195,26 @@ impl Store {
     }
 }
 
-async fn demand_as_seen(
+async fn defined_within(
     change: &mut ChangeTransaction<'_>,
-    seen: &DefinedArea,
-) -> Result<(), StoreError> {
+) -> Result<Vec<DefinedArea>, StoreError> {
     let areas: Vec<AreaRow> = with_connection!(change, connection => {
         sqlx::query_as(AREAS).fetch_all(connection).await
     })?;
     let routes: Vec<RouteRow> = with_connection!(change, connection => {
         sqlx::query_as(ROUTES).fetch_all(connection).await
     })?;
-    if defined(areas, &routes)?.contains(seen) {
-        return Ok(());
+    defined(areas, &routes)
+}
+
+/// All areas, if this one is still as it was seen.
+async fn demand_as_seen(
+    change: &mut ChangeTransaction<'_>,
+    seen: &DefinedArea,
+) -> Result<Vec<DefinedArea>, StoreError> {
+    let all = defined_within(change).await?;
+    if all.contains(seen) {
+        return Ok(all);
     }
     let slug = seen.area.slug.to_string();
     Err(StoreError::AreaConflict { slug })

@@ -10,6 +10,7 @@ use super::{
     change::execute,
     keys::by_id,
     rows::{CredentialRow, credentials, digest_of},
+    watch::Standing,
     with_pool,
 };
 use crate::domain::{
@@ -34,34 +35,27 @@ impl Store {
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
-        let Some(row) = found else {
-            return self.buried(token).await;
+        let standing = match found {
+            Some(row) => {
+                let (digest, rules) = row.read()?;
+                Standing::Key(digest, Arc::new(rules))
+            }
+            None => self.buried(id).await?,
         };
-        let (digest, rules) = row.read()?;
-        if digest == token.digest() {
-            Ok(Credential::Known(Arc::new(rules)))
-        } else {
-            Ok(Credential::Unknown)
-        }
+        Ok(standing.credential(token))
     }
 
-    async fn buried(&self, token: &Token) -> Result<Credential, StoreError> {
-        let id = token.key_id();
+    async fn buried(&self, id: &KeyId) -> Result<Standing, StoreError> {
         let stone: Option<(String,)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT digest FROM tombstones WHERE key_id = $1",
         )
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
-        let Some((digest,)) = stone else {
-            return Ok(Credential::Unknown);
-        };
-        let known = digest_of(&digest, "tombstones", id.as_str())? == token.digest();
-        Ok(if known {
-            Credential::Revoked(id.clone())
-        } else {
-            Credential::Unknown
-        })
+        match stone {
+            Some((digest,)) => digest_of(&digest, "tombstones", id.as_str()).map(Standing::Revoked),
+            None => Ok(Standing::Nobody),
+        }
     }
 
     /// Whether this use would tell nothing new: the key was used from the same address within

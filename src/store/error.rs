@@ -3,7 +3,7 @@
 //! The database's own words are shown only where nothing better is known, and never its
 //! connection string. To tell a further case apart, add its code to [`StoreError::from_sqlx`].
 use super::Place;
-use crate::domain::text::visible;
+use crate::domain::{access::AccessError, text::visible};
 
 /// Why the store could not do what was asked. Unless it says otherwise, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +104,9 @@ pub enum StoreError {
         /// The slug.
         slug: String,
     },
+    /// An area that is refused beside the others.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The area was changed or removed since it was read.
     #[error(
         "the access area {slug} was changed meanwhile: nothing was changed now. Look at it with `claviger area list` and repeat what you want"

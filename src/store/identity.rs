@@ -14,6 +14,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::{Place, StoreError};
+
 /// The file under a path, and what belongs beside it. Clones share what they know.
 #[derive(Clone)]
 pub(super) struct FileIdentity {
@@ -109,10 +111,16 @@ impl FileIdentity {
     }
 }
 
-/// Whether a file has another name: a hard link, or a mount of this file alone.
-pub(super) fn is_named_twice(path: &Path) -> bool {
+/// Demands that a file has no other name: neither a hard link, nor a mount of this file alone.
+///
+/// # Errors
+/// [`StoreError::NamedTwice`].
+pub(super) fn demand_one_name(path: &Path, place: &Place) -> Result<(), StoreError> {
     let linked = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.nlink() > 1);
-    linked || is_mounted_alone(path)
+    if linked || is_mounted_alone(path) {
+        return Err(StoreError::NamedTwice(place.clone()));
+    }
+    Ok(())
 }
 
 /// Whether the file itself is a mount point; only Linux tells (proc(5), mountinfo, the fifth field).

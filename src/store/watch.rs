@@ -17,9 +17,9 @@ use super::{
 };
 use crate::domain::{
     audit::Change,
-    decision::Rules,
+    decision::{Credential, Rules},
     route::Routes,
-    token::{Digest, KeyId},
+    token::{Digest, KeyId, Token},
 };
 
 /// How many keys are looked up in one statement.
@@ -80,6 +80,20 @@ pub enum Standing {
     Key(Digest, Arc<Rules>),
     /// The tombstone of a revoked one.
     Revoked(Digest),
+}
+
+impl Standing {
+    /// What a token with this id turns out to be; digests are compared in constant time.
+    #[must_use]
+    pub fn credential(self, token: &Token) -> Credential {
+        match self {
+            Self::Key(digest, rules) if digest == token.digest() => Credential::Known(rules),
+            Self::Revoked(digest) if digest == token.digest() => {
+                Credential::Revoked(token.key_id().clone())
+            }
+            _ => Credential::Unknown,
+        }
+    }
 }
 
 const PULSE: &str = "SELECT epoch, chain_head FROM workspace WHERE id = 1";

@@ -87,6 +87,24 @@ fn refused(refusals: &[(&[&str], i32, &str)]) {
 }
 
 #[test]
+fn an_edit_of_nothing_is_no_change_in_whatever_order_the_routes_are() {
+    let home = Home::new();
+    let routes = [
+        "--route",
+        "GET /orders=create",
+        "--route",
+        "DELETE /orders=read",
+    ];
+    home.run(&[&["area", "add", "orders"], &routes[..]].concat())
+        .done();
+    let same = home
+        .run(&["area", "edit", "orders", "--title", "Orders Access"])
+        .done();
+    assert!(same.stderr.contains("was like that already"), "{same:?}");
+    assert_eq!(home.audit(), ["area.added"]);
+}
+
+#[test]
 fn what_is_refused_of_areas_says_why_and_changes_nothing() {
     refused(&[
         (&["area", "add", "Invoices"], 2, "short name"),

@@ -64,7 +64,7 @@ fn a_revoked_key_is_remembered_without_its_secret() {
         endpoint.asks("/authorize", "GET", "/contacts", &headers)
     };
     assert_eq!(asks().status, 200);
-    let sealed = home.query("SELECT sealed FROM tokens");
+    let sealed = home.past("SELECT sealed FROM tokens").expect("a row");
     assert!(sealed.len() > 100);
     let everywhere = || {
         let file = home.database_file();
@@ -91,7 +91,9 @@ fn a_revoked_key_is_remembered_without_its_secret() {
     assert_eq!(refused.status, 401);
     let decision = refused.header("x-claviger-decision-id").expect("an id");
     assert!(endpoint.wait_for(decision).contains("reason=\"revoked\""));
-    let stone = home.query("SELECT key_id || ' ' || name || ' ' || reason FROM tombstones");
+    let stone = home
+        .past("SELECT key_id || ' ' || name || ' ' || reason FROM tombstones")
+        .expect("a row");
     assert_eq!(stone, format!("{id} acme compromised"));
 }
 

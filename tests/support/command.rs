@@ -153,14 +153,9 @@ impl Home {
         }
     }
 
-    /// Asks the database for one text past claviger.
-    #[allow(dead_code, reason = "not every suite asks")]
-    pub fn query(&self, statement: &str) -> String {
-        self.past(statement).expect("a row")
-    }
-
-    /// One statement after the other on one connection; the first column of the last row.
-    fn past(&self, statements: &str) -> Option<String> {
+    /// One statement after the other on one connection, past claviger; the first column of the
+    /// last row.
+    pub fn past(&self, statements: &str) -> Option<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();

@@ -9,7 +9,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Condvar, Mutex, RwLock,
+        Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -47,8 +47,6 @@ struct Stage {
     heard: Vec<AtomicU64>,
     over: AtomicBool,
     violations: Mutex<Vec<String>>,
-    /// A client has heard enough, or something that is not right.
-    news: Condvar,
     checked: AtomicU64,
 }
 
@@ -90,10 +88,7 @@ impl Stage {
             if right {
                 self.checked
                     .fetch_add(u64::from(before & 3 != EITHER), Ordering::SeqCst);
-                if self.heard[number].fetch_add(1, Ordering::SeqCst) + 1 == ANSWERS {
-                    drop(self.violations.lock().expect("a list"));
-                    self.news.notify_all();
-                }
+                self.heard[number].fetch_add(1, Ordering::SeqCst);
             } else if answer.status != 503 {
                 let what = ["either", "allowed", "refused"][(before & 3) as usize];
                 let violation = format!(
@@ -103,7 +98,6 @@ impl Stage {
                     answer.status
                 );
                 self.violations.lock().expect("a list").push(violation);
-                self.news.notify_all();
                 return;
             }
         }
@@ -176,7 +170,6 @@ pub fn play(
         heard: (0..CLIENTS).map(|_| AtomicU64::new(0)).collect(),
         over: AtomicBool::new(false),
         violations: Mutex::default(),
-        news: Condvar::new(),
         checked: AtomicU64::new(0),
     };
     std::thread::scope(|scope| {

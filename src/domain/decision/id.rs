@@ -6,7 +6,8 @@ use std::{
 
 use crate::domain::token;
 
-/// The name of one decision: `d_` and 16 base62 characters. It says nothing about the decision.
+/// The name of one decision: `d_` and 16 base62 characters. It tells how many decisions its endpoint
+/// made before, and nothing about this one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DecisionId(String);
 

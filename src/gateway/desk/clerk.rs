@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{route::Routes, token::KeyId},
-    keyring::{ChangeMark, Decider, KeyringError, LOOKED_UP, Pulse, Standing, StoreError, Watch},
+    keyring::{ChangeMark, Decider, LOOKED_UP, Pulse, Standing, StoreError, Watch},
 };
 
 /// How many questions are answered after one look at the store.
@@ -95,11 +95,8 @@ impl Clerk {
 
     /// Looks up the first few of those who wait, and answers them.
     async fn look_up(&mut self, unknown: &mut VecDeque<Question>, deadline: Instant) {
-        let mut asked = Vec::with_capacity(LOOKED_UP);
-        let mut ids: Vec<KeyId> = Vec::with_capacity(LOOKED_UP);
-        if unknown.is_empty() {
-            return;
-        }
+        let mut asked = Vec::new();
+        let mut ids: Vec<KeyId> = Vec::new();
         while ids.len() < LOOKED_UP
             && let Some(question) = unknown.pop_front()
         {
@@ -140,7 +137,7 @@ impl Clerk {
                     standing: standing.clone(),
                     routes: Arc::clone(&self.routes),
                 }),
-                Some((_, Err(error))) => Err(KeyringError::from(error.clone()).into()),
+                Some((_, Err(error))) => Err(error.clone().into()),
                 None => Err(Undecided::Ending),
             };
             let _ = question.answer.send(told);
@@ -152,7 +149,7 @@ impl Clerk {
         ids: &[KeyId],
     ) -> Result<Vec<(KeyId, Result<Standing, StoreError>)>, Undecided> {
         let mut watch = self.take_watch().await?;
-        let found = watch.standings(ids).await.map_err(KeyringError::from)?;
+        let found = watch.standings(ids).await?;
         self.watch = Some(watch);
         Ok(found)
     }
@@ -170,17 +167,16 @@ impl Clerk {
     /// after each wait: broken off, it leaves nothing half done.
     async fn catch_up(&mut self) -> Result<(), Undecided> {
         let mut watch = self.take_watch().await?;
-        let pulse = watch.pulse().await.map_err(KeyringError::from)?;
+        let pulse = watch.pulse().await?;
         self.metrics.pulses.inc();
         if self.seen.is_none() {
-            self.routes = Arc::new(watch.routes().await.map_err(KeyringError::from)?);
+            self.routes = Arc::new(watch.routes().await?);
             self.seen = Some(pulse.clone());
         }
         while let Some(seen) = self.seen.as_ref().filter(|seen| seen.epoch < pulse.epoch) {
-            let marks = watch.changes_after(seen.epoch, CHANGES).await;
-            let marks = marks.map_err(KeyringError::from)?;
+            let marks = watch.changes_after(seen.epoch, CHANGES).await?;
             let routes = if marks.iter().any(|mark| mark.about_areas) {
-                Some(watch.routes().await.map_err(KeyringError::from)?)
+                Some(watch.routes().await?)
             } else {
                 None
             };

@@ -22,7 +22,7 @@ use crate::{
     domain::text::visible,
     store::{
         Place, Pool, Store, StoreError, dialect,
-        identity::{Companions, FileIdentity, companion, is_named_twice},
+        identity::{Companions, FileIdentity, companion, demand_one_name},
     },
 };
 
@@ -93,14 +93,6 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
         read_only,
         file: Some(file),
     }))
-}
-
-/// Each name of a file would have a log of its own.
-fn demand_one_name(path: &Path, place: &Place) -> Result<(), StoreError> {
-    if is_named_twice(path) {
-        return Err(StoreError::NamedTwice(place.clone()));
-    }
-    Ok(())
 }
 
 /// Whether the file's header carries our mark (<https://sqlite.org/fileformat.html>, 1.3).
