@@ -15,12 +15,16 @@ mod list;
 mod manual;
 mod output;
 mod revoke;
+mod rotate;
+mod show;
+mod workspace;
 
 use std::{io, path::Path, process::ExitCode};
 
 use arguments::{
     AreaArguments, AreaCommand, AuditArguments, AuditCommand, CheckArguments, CreateArguments,
-    EditArguments, KeyArgument, ListArguments, RevokeArguments, WorkspaceArguments,
+    EditArguments, KeyArgument, ListArguments, RevokeArguments, RotateArguments,
+    WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser as _;
@@ -150,7 +154,7 @@ fn may_begin(command: &Command) -> bool {
     matches!(
         command,
         Command::Create(_)
-            | Command::Workspace(WorkspaceArguments { label: Some(_) })
+            | Command::Workspace(WorkspaceArguments { label: Some(_), .. })
             | Command::Area(AreaArguments {
                 command: AreaCommand::Add(_)
             })
@@ -213,19 +217,20 @@ async fn on_keyring(
     match command {
         Command::Create(arguments) => keys::create(keyring, &arguments, output).await,
         Command::List(arguments) => list::run(keyring, &arguments, output).await,
-        Command::Show(KeyArgument { key }) => keys::show(keyring, &key, output).await,
+        Command::Show(KeyArgument { key }) => show::run(keyring, &key, output).await,
         Command::Copy(KeyArgument { key }) => copy::run(keyring, &key, config, output).await,
         Command::Reveal(KeyArgument { key }) => keys::reveal(keyring, &key, output).await,
         Command::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
         Command::Disable(KeyArgument { key }) => keys::switch(keyring, &key, true, output).await,
         Command::Enable(KeyArgument { key }) => keys::switch(keyring, &key, false, output).await,
+        Command::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         Command::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
         Command::Audit(AuditArguments { command: None }) => audit::list(keyring, output).await,
         Command::Audit(AuditArguments {
             command: Some(AuditCommand::Verify),
         }) => audit::verify(keyring, output).await,
         Command::Area(AreaArguments { command }) => area::run(keyring, &command, output).await,
-        Command::Workspace(arguments) => workspace(keyring, &arguments, output).await,
+        Command::Workspace(arguments) => workspace::run(keyring, &arguments, output).await,
         Command::Check(_)
         | Command::Serve(_)
         | Command::Doctor
@@ -233,31 +238,4 @@ async fn on_keyring(
         | Command::Man
         | Command::KeepClipboard => Ok(()),
     }
-}
-
-async fn workspace(
-    keyring: &Keyring,
-    arguments: &WorkspaceArguments,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let mut label = keyring.workspace().label.clone();
-    if let Some(new) = &arguments.label {
-        keyring.relabel(new).await?;
-        label.clone_from(new);
-    }
-    let workspace = keyring.workspace();
-    if output.json {
-        return output.json(&serde_json::json!({
-            "label": label,
-            "database": keyring.place().to_string(),
-            "created_at": workspace.created_at.rfc3339(),
-            "actor": keyring.actor().to_string(),
-        }));
-    }
-    output.line(&format!(
-        "{} in {}, as {}",
-        visible(&label),
-        keyring.place(),
-        keyring.actor()
-    ))
 }

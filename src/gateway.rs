@@ -240,7 +240,8 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
     let question = Question {
         presented: &asked.presented,
         want: Want::Way(&asked.way),
-        address: asked.address,
+        said: asked.said,
+        client: asked.client,
         agent: asked.agent.as_ref(),
     };
     let decided = endpoint.decide(&id, &question).await;

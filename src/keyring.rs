@@ -13,8 +13,8 @@ mod resolve;
 
 use std::net::IpAddr;
 
-pub use changing::Created;
-pub use deciding::Decider;
+pub use changing::{Created, Rotated};
+pub use deciding::{Decided, Decider};
 pub use error::KeyringError;
 pub use health::{Health, Verified};
 use secrecy::SecretString;
@@ -22,13 +22,14 @@ use tokio::sync::OnceCell;
 
 use crate::{
     domain::{
-        access::Area,
+        access::{Action, Area, AreaSlug},
         audit::{Actor, Event},
-        decision::{Decision, Target},
-        key::{Key, LastUse},
+        key::Key,
         listing::{Count, Direction, Filter, PageRequest},
         moment::Moment,
+        policy::Policy,
         token::KeyId,
+        usage::{Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, NEWS, Refusal, Tally},
     },
     machine::Machine,
     store::{Fresh, Store},
@@ -47,8 +48,10 @@ pub use crate::{
 pub struct Presented<'a> {
     /// The presented token; empty is none.
     pub token: &'a SecretString,
-    /// What is wanted.
-    pub target: Target,
+    /// The area that is wanted.
+    pub area: AreaSlug,
+    /// What is to be done there.
+    pub action: Action,
     /// The client's address.
     pub address: Option<IpAddr>,
 }
@@ -159,6 +162,14 @@ impl Keyring {
         Ok(self.store.areas().await?)
     }
 
+    /// How keys must end, as it is decided now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn policy(&self) -> Result<Policy, KeyringError> {
+        Ok(self.store.workspace().await?.policy)
+    }
+
     /// The number of the newest change.
     ///
     /// # Errors
@@ -225,19 +236,52 @@ impl Keyring {
     ///
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
-    pub async fn decide(
-        &self,
-        presented: &Presented<'_>,
-    ) -> Result<(Decision, Moment), KeyringError> {
+    pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
         deciding::decide_on(&self.store, &self.machine, presented).await
     }
 
-    /// Records allowed uses. It is for after the decisions: they stand whether this works or not.
+    /// Records uses and refusals. It is for after the decisions: they stand whether this works or
+    /// not.
     ///
     /// # Errors
     /// The store's.
-    pub async fn record_uses(&self, uses: &[(KeyId, LastUse)]) -> Result<(), KeyringError> {
-        Ok(self.store.record_uses(uses).await?)
+    pub async fn record_usage(
+        &self,
+        uses: &[KeyUse],
+        refusals: &[Refusal],
+    ) -> Result<(), KeyringError> {
+        Ok(self.store.record_usage(uses, refusals).await?)
+    }
+
+    /// What a key was used for of late, what was refused to it, and its tokens that were rotated out.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn activity(&self, id: &KeyId) -> Result<Activity, KeyringError> {
+        let now = self.now();
+        let tallies = self.store.tallies(id, now.plus(-NEWS)).await?;
+        Ok(Activity {
+            hours: Hours::of(tallies.iter(), now),
+            refusals: self.refusals(Some(id)).await?,
+            former: self.store.former_tokens(id).await?,
+        })
+    }
+
+    /// The counts of a key that began at a moment or later.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tallies(&self, id: &KeyId, from: Moment) -> Result<Vec<Tally>, KeyringError> {
+        Ok(self.store.tallies(id, from).await?)
+    }
+
+    /// The newest refusals of a key, or of credentials that match none; the newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn refusals(&self, key: Option<&KeyId>) -> Result<Vec<Refusal>, KeyringError> {
+        let most = key.map_or(KEPT_UNMATCHED, |_| KEPT_REFUSALS);
+        Ok(self.store.refusals(key, most).await?)
     }
 
     /// Events after a sequence, oldest first.

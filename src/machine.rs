@@ -55,6 +55,12 @@ impl Machine {
     /// One whose clock stands still and whose chance repeats itself, for tests and pictures.
     #[must_use]
     pub fn fixed(now: Moment, actor: &str) -> Self {
+        Self::with_clock(move || now, actor)
+    }
+
+    /// The same with a clock that is told from outside.
+    #[must_use]
+    pub fn with_clock(clock: impl Fn() -> Moment + Send + Sync + 'static, actor: &str) -> Self {
         let counter = Mutex::new(0_u64);
         let chance = move |buffer: &mut [u8]| {
             use sha2::Digest as _;
@@ -68,7 +74,7 @@ impl Machine {
             }
         };
         Self {
-            clock: Arc::new(move || now),
+            clock: Arc::new(clock),
             chance: Arc::new(chance),
             actor: Actor {
                 name: actor.to_owned(),

@@ -16,7 +16,9 @@ mod identity;
 mod keys;
 mod open;
 mod pages;
+mod rotation;
 mod rows;
+mod usage;
 mod watch;
 mod workspace;
 

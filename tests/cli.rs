@@ -21,3 +21,5 @@ mod keys;
 mod looking_after;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "cli/rotating.rs"]
+mod rotating;

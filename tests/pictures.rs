@@ -202,7 +202,13 @@ fn make(story: &Story, at: usize, made: &Made) -> Key {
                 from,
             };
             keyring
-                .record_uses(&[(id.clone(), last_use)])
+                .record_usage(
+                    &[claviger::domain::usage::KeyUse::last(
+                        id.clone(),
+                        Some(last_use),
+                    )],
+                    &[],
+                )
                 .await
                 .expect("recorded");
         }

@@ -21,9 +21,13 @@ mod paging;
 mod postgres;
 #[path = "store/resolve.rs"]
 mod resolve;
+#[path = "store/rotation.rs"]
+mod rotation;
 #[path = "store/secrets.rs"]
 mod secrets;
 #[path = "store/servers.rs"]
 mod servers;
 #[path = "support/store.rs"]
 mod support;
+#[path = "store/usage.rs"]
+mod usage;

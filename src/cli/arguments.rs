@@ -48,6 +48,8 @@ pub enum Command {
     Disable(KeyArgument),
     /// Switch a key on again
     Enable(KeyArgument),
+    /// Give a key a new token; the old one stays good for a while
+    Rotate(RotateArguments),
     /// Delete keys for good: their tokens never work again
     Revoke(RevokeArguments),
     /// Decide on a request; the token is read from standard input
@@ -60,7 +62,7 @@ pub enum Command {
     Audit(AuditArguments),
     /// List the access areas with their routes, add, change or remove one
     Area(AreaArguments),
-    /// Show the workspace, or give it another label
+    /// Show the workspace, or give it another label or another policy for the ends of keys
     Workspace(WorkspaceArguments),
     /// Check database, permissions, master key, clipboard, terminal and clock
     Doctor,
@@ -109,14 +111,18 @@ pub struct ListArguments {
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
     /// The order: created and last-used begin with the newest, the others with the smallest
-    #[arg(long, value_name = "FIELD", value_enum, default_value_t = SortChoice::Created)]
+    #[arg(long, value_name = "FIELD", value_enum, default_value_t = SortChoice::Created, conflicts_with = "expiring")]
     pub sort: SortChoice,
     /// Turn the order over
-    #[arg(long)]
+    #[arg(long, conflicts_with = "expiring")]
     pub reverse: bool,
-    /// Only keys that deserve a look: disabled, expired, expiring within 14 days, unused for 90
+    /// Only keys that deserve a look: disabled, expired, expiring within 14 days, refused of late,
+    /// with an old token that is still good, unused for 90 days
     #[arg(long)]
     pub attention: bool,
+    /// Only keys that end within this time, such as 14d; the soonest first
+    #[arg(long, value_name = "TIME")]
+    pub expiring: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -177,6 +183,25 @@ pub struct EditArguments {
     pub expires: Option<String>,
 }
 
+/// `rotate`.
+#[derive(Debug, Args)]
+pub struct RotateArguments {
+    /// A key's id, its exact name, or the first 4 or more characters of its id
+    pub key: String,
+    /// For how long the old token stays good: 24h, 7d, up to 30d; 0 ends it at once, and with it
+    /// every older one
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "24h",
+        conflicts_with = "finish"
+    )]
+    pub overlap: String,
+    /// End the old tokens now, and make no new one
+    #[arg(long)]
+    pub finish: bool,
+}
+
 /// `revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArguments {
@@ -226,6 +251,12 @@ pub struct WorkspaceArguments {
     /// The new label: up to 24 characters, such as PROD
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
+    /// How long keys may live from now on, such as 90d, or none
+    #[arg(long, value_name = "DAYS")]
+    pub longest_life: Option<String>,
+    /// Whether every key must have an end from now on
+    #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"])]
+    pub must_expire: Option<String>,
 }
 
 /// `serve`.

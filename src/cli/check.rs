@@ -20,11 +20,10 @@ use super::{
 use crate::{
     config::{self, Config},
     domain::{
-        decision::{Decision, Target},
-        key::LastUse,
-        token::TOKEN_LENGTH,
+        decision::Decision,
+        token::{KeyId, TOKEN_LENGTH},
     },
-    keyring::{Decider, KeyringError, Presented},
+    keyring::{Decided, Decider, KeyringError, Presented},
     machine::Machine,
 };
 
@@ -39,24 +38,17 @@ pub(super) async fn run(
     database: Option<&str>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (decider, decision, at) = match decide(arguments, database).await {
+    let (store, decided) = match decide(arguments, database).await {
         Ok(decided) => decided,
         Err(failure) => return Err(undecided(&failure)),
     };
-    let printed = print(&decision, output);
-    let recorded = match &decision {
-        Decision::Deny { .. } => true,
-        Decision::Allow { key_id } => {
-            let from = arguments.ip.map(|ip| ip.to_canonical());
-            let recording = decider.record_use(key_id.clone(), LastUse { at, from });
-            tokio::time::timeout(PATIENCE, recording).await.is_ok()
-        }
-    };
+    let printed = print(&decided, output);
+    let recorded = tokio::time::timeout(PATIENCE, store.record(&decided)).await;
     // What still waits for a lock would hold up the end.
-    if recorded {
-        decider.close().await;
+    if recorded.is_ok() {
+        store.close().await;
     }
-    match (decision, printed) {
+    match (decided.decision, printed) {
         (Decision::Deny { .. }, printed) => Err(answered_no(printed)),
         // Nobody waiting for the words is as good as words that came; else the status must not
         // claim that they did.
@@ -75,7 +67,7 @@ fn undecided(failure: &Failure) -> Failure {
 async fn decide(
     arguments: &CheckArguments,
     database: Option<&str>,
-) -> Result<(Decider, Decision, crate::domain::moment::Moment), Failure> {
+) -> Result<(Decider, Decided), Failure> {
     let area = arguments.area.parse().map_err(KeyringError::Access)?;
     let action = arguments.action.parse().map_err(KeyringError::Access)?;
     let token = read_token()?;
@@ -83,14 +75,15 @@ async fn decide(
     if let Some(path) = missing_file(&config) {
         return Err(no_database(path));
     }
-    let decider = Decider::open(&location(&config), Machine::real()).await?;
+    let store = Decider::open(&location(&config), Machine::real()).await?;
     let presented = Presented {
         token: &token,
-        target: Target::Routed(area, action),
+        area,
+        action,
         address: arguments.ip,
     };
-    let (decision, at) = decider.decide(&presented).await?;
-    Ok((decider, decision, at))
+    let decided = store.decide(&presented).await?;
+    Ok((store, decided))
 }
 
 /// A terminal that shows nothing of what is typed, for as long as this lives. Ctrl-C ends the line
@@ -159,18 +152,24 @@ fn read_token() -> Result<SecretString, Failure> {
     Ok(token)
 }
 
-fn print(decision: &Decision, output: &mut Output) -> Result<(), Failure> {
-    let (word, reason, key_id) = match decision {
+fn print(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
+    let (word, reason, key_id) = match &decided.decision {
         Decision::Allow { key_id } => ("allow", None, Some(key_id)),
         Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),
     };
-    let key_id = key_id.map(crate::domain::token::KeyId::as_str);
+    let (key_id, id) = (key_id.map(KeyId::as_str), decided.id.as_str());
     if output.json {
-        return output.json(&json!({ "decision": word, "reason": reason, "key_id": key_id }));
+        return output.json(&json!({
+            "decision": word,
+            "reason": reason,
+            "key_id": key_id,
+            "decision_id": id,
+        }));
     }
-    let words = [Some(word), reason, key_id]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>();
-    output.line(&words.join(" "))
+    let words = [Some(word), reason, key_id].into_iter().flatten();
+    output.line(&words.collect::<Vec<_>>().join(" "))?;
+    if reason.is_some() {
+        output::tell(&format!("`claviger explain {id}` tells why"));
+    }
+    Ok(())
 }

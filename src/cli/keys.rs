@@ -1,4 +1,4 @@
-//! The commands about one key: create, show, reveal, edit, disable, enable.
+//! The commands about one key: create, reveal, edit, disable, enable.
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -11,12 +11,10 @@ use crate::{
     domain::{
         access::{AccessError, Area, Grants, find_area, parse_grant},
         allowlist::AllowList,
-        attention::Attention,
         audit::Change,
         key::{Draft, Key, Seen},
         moment::{Moment, parse_expiry},
         review,
-        text::visible,
     },
     keyring::{Created, Keyring, KeyringError},
 };
@@ -89,57 +87,6 @@ fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
         fields.shift_insert(2, "token".into(), json!(token));
     }
     output.json(&fields)
-}
-
-pub(super) async fn show(keyring: &Keyring, key: &str, output: &mut Output) -> Result<(), Failure> {
-    let key = keyring.resolve(key).await?;
-    if output.json {
-        return output.json(&key_json(&key));
-    }
-    let areas = keyring.areas().await?;
-    let now = keyring.now();
-    let mut lines = vec![visible(key.name())];
-    if !key.draft.description.as_str().is_empty() {
-        lines.push(visible(key.draft.description.as_str()));
-    }
-    lines.push(review::sentence(&key.draft, &areas));
-    lines.push(String::new());
-    lines.push(format!("Id          {}", key.id));
-    lines.push(format!("Status      {}", status(&key, now)));
-    for area in &areas {
-        let actions = key.draft.grants.of(&area.slug);
-        lines.push(format!("{:<10}  {}", visible(&area.badge), actions.words()));
-    }
-    lines.push(format!("From        {}", key.draft.allow));
-    lines.push(format!(
-        "Created     {} UTC",
-        key.created_at.date_and_clock()
-    ));
-    let expires = key
-        .draft
-        .expires_at
-        .map_or_else(|| "never".to_owned(), Moment::as_expiry);
-    lines.push(format!("Expires     {expires}"));
-    lines.push(format!("Last used   {}", last_used(&key)));
-    output.line(&lines.join("\n"))
-}
-
-fn last_used(key: &Key) -> String {
-    let sentence = key.last_use_sentence();
-    sentence
-        .strip_prefix("last used ")
-        .map_or(sentence.clone(), str::to_owned)
-}
-
-fn status(key: &Key, now: Moment) -> String {
-    match key.disabled_at {
-        Some(since) => format!("disabled since {} UTC", since.date_and_clock()),
-        None => match Attention::of(key, now) {
-            Some(attention @ Attention::Expired) => attention.to_string(),
-            Some(attention) => format!("active, {attention}"),
-            None => "active".to_owned(),
-        },
-    }
 }
 
 pub(super) async fn reveal(

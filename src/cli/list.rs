@@ -8,8 +8,8 @@ use crate::{
         access::Area,
         attention::Attention,
         key::Key,
-        listing::{Direction, Filter, PageRequest, Sort, SortField},
-        moment::Moment,
+        listing::{Cursor, Direction, Filter, PageRequest, Sort, SortField, SortValue},
+        moment::{Moment, duration},
         review,
         text::{fitted, visible},
     },
@@ -41,14 +41,32 @@ pub(super) async fn run(
         limit: BATCH,
         now: keyring.now(),
     };
+    let until = arguments
+        .expiring
+        .as_deref()
+        .map(|text| expiring(text, request.now));
+    let until = until.transpose()?;
+    if until.is_some() {
+        request.sort = Sort {
+            field: SortField::Expires,
+            descending: false,
+        };
+        // Keys that have ended come before this.
+        request.direction = Direction::After(Cursor {
+            value: SortValue::Number(request.now.millis() - 1),
+            sequence: i64::MAX,
+        });
+    }
+    let within =
+        |key: &Key| until.is_none_or(|until| key.draft.expires_at.is_some_and(|end| end <= until));
     let mut unreadable = Vec::new();
-    let filtered = request.filter != Filter::default();
+    let filtered = request.filter != Filter::default() || until.is_some();
     let mut printer = ListPrinter::new(output, areas, request.now)?;
     while left > 0 {
         request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
         let page = keyring.page(&request).await?;
         left -= page.rows.len() as u64;
-        for row in &page.rows {
+        for row in page.rows.iter().filter(|row| within(&row.key)) {
             printer.key(&row.key)?;
         }
         for error in page.unreadable {
@@ -57,6 +75,7 @@ pub(super) async fn run(
             }
         }
         match page.reached {
+            _ if !page.rows.last().is_none_or(|row| within(&row.key)) => break,
             Some(cursor) if page.more => request.direction = Direction::After(cursor),
             _ => break,
         }
@@ -71,6 +90,17 @@ pub(super) async fn run(
     } else {
         Err(Failure::Silent)
     }
+}
+
+/// Until when a key ends that ends within this time.
+fn expiring(text: &str, now: Moment) -> Result<Moment, Failure> {
+    let time = duration(text.trim()).ok_or_else(|| {
+        Failure::Refused(format!(
+            "{} is no time: write a number of days, such as 14d",
+            visible(text)
+        ))
+    })?;
+    Ok(now.plus(time))
 }
 
 /// Prints keys one by one, so that a list of any length needs no room: as one JSON array, as

@@ -6,7 +6,9 @@ use std::fmt;
 
 use super::{
     key::Key,
-    moment::{DAY, Moment},
+    moment::{DAY, HOUR, Moment},
+    text::thousands,
+    usage::NEWS,
 };
 
 /// How many days before its end a key calls for attention.
@@ -23,6 +25,10 @@ pub enum Attention {
     Expired,
     /// It ends within [`EXPIRING_DAYS`]; milliseconds left.
     Expires(i64),
+    /// Requests with its token were refused of late; how many.
+    Refused(i64),
+    /// A token that was rotated out is still good; milliseconds left.
+    Rotating(i64),
     /// No use was seen for [`UNUSED_DAYS`] or more; whole days.
     Unused(i64),
 }
@@ -43,22 +49,60 @@ impl Attention {
                 return Some(Self::Expires(left));
             }
         }
+        if let Some(refused) = key.refused
+            && refused.at.millis() > now.millis() - NEWS
+        {
+            return Some(Self::Refused(refused.count));
+        }
+        if let Some(until) = key.former_until
+            && until >= now
+        {
+            return Some(Self::Rotating(until.millis() - now.millis()));
+        }
         let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
         let days = (now.millis() - seen.millis()) / DAY;
         (days >= UNUSED_DAYS).then_some(Self::Unused(days))
     }
 }
 
+impl Attention {
+    /// Its place among the others, the most urgent first.
+    #[must_use]
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Disabled => 1,
+            Self::Expired => 2,
+            Self::Expires(_) => 3,
+            Self::Refused(_) => 4,
+            Self::Rotating(_) => 5,
+            Self::Unused(_) => 6,
+        }
+    }
+
+    /// The place of a key that deserves no look.
+    pub const NONE: i64 = 7;
+}
+
 impl fmt::Display for Attention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HOUR: i64 = 60 * 60 * 1000;
         match self {
             Self::Disabled => f.write_str("disabled"),
             Self::Expired => f.write_str("expired"),
-            Self::Expires(left) if *left >= DAY => write!(f, "expires {}d", left / DAY),
-            Self::Expires(left) if *left >= HOUR => write!(f, "expires {}h", left / HOUR),
-            Self::Expires(left) => write!(f, "expires {}m", left / 60_000),
+            Self::Expires(left) => write!(f, "expires {}", left_words(*left)),
+            Self::Refused(count) => write!(f, "{} refused", thousands(*count)),
+            Self::Rotating(left) => write!(f, "old token {}", left_words(*left)),
             Self::Unused(days) => write!(f, "unused {days}d"),
         }
+    }
+}
+
+/// `6d`, `5h`, `12m`.
+fn left_words(left: i64) -> String {
+    if left >= DAY {
+        format!("{}d", left / DAY)
+    } else if left >= HOUR {
+        format!("{}h", left / HOUR)
+    } else {
+        format!("{}m", left / 60_000)
     }
 }

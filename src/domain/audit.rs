@@ -14,6 +14,7 @@ use super::{
     access::Area,
     key::{Draft, Key, RevokeReason},
     moment::Moment,
+    policy::Policy,
     route::Route,
     text::visible,
 };
@@ -46,12 +47,18 @@ pub enum Change {
     Enabled,
     /// It was deleted for good.
     Revoked,
+    /// It got a new token; the old one may stay good for a while.
+    Rotated,
+    /// Its tokens that were rotated out were ended before their time.
+    RotationFinished,
     /// Its token was asked for, to be put on a clipboard.
     Copied,
     /// Its token was asked for, to be shown.
     Revealed,
     /// The workspace got another label.
     Relabelled,
+    /// The workspace got another policy for the ends of keys.
+    PolicyChanged,
     /// An access area was made.
     AreaAdded,
     /// Its title, badge or routes were changed.
@@ -62,15 +69,18 @@ pub enum Change {
 
 impl Change {
     /// All kinds of change.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Created,
         Self::Edited,
         Self::Disabled,
         Self::Enabled,
         Self::Revoked,
+        Self::Rotated,
+        Self::RotationFinished,
         Self::Copied,
         Self::Revealed,
         Self::Relabelled,
+        Self::PolicyChanged,
         Self::AreaAdded,
         Self::AreaEdited,
         Self::AreaRemoved,
@@ -85,9 +95,12 @@ impl Change {
             Self::Disabled => "key.disabled",
             Self::Enabled => "key.enabled",
             Self::Revoked => "key.revoked",
+            Self::Rotated => "key.rotated",
+            Self::RotationFinished => "key.rotation_finished",
             Self::Copied => "key.copied",
             Self::Revealed => "key.revealed",
             Self::Relabelled => "workspace.relabelled",
+            Self::PolicyChanged => "workspace.policy_changed",
             Self::AreaAdded => "area.added",
             Self::AreaEdited => "area.edited",
             Self::AreaRemoved => "area.removed",
@@ -168,6 +181,19 @@ impl EventDraft {
         }
     }
 
+    /// The event of a workspace that gets another policy.
+    #[must_use]
+    pub fn policy(at: Moment, actor: &Actor, label: &str, before: Policy, after: Policy) -> Self {
+        Self {
+            at,
+            actor: actor.clone(),
+            change: Change::PolicyChanged,
+            subject_id: "workspace".to_owned(),
+            subject_name: label.to_owned(),
+            details: json!({ "before": before.json(), "after": after.json() }).to_string(),
+        }
+    }
+
     /// The event of a workspace that gets another label.
     #[must_use]
     pub fn relabelled(at: Moment, actor: &Actor, before: &str, after: &str) -> Self {
@@ -210,6 +236,8 @@ pub enum Details<'a> {
     Edited(&'a Draft),
     /// The key as it last was, and why it went.
     Gone(RevokeReason),
+    /// Until when the token that was rotated out stays good, if it does.
+    Overlap(Option<Moment>),
 }
 
 impl Details<'_> {
@@ -226,6 +254,9 @@ impl Details<'_> {
                     Value::Object(kept.map(|(k, v)| (k.clone(), v.clone())).collect())
                 };
                 json!({ "before": differing(&before, &after), "after": differing(&after, &before) })
+            }
+            Self::Overlap(until) => {
+                json!({ "former_valid_until": until.map(Moment::rfc3339) })
             }
             Self::Gone(reason) => {
                 json!({ "before": snapshot(&key.draft), "reason": reason.word() })

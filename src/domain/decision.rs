@@ -8,7 +8,7 @@ mod id;
 
 use std::sync::Arc;
 
-pub use id::{DecisionId, DecisionIds};
+pub use id::{DecisionId, DecisionIds, NotADecision};
 
 use super::{
     access::{Action, AreaSlug, Grants},
@@ -16,11 +16,11 @@ use super::{
     forwarded::ClientAddress,
     key::AgentName,
     moment::Moment,
-    token::KeyId,
+    token::{Digest, KeyId},
 };
 
 /// Why a request is refused, in the order in which the checks run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// No token was presented.
     MissingToken,
@@ -76,6 +76,12 @@ impl Reason {
         }
     }
 
+    /// From its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
     /// The HTTP status that an endpoint answers with: 401 when it is about the token, 403 when
     /// it is about what the token may do.
     #[must_use]
@@ -112,6 +118,8 @@ pub struct Rules {
     pub expires_at: Option<Moment>,
     /// Since when it is switched off.
     pub disabled_at: Option<Moment>,
+    /// Its tokens that another took the place of.
+    pub former: Vec<Former>,
 }
 
 /// What the presented credential turned out to be.
@@ -127,6 +135,37 @@ pub enum Credential {
     Revoked(KeyId),
     /// It is this key's.
     Known(Arc<Rules>),
+    /// It was this key's until another took its place; for a while both are good.
+    Former(Arc<Rules>, Former),
+}
+
+impl Credential {
+    /// The rules of the key that it is, or was, a token of.
+    #[must_use]
+    pub fn rules(&self) -> Option<&Arc<Rules>> {
+        match self {
+            Self::Known(rules) | Self::Former(rules, _) => Some(rules),
+            _ => None,
+        }
+    }
+
+    /// The key that it is, or was, a token of.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&KeyId> {
+        match self {
+            Self::Revoked(id) => Some(id),
+            other => other.rules().map(|rules| &rules.id),
+        }
+    }
+}
+
+/// A token that another took the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Former {
+    /// By what it is known.
+    pub digest: Digest,
+    /// Until when it is good; long past if it was ended by hand.
+    pub until: Moment,
 }
 
 /// What the request wants: an area and an action, or something that leads to neither.
@@ -172,14 +211,15 @@ pub enum Decision {
 #[must_use]
 pub fn decide(credential: &Credential, request: &Request) -> Decision {
     let deny = |reason, key_id| Decision::Deny { reason, key_id };
-    let rules = match credential {
+    let (rules, until) = match credential {
         Credential::Missing => return deny(Reason::MissingToken, None),
         Credential::Malformed => return deny(Reason::MalformedToken, None),
         Credential::Unknown => return deny(Reason::UnknownToken, None),
         Credential::Revoked(id) => return deny(Reason::Revoked, Some(id.clone())),
-        Credential::Known(rules) => rules,
+        Credential::Known(rules) => (rules, None),
+        Credential::Former(rules, former) => (rules, Some(former.until)),
     };
-    match first_failure(rules, request) {
+    match first_failure(rules, until, request) {
         Some(reason) => deny(reason, Some(rules.id.clone())),
         None => Decision::Allow {
             key_id: rules.id.clone(),
@@ -187,34 +227,55 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
     }
 }
 
-fn first_failure(rules: &Rules, request: &Request) -> Option<Reason> {
-    if rules.disabled_at.is_some() {
-        return Some(Reason::Disabled);
-    }
-    if rules.expires_at.is_some_and(|end| end < request.at) {
-        return Some(Reason::Expired);
-    }
-    if request
-        .agent
-        .as_ref()
-        .is_some_and(|agent| *agent != rules.agent)
-    {
-        return Some(Reason::WrongAgent);
-    }
-    let admitted = match request.address {
-        ClientAddress::Known(address) => rules.allow.admits(Some(address)),
-        ClientAddress::Unknown => rules.allow.admits(None),
-        ClientAddress::Unreadable => false,
-    };
-    if !admitted {
-        return Some(Reason::AddressNotAllowed);
-    }
-    match &request.target {
-        Target::NoRoute => Some(Reason::NoRoute),
-        Target::Routed(area, action) if !rules.grants.of(area).contains(*action) => {
-            Some(Reason::ActionNotPermitted)
+/// The checks of a key that is known, in order; `until` is the end of the presented token, where it
+/// has one of its own.
+fn first_failure(rules: &Rules, until: Option<Moment>, request: &Request) -> Option<Reason> {
+    CHECKS
+        .into_iter()
+        .find(|check| fails(*check, rules, until, request))
+}
+
+/// What is checked of a key that is known.
+pub(super) const CHECKS: [Reason; 6] = [
+    Reason::Disabled,
+    Reason::Expired,
+    Reason::WrongAgent,
+    Reason::AddressNotAllowed,
+    Reason::NoRoute,
+    Reason::ActionNotPermitted,
+];
+
+/// Whether one check fails, whatever the others do. Those about the token itself never fail here:
+/// the key is known.
+pub(super) fn fails(
+    check: Reason,
+    rules: &Rules,
+    until: Option<Moment>,
+    request: &Request,
+) -> bool {
+    match check {
+        Reason::Disabled => rules.disabled_at.is_some(),
+        Reason::Expired => [rules.expires_at, until]
+            .into_iter()
+            .flatten()
+            .any(|end| end < request.at),
+        Reason::WrongAgent => request
+            .agent
+            .as_ref()
+            .is_some_and(|agent| *agent != rules.agent),
+        Reason::AddressNotAllowed => !match request.address {
+            ClientAddress::Known(address) => rules.allow.admits(Some(address)),
+            ClientAddress::Unknown => rules.allow.admits(None),
+            ClientAddress::Unreadable => false,
+        },
+        Reason::NoRoute => request.target == Target::NoRoute,
+        Reason::ActionNotPermitted => match &request.target {
+            Target::NoRoute => true,
+            Target::Routed(area, action) => !rules.grants.of(area).contains(*action),
+        },
+        Reason::MissingToken | Reason::MalformedToken | Reason::UnknownToken | Reason::Revoked => {
+            false
         }
-        Target::Routed(..) => None,
     }
 }
 
@@ -234,6 +295,7 @@ mod tests {
             grants,
             expires_at: Some(Moment::from_millis(1_000)),
             disabled_at: None,
+            former: Vec::new(),
         }
     }
 

@@ -102,6 +102,88 @@ impl fmt::Display for ClientAddress {
     }
 }
 
+/// Where the client's address was learnt from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// From the connection itself.
+    Connection,
+    /// From an entry of `X-Forwarded-For`: which one, counted from the gateway's own, and of how
+    /// many.
+    Forwarded {
+        /// Which one; 1 is what the gateway added itself.
+        place: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Whoever asked said so.
+    Said,
+    /// Nobody told.
+    Nowhere,
+}
+
+impl Hop {
+    /// The word in the database.
+    #[must_use]
+    pub fn word(self) -> String {
+        match self {
+            Self::Connection => "connection".to_owned(),
+            Self::Forwarded { place, of } => format!("{place}/{of}"),
+            Self::Said => "said".to_owned(),
+            Self::Nowhere => String::new(),
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "connection" => Self::Connection,
+            "said" => Self::Said,
+            "" => Self::Nowhere,
+            word => {
+                let (place, of) = word.split_once('/')?;
+                Self::Forwarded {
+                    place: place.parse().ok()?,
+                    of: of.parse().ok()?,
+                }
+            }
+        })
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection => f.write_str("the connection itself"),
+            Self::Forwarded { place, of } => {
+                write!(f, "hop {place} of {of} in X-Forwarded-For")
+            }
+            Self::Said => f.write_str("whoever asked"),
+            Self::Nowhere => f.write_str("nobody"),
+        }
+    }
+}
+
+/// The client's address, and where it was learnt from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The address.
+    pub address: ClientAddress,
+    /// Where from.
+    pub hop: Hop,
+}
+
+impl Client {
+    /// An address that whoever asked said, or did not say.
+    #[must_use]
+    pub fn said(address: Option<IpAddr>) -> Self {
+        Self {
+            address: address.into(),
+            hop: address.map_or(Hop::Nowhere, |_| Hop::Said),
+        }
+    }
+}
+
 /// Whether a peer is one of the trusted proxies.
 #[must_use]
 pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
@@ -115,36 +197,45 @@ pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
 /// The client's address: the peer's own, or, if that is a trusted proxy, what it forwards in the
 /// lines of `X-Forwarded-For`.
 #[must_use]
-pub fn client_address<'a>(
+pub fn client<'a>(
     peer: Peer,
     lines: impl DoubleEndedIterator<Item = &'a [u8]>,
     trusted: &[TrustedProxy],
-) -> ClientAddress {
+) -> Client {
     if !is_trusted(peer, trusted) {
         return match peer {
-            Peer::Address(address) => ClientAddress::Known(address),
-            Peer::Unix => ClientAddress::Unknown,
+            Peer::Address(address) => Client {
+                address: ClientAddress::Known(address),
+                hop: Hop::Connection,
+            },
+            Peer::Unix => Client::said(None),
         };
     }
     let elements = lines
         .rev()
         .flat_map(|line| line.rsplit(|byte| *byte == b','));
-    let mut client = ClientAddress::Unknown;
+    let mut address = ClientAddress::Unknown;
+    let (mut place, mut of) = (0, 0);
     let mut beyond = false;
-    for (count, element) in elements.enumerate() {
-        if count == MOST_HOPS {
-            return ClientAddress::Unreadable;
+    for element in elements {
+        of += 1;
+        if of > MOST_HOPS {
+            (address, place) = (ClientAddress::Unreadable, of);
+            break;
         }
         if beyond {
             continue;
         }
-        let Some(address) = read(element) else {
-            return ClientAddress::Unreadable;
-        };
-        client = ClientAddress::Known(address);
-        beyond = !is_trusted(Peer::Address(address), trusted);
+        place = of;
+        let found = read(element);
+        address = found.map_or(ClientAddress::Unreadable, ClientAddress::Known);
+        beyond = found.is_none_or(|found| !is_trusted(Peer::Address(found), trusted));
     }
-    client
+    let hop = match of {
+        0 => Hop::Nowhere,
+        of => Hop::Forwarded { place, of },
+    };
+    Client { address, hop }
 }
 
 fn read(element: &[u8]) -> Option<IpAddr> {
@@ -170,7 +261,9 @@ mod tests {
             address => Peer::address(address.parse().expect("an address")),
         };
         let lines = lines.iter().map(|line| line.as_bytes());
-        client_address(peer, lines, &trusted(proxies)).to_string()
+        super::client(peer, lines, &trusted(proxies))
+            .address
+            .to_string()
     }
 
     #[test]
@@ -240,6 +333,31 @@ mod tests {
             client("127.0.0.1", &[&hops(101)], &["127.0.0.1"]),
             "unreadable"
         );
+    }
+
+    #[test]
+    fn the_hop_that_gave_the_address_is_told() {
+        let hop = |peer: &str, line: &str| {
+            let peer = Peer::address(peer.parse().expect("an address"));
+            let lines = (!line.is_empty()).then_some(line.as_bytes()).into_iter();
+            let proxies = trusted(&["127.0.0.1", "10.9.0.0/16"]);
+            super::client(peer, lines, &proxies).hop
+        };
+        let long = vec!["192.0.2.7"; 101].join(",");
+        for (peer, line, word) in [
+            ("192.0.2.9", "10.0.0.1", "connection"),
+            ("127.0.0.1", "", ""),
+            ("127.0.0.1", "192.0.2.7", "1/1"),
+            ("127.0.0.1", "1.1.1.1, 192.0.2.7, 10.9.0.1", "2/3"),
+            ("127.0.0.1", "1.1.1.1, nonsense, 10.9.0.1", "2/3"),
+            ("127.0.0.1", "10.9.0.2, 10.9.0.1", "2/2"),
+            ("127.0.0.1", &long, "101/101"),
+        ] {
+            assert_eq!(hop(peer, line).word(), word, "{line}");
+            assert_eq!(Hop::from_word(word), Some(hop(peer, line)));
+        }
+        assert_eq!(Hop::from_word("said"), Some(Hop::Said));
+        assert_eq!(Hop::from_word("1"), None);
     }
 
     #[test]

@@ -118,6 +118,75 @@ pub struct LastUse {
     pub from: Option<IpAddr>,
 }
 
+/// A token that another took the place of, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormerToken {
+    /// When the other one took its place.
+    pub rotated_at: Moment,
+    /// Until when it is good; long past if it was ended by hand.
+    pub until: Moment,
+    /// How often it was used since, with success.
+    pub uses: i64,
+    /// Its last use since.
+    pub last_use: Option<LastUse>,
+}
+
+impl FormerToken {
+    /// Whether it was ended by hand, or at once.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.until < self.rotated_at
+    }
+
+    /// Whether it is good, by itself and by its key.
+    #[must_use]
+    pub fn is_good(&self, key: &Key, now: Moment) -> bool {
+        self.until >= now && !key.expired(now)
+    }
+
+    /// Whether it is still good and still used: "good until 2026-11-24 14:02 UTC; 3 uses since, last
+    /// used …".
+    #[must_use]
+    pub fn sentence(&self, key: &Key, now: Moment) -> String {
+        let state = if self.is_good(key, now) {
+            let latest = key.draft.expires_at.unwrap_or(self.until);
+            format!("good until {} UTC", self.until.min(latest).date_and_clock())
+        } else if self.is_ended() {
+            "ended".to_owned()
+        } else {
+            format!("ended {} UTC", self.until.date_and_clock())
+        };
+        let rotated = self.rotated_at.date_and_clock();
+        match (&self.last_use, self.uses) {
+            (Some(usage), uses) => {
+                let uses = if uses == 1 {
+                    "1 use".to_owned()
+                } else {
+                    format!("{} uses", text::thousands(uses))
+                };
+                let from = usage
+                    .from
+                    .map_or_else(String::new, |from| format!(" from {from}"));
+                format!(
+                    "{state}; {uses} since {rotated}, last {} UTC{from}",
+                    usage.at.date_and_clock()
+                )
+            }
+            (None, _) => format!("{state}; no use seen since {rotated}"),
+        }
+    }
+}
+
+/// Refusals of requests with a key's token, since its rules last changed and without two days of
+/// quiet in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub count: i64,
+    /// When the last one was.
+    pub at: Moment,
+}
+
 /// What a person decides about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -150,6 +219,10 @@ pub struct Key {
     pub disabled_at: Option<Moment>,
     /// Its last allowed use, if one was seen.
     pub last_use: Option<LastUse>,
+    /// What was refused to it since its rules last changed.
+    pub refused: Option<Refused>,
+    /// Until when a token that was rotated out is good, if one is or was.
+    pub former_until: Option<Moment>,
     /// Which state of the key this is.
     pub revision: Revision,
 }
@@ -172,6 +245,14 @@ impl Key {
     pub fn recently_used(&self, now: Moment) -> bool {
         self.last_use
             .is_some_and(|usage| now.millis() - usage.at.millis() < 7 * super::moment::DAY)
+    }
+
+    /// The same, behind a label that says "last used" already.
+    #[must_use]
+    pub fn last_used_words(&self) -> String {
+        let sentence = self.last_use_sentence();
+        let words = sentence.strip_prefix("last used ");
+        words.map_or(sentence.clone(), str::to_owned)
     }
 
     /// "Last used 2026-11-23 14:02 UTC from 10.0.0.9", or since when nobody was seen using it.

@@ -159,13 +159,9 @@ impl Cursor {
                     .collect();
                 cut(&areas.join(" "))
             }
-            SortField::Attention => SortValue::Number(match Attention::of(key, now) {
-                Some(Attention::Disabled) => 1,
-                Some(Attention::Expired) => 2,
-                Some(Attention::Expires(_)) => 3,
-                Some(Attention::Unused(_)) => 4,
-                None => 5,
-            }),
+            SortField::Attention => {
+                SortValue::Number(Attention::of(key, now).map_or(Attention::NONE, Attention::rank))
+            }
             SortField::LastUsed => number(key.last_use.map(|usage| usage.at), 0),
             SortField::Expires => number(key.draft.expires_at, i64::MAX),
             SortField::Addresses => SortValue::Number(

@@ -6,6 +6,8 @@ use std::fmt;
 
 use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 
+/// Milliseconds in an hour.
+pub const HOUR: i64 = 60 * 60 * 1000;
 /// Milliseconds in a day.
 pub const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -151,9 +153,50 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
     Ok(Some(moment))
 }
 
+/// The longest time for which a token that is rotated out stays good, in days.
+pub const LONGEST_OVERLAP: i64 = 30;
+
+/// Reads an overlap as people write it: `24h`, `45m`, `7d`, `0`; in milliseconds.
+///
+/// # Errors
+/// What is no duration, or longer than [`LONGEST_OVERLAP`].
+pub fn parse_overlap(text: &str) -> Result<i64, OverlapError> {
+    let text = text.trim();
+    let shown = || super::text::visible(text);
+    let overlap = match text {
+        "0" => Some(0),
+        text => duration(text),
+    };
+    match overlap {
+        None => Err(OverlapError::Unreadable(shown())),
+        Some(overlap) if overlap > LONGEST_OVERLAP * DAY => Err(OverlapError::TooLong(shown())),
+        Some(overlap) => Ok(overlap),
+    }
+}
+
+/// Why an overlap was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverlapError {
+    /// Not one of the accepted forms.
+    #[error("{0} is no overlap: write hours (24h), days (7d), or 0 to end the old token at once")]
+    Unreadable(String),
+    /// A token that is replaced should not live on for long.
+    #[error("{0} is too long: an overlap has at most {LONGEST_OVERLAP} days (30d)")]
+    TooLong(String),
+}
+
+/// Reads a number of days, weeks or hours, such as `90d`, as whole days; `None` if it is none, or
+/// less than a day.
+#[must_use]
+pub fn parse_days(text: &str) -> Option<i64> {
+    let days = duration(text.trim())? / DAY;
+    (1..=36_500).contains(&days).then_some(days)
+}
+
 /// The milliseconds of `90d` and its like, `i64::MAX` for more than can be counted; `None` if it
 /// is no duration at all.
-fn duration(text: &str) -> Option<i64> {
+#[must_use]
+pub fn duration(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {
         'm' | 'M' => 60 * 1000,
         'h' | 'H' => 60 * 60 * 1000,
@@ -217,6 +260,34 @@ mod tests {
             );
         }
         assert_eq!(parse_expiry("never", now()), Ok(None));
+    }
+
+    #[test]
+    fn overlaps_are_durations_of_up_to_thirty_days() {
+        for (text, hours) in [
+            ("24h", 24),
+            ("0", 0),
+            ("0h", 0),
+            ("7d", 168),
+            ("30d", 720),
+            ("4w", 672),
+        ] {
+            assert_eq!(parse_overlap(text), Ok(hours * HOUR), "{text}");
+        }
+        for (text, why) in [
+            ("", "no overlap"),
+            ("never", "no overlap"),
+            ("24", "no overlap"),
+            ("-1h", "no overlap"),
+            ("2027-01-31", "no overlap"),
+            ("31d", "too long"),
+            ("721h", "too long"),
+            ("99999999999999999999d", "too long"),
+            ("\u{202e}", "<U+202E>"),
+        ] {
+            let error = parse_overlap(text).expect_err(text).to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -296,6 +296,20 @@ pub fn fitted(text: &str, width: usize) -> String {
     kept
 }
 
+/// A number as people read it: `1,204`.
+#[must_use]
+pub fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -380,5 +394,12 @@ mod tests {
     #[test]
     fn ascii_spells_out_everything_else() {
         assert_eq!(visible_ascii("Zoë"), "Zo<U+00EB>");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(1204), "1,204");
+        assert_eq!(thousands(1_000_000), "1,000,000");
     }
 }

@@ -13,7 +13,7 @@ use form::Form;
 use crate::{
     config::Family,
     domain::{
-        forwarded::{self, ClientAddress, Peer, TrustedProxy},
+        forwarded::{self, Client, Peer, TrustedProxy},
         key::AgentName,
         route::{CanonicalPath, Method, Scope},
     },
@@ -90,8 +90,8 @@ pub struct Asked<'a> {
     pub endpoint: &'a str,
     /// The agent whose endpoint was asked.
     pub agent: Option<AgentName>,
-    /// What is known of the client's address.
-    pub address: ClientAddress,
+    /// What is known of the client's address, and where from.
+    pub client: Client,
     /// Whether the peer is a trusted proxy.
     pub trusted: bool,
     /// The method and the path as they were said, for the log.
@@ -108,7 +108,7 @@ impl<'a> Asked<'a> {
     ) -> Self {
         let lines = headers.get_all(FORWARDED_FOR).iter();
         let lines = lines.map(HeaderValue::as_bytes);
-        let address = forwarded::client_address(peer, lines, trusted);
+        let client = forwarded::client(peer, lines, trusted);
         let is_trusted = forwarded::is_trusted(peer, trusted);
         let form = Form::read(uri.path(), family);
         let said = form
@@ -126,7 +126,7 @@ impl<'a> Asked<'a> {
             way,
             endpoint: uri.path(),
             agent: form.and_then(|form| form.agent),
-            address,
+            client,
             trusted: is_trusted,
             said,
         }

@@ -3,7 +3,11 @@
 use lru::LruCache;
 
 use crate::{
-    domain::{allowlist::AllowList, decision::Rules, token::KeyId},
+    domain::{
+        allowlist::AllowList,
+        decision::{Former, Rules},
+        token::KeyId,
+    },
     keyring::Standing,
 };
 
@@ -70,7 +74,8 @@ impl Cache {
 
 fn weight(standing: &Standing) -> usize {
     match standing {
-        Standing::Nobody | Standing::Revoked(_) => ENTRY,
+        Standing::Nobody => ENTRY,
+        Standing::Revoked(digests) => ENTRY + size_of_val(&**digests),
         Standing::Key(_, rules) => ENTRY + of_rules(rules),
     }
 }
@@ -80,7 +85,8 @@ fn of_rules(rules: &Rules) -> usize {
         AllowList::Anywhere => 0,
         AllowList::Only(networks) => networks.as_slice().len(),
     };
-    rules.name.len() + networks * NETWORK + rules.grants.iter().count() * GRANT
+    let former = rules.former.len() * size_of::<Former>();
+    rules.name.len() + networks * NETWORK + rules.grants.iter().count() * GRANT + former
 }
 
 #[cfg(test)]
@@ -94,7 +100,7 @@ mod tests {
 
     fn revoked() -> Standing {
         let token = Token::mint(&id(0), &mut |buffer| buffer.fill(7));
-        Standing::Revoked(token.digest())
+        Standing::Revoked([token.digest()].into())
     }
 
     #[test]
@@ -122,6 +128,6 @@ mod tests {
         for subject in ["workspace", "area:contacts", "", "000000000002x"] {
             cache.forget(subject);
         }
-        assert_eq!((cache.len(), cache.weight), (1, ENTRY));
+        assert_eq!((cache.len(), cache.weight), (1, ENTRY + 32));
     }
 }

@@ -20,14 +20,19 @@ use super::{
 use crate::{
     config::{Family, Serve},
     domain::{
-        decision::{self, Credential, Decision, DecisionId, DecisionIds, Reason, Rules, Target},
-        forwarded::{ClientAddress, Peer, TrustedProxy},
-        key::{AgentName, LastUse},
+        decision::{self, Credential, Decision, DecisionId, DecisionIds, Reason, Target},
+        forwarded::{self, Client, ClientAddress, Peer, TrustedProxy},
+        key::AgentName,
         moment::Moment,
+        usage::{self, Refusal, Wanted},
     },
     keyring::Decider,
 };
 
+/// Why a request that names its area leads nowhere.
+pub(super) const UNKNOWN_AREA: &str = "unknown_area";
+/// Why a request whose path and method are well leads nowhere.
+const NOWHERE: &str = "no_area_or_no_action_for_the_method";
 /// How many untrusted peers are named in the log.
 const NAMED_PEERS: usize = 100;
 
@@ -52,7 +57,9 @@ pub(super) struct Endpoint {
 pub(super) struct Question<'a> {
     pub presented: &'a Presented,
     pub want: Want<'a>,
-    pub address: ClientAddress,
+    /// The original method and path, as they were said.
+    pub said: Option<(&'a str, &'a [u8])>,
+    pub client: Client,
     pub agent: Option<&'a AgentName>,
 }
 
@@ -77,7 +84,7 @@ pub(super) struct Heard<'a> {
 /// A decision, and all that is to be said of it.
 pub(super) struct Decided {
     pub decision: Decision,
-    pub rules: Option<Arc<Rules>>,
+    pub credential: Credential,
     pub target: Target,
     pub at: Moment,
 }
@@ -119,17 +126,7 @@ impl Endpoint {
             Ok(decided) => {
                 let took = machine.uptime().saturating_sub(began);
                 self.metrics.count(&decided.decision, took);
-                if let Decision::Allow { key_id } = &decided.decision {
-                    let from = match question.address {
-                        ClientAddress::Known(address) => Some(address),
-                        _ => None,
-                    };
-                    let usage = LastUse {
-                        at: decided.at,
-                        from,
-                    };
-                    self.recorder.note(key_id, usage);
-                }
+                self.note(id, question, &decided);
                 Ok(decided)
             }
             Err(undecided) => {
@@ -162,19 +159,50 @@ impl Endpoint {
         };
         let request = decision::Request {
             target,
-            address: question.address,
+            address: question.client.address,
             agent: question.agent.cloned(),
             at: self.decider.machine().now(),
         };
         Ok(Decided {
             decision: decision::decide(&credential, &request),
-            rules: match credential {
-                Credential::Known(rules) => Some(rules),
-                _ => None,
-            },
+            credential,
             at: request.at,
             target: request.target,
         })
+    }
+
+    /// Takes note of a use or a refusal.
+    fn note(&self, id: &DecisionId, question: &Question<'_>, decided: &Decided) {
+        let address = question.client.address;
+        let reason = match &decided.decision {
+            Decision::Allow { key_id } => {
+                let former = match &decided.credential {
+                    Credential::Former(_, former) => Some(former),
+                    _ => None,
+                };
+                let token = (key_id, former);
+                return self
+                    .recorder
+                    .allowed(token, &decided.target, address, decided.at);
+            }
+            Decision::Deny { reason, .. } => *reason,
+        };
+        let key = decided.credential.key_id();
+        self.recorder.refused(key, address, || Refusal {
+            id: id.clone(),
+            at: decided.at,
+            reason,
+            key: key.cloned(),
+            named: match question.presented {
+                Presented::Token(token) if key.is_none() => Some(token.key_id().clone()),
+                _ => None,
+            },
+            address,
+            hop: question.client.hop,
+            agent: question.agent.cloned(),
+            wanted: question.wanted(&decided.target),
+            target: decided.target.clone(),
+        });
     }
 
     /// The answer when the endpoint itself has a fault.
@@ -193,11 +221,11 @@ impl Endpoint {
             area: "",
             astray: match &asked.way {
                 Err(astray) => astray.word(),
-                Ok(_) => "no_area_or_no_action_for_the_method",
+                Ok(_) => NOWHERE,
             },
         };
-        self.log(id, asked.address, &heard, decided);
-        match (&decided.decision, &decided.rules) {
+        self.log(id, asked.client.address, &heard, decided);
+        match (&decided.decision, decided.credential.rules()) {
             (Decision::Allow { key_id }, Some(rules)) => answer::allow(id, key_id, &rules.name),
             (Decision::Deny { reason, .. }, _) => answer::deny(id, *reason),
             (Decision::Allow { .. }, None) => answer::undecided(id),
@@ -244,7 +272,25 @@ impl Endpoint {
         let (reason, key_id) = (Reason::NoRoute, None);
         let denied = Decision::Deny { reason, key_id };
         self.metrics.count(&denied, Duration::ZERO);
-        self.log_unheard(id, peer, reason.word(), Astray::Untrusted.word());
+        let detail = Astray::Untrusted.word();
+        self.log_unheard(id, peer, reason.word(), detail);
+        let client = forwarded::client(peer, std::iter::empty(), &[]);
+        self.recorder.refused(None, client.address, || Refusal {
+            id: id.clone(),
+            at: self.decider.machine().now(),
+            reason,
+            key: None,
+            named: None,
+            address: client.address,
+            hop: client.hop,
+            agent: None,
+            wanted: Wanted {
+                way: usage::Way::Astray(detail.to_owned()),
+                method: String::new(),
+                path: String::new(),
+            },
+            target: Target::NoRoute,
+        });
         answer::deny(id, reason)
     }
 
@@ -308,16 +354,45 @@ fn sum_up(what: &str, count: Option<u64>) {
     }
 }
 
+impl Question<'_> {
+    /// What is wanted, as it is kept of a refusal. A path that cannot be kept as it was said, for a
+    /// token may be in it, leads where it led.
+    fn wanted(&self, target: &Target) -> Wanted {
+        let (method, path) = self.said.unwrap_or_default();
+        let path = without_query(path);
+        let kept = (shown(method.as_bytes()), shown(path));
+        let whole = kept.1.as_bytes() == path;
+        let way = match (&self.want, target) {
+            (Want::Way(Ok(way)), _) if whole => usage::Way::Routed(way.scope.clone(), way.method),
+            (Want::Target(Target::Routed(area, action)), _)
+            | (Want::Way(Ok(_)), Target::Routed(area, action)) => {
+                usage::Way::Named(area.clone(), *action)
+            }
+            (Want::Target(Target::NoRoute), _) => usage::Way::Astray(UNKNOWN_AREA.to_owned()),
+            (Want::Way(Ok(_)), Target::NoRoute) => usage::Way::Astray(NOWHERE.to_owned()),
+            (Want::Way(Err(astray)), _) => usage::Way::Astray(astray.word().to_owned()),
+        };
+        Wanted {
+            way,
+            method: kept.0,
+            path: kept.1,
+        }
+    }
+}
+
+fn without_query(path: &[u8]) -> &[u8] {
+    path.split(|byte| *byte == b'?').next().unwrap_or_default()
+}
+
 impl Heard<'_> {
     /// The endpoint's own path, the method and the path, fit for a line. Worked out only for the
     /// few that have one. A query may hold anything, and decides nothing: it is left out.
     fn shown(&self) -> (String, String, String) {
         let (method, path) = self.said.unwrap_or_default();
-        let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
         (
             shown(self.endpoint.as_bytes()),
             shown(method.as_bytes()),
-            shown(path),
+            shown(without_query(path)),
         )
     }
 }

@@ -1,18 +1,26 @@
-//! Uses, written down in batches off the path of the requests.
+//! Uses and refusals, written down in batches off the path of the requests.
 //!
-//! The newest use of each key waits here until the next write, two seconds later; while the database
+//! What came in of each key waits here until the next write, two seconds later; while the database
 //! takes no writes it waits on. So a crash loses some two seconds, an orderly end nothing, and the
-//! memory that this takes is that of the keys that were used.
+//! memory that this takes is bounded: so many keys, so many counts and refusals of each.
+mod waiting;
+
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::Notify;
+use waiting::{Batch, Waiting};
 
 use crate::{
-    domain::{key::LastUse, token::KeyId},
+    domain::{
+        decision::{Former, Target},
+        forwarded::ClientAddress,
+        moment::Moment,
+        token::KeyId,
+        usage::Refusal,
+    },
     keyring::{Decider, KeyringError},
 };
 
@@ -20,17 +28,20 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(2);
 /// How long to wait at most after a write that failed.
 const AT_MOST: Duration = Duration::from_secs(30);
-/// How many uses one transaction writes: whoever wants to change a key gets his turn in between.
-const BATCH: usize = 1024;
-/// How many keys can wait at most; the uses of further ones are not written down.
-const MOST: usize = 1_000_000;
+/// How many keys' uses one transaction writes: whoever wants to change a key gets his turn in
+/// between.
+const BATCH: usize = 512;
 /// How long the last write may take when the endpoint ends.
 const LAST: Duration = Duration::from_secs(5);
+/// How often older counts are folded together.
+const TIDY: Duration = Duration::from_hours(1);
 
-/// Uses that wait to be written.
+/// What waits to be written, and what is being written.
 pub struct Recorder {
     decider: Arc<Decider>,
-    waiting: Mutex<HashMap<KeyId, LastUse>>,
+    waiting: Mutex<Waiting>,
+    /// Out of the waiting ones, and not known to be written.
+    begun: Mutex<Batch>,
     some: Notify,
 }
 
@@ -40,21 +51,39 @@ impl Recorder {
         Self {
             decider,
             waiting: Mutex::default(),
+            begun: Mutex::default(),
             some: Notify::new(),
         }
     }
 
-    /// Takes note of a use.
-    pub fn note(&self, id: &KeyId, usage: LastUse) {
-        let mut waiting = self.waiting();
+    /// Takes note of an allowed use; `former` is the token, if it was rotated out.
+    pub fn allowed(
+        &self,
+        (id, former): (&KeyId, Option<&Former>),
+        target: &Target,
+        from: ClientAddress,
+        at: Moment,
+    ) {
+        self.note(|waiting| waiting.allowed((id, former), target, from, at));
+    }
+
+    /// Takes note of a refusal; it is made only if it is wanted.
+    pub fn refused(
+        &self,
+        key: Option<&KeyId>,
+        from: ClientAddress,
+        refusal: impl FnOnce() -> Refusal,
+    ) {
+        self.note(|waiting| match key {
+            Some(id) => waiting.refused(id, refusal),
+            None => waiting.unmatched(from, refusal),
+        });
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Waiting)) {
+        let mut waiting = lock(&self.waiting);
         let first = waiting.is_empty();
-        if let Some(known) = waiting.get_mut(id) {
-            if known.at <= usage.at {
-                *known = usage;
-            }
-        } else if waiting.len() < MOST {
-            waiting.insert(id.clone(), usage);
-        }
+        note(&mut waiting);
         drop(waiting);
         if first {
             self.some.notify_one();
@@ -63,30 +92,39 @@ impl Recorder {
 
     /// How many keys' uses wait.
     pub fn len(&self) -> usize {
-        self.waiting().len()
+        lock(&self.waiting).len() + lock(&self.begun).len()
     }
 
     /// Writes for as long as the endpoint runs. A failed write is tried again, later and later;
     /// `failed` hears of each.
     pub async fn work(&self, failed: impl Fn(&KeyringError)) {
         let mut pause = EVERY;
+        let mut tidied: Option<Duration> = None;
         loop {
-            self.some.notified().await;
-            while self.len() > 0 {
-                tokio::time::sleep(pause).await;
-                pause = match self.write().await {
-                    Ok(()) => EVERY,
-                    Err(error) => {
-                        failed(&error);
-                        (pause * 2).min(AT_MOST)
-                    }
-                };
+            let now = self.decider.machine().uptime();
+            if tidied.is_none_or(|at| now.saturating_sub(at) >= TIDY) {
+                tidied = Some(now);
+                if let Err(error) = self.decider.tidy_usage().await {
+                    failed(&error);
+                }
             }
+            if self.len() == 0 {
+                let _ = tokio::time::timeout(TIDY, self.some.notified()).await;
+                continue;
+            }
+            tokio::time::sleep(pause).await;
+            pause = match self.write().await {
+                Ok(()) => EVERY,
+                Err(error) => {
+                    failed(&error);
+                    (pause * 2).min(AT_MOST)
+                }
+            };
         }
     }
 
-    /// Writes what waits, when the endpoint ends; answers how many uses could not be written, and
-    /// why not.
+    /// Writes what waits, when the endpoint ends; answers of how many keys it could not be written,
+    /// and why not.
     pub async fn finish(&self) -> (usize, String) {
         let why = match tokio::time::timeout(LAST, self.write()).await {
             Ok(Ok(())) => String::new(),
@@ -96,28 +134,26 @@ impl Recorder {
         (self.len(), why)
     }
 
-    /// Writes what waits now. What has been written is known to be so one batch at a time.
+    /// Writes what waits now, one batch after another.
     async fn write(&self) -> Result<(), KeyringError> {
-        let uses: Vec<(KeyId, LastUse)> = {
-            let waiting = self.waiting();
-            waiting
-                .iter()
-                .map(|(id, usage)| (id.clone(), *usage))
-                .collect()
-        };
-        for batch in uses.chunks(BATCH) {
-            self.decider.record_uses(batch).await?;
-            let mut waiting = self.waiting();
-            for (id, written) in batch {
-                if waiting.get(id) == Some(written) {
-                    waiting.remove(id);
-                }
-            }
+        let rounds = lock(&self.waiting).len() / BATCH + 1;
+        for _ in 0..rounds {
+            let batch = {
+                let (mut waiting, mut begun) = (lock(&self.waiting), lock(&self.begun));
+                // What a write that failed or was broken off left behind goes again.
+                waiting.put_back(std::mem::take(&mut *begun));
+                *begun = waiting.take(BATCH);
+                begun.clone()
+            };
+            self.decider
+                .record_usage(&batch.uses, &batch.refusals)
+                .await?;
+            *lock(&self.begun) = Batch::default();
         }
         Ok(())
     }
+}
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<KeyId, LastUse>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,12 +16,12 @@ use serde_json::json;
 use super::{
     answer,
     asked::Presented,
-    deciding::{Decided, Endpoint, Heard, Question, Want},
+    deciding::{Decided, Endpoint, Heard, Question, UNKNOWN_AREA, Want},
     log::shown,
 };
 use crate::domain::{
     decision::{Decision, DecisionId, Target},
-    forwarded::{self, ClientAddress, Peer},
+    forwarded::{self, Client, Peer},
     key::AgentName,
     token::KeyId,
 };
@@ -46,7 +46,7 @@ struct Read {
     /// As it was written, fit for a line.
     area: String,
     target: Target,
-    address: ClientAddress,
+    client: Client,
     agent: Option<AgentName>,
 }
 
@@ -72,7 +72,8 @@ pub(super) async fn verify(
     let question = Question {
         presented: &read.presented,
         want: Want::Target(read.target),
-        address: read.address,
+        said: None,
+        client: read.client,
         agent: read.agent.as_ref(),
     };
     match endpoint.decide(&id, &question).await {
@@ -81,9 +82,9 @@ pub(super) async fn verify(
                 endpoint: "/verify",
                 said: None,
                 area: &read.area,
-                astray: "unknown_area",
+                astray: UNKNOWN_AREA,
             };
-            endpoint.log(&id, read.address, &heard, &decided);
+            endpoint.log(&id, read.client.address, &heard, &decided);
             said(&id, &decided)
         }
         Err(_) => answer::undecided(&id),
@@ -124,7 +125,7 @@ fn read(body: &[u8]) -> Result<Read, String> {
             .area
             .parse()
             .map_or(Target::NoRoute, |area| Target::Routed(area, action)),
-        address: address.transpose()?.into(),
+        client: Client::said(address.transpose()?),
         agent: agent.transpose()?,
     })
 }
@@ -138,7 +139,7 @@ fn said(id: &DecisionId, decided: &Decided) -> Response {
         "decision": decision,
         "reason": reason,
         "key_id": key_id.map(KeyId::as_str),
-        "key_name": decided.rules.as_ref().map(|rules| &rules.name),
+        "key_name": decided.credential.rules().map(|rules| &rules.name),
         "decision_id": id.as_str(),
     });
     let no_store = HeaderValue::from_static("no-store");

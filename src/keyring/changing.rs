@@ -8,6 +8,8 @@ use crate::{
         access::find_area,
         audit::{Change, Details, EventDraft},
         key::{AgentName, Draft, Key, KeyName, Revision, RevokeReason, Seen},
+        moment::Moment,
+        policy::Policy,
         text::{self, TextError},
         token::{KeyId, Token},
     },
@@ -35,6 +37,17 @@ pub struct Created {
     pub look_alikes: Vec<String>,
 }
 
+/// A key that just got a new token.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The key.
+    pub key: Key,
+    /// Its new token.
+    pub token: Token,
+    /// Until when the old one stays good, if it does.
+    pub until: Option<Moment>,
+}
+
 impl Keyring {
     /// Gives the workspace another label.
     ///
@@ -60,6 +73,7 @@ impl Keyring {
     pub async fn create(&self, draft: Draft) -> Result<Created, KeyringError> {
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
+        self.policy().await?.admit(draft.expires_at, self.now())?;
         let data_key = self.data_key().await?;
         let (id, token) = {
             let mut chance = |buffer: &mut [u8]| self.machine.fill(buffer);
@@ -82,6 +96,8 @@ impl Keyring {
             created_at: new.created_at,
             disabled_at: None,
             last_use: None,
+            refused: None,
+            former_until: None,
             revision: Revision(1),
         };
         let event = EventDraft::new(
@@ -128,11 +144,70 @@ impl Keyring {
         if key.draft == *draft {
             return Ok(());
         }
+        if key.draft.expires_at != draft.expires_at {
+            self.policy().await?.admit(draft.expires_at, self.now())?;
+        }
         let event = self.event(Change::Edited, &key, Details::Edited(draft));
         Ok(self
             .store
             .edit_key(&seen.id, seen.revision, draft, &event)
             .await?)
+    }
+
+    /// Gives a key a new token. The old one stays good for so many milliseconds, and never beyond
+    /// the key's own end; with 0 it ends at once, and with it all that were rotated out before.
+    ///
+    /// # Errors
+    /// As for [`Keyring::edit`]; the vault's, before anything is written.
+    pub async fn rotate(&self, seen: &Seen, overlap: i64) -> Result<Rotated, KeyringError> {
+        self.demand_writable()?;
+        let key = self.seen_key(seen).await?;
+        let data_key = self.data_key().await?;
+        let token = Token::mint(&key.id, &mut |buffer: &mut [u8]| self.machine.fill(buffer));
+        let now = self.now();
+        let latest = key.draft.expires_at.unwrap_or_else(|| now.plus(overlap));
+        let until = Some(now.plus(overlap).min(latest)).filter(|until| *until > now);
+        let new_token = NewToken {
+            digest: token.digest(),
+            data_key_id: data_key.id(),
+            sealed: data_key.seal(&token, &self.machine)?,
+        };
+        let event = self.event(Change::Rotated, &key, Details::Overlap(until));
+        self.store
+            .rotate_key(seen, &new_token, until, &event)
+            .await?;
+        Ok(Rotated {
+            key: self.key(&key.id).await?,
+            token,
+            until,
+        })
+    }
+
+    /// Ends the tokens of a key that were rotated out, before their time.
+    ///
+    /// # Errors
+    /// As for [`Keyring::edit`], and [`KeyringError::NothingToFinish`].
+    pub async fn finish_rotation(&self, seen: &Seen) -> Result<(), KeyringError> {
+        let key = self.seen_key(seen).await?;
+        if key.former_until.is_none_or(|until| until < self.now()) {
+            return Err(KeyringError::NothingToFinish(text::visible(key.name())));
+        }
+        let event = self.event(Change::RotationFinished, &key, Details::None);
+        Ok(self.store.finish_rotation(seen, &event).await?)
+    }
+
+    /// Gives the workspace another policy for the ends of keys; those that have theirs keep it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set_policy(&self, policy: Policy) -> Result<(), KeyringError> {
+        let workspace = self.store.workspace().await?;
+        if workspace.policy == policy {
+            return Ok(());
+        }
+        let (now, actor) = (self.now(), self.actor());
+        let event = EventDraft::policy(now, actor, &workspace.label, workspace.policy, policy);
+        Ok(self.store.set_policy(policy, &event).await?)
     }
 
     /// Switches keys off or on, all or none. Those that are so already are left alone.

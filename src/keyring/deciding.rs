@@ -8,10 +8,12 @@ use super::{Keyring, KeyringError, Location, MasterKeyPlace, Place, Presented, W
 use crate::{
     domain::{
         access::find_area,
-        decision::{Credential, Decision, Request, Target, decide},
+        decision::{Credential, Decision, DecisionId, DecisionIds, Request, Target, decide},
+        forwarded::{Client, ClientAddress},
         key::LastUse,
-        moment::Moment,
-        token::{KeyId, Token},
+        moment::HOUR,
+        token::Token,
+        usage::{FormerUse, KeyUse, Kind, Refusal, Tally, Verdict, Wanted, hour},
     },
     machine::Machine,
     store::Store,
@@ -70,12 +72,26 @@ impl Decider {
         &self.machine
     }
 
-    /// Records allowed uses, all or none.
+    /// Records uses and refusals, all or none.
     ///
     /// # Errors
     /// The store's; the decisions stand all the same.
-    pub async fn record_uses(&self, uses: &[(KeyId, LastUse)]) -> Result<(), KeyringError> {
-        Ok(self.store.record_uses(uses).await?)
+    pub async fn record_usage(
+        &self,
+        uses: &[KeyUse],
+        refusals: &[Refusal],
+    ) -> Result<(), KeyringError> {
+        Ok(self.store.record_usage(uses, refusals).await?)
+    }
+
+    /// Notes that uses are counted from now on, unless they have been before, and folds what is old.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tidy_usage(&self) -> Result<(), KeyringError> {
+        let now = self.machine.now();
+        self.store.count_from(now).await?;
+        Ok(self.store.tidy_usage(now).await?)
     }
 
     /// Closes the store's connections, and leaves its folder tidy.
@@ -87,45 +103,123 @@ impl Decider {
     ///
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
-    pub async fn decide(
-        &self,
-        presented: &Presented<'_>,
-    ) -> Result<(Decision, Moment), KeyringError> {
+    pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
         decide_on(&self.store, &self.machine, presented).await
     }
 
-    /// Records an allowed use, unless the same was recorded within the last minute.
+    /// Records what was decided: every refusal, every use of a token that was rotated out, and
+    /// another use unless the key was used from the same address within the last minute already.
     ///
     /// # Errors
     /// The store's; the decision stands all the same.
-    pub async fn record_use(&self, id: KeyId, usage: LastUse) -> Result<(), KeyringError> {
-        if !self.store.used_lately(&id, &usage).await? {
-            self.store.record_uses(&[(id, usage)]).await?;
+    pub async fn record(&self, decided: &Decided) -> Result<(), KeyringError> {
+        let used = decided
+            .usage
+            .as_ref()
+            .filter(|usage| usage.former.is_empty());
+        let used = used.and_then(|usage| Some((&usage.id, usage.last?)));
+        if let Some((id, usage)) = used
+            && self.store.used_lately(id, &usage).await?
+        {
+            return Ok(());
         }
-        Ok(())
+        let (usage, refusal) = (decided.usage.as_slice(), decided.refusal.as_slice());
+        Ok(self.store.record_usage(usage, refusal).await?)
     }
+}
+
+/// A decision, and what is to be written down of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// Its name.
+    pub id: DecisionId,
+    /// The decision.
+    pub decision: Decision,
+    usage: Option<KeyUse>,
+    refusal: Option<Refusal>,
 }
 
 pub(super) async fn decide_on(
     store: &Store,
     machine: &Machine,
     presented: &Presented<'_>,
-) -> Result<(Decision, Moment), KeyringError> {
-    if let Target::Routed(area, _) = &presented.target {
-        find_area(&store.areas().await?, area)?;
-    }
+) -> Result<Decided, KeyringError> {
+    let Presented { area, action, .. } = presented;
+    find_area(&store.areas().await?, area)?;
     let text = presented.token.expose_secret();
-    let credential = match Token::parse(text) {
+    let token = Token::parse(text);
+    let credential = match &token {
         _ if text.is_empty() => Credential::Missing,
         Err(_) => Credential::Malformed,
-        Ok(token) => store.credential(&token).await?,
+        Ok(token) => store.credential(token).await?,
     };
-    let at = machine.now();
+    let client = Client::said(presented.address);
     let request = Request {
-        target: presented.target.clone(),
-        address: presented.address.into(),
+        target: Target::Routed(area.clone(), *action),
+        address: client.address,
         agent: None,
-        at,
+        at: machine.now(),
     };
-    Ok((decide(&credential, &request), at))
+    let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
+    let decision = decide(&credential, &request);
+    let refusal = match &decision {
+        Decision::Allow { .. } => None,
+        Decision::Deny { reason, .. } => Some(Refusal {
+            id: id.clone(),
+            at: request.at,
+            reason: *reason,
+            key: credential.key_id().cloned(),
+            named: match &token {
+                Ok(token) if credential.key_id().is_none() => Some(token.key_id().clone()),
+                _ => None,
+            },
+            address: request.address,
+            hop: client.hop,
+            agent: None,
+            wanted: Wanted::named(area.clone(), *action),
+            target: request.target.clone(),
+        }),
+    };
+    Ok(Decided {
+        id,
+        usage: usage(&credential, &decision, &request),
+        decision,
+        refusal,
+    })
+}
+
+/// One request, as it is counted for its key.
+fn usage(credential: &Credential, decision: &Decision, request: &Request) -> Option<KeyUse> {
+    let verdict = match decision {
+        Decision::Allow { .. } => Verdict::Allowed,
+        Decision::Deny { reason, .. } => Verdict::Refused(*reason),
+    };
+    let last = LastUse {
+        at: request.at,
+        from: match request.address {
+            ClientAddress::Known(address) => Some(address),
+            _ => None,
+        },
+    };
+    let allowed = verdict == Verdict::Allowed;
+    let former = match credential {
+        Credential::Former(_, former) if allowed => vec![FormerUse {
+            digest: former.digest,
+            count: 1,
+            last,
+        }],
+        _ => Vec::new(),
+    };
+    let id = credential.key_id()?.clone();
+    Some(KeyUse {
+        refused: (!allowed).then_some((1, request.at)),
+        tallies: vec![Tally {
+            began_at: hour(request.at),
+            span: HOUR,
+            kind: Kind::of(&request.target, request.address, verdict),
+            count: 1,
+        }],
+        former,
+        ..KeyUse::last(id, allowed.then_some(last))
+    })
 }

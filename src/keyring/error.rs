@@ -3,6 +3,7 @@ use super::{StoreError, VaultError, resolve::MOST_LISTED};
 use crate::domain::{
     access::AccessError,
     key::Key,
+    policy::PolicyError,
     route::RouteError,
     text::{self, TextError},
 };
@@ -25,6 +26,12 @@ pub enum KeyringError {
     /// A text that is refused.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// An end that the workspace's policy refuses.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// No token that was rotated out is good any more.
+    #[error("no old token of {0} is good any more: there is nothing to finish")]
+    NothingToFinish(String),
     /// No key is meant by that.
     #[error(
         "no key is called {0}, has that id, or an id that begins so: `claviger list` shows them all"
@@ -57,6 +64,7 @@ impl KeyringError {
             Self::Access(_)
                 | Self::Text(_)
                 | Self::Route(_)
+                | Self::Policy(_)
                 | Self::Store(
                     StoreError::AreaExists { .. }
                         | StoreError::RouteTaken { .. }

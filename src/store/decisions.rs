@@ -1,15 +1,12 @@
-//! What decisions read, and the uses they leave behind.
+//! What decisions read.
 //!
 //! A credential is found by the key id that its token names and then compared by digest in
-//! constant time. Uses are no changes: they raise no epoch, record no event, and may be lost
-//! without harm; whoever writes them does it after the decision is out.
+//! constant time.
 use std::sync::Arc;
 
 use super::{
     Store, StoreError,
-    change::execute,
-    keys::by_id,
-    rows::{CredentialRow, credentials, digest_of},
+    rows::{CredentialRow, credentials, digests_of, tombstones},
     watch::Standing,
     with_pool,
 };
@@ -46,14 +43,14 @@ impl Store {
     }
 
     async fn buried(&self, id: &KeyId) -> Result<Standing, StoreError> {
-        let stone: Option<(String,)> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT digest FROM tombstones WHERE key_id = $1",
+        let stone: Option<(String, String)> = with_pool!(self, pool => sqlx::query_as(
+            concat!(tombstones!(), " = $1"),
         )
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
         match stone {
-            Some((digest,)) => digest_of(&digest, "tombstones", id.as_str()).map(Standing::Revoked),
+            Some((id, digests)) => digests_of(&digests, &id).map(Standing::Revoked),
             None => Ok(Standing::Nobody),
         }
     }
@@ -76,29 +73,5 @@ impl Store {
         .fetch_one(pool)
         .await)?;
         Ok(lately > 0)
-    }
-
-    /// Records allowed uses, all in one transaction. An older use never overwrites a newer one.
-    ///
-    /// # Errors
-    /// The store's faults; the decisions stand all the same.
-    pub async fn record_uses(&self, uses: &[(KeyId, LastUse)]) -> Result<(), StoreError> {
-        if self.read_only {
-            return Err(StoreError::ReadOnly(self.place.clone()));
-        }
-        let mut write = self.begin_write().await?;
-        for (id, usage) in by_id(uses, |(id, _)| id) {
-            execute!(
-                write,
-                sqlx::query(
-                    "UPDATE keys SET last_used_at = $1, last_used_from = $2 \
-                 WHERE id = $3 AND coalesce(last_used_at, 0) <= $1",
-                )
-                .bind(usage.at.millis())
-                .bind(usage.from.map(|address| address.to_string()))
-                .bind(id.as_str())
-            )?;
-        }
-        write.commit_write().await
     }
 }

@@ -183,7 +183,8 @@ impl Store {
             sqlx::query(
                 "UPDATE keys SET name = $1, description = $2, origin = $3, network_count = $4, \
              expires_at = $5, name_sort = $6, name_skeleton = $7, search_text = $8, \
-             access_sort = $9, revision = revision + 1 WHERE id = $10 AND revision = $11",
+             access_sort = $9, revision = revision + 1, refused_count = 0, refused_at = NULL, \
+             rules_changed_at = $12 WHERE id = $10 AND revision = $11",
             )
             .bind(draft.name.as_str())
             .bind(draft.description.as_str())
@@ -196,6 +197,7 @@ impl Store {
             .bind(folded.access_sort)
             .bind(id.as_str())
             .bind(seen.0)
+            .bind(event.at.millis())
         )?;
         one_row(done, id)?;
         for table in [
@@ -223,12 +225,14 @@ impl Store {
             let done = execute!(
                 change,
                 sqlx::query(
-                    "UPDATE keys SET disabled_at = $1, revision = revision + 1 \
+                    "UPDATE keys SET disabled_at = $1, revision = revision + 1, \
+                     refused_count = 0, refused_at = NULL, rules_changed_at = $4 \
                  WHERE id = $2 AND revision = $3",
                 )
                 .bind(disabled_at.map(Moment::millis))
                 .bind(id.as_str())
                 .bind(seen.0)
+                .bind(event.at.millis())
             )?;
             one_row(done, id)?;
             change.record(event).await?;
@@ -335,7 +339,7 @@ async fn insert_sets(
     Ok(())
 }
 
-fn one_row(affected: u64, id: &KeyId) -> Result<(), StoreError> {
+pub(super) fn one_row(affected: u64, id: &KeyId) -> Result<(), StoreError> {
     if affected == 1 {
         Ok(())
     } else {

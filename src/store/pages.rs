@@ -14,7 +14,10 @@ use crate::domain::{
     listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue},
     moment::{DAY, Moment},
     text,
+    usage::NEWS,
 };
+
+const _: () = assert!(NEWS == 172_800_000, "written out below");
 
 /// A character that no key can hold.
 const NOTHING: char = '\u{FFFF}';
@@ -30,15 +33,17 @@ fn moment(filter: &Filter, now: Moment) -> i64 {
     if filter.attention { now.millis() } else { -1 }
 }
 
-/// Disabled, expired, expiring, unused: the order and the conditions of
+/// Disabled, expired, expiring, refused, rotating, unused: the order and the conditions of
 /// [`crate::domain::attention::Attention`], said in SQL. `$8` is the moment, `$3` and `$4` the
-/// two spans.
+/// two spans; the third, [`NEWS`], is written out.
 macro_rules! attention_rank {
     () => {
         "(CASE WHEN disabled_at IS NOT NULL THEN 1 \
           WHEN expires_at < $8 THEN 2 \
           WHEN expires_at < $8 + $3 THEN 3 \
-          WHEN coalesce(last_used_at, created_at) <= $8 - $4 THEN 4 ELSE 5 END)"
+          WHEN refused_count > 0 AND refused_at > $8 - 172800000 THEN 4 \
+          WHEN former_until >= $8 THEN 5 \
+          WHEN coalesce(last_used_at, created_at) <= $8 - $4 THEN 6 ELSE 7 END)"
     };
 }
 
@@ -46,6 +51,7 @@ macro_rules! filter_condition {
     () => {
         "($1 = '' OR instr(search_text, $1) > 0) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
+              OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until >= $2 \
               OR coalesce(last_used_at, created_at) <= $2 - $4)"
     };
 }

@@ -3,22 +3,22 @@
 //! Whatever a row holds that the domain refuses is [`StoreError::Corrupt`] with its table, column
 //! and id. A list that lost a row is corrupt too: it would admit less or, emptied, seem to admit
 //! all.
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::StoreError;
 use crate::domain::{
     access::{Action, Grants},
     allowlist::{AllowList, Networks},
     audit::{Actor, Change, Event, EventDraft},
-    decision::Rules,
-    key::{Draft, Key, LastUse, Revision},
+    decision::{Former, Rules},
+    key::{Draft, Key, LastUse, Refused, Revision},
     moment::Moment,
     token::Digest,
 };
 
 /// A moment, unless it lies beyond the years that can be written: held within them it would be
 /// another moment, such as an end that was never decided on.
-fn moment(millis: i64) -> Option<Moment> {
+pub(super) fn moment(millis: i64) -> Option<Moment> {
     Some(Moment::from_millis(millis)).filter(|moment| moment.millis() == millis)
 }
 
@@ -28,7 +28,8 @@ macro_rules! key_columns {
     () => {
         "keys.id, keys.sequence, keys.agent, keys.name, keys.description, keys.origin, \
          keys.network_count, keys.created_at, keys.expires_at, keys.disabled_at, \
-         keys.last_used_at, keys.last_used_from, keys.revision, \
+         keys.last_used_at, keys.last_used_from, keys.refused_at, keys.refused_count, \
+         keys.former_until, keys.revision, \
          (SELECT string_agg(network, ',' ORDER BY position) FROM allowed_networks \
           WHERE key_id = keys.id) AS networks, \
          (SELECT string_agg(area || '=' || action, ',') FROM grants \
@@ -51,6 +52,9 @@ pub(super) struct KeyRow {
     disabled_at: Option<i64>,
     last_used_at: Option<i64>,
     last_used_from: Option<String>,
+    refused_at: Option<i64>,
+    refused_count: i64,
+    former_until: Option<i64>,
     revision: i64,
     networks: Option<String>,
     granted: Option<String>,
@@ -62,7 +66,9 @@ macro_rules! credentials {
         concat!(
             "SELECT ",
             $crate::store::rows::key_columns!(),
-            ", tokens.digest FROM tokens JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id"
+            ", tokens.digest, \
+             (SELECT string_agg(digest || '=' || valid_until, ',') FROM former_tokens \
+              WHERE former_tokens.key_id = keys.id) AS former FROM tokens JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id"
         )
     };
 }
@@ -73,18 +79,51 @@ pub(super) struct CredentialRow {
     #[sqlx(flatten)]
     key: KeyRow,
     digest: String,
+    former: Option<String>,
 }
 
 impl CredentialRow {
     pub fn read(self) -> Result<(Digest, Rules), StoreError> {
         let digest = digest_of(&self.digest, "tokens", &self.key.id)?;
-        Ok((digest, self.key.into_rules()?))
+        let bad = || StoreError::corrupt("former_tokens", "digest", &self.key.id);
+        let former = self.former.iter().flat_map(|all| all.split(','));
+        let former: Option<Vec<Former>> = former
+            .map(|one| {
+                // The last `=`: base64 ends in one.
+                let (digest, until) = one.rsplit_once('=')?;
+                Some(Former {
+                    digest: Digest::decode(digest)?,
+                    until: moment(until.parse().ok()?)?,
+                })
+            })
+            .collect();
+        let former = former.ok_or_else(bad)?;
+        let mut rules = self.key.into_rules()?;
+        rules.former = former;
+        Ok((digest, rules))
     }
 }
 
 /// The digest of a token, as a table keeps it under a key's id.
 pub(super) fn digest_of(text: &str, table: &'static str, id: &str) -> Result<Digest, StoreError> {
     Digest::decode(text).ok_or_else(|| StoreError::corrupt(table, "digest", id))
+}
+
+/// A revoked key's id with the digests of all the tokens that it had, up to the condition on the id.
+macro_rules! tombstones {
+    () => {
+        "SELECT key_id, digest || coalesce((SELECT string_agg(',' || digest, '') \
+         FROM former_tokens WHERE former_tokens.key_id = tombstones.key_id), '') \
+         FROM tombstones WHERE key_id"
+    };
+}
+pub(super) use tombstones;
+
+pub(super) fn digests_of(texts: &str, id: &str) -> Result<Arc<[Digest]>, StoreError> {
+    let each = texts
+        .split(',')
+        .map(|text| digest_of(text, "tombstones", id));
+    each.collect()
 }
 
 impl KeyRow {
@@ -137,6 +176,12 @@ impl KeyRow {
         }
     }
 
+    fn refused(&self) -> Result<Option<Refused>, StoreError> {
+        let at = self.maybe("refused_at", self.refused_at)?;
+        let count = self.refused_count;
+        Ok(at.filter(|_| count > 0).map(|at| Refused { count, at }))
+    }
+
     fn moment(&self, column: &'static str, millis: i64) -> Result<Moment, StoreError> {
         moment(millis).ok_or_else(|| self.bad(column))
     }
@@ -172,6 +217,8 @@ impl KeyRow {
             created_at: self.moment("created_at", self.created_at)?,
             disabled_at: self.maybe("disabled_at", self.disabled_at)?,
             last_use: self.last_use()?,
+            refused: self.refused()?,
+            former_until: self.maybe("former_until", self.former_until)?,
             revision: Revision(self.counted("revision", self.revision)?),
         })
     }
@@ -186,6 +233,7 @@ impl KeyRow {
             grants: key.draft.grants,
             expires_at: key.draft.expires_at,
             disabled_at: key.disabled_at,
+            former: Vec::new(),
         })
     }
 }

@@ -13,7 +13,7 @@ use sqlx::{
 use super::{
     Pool, Store, StoreError,
     areas::{ROUTES, RouteRow, route, slug_of},
-    rows::{CredentialRow, credentials, digest_of},
+    rows::{CredentialRow, credentials, digests_of, tombstones},
 };
 use crate::domain::{
     audit::Change,
@@ -78,8 +78,8 @@ pub enum Standing {
     Nobody,
     /// A key that is there, and the digest of its token.
     Key(Digest, Arc<Rules>),
-    /// The tombstone of a revoked one.
-    Revoked(Digest),
+    /// The tombstone of a revoked one, and the digests of all its tokens.
+    Revoked(Arc<[Digest]>),
 }
 
 impl Standing {
@@ -87,11 +87,21 @@ impl Standing {
     #[must_use]
     pub fn credential(self, token: &Token) -> Credential {
         match self {
-            Self::Key(digest, rules) if digest == token.digest() => Credential::Known(rules),
-            Self::Revoked(digest) if digest == token.digest() => {
+            Self::Key(digest, rules) => {
+                let presented = token.digest();
+                if digest == presented {
+                    return Credential::Known(rules);
+                }
+                let former = rules.former.iter().find(|one| one.digest == presented);
+                match former.copied() {
+                    Some(former) => Credential::Former(rules, former),
+                    None => Credential::Unknown,
+                }
+            }
+            Self::Revoked(digests) if digests.contains(&token.digest()) => {
                 Credential::Revoked(token.key_id().clone())
             }
-            _ => Credential::Unknown,
+            Self::Nobody | Self::Revoked(_) => Credential::Unknown,
         }
     }
 }
@@ -107,10 +117,7 @@ macro_rules! one_of_them {
     };
 }
 const CREDENTIALS: &str = concat!(credentials!(), one_of_them!());
-const TOMBSTONES: &str = concat!(
-    "SELECT key_id, digest FROM tombstones WHERE key_id",
-    one_of_them!()
-);
+const TOMBSTONES: &str = concat!(tombstones!(), one_of_them!());
 
 impl Store {
     /// Opens a connection to decide from.
@@ -213,8 +220,8 @@ impl Watch {
                 .filter(|(_, standing)| is_nobody(standing))
                 .map(|(id, _)| id.clone())
                 .collect();
-            for (id, digest) in self.tombstones(&missing).await? {
-                let stone = digest_of(&digest, "tombstones", &id).map(Standing::Revoked);
+            for (id, digests) in self.tombstones(&missing).await? {
+                let stone = digests_of(&digests, &id).map(Standing::Revoked);
                 if let Some(place) = found.iter_mut().find(|(of, _)| of.as_str() == id) {
                     place.1 = stone;
                 }

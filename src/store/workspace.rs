@@ -3,6 +3,7 @@ use super::{Store, StoreError, change::execute, with_pool};
 use crate::domain::{
     audit::EventDraft,
     moment::Moment,
+    policy::Policy,
     token::{Digest, KeyId},
 };
 
@@ -19,6 +20,19 @@ pub struct Workspace {
     pub chain_head: String,
     /// When the store was made.
     pub created_at: Moment,
+    /// How keys must end.
+    pub policy: Policy,
+}
+
+#[derive(sqlx::FromRow)]
+struct WorkspaceRow {
+    uuid: String,
+    label: String,
+    epoch: i64,
+    chain_head: String,
+    created_at: i64,
+    longest_life: Option<i64>,
+    must_expire_since: Option<i64>,
 }
 
 /// A data key as the store keeps it: wrapped by the master key.
@@ -49,19 +63,41 @@ impl Store {
     /// # Errors
     /// The store's faults.
     pub async fn workspace(&self) -> Result<Workspace, StoreError> {
-        let (uuid, label, epoch, chain_head, created_at): (String, String, i64, String, i64) = with_pool!(self, pool => sqlx::query_as(
-                "SELECT uuid, label, epoch, chain_head, created_at FROM workspace WHERE id = 1",
-            )
-            .fetch_one(pool)
-            .await)?;
-        let created_at = Moment::from_millis(created_at);
+        let row: WorkspaceRow = with_pool!(self, pool => sqlx::query_as(
+            "SELECT uuid, label, epoch, chain_head, created_at, longest_life, must_expire_since \
+             FROM workspace WHERE id = 1",
+        )
+        .fetch_one(pool)
+        .await)?;
         Ok(Workspace {
-            uuid,
-            label,
-            epoch,
-            chain_head,
-            created_at,
+            uuid: row.uuid,
+            label: row.label,
+            epoch: row.epoch,
+            chain_head: row.chain_head,
+            created_at: Moment::from_millis(row.created_at),
+            policy: Policy {
+                longest_life: row.longest_life,
+                must_expire: row.must_expire_since.is_some(),
+            },
         })
+    }
+
+    /// Gives the workspace another policy for the ends of keys.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn set_policy(&self, policy: Policy, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        execute!(
+            change,
+            sqlx::query(
+                "UPDATE workspace SET longest_life = $1, must_expire_since = $2 WHERE id = 1",
+            )
+            .bind(policy.longest_life)
+            .bind(policy.must_expire.then(|| event.at.millis()))
+        )?;
+        change.record(event).await?;
+        change.commit().await
     }
 
     /// The number of the newest change.

@@ -23,7 +23,7 @@ use super::{
     model::Model,
     theme::{Theme, ascii_for},
 };
-use crate::domain::text::fitted;
+use crate::domain::text::{fitted, thousands};
 
 /// The smallest screen that more than a sentence fits on.
 const SMALLEST: (u16, u16) = (20, 6);
@@ -151,19 +151,6 @@ fn wrapped(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// A number as people read it: `1,204`.
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 fn only_ascii(buffer: &mut Buffer) {
     for cell in &mut buffer.content {
         if !cell.symbol().is_ascii() {
@@ -191,7 +178,10 @@ fn attention_style(theme: Theme, attention: crate::domain::attention::Attention)
     use crate::domain::attention::Attention;
     match attention {
         Attention::Disabled | Attention::Expired => theme.alarm(),
-        Attention::Expires(_) | Attention::Unused(_) => theme.warning(),
+        Attention::Expires(_)
+        | Attention::Refused(_)
+        | Attention::Rotating(_)
+        | Attention::Unused(_) => theme.warning(),
     }
 }
 
@@ -205,12 +195,5 @@ mod tests {
         assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrapped("", 3), [""]);
         assert_eq!(wrapped("界界界", 3), ["界", "界", "界"]);
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(1204), "1,204");
-        assert_eq!(thousands(1_000_000), "1,000,000");
     }
 }

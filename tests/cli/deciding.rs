@@ -159,7 +159,12 @@ fn plain_output_and_a_closed_standard_input() {
         token.as_bytes(),
     );
     assert_eq!(denied.stdout, format!("deny action_not_permitted {id}\n"));
-    assert_eq!(denied.stderr, "");
+    let why = denied.stderr.strip_prefix("`claviger explain d_");
+    assert!(
+        why.is_some_and(|rest| rest.ends_with("` tells why\n")),
+        "{}",
+        denied.stderr
+    );
     let closed = format!(
         "exec {} check --area contacts --action read --json <&-",
         env!("CARGO_BIN_EXE_claviger")

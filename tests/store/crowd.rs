@@ -32,7 +32,7 @@ fn twenty_that_start_at_once_make_one_store() {
         assert_eq!(world.number("SELECT count(*) FROM workspace").await, 1);
         assert_eq!(
             world.number("SELECT count(*) FROM _sqlx_migrations").await,
-            2
+            3
         );
         if let Location::Server(_) = world.location {
             let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
@@ -129,12 +129,14 @@ fn uses_and_changes_of_the_same_keys_do_not_wait_for_each_other() {
                 at: now(),
                 from: None,
             };
-            let mut uses: Vec<_> = uses.map(|id| (id, usage)).collect();
+            let mut uses: Vec<_> = uses
+                .map(|id| claviger::domain::usage::KeyUse::last(id, Some(usage)))
+                .collect();
             if round % 2 == 0 {
                 uses.reverse();
             }
             let keyring = keyring.clone();
-            everyone.spawn(async move { keyring.record_uses(&uses).await });
+            everyone.spawn(async move { keyring.record_usage(&uses, &[]).await });
         }
         let mut seen = Vec::new();
         for key in keys.iter().rev() {

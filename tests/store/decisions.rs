@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use claviger::{
     domain::{
         access::Action,
-        decision::{Decision, Reason, Target},
-        key::{LastUse, RevokeReason},
+        decision::{Decision, Reason},
+        key::{Key, LastUse, RevokeReason},
         moment::{DAY, Moment},
         token::{KeyId, Token},
+        usage::KeyUse,
     },
     keyring::{Keyring, KeyringError, Presented},
     machine::Machine,
@@ -25,13 +26,14 @@ pub async fn decide(
     let token = SecretString::from(token);
     let presented = Presented {
         token: &token,
-        target: Target::Routed("contacts".parse().expect("a slug"), Action::Read),
+        area: "contacts".parse().expect("a slug"),
+        action: Action::Read,
         address: address.map(|address| address.parse().expect("an address")),
     };
     keyring
         .decide(&presented)
         .await
-        .map(|(decision, _)| decision)
+        .map(|decided| decided.decision)
 }
 
 async fn reason(keyring: &Keyring, token: &str, address: Option<&str>) -> Option<Reason> {
@@ -153,7 +155,8 @@ fn an_unknown_area_is_an_error_and_no_decision() {
         let created = make(&keyring, "key").await;
         let presented = Presented {
             token: created.token.expose(),
-            target: Target::Routed("invoices".parse().expect("a slug"), Action::Read),
+            area: "invoices".parse().expect("a slug"),
+            action: Action::Read,
             address: None,
         };
         let error = keyring.decide(&presented).await.expect_err("no decision");
@@ -174,15 +177,16 @@ fn an_older_use_never_overwrites_a_newer_one_and_uses_are_no_changes() {
             from: from.map(|from| from.parse::<IpAddr>().expect("an address")),
         };
         let newest = usage(1, Some("2001:db8::9"));
+        let last = |key: &Key, usage| KeyUse::last(key.id.clone(), Some(usage));
         let uses = [
-            (two.id.clone(), usage(5, None)),
-            (one.id.clone(), usage(3, Some("10.0.0.1"))),
-            (one.id.clone(), newest),
-            (one.id.clone(), usage(2, Some("10.0.0.2"))),
+            last(&two, usage(5, None)),
+            last(&one, usage(3, Some("10.0.0.1"))),
+            last(&one, newest),
+            last(&one, usage(2, Some("10.0.0.2"))),
         ];
-        keyring.record_uses(&uses).await.expect("recorded");
+        keyring.record_usage(&uses, &[]).await.expect("recorded");
         keyring
-            .record_uses(&[(one.id.clone(), usage(9, None))])
+            .record_usage(&[last(&one, usage(9, None))], &[])
             .await
             .expect("recorded");
         let (one, two) = (read(&keyring, &one).await, read(&keyring, &two).await);
@@ -201,7 +205,7 @@ fn an_older_use_never_overwrites_a_newer_one_and_uses_are_no_changes() {
             .await
             .expect("gone");
         keyring
-            .record_uses(&[(two.id.clone(), usage(0, None))])
+            .record_usage(&[last(&two, usage(0, None))], &[])
             .await
             .expect("nothing");
         assert_eq!(world.number("SELECT count(*) FROM keys").await, 1);

@@ -106,7 +106,7 @@ fn every_connection_writes_ahead_and_overwrites_what_it_deletes() {
             stranger
                 .number("SELECT user_version FROM pragma_user_version")
                 .await,
-            2
+            3
         );
     });
 }
@@ -202,13 +202,13 @@ fn a_newer_schema_is_refused_and_not_touched() {
         keyring.close().await;
         for newer in [
             "PRAGMA user_version = 7",
-            "PRAGMA user_version = 2; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
+            "PRAGMA user_version = 3; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
         ] {
             world.plant(newer).await;
             let before = contents(world);
             match world.refusal().await {
                 StoreError::Newer {
-                    found: 7, known: 2, ..
+                    found: 7, known: 3, ..
                 } => {}
                 other => panic!("{newer}: {other}"),
             }

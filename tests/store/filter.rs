@@ -180,7 +180,13 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
                     let at = Moment::from_millis(NOW + seen);
                     if used {
                         keyring
-                            .record_uses(&[(id, LastUse { at, from: None })])
+                            .record_usage(
+                                &[claviger::domain::usage::KeyUse::last(
+                                    id,
+                                    Some(LastUse { at, from: None }),
+                                )],
+                                &[],
+                            )
                             .await
                             .expect("used");
                     } else {

@@ -10,6 +10,7 @@ use claviger::{
         key::{Key, LastUse, RevokeReason},
         moment::{DAY, Moment},
         text::folded,
+        usage::KeyUse,
     },
     keyring::Keyring,
 };
@@ -63,20 +64,24 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
         let day = i64::try_from(number % 5).expect("small") * DAY;
         draft.expires_at = (number % 3 != 0).then(|| Moment::from_millis(NOW - DAY + 5 * day));
         let id = keyring.create(draft).await.expect("made").key.id;
-        if number % 4 != 0 {
-            uses.push((
-                id.clone(),
-                LastUse {
-                    at: Moment::from_millis(NOW - 30 * day),
-                    from: None,
-                },
-            ));
-        }
+        let last = (number % 4 != 0).then_some(LastUse {
+            at: Moment::from_millis(NOW - 30 * day),
+            from: None,
+        });
+        let refused = (number % 3 == 1).then_some((2, Moment::from_millis(NOW - day / 2)));
+        uses.push(KeyUse {
+            refused,
+            ..KeyUse::last(id.clone(), last)
+        });
         if number % 11 == 0 {
             off.push(id);
         }
     }
-    keyring.record_uses(&uses).await.expect("used");
+    // Before they were made: that they were made is no change of the rules.
+    keyring.record_usage(&uses, &[]).await.expect("used");
+    world
+        .plant("UPDATE keys SET former_until = created_at + 1 - 2 * (sequence % 2) WHERE sequence % 5 = 0")
+        .await;
     world
         .plant("UPDATE keys SET created_at = created_at - 8000000000 WHERE sequence % 8 = 1")
         .await;
@@ -106,8 +111,10 @@ fn rank(key: &Key) -> u8 {
         Some(Attention::Disabled) => 1,
         Some(Attention::Expired) => 2,
         Some(Attention::Expires(_)) => 3,
-        Some(Attention::Unused(_)) => 4,
-        None => 5,
+        Some(Attention::Refused(_)) => 4,
+        Some(Attention::Rotating(_)) => 5,
+        Some(Attention::Unused(_)) => 6,
+        None => 7,
     }
 }
 

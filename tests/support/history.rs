@@ -19,6 +19,7 @@ use claviger::{
         access::{Actions, Grants},
         allowlist::AllowList,
         key::{Draft, Key, RevokeReason, Seen},
+        moment::HOUR,
     },
     keyring::Keyring,
 };
@@ -113,14 +114,22 @@ enum Change {
     Disable,
     Enable,
     Widen,
+    /// Another token, the old one good for an hour.
+    Rotate,
+    /// The old one ended before that.
+    Finish,
+    /// Another token, the old one ended at once.
+    Replace,
 }
 
 /// What a round does to its key: it ends with a key that may nothing.
-const ROUNDS: [&[Change]; 4] = [
+const ROUNDS: [&[Change]; 6] = [
     &[Change::Revoke],
     &[Change::Narrow, Change::Widen, Change::Revoke],
     &[Change::Relist, Change::Widen, Change::Relist],
     &[Change::Disable, Change::Enable, Change::Disable],
+    &[Change::Rotate, Change::Finish],
+    &[Change::Rotate, Change::Replace],
 ];
 
 fn draft(name: &str, allow: &str, read: bool) -> Draft {
@@ -150,6 +159,9 @@ async fn change(keyring: &Keyring, key: &Key, what: Change) {
         Change::Widen => keyring.edit(&seen, &edited("10.0.0.0/24", true)).await,
         Change::Disable => keyring.switch(&[seen], true).await,
         Change::Enable => keyring.switch(&[seen], false).await,
+        Change::Rotate => keyring.rotate(&seen, HOUR).await.map(drop),
+        Change::Finish => keyring.finish_rotation(&seen).await,
+        Change::Replace => keyring.rotate(&seen, 0).await.map(drop),
     };
     done.expect("changed");
 }
@@ -211,7 +223,7 @@ async fn rounds_of(keyring: &Keyring, stage: &Stage, rounds: usize) {
             stage.announce(EITHER);
             change(keyring, &created.key, *what).await;
             stage.announce(match what {
-                Change::Enable | Change::Widen => ALLOWED,
+                Change::Enable | Change::Widen | Change::Rotate => ALLOWED,
                 _ => REFUSED,
             });
             stage.let_them_ask();

@@ -65,7 +65,13 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
         from: None,
     };
     story
-        .wait(bob.record_uses(&[(key.id.clone(), usage)]))
+        .wait(bob.record_usage(
+            &[claviger::domain::usage::KeyUse::last(
+                key.id.clone(),
+                Some(usage),
+            )],
+            &[],
+        ))
         .expect("used");
     story
         .wait(bob.create(crate::story::draft("another")))

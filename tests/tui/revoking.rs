@@ -56,7 +56,13 @@ fn a_key_in_use_wants_the_start_of_its_id() {
         from: Some([10, 0, 0, 9].into()),
     };
     story
-        .wait(story.keyring.record_uses(&[(key.id.clone(), usage)]))
+        .wait(story.keyring.record_usage(
+            &[claviger::domain::usage::KeyUse::last(
+                key.id.clone(),
+                Some(usage),
+            )],
+            &[],
+        ))
         .expect("recorded");
     story.given("other", |_| ());
     story.press("Gx");

@@ -1,6 +1,7 @@
 //! The names of decisions: a client can tell one, and the log knows it.
 use std::{
     fmt,
+    str::FromStr,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -54,6 +55,24 @@ impl DecisionId {
     }
 }
 
+/// The text is not `d_` and 16 base62 characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a decision id is d_ and 16 characters of 0-9, A-Z and a-z")]
+pub struct NotADecision;
+
+impl FromStr for DecisionId {
+    type Err = NotADecision;
+
+    fn from_str(text: &str) -> Result<Self, NotADecision> {
+        let digits = text.strip_prefix("d_").ok_or(NotADecision)?;
+        if digits.len() == 2 * HALF && digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotADecision)
+        }
+    }
+}
+
 impl fmt::Display for DecisionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -76,6 +95,17 @@ mod tests {
         let ids = DecisionIds::draw(&mut chance);
         assert_eq!(ids.next().as_str(), "d_0123456700000000");
         assert_eq!(ids.next().as_str(), "d_0123456700000001");
+        let id = ids.next();
+        assert_eq!(id.as_str().parse(), Ok(id));
+        for wrong in [
+            "",
+            "d_",
+            "d_012345670000010",
+            "d_01234567000001-z",
+            "0123456700000100",
+        ] {
+            assert_eq!(wrong.parse::<DecisionId>(), Err(NotADecision), "{wrong}");
+        }
         ids.next.store(62 * 62 + 61, Ordering::Relaxed);
         assert_eq!(ids.next().as_str(), "d_012345670000010z");
     }

@@ -74,7 +74,7 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines.push(Line::default());
     lines.extend(fact(model, "From", &key.draft.allow.to_string(), room));
     lines.extend(fact(model, "Expires", &expires(model, key), room));
-    lines.extend(fact(model, "Last used", &last_used(key), room));
+    lines.extend(fact(model, "Last used", &key.last_used_words(), room));
     lines.extend(fact(
         model,
         "Created",
@@ -160,11 +160,4 @@ fn expires(model: &Model, key: &Key) -> String {
         1 => format!("{}, in 1 day", end.as_expiry()),
         days => format!("{}, in {days} days", end.as_expiry()),
     }
-}
-
-fn last_used(key: &Key) -> String {
-    let sentence = key.last_use_sentence();
-    sentence
-        .strip_prefix("last used ")
-        .map_or(sentence.clone(), str::to_owned)
 }

@@ -1,0 +1,75 @@
+//! `rotate`: a new token for a key, while the old one stays good for a while.
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use super::{
+    Failure, RotateArguments,
+    output::{self, Output, key_json},
+    refused,
+};
+use crate::{
+    domain::{
+        key::{Key, Seen},
+        moment::{Moment, parse_overlap},
+        text::visible,
+    },
+    keyring::{Keyring, Rotated},
+};
+
+pub(super) async fn run(
+    keyring: &Keyring,
+    arguments: &RotateArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let overlap = parse_overlap(&arguments.overlap).map_err(refused)?;
+    let key = keyring.resolve(&arguments.key).await?;
+    if arguments.finish {
+        return finish(keyring, &key, output).await;
+    }
+    let rotated = keyring.rotate(&Seen::of(&key), overlap).await?;
+    hand_over(&rotated, output).map_err(|failure| {
+        let id = &key.id;
+        Failure::Failed(format!(
+            "the key {id} has a new token, but that did not get out ({failure}): `claviger reveal {id}` prints it"
+        ))
+    })?;
+    if !output.json {
+        output::tell(&match rotated.until {
+            Some(until) => format!(
+                "API key rotated. The old token stays good until {} UTC: `claviger show {}` tells whether it is still used.",
+                until.date_and_clock(),
+                key.id
+            ),
+            None => {
+                "API key rotated. The old token is refused from the next request on.".to_owned()
+            }
+        });
+    }
+    Ok(())
+}
+
+fn hand_over(rotated: &Rotated, output: &mut Output) -> Result<(), Failure> {
+    let token = rotated.token.expose().expose_secret();
+    if !output.json {
+        return output.line(token);
+    }
+    let mut fields = key_json(&rotated.key);
+    if let Some(fields) = fields.as_object_mut() {
+        fields.shift_insert(2, "token".into(), json!(token));
+        let until = rotated.until.map(Moment::rfc3339);
+        fields.insert("former_valid_until".into(), json!(until));
+    }
+    output.json(&fields)
+}
+
+async fn finish(keyring: &Keyring, key: &Key, output: &mut Output) -> Result<(), Failure> {
+    keyring.finish_rotation(&Seen::of(key)).await?;
+    if output.json {
+        return output.json(&key_json(&keyring.key(&key.id).await?));
+    }
+    output::tell(&format!(
+        "The old token of {} is refused from the next request on.",
+        visible(key.name())
+    ));
+    Ok(())
+}

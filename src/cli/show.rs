@@ -1,0 +1,135 @@
+//! `show`: all there is to know about one key, its use and what was refused to it of late.
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    output::{Output, key_json},
+};
+use crate::{
+    domain::{
+        attention::Attention,
+        decision::Target,
+        forwarded::{ClientAddress, Hop},
+        key::{FormerToken, Key},
+        moment::Moment,
+        review,
+        text::{thousands, visible},
+        usage::{Activity, Refusal},
+    },
+    keyring::Keyring,
+};
+
+/// How many refusals are listed.
+const LISTED: usize = 10;
+
+pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Result<(), Failure> {
+    let key = keyring.resolve(key).await?;
+    let activity = keyring.activity(&key.id).await?;
+    let now = keyring.now();
+    if output.json {
+        return output.json(&json_of(&key, &activity));
+    }
+    let areas = keyring.areas().await?;
+    let mut lines = vec![visible(key.name())];
+    if !key.draft.description.as_str().is_empty() {
+        lines.push(visible(key.draft.description.as_str()));
+    }
+    lines.push(review::sentence(&key.draft, &areas));
+    lines.push(String::new());
+    lines.push(format!("Id          {}", key.id));
+    lines.push(format!("Status      {}", status(&key, now)));
+    for area in &areas {
+        let actions = key.draft.grants.of(&area.slug);
+        lines.push(format!("{:<10}  {}", visible(&area.badge), actions.words()));
+    }
+    lines.push(format!("From        {}", key.draft.allow));
+    lines.push(format!(
+        "Created     {} UTC",
+        key.created_at.date_and_clock()
+    ));
+    let expires = key
+        .draft
+        .expires_at
+        .map_or_else(|| "never".to_owned(), Moment::as_expiry);
+    lines.push(format!("Expires     {expires}"));
+    for former in &activity.former {
+        lines.push(format!("Old token   {}", former.sentence(&key, now)));
+    }
+    lines.push(format!("Last used   {}", key.last_used_words()));
+    let (allowed, refused) = activity.hours.totals();
+    lines.push(format!(
+        "48 hours    {} allowed, {} refused",
+        thousands(allowed),
+        thousands(refused)
+    ));
+    refusals(&mut lines, &activity.refusals);
+    output.line(&lines.join("\n"))
+}
+
+fn refusals(lines: &mut Vec<String>, all: &[Refusal]) {
+    if all.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    let shown = all.len().min(LISTED);
+    lines.push(format!("Last refusals, {shown} of {}", all.len()));
+    for refusal in &all[..shown] {
+        lines.push(format!("  {}", refusal.line()));
+    }
+}
+
+fn json_of(key: &Key, activity: &Activity) -> Value {
+    let mut fields = key_json(key);
+    let (allowed, refused) = activity.hours.totals();
+    fields["allowed_48h"] = json!(allowed);
+    fields["refused_48h"] = json!(refused);
+    fields["former_tokens"] = activity.former.iter().map(former_json).collect();
+    fields["refusals"] = activity.refusals.iter().map(refusal_json).collect();
+    fields
+}
+
+fn former_json(former: &FormerToken) -> Value {
+    json!({
+        "rotated_at": former.rotated_at.rfc3339(),
+        "valid_until": (!former.is_ended()).then(|| former.until.rfc3339()),
+        "uses": former.uses,
+        "last_used_at": former.last_use.map(|usage| usage.at.rfc3339()),
+    })
+}
+
+/// A refusal in JSON.
+pub(super) fn refusal_json(refusal: &Refusal) -> Value {
+    let (area, action) = match &refusal.target {
+        Target::Routed(area, action) => (Some(area.as_str()), Some(action.word())),
+        Target::NoRoute => (None, None),
+    };
+    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    json!({
+        "decision_id": refusal.id.as_str(),
+        "at": refusal.at.rfc3339(),
+        "reason": refusal.reason.word(),
+        "address": match refusal.address {
+            ClientAddress::Known(address) => Some(address.to_string()),
+            ClientAddress::Unknown | ClientAddress::Unreadable => None,
+        },
+        "address_from": match refusal.hop {
+            Hop::Nowhere => None,
+            hop => Some(hop.to_string()),
+        },
+        "method": said(&refusal.wanted.method),
+        "path": said(&refusal.wanted.path),
+        "area": area,
+        "action": action,
+    })
+}
+
+fn status(key: &Key, now: Moment) -> String {
+    match key.disabled_at {
+        Some(since) => format!("disabled since {} UTC", since.date_and_clock()),
+        None => match Attention::of(key, now) {
+            Some(attention @ Attention::Expired) => attention.to_string(),
+            Some(attention) => format!("active, {attention}"),
+            None => "active".to_owned(),
+        },
+    }
+}

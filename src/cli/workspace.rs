@@ -1,0 +1,64 @@
+//! `workspace`: what it is called, where it is, and how its keys must end.
+use serde_json::json;
+
+use super::{Failure, WorkspaceArguments, output::Output};
+use crate::{
+    domain::{moment::parse_days, policy::Policy, text::visible},
+    keyring::Keyring,
+};
+
+pub(super) async fn run(
+    keyring: &Keyring,
+    arguments: &WorkspaceArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    // Read before anything is changed: one bad value changes nothing.
+    let policy = policy(keyring.policy().await?, arguments)?;
+    let mut label = keyring.workspace().label.clone();
+    if let Some(new) = &arguments.label {
+        keyring.relabel(new).await?;
+        label.clone_from(new);
+    }
+    keyring.set_policy(policy).await?;
+    if output.json {
+        return output.json(&json!({
+            "label": label,
+            "database": keyring.place().to_string(),
+            "created_at": keyring.workspace().created_at.rfc3339(),
+            "actor": keyring.actor().to_string(),
+            "longest_life_days": policy.longest_life,
+            "must_expire": policy.must_expire,
+        }));
+    }
+    output.line(&format!(
+        "{} in {}, as {}",
+        visible(&label),
+        keyring.place(),
+        keyring.actor()
+    ))?;
+    match policy.sentence() {
+        sentence if sentence.is_empty() => Ok(()),
+        sentence => output.line(&sentence),
+    }
+}
+
+fn policy(before: Policy, arguments: &WorkspaceArguments) -> Result<Policy, Failure> {
+    let mut policy = before;
+    match arguments.longest_life.as_deref() {
+        None => {}
+        Some("none") => policy.longest_life = None,
+        Some(text) => {
+            let days = parse_days(text).ok_or_else(|| {
+                Failure::Refused(format!(
+                    "{} is no longest life: write a number of days, such as 90d, or none",
+                    visible(text)
+                ))
+            })?;
+            policy.longest_life = Some(days);
+        }
+    }
+    if let Some(word) = &arguments.must_expire {
+        policy.must_expire = word == "yes";
+    }
+    Ok(policy)
+}

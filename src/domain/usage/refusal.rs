@@ -1,0 +1,122 @@
+//! One refused request, with all that decided it but the time: decided again, it comes to the same.
+use crate::domain::{
+    access::{Action, AreaSlug},
+    decision::{DecisionId, Reason, Request, Target},
+    forwarded::{ClientAddress, Hop},
+    key::AgentName,
+    moment::Moment,
+    route::{CanonicalPath, Method, Routes, Scope},
+    text::visible,
+    token::KeyId,
+};
+
+/// How a request was to find its area and action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// By the routes, from this method and the path as it was said.
+    Routed(Scope, Method),
+    /// They were named.
+    Named(AreaSlug, Action),
+    /// It could lead nowhere, whatever the routes; the word for why.
+    Astray(String),
+}
+
+/// What a request wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// How it was to find its area and action.
+    pub way: Way,
+    /// The method as it was said, fit to be shown; empty if none was.
+    pub method: String,
+    /// The path as it was said, without a query, fit to be shown; empty if none was.
+    pub path: String,
+}
+
+impl Wanted {
+    /// Of somebody who names area and action.
+    #[must_use]
+    pub fn named(area: AreaSlug, action: Action) -> Self {
+        Self {
+            way: Way::Named(area, action),
+            method: String::new(),
+            path: String::new(),
+        }
+    }
+
+    /// Where it leads.
+    #[must_use]
+    pub fn target(&self, routes: &Routes) -> Target {
+        match &self.way {
+            Way::Routed(scope, method) => CanonicalPath::read(self.path.as_bytes())
+                .map_or(Target::NoRoute, |path| routes.target(scope, *method, &path)),
+            Way::Named(area, action) if routes.knows(area) => Target::Routed(area.clone(), *action),
+            Way::Named(..) | Way::Astray(_) => Target::NoRoute,
+        }
+    }
+}
+
+/// A refused request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The name of the decision.
+    pub id: DecisionId,
+    /// When it was made.
+    pub at: Moment,
+    /// Why.
+    pub reason: Reason,
+    /// The key whose token was presented.
+    pub key: Option<KeyId>,
+    /// The key that the credential names, where its token is not that key's.
+    pub named: Option<KeyId>,
+    /// What is known of the client's address.
+    pub address: ClientAddress,
+    /// Where that was learnt from.
+    pub hop: Hop,
+    /// The agent whose endpoint was asked.
+    pub agent: Option<AgentName>,
+    /// What was wanted.
+    pub wanted: Wanted,
+    /// Where that led.
+    pub target: Target,
+}
+
+impl Refusal {
+    /// In one line: when, from where, what, why, and the decision's name.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!(
+            "{} UTC  {}  {}  {}  {}",
+            self.at.date_and_clock(),
+            self.address,
+            self.wish(),
+            self.reason.word(),
+            self.id
+        )
+    }
+
+    /// What was asked for: method and path where they were said, else action and area.
+    #[must_use]
+    pub fn wish(&self) -> String {
+        let Wanted { method, path, way } = &self.wanted;
+        if !path.is_empty() {
+            return visible(&format!("{method} {path}"));
+        }
+        match (way, &self.target) {
+            (_, Target::Routed(area, action)) | (Way::Named(area, action), _) => {
+                format!("{} {area}", action.word())
+            }
+            _ => "nothing that leads anywhere".to_owned(),
+        }
+    }
+
+    /// The same request, at another time and by the routes of that time.
+    #[must_use]
+    pub fn again(&self, routes: &Routes, at: Moment) -> Request {
+        Request {
+            target: self.wanted.target(routes),
+            address: self.address,
+            agent: self.agent.clone(),
+            at,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Rotation: a key gets a new token, and the old one stays good for a while, or not at all.
+//!
+//! Of a token that is rotated out its digest stays, so that it can be told from one that never was,
+//! and nothing that could be opened.
+use super::{
+    NewToken, Store, StoreError,
+    change::{ChangeTransaction, execute},
+    keys::one_row,
+    rows::moment,
+    with_pool,
+};
+use crate::domain::{
+    audit::EventDraft,
+    key::{FormerToken, LastUse, Seen},
+    moment::Moment,
+    token::KeyId,
+};
+
+/// How many tokens that were rotated out are remembered of a key; older ones are unknown.
+const REMEMBERED: i64 = 10;
+
+impl Store {
+    /// Gives a key a new token. The old one stays good until a moment; without one it ends at once,
+    /// and with it every other that was rotated out.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the key is no longer at this revision.
+    pub async fn rotate_key(
+        &self,
+        seen: &Seen,
+        token: &NewToken,
+        until: Option<Moment>,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO former_tokens (digest, key_id, rotated_at, valid_until) \
+                 SELECT digest, key_id, $1, $2 FROM tokens WHERE key_id = $3",
+            )
+            .bind(event.at.millis())
+            .bind(until.map_or(0, Moment::millis))
+            .bind(seen.id.as_str())
+        )?;
+        if until.is_none() {
+            change.end_former(&seen.id).await?;
+        }
+        execute!(
+            change,
+            sqlx::query(
+                "DELETE FROM former_tokens WHERE key_id = $1 AND digest NOT IN \
+                 (SELECT digest FROM former_tokens WHERE key_id = $1 \
+                 ORDER BY rotated_at DESC, digest LIMIT $2)",
+            )
+            .bind(seen.id.as_str())
+            .bind(REMEMBERED)
+        )?;
+        let done = execute!(
+            change,
+            sqlx::query(
+                "UPDATE tokens SET digest = $1, data_key_id = $2, sealed = $3 WHERE key_id = $4",
+            )
+            .bind(token.digest.encoded())
+            .bind(token.data_key_id.as_str())
+            .bind(token.sealed.as_str())
+            .bind(seen.id.as_str())
+        )?;
+        one_row(done, &seen.id)?;
+        change.rotated(seen, event).await?;
+        self.forget().await;
+        Ok(())
+    }
+
+    /// Ends every token of a key that was rotated out.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the key is no longer at this revision.
+    pub async fn finish_rotation(&self, seen: &Seen, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(1).await?;
+        change.end_former(&seen.id).await?;
+        change.rotated(seen, event).await
+    }
+
+    /// The tokens of a key that were rotated out, the newest first.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn former_tokens(&self, id: &KeyId) -> Result<Vec<FormerToken>, StoreError> {
+        let rows: Vec<FormerRow> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT rotated_at, valid_until, uses, last_used_at, last_used_from \
+             FROM former_tokens WHERE key_id = $1 ORDER BY rotated_at DESC, digest",
+        )
+        .bind(id.as_str())
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(|row| row.read(id)).collect()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct FormerRow {
+    rotated_at: i64,
+    valid_until: i64,
+    uses: i64,
+    last_used_at: Option<i64>,
+    last_used_from: Option<String>,
+}
+
+impl FormerRow {
+    fn read(self, id: &KeyId) -> Result<FormerToken, StoreError> {
+        let bad = |column| StoreError::corrupt("former_tokens", column, id.as_str());
+        let from = self.last_used_from.map(|from| from.parse()).transpose();
+        let from = from.map_err(|_| bad("last_used_from"))?;
+        Ok(FormerToken {
+            rotated_at: moment(self.rotated_at).ok_or_else(|| bad("rotated_at"))?,
+            until: moment(self.valid_until).ok_or_else(|| bad("valid_until"))?,
+            uses: self.uses,
+            last_use: self
+                .last_used_at
+                .and_then(moment)
+                .map(|at| LastUse { at, from }),
+        })
+    }
+}
+
+impl ChangeTransaction<'_> {
+    async fn end_former(&mut self, id: &KeyId) -> Result<(), StoreError> {
+        execute!(
+            self,
+            sqlx::query("UPDATE former_tokens SET valid_until = 0 WHERE key_id = $1")
+                .bind(id.as_str())
+        )?;
+        Ok(())
+    }
+
+    async fn rotated(mut self, seen: &Seen, event: &EventDraft) -> Result<(), StoreError> {
+        let done = execute!(
+            self,
+            sqlx::query(
+                "UPDATE keys SET revision = revision + 1, former_until = (SELECT \
+                 CASE WHEN max(valid_until) > 0 THEN max(valid_until) END \
+                 FROM former_tokens WHERE key_id = $1) WHERE id = $1 AND revision = $2",
+            )
+            .bind(seen.id.as_str())
+            .bind(seen.revision.0)
+        )?;
+        one_row(done, &seen.id)?;
+        self.record(event).await?;
+        self.commit().await
+    }
+}

@@ -1,0 +1,354 @@
+//! What is kept of uses and refusals: counted whole, bounded, folded, and read back as it was.
+use std::net::Ipv4Addr;
+
+use claviger::{
+    domain::{
+        access::Action,
+        attention::Attention,
+        decision::{DecisionIds, Reason, Target},
+        forwarded::{ClientAddress, Hop},
+        key::Key,
+        moment::{DAY, HOUR, Moment},
+        route::{Method, Scope},
+        token::KeyId,
+        usage::{
+            COUNTED, KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_SOURCES, KEPT_UNMATCHED, KeyUse, Kind,
+            Refusal, Source, Tally, Verdict, Wanted, Way,
+        },
+    },
+    keyring::{Keyring, Location},
+    machine::Machine,
+};
+
+use crate::support::{NOW, World, draft, make, now, on_both, read, seen};
+
+fn contacts() -> Target {
+    Target::Routed("contacts".parse().expect("a slug"), Action::Read)
+}
+
+fn from(n: u32) -> ClientAddress {
+    ClientAddress::Known(Ipv4Addr::from(n).into())
+}
+
+fn tally(at: i64, from: ClientAddress, verdict: Verdict, count: i64) -> Tally {
+    Tally {
+        began_at: Moment::from_millis(at - at.rem_euclid(HOUR)),
+        span: HOUR,
+        kind: Kind::of(&contacts(), from, verdict),
+        count,
+    }
+}
+
+fn tallied(key: &Key, tallies: Vec<Tally>) -> KeyUse {
+    KeyUse {
+        tallies,
+        ..KeyUse::last(key.id.clone(), None)
+    }
+}
+
+fn ids(name: &str) -> DecisionIds {
+    let machine = Machine::fixed(now(), name);
+    DecisionIds::draw(&mut |buffer| machine.fill(buffer))
+}
+
+fn refusal(ids: &DecisionIds, key: Option<&KeyId>, n: u32, at: i64) -> Refusal {
+    Refusal {
+        id: ids.next(),
+        at: Moment::from_millis(at),
+        reason: if key.is_some() {
+            Reason::ActionNotPermitted
+        } else {
+            Reason::UnknownToken
+        },
+        key: key.cloned(),
+        named: None,
+        address: from(n),
+        hop: Hop::Forwarded { place: 1, of: 2 },
+        agent: None,
+        wanted: Wanted::named("contacts".parse().expect("a slug"), Action::Read),
+        target: contacts(),
+    }
+}
+
+async fn tallies(keyring: &Keyring, key: &Key) -> Vec<Tally> {
+    let all = keyring.tallies(&key.id, Moment::from_millis(0)).await;
+    all.expect("read")
+}
+
+#[test]
+fn counts_of_one_hour_add_up_and_further_sources_are_one() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let (one, two) = (
+            make(&keyring, "one").await.key,
+            make(&keyring, "two").await.key,
+        );
+        for _ in 0..3 {
+            let uses = [
+                tallied(&one, vec![tally(NOW, from(1), Verdict::Allowed, 2)]),
+                tallied(&two, vec![tally(NOW, from(1), Verdict::Allowed, 5)]),
+            ];
+            keyring.record_usage(&uses, &[]).await.expect("recorded");
+        }
+        let counts = tallies(&keyring, &one).await;
+        assert_eq!(counts, [tally(NOW, from(1), Verdict::Allowed, 6)]);
+
+        // Ten thousand addresses, in batches, beside two that are known already.
+        let refused = Verdict::Refused(Reason::AddressNotAllowed);
+        for batch in 0..10 {
+            let crowd = (0..60).map(|n| tally(NOW, from(batch * 1000 + n), refused, 1));
+            keyring
+                .record_usage(&[tallied(&one, crowd.collect())], &[])
+                .await
+                .expect("recorded");
+        }
+        let again = tally(NOW, from(1), Verdict::Allowed, 1);
+        keyring
+            .record_usage(&[tallied(&one, vec![again])], &[])
+            .await
+            .expect("recorded");
+        let counts = tallies(&keyring, &one).await;
+        assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 607);
+        let apart = counts.iter().filter(|tally| tally.kind.verdict == refused);
+        assert_eq!(apart.count(), KEPT_SOURCES + 1);
+        let rest = counts
+            .iter()
+            .find(|tally| tally.kind.source == Source::Rest);
+        assert_eq!(rest.expect("the rest").count, 600 - 32);
+    });
+}
+
+#[test]
+fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let store = world.store().await.store;
+        let key = make(&keyring, "key").await.key;
+        let mut all = Vec::new();
+        for hours in 0..(150 * 24) {
+            let source = from(u32::try_from(hours % 50).expect("small"));
+            all.push(tally(NOW - hours * HOUR, source, Verdict::Allowed, 1));
+        }
+        for batch in all.chunks(500) {
+            let uses = [tallied(&key, batch.to_vec())];
+            keyring.record_usage(&uses, &[]).await.expect("recorded");
+        }
+        for days in 0..3 {
+            let later = Moment::from_millis(NOW + days * DAY);
+            store.tidy_usage(later).await.expect("tidy");
+        }
+        let counts = tallies(&keyring, &key).await;
+        assert_eq!(
+            counts.iter().map(|tally| tally.count).sum::<i64>(),
+            150 * 24
+        );
+        let mut spans: Vec<(i64, i64)> = Vec::new();
+        for tally in &counts {
+            let age = NOW + 2 * DAY - tally.began_at.millis();
+            let expected = match age {
+                ..=777_600_000 => HOUR,
+                age if age <= 131 * DAY => DAY,
+                _ => 30 * DAY,
+            };
+            assert!(
+                tally.span >= expected.min(DAY) || tally.span == HOUR,
+                "{age}"
+            );
+            spans.push((tally.began_at.millis(), tally.span));
+        }
+        assert!(spans.iter().any(|(_, span)| *span == DAY));
+        assert!(spans.iter().any(|(_, span)| *span == 30 * DAY));
+        let mut places: Vec<(i64, i64)> = spans.clone();
+        places.dedup();
+        for pair in places.windows(2) {
+            assert!(
+                pair[0].0 + pair[0].1 <= pair[1].0,
+                "spans overlap: {pair:?}"
+            );
+        }
+        for place in places {
+            let sources = counts
+                .iter()
+                .filter(|tally| (tally.began_at.millis(), tally.span) == place);
+            assert!(sources.count() <= KEPT_SOURCES + 1);
+        }
+        // After more than a year they are forgotten.
+        store
+            .tidy_usage(Moment::from_millis(NOW + COUNTED + DAY))
+            .await
+            .expect("tidy");
+        assert_eq!(tallies(&keyring, &key).await, []);
+    });
+}
+
+#[test]
+fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let (key, other) = (
+            make(&keyring, "key").await.key,
+            make(&keyring, "other").await.key,
+        );
+        let ids = ids("one");
+        let ways = [
+            Way::Routed(Scope::Path, Method::Delete),
+            Way::Routed(
+                Scope::Area("documents".parse().expect("a slug")),
+                Method::Get,
+            ),
+            Way::Named("contacts".parse().expect("a slug"), Action::Update),
+            Way::Astray("path_not_canonical".into()),
+        ];
+        let addresses = [from(9), ClientAddress::Unknown, ClientAddress::Unreadable];
+        let hops = [
+            Hop::Connection,
+            Hop::Said,
+            Hop::Nowhere,
+            Hop::Forwarded { place: 2, of: 3 },
+        ];
+        let mut all = Vec::new();
+        for (n, reason) in (0..).zip(Reason::ALL) {
+            let way = ways[n % ways.len()].clone();
+            let (method, target) = match &way {
+                Way::Routed(_, method) => (method.word(), contacts()),
+                Way::Named(area, action) if reason != Reason::NoRoute => {
+                    ("", Target::Routed(area.clone(), *action))
+                }
+                Way::Named(..) => ("", Target::NoRoute),
+                Way::Astray(_) => ("BREW", Target::NoRoute),
+            };
+            let unmatched = reason <= Reason::UnknownToken;
+            all.push(Refusal {
+                id: ids.next(),
+                at: Moment::from_millis(NOW + i64::try_from(n).expect("small")),
+                reason,
+                key: (!unmatched).then(|| key.id.clone()),
+                named: (reason == Reason::UnknownToken).then(|| other.id.clone()),
+                address: addresses[n % addresses.len()],
+                hop: hops[n % hops.len()],
+                agent: (reason == Reason::WrongAgent).then(|| "crm".parse().expect("an agent")),
+                wanted: Wanted {
+                    way,
+                    method: method.to_owned(),
+                    path: "/contacts/7".to_owned(),
+                },
+                target,
+            });
+        }
+        keyring.record_usage(&[], &all).await.expect("recorded");
+        let store = world.store().await.store;
+        for refusal in &all {
+            let read = store.refusal(&refusal.id).await.expect("read");
+            assert_eq!(read.as_ref(), Some(refusal));
+        }
+        assert_eq!(store.refusal(&ids.next()).await, Ok(None));
+        let misnamed = store.misnamed(&other.id).await.expect("read");
+        assert_eq!(misnamed.len(), 1);
+
+        for n in 0..3 {
+            let many = (0..60).map(|m| refusal(&ids, Some(&key.id), m, NOW + 100 + i64::from(n)));
+            let many: Vec<Refusal> = many.collect();
+            keyring.record_usage(&[], &many).await.expect("recorded");
+        }
+        let kept = keyring.refusals(Some(&key.id)).await.expect("read");
+        assert_eq!(kept.len(), KEPT_REFUSALS);
+        assert!(kept.iter().all(|one| one.at.millis() == NOW + 102));
+        // They push out none of the others'.
+        assert_eq!(keyring.refusals(None).await.expect("read").len(), 3);
+    });
+}
+
+#[test]
+fn refusals_that_match_no_key_are_bounded_by_source_and_in_all() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let ids = ids("two");
+        for round in 0..12 {
+            let mut many: Vec<Refusal> = (0..100)
+                .map(|n| refusal(&ids, None, round * 100 + n, NOW))
+                .collect();
+            many.extend((0..30).map(|_| refusal(&ids, None, 7, NOW + 1)));
+            keyring.record_usage(&[], &many).await.expect("recorded");
+        }
+        let kept = keyring.refusals(None).await.expect("read");
+        assert!(kept.len() <= KEPT_UNMATCHED);
+        let of_one = kept.iter().filter(|one| one.address == from(7));
+        assert_eq!(of_one.count(), KEPT_OF_SOURCE);
+        assert!(kept.len() > 400, "the others are heard too");
+    });
+}
+
+#[test]
+fn refusals_call_for_attention_until_the_rules_change_or_two_days_are_quiet() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let key = make(&keyring, "key").await.key;
+        let refused = |count: i64, at: i64| KeyUse {
+            refused: Some((count, Moment::from_millis(at))),
+            ..KeyUse::last(key.id.clone(), None)
+        };
+        let attention =
+            async |at: i64| Attention::of(&read(&keyring, &key).await, Moment::from_millis(at));
+        for _ in 0..2 {
+            let uses = [refused(2, NOW)];
+            keyring.record_usage(&uses, &[]).await.expect("recorded");
+        }
+        assert_eq!(attention(NOW).await, Some(Attention::Refused(4)));
+        assert_eq!(attention(NOW + 2 * DAY).await, None);
+        // After two days of quiet it is a new story.
+        let uses = [refused(1, NOW + 3 * DAY)];
+        keyring.record_usage(&uses, &[]).await.expect("recorded");
+        assert_eq!(attention(NOW + 3 * DAY).await, Some(Attention::Refused(1)));
+        // What came late and is older changes nothing of the newest.
+        let uses = [refused(1, NOW + 2 * DAY)];
+        keyring.record_usage(&uses, &[]).await.expect("recorded");
+        assert_eq!(attention(NOW + 3 * DAY).await, Some(Attention::Refused(2)));
+
+        let at = seen(&keyring, &key).await;
+        keyring
+            .edit(&at, &draft("key, mended"))
+            .await
+            .expect("edited");
+        assert_eq!(attention(NOW).await, None);
+        let uses = [refused(1, NOW - 1)];
+        keyring.record_usage(&uses, &[]).await.expect("recorded");
+        assert_eq!(attention(NOW).await, None, "from before the change");
+        assert_eq!(keyring.epoch().await.expect("an epoch"), 2);
+    });
+}
+
+#[test]
+fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let created = make(&keyring, "key").await;
+        let before = read(&keyring, &created.key).await;
+        keyring.close().await;
+        for older in [
+            "DROP TABLE uses",
+            "DROP TABLE refusals",
+            "DROP TABLE former_tokens",
+            "ALTER TABLE keys DROP COLUMN refused_at",
+            "ALTER TABLE keys DROP COLUMN refused_count",
+            "ALTER TABLE keys DROP COLUMN rules_changed_at",
+            "ALTER TABLE keys DROP COLUMN former_until",
+            "ALTER TABLE workspace DROP COLUMN longest_life",
+            "ALTER TABLE workspace DROP COLUMN must_expire_since",
+            "ALTER TABLE workspace DROP COLUMN counted_since",
+            "DELETE FROM _sqlx_migrations WHERE version = 3",
+        ] {
+            world.plant(older).await;
+        }
+        if matches!(world.location, Location::File(_)) {
+            world.plant("PRAGMA user_version = 2").await;
+        }
+        let keyring = world.keyring().await;
+        assert_eq!(read(&keyring, &created.key).await, before);
+        let usage = [tallied(
+            &before,
+            vec![tally(NOW, from(1), Verdict::Allowed, 2)],
+        )];
+        keyring.record_usage(&usage, &[]).await.expect("recorded");
+        assert_eq!(tallies(&keyring, &before).await.len(), 1);
+    });
+}
