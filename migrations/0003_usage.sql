@@ -32,6 +32,8 @@ CREATE TABLE refusals (
     key_id TEXT NOT NULL,
     -- The key that such a credential names, if it names one.
     named TEXT NOT NULL,
+    -- The digest of the token, where it matched one.
+    digest TEXT NOT NULL,
     at BIGINT NOT NULL,
     reason TEXT NOT NULL,
     address TEXT NOT NULL,

@@ -10,6 +10,7 @@ mod audit;
 mod check;
 mod copy;
 mod doctor;
+mod explain;
 mod keys;
 mod list;
 mod manual;
@@ -23,7 +24,7 @@ use std::{io, path::Path, process::ExitCode};
 
 use arguments::{
     AreaArguments, AreaCommand, AuditArguments, AuditCommand, CheckArguments, CreateArguments,
-    EditArguments, KeyArgument, ListArguments, RevokeArguments, RotateArguments,
+    EditArguments, ExplainArguments, KeyArgument, ListArguments, RevokeArguments, RotateArguments,
     WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, ServeArguments};
@@ -223,6 +224,7 @@ async fn on_keyring(
         Command::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
         Command::Disable(KeyArgument { key }) => keys::switch(keyring, &key, true, output).await,
         Command::Enable(KeyArgument { key }) => keys::switch(keyring, &key, false, output).await,
+        Command::Explain(arguments) => explain::run(keyring, &arguments, output).await,
         Command::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         Command::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
         Command::Audit(AuditArguments { command: None }) => audit::list(keyring, output).await,

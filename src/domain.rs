@@ -8,6 +8,7 @@ pub mod allowlist;
 pub mod attention;
 pub mod audit;
 pub mod decision;
+pub mod explain;
 pub mod forwarded;
 pub mod key;
 pub mod listing;

@@ -8,6 +8,7 @@ mod areas;
 mod changing;
 mod deciding;
 mod error;
+mod explaining;
 mod health;
 mod resolve;
 
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 pub use changing::{Created, Rotated};
 pub use deciding::{Decided, Decider};
 pub use error::KeyringError;
+pub use explaining::{Explanation, Question};
 pub use health::{Health, Verified};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;

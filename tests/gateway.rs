@@ -11,10 +11,11 @@ mod between;
 #[path = "support/history.rs"]
 mod checker;
 #[path = "support/command.rs"]
-#[expect(dead_code, reason = "the command line's suite uses the rest of it")]
 mod command;
 #[path = "support/endpoint.rs"]
 mod endpoint;
+#[path = "gateway/explaining.rs"]
+mod explaining;
 #[path = "gateway/following.rs"]
 mod following;
 #[path = "support/gateways.rs"]

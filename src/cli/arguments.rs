@@ -56,6 +56,8 @@ pub enum Command {
     ///
     /// Exit status: 0 allowed, 1 denied, 2 could not decide.
     Check(CheckArguments),
+    /// Tell why a request was refused, with every check and what would let it pass
+    Explain(ExplainArguments),
     /// Run the authorization endpoint that a gateway asks about every request
     Serve(ServeArguments),
     /// List every change, oldest first, or verify that none was tampered with
@@ -226,6 +228,28 @@ pub struct CheckArguments {
     #[arg(long)]
     pub action: String,
     /// The client's address; without it a key with an allow-list is denied
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<IpAddr>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// The id of a decision (d_…), or a key: its id, its exact name, or the beginning of its id
+    ///
+    /// For a key its newest refusal is explained, or the request that the options describe.
+    #[arg(value_name = "KEY|DECISION-ID")]
+    pub subject: String,
+    /// The area of a request to explain
+    #[arg(long, requires = "action", conflicts_with = "request")]
+    pub area: Option<String>,
+    /// Its action: create, read, update or delete
+    #[arg(long, requires = "area")]
+    pub action: Option<String>,
+    /// Method and path of a request to explain, such as 'GET /contacts/7'
+    #[arg(long, value_name = "METHOD PATH")]
+    pub request: Option<String>,
+    /// The client's address
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<IpAddr>,
 }

@@ -108,6 +108,50 @@ impl AllowList {
         }
     }
 
+    /// The entry that lets an address in, as people write it.
+    #[must_use]
+    pub fn entry_for(&self, address: IpAddr) -> Option<String> {
+        let Self::Only(networks) = self else {
+            return None;
+        };
+        let address = address.to_canonical();
+        let found = networks.0.iter().find(|network| network.contains(&address));
+        found.map(written)
+    }
+
+    /// The entry that shares the most leading bits with an address of its kind.
+    #[must_use]
+    pub fn nearest(&self, address: IpAddr) -> Option<String> {
+        let Self::Only(networks) = self else {
+            return None;
+        };
+        let shared = |network: &IpNet| match (network.addr(), address.to_canonical()) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                Some((one.to_bits() ^ other.to_bits()).leading_zeros())
+            }
+            (IpAddr::V6(one), IpAddr::V6(other)) => {
+                Some((one.to_bits() ^ other.to_bits()).leading_zeros())
+            }
+            _ => None,
+        };
+        // The first of those that are equally near.
+        let near = networks
+            .0
+            .iter()
+            .rev()
+            .filter_map(|network| Some((shared(network)?, network)));
+        let nearest = near.max_by_key(|(shared, _)| *shared);
+        nearest.map(|(_, network)| written(network))
+    }
+
+    /// The list with one more address, and nothing wider than it.
+    #[must_use]
+    pub fn with(&self, address: IpAddr) -> String {
+        let mut entries = self.entries();
+        entries.push(address.to_canonical().to_string());
+        entries.join(", ")
+    }
+
     /// Whether this list admits addresses that `before` did not.
     #[must_use]
     pub fn widens(&self, before: &Self) -> bool {

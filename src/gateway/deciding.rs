@@ -197,6 +197,10 @@ impl Endpoint {
                 Presented::Token(token) if key.is_none() => Some(token.key_id().clone()),
                 _ => None,
             },
+            token: match question.presented {
+                Presented::Token(token) if key.is_some() => Some(token.digest()),
+                _ => None,
+            },
             address,
             hop: question.client.hop,
             agent: question.agent.cloned(),
@@ -281,6 +285,7 @@ impl Endpoint {
             reason,
             key: None,
             named: None,
+            token: None,
             address: client.address,
             hop: client.hop,
             agent: None,

@@ -173,6 +173,10 @@ pub(super) async fn decide_on(
                 Ok(token) if credential.key_id().is_none() => Some(token.key_id().clone()),
                 _ => None,
             },
+            token: credential
+                .key_id()
+                .and(token.as_ref().ok())
+                .map(Token::digest),
             address: request.address,
             hop: client.hop,
             agent: None,

@@ -32,6 +32,11 @@ pub enum KeyringError {
     /// No token that was rotated out is good any more.
     #[error("no old token of {0} is good any more: there is nothing to finish")]
     NothingToFinish(String),
+    /// No refusal is kept under that id.
+    #[error(
+        "no refusal {0} is known: the last 50 of each key are kept for 100 days, and written down some seconds after the decision; allowed requests are counted, not kept"
+    )]
+    NoSuchDecision(String),
     /// No key is meant by that.
     #[error(
         "no key is called {0}, has that id, or an id that begins so: `claviger list` shows them all"

@@ -19,6 +19,29 @@ impl Store {
         rows.into_iter().map(EventRow::into_event).collect()
     }
 
+    /// Events about a subject before a sequence, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// As for [`Store::events_after`].
+    pub async fn events_about(
+        &self,
+        subject: &str,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT sequence, at, actor, actor_from, change, subject_id, subject_name, details, \
+             previous_hash, hash FROM audit_events WHERE subject_id = $1 AND sequence < $2 \
+             ORDER BY sequence DESC LIMIT $3",
+        )
+        .bind(subject)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
+
     /// The newest event about a key that lies after a sequence: who changed it meanwhile.
     ///
     /// # Errors

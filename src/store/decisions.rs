@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::{
     Store, StoreError,
-    rows::{CredentialRow, credentials, digests_of, tombstones},
+    rows::{CredentialRow, credentials, digests_of, moment, tombstones},
     watch::Standing,
     with_pool,
 };
 use crate::domain::{
     decision::Credential,
+    explain::Tombstone,
     key::LastUse,
     token::{KeyId, Token},
 };
@@ -25,21 +26,27 @@ impl Store {
     /// # Errors
     /// The store's faults and [`StoreError::Corrupt`]: neither is ever an allow.
     pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
-        let id = token.key_id();
+        Ok(self.standing(token.key_id()).await?.credential(token))
+    }
+
+    /// What stands under a key's id.
+    ///
+    /// # Errors
+    /// The store's faults and [`StoreError::Corrupt`].
+    pub async fn standing(&self, id: &KeyId) -> Result<Standing, StoreError> {
         let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             credentials!(), " = $1"
         ))
         .bind(id.as_str())
         .fetch_optional(pool)
         .await)?;
-        let standing = match found {
+        match found {
             Some(row) => {
                 let (digest, rules) = row.read()?;
-                Standing::Key(digest, Arc::new(rules))
+                Ok(Standing::Key(digest, Arc::new(rules)))
             }
-            None => self.buried(id).await?,
-        };
-        Ok(standing.credential(token))
+            None => self.buried(id).await,
+        }
     }
 
     async fn buried(&self, id: &KeyId) -> Result<Standing, StoreError> {
@@ -53,6 +60,30 @@ impl Store {
             Some((id, digests)) => digests_of(&digests, &id).map(Standing::Revoked),
             None => Ok(Standing::Nobody),
         }
+    }
+
+    /// What is remembered of a key that was deleted.
+    ///
+    /// # Errors
+    /// The store's faults and [`StoreError::Corrupt`].
+    pub async fn tombstone(&self, id: &KeyId) -> Result<Option<Tombstone>, StoreError> {
+        let row: Option<(String, i64, String, String)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT name, revoked_at, actor, reason FROM tombstones WHERE key_id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        let Some((name, at, by, reason)) = row else {
+            return Ok(None);
+        };
+        let bad = |column| StoreError::corrupt("tombstones", column, id.as_str());
+        Ok(Some(Tombstone {
+            id: id.clone(),
+            name,
+            at: moment(at).ok_or_else(|| bad("revoked_at"))?,
+            by,
+            reason: reason.parse().map_err(|_| bad("reason"))?,
+        }))
     }
 
     /// Whether this use would tell nothing new: the key was used from the same address within

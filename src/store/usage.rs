@@ -7,7 +7,7 @@ use super::{
     Store, StoreError,
     change::{ChangeTransaction, execute, with_connection},
     keys::by_id,
-    rows::moment,
+    rows::{digest_of, moment},
     with_pool,
 };
 use crate::domain::{
@@ -31,7 +31,7 @@ const BY_AREA: &str = "area:";
 /// A refusal, up to the condition.
 macro_rules! refusal_columns {
     () => {
-        "SELECT id, key_id, named, at, reason, address, hop, agent, scope, method, path, area, \
+        "SELECT id, key_id, named, digest, at, reason, address, hop, agent, scope, method, path, area, \
          action, detail FROM refusals"
     };
 }
@@ -311,14 +311,15 @@ impl ChangeTransaction<'_> {
         execute!(
             self,
             sqlx::query(
-                "INSERT INTO refusals (id, key_id, named, at, reason, address, hop, agent, scope, \
+                "INSERT INTO refusals (id, key_id, named, digest, at, reason, address, hop, agent, scope, \
                  method, path, area, action, detail) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(refusal.id.as_str())
             .bind(refusal.key.as_ref().map_or("", KeyId::as_str))
             .bind(refusal.named.as_ref().map_or("", KeyId::as_str))
+            .bind(refusal.token.map(|token| token.encoded()).unwrap_or_default())
             .bind(refusal.at.millis())
             .bind(refusal.reason.word())
             .bind(Source::from(refusal.address).word())
@@ -441,6 +442,7 @@ struct RefusalRow {
     id: String,
     key_id: String,
     named: String,
+    digest: String,
     at: i64,
     reason: String,
     address: String,
@@ -479,6 +481,10 @@ impl RefusalRow {
             reason: Reason::from_word(&self.reason).ok_or_else(|| bad("reason"))?,
             key: maybe(&self.key_id).map_err(|_| bad("key_id"))?,
             named: maybe(&self.named).map_err(|_| bad("named"))?,
+            token: match self.digest.as_str() {
+                "" => None,
+                digest => Some(digest_of(digest, "refusals", &self.id)?),
+            },
             address: address.ok_or_else(|| bad("address"))?,
             hop: Hop::from_word(&self.hop).ok_or_else(|| bad("hop"))?,
             agent: maybe(&self.agent).map_err(|_| bad("agent"))?,

@@ -83,23 +83,27 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// What a token with this id turns out to be; digests are compared in constant time.
+    /// What a token with this id turns out to be.
     #[must_use]
     pub fn credential(self, token: &Token) -> Credential {
+        self.with(token.key_id(), token.digest())
+    }
+
+    /// What the token with this id and digest turns out to be; digests are compared in constant
+    /// time.
+    #[must_use]
+    pub fn with(self, id: &KeyId, presented: Digest) -> Credential {
         match self {
-            Self::Key(digest, rules) => {
-                let presented = token.digest();
-                if digest == presented {
-                    return Credential::Known(rules);
-                }
+            Self::Key(digest, rules) if digest == presented => Credential::Known(rules),
+            Self::Key(_, rules) => {
                 let former = rules.former.iter().find(|one| one.digest == presented);
                 match former.copied() {
                     Some(former) => Credential::Former(rules, former),
                     None => Credential::Unknown,
                 }
             }
-            Self::Revoked(digests) if digests.contains(&token.digest()) => {
-                Credential::Revoked(token.key_id().clone())
+            Self::Revoked(digests) if digests.contains(&presented) => {
+                Credential::Revoked(id.clone())
             }
             Self::Nobody | Self::Revoked(_) => Credential::Unknown,
         }

@@ -19,7 +19,7 @@ fn reason(endpoint: &Endpoint, answer: &Answer) -> String {
 }
 
 /// A token whose shape and check are right, and that nobody handed out.
-fn made_up(token: &str) -> String {
+pub fn made_up(token: &str) -> String {
     let other = claviger::machine::Machine::fixed(
         claviger::domain::moment::Moment::from_millis(0),
         "mallory",
@@ -43,7 +43,10 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
     home.run(&["disable", "off"]).done();
     let (_, expired) = home.create("over", &["--grant", "contacts=read", "--expires", "1d"]);
     home.tamper(&["UPDATE keys SET expires_at = created_at - 1 WHERE name = 'over'"]);
-    let endpoint = Endpoint::start(&home, &[]);
+    let (rotated_id, rotated) = home.create("new", &["--grant", "contacts=read"]);
+    home.run(&["rotate", &rotated_id, "--overlap", "0"]).done();
+    let mut endpoint = Endpoint::start(&home, &[]);
+    let mut refused = Vec::new();
     let unknown = made_up(&token);
     let from = ("X-Forwarded-For", "10.0.0.9");
     let malformed = format!("{}x", &token[..65]);
@@ -103,6 +106,22 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
             vec![("X-API-Key", &expired), from],
             401,
             "expired",
+        ),
+        (
+            "/authorize",
+            "GET",
+            "/contacts",
+            vec![("X-API-Key", &rotated), from],
+            401,
+            "expired",
+        ),
+        (
+            "/authorize",
+            "DELETE",
+            "/contacts/41/a-token-in-a-path/0123456789012345678901234567890123456789012345678",
+            vec![("X-API-Key", &token), from],
+            403,
+            "action_not_permitted",
         ),
         (
             "/agents/acme/authorize",
@@ -224,6 +243,26 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         assert_eq!(answer.json()["decision_id"], id);
         assert_eq!(answer.json()["status"], status);
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
+        refused.push((id.to_owned(), why, path));
+    }
+    endpoint.end(nix::sys::signal::Signal::SIGTERM);
+    // Decided again from what was kept, each comes to the same.
+    for (id, why, path) in refused {
+        let explained = home.run(&["explain", &id, "--json"]).done().json();
+        let told = (&explained["decision"], &explained["reason"]);
+        assert_eq!(told, (&"deny".into(), &why.into()), "{path}: {explained}");
+        assert_eq!(explained["recorded"]["reason"], why);
+        assert_eq!(explained["recorded"]["decision_id"], id);
+        assert!(
+            !explained.to_string().contains("01234567890123456789"),
+            "{explained}"
+        );
+        let failing = |check: &&serde_json::Value| check["state"] == "fails";
+        let checks = explained["checks"].as_array().expect("checks");
+        assert_eq!(checks.len(), 10);
+        let first = checks.iter().find(failing).expect("one that fails");
+        assert_eq!(first["check"], why, "{explained}");
+        assert!(!home.run(&["explain", &id]).done().stdout.is_empty());
     }
     let log = endpoint.log().concat();
     for secret in [&token, &revoked, &disabled, &expired, &unknown] {

@@ -62,6 +62,7 @@ fn refusal(ids: &DecisionIds, key: Option<&KeyId>, n: u32, at: i64) -> Refusal {
         },
         key: key.cloned(),
         named: None,
+        token: None,
         address: from(n),
         hop: Hop::Forwarded { place: 1, of: 2 },
         agent: None,
@@ -185,10 +186,9 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
 fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let (key, other) = (
-            make(&keyring, "key").await.key,
-            make(&keyring, "other").await.key,
-        );
+        let created = make(&keyring, "key").await;
+        let other = make(&keyring, "other").await.key;
+        let (key, digest) = (created.key, created.token.digest());
         let ids = ids("one");
         let ways = [
             Way::Routed(Scope::Path, Method::Delete),
@@ -224,6 +224,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
                 reason,
                 key: (!unmatched).then(|| key.id.clone()),
                 named: (reason == Reason::UnknownToken).then(|| other.id.clone()),
+                token: (!unmatched).then_some(digest),
                 address: addresses[n % addresses.len()],
                 hop: hops[n % hops.len()],
                 agent: (reason == Reason::WrongAgent).then(|| "crm".parse().expect("an agent")),

@@ -7,7 +7,7 @@ use crate::domain::{
     moment::Moment,
     route::{CanonicalPath, Method, Routes, Scope},
     text::visible,
-    token::KeyId,
+    token::{Digest, KeyId},
 };
 
 /// How a request was to find its area and action.
@@ -68,6 +68,8 @@ pub struct Refusal {
     pub key: Option<KeyId>,
     /// The key that the credential names, where its token is not that key's.
     pub named: Option<KeyId>,
+    /// The digest of that token.
+    pub token: Option<Digest>,
     /// What is known of the client's address.
     pub address: ClientAddress,
     /// Where that was learnt from.

@@ -302,6 +302,7 @@ mod tests {
             reason: Reason::ActionNotPermitted,
             key,
             named: None,
+            token: None,
             address: from(n),
             hop: Hop::Nowhere,
             agent: None,

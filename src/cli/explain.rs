@@ -1,0 +1,218 @@
+//! `explain`: why a request was refused, whether it would be now, and the command that would let it
+//! pass.
+use serde_json::{Value, json};
+
+use super::{ExplainArguments, Failure, output::Output, refused, show::refusal_json};
+use crate::{
+    domain::{
+        access::{Actions, find_area},
+        decision::Decision,
+        explain::{self, Check, Mend, State},
+        forwarded::Client,
+        key::Key,
+        route::{CanonicalPath, Method, Scope},
+        text::visible,
+        usage::{Wanted, Way},
+    },
+    keyring::{Explanation, Keyring, KeyringError, Question},
+};
+
+/// How wide the names of states and checks are.
+const STATE: usize = 5;
+const CHECK: usize = 7;
+
+pub(super) async fn run(
+    keyring: &Keyring,
+    arguments: &ExplainArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mut question = keyring.question_about(&arguments.subject).await?;
+    if let Some(asked) = asked(keyring, arguments, &question).await? {
+        question = asked;
+    }
+    let explanation = keyring.explain(question).await?;
+    if output.json {
+        return output.json(&json_of(&explanation));
+    }
+    output.line(&text(&explanation).join("\n"))
+}
+
+/// The request that the options describe, if they describe one.
+async fn asked(
+    keyring: &Keyring,
+    arguments: &ExplainArguments,
+    question: &Question,
+) -> Result<Option<Question>, Failure> {
+    let wanted = match (&arguments.area, &arguments.action, &arguments.request) {
+        (Some(area), Some(action), _) => {
+            let area = area.parse().map_err(KeyringError::Access)?;
+            find_area(&keyring.areas().await?, &area).map_err(refused)?;
+            Wanted::named(area, action.parse().map_err(KeyringError::Access)?)
+        }
+        (_, _, Some(request)) => routed(request)?,
+        _ if arguments.ip.is_none() => return Ok(None),
+        _ => question.wanted().clone(),
+    };
+    let Some(key) = question.key() else {
+        return Err(Failure::Refused(
+            "a request can be described for a key: this decision is about none".into(),
+        ));
+    };
+    let client = arguments.ip.map(|ip| Client::said(Some(ip)));
+    Ok(Some(Question::Request {
+        key: key.clone(),
+        client: client.unwrap_or_else(|| match question {
+            Question::Refusal(_) => question.client(),
+            Question::Request { .. } => Client::said(None),
+        }),
+        wanted,
+    }))
+}
+
+fn routed(request: &str) -> Result<Wanted, Failure> {
+    let refused = |why: &str| {
+        Failure::Refused(format!(
+            "{} is no request: {why}; write method and path, such as 'GET /contacts/7'",
+            visible(request)
+        ))
+    };
+    let (method, path) = request
+        .trim()
+        .split_once(' ')
+        .ok_or_else(|| refused("it has no path"))?;
+    let method = Method::from_word(method).ok_or_else(|| refused("the method can lead nowhere"))?;
+    let path = path.trim();
+    if CanonicalPath::read(path.as_bytes()).is_none() {
+        return Err(refused("the path is not canonical and always refused"));
+    }
+    Ok(Wanted {
+        way: Way::Routed(Scope::Path, method),
+        method: method.word().to_owned(),
+        path: path.split('?').next().unwrap_or_default().to_owned(),
+    })
+}
+
+fn text(explanation: &Explanation) -> Vec<String> {
+    let mut lines = Vec::new();
+    match (&explanation.name, explanation.question.key()) {
+        (Some(name), Some(id)) => lines.push(format!("{} ({id})", visible(name))),
+        _ => lines.push("No key".to_owned()),
+    }
+    lines.push(format!(
+        "{} from {}",
+        explanation.wish(),
+        explanation.request.address
+    ));
+    if let Question::Refusal(refusal) = &explanation.question {
+        lines.push(format!(
+            "Refused {} UTC, {}: {}",
+            refusal.at.date_and_clock(),
+            refusal.id,
+            refusal.reason.word()
+        ));
+    }
+    lines.push(match &explanation.decision {
+        Decision::Allow { .. } => "ALLOWED now".to_owned(),
+        Decision::Deny { reason, .. } => format!("DENIED now: {}", reason.word()),
+    });
+    lines.push(String::new());
+    for check in &explanation.checks {
+        let state = match check.state {
+            State::Holds => "ok",
+            State::Fails => "FAILS",
+            State::Untold => "-",
+        };
+        let name = explain::name(check.reason);
+        lines.push(format!(
+            "{state:<STATE$}  {name:<CHECK$}  {}",
+            check.evidence
+        ));
+        let indent = " ".repeat(STATE + 2 + CHECK + 2);
+        if check.state == State::Fails
+            || check.reason == crate::domain::decision::Reason::AddressNotAllowed
+        {
+            lines.extend(check.history.iter().map(|line| format!("{indent}{line}")));
+        }
+    }
+    let commands = mending(explanation);
+    if !commands.is_empty() {
+        lines.push(String::new());
+        lines.push("What would let this request pass:".to_owned());
+        lines.extend(
+            commands
+                .into_iter()
+                .map(|(_, command)| format!("  {command}")),
+        );
+    }
+    lines
+}
+
+/// The changes that would mend the failing checks, each with the command that makes it; none if one
+/// of them cannot be mended so.
+fn mending(explanation: &Explanation) -> Vec<(String, String)> {
+    let failing = explanation
+        .checks
+        .iter()
+        .filter(|check| check.state == State::Fails);
+    let mends: Option<Vec<&Mend>> = failing.map(|check| check.mend.as_ref()).collect();
+    let (Some(mends), Some(key)) = (mends, &explanation.key) else {
+        return Vec::new();
+    };
+    let said = |mend: &Mend| (mend.sentence(&explanation.areas), command(mend, key));
+    mends.into_iter().map(said).collect()
+}
+
+fn command(mend: &Mend, key: &Key) -> String {
+    let id = &key.id;
+    match mend {
+        Mend::Enable => format!("claviger enable {id}"),
+        Mend::End(end) => format!("claviger edit {id} --expires {}", end.as_expiry_input()),
+        Mend::Address(address) => {
+            format!(
+                "claviger edit {id} --allow-ip '{}'",
+                key.draft.allow.with(*address)
+            )
+        }
+        Mend::Grant(area, action) => {
+            let actions: Actions = key.draft.grants.of(area).with(*action);
+            format!("claviger edit {id} --grant {area}={}", actions.words())
+        }
+    }
+}
+
+fn json_of(explanation: &Explanation) -> Value {
+    let (decision, reason) = match &explanation.decision {
+        Decision::Allow { .. } => ("allow", None),
+        Decision::Deny { reason, .. } => ("deny", Some(reason.word())),
+    };
+    let (recorded, decision_id) = match &explanation.question {
+        Question::Refusal(refusal) => (refusal_json(refusal), json!(refusal.id.as_str())),
+        Question::Request { .. } => (Value::Null, Value::Null),
+    };
+    let check = |check: &Check| {
+        json!({
+            "check": check.reason.word(),
+            "state": match check.state {
+                State::Holds => "holds",
+                State::Fails => "fails",
+                State::Untold => "untold",
+            },
+            "evidence": check.evidence,
+            "history": check.history,
+        })
+    };
+    let mends: Vec<Value> = mending(explanation)
+        .into_iter()
+        .map(|(change, command)| json!({ "change": change, "command": command }))
+        .collect();
+    json!({
+        "decision": decision,
+        "reason": reason,
+        "decision_id": decision_id,
+        "key_id": explanation.question.key().map(crate::domain::token::KeyId::as_str),
+        "key_name": explanation.name,
+        "recorded": recorded,
+        "checks": explanation.checks.iter().map(check).collect::<Vec<_>>(),
+        "mends": mends,
+    })
+}

@@ -1,0 +1,351 @@
+//! Explaining: why a request was refused, whether it would be now, and what would let it pass.
+//!
+//! A recorded refusal is decided again from what was recorded of it, by the rules and at the time of
+//! now. No token is needed: the digest of the one that was presented is kept with the refusal.
+use serde_json::Value;
+
+use super::{Keyring, KeyringError, StoreError};
+use crate::{
+    domain::{
+        access::{Action, Area, AreaSlug},
+        audit::{Change, Event},
+        decision::{Credential, Decision, Reason, Request, Target, decide},
+        explain::{self, Changed, Check, Facts, History, State, Tombstone},
+        forwarded::Client,
+        key::Key,
+        route::{Route, Routes, Scope},
+        text::visible,
+        token::KeyId,
+        usage::{Refusal, Wanted, Way},
+    },
+    store::Standing,
+};
+
+/// How many events about a key are read at a time, to find who changed what.
+const EVENTS: i64 = 200;
+
+/// What is to be explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// A request that was refused.
+    Refusal(Box<Refusal>),
+    /// A request with a key's token, which nobody needs to know for that.
+    Request {
+        /// The key.
+        key: KeyId,
+        /// From where.
+        client: Client,
+        /// What is wanted.
+        wanted: Wanted,
+    },
+}
+
+impl Question {
+    /// The key that it is about.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyId> {
+        match self {
+            Self::Refusal(refusal) => refusal.key.as_ref(),
+            Self::Request { key, .. } => Some(key),
+        }
+    }
+
+    /// What is wanted.
+    #[must_use]
+    pub fn wanted(&self) -> &Wanted {
+        match self {
+            Self::Refusal(refusal) => &refusal.wanted,
+            Self::Request { wanted, .. } => wanted,
+        }
+    }
+
+    /// From where.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        match self {
+            Self::Refusal(refusal) => Client {
+                address: refusal.address,
+                hop: refusal.hop,
+            },
+            Self::Request { client, .. } => *client,
+        }
+    }
+}
+
+/// An explained request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What was explained.
+    pub question: Question,
+    /// The key as it is now, if the token is one's that is there.
+    pub key: Option<Key>,
+    /// What the key is or was called.
+    pub name: Option<String>,
+    /// The request as it is decided now.
+    pub request: Request,
+    /// The decision now.
+    pub decision: Decision,
+    /// Every check, in order.
+    pub checks: Vec<Check>,
+    /// The access areas.
+    pub areas: Vec<Area>,
+    /// The last refusals of the key, and of tokens that name it without being its; the newest first.
+    pub refusals: Vec<Refusal>,
+}
+
+impl Explanation {
+    /// What is asked for, where it leads, as people say it: "GET /contacts/7 (Contact Access, Read)".
+    #[must_use]
+    pub fn wish(&self) -> String {
+        let Wanted { method, path, way } = self.question.wanted();
+        let titled = |area: &AreaSlug| {
+            let found = self.areas.iter().find(|known| known.slug == *area);
+            found.map_or_else(|| area.to_string(), |area| visible(&area.title))
+        };
+        let leads = match (&self.request.target, way) {
+            (Target::Routed(area, action), _) | (Target::NoRoute, Way::Named(area, action)) => {
+                format!("{}, {}", titled(area), action.title())
+            }
+            _ => "no area and action".to_owned(),
+        };
+        if path.is_empty() {
+            leads
+        } else {
+            format!("{} ({leads})", visible(format!("{method} {path}").trim()))
+        }
+    }
+
+    /// The check that decides: the first that fails.
+    #[must_use]
+    pub fn failing(&self) -> Option<&Check> {
+        self.checks.iter().find(|check| check.state == State::Fails)
+    }
+}
+
+impl Keyring {
+    /// What a person asks who names a decision or a key: that decision; the newest refusal of that
+    /// key; or, where there is none, a request to read from the first area that the key is let into.
+    ///
+    /// # Errors
+    /// [`KeyringError::NoSuchDecision`]; as for [`Keyring::resolve`]; the store's.
+    pub async fn question_about(&self, text: &str) -> Result<Question, KeyringError> {
+        if let Ok(id) = text.parse() {
+            let refusal = self.store.refusal(&id).await?;
+            let refusal = refusal.ok_or_else(|| KeyringError::NoSuchDecision(visible(text)))?;
+            return Ok(Question::Refusal(Box::new(refusal)));
+        }
+        if text.starts_with("d_") && self.store.keys_named(text, 1).await?.is_empty() {
+            return Err(KeyringError::NoSuchDecision(visible(text)));
+        }
+        let id = match self.resolve(text).await {
+            Ok(key) => key.id,
+            // A key that was revoked is found by its full id still.
+            Err(error @ KeyringError::NoSuchKey(_)) => match text.parse::<KeyId>() {
+                Ok(id) if self.store.tombstone(&id).await?.is_some() => id,
+                _ => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        self.newest_question(&id).await
+    }
+
+    /// The newest refusal of a key; or, where there is none, an ordinary request.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn newest_question(&self, id: &KeyId) -> Result<Question, KeyringError> {
+        if let Some(newest) = self.store.refusals(Some(id), 1).await?.pop() {
+            return Ok(Question::Refusal(Box::new(newest)));
+        }
+        let granted = match self.store.key(id).await? {
+            Some(key) => key
+                .draft
+                .grants
+                .iter()
+                .next()
+                .and_then(|(area, actions)| Some((area.clone(), actions.iter().next()?))),
+            None => None,
+        };
+        let areas = self.store.areas().await?;
+        let first = areas.first().map(|area| (area.slug.clone(), Action::Read));
+        let wanted = match granted.or(first) {
+            Some((area, action)) => Wanted::named(area, action),
+            None => Wanted {
+                way: Way::Astray(String::new()),
+                method: String::new(),
+                path: String::new(),
+            },
+        };
+        Ok(Question::Request {
+            key: id.clone(),
+            client: Client::said(None),
+            wanted,
+        })
+    }
+
+    /// Explains a request.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] for a request with a key that there is not; the store's.
+    pub async fn explain(&self, question: Question) -> Result<Explanation, KeyringError> {
+        let defined = self.store.defined_areas().await?;
+        let areas: Vec<Area> = defined.iter().map(|it| it.area.clone()).collect();
+        let routes = defined.iter().flat_map(|it| {
+            let of_it = |route: &Route| (it.area.slug.clone(), route.clone());
+            it.routes().iter().map(of_it)
+        });
+        let slugs = areas.iter().map(|area| area.slug.clone()).collect();
+        let routes = Routes::new(slugs, routes.collect());
+
+        let credential = self.credential_of(&question).await?;
+        let client = question.client();
+        let request = match &question {
+            Question::Refusal(refusal) => refusal.again(&routes, self.now()),
+            Question::Request { wanted, .. } => Request {
+                target: wanted.target(&routes),
+                address: client.address,
+                agent: None,
+                at: self.now(),
+            },
+        };
+        let id = credential.key_id().cloned();
+        let (key, tombstone) = match &id {
+            Some(id) => (self.store.key(id).await?, self.store.tombstone(id).await?),
+            None => (None, None),
+        };
+        let history = self.history(id.as_ref(), &question, &request).await?;
+        let facts = Facts {
+            areas: &areas,
+            history: &history,
+            tombstone: tombstone.as_ref(),
+            named: match &question {
+                Question::Refusal(refusal) => refusal.named.as_ref(),
+                Question::Request { .. } => None,
+            },
+            hop: client.hop,
+            wanted: question.wanted(),
+            policy: self.policy().await?,
+        };
+        let checks = explain::checks(&credential, &request, &facts);
+        let refusals = self.refusals_beside(&question).await?;
+        let buried = |stone: &Tombstone| stone.name.clone();
+        let name = key.as_ref().map(|key| key.name().to_owned());
+        Ok(Explanation {
+            name: name.or_else(|| tombstone.as_ref().map(buried)),
+            key,
+            decision: decide(&credential, &request),
+            request,
+            checks,
+            areas,
+            refusals,
+            question,
+        })
+    }
+
+    /// What the presented token is now.
+    async fn credential_of(&self, question: &Question) -> Result<Credential, KeyringError> {
+        match question {
+            Question::Refusal(refusal) => match (&refusal.key, refusal.token) {
+                (Some(id), Some(digest)) => Ok(self.store.standing(id).await?.with(id, digest)),
+                _ => Ok(match refusal.reason {
+                    Reason::MissingToken => Credential::Missing,
+                    Reason::UnknownToken => Credential::Unknown,
+                    _ => Credential::Malformed,
+                }),
+            },
+            Question::Request { key, .. } => match self.store.standing(key).await? {
+                Standing::Key(_, rules) => Ok(Credential::Known(rules)),
+                Standing::Revoked(_) => Ok(Credential::Revoked(key.clone())),
+                Standing::Nobody => Err(StoreError::Gone {
+                    id: key.to_string(),
+                }
+                .into()),
+            },
+        }
+    }
+
+    async fn refusals_beside(&self, question: &Question) -> Result<Vec<Refusal>, KeyringError> {
+        let Some(id) = question.key() else {
+            return Ok(Vec::new());
+        };
+        let mut refusals = self.refusals(Some(id)).await?;
+        refusals.extend(self.store.misnamed(id).await?);
+        refusals.sort_by_key(|refusal| std::cmp::Reverse(refusal.at));
+        Ok(refusals)
+    }
+
+    /// Who changed the rules last that this request met.
+    async fn history(
+        &self,
+        id: Option<&KeyId>,
+        question: &Question,
+        request: &Request,
+    ) -> Result<History, KeyringError> {
+        let mut history = History::default();
+        if let Some(id) = id {
+            let mut before = i64::MAX;
+            loop {
+                let events = self.store.events_about(id.as_str(), before, EVENTS).await?;
+                let Some(oldest) = events.last() else { break };
+                before = oldest.sequence;
+                for event in &events {
+                    note(&mut history, event);
+                }
+                // Where it was made everything was decided for the first time.
+                if oldest.draft.change == Change::Created {
+                    break;
+                }
+            }
+        }
+        let area = match (&request.target, &question.wanted().way) {
+            (Target::Routed(area, _), _) | (_, Way::Routed(Scope::Area(area), _)) => Some(area),
+            _ => None,
+        };
+        if let Some(area) = area {
+            let subject = format!("area:{area}");
+            let newest = self.store.newest_event_about(&subject).await?;
+            history.routes = newest.as_ref().map(changed);
+        }
+        Ok(history)
+    }
+}
+
+fn changed(event: &Event) -> Changed {
+    Changed {
+        at: event.draft.at,
+        by: event.draft.actor.name.clone(),
+    }
+}
+
+/// Takes over what an event changed, unless a newer one did already.
+fn note(history: &mut History, event: &Event) {
+    let fields = match event.draft.change {
+        Change::Created | Change::Edited => {
+            let details: Option<Value> = serde_json::from_str(&event.draft.details).ok();
+            let after = details.and_then(|mut details| details.get_mut("after").map(Value::take));
+            let has = |field: &str| after.as_ref().is_some_and(|it| it.get(field).is_some());
+            [
+                has("allow_ip"),
+                has("grants"),
+                has("expires_at"),
+                false,
+                false,
+            ]
+        }
+        Change::Disabled | Change::Enabled => [false, false, false, true, false],
+        Change::Rotated | Change::RotationFinished => [false, false, false, false, true],
+        _ => [false; 5],
+    };
+    let places = [
+        &mut history.allow,
+        &mut history.grants,
+        &mut history.end,
+        &mut history.state,
+        &mut history.rotation,
+    ];
+    for (place, touched) in places.into_iter().zip(fields) {
+        if touched && place.is_none() {
+            *place = Some(changed(event));
+        }
+    }
+}

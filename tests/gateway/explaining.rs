@@ -1,0 +1,219 @@
+//! From a refusal of the real endpoint to the rule mended and proven.
+use nix::sys::signal::Signal::SIGTERM;
+use serde_json::Value;
+
+use crate::{command::Home, endpoint::Endpoint};
+
+/// A claviger command as `explain` writes it, run as it is written.
+fn run(home: &Home, command: &str) {
+    let mut shell = std::process::Command::new("sh");
+    let words = command
+        .strip_prefix("claviger ")
+        .expect("a command of ours");
+    let line = format!("exec {} {words}", env!("CARGO_BIN_EXE_claviger"));
+    let done = shell
+        .env_clear()
+        .env("HOME", home.path())
+        .args(["-c", &line]);
+    let done = done.output().expect("run");
+    assert!(done.status.success(), "{command}: {done:?}");
+}
+
+fn check<'a>(explained: &'a Value, name: &str) -> &'a Value {
+    let checks = explained["checks"].as_array().expect("checks");
+    checks.iter().find(|it| it["check"] == name).expect(name)
+}
+
+#[test]
+fn every_failing_check_is_told_with_evidence_and_mended_as_it_is_written() {
+    let home = Home::new();
+    let arguments = [
+        "--grant",
+        "contacts=read",
+        "--allow-ip",
+        "10.0.0.0/24,192.168.1.1",
+        "--expires",
+        "9d",
+    ];
+    let (id, token) = home.create("Partner: Acme", &arguments);
+    let mut endpoint = Endpoint::start(&home, &[]);
+    let headers = [
+        ("X-API-Key", token.as_str()),
+        ("X-Forwarded-For", "1.1.1.1, 10.0.1.1"),
+    ];
+    let asked = endpoint.asks("/authorize", "DELETE", "/contacts/41?secret=1", &headers);
+    let decision = asked
+        .header("x-claviger-decision-id")
+        .expect("an id")
+        .to_owned();
+    endpoint.end(SIGTERM);
+    home.past("UPDATE keys SET expires_at = created_at, disabled_at = created_at");
+
+    let explained = home.run(&["explain", &decision, "--json"]).done().json();
+    assert_eq!(explained["recorded"]["reason"], "address_not_allowed");
+    assert_eq!(
+        explained["recorded"]["address_from"],
+        "hop 1 of 2 in X-Forwarded-For"
+    );
+    assert_eq!(explained["recorded"]["path"], "/contacts/41");
+    // Each check is told, not only the one that decided.
+    assert_eq!(explained["reason"], "disabled");
+    let address = check(&explained, "address_not_allowed");
+    assert_eq!(
+        address["evidence"],
+        "10.0.1.1 is on none of 2 entries; nearest is 10.0.0.0/24"
+    );
+    let history = address["history"].to_string();
+    assert!(
+        history.contains("list changed") && history.contains("hop 1 of 2"),
+        "{history}"
+    );
+    let action = check(&explained, "action_not_permitted");
+    assert_eq!(action["evidence"], "Contact Access grants Read, not Delete");
+    assert_eq!(check(&explained, "no_route")["state"], "holds");
+
+    let mends = explained["mends"].as_array().expect("mends").clone();
+    assert_eq!(mends.len(), 4, "{explained}");
+    for mend in &mends {
+        run(&home, mend["command"].as_str().expect("a command"));
+    }
+    let mended = home.run(&["explain", &decision, "--json"]).done().json();
+    assert_eq!(mended["decision"], "allow", "{mended}");
+    // That one address, that one grant, and nothing wider.
+    let key = home.run(&["show", &id, "--json"]).done().json();
+    assert_eq!(
+        key["allow_ip"],
+        serde_json::json!(["10.0.0.0/24", "192.168.1.1", "10.0.1.1"])
+    );
+    assert_eq!(
+        key["grants"],
+        serde_json::json!({ "contacts": ["read", "delete"] })
+    );
+    let endpoint = Endpoint::start(&home, &[]);
+    assert_eq!(endpoint.acts(&token, "DELETE", "10.0.1.1"), 200);
+}
+
+#[test]
+fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() {
+    let home = Home::new();
+    let (id, token) = home.create(
+        "acme",
+        &["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"],
+    );
+    let explain = |more: &[&str]| {
+        home.run(&[&["explain", "--json"], more].concat())
+            .done()
+            .json()
+    };
+    let quiet = explain(&[&id]);
+    assert_eq!(
+        (&quiet["decision"], &quiet["recorded"]),
+        (&"deny".into(), &Value::Null)
+    );
+    assert!(
+        check(&quiet, "address_not_allowed")["evidence"]
+            .to_string()
+            .contains("no address is known")
+    );
+    let described = ["acme", "--request", "GET /contacts/7", "--ip", "10.0.0.9"];
+    assert_eq!(explain(&described)["decision"], "allow");
+    let described = [
+        "acme",
+        "--area",
+        "documents",
+        "--action",
+        "read",
+        "--ip",
+        "10.0.0.9",
+    ];
+    assert_eq!(explain(&described)["reason"], "action_not_permitted");
+
+    home.check(&token, "contacts", "delete", Some("10.0.0.9"));
+    let newest = explain(&["acme"]);
+    assert_eq!(newest["recorded"]["action"], "delete");
+    // The same from another address.
+    assert_eq!(
+        explain(&["acme", "--ip", "10.9.9.9"])["reason"],
+        "address_not_allowed"
+    );
+
+    home.run(&["revoke", &id, "--yes", "--reason", "compromised"])
+        .done();
+    home.check(&token, "contacts", "read", None);
+    let gone = explain(&[&id]);
+    let evidence = check(&gone, "revoked")["evidence"]
+        .as_str()
+        .expect("a text");
+    assert!(evidence.starts_with("acme was revoked on "), "{evidence}");
+    assert!(evidence.ends_with("reason compromised"), "{evidence}");
+
+    for (arguments, status, why) in [
+        (
+            &["explain", "d_0000000000000000"][..],
+            1,
+            "no refusal d_0000000000000000 is known",
+        ),
+        (&["explain", "d_short"], 1, "no refusal d_short is known"),
+        (&["explain", "nobody"], 1, "no key is called nobody"),
+        (
+            &["explain", &id, "--request", "BREW /x"],
+            2,
+            "the method can lead nowhere",
+        ),
+        (
+            &["explain", &id, "--request", "GET /a//b"],
+            2,
+            "not canonical",
+        ),
+        (&["explain", &id, "--area", "contacts"], 2, "--action"),
+        (
+            &["explain", &id, "--area", "invoices", "--action", "read"],
+            2,
+            "invoices",
+        ),
+    ] {
+        let ended = home.run(arguments);
+        ended.refused(status, why);
+    }
+}
+
+#[test]
+fn a_mistyped_token_and_one_of_nobody_are_told_apart() {
+    let home = Home::new();
+    let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let other = Home::new().create("elsewhere", &[]).1;
+    let mut endpoint = Endpoint::start(&home, &[]);
+    // One digit typed wrongly, another's token, and a token of this key's id that is none of its.
+    let mistyped = format!(
+        "{}{}",
+        &token[..30],
+        token[30..].replace(&token[30..31], "_")
+    );
+    let forged = crate::asking::made_up(&token);
+    let mut told = Vec::new();
+    for token in [mistyped.as_str(), &other, &forged, ""] {
+        let asked = endpoint.asks("/authorize", "GET", "/contacts", &[("X-API-Key", token)]);
+        told.push(
+            asked
+                .header("x-claviger-decision-id")
+                .expect("an id")
+                .to_owned(),
+        );
+    }
+    endpoint.end(SIGTERM);
+    let evidence = |at: usize, name: &str| {
+        let explained = home.run(&["explain", &told[at], "--json"]).done().json();
+        assert_eq!(explained["key_id"], Value::Null);
+        assert_eq!(explained["reason"], name);
+        check(&explained, name)["evidence"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
+    };
+    assert!(evidence(0, "malformed_token").contains("check digits are wrong"));
+    assert!(evidence(1, "unknown_token").contains(&format!("names the key {}", &other[4..16])));
+    assert!(evidence(2, "unknown_token").contains(&id));
+    assert!(evidence(3, "missing_token").contains("no token"));
+    // It is told beside the key's own refusals, and calls for no attention: anybody can do it.
+    assert_eq!(home.run(&["list", "--attention"]).done().stdout, "");
+}
