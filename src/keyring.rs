@@ -17,7 +17,6 @@ use std::net::IpAddr;
 pub use changing::{Created, Rotated};
 pub use deciding::{Decided, Decider};
 pub use error::KeyringError;
-pub use explaining::{Explanation, Question};
 pub use health::{Health, Verified};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
@@ -240,6 +239,14 @@ impl Keyring {
     /// An area that there is not, and the store's: no error is an allow.
     pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
         deciding::decide_on(&self.store, &self.machine, presented).await
+    }
+
+    /// Records what was decided; see [`Decider::record`].
+    ///
+    /// # Errors
+    /// The store's; the decision stands all the same.
+    pub async fn record(&self, decided: &Decided) -> Result<(), KeyringError> {
+        deciding::record_on(&self.store, decided).await
     }
 
     /// Records uses and refusals. It is for after the decisions: they stand whether this works or

@@ -3,6 +3,7 @@
 //! The only async file of it. Messages go into [`update::update`], effects come out and run as
 //! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
 //! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame.
+pub mod access;
 pub mod dialog;
 pub mod effects;
 pub mod keymap;

@@ -11,5 +11,7 @@ mod revoking;
 mod screens;
 #[path = "support/story.rs"]
 mod story;
+#[path = "tui/testing.rs"]
+mod testing;
 #[path = "tui/wizard.rs"]
 mod wizard;

@@ -7,14 +7,13 @@ use crate::{
     domain::{
         access::{Actions, find_area},
         decision::Decision,
-        explain::{self, Check, Mend, State},
+        explain::{self, Check, Explanation, Mend, Question, State},
         forwarded::Client,
         key::Key,
-        route::{CanonicalPath, Method, Scope},
         text::visible,
-        usage::{Wanted, Way},
+        usage::Wanted,
     },
-    keyring::{Explanation, Keyring, KeyringError, Question},
+    keyring::{Keyring, KeyringError},
 };
 
 /// How wide the names of states and checks are.
@@ -49,7 +48,7 @@ async fn asked(
             find_area(&keyring.areas().await?, &area).map_err(refused)?;
             Wanted::named(area, action.parse().map_err(KeyringError::Access)?)
         }
-        (_, _, Some(request)) => routed(request)?,
+        (_, _, Some(request)) => Wanted::routed(request).map_err(Failure::Refused)?,
         _ if arguments.ip.is_none() => return Ok(None),
         _ => question.wanted().clone(),
     };
@@ -67,29 +66,6 @@ async fn asked(
         }),
         wanted,
     }))
-}
-
-fn routed(request: &str) -> Result<Wanted, Failure> {
-    let refused = |why: &str| {
-        Failure::Refused(format!(
-            "{} is no request: {why}; write method and path, such as 'GET /contacts/7'",
-            visible(request)
-        ))
-    };
-    let (method, path) = request
-        .trim()
-        .split_once(' ')
-        .ok_or_else(|| refused("it has no path"))?;
-    let method = Method::from_word(method).ok_or_else(|| refused("the method can lead nowhere"))?;
-    let path = path.trim();
-    if CanonicalPath::read(path.as_bytes()).is_none() {
-        return Err(refused("the path is not canonical and always refused"));
-    }
-    Ok(Wanted {
-        way: Way::Routed(Scope::Path, method),
-        method: method.word().to_owned(),
-        path: path.split('?').next().unwrap_or_default().to_owned(),
-    })
 }
 
 fn text(explanation: &Explanation) -> Vec<String> {

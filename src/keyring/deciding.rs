@@ -113,18 +113,7 @@ impl Decider {
     /// # Errors
     /// The store's; the decision stands all the same.
     pub async fn record(&self, decided: &Decided) -> Result<(), KeyringError> {
-        let used = decided
-            .usage
-            .as_ref()
-            .filter(|usage| usage.former.is_empty());
-        let used = used.and_then(|usage| Some((&usage.id, usage.last?)));
-        if let Some((id, usage)) = used
-            && self.store.used_lately(id, &usage).await?
-        {
-            return Ok(());
-        }
-        let (usage, refusal) = (decided.usage.as_slice(), decided.refusal.as_slice());
-        Ok(self.store.record_usage(usage, refusal).await?)
+        record_on(&self.store, decided).await
     }
 }
 
@@ -137,6 +126,21 @@ pub struct Decided {
     pub decision: Decision,
     usage: Option<KeyUse>,
     refusal: Option<Refusal>,
+}
+
+pub(super) async fn record_on(store: &Store, decided: &Decided) -> Result<(), KeyringError> {
+    let used = decided
+        .usage
+        .as_ref()
+        .filter(|usage| usage.former.is_empty())
+        .and_then(|usage| Some((&usage.id, usage.last?)));
+    if let Some((id, usage)) = used
+        && store.used_lately(id, &usage).await?
+    {
+        return Ok(());
+    }
+    let (usage, refusal) = (decided.usage.as_slice(), decided.refusal.as_slice());
+    Ok(store.record_usage(usage, refusal).await?)
 }
 
 pub(super) async fn decide_on(

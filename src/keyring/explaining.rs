@@ -7,12 +7,11 @@ use serde_json::Value;
 use super::{Keyring, KeyringError, StoreError};
 use crate::{
     domain::{
-        access::{Action, Area, AreaSlug},
+        access::{Action, Area},
         audit::{Change, Event},
-        decision::{Credential, Decision, Reason, Request, Target, decide},
-        explain::{self, Changed, Check, Facts, History, State, Tombstone},
+        decision::{Credential, Reason, Request, Target, decide},
+        explain::{self, Changed, Explanation, Facts, History, Question, Tombstone},
         forwarded::Client,
-        key::Key,
         route::{Route, Routes, Scope},
         text::visible,
         token::KeyId,
@@ -23,104 +22,6 @@ use crate::{
 
 /// How many events about a key are read at a time, to find who changed what.
 const EVENTS: i64 = 200;
-
-/// What is to be explained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// A request that was refused.
-    Refusal(Box<Refusal>),
-    /// A request with a key's token, which nobody needs to know for that.
-    Request {
-        /// The key.
-        key: KeyId,
-        /// From where.
-        client: Client,
-        /// What is wanted.
-        wanted: Wanted,
-    },
-}
-
-impl Question {
-    /// The key that it is about.
-    #[must_use]
-    pub fn key(&self) -> Option<&KeyId> {
-        match self {
-            Self::Refusal(refusal) => refusal.key.as_ref(),
-            Self::Request { key, .. } => Some(key),
-        }
-    }
-
-    /// What is wanted.
-    #[must_use]
-    pub fn wanted(&self) -> &Wanted {
-        match self {
-            Self::Refusal(refusal) => &refusal.wanted,
-            Self::Request { wanted, .. } => wanted,
-        }
-    }
-
-    /// From where.
-    #[must_use]
-    pub fn client(&self) -> Client {
-        match self {
-            Self::Refusal(refusal) => Client {
-                address: refusal.address,
-                hop: refusal.hop,
-            },
-            Self::Request { client, .. } => *client,
-        }
-    }
-}
-
-/// An explained request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// What was explained.
-    pub question: Question,
-    /// The key as it is now, if the token is one's that is there.
-    pub key: Option<Key>,
-    /// What the key is or was called.
-    pub name: Option<String>,
-    /// The request as it is decided now.
-    pub request: Request,
-    /// The decision now.
-    pub decision: Decision,
-    /// Every check, in order.
-    pub checks: Vec<Check>,
-    /// The access areas.
-    pub areas: Vec<Area>,
-    /// The last refusals of the key, and of tokens that name it without being its; the newest first.
-    pub refusals: Vec<Refusal>,
-}
-
-impl Explanation {
-    /// What is asked for, where it leads, as people say it: "GET /contacts/7 (Contact Access, Read)".
-    #[must_use]
-    pub fn wish(&self) -> String {
-        let Wanted { method, path, way } = self.question.wanted();
-        let titled = |area: &AreaSlug| {
-            let found = self.areas.iter().find(|known| known.slug == *area);
-            found.map_or_else(|| area.to_string(), |area| visible(&area.title))
-        };
-        let leads = match (&self.request.target, way) {
-            (Target::Routed(area, action), _) | (Target::NoRoute, Way::Named(area, action)) => {
-                format!("{}, {}", titled(area), action.title())
-            }
-            _ => "no area and action".to_owned(),
-        };
-        if path.is_empty() {
-            leads
-        } else {
-            format!("{} ({leads})", visible(format!("{method} {path}").trim()))
-        }
-    }
-
-    /// The check that decides: the first that fails.
-    #[must_use]
-    pub fn failing(&self) -> Option<&Check> {
-        self.checks.iter().find(|check| check.state == State::Fails)
-    }
-}
 
 impl Keyring {
     /// What a person asks who names a decision or a key: that decision; the newest refusal of that

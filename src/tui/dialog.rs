@@ -24,6 +24,8 @@ pub enum Verb {
     Disable,
     /// Switch on again.
     Enable,
+    /// Give a new token.
+    Rotate,
 }
 
 impl Verb {
@@ -34,6 +36,7 @@ impl Verb {
             Self::Revoke => "Revoke",
             Self::Disable => "Disable",
             Self::Enable => "Enable",
+            Self::Rotate => "Rotate",
         }
     }
 }
@@ -48,6 +51,49 @@ pub enum ConfirmationFocus {
     Act,
 }
 
+/// What becomes of the token that is rotated out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// Those that are good still end now, and no new one is made.
+    Finish,
+    /// It ends at once.
+    None,
+    /// It stays good for so many hours.
+    Hours(i64),
+}
+
+impl Overlap {
+    /// As they are offered; the first one only where something is to be finished.
+    const ALL: [Self; 6] = [
+        Self::Finish,
+        Self::None,
+        Self::Hours(1),
+        Self::Hours(24),
+        Self::Hours(7 * 24),
+        Self::Hours(30 * 24),
+    ];
+
+    /// The words in the dialog.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Finish => "end the old token now, make no new one",
+            Self::None => "none: the old token ends at once",
+            Self::Hours(1) => "1 hour",
+            Self::Hours(24) => "24 hours",
+            Self::Hours(168) => "7 days",
+            Self::Hours(_) => "30 days",
+        }
+    }
+
+    fn neighbour(self, forward: bool, unfinished: bool) -> Self {
+        let offered = &Self::ALL[usize::from(!unfinished)..];
+        let at = offered.iter().position(|one| *one == self).unwrap_or(0);
+        let step = if forward { 1 } else { offered.len() - 1 };
+        offered[(at + step) % offered.len()]
+    }
+}
+
 /// A question before something that hurts.
 #[derive(Debug, Clone)]
 pub struct Confirmation {
@@ -57,6 +103,10 @@ pub struct Confirmation {
     pub keys: Vec<Key>,
     /// Why; unset is never guessed.
     pub reason: Option<RevokeReason>,
+    /// What becomes of the old token.
+    pub overlap: Overlap,
+    /// Whether an old token is good still.
+    pub unfinished: bool,
     /// What must be typed, if anything.
     pub expected: Option<String>,
     /// What was typed.
@@ -75,7 +125,7 @@ impl Confirmation {
     #[must_use]
     pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
         let expected = match (verb, keys.as_slice()) {
-            (Verb::Disable | Verb::Enable, _) => None,
+            (Verb::Disable | Verb::Enable | Verb::Rotate, _) => None,
             (Verb::Revoke, [one]) => one.recently_used(now).then(|| one.id.start().to_owned()),
             (Verb::Revoke, several) => Some(several.len().to_string()),
         };
@@ -84,9 +134,17 @@ impl Confirmation {
         } else {
             ConfirmationFocus::Cancel
         };
+        // Whoever comes back while an old token is good comes to end it.
+        let unfinished = keys.iter().any(|key| key.former_until >= Some(now));
+        let overlap = match (verb, unfinished) {
+            (Verb::Rotate, true) => Overlap::Finish,
+            _ => Overlap::Hours(24),
+        };
         Self {
             verb,
             keys,
+            overlap,
+            unfinished,
             reason: None,
             expected,
             typed: Input::default(),
@@ -106,6 +164,7 @@ impl Confirmation {
         use ConfirmationFocus::{Act, Cancel, Field, Reason};
         match (self.verb, &self.expected) {
             (Verb::Disable | Verb::Enable, _) => vec![Cancel, Act],
+            (Verb::Rotate, _) => vec![Reason, Cancel, Act],
             (Verb::Revoke, None) => vec![Cancel, Act, Reason],
             (Verb::Revoke, Some(_)) => vec![Field, Reason, Cancel, Act],
         }
@@ -122,6 +181,9 @@ impl Confirmation {
     /// `←` and `→`: another reason, or the other button.
     pub fn sideways(&mut self, forward: bool) {
         match self.focus {
+            ConfirmationFocus::Reason if self.verb == Verb::Rotate => {
+                self.overlap = self.overlap.neighbour(forward, self.unfinished);
+            }
             ConfirmationFocus::Reason => self.reason = neighbour_reason(self.reason, forward),
             ConfirmationFocus::Cancel => self.focus = ConfirmationFocus::Act,
             ConfirmationFocus::Act => self.focus = ConfirmationFocus::Cancel,
@@ -170,12 +232,19 @@ pub enum TokenButton {
     Copy,
     CopyAs,
     Reveal,
+    Test,
     Close,
 }
 
 impl TokenButton {
     /// All buttons, from the left.
-    pub const ALL: [Self; 4] = [Self::Copy, Self::CopyAs, Self::Reveal, Self::Close];
+    pub const ALL: [Self; 5] = [
+        Self::Copy,
+        Self::CopyAs,
+        Self::Reveal,
+        Self::Test,
+        Self::Close,
+    ];
 
     /// What stands on it.
     #[must_use]
@@ -184,18 +253,23 @@ impl TokenButton {
             Self::Copy => "Copy",
             Self::CopyAs => "Copy as…",
             Self::Reveal => "Reveal",
+            Self::Test => "Test it now",
             Self::Close => "Close",
         }
     }
 }
 
-/// The dialog of a key that was just made. It holds no token: that is opened when it is wanted.
+/// The dialog of a key that was just made, or got a new token. It holds no token: that is opened when it is wanted.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// The key.
     pub id: KeyId,
     /// What it is called.
     pub name: String,
+    /// What was done.
+    pub title: &'static str,
+    /// What became of the old token, if there is one.
+    pub old: Option<String>,
     /// The focused button.
     pub focus: TokenButton,
 }
@@ -244,6 +318,7 @@ pub enum Modal {
         scroll: u16,
     },
     Wizard(Box<super::wizard::Wizard>),
+    Access(Box<super::access::AccessTest>),
     Confirmation(Confirmation),
     /// In the place of a confirmation that was withdrawn: why. It swallows what is still typed.
     Withdrawn(String),

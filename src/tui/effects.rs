@@ -13,12 +13,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::message::{Copied, CopyForm, Effect, Load, Loaded, Message, Shown, Trouble};
+use super::{
+    access::Inquiry,
+    dialog::Overlap,
+    message::{Copied, CopyForm, Effect, Load, Loaded, Message, Rotation, Shown, Trouble},
+};
 use crate::{
     clipboard::{Clipboard, Delivery},
     domain::{
         audit::Change,
+        explain::Explanation,
         key::{Key, Seen},
+        moment::HOUR,
         text::visible,
         token::KeyId,
     },
@@ -64,6 +70,24 @@ pub async fn carry_out(
             let revoked = keyring.revoke(&seen, reason).await;
             let ids = seen.into_iter().map(|seen| seen.id).collect();
             Message::Revoked(or_trouble(revoked.map(|()| ids), keyring).await)
+        }
+        Effect::Rotate(seen, overlap) => {
+            let rotated = rotate(&seen, overlap, keyring).await;
+            Message::Rotated(or_trouble(rotated.map(Box::new), keyring).await)
+        }
+        Effect::Regard(id) => {
+            let activity = keyring.activity(&id).await;
+            Message::Regarded(
+                id,
+                activity.map(Box::new).map_err(|error| error.to_string()),
+            )
+        }
+        Effect::Explain(ticket, inquiry) => {
+            let told = explain(inquiry, keyring).await;
+            Message::Explained(
+                ticket,
+                told.map(Box::new).map_err(|error| error.to_string()),
+            )
         }
         Effect::Copy(id, form) => {
             Message::Copied(copy(&id, form, keyring, clipboard, terminal).await)
@@ -121,6 +145,32 @@ async fn switch(seen: &[Seen], disable: bool, keyring: &Keyring) -> Result<Vec<K
         keys.push(keyring.key(id).await?);
     }
     Ok(keys)
+}
+
+async fn rotate(
+    seen: &Seen,
+    overlap: Overlap,
+    keyring: &Keyring,
+) -> Result<(Key, Rotation), KeyringError> {
+    let hours = match overlap {
+        Overlap::Finish => {
+            keyring.finish_rotation(seen).await?;
+            return Ok((keyring.key(&seen.id).await?, Rotation::Finished));
+        }
+        Overlap::None => 0,
+        Overlap::Hours(hours) => hours,
+    };
+    // The token itself is opened when it is wanted, as that of a new key is.
+    let rotated = keyring.rotate(seen, hours * HOUR).await?;
+    Ok((rotated.key, Rotation::Renewed(rotated.until)))
+}
+
+async fn explain(inquiry: Inquiry, keyring: &Keyring) -> Result<Explanation, KeyringError> {
+    let question = match inquiry {
+        Inquiry::Newest(id) => keyring.newest_question(&id).await?,
+        Inquiry::Of(question) => question,
+    };
+    keyring.explain(question).await
 }
 
 async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Result<T, Trouble> {

@@ -26,6 +26,12 @@ pub enum Place {
     ConfirmationField,
     /// Where a confirmation was withdrawn.
     Withdrawn,
+    /// The test of access.
+    Access,
+    /// A text field of the test's request.
+    AccessField,
+    /// A choice of the test's request.
+    AccessChoice,
     /// The dialog of a new token.
     NewToken,
     /// The choice of a form to copy in.
@@ -40,7 +46,7 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the key table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::List,
         Self::Filter,
         Self::Details,
@@ -50,6 +56,9 @@ impl Place {
         Self::Confirmation,
         Self::ConfirmationField,
         Self::Withdrawn,
+        Self::Access,
+        Self::AccessField,
+        Self::AccessChoice,
         Self::NewToken,
         Self::CopyAs,
         Self::Revealed,
@@ -70,6 +79,9 @@ impl Place {
             Self::Confirmation => "Confirmation",
             Self::ConfirmationField => "Confirmation, a field",
             Self::Withdrawn => "Withdrawn question",
+            Self::Access => "Test access",
+            Self::AccessField => "Test access, a field",
+            Self::AccessChoice => "Test access, a choice",
             Self::NewToken => "New token",
             Self::CopyAs => "Copy as",
             Self::Revealed => "Revealed token",
@@ -84,7 +96,12 @@ impl Place {
     pub const fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::Filter | Self::Field | Self::ConfirmationField | Self::Withdrawn | Self::Palette
+            Self::Filter
+                | Self::Field
+                | Self::ConfirmationField
+                | Self::Withdrawn
+                | Self::AccessField
+                | Self::Palette
         )
     }
 }
@@ -114,7 +131,10 @@ pub enum Intent {
     CopyAs,
     Reveal,
     Switch,
+    Rotate,
     Revoke,
+    Test,
+    Fix,
     Next,
     Previous,
     Accept,
@@ -244,6 +264,8 @@ const CONFIRMATION_FIELDS: &[Place] = &[Place::ConfirmationField];
 const MATRIX: &[Place] = &[Place::Matrix];
 const BUTTONS: &[Place] = &[Place::Buttons];
 const TOKEN: &[Place] = &[Place::NewToken];
+const ACCESS: &[Place] = &[Place::Access];
+const REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
 const CHOICES: &[Place] = &[Place::CopyAs];
 const SCROLLED: &[Place] = &[Place::Help];
 const PAGED: &[Place] = &[Place::Help, Place::Details];
@@ -255,15 +277,17 @@ pub static BINDINGS: &[Binding] = &[
     // The list, on a key: what is most wanted stands first, for the footer.
     bind(KEY, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "Copy API Key"),
     bind(KEY, &[plain('e')], Intent::Edit, Some("edit"), "edit"),
+    bind(KEY, &[plain('t')], Intent::Test, Some("test"), "test access"),
     bind(KEY, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("revoke"), "revoke"),
     bind(LIST, &[plain('n')], Intent::New, Some("new"), "new key"),
     bind(LIST, &[plain('/')], Intent::Filter, Some("filter"), "filter by name, description or id"),
     bind(LIST, &[plain('!')], Intent::OnlyAttention, Some("attention"), "only what needs attention"),
     bind(KEY, &[plain('d')], Intent::Switch, Some("disable"), "disable or enable"),
+    bind(KEY, &[plain('R')], Intent::Rotate, None, "rotate: a new token, the old one for a while"),
     bind(LIST, &[ENTER], Intent::Open, None, "details"),
     bind(KEY, &[plain('N')], Intent::NewLike, None, "new like this"),
     bind(KEY, &[plain('C')], Intent::CopyAs, None, "copy as…"),
-    bind(KEY, &[plain('v')], Intent::Reveal, Some("reveal"), "reveal"),
+    bind(KEY, &[plain('v')], Intent::Reveal, None, "reveal"),
     bind(LIST, &[plain(' ')], Intent::Mark, None, "mark"),
     bind(LIST, &[plain('s')], Intent::SortNext, None, "next sort column"),
     bind(LIST, &[plain('S')], Intent::SortReverse, None, "reverse the order"),
@@ -306,11 +330,23 @@ pub static BINDINGS: &[Binding] = &[
     bind(CONFIRMATION_FIELDS, &[ENTER], Intent::Accept, Some("revoke"), "revoke, if what is asked for is typed"),
     bind(CONFIRMATION_FIELDS, &[TAB, DOWN], Intent::Next, Some("reason"), "next"),
     bind(CONFIRMATION_FIELDS, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
+    // The test of access.
+    bind(ACCESS, &[plain('f')], Intent::Fix, Some("fix this check"), "fix: the edit with the mending change filled in"),
+    bind(ACCESS, &[TAB], Intent::Next, Some("edit the request"), "edit the request"),
+    bind(ACCESS, &[ENTER], Intent::Accept, Some("explain"), "explain the refusal, or fix the check"),
+    bind(ACCESS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(ACCESS, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(REQUEST, &[ENTER], Intent::Accept, Some("decide"), "decide on this request"),
+    bind(REQUEST, &[TAB, DOWN], Intent::Next, Some("next"), "next"),
+    bind(REQUEST, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
+    bind(&[Place::AccessChoice], &[LEFT, plain('h')], Intent::Left, None, "the choice before"),
+    bind(&[Place::AccessChoice], &[RIGHT, plain('l')], Intent::Right, Some("another"), "the next choice"),
     // The new token.
     bind(TOKEN, &[ENTER], Intent::Accept, Some("press"), "press the button; it starts on Copy"),
     bind(TOKEN, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "copy"),
     bind(TOKEN, &[plain('C')], Intent::CopyAs, Some("copy as"), "copy as…"),
     bind(TOKEN, &[plain('v')], Intent::Reveal, Some("reveal"), "reveal"),
+    bind(TOKEN, &[plain('t')], Intent::Test, Some("test"), "test it now"),
     bind(TOKEN, &[TAB, RIGHT], Intent::Next, None, "next button"),
     bind(TOKEN, &[SHIFT_TAB, LEFT], Intent::Previous, None, "button before"),
     // Choosing a form.

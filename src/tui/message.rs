@@ -8,11 +8,15 @@ use secrecy::SecretString;
 
 use crate::domain::{
     access::Area,
+    explain::Explanation,
     key::{Draft, Key, RevokeReason, Seen},
     listing::{Count, PageRequest, Row},
     moment::Moment,
     token::KeyId,
+    usage::Activity,
 };
+
+use super::{access::Inquiry, dialog::Overlap};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -35,6 +39,12 @@ pub enum Message {
     Edited(Result<Box<Key>, Trouble>),
     /// Keys were switched off (`true`) or on; as they are now.
     Switched(bool, Result<Vec<Key>, Trouble>),
+    /// A key got a new token, or its old ones were ended; as it is now, and what became of those.
+    Rotated(Result<Box<(Key, Rotation)>, Trouble>),
+    /// What is known of a key's use was read.
+    Regarded(KeyId, Result<Box<Activity>, String>),
+    /// A request was explained.
+    Explained(u64, Result<Box<Explanation>, String>),
     /// Keys were revoked.
     Revoked(Result<Vec<KeyId>, Trouble>),
     /// A copy ended.
@@ -79,6 +89,15 @@ pub enum Trouble {
     Gone(String),
     /// Anything else, as a sentence.
     Said(String),
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// The old tokens are over, and no new one was made.
+    Finished,
+    /// There is a new one; until when the old one is good, if it is.
+    Renewed(Option<Moment>),
 }
 
 /// How a copy ended.
@@ -163,6 +182,12 @@ pub enum Effect {
     Switch(Vec<Seen>, bool),
     /// Revoke keys.
     Revoke(Vec<Seen>, RevokeReason),
+    /// Give a key a new token, or end its old ones.
+    Rotate(Seen, Overlap),
+    /// Read what is known of a key's use.
+    Regard(KeyId),
+    /// Explain a request; the answer names the ticket.
+    Explain(u64, Inquiry),
     /// Copy a key's token.
     Copy(KeyId, CopyForm),
     /// Open a key's token to be shown.

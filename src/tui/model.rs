@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use tui_input::Input;
 
 use super::{
+    access::{AccessFocus, AccessTest},
     dialog::Modal,
     keymap::{Intent, Place},
     message::{Effect, Load},
@@ -20,6 +21,7 @@ use crate::domain::{
     listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort},
     moment::Moment,
     token::KeyId,
+    usage::Activity,
 };
 
 /// Rows that are kept around the cursor.
@@ -51,6 +53,12 @@ pub struct Model {
     pub notice: Option<Notice>,
     /// Seconds until the native clipboard is cleared.
     pub clipboard: Option<u32>,
+    /// What is known of the use of the key that is looked at.
+    pub regarded: Option<(KeyId, Activity)>,
+    /// Whether that is being read, or was read since the list was.
+    pub regarding: Option<KeyId>,
+    /// The ticket of the explanation that is awaited.
+    pub explaining: Option<u64>,
 }
 
 /// A sentence above the footer.
@@ -149,6 +157,9 @@ impl Model {
             modals: Vec::new(),
             notice: None,
             clipboard: None,
+            regarded: None,
+            regarding: None,
+            explaining: None,
         }
     }
 
@@ -170,6 +181,11 @@ impl Model {
                 _ => Place::Confirmation,
             },
             Some(Modal::Withdrawn(_)) => Place::Withdrawn,
+            Some(Modal::Access(test)) => match test.focus {
+                AccessFocus::Row(_) => Place::Access,
+                AccessFocus::Field(field) if field.is_text() => Place::AccessField,
+                AccessFocus::Field(_) => Place::AccessChoice,
+            },
             Some(Modal::NewToken(_)) => Place::NewToken,
             Some(Modal::CopyAs { .. }) => Place::CopyAs,
             Some(Modal::Revealed(_)) => Place::Revealed,
@@ -219,9 +235,16 @@ impl Model {
     pub fn allows(&self, intent: Intent) -> bool {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
-            Intent::Edit | Intent::NewLike | Intent::Mark | Intent::Open => {
-                self.selected().is_some()
-            }
+            Intent::Test if self.place() == Place::NewToken => true,
+            Intent::Fix => self
+                .access_test()
+                .is_some_and(|test| test.to_mend().is_some()),
+            Intent::Edit
+            | Intent::NewLike
+            | Intent::Mark
+            | Intent::Open
+            | Intent::Rotate
+            | Intent::Test => self.selected().is_some(),
             Intent::Copy | Intent::CopyAs | Intent::Reveal if on_list => self.selected().is_some(),
             Intent::Switch | Intent::Revoke => !self.targets().is_empty(),
             Intent::Filter | Intent::SortNext | Intent::SortReverse => self.list.count.total > 0,
@@ -233,6 +256,47 @@ impl Model {
             Intent::Palette => self.place() != Place::Palette,
             _ => true,
         }
+    }
+
+    /// The test of access, if it lies on top.
+    #[must_use]
+    pub fn access_test(&self) -> Option<&AccessTest> {
+        match self.modals.last() {
+            Some(Modal::Access(test)) => Some(test),
+            _ => None,
+        }
+    }
+
+    /// What must be read for what is looked at now, beside the list: an explanation that is asked
+    /// for, or the use of the key whose details are in view.
+    #[must_use]
+    pub fn look_closer(&mut self) -> Option<Effect> {
+        if let Some(Modal::Access(test)) = self.modals.last_mut()
+            && test.stale
+        {
+            test.stale = false;
+            self.list.tickets += 1;
+            self.explaining = Some(self.list.tickets);
+            return Some(Effect::Explain(self.list.tickets, test.inquiry.clone()));
+        }
+        let in_view = self.size.0 >= WIDE
+            || self
+                .modals
+                .iter()
+                .any(|modal| matches!(modal, Modal::Details { .. }));
+        let id = self.list.selected.as_ref().filter(|_| in_view)?;
+        if self.regarding.as_ref() == Some(id) {
+            return None;
+        }
+        self.regarding = Some(id.clone());
+        Some(Effect::Regard(id.clone()))
+    }
+
+    /// What is known of a key's use, if it was read.
+    #[must_use]
+    pub fn activity(&self, id: &KeyId) -> Option<&Activity> {
+        let (known, activity) = self.regarded.as_ref()?;
+        (known == id).then_some(activity)
     }
 
     /// Whether something counts down, so that seconds must be told.

@@ -7,6 +7,7 @@
 mod answers;
 mod arrivals;
 mod dialogs;
+mod testing;
 mod walk;
 
 use crossterm::event::{Event, KeyEvent};
@@ -14,6 +15,7 @@ pub use dialogs::palette_allows;
 use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
 
 use super::{
+    access::AccessFocus,
     dialog::{Confirmation, ConfirmationFocus, Modal, Palette, Verb},
     keymap::{Chord, Intent, Place, intent_of},
     message::{CopyForm, Effect, Message},
@@ -27,6 +29,10 @@ use crate::domain::{
 
 /// Takes a message in; answers what is to be done about it.
 pub fn update(model: &mut Model, message: Message) -> Option<Effect> {
+    take_in(model, message).or_else(|| model.look_closer())
+}
+
+fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Pressed(event) => pressed(model, event),
         Message::Pasted(text) => pasted(model, &text),
@@ -66,6 +72,10 @@ fn typed(model: &mut Model, request: InputRequest) -> Option<Effect> {
             None
         }
         Some(Modal::Withdrawn(_)) => None,
+        Some(Modal::Access(test)) => {
+            let _ = test.typed_field()?.handle(request);
+            None
+        }
         Some(Modal::Palette(palette)) => {
             let _ = palette.input.handle(request);
             palette.selected = 0;
@@ -138,6 +148,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Wizard(_)) => dialogs::on_wizard(model, intent),
             Some(Modal::Confirmation(_)) => dialogs::on_confirmation(model, intent),
             Some(Modal::Withdrawn(_)) => None,
+            Some(Modal::Access(_)) => testing::on_access(model, intent),
             Some(Modal::NewToken(_)) => dialogs::on_new_token(model, intent),
             Some(Modal::CopyAs { .. }) => dialogs::on_copy_as(model, intent),
             Some(Modal::Revealed(_)) => dialogs::on_revealed(model, intent),
@@ -232,6 +243,12 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
             None
         }
         (Intent::Reveal, Some(key)) => Some(Effect::Reveal(key.id)),
+        (Intent::Test, Some(_)) => testing::open(model),
+        (Intent::Rotate, Some(key)) => {
+            let confirmation = Confirmation::about(Verb::Rotate, vec![key], model.now);
+            model.modals.push(Modal::Confirmation(confirmation));
+            None
+        }
         (Intent::Switch, _) => switch(model),
         (Intent::Revoke, _) => {
             let confirmation = Confirmation::about(Verb::Revoke, model.targets(), model.now);
@@ -283,6 +300,10 @@ fn close(model: &mut Model) -> Option<Effect> {
             wizard.armed = true;
             None
         }
+        Some(Modal::Access(test)) if matches!(test.focus, AccessFocus::Field(_)) => {
+            test.focus = AccessFocus::Row(0);
+            None
+        }
         Some(_) => {
             model.modals.pop();
             None
@@ -321,6 +342,9 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
         Some(Modal::Wizard(wizard)) if place == Place::Field => wizard.leave_field(),
         Some(Modal::Confirmation(confirmation)) if place == Place::ConfirmationField => {
             confirmation.focus = ConfirmationFocus::Cancel;
+        }
+        Some(Modal::Access(test)) if place == Place::AccessField => {
+            test.focus = AccessFocus::Row(0);
         }
         Some(Modal::Palette(_)) => {
             model.modals.pop();

@@ -4,6 +4,7 @@
 //! through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is always
 //! scrolled into view, so that every field can be reached on the smallest screen. After every
 //! draw the terminal's cursor stands on what has the keys.
+mod access;
 mod detail;
 mod dialogs;
 mod footer;
@@ -65,6 +66,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Confirmation(confirmation) => {
                 Some(dialogs::confirmation(model, confirmation, area))
             }
+            Modal::Access(test) => Some(access::sheet(model, test, area)),
             Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
             Modal::CopyAs { name, choice, .. } => {

@@ -13,6 +13,7 @@ use tui_input::{Input, InputRequest};
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
     allowlist::AllowList,
+    explain::Mend,
     key::{Description, Draft, Key, KeyName},
     moment::{Moment, parse_expiry},
     review,
@@ -99,6 +100,31 @@ impl Wizard {
             texts,
             key.draft.grants.clone(),
         )
+    }
+
+    /// For a change of this key, with what mends one check filled in and focused.
+    #[must_use]
+    pub fn mending(key: &Key, mend: &Mend, areas: &[Area], now: Moment) -> Self {
+        let mut wizard = Self::edit(key);
+        let mut fill = |field: Field, text: String| {
+            wizard.inputs[field as usize] = Input::new(text);
+            wizard.step = Step::Basics(BasicsFocus::Field(field));
+        };
+        match mend {
+            Mend::Enable => {}
+            Mend::Address(address) => fill(Field::Addresses, key.draft.allow.with(*address)),
+            Mend::End(end) => fill(Field::Expires, end.as_expiry_input()),
+            Mend::Grant(area, action) => {
+                let granted = wizard.grants.of(area).with(*action);
+                wizard.grants.set(area.clone(), granted);
+                wizard.next_step(now);
+                let row = areas.iter().position(|known| known.slug == *area);
+                if let (Step::Permissions(_, focus), Some(row)) = (&mut wizard.step, row) {
+                    *focus = MatrixFocus::Cell(row, *action as usize);
+                }
+            }
+        }
+        wizard
     }
 
     fn begin(purpose: Purpose, texts: [String; 4], grants: Grants) -> Self {

@@ -158,7 +158,7 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
         (
             &["explain", &id, "--request", "BREW /x"],
             2,
-            "the method can lead nowhere",
+            "this method can lead nowhere",
         ),
         (
             &["explain", &id, "--request", "GET /a//b"],

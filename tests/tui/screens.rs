@@ -60,6 +60,8 @@ fn every_screen_at_every_size() {
         ("revoke", "x"),
         ("revoke_marked", "  x"),
         ("disable", "d"),
+        ("rotate", "R"),
+        ("test_access", "t"),
         ("created", "nacme<enter><enter>"),
         ("copy_as", "C"),
         ("help", "?"),

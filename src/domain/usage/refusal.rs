@@ -43,6 +43,34 @@ impl Wanted {
         }
     }
 
+    /// From what a person writes: `GET /contacts/7`.
+    ///
+    /// # Errors
+    /// Why it is no request, and what to write.
+    pub fn routed(text: &str) -> Result<Self, String> {
+        let refused = |why: &str| {
+            let shown = visible(text);
+            Err(format!(
+                "{shown} is no request: {why}; write method and path, such as GET /contacts/7"
+            ))
+        };
+        let Some((method, path)) = text.trim().split_once(' ') else {
+            return refused("it has no path");
+        };
+        let Some(method) = Method::from_word(method) else {
+            return refused("this method can lead nowhere");
+        };
+        let path = path.trim();
+        if CanonicalPath::read(path.as_bytes()).is_none() {
+            return refused("the path is not canonical, and always refused");
+        }
+        Ok(Self {
+            way: Way::Routed(Scope::Path, method),
+            method: method.word().to_owned(),
+            path: path.split('?').next().unwrap_or_default().to_owned(),
+        })
+    }
+
     /// Where it leads.
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {

@@ -3,9 +3,9 @@ use crate::{
     domain::{attention::Attention, key::Key, text::visible, token::KeyId},
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
-        message::{Copied, Effect, Message, Shown, Trouble},
+        message::{Copied, Effect, Message, Rotation, Shown, Trouble},
         model::{Expect, Model},
-        update::arrivals,
+        update::{arrivals, testing},
     },
 };
 
@@ -33,6 +33,18 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Edited(result) => Some(edited(model, result)),
         Message::Switched(disabled, result) => Some(switched(model, disabled, result)),
         Message::Revoked(result) => Some(revoked(model, result)),
+        Message::Rotated(result) => Some(rotated(model, result)),
+        Message::Regarded(id, result) => {
+            // Without an answer the list says what is wrong with the store.
+            if let Ok(activity) = result {
+                model.regarded = Some((id, *activity));
+            }
+            None
+        }
+        Message::Explained(ticket, told) => {
+            testing::explained(model, ticket, told);
+            None
+        }
         Message::Copied(copied) => {
             note_copy(model, copied);
             None
@@ -108,6 +120,8 @@ fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     model.modals.push(Modal::NewToken(NewToken {
         id: key.id.clone(),
         name,
+        title: "API key created successfully.",
+        old: None,
         focus: TokenButton::Copy,
     }));
     model.say("API key created successfully.");
@@ -123,6 +137,7 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
                 .retain(|modal| !matches!(modal, Modal::Wizard(_)));
             model.list.selected = Some(key.id.clone());
             model.renew(*key);
+            testing::doubt(model);
             model.say("API key updated successfully.");
             model.refresh()
         }
@@ -148,6 +163,39 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     }
 }
 
+fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, Trouble>) -> Effect {
+    drop_confirmation(model);
+    let (key, rotation) = match result {
+        Ok(done) => *done,
+        Err(trouble) => {
+            model.complain(sentence(trouble));
+            return model.refresh();
+        }
+    };
+    let Rotation::Renewed(until) = rotation else {
+        model.say("The old token is refused from the next request on.");
+        model.renew(key);
+        return model.refresh();
+    };
+    model.modals.push(Modal::NewToken(NewToken {
+        id: key.id.clone(),
+        name: key.name().to_owned(),
+        title: "API key rotated.",
+        old: Some(match until {
+            Some(until) => {
+                format!(
+                    "The old token stays good until {} UTC; R ends it before.",
+                    until.date_and_clock()
+                )
+            }
+            None => "The old token is refused from the next request on.".to_owned(),
+        }),
+        focus: TokenButton::Copy,
+    }));
+    model.renew(key);
+    model.refresh()
+}
+
 fn not_saved(model: &mut Model, sentence: String) -> Effect {
     if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
         wizard.saving = false;
@@ -162,6 +210,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>
         Ok(keys) => {
             let word = if disabled { "disabled" } else { "enabled" };
             model.say(format!("{} {word}.", api_keys(keys.len())));
+            testing::doubt(model);
             for key in keys {
                 // It was marked for this, and this is done.
                 model.list.marks.remove(&key.id);

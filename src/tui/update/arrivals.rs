@@ -6,7 +6,7 @@ use crate::{
         dialog::Modal,
         message::{Effect, Loaded},
         model::{Expect, Model, WINDOW},
-        update::walk,
+        update::{testing, walk},
     },
 };
 
@@ -19,8 +19,15 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     let (old_first, old_top) = (list.rows.first().map(|row| row.key.id.clone()), list.top);
     list.loaded = true;
     list.count = loaded.count;
+    let news = list.epoch != loaded.epoch;
     list.epoch = loaded.epoch;
     model.areas = loaded.areas;
+    // What was read of a key's use is as old as the list was.
+    model.regarding = None;
+    if news {
+        testing::doubt(model);
+    }
+    let list = &mut model.list;
     match expect {
         Expect::Append => {
             list.at_end = !loaded.more;

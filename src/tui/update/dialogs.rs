@@ -1,5 +1,5 @@
 //! What intents do in a dialog: the wizard, the confirmations, the token's dialogs, the palette.
-use super::{close, perform};
+use super::{close, perform, testing};
 use crate::{
     domain::{access::Actions, key::Seen},
     tui::{
@@ -85,6 +85,7 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                     Verb::Revoke => Effect::Revoke(seen, confirmation.reason.unwrap_or_default()),
                     Verb::Disable => Effect::Switch(seen, true),
                     Verb::Enable => Effect::Switch(seen, false),
+                    Verb::Rotate => Effect::Rotate(seen.into_iter().next()?, confirmation.overlap),
                 });
             }
         },
@@ -97,7 +98,9 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
     let Some(Modal::NewToken(dialog)) = model.modals.last_mut() else {
         return None;
     };
-    let NewToken { id, name, focus } = dialog.clone();
+    let NewToken {
+        id, name, focus, ..
+    } = dialog.clone();
     let wanted = match (intent, focus) {
         (Intent::Next, _) => {
             dialog.move_focus(true);
@@ -111,6 +114,7 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
         (Intent::Copy, _) => TokenButton::Copy,
         (Intent::CopyAs, _) => TokenButton::CopyAs,
         (Intent::Reveal, _) => TokenButton::Reveal,
+        (Intent::Test, _) => TokenButton::Test,
         _ => return None,
     };
     match wanted {
@@ -124,6 +128,7 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
             None
         }
         TokenButton::Reveal => Some(Effect::Reveal(id)),
+        TokenButton::Test => testing::open(model),
         TokenButton::Close => close(model),
     }
 }

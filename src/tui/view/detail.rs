@@ -12,6 +12,7 @@ use crate::{
         access::{Action, Actions},
         key::Key,
         moment::DAY,
+        text::thousands,
     },
     tui::model::{Model, WIDE},
 };
@@ -75,6 +76,7 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines.extend(fact(model, "From", &key.draft.allow.to_string(), room));
     lines.extend(fact(model, "Expires", &expires(model, key), room));
     lines.extend(fact(model, "Last used", &key.last_used_words(), room));
+    lines.extend(activity(model, key, room));
     lines.extend(fact(
         model,
         "Created",
@@ -95,6 +97,79 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         lines.append(&mut description);
     }
     lines
+}
+
+/// Two days of use, each bar of them three hours; what was refused last; old tokens.
+fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
+    let Some(activity) = model.activity(&key.id) else {
+        return Vec::new();
+    };
+    let hours = &activity.hours;
+    let (allowed, refused) = hours.totals();
+    let most = bars(&hours.allowed)
+        .into_iter()
+        .chain(bars(&hours.refused))
+        .max();
+    let spark = |hours: &[i64; 48]| drawn(&bars(hours), most.unwrap_or(0));
+    let counted = |hours, count, word| format!("{} {} {word}", spark(hours), thousands(count));
+    let mut lines = fact(
+        model,
+        "48 hours",
+        &counted(&hours.allowed, allowed, "allowed"),
+        room,
+    );
+    lines.extend(fact(
+        model,
+        "",
+        &counted(&hours.refused, refused, "refused"),
+        room,
+    ));
+    if let Some(last) = activity.refusals.first() {
+        let words = format!(
+            "{} UTC, {} from {}: t tells why",
+            last.at.date_and_clock(),
+            last.reason.word(),
+            last.address
+        );
+        lines.extend(fact(model, "Refused", &words, room));
+    }
+    let good = activity
+        .former
+        .iter()
+        .filter(|it| it.is_good(key, model.now));
+    for former in good {
+        lines.extend(fact(
+            model,
+            "Old token",
+            &former.sentence(key, model.now),
+            room,
+        ));
+    }
+    lines
+}
+
+/// Sums of three hours each.
+fn bars(hours: &[i64; 48]) -> Vec<i64> {
+    hours.chunks(3).map(|three| three.iter().sum()).collect()
+}
+
+/// One cell a number; a point for none, so that one is told from few.
+fn drawn(bars: &[i64], most: i64) -> String {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let level = |count: i64| {
+        usize::try_from((count * 8 - 1) / most.max(1))
+            .unwrap_or(0)
+            .min(7)
+    };
+    bars.iter()
+        .map(|count| {
+            if *count == 0 {
+                '·'
+            } else {
+                LEVELS[level(*count)]
+            }
+        })
+        .collect()
 }
 
 /// The matrix as it stands: `●` is granted. Where it is narrow the heads lose their ends, and

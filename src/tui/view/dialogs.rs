@@ -12,15 +12,15 @@ use super::{
     detail, footer, put,
     sheet::{self, Sheet},
     width,
-    wizard::buttons,
+    wizard::{buttons, rows_of_buttons},
     wrapped,
 };
 use crate::{
     domain::{key::RevokeReason, token::Token},
     tui::{
         dialog::{
-            Confirmation, ConfirmationFocus, NewToken, Palette, Revealed, TokenButton, Verb,
-            palette_entries,
+            Confirmation, ConfirmationFocus, NewToken, Overlap, Palette, Revealed, TokenButton,
+            Verb, palette_entries,
         },
         keymap::{Binding, Place, bindings_in},
         message::CopyForm,
@@ -58,16 +58,23 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
     };
     let mut text = consequences(model, confirmation, room);
     let mut focus = (text.len(), 0);
-    if confirmation.verb == Verb::Revoke {
+    let choice = match confirmation.verb {
+        Verb::Revoke => {
+            let reason = confirmation.reason.map_or("not given", RevokeReason::title);
+            Some(("Reason  ", reason))
+        }
+        Verb::Rotate => Some(("Overlap ", confirmation.overlap.title())),
+        Verb::Disable | Verb::Enable => None,
+    };
+    if let Some((label, chosen)) = choice {
         let here = confirmation.focus == ConfirmationFocus::Reason;
         if here {
             focus = (text.len(), 8);
         }
-        let reason = confirmation.reason.map_or("not given", RevokeReason::title);
         let style = if here { theme.pressed() } else { Style::new() };
         text.push(Line::from(vec![
-            Span::raw("Reason  "),
-            Span::styled(format!("‹ {reason} ›"), style),
+            Span::raw(label),
+            Span::styled(format!("‹ {chosen} ›"), style),
         ]));
     }
     if let Some(expected) = &confirmation.expected {
@@ -165,6 +172,21 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             };
             text.extend(lines(&sentence, room, theme.warning()));
         }
+        Verb::Rotate => {
+            let sentence = if confirmation.overlap == Overlap::Finish {
+                "Clients that still use the old token are refused from the next request on."
+            } else {
+                "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
+            };
+            text.extend(lines(sentence, room, Style::new()));
+            for former in model.activity(&keys[0].id).iter().flat_map(|it| &it.former) {
+                if former.is_good(&keys[0], model.now) {
+                    let sentence =
+                        format!("An old token is {}", former.sentence(&keys[0], model.now));
+                    text.extend(lines(&sentence, room, theme.warning()));
+                }
+            }
+        }
         Verb::Enable => {
             let sentence = "They are let in again from the next request on.";
             text.extend(lines(sentence, room, theme.warning()));
@@ -196,6 +218,9 @@ pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet
     let room = sheet::room(screen);
     let dot = if model.theme.ascii { '*' } else { '•' };
     let mut text = lines(&Token::masked(&dialog.id, dot), room, Style::new());
+    if let Some(old) = &dialog.old {
+        text.extend(lines(old, room, Style::new()));
+    }
     text.extend(lines(
         "You can copy it again from its row at any time.",
         room,
@@ -208,11 +233,15 @@ pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet
     let at = TokenButton::ALL
         .iter()
         .position(|button| *button == dialog.focus);
-    let (line, column) = buttons(model, &titles, at, 0);
-    let focus = (text.len(), column.unwrap_or(0));
-    text.push(line);
+    let mut focus = (0, 0);
+    for (line, column) in rows_of_buttons(model, &titles, at, room) {
+        if let Some(column) = column {
+            focus = (text.len(), column);
+        }
+        text.push(line);
+    }
     Sheet {
-        title: "API key created successfully.".to_owned(),
+        title: dialog.title.to_owned(),
         corner: String::new(),
         lines: text,
         focus,

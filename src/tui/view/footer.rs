@@ -3,6 +3,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{put, width, wrapped};
 use crate::tui::{
+    access::{AccessFocus, AccessRow},
     dialog::{ConfirmationFocus, Modal},
     keymap::{Intent, Place, bindings_in},
     model::Model,
@@ -110,8 +111,12 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
         known.push(chord.clone());
         new
     });
-    // The way out of a filter is worth more than the rest.
-    hints.sort_by_key(|(_, _, intent)| *intent != Intent::Close || !model.modals.is_empty());
+    // The way out of a filter is worth more than the rest, and so is that of a disabled key.
+    hints.sort_by_key(|(_, word, intent)| match intent {
+        Intent::Close if model.modals.is_empty() => 0,
+        Intent::Switch if word == "enable" => 1,
+        _ => 2,
+    });
     hints
 }
 
@@ -132,6 +137,13 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
             (ConfirmationFocus::Field, _) => None,
         },
         Modal::NewToken(dialog) => Some(dialog.focus.title()),
+        Modal::Access(test) => match test.focus {
+            AccessFocus::Row(at) => test.rows().get(at).map(|row| match row {
+                AccessRow::Failing(_) => "fix",
+                AccessRow::Refused(_) => "explain",
+            }),
+            AccessFocus::Field(_) => None,
+        },
         _ => None,
     }
 }

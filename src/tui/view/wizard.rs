@@ -312,3 +312,32 @@ pub(super) fn buttons(
     }
     (Line::from(spans), column)
 }
+
+/// The same in as many rows as they need.
+pub(super) fn rows_of_buttons(
+    model: &Model,
+    titles: &[&str],
+    focused: Option<usize>,
+    room: usize,
+) -> Vec<(Line<'static>, Option<u16>)> {
+    let mut rows: Vec<(usize, usize)> = Vec::new();
+    let mut used = room + 1;
+    for (at, title) in titles.iter().enumerate() {
+        let wide = usize::from(width(title)) + 3;
+        if used + wide > room + 1 {
+            rows.push((at, at));
+            used = 0;
+        }
+        used += wide;
+        if let Some(row) = rows.last_mut() {
+            row.1 = at + 1;
+        }
+    }
+    let row = |(from, to): (usize, usize)| {
+        let here = focused
+            .filter(|at| (from..to).contains(at))
+            .map(|at| at - from);
+        buttons(model, &titles[from..to], here, 0)
+    };
+    rows.into_iter().map(row).collect()
+}

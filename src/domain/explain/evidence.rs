@@ -1,0 +1,337 @@
+//! The evidence for each check, in words.
+use std::net::IpAddr;
+
+use super::{Changed, Check, Facts, Mend, State, title};
+use crate::domain::{
+    access::Area,
+    allowlist::AllowList,
+    decision::{self, Credential, Reason, Request, Rules, Target},
+    forwarded::{ClientAddress, Hop},
+    moment::{DAY, Moment},
+    review::join,
+    text::visible,
+    usage::{Wanted, Way},
+};
+
+/// All checks, in their order.
+#[must_use]
+pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> Vec<Check> {
+    let mut checks = of_the_token(credential, facts);
+    let (rules, until) = match credential {
+        Credential::Known(rules) => (rules, None),
+        Credential::Former(rules, former) => (rules, Some(former.until)),
+        _ => {
+            checks.extend(decision::CHECKS.map(untold));
+            return checks;
+        }
+    };
+    for reason in decision::CHECKS {
+        let fails = decision::fails(reason, rules, until, request);
+        let mut check = match reason {
+            Reason::Disabled => state(rules, facts),
+            Reason::Expired => expiry(rules, until, request, facts),
+            Reason::WrongAgent => agent(rules, request),
+            Reason::AddressNotAllowed => address(rules, request, facts),
+            Reason::NoRoute => route(request, facts),
+            _ => action(rules, request, facts),
+        };
+        check.reason = reason;
+        check.state = if fails { State::Fails } else { State::Holds };
+        if fails {
+            check.brief.clear();
+        } else {
+            check.mend = None;
+        }
+        checks.push(check);
+    }
+    checks
+}
+
+fn check(reason: Reason, state: State, evidence: impl Into<String>) -> Check {
+    Check {
+        reason,
+        state,
+        evidence: evidence.into(),
+        brief: String::new(),
+        history: Vec::new(),
+        mend: None,
+    }
+}
+
+fn untold(reason: Reason) -> Check {
+    check(reason, State::Untold, "cannot be told: there is no key")
+}
+
+/// The four about the token: what it turned out to be decides all of them.
+fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
+    let failing = match credential {
+        Credential::Missing => Some((Reason::MissingToken, "no token was presented".to_owned())),
+        Credential::Malformed => Some((
+            Reason::MalformedToken,
+            "its shape or its check digits are wrong (a typing error, or cut off), or there were two credentials".to_owned(),
+        )),
+        Credential::Unknown => Some((Reason::UnknownToken, unknown(facts))),
+        Credential::Revoked(id) => Some((
+            Reason::Revoked,
+            facts.tombstone.map_or_else(
+                || format!("the key {id} was revoked"),
+                |stone| format!("{} was {}", visible(&stone.name), stone.sentence()),
+            ),
+        )),
+        Credential::Known(_) | Credential::Former(..) => None,
+    };
+    let well = |reason: Reason| {
+        let (evidence, brief) = match reason {
+            Reason::MissingToken => ("a token was presented".to_owned(), ""),
+            Reason::MalformedToken => ("its shape and check digits are right".to_owned(), ""),
+            Reason::UnknownToken => match credential {
+                Credential::Known(rules) => (
+                    format!("it is the token of {}", visible(&rules.name)),
+                    "known",
+                ),
+                Credential::Former(rules, _) => (
+                    format!(
+                        "it is a token of {} that was rotated out",
+                        visible(&rules.name)
+                    ),
+                    "an old token, known",
+                ),
+                _ => ("it was handed out here".to_owned(), ""),
+            },
+            _ => ("its key was not revoked".to_owned(), ""),
+        };
+        Check {
+            brief: brief.to_owned(),
+            ..check(reason, State::Holds, evidence)
+        }
+    };
+    let all = [
+        Reason::MissingToken,
+        Reason::MalformedToken,
+        Reason::UnknownToken,
+        Reason::Revoked,
+    ];
+    all.into_iter()
+        .map(|reason| match &failing {
+            Some((failed, evidence)) if *failed == reason => check(reason, State::Fails, evidence),
+            Some((failed, _)) if *failed < reason => check(reason, State::Untold, "cannot be told"),
+            _ => well(reason),
+        })
+        .collect()
+}
+
+fn unknown(facts: &Facts<'_>) -> String {
+    match facts.named {
+        Some(id) => format!(
+            "it names the key {id} and is none of its tokens: it was handed out elsewhere, made up, or rotated out long ago"
+        ),
+        None => "no key has this token".to_owned(),
+    }
+}
+
+fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
+    let evidence = match rules.disabled_at {
+        Some(since) => format!("disabled since {} UTC", since.date_and_clock()),
+        None => "the key is active".to_owned(),
+    };
+    Check {
+        brief: "active".to_owned(),
+        history: said(facts.history.state.as_ref(), "switched", ""),
+        mend: Some(Mend::Enable),
+        ..check(Reason::Disabled, State::Holds, evidence)
+    }
+}
+
+fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts<'_>) -> Check {
+    let key_ended = rules.expires_at.is_some_and(|end| end < request.at);
+    let own = until.filter(|_| !key_ended);
+    let (evidence, brief) = match (rules.expires_at, own) {
+        (_, Some(until)) if until < request.at && until.millis() == 0 => (
+            "this token was rotated out, and ended by hand".to_owned(),
+            String::new(),
+        ),
+        (_, Some(until)) if until < request.at => (
+            format!(
+                "this token was rotated out, and its overlap ended {} UTC",
+                until.date_and_clock()
+            ),
+            String::new(),
+        ),
+        (_, Some(until)) => {
+            let words = format!(
+                "good until {} UTC, as a token that was rotated out",
+                until.date_and_clock()
+            );
+            (words.clone(), words)
+        }
+        (Some(end), None) if end < request.at => {
+            (format!("the key ended {}", end.as_expiry()), String::new())
+        }
+        (Some(end), None) => {
+            let words = format!("valid until {}", end.as_expiry());
+            (words.clone(), words)
+        }
+        (None, None) => (
+            "the key has no end date".to_owned(),
+            "no end date".to_owned(),
+        ),
+    };
+    let history = if own.is_some() {
+        said(facts.history.rotation.as_ref(), "rotated", "")
+    } else {
+        said(facts.history.end.as_ref(), "end", "set")
+    };
+    let latest = facts.policy.latest(request.at);
+    let next = request.at.plus(90 * DAY).end_of_day();
+    Check {
+        brief,
+        history,
+        // A new end is no help to a token that is over: its client needs the new one.
+        mend: key_ended.then_some(Mend::End(latest.map_or(next, |latest| next.min(latest)))),
+        ..check(Reason::Expired, State::Holds, evidence)
+    }
+}
+
+fn agent(rules: &Rules, request: &Request) -> Check {
+    let evidence = match &request.agent {
+        None => "no agent was named".to_owned(),
+        Some(agent) if *agent == rules.agent => {
+            format!("the key is of the agent {}", agent.as_str())
+        }
+        Some(agent) => format!(
+            "the endpoint of the agent {} was asked, and the key is of {}: this gateway's location names the wrong agent, or the client has the wrong key",
+            agent.as_str(),
+            rules.agent.as_str()
+        ),
+    };
+    check(Reason::WrongAgent, State::Holds, evidence)
+}
+
+fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
+    let entries = |count: usize| {
+        if count == 1 {
+            "the 1 entry".to_owned()
+        } else {
+            format!("the {count} entries")
+        }
+    };
+    let evidence = match (&rules.allow, request.address) {
+        (_, ClientAddress::Unreadable) => {
+            "an element of X-Forwarded-For on the way is no address: a gateway that is trusted passes on what it cannot know".to_owned()
+        }
+        (AllowList::Anywhere, ClientAddress::Known(address)) => format!("{address}, and any address may use it"),
+        (AllowList::Anywhere, ClientAddress::Unknown) => "any address may use it".to_owned(),
+        (AllowList::Only(networks), ClientAddress::Unknown) => format!(
+            "no address is known, and {} would have to hold it: let the gateway say it in X-Forwarded-For",
+            entries(networks.as_slice().len())
+        ),
+        (allow @ AllowList::Only(networks), ClientAddress::Known(address)) => {
+            let outside = || outside(allow, networks.as_slice().len(), address);
+            allow
+                .entry_for(address)
+                .map_or_else(outside, |entry| format!("{address} is in {entry}"))
+        }
+    };
+    let mut history = said(facts.history.allow.as_ref(), "list", "changed");
+    if facts.hop != Hop::Nowhere {
+        history.push(format!("address from {}", facts.hop));
+    }
+    Check {
+        history,
+        mend: match request.address {
+            ClientAddress::Known(address) => Some(Mend::Address(address)),
+            ClientAddress::Unknown | ClientAddress::Unreadable => None,
+        },
+        ..check(Reason::AddressNotAllowed, State::Holds, evidence)
+    }
+}
+
+fn outside(allow: &AllowList, count: usize, address: IpAddr) -> String {
+    let noun = if count == 1 { "entry" } else { "entries" };
+    let nearest = allow
+        .nearest(address)
+        .map_or_else(String::new, |near| format!("; nearest is {near}"));
+    format!("{address} is on none of {count} {noun}{nearest}")
+}
+
+fn route(request: &Request, facts: &Facts<'_>) -> Check {
+    let Wanted { way, method, path } = facts.wanted;
+    let said_request = visible(format!("{method} {path}").trim());
+    let evidence = match (&request.target, way) {
+        (Target::Routed(area, action), Way::Named(..)) if path.is_empty() => {
+            format!(
+                "asked for {} in {}",
+                action.title(),
+                title(facts.areas, area)
+            )
+        }
+        (Target::Routed(area, action), _) => {
+            format!(
+                "{said_request} leads to {}, {}",
+                title(facts.areas, area),
+                action.title()
+            )
+        }
+        (Target::NoRoute, Way::Named(area, _)) => {
+            format!("there is no area {area}: {}", known(facts.areas))
+        }
+        (Target::NoRoute, Way::Routed(..)) => format!(
+            "{said_request} leads to no area and action: give an area a route for it with `claviger area edit AREA --route PATH`"
+        ),
+        (Target::NoRoute, Way::Astray(detail)) => astray(detail, &said_request),
+    };
+    Check {
+        history: said(facts.history.routes.as_ref(), "routes", "changed"),
+        ..check(Reason::NoRoute, State::Holds, evidence)
+    }
+}
+
+/// What the endpoint's words for requests that could lead nowhere mean, and the way out.
+fn astray(detail: &str, said_request: &str) -> String {
+    match detail {
+        "unknown_endpoint_path" => "the gateway asked a path that the endpoint has not, or not for the gateway that --gateway names".to_owned(),
+        "untrusted_peer" => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy".to_owned(),
+        "method_or_path_not_said_once" => "the gateway did not say method and path, each exactly once: `claviger doctor --gateway` names the directive".to_owned(),
+        "method_override" => "a header asks for another method (X-HTTP-Method-Override and its like): the client must not send it".to_owned(),
+        "unknown_method" => format!("{said_request}: this method can lead nowhere"),
+        "path_not_canonical" => format!("{said_request}: the path can be read in two ways (escapes that are not needed, empty or dot segments), so it leads nowhere"),
+        "unknown_area" => "there is no such area".to_owned(),
+        _ => format!("{said_request} leads to no area and action").trim().to_owned(),
+    }
+}
+
+fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
+    let Target::Routed(area, action) = &request.target else {
+        return check(
+            Reason::ActionNotPermitted,
+            State::Holds,
+            "no area and action to look for",
+        );
+    };
+    let granted = rules.grants.of(area);
+    let titles: Vec<String> = granted
+        .iter()
+        .map(|action| action.title().to_owned())
+        .collect();
+    let title = title(facts.areas, area);
+    let evidence = match (granted.contains(*action), titles.is_empty()) {
+        (true, _) => format!("{title} grants {}", join(&titles)),
+        (false, true) => format!("{title} grants nothing, not {}", action.title()),
+        (false, false) => format!("{title} grants {}, not {}", join(&titles), action.title()),
+    };
+    Check {
+        history: said(facts.history.grants.as_ref(), "grants", "changed"),
+        mend: Some(Mend::Grant(area.clone(), *action)),
+        ..check(Reason::ActionNotPermitted, State::Holds, evidence)
+    }
+}
+
+fn said(changed: Option<&Changed>, what: &str, verb: &str) -> Vec<String> {
+    let sentence = |changed: &Changed| changed.sentence(what, verb).replace("  ", " ");
+    changed.map(sentence).into_iter().collect()
+}
+
+fn known(areas: &[Area]) -> String {
+    let slugs: Vec<&str> = areas.iter().map(|area| area.slug.as_str()).collect();
+    format!("the areas are {}", slugs.join(", "))
+}

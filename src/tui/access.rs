@@ -1,0 +1,268 @@
+//! The test of access: one request of a key, explained check by check, and the last refusals below.
+//!
+//! It is a small state with its own focus; it neither draws nor acts. What it asks stands in
+//! [`AccessTest::inquiry`], and the answer comes as an [`Explanation`]; whatever may have changed
+//! the answer sets [`AccessTest::stale`].
+use std::net::IpAddr;
+
+use tui_input::Input;
+
+use crate::domain::{
+    access::{Action, Area},
+    decision::Target,
+    explain::{Check, Explanation, Question, State},
+    forwarded::{Client, ClientAddress},
+    key::Key,
+    text::visible,
+    token::KeyId,
+    usage::{Refusal, Wanted},
+};
+
+/// What is to be explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inquiry {
+    /// The newest refusal of a key, or an ordinary request.
+    Newest(KeyId),
+    /// This.
+    Of(Question),
+}
+
+/// A field of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestField {
+    /// The client's address: text.
+    Address,
+    /// The area: a choice.
+    Area,
+    /// The action: a choice.
+    Action,
+    /// Method and path, which lead to an area and an action: text.
+    Path,
+}
+
+impl RequestField {
+    /// In the order in which they are reached.
+    pub const ORDER: [Self; 4] = [Self::Address, Self::Area, Self::Action, Self::Path];
+
+    /// Whether it is typed into.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Address | Self::Path)
+    }
+}
+
+/// What has the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessFocus {
+    /// A row: the failing checks first, then the refusals.
+    Row(usize),
+    /// A field of the request.
+    Field(RequestField),
+}
+
+/// A row that can be focused.
+#[derive(Debug, Clone, Copy)]
+pub enum AccessRow<'a> {
+    /// A check that fails.
+    Failing(&'a Check),
+    /// A refusal.
+    Refused(&'a Refusal),
+}
+
+/// The test.
+#[derive(Debug, Clone)]
+pub struct AccessTest {
+    /// The key.
+    pub id: KeyId,
+    /// What it is called.
+    pub name: String,
+    /// What is asked.
+    pub inquiry: Inquiry,
+    /// Whether it must be asked, again or for the first time.
+    pub stale: bool,
+    /// The answer.
+    pub told: Option<Box<Explanation>>,
+    /// Why there is none.
+    pub problem: Option<String>,
+    /// What has the keys.
+    pub focus: AccessFocus,
+    /// The address, as it is typed.
+    pub address: Input,
+    /// Method and path, as they are typed.
+    pub path: Input,
+    /// Which area is chosen.
+    pub area: usize,
+    /// Which action is chosen.
+    pub action: usize,
+}
+
+impl AccessTest {
+    /// On a key's newest refusal, or on an ordinary request.
+    #[must_use]
+    pub fn of(key: &Key) -> Self {
+        Self::begin(key.id.clone(), key.name().to_owned())
+    }
+
+    /// The same, by id and name.
+    #[must_use]
+    pub fn begin(id: KeyId, name: String) -> Self {
+        Self {
+            inquiry: Inquiry::Newest(id.clone()),
+            id,
+            name,
+            stale: true,
+            told: None,
+            problem: None,
+            focus: AccessFocus::Row(0),
+            address: Input::default(),
+            path: Input::default(),
+            area: 0,
+            action: 1,
+        }
+    }
+
+    /// Takes the answer in; the fields show what it is about.
+    pub fn answered(&mut self, told: Explanation) {
+        self.address = Input::new(match told.request.address {
+            ClientAddress::Known(address) => address.to_string(),
+            ClientAddress::Unknown | ClientAddress::Unreadable => String::new(),
+        });
+        let Wanted { method, path, .. } = told.question.wanted();
+        self.path = Input::new(format!("{method} {path}").trim().to_owned());
+        if let Target::Routed(area, action) = &told.request.target {
+            let at = told.areas.iter().position(|known| known.slug == *area);
+            self.area = at.unwrap_or(0);
+            self.action = *action as usize;
+        }
+        // The newest one is this one from now on, whatever comes in meanwhile.
+        self.inquiry = Inquiry::Of(told.question.clone());
+        self.told = Some(Box::new(told));
+        self.problem = None;
+        let rows = self.rows().len();
+        self.focus = match self.focus {
+            AccessFocus::Row(at) => AccessFocus::Row(at.min(rows.saturating_sub(1))),
+            field @ AccessFocus::Field(_) => field,
+        };
+    }
+
+    /// The failing checks, then the refusals.
+    #[must_use]
+    pub fn rows(&self) -> Vec<AccessRow<'_>> {
+        let Some(told) = &self.told else {
+            return Vec::new();
+        };
+        let failing = told.checks.iter().filter(|it| it.state == State::Fails);
+        let refused = told.refusals.iter().map(AccessRow::Refused);
+        failing.map(AccessRow::Failing).chain(refused).collect()
+    }
+
+    /// The check that `f` is about: the focused one, or the first that fails.
+    #[must_use]
+    pub fn to_mend(&self) -> Option<&Check> {
+        let told = self.told.as_ref()?;
+        let focused = match self.focus {
+            AccessFocus::Row(at) => self.rows().get(at).copied(),
+            AccessFocus::Field(_) => None,
+        };
+        match focused {
+            Some(AccessRow::Failing(check)) => {
+                let same = |known: &&Check| known.reason == check.reason;
+                told.checks.iter().find(same)
+            }
+            _ => told.failing(),
+        }
+    }
+
+    /// Up or down the rows.
+    pub fn move_row(&mut self, forward: bool) {
+        let last = self.rows().len().saturating_sub(1);
+        if let AccessFocus::Row(at) = &mut self.focus {
+            *at = if forward {
+                (*at + 1).min(last)
+            } else {
+                at.saturating_sub(1)
+            };
+        }
+    }
+
+    /// Into the fields, to the next or the one before.
+    pub fn move_field(&mut self, forward: bool) {
+        let order = RequestField::ORDER;
+        let AccessFocus::Field(field) = self.focus else {
+            self.focus = AccessFocus::Field(order[0]);
+            return;
+        };
+        let at = order.iter().position(|one| *one == field).unwrap_or(0);
+        let step = if forward { 1 } else { order.len() - 1 };
+        self.focus = AccessFocus::Field(order[(at + step) % order.len()]);
+    }
+
+    /// The field that is typed into.
+    pub fn typed_field(&mut self) -> Option<&mut Input> {
+        self.problem = None;
+        match self.focus {
+            AccessFocus::Field(RequestField::Address) => Some(&mut self.address),
+            AccessFocus::Field(RequestField::Path) => Some(&mut self.path),
+            _ => None,
+        }
+    }
+
+    /// Another area or action: whoever chooses one does not mean the path any more.
+    pub fn choose(&mut self, forward: bool, areas: usize) {
+        let turn = |at: usize, count: usize| {
+            let step = if forward { 1 } else { count.max(1) - 1 };
+            (at + step) % count.max(1)
+        };
+        match self.focus {
+            AccessFocus::Field(RequestField::Area) => self.area = turn(self.area, areas),
+            AccessFocus::Field(RequestField::Action) => {
+                self.action = turn(self.action, Action::ALL.len());
+            }
+            _ => return,
+        }
+        self.path = Input::default();
+    }
+
+    /// Asks what the fields say; else says why not.
+    pub fn ask(&mut self, areas: &[Area]) {
+        match self.described(areas) {
+            Ok(question) => {
+                self.inquiry = Inquiry::Of(question);
+                self.stale = true;
+                self.focus = AccessFocus::Row(0);
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    fn described(&self, areas: &[Area]) -> Result<Question, String> {
+        let address = match self.address.value().trim() {
+            "" => None,
+            text => Some(text.parse::<IpAddr>().map_err(|_| {
+                format!(
+                    "{} is no address: write one such as 10.0.0.9, or none",
+                    visible(text)
+                )
+            })?),
+        };
+        let wanted = match self.path.value().trim() {
+            "" => {
+                let area = areas.get(self.area).ok_or("there is no area")?;
+                Wanted::named(area.slug.clone(), Action::ALL[self.action])
+            }
+            text => Wanted::routed(text)?,
+        };
+        Ok(Question::Request {
+            key: self.id.clone(),
+            client: Client::said(address),
+            wanted,
+        })
+    }
+
+    /// Asks about a refusal.
+    pub fn ask_about(&mut self, refusal: Refusal) {
+        self.inquiry = Inquiry::Of(Question::Refusal(Box::new(refusal)));
+        self.stale = true;
+        self.focus = AccessFocus::Row(0);
+    }
+}

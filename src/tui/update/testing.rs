@@ -1,0 +1,105 @@
+//! What intents do in the test of access: moving, asking, and fixing.
+use crate::{
+    domain::explain::{Explanation, Mend},
+    tui::{
+        access::{AccessFocus, AccessRow, AccessTest},
+        dialog::{Confirmation, Modal, Verb},
+        keymap::Intent,
+        message::Effect,
+        model::Model,
+        wizard::Wizard,
+    },
+};
+
+/// Opens the test of the selected key, or of the one that was just made.
+pub(super) fn open(model: &mut Model) -> Option<Effect> {
+    let test = match model.modals.last() {
+        Some(Modal::NewToken(dialog)) => AccessTest::begin(dialog.id.clone(), dialog.name.clone()),
+        _ => AccessTest::of(model.selected()?),
+    };
+    model.modals.push(Modal::Access(Box::new(test)));
+    None
+}
+
+pub(super) fn on_access(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let areas = model.areas.clone();
+    let Some(Modal::Access(test)) = model.modals.last_mut() else {
+        return None;
+    };
+    match (intent, test.focus) {
+        (Intent::Up, _) => test.move_row(false),
+        (Intent::Down, _) => test.move_row(true),
+        (Intent::Next, _) => test.move_field(true),
+        (Intent::Previous, _) => test.move_field(false),
+        (Intent::Left, _) => test.choose(false, areas.len()),
+        (Intent::Right, _) => test.choose(true, areas.len()),
+        (Intent::Accept, AccessFocus::Field(_)) => test.ask(&areas),
+        (Intent::Accept, AccessFocus::Row(at)) => match test.rows().get(at) {
+            Some(AccessRow::Refused(refusal)) => {
+                let refusal = (*refusal).clone();
+                test.ask_about(refusal);
+            }
+            Some(AccessRow::Failing(_)) => return fix(model),
+            None => {}
+        },
+        (Intent::Fix, _) => return fix(model),
+        _ => {}
+    }
+    None
+}
+
+/// Opens the edit with the mending change filled in, or asks whether to switch the key on.
+fn fix(model: &mut Model) -> Option<Effect> {
+    let (now, areas) = (model.now, model.areas.clone());
+    let Some(Modal::Access(test)) = model.modals.last_mut() else {
+        return None;
+    };
+    let check = test.to_mend()?;
+    let key = test.told.as_ref().and_then(|told| told.key.clone());
+    let opened = match (&check.mend, key) {
+        (Some(Mend::Enable), Some(key)) => {
+            Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key], now))
+        }
+        (Some(mend), Some(key)) => {
+            Modal::Wizard(Box::new(Wizard::mending(&key, mend, &areas, now)))
+        }
+        _ => {
+            test.problem = Some(format!(
+                "No change of the key mends this: {}",
+                check.evidence
+            ));
+            return None;
+        }
+    };
+    model.modals.push(opened);
+    None
+}
+
+/// An explanation arrived.
+pub(super) fn explained(model: &mut Model, ticket: u64, told: Result<Box<Explanation>, String>) {
+    if model
+        .explaining
+        .take_if(|awaited| *awaited == ticket)
+        .is_none()
+    {
+        return;
+    }
+    let tests = model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::Access(test) => Some(test),
+        _ => None,
+    });
+    let Some(test) = tests else { return };
+    match told {
+        Ok(told) => test.answered(*told),
+        Err(sentence) => test.problem = Some(sentence),
+    }
+}
+
+/// Something changed: what was explained is explained anew.
+pub(super) fn doubt(model: &mut Model) {
+    for modal in &mut model.modals {
+        if let Modal::Access(test) = modal {
+            test.stale = true;
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The test of access.
+//!
+//! ```text
+//! ╭ Test access · Partner: Acme · PROD ────────────────────────────────────────╮
+//! │ Address 10.0.1.1     Area Contact Access     Action Delete                 │
+//! │ Request DELETE /contacts/41                                                │
+//! │                                                                            │
+//! │ DENIED  address_not_allowed                                                │
+//! │ as refused 2026-11-23 13:58 UTC, d_8sJx…                                   │
+//! │                                                                            │
+//! │   ok    known, active, valid until 2027-01-31                              │
+//! │ ▸ FAILS address  10.0.1.1 is on none of 2 entries; nearest is 10.0.0.0/24  │
+//! │                  list changed 2026-11-03 09:12 UTC by alice@gw1            │
+//! ```
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    footer,
+    sheet::{self, Sheet},
+    width, wrapped,
+};
+use crate::{
+    domain::{
+        access::Action,
+        decision::{Decision, Reason},
+        explain::{self, Check, Explanation, Question, State},
+        text::fitted,
+        usage::Refusal,
+    },
+    tui::{
+        access::{AccessFocus, AccessRow, AccessTest, RequestField},
+        model::Model,
+    },
+};
+
+/// Marker, state, and the name of the check.
+const STATE: usize = 6;
+const NAME: usize = 9;
+
+pub(super) fn sheet(model: &Model, test: &AccessTest, screen: Rect) -> Sheet {
+    let mut page = Page {
+        model,
+        test,
+        room: sheet::room(screen),
+        lines: Vec::new(),
+        focus: (0, 0),
+    };
+    page.request();
+    page.lines.push(Line::default());
+    match &test.told {
+        None if test.problem.is_none() => page.lines.push(Line::from("looking…")),
+        None => {}
+        Some(told) => {
+            page.verdict(told);
+            page.lines.push(Line::default());
+            page.checks(told);
+            page.refusals(told);
+        }
+    }
+    if let Some(problem) = &test.problem {
+        let style = model.theme.alarm();
+        page.text(&format!("! {problem}"), style);
+        if matches!(test.focus, AccessFocus::Row(_)) {
+            page.focus = (page.lines.len().saturating_sub(1), 0);
+        }
+    }
+    let name = model.theme.shown(&test.name);
+    Sheet {
+        title: format!(
+            "Test access · {name} · {}",
+            model.theme.shown(&model.workspace)
+        ),
+        corner: String::new(),
+        lines: page.lines,
+        focus: page.focus,
+        hint: footer::border(model),
+    }
+}
+
+struct Page<'a> {
+    model: &'a Model,
+    test: &'a AccessTest,
+    room: usize,
+    lines: Vec<Line<'static>>,
+    focus: (usize, u16),
+}
+
+impl Page<'_> {
+    fn text(&mut self, text: &str, style: Style) {
+        let parts = wrapped(&self.model.theme.shown(text), self.room);
+        let lines = parts.into_iter().map(|part| Line::styled(part, style));
+        self.lines.extend(lines);
+    }
+
+    /// The request: two lines of fields, or one each where it is narrow.
+    fn request(&mut self) {
+        let area = self.model.areas.get(self.test.area);
+        let area = area.map_or_else(String::new, |area| self.model.theme.shown(&area.title));
+        let action = Action::ALL[self.test.action].title();
+        let typed = |input: &tui_input::Input| self.model.theme.shown(input.value());
+        let or = |text: String, none: &str| {
+            if text.is_empty() {
+                none.to_owned()
+            } else {
+                text
+            }
+        };
+        let address = or(typed(&self.test.address), "not known");
+        let path = or(typed(&self.test.path), "none: area and action are named");
+        let fields = [
+            (RequestField::Address, "Address", address),
+            (RequestField::Area, "Area", area),
+            (RequestField::Action, "Action", action.to_owned()),
+            (RequestField::Path, "Request", path),
+        ];
+        let (mut spans, mut used): (Vec<Span<'static>>, usize) = (Vec::new(), 0);
+        for (field, label, value) in fields {
+            let here = self.test.focus == AccessFocus::Field(field);
+            let shown = match (here, field.is_text()) {
+                (true, true) => match field {
+                    RequestField::Address => typed(&self.test.address),
+                    _ => typed(&self.test.path),
+                },
+                (true, false) => format!("‹ {value} ›"),
+                _ => value,
+            };
+            let wide = label.len() + 1 + usize::from(width(&shown)) + 4;
+            if used + wide > self.room || field == RequestField::Path {
+                self.lines.push(Line::from(std::mem::take(&mut spans)));
+                used = 0;
+            }
+            if here {
+                let typed = match field {
+                    RequestField::Address => self.test.address.visual_cursor(),
+                    RequestField::Path => self.test.path.visual_cursor(),
+                    _ => 0,
+                };
+                self.focus = (self.lines.len(), cells(used + label.len() + 1 + typed));
+            }
+            let style = match (here, field.is_text()) {
+                (true, true) => self.model.theme.focus(),
+                (true, false) => self.model.theme.pressed(),
+                _ => Style::new(),
+            };
+            spans.push(Span::styled(format!("{label} "), self.model.theme.quiet()));
+            spans.push(Span::styled(shown, style));
+            spans.push(Span::raw("    "));
+            used += wide;
+        }
+        self.lines.push(Line::from(spans));
+    }
+
+    fn verdict(&mut self, told: &Explanation) {
+        let theme = self.model.theme;
+        let (word, reason, style) = match &told.decision {
+            Decision::Allow { .. } => ("ALLOWED", "", theme.success()),
+            Decision::Deny { reason, .. } => ("DENIED", reason.word(), theme.alarm()),
+        };
+        self.lines.push(Line::from(vec![
+            Span::styled(word, style.patch(theme.strong())),
+            Span::raw("  "),
+            Span::styled(reason, style),
+        ]));
+        if let Question::Refusal(refusal) = &told.question {
+            let when = refusal.at.date_and_clock();
+            let same = matches!(&told.decision, Decision::Deny { reason, .. } if *reason == refusal.reason);
+            let was = if same {
+                format!("as refused {when} UTC, {}", refusal.id)
+            } else {
+                format!(
+                    "was refused {when} UTC for {}, {}",
+                    refusal.reason.word(),
+                    refusal.id
+                )
+            };
+            self.text(&was, theme.quiet());
+        }
+    }
+
+    /// What holds and needs no more than a word stands in one line; the rest has lines of its own.
+    fn checks(&mut self, told: &Explanation) {
+        let briefs: Vec<&str> = told
+            .checks
+            .iter()
+            .filter(|check| check.state == State::Holds && !check.brief.is_empty())
+            .map(|check| check.brief.as_str())
+            .collect();
+        if !briefs.is_empty() {
+            self.row(
+                false,
+                "ok",
+                self.model.theme.success(),
+                "",
+                &briefs.join(", "),
+            );
+        }
+        let mut at = 0;
+        for check in &told.checks {
+            let worth_a_line = matches!(
+                check.reason,
+                Reason::AddressNotAllowed | Reason::NoRoute | Reason::ActionNotPermitted
+            );
+            match check.state {
+                State::Fails => {
+                    self.failing(check, at);
+                    at += 1;
+                }
+                State::Holds if worth_a_line => {
+                    let name = explain::name(check.reason);
+                    self.row(
+                        false,
+                        "ok",
+                        self.model.theme.success(),
+                        name,
+                        &check.evidence,
+                    );
+                }
+                State::Holds | State::Untold => {}
+            }
+        }
+    }
+
+    fn failing(&mut self, check: &Check, at: usize) {
+        let here = self.test.focus == AccessFocus::Row(at);
+        if here {
+            self.focus = (self.lines.len(), 0);
+        }
+        let name = explain::name(check.reason);
+        self.row(
+            here,
+            "FAILS",
+            self.model.theme.alarm(),
+            name,
+            &check.evidence,
+        );
+        for line in &check.history {
+            self.row(false, "", Style::new(), "", line);
+        }
+    }
+
+    /// A line with a state, a name and words that go on under themselves.
+    fn row(&mut self, here: bool, state: &str, style: Style, name: &str, words: &str) {
+        let theme = self.model.theme;
+        let indent = if name.is_empty() && !state.is_empty() {
+            2 + STATE
+        } else {
+            2 + STATE + NAME
+        };
+        let room = self.room.saturating_sub(indent).max(12);
+        for (at, part) in wrapped(&theme.shown(words), room).into_iter().enumerate() {
+            if at > 0 || state.is_empty() {
+                let blank = " ".repeat(self.room.saturating_sub(room).min(indent));
+                self.lines
+                    .push(Line::styled(format!("{blank}{part}"), theme.quiet()));
+                continue;
+            }
+            let marker = if here { "▸ " } else { "  " };
+            let name = if name.is_empty() {
+                String::new()
+            } else {
+                format!("{name:<NAME$}")
+            };
+            self.lines.push(Line::from(vec![
+                Span::styled(marker, theme.focus()),
+                Span::styled(format!("{state:<STATE$}"), style),
+                Span::styled(name, theme.strong()),
+                Span::raw(part),
+            ]));
+        }
+    }
+
+    fn refusals(&mut self, told: &Explanation) {
+        let theme = self.model.theme;
+        self.lines.push(Line::default());
+        let count = told.refusals.len();
+        if count == 0 {
+            self.lines
+                .push(Line::styled("No refusal is known.", theme.quiet()));
+            return;
+        }
+        let head = if count == 1 {
+            "The last refusal".to_owned()
+        } else {
+            format!("The last {count} refusals")
+        };
+        self.lines.push(Line::styled(head, theme.strong()));
+        let failing = self
+            .test
+            .rows()
+            .iter()
+            .filter(|row| matches!(row, AccessRow::Failing(_)))
+            .count();
+        for (at, refusal) in told.refusals.iter().enumerate() {
+            let here = self.test.focus == AccessFocus::Row(failing + at);
+            if here {
+                self.focus = (self.lines.len(), 0);
+            }
+            let asked =
+                matches!(&told.question, Question::Refusal(asked) if asked.id == refusal.id);
+            let marker = match (here, asked) {
+                (true, _) => "▸ ",
+                (false, true) => "· ",
+                _ => "  ",
+            };
+            let line = fitted(&theme.shown(&short(refusal)), self.room.saturating_sub(2));
+            self.lines.push(Line::from(vec![
+                Span::styled(marker, theme.focus()),
+                Span::raw(line.trim_end().to_owned()),
+            ]));
+        }
+    }
+}
+
+/// `11-23 14:02  action_not_permitted  10.0.0.9  DELETE /contacts/41`.
+fn short(refusal: &Refusal) -> String {
+    let at = refusal.at.date_and_clock();
+    let token = if refusal.key.is_none() {
+        "  another token"
+    } else {
+        ""
+    };
+    format!(
+        "{}  {}  {}  {}{token}",
+        at.get(5..).unwrap_or(&at),
+        refusal.reason.word(),
+        refusal.address,
+        refusal.wish()
+    )
+}
+
+fn cells(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,336 @@
+//! Test access: from a refusal to the rule mended and proven, in five key presses.
+use claviger::{
+    domain::{
+        access::{Action, Actions},
+        allowlist::AllowList,
+        decision::Decision,
+        key::{Key, Seen},
+        moment::{DAY, HOUR, Moment},
+    },
+    keyring::Presented,
+};
+use secrecy::SecretString;
+
+use crate::story::{NOW, Story};
+
+/// The key of a partner, with its token.
+fn partner(story: &mut Story) -> (Key, SecretString) {
+    let key = story.given("Partner: Acme", |draft| {
+        draft
+            .grants
+            .set("contacts".parse().expect("a slug"), Actions::READ);
+        draft.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1")
+            .expect("a list")
+            .list;
+        draft.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
+    });
+    let token = story.wait(
+        story
+            .keyring
+            .token(&key.id, claviger::domain::audit::Change::Copied),
+    );
+    (key, token.expect("opened").expose().clone())
+}
+
+/// Somebody asks with the token, and is told so.
+fn ask(story: &mut Story, token: &SecretString, action: Action, from: &str) -> Decision {
+    let presented = Presented {
+        token,
+        area: "contacts".parse().expect("a slug"),
+        action,
+        address: Some(from.parse().expect("an address")),
+    };
+    let decided = story
+        .wait(story.keyring.decide(&presented))
+        .expect("decided");
+    story
+        .wait(story.keyring.record(&decided))
+        .expect("recorded");
+    decided.decision
+}
+
+#[test]
+fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
+    let mut story = Story::at(80, 24);
+    story.given("another", |_| ());
+    let (key, token) = partner(&mut story);
+    story.given("and another", |_| ());
+    ask(&mut story, &token, Action::Read, "10.0.1.1");
+    story.press("!");
+    assert!(story.screen().contains("1 refused"), "{}", story.screen());
+    story.press("t");
+    let screen = story.screen();
+    assert!(screen.contains("DENIED  address_not_allowed"), "{screen}");
+    assert!(
+        screen.contains("10.0.1.1 is on none of 2 entries; nearest is 10.0.0.0/24"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("list set 2026-11-23 07:00 UTC by alice@gw1")
+            || screen.contains("list changed 2026-11-23"),
+        "{screen}"
+    );
+    insta::assert_snapshot!("test_access_80x24", story.snapshot());
+    story.press("f");
+    let screen = story.screen();
+    assert!(
+        screen.contains("10.0.0.0/24, 192.168.1.1, 10.0.1.1"),
+        "{screen}"
+    );
+    story.press("<enter>");
+    assert!(
+        story
+            .screen()
+            .contains("Widens: 10.0.0.0/24, 192.168.1.1 → 10.0.0.0/24, 192.168.1.1, 10.0.1.1"),
+        "{}",
+        story.screen()
+    );
+    story.press("<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("ALLOWED"), "{screen}");
+    assert!(
+        screen.contains("was refused 2026-11-23 07:00 UTC for address_not_allowed"),
+        "{screen}"
+    );
+    insta::assert_snapshot!("test_access_mended_80x24", story.snapshot());
+    let allowed = Decision::Allow {
+        key_id: key.id.clone(),
+    };
+    assert_eq!(ask(&mut story, &token, Action::Read, "10.0.1.1"), allowed);
+    // That one address and nothing wider.
+    assert!(matches!(
+        ask(&mut story, &token, Action::Read, "10.0.1.2"),
+        Decision::Deny { .. }
+    ));
+    assert_eq!(story.audit().last(), Some(&"key.edited"));
+}
+
+#[test]
+fn every_failing_check_is_shown_and_fixed_at_its_own_field() {
+    let mut story = Story::at(100, 40);
+    let (key, token) = partner(&mut story);
+    ask(&mut story, &token, Action::Delete, "10.0.1.1");
+    let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+    story.wait(story.keyring.switch(&[at], true)).expect("off");
+    let mut over = key.draft.clone();
+    over.expires_at = Some(Moment::from_millis(NOW - DAY));
+    let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+    story.wait(story.keyring.edit(&at, &over)).expect("over");
+    story.refresh();
+    story.press("t");
+    let screen = story.screen();
+    for words in [
+        "FAILS state",
+        "FAILS expiry",
+        "FAILS address",
+        "FAILS action",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    // The cursor is on the first one: f asks whether to switch it on.
+    story.press("f<tab><enter>");
+    assert!(
+        !story.screen().contains("FAILS state"),
+        "{}",
+        story.screen()
+    );
+    story.press("f");
+    assert!(story.screen().contains("2027-02-21"), "{}", story.screen());
+    story.press("<enter><enter>");
+    assert!(
+        !story.screen().contains("FAILS expiry"),
+        "{}",
+        story.screen()
+    );
+    // The second of the two that are left.
+    story.press("<down>f");
+    assert!(story.screen().contains("Step 2 of 2"), "{}", story.screen());
+    assert!(
+        story
+            .screen()
+            .contains("Widens: Contact Access gains delete"),
+        "{}",
+        story.screen()
+    );
+    story.press("<enter>");
+    assert!(
+        !story.screen().contains("FAILS action"),
+        "{}",
+        story.screen()
+    );
+    story.press("f<esc><esc>");
+    assert!(
+        story.screen().contains("FAILS address"),
+        "discarding mends nothing"
+    );
+    story.press("f<enter><enter>");
+    assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
+}
+
+#[test]
+fn a_request_can_be_described_and_another_refusal_chosen() {
+    let mut story = Story::at(80, 24);
+    let (_, token) = partner(&mut story);
+    ask(&mut story, &token, Action::Delete, "10.0.0.9");
+    ask(&mut story, &token, Action::Read, "10.9.9.9");
+    story.press("t");
+    assert!(
+        story.screen().contains("The last 2 refusals"),
+        "{}",
+        story.screen()
+    );
+    // Down past the failing check to the other refusal, wherever two of one moment stand.
+    let screen = story.screen();
+    let (head, other) = (screen.find("The last 2"), screen.find("delete contacts"));
+    let rows = screen[head.expect("a head")..other.expect("a row")]
+        .lines()
+        .count()
+        - 1;
+    story.press(&"<down>".repeat(rows)).press("<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Contact Access grants Read, not Delete"),
+        "{screen}"
+    );
+
+    // Another address, area and action.
+    story.press("<tab>");
+    story
+        .paste("")
+        .press("<c-u>10.0.0.7<tab><right><tab><right><enter>");
+    let screen = story.screen();
+    assert!(screen.contains("Address 10.0.0.7"), "{screen}");
+    assert!(
+        screen.contains("Document Extraction Access grants nothing, not Create"),
+        "{screen}"
+    );
+    // A method and a path lead where the routes say.
+    story.press("<tab><tab><tab><tab>GET /contacts/7?x=1<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("ALLOWED")
+            && screen.contains("GET /contacts/7 leads to Contact Access, Read"),
+        "{screen}"
+    );
+    for (typed, why) in [
+        ("BREW /x", "this method can lead nowhere"),
+        ("GET //x", "not canonical"),
+        ("GET", "it has no path"),
+    ] {
+        story.press("<tab><tab><tab><tab><c-u>");
+        story.press(&format!("{typed}<enter>"));
+        assert!(story.screen().contains(why), "{typed}: {}", story.screen());
+        story.press("<esc>");
+    }
+    story.press("<tab><c-u>nonsense<enter>");
+    assert!(
+        story.screen().contains("nonsense is no address"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc><esc>");
+    assert!(
+        story.screen().contains("Partner: Acme"),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn a_new_key_is_tested_from_its_dialog_and_a_change_of_others_is_followed() {
+    let mut story = Story::at(80, 24);
+    story.press("nacme<enter>1<enter>t");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Test access · acme · PROD") && screen.contains("ALLOWED"),
+        "{screen}"
+    );
+    let bob = story.someone_else("bob@gw2");
+    let key = story.wait(bob.resolve("acme")).expect("the key");
+    story
+        .wait(bob.switch(&[Seen::of(&key)], true))
+        .expect("off");
+    story.refresh();
+    let screen = story.screen();
+    assert!(
+        screen.contains("DENIED  disabled") && screen.contains("by bob@gw2"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn what_no_change_of_the_key_mends_says_so() {
+    let mut story = Story::at(80, 24);
+    partner(&mut story);
+    story.press("t<tab><tab><tab><tab>GET /elsewhere<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("DENIED"), "{screen}");
+    // The address first, then the route.
+    story.press("<down>f");
+    let screen = story.screen();
+    assert!(
+        screen.contains("No change of the key mends this"),
+        "{screen}"
+    );
+    assert!(screen.contains("claviger area edit"), "{screen}");
+}
+
+#[test]
+fn a_key_is_rotated_its_old_token_watched_and_ended() {
+    let mut story = Story::at(140, 30);
+    let (key, old) = partner(&mut story);
+    story.press("R");
+    insta::assert_snapshot!("rotate_140x30", story.snapshot());
+    // Starts on Cancel; above it stands the overlap, of which the next one is seven days.
+    story.press("<s-tab><right><tab><tab><enter>");
+    let screen = story.screen();
+    assert!(screen.contains("API key rotated."), "{screen}");
+    assert!(
+        screen.contains("The old token stays good until 2026-11-30 07:00 UTC"),
+        "{screen}"
+    );
+    story.press("<esc>");
+    let allowed = Decision::Allow {
+        key_id: key.id.clone(),
+    };
+    assert_eq!(ask(&mut story, &old, Action::Read, "10.0.0.9"), allowed);
+    story.press("!");
+    let screen = story.screen();
+    assert!(screen.contains("old token 7d"), "{screen}");
+    assert!(screen.contains("1 use since 2026-11-23"), "{screen}");
+    story.press("R");
+    assert!(
+        story
+            .screen()
+            .contains("end the old token now, make no new one"),
+        "{}",
+        story.screen()
+    );
+    story.press("<tab><enter>");
+    assert!(matches!(
+        ask(&mut story, &old, Action::Read, "10.0.0.9"),
+        Decision::Deny { .. }
+    ));
+    assert_eq!(story.audit().last(), Some(&"key.rotation_finished"));
+    let current = story.wait(story.keyring.rotate(
+        &Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key")),
+        HOUR,
+    ));
+    assert!(current.is_ok());
+}
+
+#[test]
+fn the_details_tell_two_days_of_use_without_colour() {
+    let mut story = Story::at(140, 30);
+    let (_, token) = partner(&mut story);
+    for n in 0..5 {
+        ask(&mut story, &token, Action::Read, &format!("10.0.0.{n}"));
+    }
+    ask(&mut story, &token, Action::Delete, "10.0.0.9");
+    story.press("!");
+    let screen = story.screen();
+    assert!(screen.contains("█ 5 allowed"), "{screen}");
+    assert!(screen.contains("▂ 1 refused"), "{screen}");
+    assert!(screen.contains("action_not_permitted from"), "{screen}");
+    insta::assert_snapshot!("details_of_use_140x30", story.snapshot());
+}
