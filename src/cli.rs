@@ -11,6 +11,7 @@ mod check;
 mod copy;
 mod doctor;
 mod explain;
+mod hygiene;
 mod keys;
 mod list;
 mod manual;
@@ -224,6 +225,7 @@ async fn on_keyring(
         Command::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
         Command::Disable(KeyArgument { key }) => keys::switch(keyring, &key, true, output).await,
         Command::Enable(KeyArgument { key }) => keys::switch(keyring, &key, false, output).await,
+        Command::Hygiene => hygiene::run(keyring, output).await,
         Command::Explain(arguments) => explain::run(keyring, &arguments, output).await,
         Command::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         Command::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,

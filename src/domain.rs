@@ -10,6 +10,7 @@ pub mod audit;
 pub mod decision;
 pub mod explain;
 pub mod forwarded;
+pub mod hygiene;
 pub mod key;
 pub mod listing;
 pub mod moment;

@@ -11,6 +11,7 @@ mod error;
 mod explaining;
 mod health;
 mod resolve;
+mod tidying;
 
 use std::net::IpAddr;
 
@@ -19,6 +20,7 @@ pub use deciding::{Decided, Decider};
 pub use error::KeyringError;
 pub use health::{Health, Verified};
 use secrecy::SecretString;
+pub use tidying::Inspected;
 use tokio::sync::OnceCell;
 
 use crate::{

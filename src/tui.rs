@@ -6,6 +6,7 @@
 pub mod access;
 pub mod dialog;
 pub mod effects;
+pub mod hygiene;
 pub mod keymap;
 pub mod message;
 pub mod model;

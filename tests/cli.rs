@@ -15,6 +15,8 @@ mod deciding;
 mod doctor;
 #[path = "cli/ends.rs"]
 mod ends;
+#[path = "cli/hygiene.rs"]
+mod hygiene;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/looking_after.rs"]

@@ -1,6 +1,8 @@
 //! Stories told in keys, on the real update, view, keyring and store.
 #[path = "tui/copying.rs"]
 mod copying;
+#[path = "tui/hygiene.rs"]
+mod hygiene;
 #[path = "tui/list.rs"]
 mod list;
 #[path = "tui/others.rs"]

@@ -66,6 +66,8 @@ pub enum Command {
     Area(AreaArguments),
     /// Show the workspace, or give it another label or another policy for the ends of keys
     Workspace(WorkspaceArguments),
+    /// Find keys that nobody uses, never end, or may do more than they do, and what would put it right
+    Hygiene,
     /// Check database, permissions, master key, clipboard, terminal and clock
     Doctor,
     /// Print a completion script for a shell

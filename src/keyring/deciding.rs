@@ -133,9 +133,9 @@ pub(super) async fn record_on(store: &Store, decided: &Decided) -> Result<(), Ke
         .usage
         .as_ref()
         .filter(|usage| usage.former.is_empty())
-        .and_then(|usage| Some((&usage.id, usage.last?)));
-    if let Some((id, usage)) = used
-        && store.used_lately(id, &usage).await?
+        .and_then(|usage| Some((&usage.id, usage.last?, usage.tallies.first()?)));
+    if let Some((id, usage, tally)) = used
+        && store.used_lately(id, &usage, tally).await?
     {
         return Ok(());
     }

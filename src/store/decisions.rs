@@ -15,6 +15,7 @@ use crate::domain::{
     explain::Tombstone,
     key::LastUse,
     token::{KeyId, Token},
+    usage::Tally,
 };
 
 /// Within this time one use from one address is enough to know.
@@ -86,21 +87,36 @@ impl Store {
         }))
     }
 
-    /// Whether this use would tell nothing new: the key was used from the same address within
-    /// the last minute already, and a minute is all that is shown of a use.
+    /// Whether this use would tell nothing new: the key was used so from the same address within the
+    /// last minute already, and a minute is all that is shown of a use.
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn used_lately(&self, id: &KeyId, usage: &LastUse) -> Result<bool, StoreError> {
+    pub async fn used_lately(
+        &self,
+        id: &KeyId,
+        usage: &LastUse,
+        tally: &Tally,
+    ) -> Result<bool, StoreError> {
         let from = usage.from.map(|address| address.to_string());
+        let (area, action) = match &tally.kind.target {
+            Some((area, action)) => (area.as_str(), action.word()),
+            None => ("", ""),
+        };
         let (lately,): (i64,) = with_pool!(self, pool => sqlx::query_as(
             "SELECT count(*) FROM keys WHERE id = $1 AND last_used_at > $2 AND last_used_at <= $3 \
-             AND coalesce(last_used_from, '') = $4",
+             AND coalesce(last_used_from, '') = $4 AND EXISTS (SELECT 1 FROM uses \
+             WHERE key_id = $1 AND began_at = $5 AND span = $6 AND area = $7 AND action = $8 \
+             AND source = $4 AND verdict = 'allow')",
         )
         .bind(id.as_str())
         .bind(usage.at.millis() - LATELY)
         .bind(usage.at.millis())
         .bind(from.unwrap_or_default())
+        .bind(tally.began_at.millis())
+        .bind(tally.span)
+        .bind(area)
+        .bind(action)
         .fetch_one(pool)
         .await)?;
         Ok(lately > 0)

@@ -3,6 +3,8 @@
 //! Nothing here raises the epoch or records an event, and all of it may be lost without harm. What
 //! is kept is bounded per key, whoever sends what: so many sources a span, so many refusals, and
 //! older counts are folded together.
+use std::collections::HashMap;
+
 use super::{
     Store, StoreError,
     change::{ChangeTransaction, execute, with_connection},
@@ -14,6 +16,7 @@ use crate::domain::{
     access::{AccessError, Action, AreaSlug},
     decision::{DecisionId, Reason, Target},
     forwarded::{ClientAddress, Hop},
+    hygiene::Exercised,
     key::LastUse,
     moment::Moment,
     route::{Method, Scope},
@@ -141,6 +144,39 @@ impl Store {
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(|row| row.read(id)).collect()
+    }
+
+    /// What was allowed to the keys that were made between two places in the order of creation, and
+    /// from where.
+    ///
+    /// # Errors
+    /// As for [`Store::tallies`].
+    pub async fn exercised(
+        &self,
+        first: i64,
+        last: i64,
+    ) -> Result<HashMap<KeyId, Exercised>, StoreError> {
+        let rows: Vec<(String, String, String, String)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT DISTINCT uses.key_id, uses.area, uses.action, uses.source FROM uses \
+             JOIN keys ON keys.id = uses.key_id \
+             WHERE keys.sequence BETWEEN $1 AND $2 AND uses.verdict = 'allow'",
+        )
+        .bind(first)
+        .bind(last)
+        .fetch_all(pool)
+        .await)?;
+        let mut all: HashMap<KeyId, Exercised> = HashMap::new();
+        for (id, area, action, source) in rows {
+            let bad = |column| StoreError::corrupt("uses", column, &id);
+            let one = all
+                .entry(id.parse().map_err(|_| bad("key_id"))?)
+                .or_default();
+            one.done
+                .extend(target(&area, &action).map_err(|_| bad("area"))?);
+            one.sources
+                .insert(Source::from_word(&source).ok_or_else(|| bad("source"))?);
+        }
+        Ok(all)
     }
 
     /// The newest refusals of a key, or of credentials that match none; the newest first.

@@ -5,6 +5,7 @@ use tui_input::Input;
 
 use super::{keymap::Intent, message::Shown};
 use crate::domain::{
+    hygiene::Tidying,
     key::{Key, RevokeReason, Seen},
     moment::Moment,
     token::KeyId,
@@ -26,6 +27,8 @@ pub enum Verb {
     Enable,
     /// Give a new token.
     Rotate,
+    /// Make several changes together.
+    Tidy,
 }
 
 impl Verb {
@@ -37,6 +40,7 @@ impl Verb {
             Self::Disable => "Disable",
             Self::Enable => "Enable",
             Self::Rotate => "Rotate",
+            Self::Tidy => "Apply",
         }
     }
 }
@@ -107,6 +111,8 @@ pub struct Confirmation {
     pub overlap: Overlap,
     /// Whether an old token is good still.
     pub unfinished: bool,
+    /// What is to be done to each of several keys, where that differs.
+    pub tidyings: Vec<Tidying>,
     /// What must be typed, if anything.
     pub expected: Option<String>,
     /// What was typed.
@@ -125,7 +131,7 @@ impl Confirmation {
     #[must_use]
     pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
         let expected = match (verb, keys.as_slice()) {
-            (Verb::Disable | Verb::Enable | Verb::Rotate, _) => None,
+            (Verb::Disable | Verb::Enable | Verb::Rotate | Verb::Tidy, _) => None,
             (Verb::Revoke, [one]) => one.recently_used(now).then(|| one.id.start().to_owned()),
             (Verb::Revoke, several) => Some(several.len().to_string()),
         };
@@ -145,12 +151,34 @@ impl Confirmation {
             keys,
             overlap,
             unfinished,
+            tidyings: Vec::new(),
             reason: None,
             expected,
             typed: Input::default(),
             focus,
             problem: None,
             working: false,
+        }
+    }
+
+    /// Asks about several changes together. If one of them deletes a key, their number is typed.
+    #[must_use]
+    pub fn tidying(changes: Vec<(Key, Tidying)>, now: Moment) -> Self {
+        let count = changes.len();
+        let revokes = changes
+            .iter()
+            .any(|(_, tidying)| *tidying == Tidying::Revoke);
+        let (keys, tidyings) = changes.into_iter().unzip();
+        let asked = Self::about(Verb::Tidy, keys, now);
+        Self {
+            tidyings,
+            expected: revokes.then(|| count.to_string()),
+            focus: if revokes {
+                ConfirmationFocus::Field
+            } else {
+                ConfirmationFocus::Cancel
+            },
+            ..asked
         }
     }
 
@@ -163,7 +191,8 @@ impl Confirmation {
     fn order(&self) -> Vec<ConfirmationFocus> {
         use ConfirmationFocus::{Act, Cancel, Field, Reason};
         match (self.verb, &self.expected) {
-            (Verb::Disable | Verb::Enable, _) => vec![Cancel, Act],
+            (Verb::Tidy, Some(_)) => vec![Field, Cancel, Act],
+            (Verb::Disable | Verb::Enable | Verb::Tidy, _) => vec![Cancel, Act],
             (Verb::Rotate, _) => vec![Reason, Cancel, Act],
             (Verb::Revoke, None) => vec![Cancel, Act, Reason],
             (Verb::Revoke, Some(_)) => vec![Field, Reason, Cancel, Act],
@@ -200,11 +229,16 @@ impl Confirmation {
             return true;
         }
         let typed = self.typed.value().trim();
+        let done = if self.verb == Verb::Tidy {
+            "applied"
+        } else {
+            "revoked"
+        };
         self.problem = Some(if typed.is_empty() {
-            format!("Nothing was revoked: type {expected} first")
+            format!("Nothing was {done}: type {expected} first")
         } else {
             format!(
-                "Nothing was revoked: {} is not {expected}",
+                "Nothing was {done}: {} is not {expected}",
                 crate::domain::text::visible(typed)
             )
         });
@@ -319,6 +353,7 @@ pub enum Modal {
     },
     Wizard(Box<super::wizard::Wizard>),
     Access(Box<super::access::AccessTest>),
+    Hygiene(Box<super::hygiene::Hygiene>),
     Confirmation(Confirmation),
     /// In the place of a confirmation that was withdrawn: why. It swallows what is still typed.
     Withdrawn(String),

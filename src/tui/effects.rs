@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     access::Inquiry,
     dialog::Overlap,
+    hygiene::Findings,
     message::{Copied, CopyForm, Effect, Load, Loaded, Message, Rotation, Shown, Trouble},
 };
 use crate::{
@@ -23,7 +24,8 @@ use crate::{
     domain::{
         audit::Change,
         explain::Explanation,
-        key::{Key, Seen},
+        hygiene::Tidying,
+        key::{Key, RevokeReason, Seen},
         moment::HOUR,
         text::visible,
         token::KeyId,
@@ -82,6 +84,11 @@ pub async fn carry_out(
                 activity.map(Box::new).map_err(|error| error.to_string()),
             )
         }
+        Effect::Inspect => {
+            let found = inspect(keyring).await;
+            Message::Inspected(found.map(Box::new).map_err(|error| error.to_string()))
+        }
+        Effect::Tidy(changes) => tidy(changes, keyring).await,
         Effect::Explain(ticket, inquiry) => {
             let told = explain(inquiry, keyring).await;
             Message::Explained(
@@ -113,6 +120,7 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     // The epoch first: what changes while the rows are read is seen again at the next look.
     let epoch = keyring.epoch().await?;
     let areas = keyring.areas().await?;
+    let policy = keyring.policy().await?;
     let page = keyring.page(&load.request).await?;
     let count = keyring.count_beside(&load.request, &page).await?;
     let mut watched = Vec::with_capacity(load.watch.len());
@@ -132,6 +140,7 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         unreadable: page.unreadable.len(),
         count,
         areas,
+        policy,
         epoch,
         now: keyring.now(),
         watched,
@@ -163,6 +172,56 @@ async fn rotate(
     // The token itself is opened when it is wanted, as that of a new key is.
     let rotated = keyring.rotate(seen, hours * HOUR).await?;
     Ok((rotated.key, Rotation::Renewed(rotated.until)))
+}
+
+/// As many findings as a screen can be asked to hold.
+const MOST_FINDINGS: usize = 2000;
+
+async fn inspect(keyring: &Keyring) -> Result<Findings, KeyringError> {
+    let mut findings = Findings {
+        since: keyring.counted_since().await?,
+        rows: Vec::new(),
+        more: false,
+    };
+    let mut after = None;
+    loop {
+        let inspected = keyring.inspect(after).await?;
+        findings.rows.extend(inspected.rows);
+        after = inspected.next;
+        if after.is_none() || findings.rows.len() >= MOST_FINDINGS {
+            findings.more = after.is_some();
+            return Ok(findings);
+        }
+    }
+}
+
+/// Each an ordinary change of its own: what goes wrong with one keeps no other back.
+async fn tidy(changes: Vec<(Seen, Tidying)>, keyring: &Keyring) -> Message {
+    let (mut done, mut failed) = (0, Vec::new());
+    for (seen, tidying) in changes {
+        let made = match tidying {
+            Tidying::Revoke => {
+                let seen = std::slice::from_ref(&seen);
+                keyring.revoke(seen, RevokeReason::Unused).await
+            }
+            Tidying::Edit(draft) => keyring.edit(&seen, &draft).await,
+        };
+        match made {
+            Ok(()) => done += 1,
+            Err(error) => failed.push(match trouble(error, keyring).await {
+                Trouble::Conflict(key, by) => {
+                    format!(
+                        "{} was changed meanwhile by {}",
+                        visible(key.name()),
+                        visible(&by)
+                    )
+                }
+                Trouble::Gone(by) => format!("a key was revoked meanwhile by {}", visible(&by)),
+                Trouble::Said(sentence) => sentence,
+            }),
+        }
+    }
+    Message::Tidied(done, failed)
 }
 
 async fn explain(inquiry: Inquiry, keyring: &Keyring) -> Result<Explanation, KeyringError> {

@@ -32,6 +32,8 @@ pub enum Place {
     AccessField,
     /// A choice of the test's request.
     AccessChoice,
+    /// What deserves to be put right.
+    Hygiene,
     /// The dialog of a new token.
     NewToken,
     /// The choice of a form to copy in.
@@ -46,7 +48,7 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the key table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::List,
         Self::Filter,
         Self::Details,
@@ -59,6 +61,7 @@ impl Place {
         Self::Access,
         Self::AccessField,
         Self::AccessChoice,
+        Self::Hygiene,
         Self::NewToken,
         Self::CopyAs,
         Self::Revealed,
@@ -82,6 +85,7 @@ impl Place {
             Self::Access => "Test access",
             Self::AccessField => "Test access, a field",
             Self::AccessChoice => "Test access, a choice",
+            Self::Hygiene => "Hygiene",
             Self::NewToken => "New token",
             Self::CopyAs => "Copy as",
             Self::Revealed => "Revealed token",
@@ -135,6 +139,8 @@ pub enum Intent {
     Revoke,
     Test,
     Fix,
+    Hygiene,
+    Apply,
     Next,
     Previous,
     Accept,
@@ -265,6 +271,7 @@ const MATRIX: &[Place] = &[Place::Matrix];
 const BUTTONS: &[Place] = &[Place::Buttons];
 const TOKEN: &[Place] = &[Place::NewToken];
 const ACCESS: &[Place] = &[Place::Access];
+const TIDY: &[Place] = &[Place::Hygiene];
 const REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
 const CHOICES: &[Place] = &[Place::CopyAs];
 const SCROLLED: &[Place] = &[Place::Help];
@@ -297,6 +304,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(LIST, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     bind(LIST, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the first"),
     bind(LIST, &[plain('G'), named(KeyCode::End)], Intent::Last, None, "to the last"),
+    bind(LIST, &[plain('H')], Intent::Hygiene, None, "hygiene: unused, endless and overly powerful keys"),
     // The filter.
     bind(&[Place::Filter], &[ENTER], Intent::Accept, Some("keep"), "keep the filter"),
     bind(&[Place::Filter], &[ESC], Intent::Close, Some("drop"), "drop the filter"),
@@ -341,6 +349,14 @@ pub static BINDINGS: &[Binding] = &[
     bind(REQUEST, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
     bind(&[Place::AccessChoice], &[LEFT, plain('h')], Intent::Left, None, "the choice before"),
     bind(&[Place::AccessChoice], &[RIGHT, plain('l')], Intent::Right, Some("another"), "the next choice"),
+    // Hygiene.
+    bind(TIDY, &[plain(' ')], Intent::Mark, Some("mark"), "mark the proposal, or unmark it"),
+    bind(TIDY, &[ENTER], Intent::Apply, Some("review and apply"), "review what is marked, or the focused one, and apply it"),
+    bind(TIDY, &[plain('t')], Intent::Test, None, "test access of the key"),
+    bind(TIDY, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(TIDY, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(TIDY, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(TIDY, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
     // The new token.
     bind(TOKEN, &[ENTER], Intent::Accept, Some("press"), "press the button; it starts on Copy"),
     bind(TOKEN, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "copy"),

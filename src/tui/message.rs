@@ -9,14 +9,16 @@ use secrecy::SecretString;
 use crate::domain::{
     access::Area,
     explain::Explanation,
+    hygiene::Tidying,
     key::{Draft, Key, RevokeReason, Seen},
     listing::{Count, PageRequest, Row},
     moment::Moment,
+    policy::Policy,
     token::KeyId,
     usage::Activity,
 };
 
-use super::{access::Inquiry, dialog::Overlap};
+use super::{access::Inquiry, dialog::Overlap, hygiene::Findings};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -43,6 +45,10 @@ pub enum Message {
     Rotated(Result<Box<(Key, Rotation)>, Trouble>),
     /// What is known of a key's use was read.
     Regarded(KeyId, Result<Box<Activity>, String>),
+    /// Keys were looked at for what deserves to be put right.
+    Inspected(Result<Box<Findings>, String>),
+    /// Changes were made together: how many, and what became of those that were not.
+    Tidied(usize, Vec<String>),
     /// A request was explained.
     Explained(u64, Result<Box<Explanation>, String>),
     /// Keys were revoked.
@@ -72,6 +78,8 @@ pub struct Loaded {
     pub count: Count,
     /// The areas.
     pub areas: Vec<Area>,
+    /// How keys must end.
+    pub policy: Policy,
     /// The epoch from before the rows were read.
     pub epoch: i64,
     /// When.
@@ -186,6 +194,10 @@ pub enum Effect {
     Rotate(Seen, Overlap),
     /// Read what is known of a key's use.
     Regard(KeyId),
+    /// Look at all keys for what deserves to be put right.
+    Inspect,
+    /// Make these changes, one after the other.
+    Tidy(Vec<(Seen, Tidying)>),
     /// Explain a request; the answer names the ticket.
     Explain(u64, Inquiry),
     /// Copy a key's token.

@@ -10,6 +10,7 @@ use tui_input::Input;
 use super::{
     access::{AccessFocus, AccessTest},
     dialog::Modal,
+    hygiene::Hygiene,
     keymap::{Intent, Place},
     message::{Effect, Load},
     theme::Theme,
@@ -20,6 +21,7 @@ use crate::domain::{
     key::Key,
     listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort},
     moment::Moment,
+    policy::Policy,
     token::KeyId,
     usage::Activity,
 };
@@ -45,6 +47,8 @@ pub struct Model {
     pub actor: String,
     /// The access areas.
     pub areas: Vec<Area>,
+    /// How keys must end.
+    pub policy: Policy,
     /// The list.
     pub list: List,
     /// What lies on top of it; the last one has the keys.
@@ -153,6 +157,7 @@ impl Model {
             workspace,
             actor,
             areas: Vec::new(),
+            policy: Policy::default(),
             list,
             modals: Vec::new(),
             notice: None,
@@ -181,6 +186,7 @@ impl Model {
                 _ => Place::Confirmation,
             },
             Some(Modal::Withdrawn(_)) => Place::Withdrawn,
+            Some(Modal::Hygiene(_)) => Place::Hygiene,
             Some(Modal::Access(test)) => match test.focus {
                 AccessFocus::Row(_) => Place::Access,
                 AccessFocus::Field(field) if field.is_text() => Place::AccessField,
@@ -236,6 +242,13 @@ impl Model {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
             Intent::Test if self.place() == Place::NewToken => true,
+            Intent::Test | Intent::Mark | Intent::Apply if self.place() == Place::Hygiene => {
+                self.hygiene().is_some_and(|hygiene| match intent {
+                    Intent::Test => hygiene.selected().is_some(),
+                    Intent::Mark => hygiene.selected().is_some_and(|row| row.proposal.is_ok()),
+                    _ => !hygiene.chosen().is_empty(),
+                })
+            }
             Intent::Fix => self
                 .access_test()
                 .is_some_and(|test| test.to_mend().is_some()),
@@ -267,6 +280,15 @@ impl Model {
         }
     }
 
+    /// What deserves to be put right, if that lies on top.
+    #[must_use]
+    pub fn hygiene(&self) -> Option<&Hygiene> {
+        match self.modals.last() {
+            Some(Modal::Hygiene(hygiene)) => Some(hygiene),
+            _ => None,
+        }
+    }
+
     /// What must be read for what is looked at now, beside the list: an explanation that is asked
     /// for, or the use of the key whose details are in view.
     #[must_use]
@@ -278,6 +300,12 @@ impl Model {
             self.list.tickets += 1;
             self.explaining = Some(self.list.tickets);
             return Some(Effect::Explain(self.list.tickets, test.inquiry.clone()));
+        }
+        if let Some(Modal::Hygiene(hygiene)) = self.modals.last_mut()
+            && hygiene.stale
+        {
+            hygiene.stale = false;
+            return Some(Effect::Inspect);
         }
         let in_view = self.size.0 >= WIDE
             || self

@@ -8,6 +8,7 @@ mod answers;
 mod arrivals;
 mod dialogs;
 mod testing;
+mod tidying;
 mod walk;
 
 use crossterm::event::{Event, KeyEvent};
@@ -149,6 +150,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Confirmation(_)) => dialogs::on_confirmation(model, intent),
             Some(Modal::Withdrawn(_)) => None,
             Some(Modal::Access(_)) => testing::on_access(model, intent),
+            Some(Modal::Hygiene(_)) => tidying::on_hygiene(model, intent),
             Some(Modal::NewToken(_)) => dialogs::on_new_token(model, intent),
             Some(Modal::CopyAs { .. }) => dialogs::on_copy_as(model, intent),
             Some(Modal::Revealed(_)) => dialogs::on_revealed(model, intent),
@@ -215,21 +217,21 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     let key = model.selected().cloned();
     match (intent, key) {
         (Intent::New, _) => {
-            model
-                .modals
-                .push(Modal::Wizard(Box::new(Wizard::new_key())));
+            model.modals.push(Modal::Wizard(Box::new(
+                Wizard::new_key().under(model.policy),
+            )));
             None
         }
         (Intent::NewLike, Some(key)) => {
-            model
-                .modals
-                .push(Modal::Wizard(Box::new(Wizard::like(&key, model.now))));
+            model.modals.push(Modal::Wizard(Box::new(
+                Wizard::like(&key, model.now).under(model.policy),
+            )));
             None
         }
         (Intent::Edit, Some(key)) => {
-            model
-                .modals
-                .push(Modal::Wizard(Box::new(Wizard::edit(&key))));
+            model.modals.push(Modal::Wizard(Box::new(
+                Wizard::edit(&key).under(model.policy),
+            )));
             None
         }
         (Intent::Copy, Some(key)) => Some(Effect::Copy(key.id, CopyForm::Token)),
@@ -244,6 +246,10 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
         }
         (Intent::Reveal, Some(key)) => Some(Effect::Reveal(key.id)),
         (Intent::Test, Some(_)) => testing::open(model),
+        (Intent::Hygiene, _) => {
+            model.modals.push(Modal::Hygiene(Box::default()));
+            None
+        }
         (Intent::Rotate, Some(key)) => {
             let confirmation = Confirmation::about(Verb::Rotate, vec![key], model.now);
             model.modals.push(Modal::Confirmation(confirmation));

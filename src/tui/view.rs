@@ -8,6 +8,7 @@ mod access;
 mod detail;
 mod dialogs;
 mod footer;
+mod hygiene;
 mod list;
 mod sheet;
 mod wizard;
@@ -67,6 +68,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
                 Some(dialogs::confirmation(model, confirmation, area))
             }
             Modal::Access(test) => Some(access::sheet(model, test, area)),
+            Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
             Modal::CopyAs { name, choice, .. } => {

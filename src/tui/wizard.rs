@@ -16,6 +16,7 @@ use crate::domain::{
     explain::Mend,
     key::{Description, Draft, Key, KeyName},
     moment::{Moment, parse_expiry},
+    policy::Policy,
     review,
     text::visible,
 };
@@ -52,6 +53,8 @@ pub enum Step {
 pub struct Wizard {
     /// What it is for.
     pub purpose: Purpose,
+    /// How keys must end.
+    pub policy: Policy,
     /// Where the person is.
     pub step: Step,
     /// What is granted.
@@ -76,6 +79,13 @@ impl Wizard {
             [String::new(), String::new(), String::new(), String::new()],
             Grants::none(),
         )
+    }
+
+    /// Under the workspace's policy for the ends of keys.
+    #[must_use]
+    pub fn under(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// For a new key that begins as a copy of this one.
@@ -130,6 +140,7 @@ impl Wizard {
     fn begin(purpose: Purpose, texts: [String; 4], grants: Grants) -> Self {
         Self {
             purpose,
+            policy: Policy::default(),
             step: Step::Basics(BasicsFocus::Field(Field::Name)),
             inputs: texts.clone().map(Input::new),
             left: [false; 4],
@@ -302,18 +313,25 @@ impl Wizard {
     /// An empty end is none; the end that the key has already may lie in the past.
     fn expires_at(&self, now: Moment) -> Result<Option<Moment>, String> {
         let text = self.value(Field::Expires).trim();
+        // What a key has already it keeps, whatever the policy says of new ends.
         if let Purpose::Edit(key) = &self.purpose
             && key
                 .draft
                 .expires_at
-                .is_some_and(|end| end.as_expiry_input() == text)
+                .map(Moment::as_expiry_input)
+                .unwrap_or_default()
+                == text
         {
             return Ok(key.draft.expires_at);
         }
-        if text.is_empty() {
-            return Ok(None);
-        }
-        parse_expiry(text, now).map_err(|error| error.to_string())
+        let end = match text {
+            "" => None,
+            text => parse_expiry(text, now).map_err(|error| error.to_string())?,
+        };
+        self.policy
+            .admit(end, now)
+            .map_err(|error| error.to_string())?;
+        Ok(end)
     }
 
     /// Somebody else changed the key meanwhile: what they changed and this person did not is

@@ -93,6 +93,14 @@ impl Story {
         self.runtime.block_on(open(self.folder.path(), name))
     }
 
+    /// Another session on the same file, so many days ago.
+    pub fn days_ago(&self, days: i64) -> Keyring {
+        let then = Moment::from_millis(NOW - days * claviger::domain::moment::DAY);
+        let actor = format!("alice {days} days ago");
+        self.runtime
+            .block_on(open_at(self.folder.path(), &actor, then))
+    }
+
     /// Waits for something asynchronous of another session.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
@@ -250,10 +258,14 @@ impl Story {
 }
 
 async fn open(folder: &std::path::Path, actor: &str) -> Keyring {
+    open_at(folder, actor, Moment::from_millis(NOW)).await
+}
+
+async fn open_at(folder: &std::path::Path, actor: &str, now: Moment) -> Keyring {
     let location = Location::File(folder.join("claviger.db"));
     let master_key = MasterKeyPlace::File(folder.join("master-key"));
     // Each session has chance of its own, or two would draw the same ids.
-    let machine = Machine::fixed(Moment::from_millis(NOW), actor);
+    let machine = Machine::fixed(now, actor);
     for _ in 0..actor.bytes().map(usize::from).sum::<usize>() % 97 {
         let _ = machine.draw_hex(32);
     }

@@ -301,3 +301,54 @@ fn an_empty_field_says_by_example_what_goes_into_it() {
         assert!(story.screen().contains("Step 2"), "{}", story.screen());
     }
 }
+
+#[test]
+fn the_workspaces_policy_for_ends_is_said_and_kept() {
+    let mut story = Story::at(80, 24);
+    let policy = claviger::domain::policy::Policy {
+        longest_life: Some(90),
+        must_expire: true,
+    };
+    story.wait(story.keyring.set_policy(policy)).expect("set");
+    story.refresh();
+    story.press("nacme<tab><tab><tab>");
+    assert!(
+        story.screen().contains("2027-02-21 at the latest"),
+        "{}",
+        story.screen()
+    );
+    story.press("<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("every key must have an end here: write one such as 2027-02-21"),
+        "{screen}"
+    );
+    assert!(screen.contains("Step 1 of 2"), "{screen}");
+    story.press("91d<enter>");
+    assert!(
+        story.screen().contains("keys live at most 90 days here"),
+        "{}",
+        story.screen()
+    );
+    story.press("<c-u>90d<enter><enter>");
+    assert!(
+        story.screen().contains("API key created successfully."),
+        "{}",
+        story.screen()
+    );
+    // A key that has its end already is renamed without a word of it.
+    story.press("<esc>");
+    story
+        .wait(story.keyring.set_policy(claviger::domain::policy::Policy {
+            longest_life: Some(9),
+            must_expire: true,
+        }))
+        .expect("set");
+    story.refresh();
+    story.press("e2<enter><enter>");
+    assert!(
+        story.screen().contains("API key updated successfully."),
+        "{}",
+        story.screen()
+    );
+}

@@ -5,7 +5,7 @@ use crate::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
         message::{Copied, Effect, Message, Rotation, Shown, Trouble},
         model::{Expect, Model},
-        update::{arrivals, testing},
+        update::{arrivals, testing, tidying},
     },
 };
 
@@ -40,6 +40,14 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
                 model.regarded = Some((id, *activity));
             }
             None
+        }
+        Message::Inspected(found) => {
+            tidying::inspected(model, found);
+            None
+        }
+        Message::Tidied(done, failed) => {
+            drop_confirmation(model);
+            Some(tidying::tidied(model, done, &failed))
         }
         Message::Explained(ticket, told) => {
             testing::explained(model, ticket, told);

@@ -22,6 +22,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     let news = list.epoch != loaded.epoch;
     list.epoch = loaded.epoch;
     model.areas = loaded.areas;
+    model.policy = loaded.policy;
     // What was read of a key's use is as old as the list was.
     model.regarding = None;
     if news {

@@ -85,6 +85,10 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                     Verb::Revoke => Effect::Revoke(seen, confirmation.reason.unwrap_or_default()),
                     Verb::Disable => Effect::Switch(seen, true),
                     Verb::Enable => Effect::Switch(seen, false),
+                    Verb::Tidy => {
+                        let tidyings = std::mem::take(&mut confirmation.tidyings);
+                        Effect::Tidy(seen.into_iter().zip(tidyings).collect())
+                    }
                     Verb::Rotate => Effect::Rotate(seen.into_iter().next()?, confirmation.overlap),
                 });
             }

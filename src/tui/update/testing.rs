@@ -15,6 +15,7 @@ use crate::{
 pub(super) fn open(model: &mut Model) -> Option<Effect> {
     let test = match model.modals.last() {
         Some(Modal::NewToken(dialog)) => AccessTest::begin(dialog.id.clone(), dialog.name.clone()),
+        Some(Modal::Hygiene(hygiene)) => AccessTest::of(&hygiene.selected()?.key),
         _ => AccessTest::of(model.selected()?),
     };
     model.modals.push(Modal::Access(Box::new(test)));
@@ -50,7 +51,7 @@ pub(super) fn on_access(model: &mut Model, intent: Intent) -> Option<Effect> {
 
 /// Opens the edit with the mending change filled in, or asks whether to switch the key on.
 fn fix(model: &mut Model) -> Option<Effect> {
-    let (now, areas) = (model.now, model.areas.clone());
+    let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
     let Some(Modal::Access(test)) = model.modals.last_mut() else {
         return None;
     };
@@ -60,9 +61,9 @@ fn fix(model: &mut Model) -> Option<Effect> {
         (Some(Mend::Enable), Some(key)) => {
             Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key], now))
         }
-        (Some(mend), Some(key)) => {
-            Modal::Wizard(Box::new(Wizard::mending(&key, mend, &areas, now)))
-        }
+        (Some(mend), Some(key)) => Modal::Wizard(Box::new(
+            Wizard::mending(&key, mend, &areas, now).under(policy),
+        )),
         _ => {
             test.problem = Some(format!(
                 "No change of the key mends this: {}",

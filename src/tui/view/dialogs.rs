@@ -16,7 +16,11 @@ use super::{
     wrapped,
 };
 use crate::{
-    domain::{key::RevokeReason, token::Token},
+    domain::{
+        hygiene::{Tidying, review},
+        key::RevokeReason,
+        token::Token,
+    },
     tui::{
         dialog::{
             Confirmation, ConfirmationFocus, NewToken, Overlap, Palette, Revealed, TokenButton,
@@ -53,6 +57,14 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
     let act = confirmation.verb.title();
     let workspace = theme.shown(&model.workspace);
     let subject = match confirmation.keys.as_slice() {
+        several if confirmation.verb == Verb::Tidy => {
+            let noun = if several.len() == 1 {
+                "change"
+            } else {
+                "changes"
+            };
+            format!("{} {noun}", several.len())
+        }
         [one] => theme.shown(one.name()),
         several => format!("{} keys", several.len()),
     };
@@ -64,7 +76,7 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
             Some(("Reason  ", reason))
         }
         Verb::Rotate => Some(("Overlap ", confirmation.overlap.title())),
-        Verb::Disable | Verb::Enable => None,
+        Verb::Disable | Verb::Enable | Verb::Tidy => None,
     };
     if let Some((label, chosen)) = choice {
         let here = confirmation.focus == ConfirmationFocus::Reason;
@@ -78,7 +90,12 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
         ]));
     }
     if let Some(expected) = &confirmation.expected {
-        let label = format!("Type {expected} to revoke: ");
+        let to = if confirmation.verb == Verb::Tidy {
+            "apply"
+        } else {
+            "revoke"
+        };
+        let label = format!("Type {expected} to {to}: ");
         if confirmation.focus == ConfirmationFocus::Field {
             let at = width(&label) + u16::try_from(confirmation.typed.visual_cursor()).unwrap_or(0);
             focus = (text.len(), at);
@@ -125,6 +142,21 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     let theme = model.theme;
     let keys = &confirmation.keys;
     let mut text = Vec::new();
+    if confirmation.verb == Verb::Tidy {
+        for (key, tidying) in keys.iter().zip(&confirmation.tidyings) {
+            text.push(Line::styled(theme.shown(key.name()), theme.strong()));
+            for sentence in review(key, tidying, &model.areas) {
+                let alarming = *tidying == Tidying::Revoke;
+                let style = if alarming {
+                    theme.alarm()
+                } else {
+                    Style::new()
+                };
+                text.extend(lines(&format!("  {sentence}"), room, style));
+            }
+        }
+        return text;
+    }
     if keys.len() > 1 {
         for key in keys.iter().take(NAMED_KEYS) {
             let line = format!("{}: {}", theme.shown(key.name()), key.last_use_sentence());
@@ -187,6 +219,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
                 }
             }
         }
+        Verb::Tidy => {}
         Verb::Enable => {
             let sentence = "They are let in again from the next request on.";
             text.extend(lines(sentence, room, theme.warning()));

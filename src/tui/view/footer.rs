@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{put, width, wrapped};
 use crate::tui::{
     access::{AccessFocus, AccessRow},
-    dialog::{ConfirmationFocus, Modal},
+    dialog::{ConfirmationFocus, Modal, Verb},
     keymap::{Intent, Place, bindings_in},
     model::Model,
     wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
@@ -99,6 +99,7 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
                     "enable"
                 }
                 (Intent::Accept, word) => accept_word(model, place).unwrap_or(word),
+                (Intent::Next, "reason") if has_no_reason(model) => "next",
                 (_, word) => word,
             };
             Some((chord.written(), word.to_owned(), binding.intent))
@@ -120,6 +121,10 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
     hints
 }
 
+fn has_no_reason(model: &Model) -> bool {
+    matches!(model.modals.last(), Some(Modal::Confirmation(it)) if it.verb != Verb::Revoke)
+}
+
 /// What Enter does, where that depends on what is focused.
 fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
     match model.modals.last()? {
@@ -134,6 +139,7 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
             (ConfirmationFocus::Cancel, _) => Some("Cancel"),
             (ConfirmationFocus::Act, verb) => Some(verb.title()),
             (ConfirmationFocus::Reason, _) => Some("next"),
+            (ConfirmationFocus::Field, Verb::Tidy) => Some(Verb::Tidy.title()),
             (ConfirmationFocus::Field, _) => None,
         },
         Modal::NewToken(dialog) => Some(dialog.focus.title()),

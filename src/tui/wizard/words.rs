@@ -46,6 +46,13 @@ impl Wizard {
                 _ => Vec::new(),
             },
             Field::Expires => match self.expires_at(now) {
+                // Said before anybody can do wrong, and not a second time as an error.
+                Err(_) if !self.left[field as usize] => self
+                    .policy
+                    .latest(now)
+                    .map(|latest| format!("{} at the latest", latest.date()))
+                    .into_iter()
+                    .collect(),
                 Ok(None) => vec!["no end date".to_owned()],
                 Ok(Some(end)) if end == end.end_of_day() => vec![format!("{}, in UTC", end.date())],
                 Ok(Some(end)) => vec![end.as_expiry()],

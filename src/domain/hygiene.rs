@@ -1,0 +1,470 @@
+//! Hygiene: keys that nobody uses, that never end, or that may do more than they ever did, each with
+//! the change that would put it right.
+//!
+//! What keys did is known from their counts alone, so everything is said of the time since those
+//! began, and on less than [`WATCHED_DAYS`] nothing is proposed. A proposal narrows and never
+//! widens.
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{
+    access::{Action, Area, AreaSlug, Grants},
+    allowlist::{AllowList, MAX_ENTRIES},
+    attention::UNUSED_DAYS,
+    key::{Draft, Key},
+    moment::{DAY, Moment},
+    policy::Policy,
+    review,
+    usage::Source,
+};
+
+/// For how many days a key must have been watched before anything is proposed about it.
+pub const WATCHED_DAYS: i64 = 30;
+/// After how many days switched off a key is long disabled.
+pub const DISABLED_DAYS: i64 = 90;
+/// The end that is proposed for a key without one, in days from now.
+const PROPOSED_LIFE: i64 = 90;
+
+/// What deserves to be put right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// No use was seen since it was made, or since it is watched.
+    NeverUsed,
+    /// No use was seen for so many days.
+    Idle(i64),
+    /// It was switched off so many days ago.
+    LongDisabled(i64),
+    /// It has no end.
+    NeverExpires,
+    /// It may be used from any address.
+    AnyAddress,
+    /// It may do this, and never did.
+    Unexercised(Grants),
+}
+
+impl Finding {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NeverUsed => "never_used",
+            Self::Idle(_) => "idle",
+            Self::LongDisabled(_) => "long_disabled",
+            Self::NeverExpires => "never_expires",
+            Self::AnyAddress => "any_address",
+            Self::Unexercised(_) => "unexercised",
+        }
+    }
+
+    /// In a few words.
+    #[must_use]
+    pub fn words(&self, areas: &[Area]) -> String {
+        match self {
+            Self::NeverUsed => "never used".to_owned(),
+            Self::Idle(days) => format!("idle {days} days"),
+            Self::LongDisabled(days) => format!("disabled {days} days"),
+            Self::NeverExpires => "never expires".to_owned(),
+            Self::AnyAddress => "open to any address".to_owned(),
+            Self::Unexercised(grants) => format!("never exercised: {}", listed(grants, areas)),
+        }
+    }
+}
+
+/// What would put it right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proposal {
+    /// Delete the key.
+    Revoke,
+    /// Give it this end.
+    End(Moment),
+    /// Let in the addresses from which it was used, and no other.
+    Narrow(AllowList),
+    /// Take this away.
+    Drop(Grants),
+}
+
+impl Proposal {
+    /// In a few words.
+    #[must_use]
+    pub fn words(&self, areas: &[Area]) -> String {
+        match self {
+            Self::Revoke => "revoke".to_owned(),
+            Self::End(end) => format!("end {}", end.as_expiry()),
+            Self::Narrow(allow) => match allow.entries().as_slice() {
+                [one] => format!("only from {one}"),
+                several => format!("only from the {} addresses seen", several.len()),
+            },
+            Self::Drop(grants) => format!("drop {}", listed(grants, areas)),
+        }
+    }
+}
+
+fn listed(grants: &Grants, areas: &[Area]) -> String {
+    let each = areas.iter().filter_map(|area| {
+        let actions = grants.of(&area.slug);
+        let words = actions.words().replace(',', " ");
+        (!actions.is_empty()).then(|| format!("{} {words}", super::text::visible(&area.badge)))
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// One finding about one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HygieneRow {
+    /// The key, as it was seen.
+    pub key: Key,
+    /// What deserves to be put right.
+    pub finding: Finding,
+    /// What would; or why nothing is proposed.
+    pub proposal: Result<Proposal, String>,
+}
+
+/// What a key did since it is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Exercised {
+    /// What was allowed to it.
+    pub done: BTreeSet<(AreaSlug, Action)>,
+    /// From where.
+    pub sources: BTreeSet<Source>,
+}
+
+/// What is found about a key. `since` is when counting began; none if it never did.
+#[must_use]
+pub fn findings(
+    key: &Key,
+    exercised: &Exercised,
+    since: Option<Moment>,
+    policy: Policy,
+    now: Moment,
+) -> Vec<HygieneRow> {
+    let watched = since.map(|since| since.max(key.created_at));
+    let days = watched.map(|since| (now.millis() - since.millis()) / DAY);
+    let long_enough = days.is_some_and(|days| days >= WATCHED_DAYS);
+    let mut rows = Vec::new();
+    let mut found = |finding, proposal: Result<Proposal, String>| {
+        let proposal = if long_enough {
+            proposal
+        } else {
+            let days = days.unwrap_or(0);
+            Err(format!("watched for {days} of {WATCHED_DAYS} days"))
+        };
+        rows.push(HygieneRow {
+            key: key.clone(),
+            finding,
+            proposal,
+        });
+    };
+    if let Some(since) = key.disabled_at {
+        let days = (now.millis() - since.millis()) / DAY;
+        if days >= DISABLED_DAYS {
+            found(Finding::LongDisabled(days), Ok(Proposal::Revoke));
+        }
+        return rows;
+    }
+    match key.last_use {
+        None if long_enough => {
+            found(Finding::NeverUsed, Ok(Proposal::Revoke));
+            // Whatever else could be said of it, nobody needs it.
+            return rows;
+        }
+        Some(usage) => {
+            let days = (now.millis() - usage.at.millis()) / DAY;
+            if days >= UNUSED_DAYS {
+                found(Finding::Idle(days), Ok(Proposal::Revoke));
+                return rows;
+            }
+        }
+        None => {}
+    }
+    if key.draft.expires_at.is_none() {
+        let end = now.plus(PROPOSED_LIFE * DAY).end_of_day();
+        let end = policy.latest(now).map_or(end, |latest| end.min(latest));
+        found(Finding::NeverExpires, Ok(Proposal::End(end)));
+    }
+    if key.draft.allow == AllowList::Anywhere {
+        found(Finding::AnyAddress, narrowed(&exercised.sources));
+    }
+    let unused = unexercised(&key.draft.grants, exercised);
+    if !unused.is_empty() && long_enough {
+        found(
+            Finding::Unexercised(unused.clone()),
+            Ok(Proposal::Drop(unused)),
+        );
+    }
+    rows
+}
+
+/// The addresses that were seen, if they are all that was.
+fn narrowed(sources: &BTreeSet<Source>) -> Result<Proposal, String> {
+    let mut addresses = Vec::new();
+    for source in sources {
+        match source {
+            Source::Address(address) => addresses.push(*address),
+            Source::Unknown | Source::Unreadable => {
+                return Err("it was used without a known address".to_owned());
+            }
+            Source::Rest => {
+                return Err("it was used from more addresses than are told apart".to_owned());
+            }
+        }
+    }
+    if addresses.is_empty() {
+        return Err("no use from an address was counted".to_owned());
+    }
+    if addresses.len() > MAX_ENTRIES {
+        let count = addresses.len();
+        return Err(format!(
+            "it was used from {count} addresses, and a list holds {MAX_ENTRIES}"
+        ));
+    }
+    let text: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    let parsed = AllowList::parse(&text.join(","));
+    parsed
+        .map(|parsed| Proposal::Narrow(parsed.list))
+        .map_err(|error| error.to_string())
+}
+
+fn unexercised(grants: &Grants, exercised: &Exercised) -> Grants {
+    let mut unused = Grants::none();
+    for (area, actions) in grants.iter() {
+        for action in actions.iter() {
+            if !exercised.done.contains(&(area.clone(), action)) {
+                unused.set(area.clone(), unused.of(area).with(action));
+            }
+        }
+    }
+    unused
+}
+
+/// What is to be done to one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tidying {
+    /// Delete it.
+    Revoke,
+    /// Change it so.
+    Edit(Box<Draft>),
+}
+
+/// The chosen proposals about one key, as one change.
+#[must_use]
+pub fn together(rows: &[&HygieneRow]) -> Option<Tidying> {
+    let first = rows.first()?;
+    let mut draft = first.key.draft.clone();
+    for row in rows {
+        match row.proposal.as_ref().ok()? {
+            Proposal::Revoke => return Some(Tidying::Revoke),
+            Proposal::End(end) => draft.expires_at = Some(*end),
+            Proposal::Narrow(allow) => draft.allow = allow.clone(),
+            Proposal::Drop(grants) => {
+                for (area, actions) in grants.iter() {
+                    let left = draft.grants.of(area).without(actions);
+                    draft.grants.set(area.clone(), left);
+                }
+            }
+        }
+    }
+    Some(Tidying::Edit(Box::new(draft)))
+}
+
+/// What a change does, for the one look before it is made.
+#[must_use]
+pub fn review(key: &Key, tidying: &Tidying, areas: &[Area]) -> Vec<String> {
+    match tidying {
+        Tidying::Revoke => vec![format!("Revoke: {}", key.last_use_sentence())],
+        Tidying::Edit(draft) => {
+            let mut lines = review::changes(&key.draft, draft, areas);
+            lines.push(review::sentence(draft, areas));
+            lines
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        access::Actions,
+        key::{AgentName, LastUse, Revision},
+    };
+
+    const NOW: i64 = 1_795_435_200_000;
+
+    fn now() -> Moment {
+        Moment::from_millis(NOW)
+    }
+
+    fn days_ago(days: i64) -> Moment {
+        now().plus(-days * DAY)
+    }
+
+    /// A key that is well: used today, from one address, with an end, doing all that it may.
+    fn well() -> (Key, Exercised) {
+        let mut grants = Grants::none();
+        let area: AreaSlug = "contacts".parse().expect("a slug");
+        grants.set(area.clone(), Actions::READ);
+        let key = Key {
+            id: "0123456789AB".parse().expect("an id"),
+            sequence: 1,
+            agent: AgentName::default_agent(),
+            draft: Draft {
+                name: "acme".parse().expect("a name"),
+                description: "".parse().expect("a text"),
+                allow: AllowList::parse("10.0.0.1").expect("a list").list,
+                grants,
+                expires_at: Some(now().plus(DAY)),
+            },
+            created_at: days_ago(365),
+            disabled_at: None,
+            last_use: Some(LastUse {
+                at: now(),
+                from: None,
+            }),
+            refused: None,
+            former_until: None,
+            revision: Revision(1),
+        };
+        let exercised = Exercised {
+            done: [(area, Action::Read)].into(),
+            sources: [Source::Address([10, 0, 0, 1].into())].into(),
+        };
+        (key, exercised)
+    }
+
+    fn found(
+        change: impl FnOnce(&mut Key, &mut Exercised),
+    ) -> Vec<(Finding, Result<Proposal, String>)> {
+        let (mut key, mut exercised) = well();
+        change(&mut key, &mut exercised);
+        let rows = findings(
+            &key,
+            &exercised,
+            Some(days_ago(100)),
+            Policy::default(),
+            now(),
+        );
+        rows.into_iter()
+            .map(|row| (row.finding, row.proposal))
+            .collect()
+    }
+
+    #[test]
+    fn each_finding_comes_with_the_change_that_puts_it_right() {
+        assert_eq!(found(|_, _| ()), []);
+        let revoke = Ok(Proposal::Revoke);
+        assert_eq!(
+            found(|key, _| key.last_use = None),
+            [(Finding::NeverUsed, revoke.clone())]
+        );
+        assert_eq!(
+            found(|key, _| key.last_use = Some(LastUse {
+                at: days_ago(90),
+                from: None
+            })),
+            [(Finding::Idle(90), revoke.clone())]
+        );
+        assert_eq!(
+            found(|key, _| key.last_use = Some(LastUse {
+                at: days_ago(89),
+                from: None
+            })),
+            []
+        );
+        assert_eq!(
+            found(|key, _| key.disabled_at = Some(days_ago(90))),
+            [(Finding::LongDisabled(90), revoke)]
+        );
+        assert_eq!(found(|key, _| key.disabled_at = Some(days_ago(89))), []);
+        let end = Proposal::End(now().plus(90 * DAY).end_of_day());
+        assert_eq!(
+            found(|key, _| key.draft.expires_at = None),
+            [(Finding::NeverExpires, Ok(end))]
+        );
+        let seen = AllowList::parse("10.0.0.1").expect("a list").list;
+        assert_eq!(
+            found(|key, _| key.draft.allow = AllowList::Anywhere),
+            [(Finding::AnyAddress, Ok(Proposal::Narrow(seen)))]
+        );
+        let mut unused = Grants::none();
+        unused.set(
+            "contacts".parse().expect("a slug"),
+            Actions::ALL.without(Actions::READ),
+        );
+        assert_eq!(
+            found(|key, _| key
+                .draft
+                .grants
+                .set("contacts".parse().expect("a slug"), Actions::ALL)),
+            [(
+                Finding::Unexercised(unused.clone()),
+                Ok(Proposal::Drop(unused))
+            )]
+        );
+    }
+
+    #[test]
+    fn where_not_all_addresses_are_known_none_are_proposed() {
+        for source in [Source::Unknown, Source::Rest, Source::Unreadable] {
+            let rows = found(|key, exercised| {
+                key.draft.allow = AllowList::Anywhere;
+                exercised.sources.insert(source);
+            });
+            assert!(
+                matches!(&rows[..], [(Finding::AnyAddress, Err(_))]),
+                "{rows:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_proposed_on_less_than_thirty_days() {
+        let (mut key, exercised) = well();
+        key.draft.expires_at = None;
+        key.draft.allow = AllowList::Anywhere;
+        key.draft
+            .grants
+            .set("documents".parse().expect("a slug"), Actions::ALL);
+        let at = |since: Option<Moment>, key: &Key| {
+            findings(key, &exercised, since, Policy::default(), now())
+        };
+        for since in [None, Some(days_ago(29))] {
+            let rows = at(since, &key);
+            assert_eq!(rows.len(), 2);
+            assert!(rows.iter().all(|row| row.proposal.is_err()));
+        }
+        assert_eq!(at(Some(days_ago(30)), &key).len(), 3);
+        // A young key was watched for its own time only.
+        key.created_at = days_ago(3);
+        assert!(
+            at(Some(days_ago(300)), &key)
+                .iter()
+                .all(|row| row.proposal.is_err())
+        );
+        key.last_use = None;
+        let rows = at(Some(days_ago(300)), &key);
+        assert!(rows.iter().all(|row| row.finding != Finding::NeverUsed));
+    }
+
+    #[test]
+    fn several_changes_of_one_key_are_one_edit() {
+        let (mut key, exercised) = well();
+        key.draft.expires_at = None;
+        key.draft.allow = AllowList::Anywhere;
+        key.draft
+            .grants
+            .set("documents".parse().expect("a slug"), Actions::ALL);
+        let rows = findings(
+            &key,
+            &exercised,
+            Some(days_ago(100)),
+            Policy::default(),
+            now(),
+        );
+        let chosen: Vec<&HygieneRow> = rows.iter().collect();
+        let Some(Tidying::Edit(draft)) = together(&chosen) else {
+            panic!("an edit: {rows:?}")
+        };
+        assert_eq!(draft.allow.to_string(), "10.0.0.1");
+        assert_eq!(draft.grants.iter().count(), 1);
+        assert!(draft.expires_at.is_some());
+        assert_eq!(together(&[]), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Hygiene: what is found about all keys, a batch at a time.
+use super::{Keyring, KeyringError};
+use crate::domain::{
+    hygiene::{self, Exercised, HygieneRow},
+    listing::{Cursor, Direction, Filter, PageRequest, Sort},
+    moment::Moment,
+};
+
+/// How many keys are looked at at a time.
+const BATCH: u32 = 500;
+
+/// What was found about some keys.
+#[derive(Debug, Clone, Default)]
+pub struct Inspected {
+    /// The findings, by the newest key first.
+    pub rows: Vec<HygieneRow>,
+    /// From where to go on; none at the end.
+    pub next: Option<Cursor>,
+}
+
+impl Keyring {
+    /// Since when uses are counted; none if they never were.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn counted_since(&self) -> Result<Option<Moment>, KeyringError> {
+        Ok(self.store.counted_since().await?)
+    }
+
+    /// Looks at a batch of keys, from the newest on or from where the last one ended. A key that
+    /// cannot be read is passed over: it is refused everywhere, and the list names it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn inspect(&self, after: Option<Cursor>) -> Result<Inspected, KeyringError> {
+        let now = self.now();
+        let page = self
+            .store
+            .page(&PageRequest {
+                filter: Filter::default(),
+                sort: Sort::NEWEST,
+                direction: after.map_or(Direction::First, Direction::After),
+                limit: BATCH,
+                now,
+            })
+            .await?;
+        let since = self.store.counted_since().await?;
+        let policy = self.policy().await?;
+        let sequences = || page.rows.iter().map(|row| row.key.sequence);
+        let exercised = match (sequences().min(), sequences().max()) {
+            (Some(least), Some(most)) => self.store.exercised(least, most).await?,
+            _ => std::collections::HashMap::new(),
+        };
+        let none = Exercised::default();
+        let rows = page.rows.iter().flat_map(|row| {
+            let done = exercised.get(&row.key.id).unwrap_or(&none);
+            hygiene::findings(&row.key, done, since, policy, now)
+        });
+        Ok(Inspected {
+            rows: rows.collect(),
+            next: page.reached.filter(|_| page.more),
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! The screen of hygiene: findings, which of them is selected, and which proposals are marked.
+use std::collections::BTreeSet;
+
+use crate::domain::{
+    hygiene::{HygieneRow, Tidying, together},
+    key::Key,
+    moment::Moment,
+};
+
+/// What was found about all keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// Since when uses are counted.
+    pub since: Option<Moment>,
+    /// The findings, those of the newest key first.
+    pub rows: Vec<HygieneRow>,
+    /// Whether there are more than are shown.
+    pub more: bool,
+}
+
+/// The screen.
+#[derive(Debug, Clone)]
+pub struct Hygiene {
+    /// What was found; none while it is looked for.
+    pub found: Option<Findings>,
+    /// Whether it must be looked for, again or for the first time.
+    pub stale: bool,
+    /// Why it could not be.
+    pub problem: Option<String>,
+    /// Which row is selected.
+    pub at: usize,
+    /// Which rows are marked.
+    pub marks: BTreeSet<usize>,
+}
+
+impl Default for Hygiene {
+    fn default() -> Self {
+        Self {
+            found: None,
+            stale: true,
+            problem: None,
+            at: 0,
+            marks: BTreeSet::new(),
+        }
+    }
+}
+
+impl Hygiene {
+    fn rows(&self) -> &[HygieneRow] {
+        self.found.as_ref().map_or(&[], |found| &found.rows)
+    }
+
+    /// The selected row.
+    #[must_use]
+    pub fn selected(&self) -> Option<&HygieneRow> {
+        self.rows().get(self.at)
+    }
+
+    /// Moves the selection.
+    pub fn walk(&mut self, rows: isize) {
+        let last = self.rows().len().saturating_sub(1);
+        self.at = self.at.saturating_add_signed(rows).min(last);
+    }
+
+    /// Marks the selected proposal, or unmarks it, and goes one down.
+    pub fn mark(&mut self) {
+        if self.selected().is_some_and(|row| row.proposal.is_ok()) && !self.marks.remove(&self.at) {
+            self.marks.insert(self.at);
+        }
+        self.walk(1);
+    }
+
+    /// The changes that the marked proposals make together, or the selected one where none is
+    /// marked: one for each key.
+    #[must_use]
+    pub fn chosen(&self) -> Vec<(Key, Tidying)> {
+        let rows: Vec<&HygieneRow> = if self.marks.is_empty() {
+            self.selected().into_iter().collect()
+        } else {
+            self.marks
+                .iter()
+                .filter_map(|at| self.rows().get(*at))
+                .collect()
+        };
+        let mut ids: Vec<_> = rows.iter().map(|row| &row.key.id).collect();
+        ids.dedup();
+        let changes = ids.into_iter().filter_map(|id| {
+            let of_key: Vec<&HygieneRow> = rows
+                .iter()
+                .copied()
+                .filter(|row| row.key.id == *id)
+                .collect();
+            Some((of_key.first()?.key.clone(), together(&of_key)?))
+        });
+        changes.collect()
+    }
+
+    /// What was found arrived; the marks were about what was before.
+    pub fn take_in(&mut self, found: Findings) {
+        self.marks.clear();
+        self.problem = None;
+        self.found = Some(found);
+        self.walk(0);
+    }
+}

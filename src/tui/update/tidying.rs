@@ -1,0 +1,68 @@
+//! What intents do on the screen of hygiene, and what comes back from it.
+use super::testing;
+use crate::tui::{
+    dialog::{Confirmation, Modal},
+    hygiene::{Findings, Hygiene},
+    keymap::Intent,
+    message::Effect,
+    model::Model,
+};
+
+/// How far a page is.
+const PAGE: isize = 10;
+
+fn screen(model: &mut Model) -> Option<&mut Hygiene> {
+    model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::Hygiene(hygiene) => Some(hygiene.as_mut()),
+        _ => None,
+    })
+}
+
+pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let now = model.now;
+    let hygiene = screen(model)?;
+    match intent {
+        Intent::Up => hygiene.walk(-1),
+        Intent::Down => hygiene.walk(1),
+        Intent::PageUp => hygiene.walk(-PAGE),
+        Intent::PageDown => hygiene.walk(PAGE),
+        Intent::Mark => hygiene.mark(),
+        Intent::Test => return testing::open(model),
+        Intent::Apply => {
+            let chosen = hygiene.chosen();
+            if !chosen.is_empty() {
+                let confirmation = Confirmation::tidying(chosen, now);
+                model.modals.push(Modal::Confirmation(confirmation));
+            }
+        }
+        _ => {}
+    }
+    None
+}
+
+/// What was found arrived.
+pub(super) fn inspected(model: &mut Model, found: Result<Box<Findings>, String>) {
+    let Some(hygiene) = screen(model) else { return };
+    match found {
+        Ok(found) => hygiene.take_in(*found),
+        Err(sentence) => hygiene.problem = Some(sentence),
+    }
+}
+
+/// Changes were made together.
+pub(super) fn tidied(model: &mut Model, done: usize, failed: &[String]) -> Effect {
+    if let Some(hygiene) = screen(model) {
+        hygiene.stale = true;
+        hygiene.problem = (!failed.is_empty()).then(|| format!("Not done: {}", failed.join("; ")));
+    }
+    let noun = if done == 1 { "change" } else { "changes" };
+    if failed.is_empty() {
+        model.say(format!("{done} {noun} made."));
+    } else {
+        model.complain(format!(
+            "{done} {noun} made; not done: {}",
+            failed.join("; ")
+        ));
+    }
+    model.refresh()
+}

@@ -1,0 +1,151 @@
+//! The screen of hygiene.
+//!
+//! ```text
+//! ╭ Hygiene · PROD ────────────────────────────────────────────────── 2 marked ╮
+//! │ Watching since 2026-08-01, 114 days.                                       │
+//! │                                                                            │
+//! │ ▸ [x] Partner: Acme       never expires           end 2027-02-21           │
+//! │   [ ] Acme staging        idle 120 days           revoke                   │
+//! ╰ Space mark · Enter review and apply · Esc close ───────────────────────────╯
+//! ```
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    footer,
+    sheet::{self, Sheet},
+    wrapped,
+};
+use crate::{
+    domain::{
+        hygiene::{Finding, HygieneRow, WATCHED_DAYS},
+        moment::DAY,
+        text::fitted,
+    },
+    tui::{
+        hygiene::{Findings, Hygiene},
+        model::Model,
+    },
+};
+
+/// Marker and box before a row.
+const BOX: usize = 6;
+
+pub(super) fn sheet(model: &Model, hygiene: &Hygiene, screen: Rect) -> Sheet {
+    let room = sheet::room(screen);
+    let theme = model.theme;
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut say = |text: &str, style: Style| {
+        let parts = wrapped(&theme.shown(text), room);
+        lines.extend(parts.into_iter().map(|part| Line::styled(part, style)));
+    };
+    match &hygiene.found {
+        None => say("looking at all keys…", Style::new()),
+        Some(found) => say(&watching(model, found), theme.quiet()),
+    }
+    if let Some(problem) = &hygiene.problem {
+        say(&format!("! {problem}"), theme.alarm());
+    }
+    let mut focus = (0, 0);
+    if let Some(found) = &hygiene.found {
+        lines.push(Line::default());
+        if found.rows.is_empty() {
+            lines.push(Line::from("Nothing to put right."));
+        }
+        for (at, row) in found.rows.iter().enumerate() {
+            if at == hygiene.at {
+                focus = (lines.len(), 0);
+            }
+            let marked = hygiene.marks.contains(&at);
+            lines.extend(drawn(model, row, at == hygiene.at, marked, room));
+        }
+        if found.more {
+            lines.push(Line::styled(
+                "… and more: put these right first",
+                theme.warning(),
+            ));
+        }
+    }
+    let corner = match hygiene.marks.len() {
+        0 => String::new(),
+        count => format!("{count} marked"),
+    };
+    Sheet {
+        title: format!("Hygiene · {}", theme.shown(&model.workspace)),
+        corner,
+        lines,
+        focus,
+        hint: footer::border(model),
+    }
+}
+
+fn watching(model: &Model, found: &Findings) -> String {
+    let Some(since) = found.since else {
+        return "Nothing was counted yet: uses are counted once the endpoint decides.".to_owned();
+    };
+    let days = (model.now.millis() - since.millis()) / DAY;
+    let soon = if days < WATCHED_DAYS {
+        format!("; nothing is proposed before {WATCHED_DAYS}")
+    } else {
+        String::new()
+    };
+    format!("Watching since {}, {days} days{soon}.", since.date())
+}
+
+/// One line, or two where it is narrow: which key and what of it; what would put it right.
+fn drawn(
+    model: &Model,
+    row: &HygieneRow,
+    here: bool,
+    marked: bool,
+    room: usize,
+) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let shown = |text: &str| theme.shown(text);
+    // What was never exercised stands in the proposal.
+    let finding = match &row.finding {
+        Finding::Unexercised(_) => "never exercised".to_owned(),
+        finding => shown(&finding.words(&model.areas)),
+    };
+    let (proposal, style) = match &row.proposal {
+        Ok(proposal) => (shown(&proposal.words(&model.areas)), Style::new()),
+        Err(why) => (shown(why), theme.quiet()),
+    };
+    let mark = match (&row.proposal, marked) {
+        (Err(_), _) => "    ",
+        (_, true) => "[x] ",
+        (_, false) => "[ ] ",
+    };
+    let cursor = Span::styled(if here { "▸ " } else { "  " }, theme.focus());
+    let name = shown(row.key.name());
+    let left = room.saturating_sub(BOX);
+    if room < 60 {
+        let first = format!("{name}: {finding}");
+        return vec![
+            Line::from(vec![
+                cursor,
+                Span::raw(mark),
+                Span::raw(fitted(&first, left).trim_end().to_owned()),
+            ]),
+            Line::styled(
+                format!(
+                    "      → {}",
+                    fitted(&proposal, left.saturating_sub(2)).trim_end()
+                ),
+                style,
+            ),
+        ];
+    }
+    let (names, findings) = (left * 3 / 10, left * 7 / 20);
+    let rest = left.saturating_sub(names + findings + 2);
+    vec![Line::from(vec![
+        cursor,
+        Span::raw(mark),
+        Span::styled(fitted(&name, names), theme.strong()),
+        Span::raw(format!(" {} ", fitted(&finding, findings))),
+        Span::styled(fitted(&proposal, rest).trim_end().to_owned(), style),
+    ])]
+}

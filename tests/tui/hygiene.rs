@@ -1,0 +1,146 @@
+//! Hygiene: what is found, marked, looked at once, and applied together.
+use claviger::{
+    domain::{
+        access::{Action, Actions},
+        audit::Change,
+        key::{Draft, Key, Seen},
+    },
+    keyring::{Keyring, Presented},
+};
+
+use crate::story::{Story, draft};
+
+async fn make(keyring: &Keyring, name: &str, change: impl FnOnce(&mut Draft)) -> Key {
+    let mut draft = draft(name);
+    draft
+        .grants
+        .set("contacts".parse().expect("a slug"), Actions::ALL);
+    change(&mut draft);
+    keyring.create(draft).await.expect("made").key
+}
+
+async fn read(keyring: &Keyring, key: &Key, from: &str) {
+    let token = keyring
+        .token(&key.id, Change::Copied)
+        .await
+        .expect("opened");
+    let presented = Presented {
+        token: token.expose(),
+        area: "contacts".parse().expect("a slug"),
+        action: Action::Read,
+        address: Some(from.parse().expect("an address")),
+    };
+    let decided = keyring.decide(&presented).await.expect("decided");
+    keyring.record(&decided).await.expect("recorded");
+}
+
+/// Three keys of 100 days ago: one that reads from one address, one that is idle, one of nobody.
+fn furnished(width: u16, height: u16) -> Story {
+    let story = Story::at(width, height);
+    let then = story.days_ago(100);
+    let (busy, idle) = story.wait(async {
+        let busy = make(&then, "Busy", |_| ()).await;
+        let idle = make(&then, "Idle", |_| ()).await;
+        make(&then, "Nobody's", |_| ()).await;
+        read(&then, &idle, "10.0.0.1").await;
+        (busy, idle)
+    });
+    let lately = story.days_ago(1);
+    story.wait(read(&lately, &busy, "10.0.0.9"));
+    assert_ne!(busy.id, idle.id);
+    story
+}
+
+#[test]
+fn what_is_found_is_marked_looked_at_once_and_applied_together() {
+    let mut story = furnished(80, 24);
+    story.refresh();
+    story.press("H");
+    insta::assert_snapshot!("hygiene_80x24", story.snapshot());
+    let screen = story.screen();
+    for words in [
+        "Watching since 2026-08-15, 100 days.",
+        "never used",
+        "idle 100 days",
+        "never expires",
+        "open to any address",
+        "never exercised",
+        "drop Contacts create",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    // The newest key first: nobody's and the idle one are to be revoked, the busy one narrowed.
+    story.press("<space><space><space><space><space><enter>");
+    let screen = story.screen();
+    assert!(screen.contains("Apply 3 changes in PROD?"), "{screen}");
+    assert!(
+        screen.contains("Type 3 to apply"),
+        "a key is revoked: {screen}"
+    );
+    insta::assert_snapshot!("hygiene_review_80x24", story.snapshot());
+    story.press("2<enter>");
+    assert!(story.screen().contains("2 is not 3"), "{}", story.screen());
+    story.press("<backspace>3<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("Nothing to put right."), "{screen}");
+    story.press("<esc>");
+    assert!(story.screen().contains("1 key"), "{}", story.screen());
+    let key = story.wait(story.keyring.resolve("Busy")).expect("the key");
+    assert_eq!(key.draft.allow.to_string(), "10.0.0.9");
+    let contacts = "contacts".parse().expect("a slug");
+    assert_eq!(key.draft.grants.of(&contacts), Actions::READ);
+    assert_eq!(
+        key.draft.expires_at.map(|end| end.date()),
+        Some("2027-02-21".into())
+    );
+    // Each is an ordinary audited change.
+    let audit = story.audit();
+    let count = |word: &str| audit.iter().filter(|known| **known == word).count();
+    assert_eq!((count("key.revoked"), count("key.edited")), (2, 1));
+}
+
+#[test]
+fn one_edit_starts_on_cancel_and_a_key_that_was_changed_meanwhile_is_left_alone() {
+    let mut story = furnished(80, 24);
+    story.press("H<down><down><space><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Apply 1 change in PROD?") && screen.contains("▸ Cancel"),
+        "{screen}"
+    );
+    let bob = story.someone_else("bob@gw2");
+    let key = story.wait(bob.resolve("Busy")).expect("the key");
+    story
+        .wait(bob.switch(&[Seen::of(&key)], true))
+        .expect("off");
+    story.press("<tab><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Busy was changed meanwhile by bob@gw2"),
+        "{screen}"
+    );
+    assert_eq!(story.audit().last(), Some(&"key.disabled"));
+}
+
+#[test]
+fn nothing_is_proposed_before_thirty_days() {
+    for (width, height) in [(80, 24), (40, 12), (140, 30)] {
+        let mut story = Story::at(width, height);
+        let then = story.days_ago(10);
+        story.wait(async {
+            let key = make(&then, "Young", |_| ()).await;
+            read(&then, &key, "10.0.0.1").await;
+        });
+        story.refresh();
+        story.press("H");
+        let screen = story.screen();
+        assert!(
+            screen.contains("nothing is proposed before 30") || width < 60,
+            "{screen}"
+        );
+        assert!(screen.contains("watched for 10 of 30"), "{screen}");
+        story.press("<space><enter>");
+        assert!(!story.screen().contains("Apply"), "{}", story.screen());
+        insta::assert_snapshot!(format!("hygiene_young_{width}x{height}"), story.snapshot());
+    }
+}
