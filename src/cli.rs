@@ -25,8 +25,8 @@ use std::{io, path::Path, process::ExitCode};
 
 use arguments::{
     AreaArguments, AreaCommand, AuditArguments, AuditCommand, CheckArguments, CreateArguments,
-    EditArguments, ExplainArguments, KeyArgument, ListArguments, RevokeArguments, RotateArguments,
-    WorkspaceArguments,
+    DoctorArguments, EditArguments, ExplainArguments, KeyArgument, ListArguments, RevokeArguments,
+    RotateArguments, WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser as _;
@@ -190,7 +190,9 @@ pub async fn run(command: Command, database: Option<&str>, json: bool) -> Result
         Command::Check(arguments) => {
             return check::run(&arguments, database, &mut output).await;
         }
-        Command::Doctor => return doctor::run(database, &mut output).await,
+        Command::Doctor(arguments) => {
+            return doctor::run(&arguments, database, &mut output).await;
+        }
         Command::KeepClipboard => return copy::keep().await,
         _ => {}
     }
@@ -237,7 +239,7 @@ async fn on_keyring(
         Command::Workspace(arguments) => workspace::run(keyring, &arguments, output).await,
         Command::Check(_)
         | Command::Serve(_)
-        | Command::Doctor
+        | Command::Doctor(_)
         | Command::Completions { .. }
         | Command::Man
         | Command::KeepClipboard => Ok(()),

@@ -68,8 +68,8 @@ pub enum Command {
     Workspace(WorkspaceArguments),
     /// Find keys that nobody uses, never end, or may do more than they do, and what would put it right
     Hygiene,
-    /// Check database, permissions, master key, clipboard, terminal and clock
-    Doctor,
+    /// Check database, permissions, master key, clipboard, terminal and clock; or a gateway
+    Doctor(DoctorArguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -232,6 +232,21 @@ pub struct CheckArguments {
     /// The client's address; without it a key with an allow-list is denied
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<IpAddr>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// A URL behind a gateway that asks this workspace's endpoint, with a path that it guards
+    ///
+    /// It is probed with harmless requests and tokens that nobody handed out: whether method, path
+    /// and address reach the endpoint, whether a client can forge them, and which directive is
+    /// missing.
+    #[arg(long, value_name = "URL", requires = "family")]
+    pub gateway: Option<String>,
+    /// Which gateway that is: nginx, traefik, caddy or envoy
+    #[arg(long = "as", value_name = "NAME", requires = "gateway")]
+    pub family: Option<Family>,
 }
 
 /// `explain`.

@@ -1,9 +1,15 @@
 //! `doctor`: looks at everything that could be wrong, and says what to do about each finding.
+mod directives;
+mod gateway;
+mod probes;
+
 use std::{io::IsTerminal as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::json;
 
-use super::{Failure, answered_no, missing_file, open_keyring, output::Output};
+use super::{
+    DoctorArguments, Failure, answered_no, missing_file, no_database, open_keyring, output::Output,
+};
 use crate::{
     clipboard::{Clipboard, Environment},
     config::{self, Config, MasterKeyPath},
@@ -39,20 +45,40 @@ impl Finding {
     }
 }
 
-pub(super) async fn run(database: Option<&str>, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &DoctorArguments,
+    database: Option<&str>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let config = Config::gather(database, &config::process_variable)?;
-    let mut findings = of_database(&config).await;
-    findings.extend(of_folders(&config));
-    findings.extend(of_settings(&config));
-    findings.push(of_clipboard(&config));
-    findings.push(of_terminal());
-    findings.push(of_process());
+    let findings = match (&arguments.gateway, arguments.family) {
+        (Some(url), Some(family)) => {
+            if let Some(path) = missing_file(&config) {
+                return Err(no_database(path));
+            }
+            let keyring = open_keyring(&config).await?;
+            let findings = gateway::findings(&keyring, url, family).await;
+            keyring.close().await;
+            findings?
+        }
+        _ => of_this_machine(&config).await,
+    };
     let printed = print(&findings, output);
     if findings.iter().any(|finding| finding.advice.is_some()) {
         Err(answered_no(printed))
     } else {
         printed
     }
+}
+
+async fn of_this_machine(config: &Config) -> Vec<Finding> {
+    let mut findings = of_database(config).await;
+    findings.extend(of_folders(config));
+    findings.extend(of_settings(config));
+    findings.push(of_clipboard(config));
+    findings.push(of_terminal());
+    findings.push(of_process());
+    findings
 }
 
 async fn of_database(config: &Config) -> Vec<Finding> {
@@ -100,9 +126,9 @@ fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
     } in findings
     {
         let mark = if advice.is_none() { "ok   " } else { "FAILS" };
-        output.line(&format!("{mark}  {subject:<12}  {found}"))?;
+        output.line(&format!("{mark}  {subject:<14}  {found}"))?;
         if let Some(advice) = advice {
-            output.line(&format!("       {:<12}  → {advice}", ""))?;
+            output.line(&format!("       {:<14}  → {advice}", ""))?;
         }
     }
     Ok(())

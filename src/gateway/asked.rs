@@ -55,8 +55,10 @@ pub enum Astray {
     Form,
     /// Nobody who is trusted said method and path.
     Untrusted,
-    /// The gateway did not say method and path, or not exactly once.
-    Unsaid,
+    /// The gateway did not say the method, or not exactly once.
+    MethodUnsaid,
+    /// The gateway did not say the path, or not exactly once.
+    PathUnsaid,
     /// A header asks for another method.
     Override,
     /// The method can lead nowhere.
@@ -71,7 +73,8 @@ impl Astray {
         match self {
             Self::Form => "unknown_endpoint_path",
             Self::Untrusted => "untrusted_peer",
-            Self::Unsaid => "method_or_path_not_said_once",
+            Self::MethodUnsaid => "method_not_said_once",
+            Self::PathUnsaid => "path_not_said_once",
             Self::Override => "method_override",
             Self::Method => "unknown_method",
             Self::Path => "path_not_canonical",
@@ -111,15 +114,14 @@ impl<'a> Asked<'a> {
         let client = forwarded::client(peer, lines, trusted);
         let is_trusted = forwarded::is_trusted(peer, trusted);
         let form = Form::read(uri.path(), family);
-        let said = form
-            .as_ref()
-            .filter(|_| is_trusted)
-            .and_then(|form| said(family, form, method, headers));
+        let said = match &form {
+            None => Err(Astray::Form),
+            Some(_) if !is_trusted => Err(Astray::Untrusted),
+            Some(form) => said(family, form, method, headers),
+        };
         let way = match (&form, said) {
-            (None, _) => Err(Astray::Form),
-            (_, None) if !is_trusted => Err(Astray::Untrusted),
-            (_, None) => Err(Astray::Unsaid),
-            (Some(form), Some((method, path))) => way(form, method, path, headers),
+            (Some(form), Ok((method, path))) => way(form, method, path, headers),
+            (_, said) => Err(said.err().unwrap_or(Astray::Form)),
         };
         Self {
             presented: Presented::find(headers),
@@ -128,7 +130,7 @@ impl<'a> Asked<'a> {
             agent: form.and_then(|form| form.agent),
             client,
             trusted: is_trusted,
-            said,
+            said: said.ok(),
         }
     }
 }
@@ -169,9 +171,12 @@ fn said<'a>(
     form: &Form<'a>,
     method: &'a HttpMethod,
     headers: &'a HeaderMap,
-) -> Option<(&'a str, &'a [u8])> {
+) -> Result<(&'a str, &'a [u8]), Astray> {
     let [method_header, path_header] = match family {
-        Family::Envoy => return Some((method.as_str(), form.inner?.as_bytes())),
+        Family::Envoy => {
+            let inner = form.inner.ok_or(Astray::PathUnsaid)?;
+            return Ok((method.as_str(), inner.as_bytes()));
+        }
         Family::Nginx => ORIGINAL,
         Family::Traefik | Family::Caddy => FORWARDED,
     };
@@ -182,8 +187,11 @@ fn said<'a>(
             _ => None,
         }
     };
-    let method = std::str::from_utf8(once(method_header)?).ok()?;
-    Some((method, once(path_header)?))
+    let method = once(method_header).and_then(|method| std::str::from_utf8(method).ok());
+    Ok((
+        method.ok_or(Astray::MethodUnsaid)?,
+        once(path_header).ok_or(Astray::PathUnsaid)?,
+    ))
 }
 
 #[cfg(test)]
@@ -220,7 +228,7 @@ mod tests {
             ("x-forwarded-method", "POST"),
             ("x-forwarded-uri", "/contacts"),
         ];
-        let unsaid = "method_or_path_not_said_once";
+        let unsaid = "method_not_said_once";
         let me = ["127.0.0.1"];
         assert_eq!(
             way(Family::Nginx, &me, &original, "/authorize"),
@@ -260,13 +268,16 @@ mod tests {
         );
         for (bad, why) in [
             (&[("x-original-uri", "/contacts")][..], unsaid),
-            (&[("x-original-method", "POST")], unsaid),
+            (&[("x-original-method", "POST")], "path_not_said_once"),
             (
                 &[original[0], original[1], ("x-original-method", "GET")],
                 unsaid,
             ),
             (&[original[0], original[0], original[1]], unsaid),
-            (&[original[0], original[1], original[1]], unsaid),
+            (
+                &[original[0], original[1], original[1]],
+                "path_not_said_once",
+            ),
             (&[("x_original_method", "POST"), original[1]], unsaid),
             (
                 &[("x-original-method", "post"), original[1]],

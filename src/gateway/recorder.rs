@@ -95,6 +95,11 @@ impl Recorder {
         lock(&self.waiting).len() + lock(&self.begun).len()
     }
 
+    /// Whether nothing waits, not even a refusal that matches no key.
+    fn is_idle(&self) -> bool {
+        lock(&self.waiting).is_empty() && lock(&self.begun).is_empty()
+    }
+
     /// Writes for as long as the endpoint runs. A failed write is tried again, later and later;
     /// `failed` hears of each.
     pub async fn work(&self, failed: impl Fn(&KeyringError)) {
@@ -108,7 +113,7 @@ impl Recorder {
                     failed(&error);
                 }
             }
-            if self.len() == 0 {
+            if self.is_idle() {
                 let _ = tokio::time::timeout(TIDY, self.some.notified()).await;
                 continue;
             }

@@ -106,6 +106,34 @@ impl Gateway {
         Self::with(kind, texts, endpoint, api)
     }
 
+    /// Starts one of which something was changed that is in its files.
+    pub fn changed(
+        kind: Kind,
+        change: (&str, &str),
+        endpoint: SocketAddr,
+        api: SocketAddr,
+    ) -> Self {
+        Self::changed_so(kind, &[change], endpoint, api)
+    }
+
+    /// The same with several changes.
+    pub fn changed_so(
+        kind: Kind,
+        changes: &[(&str, &str)],
+        endpoint: SocketAddr,
+        api: SocketAddr,
+    ) -> Self {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/gateways");
+        let read = |file: &&str| std::fs::read_to_string(shipped.join(file)).expect("a file");
+        let mut texts: Vec<String> = kind.files().iter().map(read).collect();
+        for (from, to) in changes {
+            let is_there = texts.iter().any(|text| text.contains(from));
+            assert!(is_there, "{kind:?}: {from:?} is not in its files");
+            texts = texts.iter().map(|text| text.replace(from, to)).collect();
+        }
+        Self::with(kind, texts, endpoint, api)
+    }
+
     /// Starts nginx with a server of the lines that README.md shows.
     pub fn of_the_readme(endpoint: SocketAddr, api: SocketAddr) -> Self {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");

@@ -90,7 +90,9 @@ fn what_is_found_is_marked_looked_at_once_and_applied_together() {
     let contacts = "contacts".parse().expect("a slug");
     assert_eq!(key.draft.grants.of(&contacts), Actions::READ);
     assert_eq!(
-        key.draft.expires_at.map(|end| end.date()),
+        key.draft
+            .expires_at
+            .map(claviger::domain::moment::Moment::date),
         Some("2027-02-21".into())
     );
     // Each is an ordinary audited change.

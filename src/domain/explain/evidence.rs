@@ -291,7 +291,8 @@ fn astray(detail: &str, said_request: &str) -> String {
     match detail {
         "unknown_endpoint_path" => "the gateway asked a path that the endpoint has not, or not for the gateway that --gateway names".to_owned(),
         "untrusted_peer" => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy".to_owned(),
-        "method_or_path_not_said_once" => "the gateway did not say method and path, each exactly once: `claviger doctor --gateway` names the directive".to_owned(),
+        "method_not_said_once" => "the gateway did not say the method exactly once: `claviger doctor --gateway` names the directive".to_owned(),
+        "path_not_said_once" => "the gateway did not say the path exactly once: `claviger doctor --gateway` names the directive".to_owned(),
         "method_override" => "a header asks for another method (X-HTTP-Method-Override and its like): the client must not send it".to_owned(),
         "unknown_method" => format!("{said_request}: this method can lead nowhere"),
         "path_not_canonical" => format!("{said_request}: the path can be read in two ways (escapes that are not needed, empty or dot segments), so it leads nowhere"),

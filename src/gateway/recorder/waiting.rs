@@ -53,6 +53,11 @@ impl Batch {
     pub fn len(&self) -> usize {
         self.uses.len()
     }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.uses.is_empty() && self.refusals.is_empty()
+    }
 }
 
 impl Waiting {

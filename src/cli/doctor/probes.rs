@@ -1,0 +1,248 @@
+//! The probes: harmless requests through a gateway with tokens that nobody handed out, so that each is
+//! refused, and each finds its way back by the key that its token names.
+use std::{
+    net::{IpAddr, Ipv4Addr, ToSocketAddrs as _, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
+
+use secrecy::ExposeSecret as _;
+use ureq::{
+    Agent,
+    http::{Request, Uri},
+    tls::{Certificate, RootCerts, TlsConfig},
+};
+
+use crate::{
+    domain::{
+        route::CanonicalPath,
+        text::visible,
+        token::{KeyId, Token},
+    },
+    machine::Machine,
+};
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The address that is claimed: of a network that is for examples alone (RFC 5737).
+pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
+
+/// What a probe tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Try {
+    /// An ordinary request.
+    Plain,
+    /// One that claims another address.
+    ClaimAddress,
+    /// One that claims another method and path.
+    ClaimWay,
+}
+
+impl Try {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::ClaimAddress, Self::ClaimWay];
+
+    /// The method; safe ones alone, for what is behind may not be guarded.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Plain => "HEAD",
+            Self::ClaimAddress | Self::ClaimWay => "GET",
+        }
+    }
+}
+
+/// One probe.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// What it tries.
+    pub tries: Try,
+    /// The key that its token names.
+    pub id: KeyId,
+    /// The path that it asks for.
+    pub path: String,
+    token: Arc<Token>,
+}
+
+impl Probe {
+    /// One of each kind, below a path.
+    pub fn all(base: &str, machine: &Machine) -> Vec<Self> {
+        let base = base.trim_end_matches('/');
+        let probe = |tries| {
+            let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
+            let id = KeyId::draw(&mut chance);
+            let token = Arc::new(Token::mint(&id, &mut chance));
+            let path = format!("{base}/claviger-doctor-{id}");
+            Self {
+                tries,
+                id,
+                path,
+                token,
+            }
+        };
+        Try::ALL.map(probe).into()
+    }
+
+    /// The path that a claiming probe claims.
+    pub fn claimed_path(&self) -> String {
+        format!("/claviger-doctor-claims-{}", self.id)
+    }
+}
+
+/// What a gateway answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Whether it came with the id of a decision.
+    pub decided: bool,
+}
+
+/// A gateway to be probed.
+#[derive(Debug, Clone)]
+pub struct Prober {
+    agent: Agent,
+    /// `http://host:port`.
+    origin: String,
+    /// The path below which to ask.
+    pub base: String,
+}
+
+impl Prober {
+    /// From a URL such as `https://api.example.com/contacts`.
+    ///
+    /// # Errors
+    /// What is no such URL, with what to write.
+    pub fn new(url: &str) -> Result<Self, String> {
+        let refused = |why: &str| {
+            let shown = visible(url);
+            format!(
+                "{shown} is no gateway's URL: {why}; write one such as https://api.example.com/contacts, with a path that the gateway guards"
+            )
+        };
+        let uri: Uri = url.parse().map_err(|_| refused("it cannot be read"))?;
+        let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
+            return Err(refused("it begins neither with http:// nor with https://"));
+        };
+        let authority = uri.authority().ok_or_else(|| refused("it has no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(refused("a user and a password have no place in it"));
+        }
+        if uri.query().is_some() || CanonicalPath::read(uri.path().as_bytes()).is_none() {
+            return Err(refused("its path is not canonical, or a query follows"));
+        }
+        Ok(Self {
+            agent: agent(scheme == "https"),
+            origin: format!("{scheme}://{authority}"),
+            base: uri.path().to_owned(),
+        })
+    }
+
+    /// Sends a probe.
+    ///
+    /// # Errors
+    /// That no answer came, and why.
+    pub fn send(&self, probe: &Probe) -> Result<Answer, String> {
+        let mut request = Request::builder()
+            .method(probe.tries.method())
+            .uri(format!("{}{}", self.origin, probe.path))
+            .header("X-API-Key", probe.token.expose().expose_secret());
+        let claimed = probe.claimed_path();
+        let claims: &[(&str, &str)] = match probe.tries {
+            Try::Plain => &[],
+            Try::ClaimAddress => &[("X-Forwarded-For", "192.0.2.66")],
+            Try::ClaimWay => &[
+                ("X-Original-Method", "DELETE"),
+                ("X-Forwarded-Method", "DELETE"),
+                ("X-Original-URI", &claimed),
+                ("X-Forwarded-Uri", &claimed),
+            ],
+        };
+        for (name, value) in claims {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).map_err(|error| error.to_string())?;
+        let answer = self.agent.run(request);
+        let answer = answer.map_err(|error| visible(&error.to_string()))?;
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            decided: answer.headers().contains_key("x-claviger-decision-id"),
+        })
+    }
+
+    /// The address from which this machine reaches the gateway, as far as it knows.
+    pub fn own_address(&self) -> Option<IpAddr> {
+        let (scheme, authority) = self.origin.split_once("://")?;
+        let port = if scheme == "https" { 443 } else { 80 };
+        let places = authority
+            .to_socket_addrs()
+            .or_else(|_| (authority.trim_matches(['[', ']']), port).to_socket_addrs());
+        let place = places.ok()?.next()?;
+        let any: IpAddr = if place.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        };
+        // Nothing is sent: the system only says which address it would send from.
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect(place).ok()?;
+        Some(socket.local_addr().ok()?.ip().to_canonical())
+    }
+}
+
+fn agent(encrypted: bool) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .user_agent(concat!("claviger-doctor/", env!("CARGO_PKG_VERSION")));
+    if !encrypted {
+        return config.build().into();
+    }
+    let found = rustls_native_certs::load_native_certs().certs;
+    let roots = found
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate).to_owned())
+        .collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    config.tls_config(tls).build().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_url_has_a_scheme_a_host_and_a_path_and_no_more() {
+        let prober = Prober::new("http://[::1]:8080/contacts").expect("a URL");
+        assert_eq!(
+            (prober.origin.as_str(), prober.base.as_str()),
+            ("http://[::1]:8080", "/contacts")
+        );
+        assert_eq!(
+            Prober::new("https://api.example.com").expect("a URL").base,
+            "/"
+        );
+        for (url, why) in [
+            ("api.example.com", "neither with http"),
+            ("ftp://x/", "neither with http"),
+            ("http://u:p@x/", "no place"),
+            ("http://x/a?b", "a query follows"),
+            ("http://x/a//b", "not canonical"),
+            ("", "cannot be read"),
+        ] {
+            let error = Prober::new(url).expect_err(url);
+            assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn this_machines_own_address_is_known() {
+        let prober = Prober::new("http://127.0.0.1:8080/").expect("a URL");
+        assert_eq!(prober.own_address(), Some([127, 0, 0, 1].into()));
+    }
+}

@@ -1,0 +1,371 @@
+//! The doctor of gateways: content with each of the four as it is shipped, and naming the directive
+//! for each mistake that is planted in one.
+use serde_json::Value;
+
+use crate::{
+    command::Home,
+    endpoint::Endpoint,
+    gateways::{Api, Gateway, Kind},
+    http::{ask, request},
+    waiting::until,
+};
+
+/// What the doctor finds: the findings by their names, and the exit status.
+struct Found {
+    status: i32,
+    findings: Vec<Value>,
+}
+
+impl Found {
+    fn of(home: &Home, gateway: &Gateway, kind: Kind) -> Self {
+        let url = format!("http://{}/contacts", gateway.address);
+        let ended = home.run(&["doctor", "--json", "--gateway", &url, "--as", kind.word()]);
+        Self {
+            status: ended.status,
+            findings: ended.json().as_array().expect("findings").clone(),
+        }
+    }
+
+    /// The advice of the one finding that is bad.
+    #[track_caller]
+    fn bad(&self, subject: &str) -> String {
+        let bad: Vec<&Value> = self
+            .findings
+            .iter()
+            .filter(|it| it["ok"] == false)
+            .collect();
+        let named = bad.iter().find(|it| it["check"] == subject);
+        let named = named.unwrap_or_else(|| panic!("{subject}: {:#?}", self.findings));
+        assert_eq!(self.status, 1);
+        named["advice"].as_str().expect("advice").to_owned()
+    }
+}
+
+/// Waits until the gateway answers at all: it listens before all of it works.
+fn awake(gateway: &Gateway) {
+    until("it answers", || {
+        let answered = std::panic::catch_unwind(|| {
+            ask(gateway.address, &request("GET", "/contacts", &[])).status
+        });
+        // Traefik listens before it knows its routes.
+        answered.is_ok_and(|status| status > 0 && status != 404)
+    });
+}
+
+fn examine(kind: Kind, mistake: Option<(&str, &str)>, serve: &[&str]) -> Found {
+    let home = Home::new();
+    home.create("key", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::bare(&home, &[&["--listen", "127.0.0.1:0"], serve].concat());
+    let api = Api::start();
+    let gateway = match mistake {
+        None => Gateway::start(kind, endpoint.address(), api.address),
+        Some(change) => Gateway::changed(kind, change, endpoint.address(), api.address),
+    };
+    awake(&gateway);
+    Found::of(&home, &gateway, kind)
+}
+
+fn with_mistake(kind: Kind, from: &str, to: &str) -> Found {
+    let serve = ["--trusted-proxy", "127.0.0.1", "--gateway", kind.word()];
+    examine(kind, Some((from, to)), &serve)
+}
+
+const KINDS: [Kind; 4] = [Kind::Nginx, Kind::Caddy, Kind::Traefik, Kind::Envoy];
+
+#[test]
+fn as_they_are_shipped_all_is_well() {
+    for kind in KINDS {
+        let serve = ["--trusted-proxy", "127.0.0.1", "--gateway", kind.word()];
+        let found = examine(kind, None, &serve);
+        assert_eq!(found.status, 0, "{kind:?}: {:#?}", found.findings);
+        let names: Vec<&str> = found
+            .findings
+            .iter()
+            .filter_map(|it| it["check"].as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "guard",
+                "token",
+                "method",
+                "path",
+                "address",
+                "forged address"
+            ],
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_that_does_not_trust_or_speaks_for_another_gateway_is_told() {
+    for kind in KINDS {
+        let found = examine(kind, None, &["--gateway", kind.word()]);
+        assert!(found.bad("trust").contains("--trusted-proxy"), "{kind:?}");
+    }
+    let found = examine(
+        Kind::Nginx,
+        None,
+        &["--trusted-proxy", "127.0.0.1", "--gateway", "envoy"],
+    );
+    assert!(found.bad("endpoint path").contains("proxy_pass"));
+    let found = examine(Kind::Envoy, None, &["--trusted-proxy", "127.0.0.1"]);
+    assert!(found.bad("endpoint path").contains("path_prefix"));
+}
+
+#[test]
+fn each_mistake_in_nginx_is_named() {
+    let kind = Kind::Nginx;
+    for (from, to, subject, advice) in [
+        (
+            "auth_request /_claviger/authorize/contacts;",
+            "",
+            "guard",
+            "auth_request /_claviger",
+        ),
+        (
+            "proxy_set_header X-Original-Method   $request_method;",
+            "",
+            "method",
+            "proxy_set_header X-Original-Method $request_method;",
+        ),
+        (
+            "proxy_set_header X-Original-Method   $request_method;",
+            "proxy_set_header X-Original-Method \"\";",
+            "method",
+            "proxy_set_header X-Original-Method $request_method;",
+        ),
+        (
+            "proxy_set_header X-Original-URI      $request_uri;",
+            "",
+            "path",
+            "proxy_set_header X-Original-URI $request_uri;",
+        ),
+        (
+            "proxy_set_header X-Original-URI      $request_uri;",
+            "proxy_set_header X-Original-URI $uri/x;",
+            "path",
+            "proxy_set_header X-Original-URI $request_uri;",
+        ),
+        (
+            "proxy_set_header X-Forwarded-For     $remote_addr;",
+            "proxy_set_header X-Forwarded-For $http_x_forwarded_for;",
+            "forged address",
+            "proxy_set_header X-Forwarded-For $remote_addr;",
+        ),
+        (
+            "proxy_set_header X-Forwarded-For     $remote_addr;",
+            "proxy_set_header X-Forwarded-For \"\";",
+            "address",
+            "proxy_set_header X-Forwarded-For $remote_addr;",
+        ),
+        (
+            "proxy_set_header Content-Length      \"\";",
+            "proxy_set_header Content-Length \"\"; proxy_set_header X-API-Key \"\";",
+            "token",
+            "proxy_pass_request_headers on;",
+        ),
+        (
+            "proxy_pass http://claviger/; ",
+            "proxy_pass http://claviger/x/; ",
+            "endpoint path",
+            "proxy_pass http://claviger/;",
+        ),
+        (
+            "proxy_pass http://claviger/; ",
+            "proxy_pass http://127.0.0.1:1/; ",
+            "guard",
+            "proxy_pass http://claviger/;",
+        ),
+    ] {
+        let found = with_mistake(kind, from, to);
+        let told = found.bad(subject);
+        assert!(told.contains(advice), "{to}: {told}");
+    }
+}
+
+#[test]
+fn each_mistake_in_caddy_is_named() {
+    for (from, to, subject, advice) in [
+        (
+            "import claviger /authorize/contacts",
+            "",
+            "guard",
+            "forward_auth",
+        ),
+        (
+            "uri {args[0]}?",
+            "uri /elsewhere?",
+            "endpoint path",
+            "uri /authorize?",
+        ),
+        (
+            "\t\ttimeouts {",
+            "\t\ttrusted_proxies static 127.0.0.0/8\n\t\ttimeouts {",
+            "forged address",
+            "trusted_proxies",
+        ),
+        (
+            "copy_headers X-Claviger-Key-Id",
+            "header_up -X-API-Key\n\t\tcopy_headers X-Claviger-Key-Id",
+            "token",
+            "header_up -X-API-Key",
+        ),
+        (
+            "copy_headers X-Claviger-Key-Id",
+            "header_up X-Forwarded-Method DELETE\n\t\tcopy_headers X-Claviger-Key-Id",
+            "method",
+            "header_up X-Forwarded-Method",
+        ),
+        (
+            "copy_headers X-Claviger-Key-Id",
+            "header_up X-Forwarded-Uri /contacts/x\n\t\tcopy_headers X-Claviger-Key-Id",
+            "path",
+            "header_up X-Forwarded-Uri",
+        ),
+        (
+            "copy_headers X-Claviger-Key-Id",
+            "header_up -X-Forwarded-For\n\t\tcopy_headers X-Claviger-Key-Id",
+            "address",
+            "header_up -X-Forwarded-For",
+        ),
+    ] {
+        let found = with_mistake(Kind::Caddy, from, to);
+        let told = found.bad(subject);
+        assert!(told.contains(advice), "{to}: {told}");
+    }
+}
+
+#[test]
+fn each_mistake_in_traefik_is_named() {
+    for (from, to, subject, advice) in [
+        (
+            "      middlewares: [claviger-contacts]\n",
+            "",
+            "guard",
+            "middlewares: [claviger]",
+        ),
+        (
+            ":8750/authorize/contacts",
+            ":8750/elsewhere",
+            "endpoint path",
+            ":8750/authorize",
+        ),
+        (
+            "        trustForwardHeader: false\n",
+            "        trustForwardHeader: false\n        authRequestHeaders: [X-Forwarded-Method, X-Forwarded-Uri, X-Forwarded-For]\n",
+            "token",
+            "authRequestHeaders with Authorization",
+        ),
+    ] {
+        let found = with_mistake(Kind::Traefik, from, to);
+        let told = found.bad(subject);
+        assert!(told.contains(advice), "{to}: {told}");
+    }
+}
+
+#[test]
+fn traefik_that_believes_what_clients_forward_is_named() {
+    let home = Home::new();
+    home.create("key", &["--grant", "contacts=read"]);
+    let serve = [
+        "--listen",
+        "127.0.0.1:0",
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--gateway",
+        "traefik",
+    ];
+    let endpoint = Endpoint::bare(&home, &serve);
+    let api = Api::start();
+    // Two directives make one mistake, in two files.
+    let gateway = Gateway::changed_so(
+        Kind::Traefik,
+        &[
+            (
+                "    # forwardedHeaders is left",
+                "    forwardedHeaders: { insecure: true }\n    # forwardedHeaders is left",
+            ),
+            ("trustForwardHeader: false", "trustForwardHeader: true"),
+        ],
+        endpoint.address(),
+        api.address,
+    );
+    awake(&gateway);
+    let found = Found::of(&home, &gateway, Kind::Traefik);
+    assert!(found.bad("method").contains("trustForwardHeader: false"));
+    assert!(found.bad("path").contains("trustForwardHeader: false"));
+    assert!(found.bad("forged address").contains("insecure"));
+}
+
+#[test]
+fn each_mistake_in_envoy_is_named() {
+    for (from, to, subject, advice) in [
+        (
+            "path_prefix: /envoy/path",
+            "path_prefix: /elsewhere",
+            "endpoint path",
+            "path_prefix: /envoy/path",
+        ),
+        (
+            "use_remote_address: true",
+            "use_remote_address: false",
+            "forged address",
+            "use_remote_address: true",
+        ),
+        (
+            "                          - { exact: x-api-key }\n",
+            "",
+            "token",
+            "{ exact: x-api-key }",
+        ),
+        (
+            "server_uri: { uri: \"http://127.0.0.1:8750\", cluster: claviger,",
+            "server_uri: { uri: \"http://127.0.0.1:8750\", cluster: api,",
+            "guard",
+            "ext_authz",
+        ),
+    ] {
+        let found = with_mistake(Kind::Envoy, from, to);
+        let told = found.bad(subject);
+        assert!(told.contains(advice), "{to}: {told}");
+    }
+}
+
+#[test]
+fn what_is_no_gateway_is_told() {
+    let home = Home::new();
+    home.create("key", &[]);
+    let doctor = |url: &str| home.run(&["doctor", "--gateway", url, "--as", "nginx"]);
+    doctor("api.example.com").refused(2, "neither with http");
+    home.run(&["doctor", "--gateway", "http://127.0.0.1:1/"])
+        .refused(2, "--as");
+    home.run(&["doctor", "--as", "nginx"])
+        .refused(2, "--gateway");
+    let nobody = doctor("http://127.0.0.1:1/");
+    assert_eq!(nobody.status, 1);
+    assert!(
+        nobody.stdout.contains("it does not answer"),
+        "{}",
+        nobody.stdout
+    );
+    // Something that asks nobody.
+    let api = Api::start();
+    let open = doctor(&format!("http://{}/contacts", api.address));
+    assert_eq!(open.status, 1);
+    assert!(
+        open.stdout
+            .contains("answered 200 to a token that nobody handed out"),
+        "{}",
+        open.stdout
+    );
+    // No probe may call for anybody's attention.
+    assert!(
+        !home
+            .run(&["list", "--attention"])
+            .done()
+            .stdout
+            .contains("refused")
+    );
+}
