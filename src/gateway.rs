@@ -39,6 +39,8 @@ use crate::{
     machine,
 };
 
+/// How long the recorder rests after a fault of ours.
+const RESTED: Duration = Duration::from_secs(5);
 /// How many files are open beside those of connections.
 const FILES: u64 = 64;
 
@@ -105,11 +107,12 @@ pub async fn run(
             Arc::clone(&endpoint.metrics),
         );
         tokio::spawn(async move {
-            let failed = |error: &KeyringError| {
+            let failed = &|error: &KeyringError| {
                 metrics.failed_writes.inc();
                 tracing::warn!(%error, "uses could not be written down; trying again");
             };
-            recorder.work(failed).await;
+            // A fault of its own may cost what it held, and must not cost what comes after.
+            unending(|| recorder.work(failed), RESTED).await;
         })
     };
     let summer = {
@@ -158,6 +161,14 @@ async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) ->
         (&Method::GET | &Method::HEAD, "/metrics") => metrics(endpoint),
         (&Method::POST, "/verify") => verify::verify(endpoint, peer, request).await,
         _ => authorize(endpoint, peer, &request).await,
+    }
+}
+
+/// Begins a work that never ends by itself again and again, should a fault of ours end it.
+async fn unending<F: Future<Output = ()>>(work: impl Fn() -> F, rest: Duration) {
+    while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+        tracing::error!("the recorder has a fault: it begins again");
+        tokio::time::sleep(rest).await;
     }
 }
 
@@ -254,6 +265,18 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_work_that_a_fault_ended_begins_again() {
+        let begun = std::cell::Cell::new(0);
+        let work = || {
+            begun.set(begun.get() + 1);
+            let last = begun.get() == 3;
+            async move { assert!(last, "on purpose") }
+        };
+        unending(work, Duration::ZERO).await;
+        assert_eq!(begun.get(), 3);
+    }
 
     #[tokio::test]
     async fn a_fault_of_ours_is_caught() {

@@ -12,6 +12,8 @@ mod between;
 mod checker;
 #[path = "support/command.rs"]
 mod command;
+#[path = "gateway/counting.rs"]
+mod counting;
 #[path = "gateway/doctor.rs"]
 mod doctor;
 #[path = "support/endpoint.rs"]

@@ -102,7 +102,7 @@ impl Recorder {
 
     /// Writes for as long as the endpoint runs. A failed write is tried again, later and later;
     /// `failed` hears of each.
-    pub async fn work(&self, failed: impl Fn(&KeyringError)) {
+    pub async fn work(&self, failed: &impl Fn(&KeyringError)) {
         let mut pause = EVERY;
         let mut tidied: Option<Duration> = None;
         loop {

@@ -205,7 +205,7 @@ fn a_disk_that_is_full_and_one_that_is_read_only_cost_uses_and_no_decision() {
         {program} serve --listen 127.0.0.1:8750 --trusted-proxy 127.0.0.1 2>$log & endpoint=$!
         asks() {{
             exec 3<>/dev/tcp/127.0.0.1/8750
-            printf 'GET /authorize HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: %s\r\nX-Original-Method: GET\r\nX-Original-URI: /contacts\r\n\r\n' "$token" >&3
+            printf 'GET /authorize HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: %s\r\nX-Original-Method: %s\r\nX-Original-URI: /contacts\r\n\r\n' "$token" "${{1:-GET}}" >&3
             head -n 1 <&3; exec 3>&-
         }}
         listening() {{ until (exec 3<>/dev/tcp/127.0.0.1/8750) 2>/dev/null; do :; done; }}
@@ -213,10 +213,12 @@ fn a_disk_that_is_full_and_one_that_is_read_only_cost_uses_and_no_decision() {
         echo "at first: $(asks)"
         dd if=/dev/zero of="$disk/filler" bs=1k 2>/dev/null || true
         echo "full: $(asks)"
+        asks DELETE
         until grep -q 'uses could not be written' $log; do asks >/dev/null; done
         echo "still full: $(asks)"
         rm "$disk/filler"
         until {program} list --json | grep -q '"last_used_at":"'; do :; done
+        until {program} show acme --json | grep -q '"refused_48h":1'; do :; done
         kill $endpoint; wait $endpoint; rm -f $log
         {program} audit verify
         mount -o remount,ro "$disk"

@@ -7,7 +7,7 @@ use claviger::{
         attention::Attention,
         decision::{DecisionIds, Reason, Target},
         forwarded::{ClientAddress, Hop},
-        key::Key,
+        key::{Key, LastUse},
         moment::{DAY, HOUR, Moment},
         route::{Method, Scope},
         token::KeyId,
@@ -351,5 +351,44 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
         )];
         keyring.record_usage(&usage, &[]).await.expect("recorded");
         assert_eq!(tallies(&keyring, &before).await.len(), 1);
+    });
+}
+
+#[test]
+fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older_one() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let store = world.store().await.store;
+        let key = make(&keyring, "key").await.key;
+        let last = |at: i64| LastUse {
+            at: Moment::from_millis(at),
+            from: None,
+        };
+        // First by a clock that goes three hours fast, then by one that was set right.
+        for at in [NOW + 3 * HOUR, NOW, NOW - 60_000] {
+            let usage = KeyUse {
+                tallies: vec![tally(at, from(1), Verdict::Allowed, 2)],
+                refused: Some((1, Moment::from_millis(at))),
+                ..KeyUse::last(key.id.clone(), Some(last(at)))
+            };
+            keyring.record_usage(&[usage], &[]).await.expect("recorded");
+        }
+        let read = read(&keyring, &key).await;
+        assert_eq!(read.last_use, Some(last(NOW + 3 * HOUR)));
+        // What lies before the key was made is nobody's refusal of its rules as they are.
+        assert_eq!(read.refused.map(|refused| refused.count), Some(3));
+        let counts = tallies(&keyring, &key).await;
+        assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);
+        // Folding, by either clock, loses nothing and folds nothing that is not over.
+        for now in [NOW, NOW + 3 * HOUR, NOW + 20 * DAY, NOW, NOW + 200 * DAY] {
+            store
+                .tidy_usage(Moment::from_millis(now))
+                .await
+                .expect("tidy");
+        }
+        let counts = tallies(&keyring, &key).await;
+        assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);
+        let activity = keyring.activity(&key.id).await.expect("read");
+        assert!(activity.hours.totals().0 >= 0);
     });
 }
