@@ -9,7 +9,7 @@ use tui_input::Input;
 
 use crate::domain::{
     access::{Action, Area},
-    decision::Target,
+    decision::{DecisionId, Target},
     explain::{Check, Explanation, Question, State},
     forwarded::{Client, ClientAddress},
     key::Key,
@@ -25,6 +25,8 @@ pub enum Inquiry {
     Newest(KeyId),
     /// This.
     Of(Question),
+    /// The refusal of this name.
+    Decision(DecisionId),
 }
 
 /// A field of the request.
@@ -72,9 +74,9 @@ pub enum AccessRow<'a> {
 /// The test.
 #[derive(Debug, Clone)]
 pub struct AccessTest {
-    /// The key.
-    pub id: KeyId,
-    /// What it is called.
+    /// The key, if it is known which.
+    pub id: Option<KeyId>,
+    /// What it is called, or the name of the decision.
     pub name: String,
     /// What is asked.
     pub inquiry: Inquiry,
@@ -106,8 +108,19 @@ impl AccessTest {
     /// The same, by id and name.
     #[must_use]
     pub fn begin(id: KeyId, name: String) -> Self {
+        Self::asking(Inquiry::Newest(id.clone()), Some(id), name)
+    }
+
+    /// On the refusal of this name, whosever it is.
+    #[must_use]
+    pub fn decision(id: DecisionId) -> Self {
+        let name = id.to_string();
+        Self::asking(Inquiry::Decision(id), None, name)
+    }
+
+    fn asking(inquiry: Inquiry, id: Option<KeyId>, name: String) -> Self {
         Self {
-            inquiry: Inquiry::Newest(id.clone()),
+            inquiry,
             id,
             name,
             stale: true,
@@ -133,6 +146,12 @@ impl AccessTest {
             let at = told.areas.iter().position(|known| known.slug == *area);
             self.area = at.unwrap_or(0);
             self.action = *action as usize;
+        }
+        if self.id.is_none() {
+            self.id = told.question.key().cloned();
+            if let Some(name) = &told.name {
+                self.name.clone_from(name);
+            }
         }
         // The newest one is this one from now on, whatever comes in meanwhile.
         self.inquiry = Inquiry::Of(told.question.clone());
@@ -252,8 +271,12 @@ impl AccessTest {
             }
             text => Wanted::routed(text)?,
         };
+        let key = self
+            .id
+            .clone()
+            .ok_or("this decision is about no key: there is none to ask for")?;
         Ok(Question::Request {
-            key: self.id.clone(),
+            key,
             client: Client::said(address),
             wanted,
         })

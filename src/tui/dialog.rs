@@ -5,6 +5,7 @@ use tui_input::Input;
 
 use super::{keymap::Intent, message::Shown};
 use crate::domain::{
+    decision::DecisionId,
     hygiene::Tidying,
     key::{Key, RevokeReason, Seen},
     moment::Moment,
@@ -342,6 +343,14 @@ pub struct Palette {
     pub input: Input,
     /// Which of the matches is selected.
     pub selected: usize,
+}
+
+impl Palette {
+    /// The decision whose name was typed: it can be explained.
+    #[must_use]
+    pub fn decision(&self) -> Option<DecisionId> {
+        self.input.value().trim().parse().ok()
+    }
 }
 
 /// What can be on top of the list.

@@ -228,6 +228,7 @@ async fn explain(inquiry: Inquiry, keyring: &Keyring) -> Result<Explanation, Key
     let question = match inquiry {
         Inquiry::Newest(id) => keyring.newest_question(&id).await?,
         Inquiry::Of(question) => question,
+        Inquiry::Decision(id) => keyring.question_about(id.as_str()).await?,
     };
     keyring.explain(question).await
 }

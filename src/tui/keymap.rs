@@ -384,7 +384,7 @@ pub static BINDINGS: &[Binding] = &[
     // Everywhere. Letters among these do not hold where text is typed.
     bind(&[], &[plain('?')], Intent::Help, Some("help"), "help for this place"),
     bind(&[], &[ESC], Intent::Close, Some("close"), "close one layer, never the program"),
-    bind(&[], &[plain(':')], Intent::Palette, None, "palette: every action by name"),
+    bind(&[], &[plain(':')], Intent::Palette, None, "palette: every action by name, and a decision by its id"),
     bind(&[], &[plain('q')], Intent::Quit, None, "quit"),
     bind(&[], &[control('c')], Intent::Interrupt, None, "leave the field, then say how to quit"),
     bind(&[], &[control('l')], Intent::Redraw, None, "redraw"),

@@ -392,3 +392,40 @@ fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older
         assert!(activity.hours.totals().0 >= 0);
     });
 }
+
+#[test]
+fn a_single_use_is_counted_once_a_minute_and_any_other_at_once() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let created = make(&keyring, "key").await;
+        let use_it = async |action: Action, from: [u8; 4]| {
+            let presented = claviger::keyring::Presented {
+                token: created.token.expose(),
+                area: "contacts".parse().expect("a slug"),
+                action,
+                address: Some(from.into()),
+            };
+            let decided = keyring.decide(&presented).await.expect("decided");
+            keyring.record(&decided).await.expect("recorded");
+        };
+        let counted = async || {
+            let counts = tallies(&keyring, &created.key).await;
+            counts.iter().map(|tally| tally.count).collect::<Vec<_>>()
+        };
+        for _ in 0..3 {
+            use_it(Action::Read, [10, 0, 0, 1]).await;
+        }
+        assert_eq!(counted().await, [1]);
+        use_it(Action::Read, [10, 0, 0, 2]).await;
+        assert_eq!(counted().await, [1, 1]);
+        // Every refusal is.
+        for _ in 0..3 {
+            use_it(Action::Delete, [10, 0, 0, 1]).await;
+        }
+        assert_eq!(counted().await.iter().sum::<i64>(), 5);
+        assert_eq!(
+            world.store().await.store.counted_since().await,
+            Ok(Some(now()))
+        );
+    });
+}

@@ -334,3 +334,67 @@ fn the_details_tell_two_days_of_use_without_colour() {
     assert!(screen.contains("action_not_permitted from"), "{screen}");
     insta::assert_snapshot!("details_of_use_140x30", story.snapshot());
 }
+
+#[test]
+fn a_decision_is_explained_by_its_id_in_the_palette() {
+    let mut story = Story::at(80, 24);
+    let (_, token) = partner(&mut story);
+    let presented = Presented {
+        token: &token,
+        area: "contacts".parse().expect("a slug"),
+        action: Action::Delete,
+        address: Some([10, 0, 0, 9].into()),
+    };
+    let known = story
+        .wait(story.keyring.decide(&presented))
+        .expect("decided");
+    story.wait(story.keyring.record(&known)).expect("recorded");
+    let nobody = SecretString::from("nonsense");
+    let presented = Presented {
+        token: &nobody,
+        ..presented
+    };
+    let unknown = story
+        .wait(story.keyring.decide(&presented))
+        .expect("decided");
+    story
+        .wait(story.keyring.record(&unknown))
+        .expect("recorded");
+
+    story.press(":").paste(known.id.as_str());
+    assert!(
+        story.screen().contains("▸ explain d_"),
+        "{}",
+        story.screen()
+    );
+    story.press("<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Test access · Partner: Acme · PROD"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("Contact Access grants Read, not Delete"),
+        "{screen}"
+    );
+    story
+        .press("<esc>:")
+        .paste(unknown.id.as_str())
+        .press("<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("DENIED  malformed_token"), "{screen}");
+    story.press("<tab><enter>");
+    assert!(
+        story.screen().contains("this decision is about no key"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc><esc>:d_0000000000000000<enter>");
+    assert!(
+        story
+            .screen()
+            .contains("no refusal d_0000000000000000 is known"),
+        "{}",
+        story.screen()
+    );
+}

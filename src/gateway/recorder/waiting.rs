@@ -79,20 +79,26 @@ impl Waiting {
         from: ClientAddress,
         at: Moment,
     ) {
-        let Some(pending) = self.of(id) else { return };
         let known = match from {
             ClientAddress::Known(address) => Some(address),
             _ => None,
         };
         let usage = LastUse { at, from: known };
-        pending.used(usage);
-        pending.count(target, from, Verdict::Allowed, at);
-        if let Some(former) = former {
-            pending.used_former(&FormerUse {
-                digest: former.digest,
-                count: 1,
-                last: usage,
-            });
+        let note = |pending: &mut Pending| {
+            pending.used(usage);
+            pending.count(target, from, Verdict::Allowed, at);
+            if let Some(former) = former {
+                pending.used_former(&FormerUse {
+                    digest: former.digest,
+                    count: 1,
+                    last: usage,
+                });
+            }
+        };
+        // Nearly always it waits already: one look, and no copy.
+        match self.keys.get_mut(id) {
+            Some(pending) => note(pending),
+            None => drop(self.of(id).map(note)),
         }
     }
 

@@ -3,6 +3,7 @@ use super::{close, perform, testing};
 use crate::{
     domain::{access::Actions, key::Seen},
     tui::{
+        access::AccessTest,
         dialog::{ConfirmationFocus, Modal, NewToken, TokenButton, Verb, palette_entries},
         keymap::{BINDINGS, Intent},
         message::{CopyForm, Effect},
@@ -191,6 +192,12 @@ pub(super) fn on_palette(model: &mut Model, intent: Intent) -> Option<Effect> {
             };
         }
         Intent::Accept => {
+            if let Some(id) = palette.decision() {
+                model.modals.pop();
+                let asked = AccessTest::decision(id);
+                model.modals.push(Modal::Access(Box::new(asked)));
+                return None;
+            }
             let (_, intent) = *entries.get(selected)?;
             model.modals.pop();
             return if model.allows(intent) {

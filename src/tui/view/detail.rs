@@ -102,7 +102,10 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
 /// Two days of use, each bar of them three hours; what was refused last; old tokens.
 fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let Some(activity) = model.activity(&key.id) else {
-        return Vec::new();
+        // The room that it will take: what stands below must not jump.
+        let mut lines = fact(model, "48 hours", "…", room);
+        lines.push(Line::default());
+        return lines;
     };
     let hours = &activity.hours;
     let (allowed, refused) = hours.totals();

@@ -393,7 +393,10 @@ pub(super) fn palette(model: &Model, palette: &Palette, screen: Rect) -> Sheet {
         model.theme.shown(palette.input.value())
     ))];
     let typed = 2 + u16::try_from(palette.input.visual_cursor()).unwrap_or(0);
-    if entries.is_empty() {
+    if let Some(id) = palette.decision() {
+        let line = format!("▸ explain {id}");
+        text.push(Line::styled(line, model.theme.focus()));
+    } else if entries.is_empty() {
         text.push(Line::styled(
             "  nothing is called that",
             model.theme.quiet(),

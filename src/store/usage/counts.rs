@@ -1,0 +1,249 @@
+//! Counts: one row each, added to in statements for many, and folded together when they are old.
+use std::collections::BTreeMap;
+
+use super::number;
+use crate::{
+    domain::{
+        token::KeyId,
+        usage::{KEPT_SOURCES, KeyUse, Source, Tally, Verdict},
+    },
+    store::{
+        StoreError,
+        change::{ChangeTransaction, execute, with_connection},
+    },
+};
+
+/// How many counts one statement adds to.
+const ADDED: usize = 16;
+
+/// A row's values, as they are bound. `VALUES` calls its columns `column1` and so on, in both databases.
+macro_rules! added_row {
+    ($id:literal, $began:literal, $span:literal, $area:literal, $action:literal, $source:literal, $verdict:literal, $count:literal) => {
+        concat!(
+            "(CAST($",
+            $id,
+            " AS TEXT), CAST($",
+            $began,
+            " AS BIGINT), CAST($",
+            $span,
+            " AS BIGINT), CAST($",
+            $area,
+            " AS TEXT), CAST($",
+            $action,
+            " AS TEXT), CAST($",
+            $source,
+            " AS TEXT), CAST($",
+            $verdict,
+            " AS TEXT), CAST($",
+            $count,
+            " AS BIGINT))"
+        )
+    };
+}
+
+/// Those that are not needed are bound to the empty text, which is no key's id.
+const ADD: &str = concat!(
+    "UPDATE uses SET count = uses.count + added.column8 FROM (VALUES ",
+    added_row!(1, 2, 3, 4, 5, 6, 7, 8),
+    ", ",
+    added_row!(9, 10, 11, 12, 13, 14, 15, 16),
+    ", ",
+    added_row!(17, 18, 19, 20, 21, 22, 23, 24),
+    ", ",
+    added_row!(25, 26, 27, 28, 29, 30, 31, 32),
+    ", ",
+    added_row!(33, 34, 35, 36, 37, 38, 39, 40),
+    ", ",
+    added_row!(41, 42, 43, 44, 45, 46, 47, 48),
+    ", ",
+    added_row!(49, 50, 51, 52, 53, 54, 55, 56),
+    ", ",
+    added_row!(57, 58, 59, 60, 61, 62, 63, 64),
+    ", ",
+    added_row!(65, 66, 67, 68, 69, 70, 71, 72),
+    ", ",
+    added_row!(73, 74, 75, 76, 77, 78, 79, 80),
+    ", ",
+    added_row!(81, 82, 83, 84, 85, 86, 87, 88),
+    ", ",
+    added_row!(89, 90, 91, 92, 93, 94, 95, 96),
+    ", ",
+    added_row!(97, 98, 99, 100, 101, 102, 103, 104),
+    ", ",
+    added_row!(105, 106, 107, 108, 109, 110, 111, 112),
+    ", ",
+    added_row!(113, 114, 115, 116, 117, 118, 119, 120),
+    ", ",
+    added_row!(121, 122, 123, 124, 125, 126, 127, 128),
+    ") AS added WHERE uses.key_id = added.column1 AND uses.began_at = added.column2 \
+     AND uses.span = added.column3 AND uses.area = added.column4 AND uses.action = added.column5 \
+     AND uses.source = added.column6 AND uses.verdict = added.column7 \
+     RETURNING uses.key_id, uses.began_at, uses.span, uses.area, uses.action, uses.source, uses.verdict"
+);
+
+/// Which count: a row of `uses` but for its number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
+struct CountKey {
+    key_id: String,
+    began_at: i64,
+    span: i64,
+    area: String,
+    action: String,
+    source: String,
+    verdict: String,
+}
+
+impl CountKey {
+    fn of(id: &KeyId, tally: &Tally) -> Self {
+        let (area, action) = match &tally.kind.target {
+            Some((area, action)) => (area.as_str(), action.word()),
+            None => ("", ""),
+        };
+        Self {
+            key_id: id.to_string(),
+            began_at: tally.began_at.millis(),
+            span: tally.span,
+            area: area.to_owned(),
+            action: action.to_owned(),
+            source: tally.kind.source.word(),
+            verdict: tally.kind.verdict.word().to_owned(),
+        }
+    }
+}
+
+impl ChangeTransaction<'_> {
+    /// Adds to the counts. Nearly all of them are there already, and cost one statement for many.
+    pub(super) async fn tallies(&mut self, uses: &[KeyUse]) -> Result<(), StoreError> {
+        // Once each, whatever came in: one statement adds to a row but once.
+        let mut counts: BTreeMap<CountKey, i64> = BTreeMap::new();
+        for one in uses {
+            for tally in &one.tallies {
+                *counts.entry(CountKey::of(&one.id, tally)).or_default() += tally.count;
+            }
+        }
+        let all: Vec<(CountKey, i64)> = counts.into_iter().collect();
+        for some in all.chunks(ADDED) {
+            let known: Vec<CountKey> = self.add(some).await?;
+            for (key, count) in some {
+                if !known.contains(key) {
+                    self.begin_tally(key, *count).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to those of these counts that are there; answers which those are.
+    async fn add(&mut self, counts: &[(CountKey, i64)]) -> Result<Vec<CountKey>, StoreError> {
+        let nobody = CountKey::default();
+        with_connection!(self, connection => {
+            let query = (0..ADDED).fold(sqlx::query_as(ADD), |query, at| {
+                let (key, count) = counts.get(at).map_or((&nobody, 0), |(key, count)| (key, *count));
+                query
+                    .bind(key.key_id.clone())
+                    .bind(key.began_at)
+                    .bind(key.span)
+                    .bind(key.area.clone())
+                    .bind(key.action.clone())
+                    .bind(key.source.clone())
+                    .bind(key.verdict.clone())
+                    .bind(count)
+            });
+            query.fetch_all(connection).await
+        })
+    }
+
+    /// A source that is not told apart yet is counted with the rest once there are many.
+    async fn begin_tally(&mut self, key: &CountKey, count: i64) -> Result<(), StoreError> {
+        let (others,): (i64,) = with_connection!(self, connection => sqlx::query_as(
+            "SELECT count(DISTINCT source) FROM uses WHERE key_id = $1 AND began_at = $2 AND span = $3 \
+             AND source <> $4 AND CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END = $5",
+        )
+        .bind(key.key_id.as_str())
+        .bind(key.began_at)
+        .bind(key.span)
+        .bind(key.source.as_str())
+        .bind(i32::from(key.verdict == Verdict::Allowed.word()))
+        .fetch_one(connection)
+        .await)?;
+        let rest = Source::Rest.word();
+        let source = if others >= number(KEPT_SOURCES) && !self.is_counted(key).await? {
+            rest.as_str()
+        } else {
+            key.source.as_str()
+        };
+        execute!(
+            self,
+            sqlx::query(
+                "INSERT INTO uses (key_id, began_at, span, area, action, source, verdict, count) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+                 ON CONFLICT (key_id, began_at, span, area, action, source, verdict) \
+                 DO UPDATE SET count = uses.count + excluded.count",
+            )
+            .bind(key.key_id.as_str())
+            .bind(key.began_at)
+            .bind(key.span)
+            .bind(key.area.as_str())
+            .bind(key.action.as_str())
+            .bind(source)
+            .bind(key.verdict.as_str())
+            .bind(count)
+        )?;
+        Ok(())
+    }
+
+    /// Whether this source is told apart already, for something else.
+    async fn is_counted(&mut self, key: &CountKey) -> Result<bool, StoreError> {
+        let (known,): (i64,) = with_connection!(self, connection => sqlx::query_as(
+            "SELECT count(*) FROM uses WHERE key_id = $1 AND began_at = $2 AND span = $3 \
+             AND source = $4 AND CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END = $5",
+        )
+        .bind(key.key_id.as_str())
+        .bind(key.began_at)
+        .bind(key.span)
+        .bind(key.source.as_str())
+        .bind(i32::from(key.verdict == Verdict::Allowed.word()))
+        .fetch_one(connection)
+        .await)?;
+        Ok(known > 0)
+    }
+
+    /// Folds all shorter counts from before a moment into spans of this length; of their sources
+    /// those that came most often stay apart.
+    pub(super) async fn fold(&mut self, before: i64, span: i64) -> Result<(), StoreError> {
+        execute!(
+            self,
+            sqlx::query(
+                "WITH folded AS (SELECT key_id, began_at - began_at % $1 AS folded_at, area, action, \
+                 source, verdict, CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END AS allowed, count \
+                 FROM uses WHERE began_at < $2 AND span < $1), \
+                 totals AS (SELECT key_id, folded_at, allowed, source, sum(count) AS total \
+                 FROM folded GROUP BY key_id, folded_at, allowed, source), \
+                 placed AS (SELECT key_id, folded_at, allowed, source, row_number() OVER \
+                 (PARTITION BY key_id, folded_at, allowed ORDER BY total DESC, source) AS place \
+                 FROM totals) \
+                 INSERT INTO uses (key_id, began_at, span, area, action, source, verdict, count) \
+                 SELECT folded.key_id, folded.folded_at, $1, area, action, \
+                 CASE WHEN place <= $3 THEN folded.source ELSE '*' END, verdict, \
+                 CAST(sum(count) AS BIGINT) \
+                 FROM folded JOIN placed ON placed.key_id = folded.key_id \
+                 AND placed.folded_at = folded.folded_at AND placed.allowed = folded.allowed \
+                 AND placed.source = folded.source \
+                 GROUP BY folded.key_id, folded.folded_at, area, action, \
+                 CASE WHEN place <= $3 THEN folded.source ELSE '*' END, verdict \
+                 ON CONFLICT (key_id, began_at, span, area, action, source, verdict) \
+                 DO UPDATE SET count = uses.count + excluded.count",
+            )
+            .bind(span)
+            .bind(before)
+            .bind(number(KEPT_SOURCES))
+        )?;
+        execute!(
+            self,
+            sqlx::query("DELETE FROM uses WHERE began_at < $1 AND span < $2")
+                .bind(before)
+                .bind(span)
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Refusals: each is kept with all that decided it, so that it can be decided again.
+use super::{number, target};
+use crate::{
+    domain::{
+        access::{Action, AreaSlug},
+        decision::{DecisionId, Reason, Target},
+        forwarded::{ClientAddress, Hop},
+        route::{Method, Scope},
+        token::KeyId,
+        usage::{KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_UNMATCHED, Refusal, Source, Wanted, Way},
+    },
+    store::{
+        Store, StoreError,
+        change::{ChangeTransaction, execute},
+        rows::{digest_of, moment},
+        with_pool,
+    },
+};
+
+/// How a scope is kept that is a path's; an area's has its slug behind `area:`.
+const BY_PATH: &str = "path";
+const BY_AREA: &str = "area:";
+
+/// A refusal, up to the condition.
+macro_rules! refusal_columns {
+    () => {
+        "SELECT id, key_id, named, digest, at, reason, address, hop, agent, scope, method, path, area, \
+         action, detail FROM refusals"
+    };
+}
+impl Store {
+    /// The newest refusals of a key, or of credentials that match none; the newest first.
+    ///
+    /// # Errors
+    /// As for [`Store::tallies`].
+    pub async fn refusals(
+        &self,
+        key: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Refusal>, StoreError> {
+        let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            refusal_columns!(), " WHERE key_id = $1 ORDER BY at DESC, id DESC LIMIT $2",
+        ))
+        .bind(key.map_or("", KeyId::as_str))
+        .bind(number(limit))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(RefusalRow::read).collect()
+    }
+
+    /// The newest refusals of credentials that name a key without being its token.
+    ///
+    /// # Errors
+    /// As for [`Store::tallies`].
+    pub async fn misnamed(&self, key: &KeyId) -> Result<Vec<Refusal>, StoreError> {
+        let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            refusal_columns!(), " WHERE key_id = '' AND named = $1 ORDER BY at DESC, id DESC",
+        ))
+        .bind(key.as_str())
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(RefusalRow::read).collect()
+    }
+
+    /// A refusal by its decision's id.
+    ///
+    /// # Errors
+    /// As for [`Store::tallies`].
+    pub async fn refusal(&self, id: &DecisionId) -> Result<Option<Refusal>, StoreError> {
+        let row: Option<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            refusal_columns!(), " WHERE id = $1",
+        ))
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await)?;
+        row.map(RefusalRow::read).transpose()
+    }
+}
+
+impl ChangeTransaction<'_> {
+    pub(super) async fn refusal(&mut self, refusal: &Refusal) -> Result<(), StoreError> {
+        let (area, action) = match (&refusal.target, &refusal.wanted.way) {
+            (Target::Routed(area, action), _) | (_, Way::Named(area, action)) => {
+                (area.as_str(), action.word())
+            }
+            _ => ("", ""),
+        };
+        let (scope, detail) = match &refusal.wanted.way {
+            Way::Routed(Scope::Path, _) => (BY_PATH.to_owned(), ""),
+            Way::Routed(Scope::Area(area), _) => (format!("{BY_AREA}{area}"), ""),
+            Way::Named(..) => (String::new(), ""),
+            Way::Astray(detail) => (String::new(), detail.as_str()),
+        };
+        execute!(
+            self,
+            sqlx::query(
+                "INSERT INTO refusals (id, key_id, named, digest, at, reason, address, hop, agent, scope, \
+                 method, path, area, action, detail) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+                 ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(refusal.id.as_str())
+            .bind(refusal.key.as_ref().map_or("", KeyId::as_str))
+            .bind(refusal.named.as_ref().map_or("", KeyId::as_str))
+            .bind(refusal.token.map(|token| token.encoded()).unwrap_or_default())
+            .bind(refusal.at.millis())
+            .bind(refusal.reason.word())
+            .bind(Source::from(refusal.address).word())
+            .bind(refusal.hop.word())
+            .bind(refusal.agent.as_ref().map_or("", |agent| agent.as_str()))
+            .bind(scope)
+            .bind(refusal.wanted.method.as_str())
+            .bind(refusal.wanted.path.as_str())
+            .bind(area)
+            .bind(action)
+            .bind(detail)
+        )?;
+        Ok(())
+    }
+
+    pub(super) async fn forget_older(&mut self, key: Option<&KeyId>) -> Result<(), StoreError> {
+        let Some(key) = key else {
+            execute!(
+                self,
+                sqlx::query(
+                    "DELETE FROM refusals WHERE key_id = '' AND id NOT IN (SELECT id FROM \
+                     (SELECT id, at, row_number() OVER (PARTITION BY address ORDER BY at DESC, id DESC) \
+                     AS place FROM refusals WHERE key_id = '') AS placed \
+                     WHERE place <= $1 ORDER BY at DESC, id DESC LIMIT $2)",
+                )
+                .bind(number(KEPT_OF_SOURCE))
+                .bind(number(KEPT_UNMATCHED))
+            )?;
+            return Ok(());
+        };
+        execute!(
+            self,
+            sqlx::query(
+                "DELETE FROM refusals WHERE key_id = $1 AND id NOT IN \
+                 (SELECT id FROM refusals WHERE key_id = $1 ORDER BY at DESC, id DESC LIMIT $2)",
+            )
+            .bind(key.as_str())
+            .bind(number(KEPT_REFUSALS))
+        )?;
+        Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RefusalRow {
+    id: String,
+    key_id: String,
+    named: String,
+    digest: String,
+    at: i64,
+    reason: String,
+    address: String,
+    hop: String,
+    agent: String,
+    scope: String,
+    method: String,
+    path: String,
+    area: String,
+    action: String,
+    detail: String,
+}
+
+/// What an empty text stands for is none.
+fn maybe<T: std::str::FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some)
+}
+
+impl RefusalRow {
+    fn read(self) -> Result<Refusal, StoreError> {
+        let bad = |column| StoreError::corrupt("refusals", column, &self.id);
+        let named = target(&self.area, &self.action).map_err(|_| bad("area"))?;
+        let address = Source::from_word(&self.address).and_then(known_address);
+        let way = self.way(named.as_ref()).ok_or_else(|| bad("scope"))?;
+        let target = match (&way, named) {
+            (Way::Named(..), _) if self.reason == Reason::NoRoute.word() => Target::NoRoute,
+            (_, Some((area, action))) => Target::Routed(area, action),
+            (_, None) => Target::NoRoute,
+        };
+        Ok(Refusal {
+            id: self.id.parse().map_err(|_| bad("id"))?,
+            at: moment(self.at).ok_or_else(|| bad("at"))?,
+            reason: Reason::from_word(&self.reason).ok_or_else(|| bad("reason"))?,
+            key: maybe(&self.key_id).map_err(|_| bad("key_id"))?,
+            named: maybe(&self.named).map_err(|_| bad("named"))?,
+            token: match self.digest.as_str() {
+                "" => None,
+                digest => Some(digest_of(digest, "refusals", &self.id)?),
+            },
+            address: address.ok_or_else(|| bad("address"))?,
+            hop: Hop::from_word(&self.hop).ok_or_else(|| bad("hop"))?,
+            agent: maybe(&self.agent).map_err(|_| bad("agent"))?,
+            wanted: Wanted {
+                way,
+                method: self.method,
+                path: self.path,
+            },
+            target,
+        })
+    }
+
+    fn way(&self, named: Option<&(AreaSlug, Action)>) -> Option<Way> {
+        let scope = match self.scope.strip_prefix(BY_AREA) {
+            Some(area) => Some(Scope::Area(area.parse().ok()?)),
+            None if self.scope == BY_PATH => Some(Scope::Path),
+            None if self.scope.is_empty() => None,
+            None => return None,
+        };
+        Some(match (scope, named) {
+            (Some(scope), _) => Way::Routed(scope, Method::from_word(&self.method)?),
+            (None, Some((area, action))) if self.detail.is_empty() => {
+                Way::Named(area.clone(), *action)
+            }
+            (None, _) => Way::Astray(self.detail.clone()),
+        })
+    }
+}
+
+fn known_address(source: Source) -> Option<ClientAddress> {
+    match source {
+        Source::Address(address) => Some(ClientAddress::Known(address)),
+        Source::Unknown => Some(ClientAddress::Unknown),
+        Source::Unreadable => Some(ClientAddress::Unreadable),
+        Source::Rest => None,
+    }
+}
