@@ -66,5 +66,11 @@ CREATE INDEX former_tokens_by_key ON former_tokens (key_id, rotated_at);
 -- In days; and since when every key must have an end.
 ALTER TABLE workspace ADD COLUMN longest_life BIGINT CHECK (longest_life > 0);
 ALTER TABLE workspace ADD COLUMN must_expire_since BIGINT;
--- Since when uses are counted.
-ALTER TABLE workspace ADD COLUMN counted_since BIGINT;
+
+-- Whoever writes down uses and refusals takes this row first, so that no two of them wait for each
+-- other; and since when uses are counted.
+CREATE TABLE recording (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    counted_since BIGINT
+);
+INSERT INTO recording (id) VALUES (1);

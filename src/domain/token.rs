@@ -52,6 +52,16 @@ pub fn without_tokens(text: &str) -> String {
     clean + rest
 }
 
+/// The key that a text names which is a token's public half and whatever follows, though it is no
+/// token: one that was mistyped, or cut off.
+#[must_use]
+pub fn named(text: &str) -> Option<KeyId> {
+    let rest = text.strip_prefix(PREFIX)?;
+    let (id, rest) = rest.split_at_checked(ID_LENGTH)?;
+    rest.strip_prefix('_')?;
+    id.parse().ok()
+}
+
 /// A source of chance: fills the buffer with random bytes.
 pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
 

@@ -144,7 +144,7 @@ impl Endpoint {
     async fn reckon(&self, question: &Question<'_>) -> Result<Decided, Undecided> {
         let (credential, routes) = match question.presented {
             Presented::Nothing => (Credential::Missing, None),
-            Presented::Malformed => (Credential::Malformed, None),
+            Presented::Malformed(_) => (Credential::Malformed, None),
             Presented::Token(token) => {
                 let told = self.desk.ask(token.key_id()).await?;
                 (told.standing.credential(token), Some(told.routes))
@@ -195,6 +195,7 @@ impl Endpoint {
             key: key.cloned(),
             named: match question.presented {
                 Presented::Token(token) if key.is_none() => Some(token.key_id().clone()),
+                Presented::Malformed(named) => named.clone(),
                 _ => None,
             },
             token: match question.presented {

@@ -12,7 +12,7 @@ use crate::{
         forwarded::{Client, ClientAddress},
         key::LastUse,
         moment::HOUR,
-        token::Token,
+        token::{self, Token},
         usage::{FormerUse, KeyUse, Kind, Refusal, Tally, Verdict, Wanted, hour},
     },
     machine::Machine,
@@ -175,7 +175,8 @@ pub(super) async fn decide_on(
             key: credential.key_id().cloned(),
             named: match &token {
                 Ok(token) if credential.key_id().is_none() => Some(token.key_id().clone()),
-                _ => None,
+                Ok(_) => None,
+                Err(_) => token::named(text),
             },
             token: credential
                 .key_id()

@@ -43,17 +43,15 @@ impl Store {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut write = self.begin_write().await?;
-        // The keys first, in their order: whoever holds a key's row has its counts for himself.
+        let tallies = uses.iter().flat_map(|one| &one.tallies);
+        let first = tallies.map(|tally| tally.began_at).min();
+        write.take_turn(first).await?;
         for one in by_id(uses, |one| &one.id) {
             write.use_of(one).await?;
         }
         write.tallies(uses).await?;
         for refusal in refusals {
             write.refusal(refusal).await?;
-        }
-        let tallies = uses.iter().flat_map(|one| &one.tallies);
-        if let Some(first) = tallies.map(|tally| tally.began_at).min() {
-            write.count_from(first).await?;
         }
         let mut keys: Vec<Option<&KeyId>> = refusals.iter().map(|one| one.key.as_ref()).collect();
         keys.sort();
@@ -77,10 +75,12 @@ impl Store {
             // Whole spans alone, so that each is folded once.
             let before = now.millis() - age;
             let before = before - before.rem_euclid(span);
+            write.take_turn(None).await?;
             write.fold(before, span).await?;
             write.commit_write().await?;
         }
         let mut write = self.begin_write().await?;
+        write.take_turn(None).await?;
         execute!(
             write,
             sqlx::query("DELETE FROM uses WHERE began_at < $1").bind(now.millis() - COUNTED)
@@ -101,7 +101,7 @@ impl Store {
             return Ok(());
         }
         let mut write = self.begin_write().await?;
-        write.count_from(now).await?;
+        write.take_turn(Some(now)).await?;
         write.commit_write().await
     }
 
@@ -111,7 +111,7 @@ impl Store {
     /// The store's faults.
     pub async fn counted_since(&self) -> Result<Option<Moment>, StoreError> {
         let (since,): (Option<i64>,) = with_pool!(self, pool => sqlx::query_as(
-            "SELECT counted_since FROM workspace WHERE id = 1",
+            "SELECT counted_since FROM recording WHERE id = 1",
         )
         .fetch_one(pool)
         .await)?;
@@ -169,13 +169,15 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    async fn count_from(&mut self, from: Moment) -> Result<(), StoreError> {
+    /// Waits for everybody else who records; notes since when uses are counted, if that is new.
+    async fn take_turn(&mut self, from: Option<Moment>) -> Result<(), StoreError> {
         execute!(
             self,
             sqlx::query(
-                "UPDATE workspace SET counted_since = $1 WHERE id = 1 AND counted_since IS NULL"
+                "UPDATE recording SET counted_since = coalesce(counted_since, CAST($1 AS BIGINT)) \
+                 WHERE id = 1"
             )
-            .bind(from.millis())
+            .bind(from.map(Moment::millis))
         )?;
         Ok(())
     }

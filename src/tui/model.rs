@@ -307,11 +307,9 @@ impl Model {
             hygiene.stale = false;
             return Some(Effect::Inspect);
         }
-        let in_view = self.size.0 >= WIDE
-            || self
-                .modals
-                .iter()
-                .any(|modal| matches!(modal, Modal::Details { .. }));
+        let tells_of_use =
+            |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));
+        let in_view = self.size.0 >= WIDE || self.modals.iter().any(tells_of_use);
         let id = self.list.selected.as_ref().filter(|_| in_view)?;
         if self.regarding.as_ref() == Some(id) {
             return None;

@@ -8,7 +8,7 @@ fn age(home: &Home, days: i64) {
         format!(
             "UPDATE keys SET created_at = created_at - {back}, last_used_at = last_used_at - {back}"
         ),
-        format!("UPDATE workspace SET counted_since = counted_since - {back}"),
+        format!("UPDATE recording SET counted_since = counted_since - {back}"),
         // Whole spans stay whole.
         format!("UPDATE uses SET began_at = began_at - {back}"),
     ]);

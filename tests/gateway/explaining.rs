@@ -210,7 +210,11 @@ fn a_mistyped_token_and_one_of_nobody_are_told_apart() {
             .expect("a text")
             .to_owned()
     };
-    assert!(evidence(0, "malformed_token").contains("check digits are wrong"));
+    let mistyped = evidence(0, "malformed_token");
+    assert!(
+        mistyped.contains("check digits are wrong") && mistyped.ends_with(&id),
+        "{mistyped}"
+    );
     assert!(evidence(1, "unknown_token").contains(&format!("names the key {}", &other[4..16])));
     assert!(evidence(2, "unknown_token").contains(&id));
     assert!(evidence(3, "missing_token").contains("no token"));

@@ -335,7 +335,7 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
             "ALTER TABLE keys DROP COLUMN former_until",
             "ALTER TABLE workspace DROP COLUMN longest_life",
             "ALTER TABLE workspace DROP COLUMN must_expire_since",
-            "ALTER TABLE workspace DROP COLUMN counted_since",
+            "DROP TABLE recording",
             "DELETE FROM _sqlx_migrations WHERE version = 3",
         ] {
             world.plant(older).await;

@@ -1,5 +1,9 @@
 //! Revoking, disabling and enabling.
-use claviger::domain::{key::LastUse, moment::Moment};
+use claviger::domain::{
+    key::LastUse,
+    moment::{HOUR, Moment},
+    usage::{KeyUse, Kind, Source, Tally, Verdict},
+};
 
 use crate::story::{NOW, Story};
 
@@ -57,10 +61,19 @@ fn a_key_in_use_wants_the_start_of_its_id() {
     };
     story
         .wait(story.keyring.record_usage(
-            &[claviger::domain::usage::KeyUse::last(
-                key.id.clone(),
-                Some(usage),
-            )],
+            &[KeyUse {
+                tallies: vec![Tally {
+                    began_at: Moment::from_millis(NOW - HOUR),
+                    span: HOUR,
+                    kind: Kind {
+                        target: None,
+                        source: Source::Unknown,
+                        verdict: Verdict::Allowed,
+                    },
+                    count: 1204,
+                }],
+                ..KeyUse::last(key.id.clone(), Some(usage))
+            }],
             &[],
         ))
         .expect("recorded");
@@ -68,7 +81,7 @@ fn a_key_in_use_wants_the_start_of_its_id() {
     story.press("Gx");
     let screen = story.screen();
     assert!(
-        screen.contains("Last used 2026-11-23 06:00 UTC from 10.0.0.9"),
+        screen.contains("Last used 2026-11-23 06:00 UTC from 10.0.0.9; 1,204 uses in 48 hours"),
         "{screen}"
     );
     story.press("<enter>");

@@ -66,10 +66,7 @@ fn untold(reason: Reason) -> Check {
 fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
     let failing = match credential {
         Credential::Missing => Some((Reason::MissingToken, "no token was presented".to_owned())),
-        Credential::Malformed => Some((
-            Reason::MalformedToken,
-            "its shape or its check digits are wrong (a typing error, or cut off), or there were two credentials".to_owned(),
-        )),
+        Credential::Malformed => Some((Reason::MalformedToken, malformed(facts))),
         Credential::Unknown => Some((Reason::UnknownToken, unknown(facts))),
         Credential::Revoked(id) => Some((
             Reason::Revoked,
@@ -118,6 +115,14 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
             _ => well(reason),
         })
         .collect()
+}
+
+fn malformed(facts: &Facts<'_>) -> String {
+    let why = "its shape or its check digits are wrong: it was mistyped or cut off, or there were two credentials";
+    match facts.named {
+        Some(id) => format!("{why}; it names the key {id}"),
+        None => why.to_owned(),
+    }
 }
 
 fn unknown(facts: &Facts<'_>) -> String {

@@ -2,7 +2,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::SecretString;
 
-use crate::domain::token::{TOKEN_LENGTH, Token};
+use crate::domain::token::{self, KeyId, Token};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -11,8 +11,9 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub enum Presented {
     /// None.
     Nothing,
-    /// None that can be one of ours, or more than one.
-    Malformed,
+    /// None that can be one of ours, or more than one; the key that it names, if it is one and
+    /// names one.
+    Malformed(Option<KeyId>),
     /// One that could be ours.
     Token(Token),
 }
@@ -23,7 +24,7 @@ impl Presented {
         use secrecy::ExposeSecret as _;
         match text.expose_secret() {
             "" => Self::Nothing,
-            text => Token::parse(text).map_or(Self::Malformed, Self::Token),
+            text => Self::one(text),
         }
     }
 
@@ -37,12 +38,14 @@ impl Presented {
         let mut all = bearers.chain(keys.map(HeaderValue::as_bytes));
         match (all.next(), all.next()) {
             (None, _) | (Some(b""), None) => Self::Nothing,
-            (Some(one), None) if one.len() == TOKEN_LENGTH => std::str::from_utf8(one)
-                .ok()
-                .and_then(|text| Token::parse(text).ok())
-                .map_or(Self::Malformed, Self::Token),
-            _ => Self::Malformed,
+            (Some(one), None) => std::str::from_utf8(one).map_or(Self::Malformed(None), Self::one),
+            _ => Self::Malformed(None),
         }
+    }
+
+    fn one(text: &str) -> Self {
+        let malformed = |_| Self::Malformed(token::named(text));
+        Token::parse(text).map_or_else(malformed, Self::Token)
     }
 }
 
@@ -63,7 +66,6 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::domain::token::KeyId;
 
     fn token() -> String {
         use secrecy::ExposeSecret as _;
@@ -80,7 +82,7 @@ mod tests {
         let request = request.body(()).expect("a request");
         match Presented::find(request.headers()) {
             Presented::Nothing => "nothing",
-            Presented::Malformed => "malformed",
+            Presented::Malformed(_) => "malformed",
             Presented::Token(_) => "token",
         }
     }
@@ -153,5 +155,20 @@ mod tests {
         ] {
             assert_eq!(presented(&[("x-api-key", &malformed)]), "malformed");
         }
+    }
+
+    #[test]
+    fn what_is_malformed_may_name_a_key_all_the_same() {
+        let named = |text: &str| match Presented::read(&text.to_owned().into()) {
+            Presented::Malformed(named) => named.map(|id| id.to_string()),
+            other => panic!("{other:?}"),
+        };
+        let known = Some("0123456789AB".to_owned());
+        assert_eq!(named(&format!("{}x", &token()[..65])), known);
+        assert_eq!(named(&token()[..17]), known);
+        assert_eq!(named(&token()[..16]), None);
+        assert_eq!(named("clv_0123456789A-_x"), None);
+        assert_eq!(named("clv_éééééé_x"), None);
+        assert_eq!(named("nonsense"), None);
     }
 }

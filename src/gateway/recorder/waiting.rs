@@ -26,6 +26,9 @@ const UNMATCHED_SOURCES: usize = 50;
 #[derive(Default)]
 pub struct Waiting {
     keys: HashMap<KeyId, Pending>,
+    /// The last uses that were taken out to be written: what is shown of one is its minute and its
+    /// address, and a key that is used all the time need not be written all the time.
+    told: HashMap<KeyId, LastUse>,
     unmatched: HashMap<Source, VecDeque<Refusal>>,
 }
 
@@ -138,9 +141,10 @@ impl Waiting {
         for id in ids {
             if let Some(pending) = self.keys.remove(&id) {
                 batch.refusals.extend(pending.refusals);
+                let last = pending.last.filter(|last| self.is_news(&id, last));
                 batch.uses.push(KeyUse {
                     id,
-                    last: pending.last,
+                    last,
                     refused: pending.refused,
                     tallies: pending.tallies,
                     former: pending.former,
@@ -154,14 +158,30 @@ impl Waiting {
         batch
     }
 
+    /// Whether a last use tells more than the one that was told before; it is told from now on.
+    fn is_news(&mut self, id: &KeyId, last: &LastUse) -> bool {
+        let minute = |usage: &LastUse| usage.at.millis() / 60_000;
+        let known = self.told.get(id);
+        if known.is_some_and(|told| minute(told) == minute(last) && told.from == last.from) {
+            return false;
+        }
+        if self.told.len() >= MOST {
+            self.told.clear();
+        }
+        self.told.insert(id.clone(), *last);
+        true
+    }
+
     /// Puts back what could not be written, beside what came in meanwhile.
     pub fn put_back(&mut self, batch: Batch) {
+        let mut untold = Vec::new();
         for one in batch.uses {
             let Some(pending) = self.of(&one.id) else {
                 continue;
             };
             if let Some(last) = one.last {
                 pending.used(last);
+                untold.push(one.id.clone());
             }
             if let Some((count, at)) = one.refused {
                 pending.was_refused(count, at);
@@ -172,6 +192,9 @@ impl Waiting {
             for former in &one.former {
                 pending.used_former(former);
             }
+        }
+        for id in untold {
+            self.told.remove(&id);
         }
         for refusal in batch.refusals.into_iter().rev() {
             // They are older than what waits.
@@ -338,6 +361,26 @@ mod tests {
         assert!(tallies.len() <= APART + 1, "{}", tallies.len());
         assert_eq!(tallies.iter().map(|tally| tally.count).sum::<i64>(), 10_000);
         assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_last_use_is_told_once_a_minute_and_whenever_its_address_changes() {
+        let mut waiting = Waiting::default();
+        let mut told = |n: u32, millis: i64| {
+            let at = Moment::from_millis(millis);
+            waiting.allowed((&id(), None), &contacts(), from(n), at);
+            waiting.take(1).uses[0].last.map(|last| last.at.millis())
+        };
+        assert_eq!(told(1, 60_000), Some(60_000));
+        assert_eq!(told(1, 119_999), None);
+        assert_eq!(told(2, 119_999), Some(119_999));
+        assert_eq!(told(2, 120_000), Some(120_000));
+        // What could not be written is told again.
+        let at = Moment::from_millis(180_000);
+        waiting.allowed((&id(), None), &contacts(), from(2), at);
+        let failed = waiting.take(1);
+        waiting.put_back(failed);
+        assert_eq!(waiting.take(1).uses[0].last.map(|last| last.at), Some(at));
     }
 
     #[test]

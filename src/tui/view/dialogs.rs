@@ -18,7 +18,8 @@ use super::{
 use crate::{
     domain::{
         hygiene::{Tidying, review},
-        key::RevokeReason,
+        key::{Key, RevokeReason},
+        text::thousands,
         token::Token,
     },
     tui::{
@@ -143,19 +144,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     let keys = &confirmation.keys;
     let mut text = Vec::new();
     if confirmation.verb == Verb::Tidy {
-        for (key, tidying) in keys.iter().zip(&confirmation.tidyings) {
-            text.push(Line::styled(theme.shown(key.name()), theme.strong()));
-            for sentence in review(key, tidying, &model.areas) {
-                let alarming = *tidying == Tidying::Revoke;
-                let style = if alarming {
-                    theme.alarm()
-                } else {
-                    Style::new()
-                };
-                text.extend(lines(&format!("  {sentence}"), room, style));
-            }
-        }
-        return text;
+        return changes(model, confirmation, room);
     }
     if keys.len() > 1 {
         for key in keys.iter().take(NAMED_KEYS) {
@@ -226,12 +215,42 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         }
     }
     if one {
-        let sentence = keys[0].last_use_sentence();
+        let sentence = last_use(model, &keys[0]);
         let mut words = sentence.chars();
         let sentence = words
             .next()
             .map(|c| c.to_ascii_uppercase().to_string() + words.as_str());
         text.extend(lines(&sentence.unwrap_or_default(), room, Style::new()));
+    }
+    text
+}
+
+/// When the key was used last, and how often of late where that is known.
+fn last_use(model: &Model, key: &Key) -> String {
+    let sentence = key.last_use_sentence();
+    let allowed = model
+        .activity(&key.id)
+        .map_or(0, |activity| activity.hours.totals().0);
+    if allowed == 0 {
+        return sentence;
+    }
+    format!("{sentence}; {} uses in 48 hours", thousands(allowed))
+}
+
+/// What several changes do, each under the name of its key.
+fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut text = Vec::new();
+    for (key, tidying) in confirmation.keys.iter().zip(&confirmation.tidyings) {
+        text.push(Line::styled(theme.shown(key.name()), theme.strong()));
+        let style = if *tidying == Tidying::Revoke {
+            theme.alarm()
+        } else {
+            Style::new()
+        };
+        for sentence in review(key, tidying, &model.areas) {
+            text.extend(lines(&format!("  {sentence}"), room, style));
+        }
     }
     text
 }
