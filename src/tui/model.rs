@@ -114,6 +114,8 @@ pub enum Expect {
     Refresh,
     /// They replace what is there; the first one is selected.
     Top,
+    /// They replace what is there; the one that was refused last is selected, or the first one.
+    Refused,
     /// They replace what is there; the last one is selected.
     Bottom,
     /// They replace what is there; the selection is searched in them and nowhere else.
@@ -241,6 +243,9 @@ impl Model {
     pub fn allows(&self, intent: Intent) -> bool {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
+            Intent::Accept if self.place() == Place::Access => self
+                .access_test()
+                .is_some_and(|test| !test.rows().is_empty()),
             Intent::Test if self.place() == Place::NewToken => true,
             Intent::Test | Intent::Mark | Intent::Apply if self.place() == Place::Hygiene => {
                 self.hygiene().is_some_and(|hygiene| match intent {

@@ -182,7 +182,13 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
         }
         Intent::OnlyAttention => {
             model.list.filter.attention = !model.list.filter.attention;
-            Some(model.load(Direction::First, Expect::Top))
+            // Whoever looks for what needs attention mostly looks for what is refused.
+            let expect = if model.list.filter.attention {
+                Expect::Refused
+            } else {
+                Expect::Top
+            };
+            Some(model.load(Direction::First, expect))
         }
         Intent::SortNext | Intent::SortReverse => Some(walk::sorted(model, intent)),
         Intent::Mark => walk::marked(model),

@@ -54,7 +54,10 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
     let mut story = Story::at(80, 24);
     story.given("another", |_| ());
     let (key, token) = partner(&mut story);
-    story.given("and another", |_| ());
+    // It stands above, and needs attention too: the cursor goes to what was refused.
+    story.given("and another", |draft| {
+        draft.expires_at = Some(Moment::from_millis(NOW + DAY));
+    });
     ask(&mut story, &token, Action::Read, "10.0.1.1");
     story.press("!");
     assert!(story.screen().contains("1 refused"), "{}", story.screen());

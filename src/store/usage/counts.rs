@@ -41,48 +41,83 @@ macro_rules! added_row {
     };
 }
 
-/// Those that are not needed are bound to the empty text, which is no key's id.
+/// These counts as a table; those that are not needed are bound to the empty text, which is no key's id.
+macro_rules! added {
+    () => {
+        concat!(
+            "(VALUES ",
+            added_row!(1, 2, 3, 4, 5, 6, 7, 8),
+            ", ",
+            added_row!(9, 10, 11, 12, 13, 14, 15, 16),
+            ", ",
+            added_row!(17, 18, 19, 20, 21, 22, 23, 24),
+            ", ",
+            added_row!(25, 26, 27, 28, 29, 30, 31, 32),
+            ", ",
+            added_row!(33, 34, 35, 36, 37, 38, 39, 40),
+            ", ",
+            added_row!(41, 42, 43, 44, 45, 46, 47, 48),
+            ", ",
+            added_row!(49, 50, 51, 52, 53, 54, 55, 56),
+            ", ",
+            added_row!(57, 58, 59, 60, 61, 62, 63, 64),
+            ", ",
+            added_row!(65, 66, 67, 68, 69, 70, 71, 72),
+            ", ",
+            added_row!(73, 74, 75, 76, 77, 78, 79, 80),
+            ", ",
+            added_row!(81, 82, 83, 84, 85, 86, 87, 88),
+            ", ",
+            added_row!(89, 90, 91, 92, 93, 94, 95, 96),
+            ", ",
+            added_row!(97, 98, 99, 100, 101, 102, 103, 104),
+            ", ",
+            added_row!(105, 106, 107, 108, 109, 110, 111, 112),
+            ", ",
+            added_row!(113, 114, 115, 116, 117, 118, 119, 120),
+            ", ",
+            added_row!(121, 122, 123, 124, 125, 126, 127, 128),
+            ") AS added WHERE uses.key_id = added.column1 AND uses.began_at = added.column2 \
+             AND uses.span = added.column3 AND uses.area = added.column4 \
+             AND uses.action = added.column5 AND uses.source = added.column6 \
+             AND uses.verdict = added.column7"
+        )
+    };
+}
+
 const ADD: &str = concat!(
-    "UPDATE uses SET count = uses.count + added.column8 FROM (VALUES ",
-    added_row!(1, 2, 3, 4, 5, 6, 7, 8),
-    ", ",
-    added_row!(9, 10, 11, 12, 13, 14, 15, 16),
-    ", ",
-    added_row!(17, 18, 19, 20, 21, 22, 23, 24),
-    ", ",
-    added_row!(25, 26, 27, 28, 29, 30, 31, 32),
-    ", ",
-    added_row!(33, 34, 35, 36, 37, 38, 39, 40),
-    ", ",
-    added_row!(41, 42, 43, 44, 45, 46, 47, 48),
-    ", ",
-    added_row!(49, 50, 51, 52, 53, 54, 55, 56),
-    ", ",
-    added_row!(57, 58, 59, 60, 61, 62, 63, 64),
-    ", ",
-    added_row!(65, 66, 67, 68, 69, 70, 71, 72),
-    ", ",
-    added_row!(73, 74, 75, 76, 77, 78, 79, 80),
-    ", ",
-    added_row!(81, 82, 83, 84, 85, 86, 87, 88),
-    ", ",
-    added_row!(89, 90, 91, 92, 93, 94, 95, 96),
-    ", ",
-    added_row!(97, 98, 99, 100, 101, 102, 103, 104),
-    ", ",
-    added_row!(105, 106, 107, 108, 109, 110, 111, 112),
-    ", ",
-    added_row!(113, 114, 115, 116, 117, 118, 119, 120),
-    ", ",
-    added_row!(121, 122, 123, 124, 125, 126, 127, 128),
-    ") AS added WHERE uses.key_id = added.column1 AND uses.began_at = added.column2 \
-     AND uses.span = added.column3 AND uses.area = added.column4 AND uses.action = added.column5 \
-     AND uses.source = added.column6 AND uses.verdict = added.column7 \
-     RETURNING uses.key_id, uses.began_at, uses.span, uses.area, uses.action, uses.source, uses.verdict"
+    "UPDATE uses SET count = uses.count + added.column8 FROM ",
+    added!()
+);
+/// The number stands in no condition; it is bound all the same.
+const KNOWN: &str = concat!(
+    "SELECT uses.key_id, uses.began_at, uses.span, uses.area, uses.action, uses.source, uses.verdict, \
+     added.column8 FROM uses, ",
+    added!()
 );
 
+/// Binds the counts, as many as the statement has room for.
+macro_rules! bound {
+    ($query:expr, $counts:expr) => {
+        (0..ADDED).fold($query, |query, at| {
+            let (key, count) = $counts
+                .get(at)
+                .map_or((&NOBODY, 0), |(key, count)| (key, *count));
+            query
+                .bind(key.key_id.as_str())
+                .bind(key.began_at)
+                .bind(key.span)
+                .bind(key.area.as_str())
+                .bind(key.action.as_str())
+                .bind(key.source.as_str())
+                .bind(key.verdict.as_str())
+                .bind(count)
+        })
+    };
+}
+
 /// Which count: a row of `uses` but for its number.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
 struct CountKey {
     key_id: String,
     began_at: i64,
@@ -92,6 +127,17 @@ struct CountKey {
     source: String,
     verdict: String,
 }
+
+/// No key's.
+static NOBODY: CountKey = CountKey {
+    key_id: String::new(),
+    began_at: 0,
+    span: 0,
+    area: String::new(),
+    action: String::new(),
+    source: String::new(),
+    verdict: String::new(),
+};
 
 impl CountKey {
     fn of(id: &KeyId, tally: &Tally) -> Self {
@@ -123,34 +169,19 @@ impl ChangeTransaction<'_> {
         }
         let all: Vec<(CountKey, i64)> = counts.into_iter().collect();
         for some in all.chunks(ADDED) {
-            let known: Vec<CountKey> = self.add(some).await?;
-            for (key, count) in some {
-                if !known.contains(key) {
-                    self.begin_tally(key, *count).await?;
-                }
+            let added = execute!(self, bound!(sqlx::query(ADD), some))?;
+            if added == some.len() as u64 {
+                continue;
+            }
+            // Nobody else writes meanwhile: those that are there now were there.
+            let known: Vec<CountKey> = with_connection!(self, connection => {
+                bound!(sqlx::query_as(KNOWN), some).fetch_all(connection).await
+            })?;
+            for (key, count) in some.iter().filter(|(key, _)| !known.contains(key)) {
+                self.begin_tally(key, *count).await?;
             }
         }
         Ok(())
-    }
-
-    /// Adds to those of these counts that are there; answers which those are.
-    async fn add(&mut self, counts: &[(CountKey, i64)]) -> Result<Vec<CountKey>, StoreError> {
-        let nobody = CountKey::default();
-        with_connection!(self, connection => {
-            let query = (0..ADDED).fold(sqlx::query_as(ADD), |query, at| {
-                let (key, count) = counts.get(at).map_or((&nobody, 0), |(key, count)| (key, *count));
-                query
-                    .bind(key.key_id.clone())
-                    .bind(key.began_at)
-                    .bind(key.span)
-                    .bind(key.area.clone())
-                    .bind(key.action.clone())
-                    .bind(key.source.clone())
-                    .bind(key.verdict.clone())
-                    .bind(count)
-            });
-            query.fetch_all(connection).await
-        })
     }
 
     /// A source that is not told apart yet is counted with the rest once there are many.

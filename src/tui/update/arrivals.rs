@@ -1,7 +1,7 @@
 //! A page that arrives: rows come in, the selection stays with its key, dialogs learn what became
 //! of theirs.
 use crate::{
-    domain::{key::Key, text::visible, token::KeyId},
+    domain::{attention::Attention, key::Key, text::visible, token::KeyId},
     tui::{
         dialog::Modal,
         message::{Effect, Loaded},
@@ -56,8 +56,9 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
                 list.top = old_top + shift;
             }
         }
-        Expect::Top | Expect::Bottom | Expect::Follow => {
-            list.at_start = expect == Expect::Top || (expect == Expect::Bottom && !loaded.more);
+        Expect::Top | Expect::Refused | Expect::Bottom | Expect::Follow => {
+            let from_top = matches!(expect, Expect::Top | Expect::Refused);
+            list.at_start = from_top || (expect == Expect::Bottom && !loaded.more);
             list.at_end = expect == Expect::Bottom || !loaded.more;
             list.rows = loaded.rows;
             list.top = 0;
@@ -82,6 +83,17 @@ fn unreadable(count: usize) -> String {
     format!("{keys} cannot be read and is refused everywhere: run `claviger doctor`.")
 }
 
+/// Where the key stands that was refused last and shows it, or else the first one.
+fn refused_last(model: &Model) -> usize {
+    let shown = |key: &Key| matches!(model.attention(key), Some(Attention::Refused(_)));
+    let at = |key: &Key| key.refused.filter(|_| shown(key)).map(|refused| refused.at);
+    let rows = model.list.rows.iter().enumerate().rev();
+    let refused = rows.filter_map(|(place, row)| Some((at(&row.key)?, place)));
+    refused
+        .max_by_key(|(at, _)| *at)
+        .map_or(0, |(_, place)| place)
+}
+
 /// Keeps the selection on its key; where that is gone, goes to its neighbour and says so.
 fn choose(
     model: &mut Model,
@@ -92,9 +104,10 @@ fn choose(
     let rows = &model.list.rows;
     let end = match expect {
         Expect::Bottom => rows.len().checked_sub(1),
+        Expect::Refused => Some(refused_last(model)),
         _ => Some(0),
     };
-    if matches!(expect, Expect::Top | Expect::Bottom) {
+    if matches!(expect, Expect::Top | Expect::Refused | Expect::Bottom) {
         model.list.selected = end
             .and_then(|at| rows.get(at))
             .map(|row| row.key.id.clone());

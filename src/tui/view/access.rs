@@ -110,7 +110,7 @@ impl Page<'_> {
             }
         };
         let address = or(typed(&self.test.address), "not known");
-        let path = or(typed(&self.test.path), "none: area and action are named");
+        let path = or(typed(&self.test.path), "none");
         let fields = [
             (RequestField::Address, "Address", address),
             (RequestField::Area, "Area", area),
