@@ -329,6 +329,17 @@ mod tests {
         (key, exercised)
     }
 
+    /// The same without an end, open to any address, and allowed what it never did.
+    fn careless() -> (Key, Exercised) {
+        let (mut key, exercised) = well();
+        key.draft.expires_at = None;
+        key.draft.allow = AllowList::Anywhere;
+        key.draft
+            .grants
+            .set("documents".parse().expect("a slug"), Actions::ALL);
+        (key, exercised)
+    }
+
     fn found(
         change: impl FnOnce(&mut Key, &mut Exercised),
     ) -> Vec<(Finding, Result<Proposal, String>)> {
@@ -416,12 +427,7 @@ mod tests {
 
     #[test]
     fn nothing_is_proposed_on_less_than_thirty_days() {
-        let (mut key, exercised) = well();
-        key.draft.expires_at = None;
-        key.draft.allow = AllowList::Anywhere;
-        key.draft
-            .grants
-            .set("documents".parse().expect("a slug"), Actions::ALL);
+        let (mut key, exercised) = careless();
         let at = |since: Option<Moment>, key: &Key| {
             findings(key, &exercised, since, Policy::default(), now())
         };
@@ -445,12 +451,7 @@ mod tests {
 
     #[test]
     fn several_changes_of_one_key_are_one_edit() {
-        let (mut key, exercised) = well();
-        key.draft.expires_at = None;
-        key.draft.allow = AllowList::Anywhere;
-        key.draft
-            .grants
-            .set("documents".parse().expect("a slug"), Actions::ALL);
+        let (key, exercised) = careless();
         let rows = findings(
             &key,
             &exercised,

@@ -157,6 +157,17 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The words for area and action in the database; empty for neither.
+    #[must_use]
+    pub fn target_words(&self) -> (&str, &'static str) {
+        match &self.target {
+            Some((area, action)) => (area.as_str(), action.word()),
+            None => ("", ""),
+        }
+    }
+}
+
 /// How often something came in within one span of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {

@@ -3,6 +3,7 @@
 //! What came in of each key waits here until the next write, two seconds later; while the database
 //! takes no writes it waits on. So a crash loses some two seconds, an orderly end nothing, and the
 //! memory that this takes is bounded: so many keys, so many counts and refusals of each.
+mod queue;
 mod waiting;
 
 use std::{
@@ -10,8 +11,9 @@ use std::{
     time::Duration,
 };
 
+use queue::Queue;
 use tokio::sync::Notify;
-use waiting::{Batch, Waiting};
+use waiting::Waiting;
 
 use crate::{
     domain::{
@@ -28,9 +30,6 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(2);
 /// How long to wait at most after a write that failed.
 const AT_MOST: Duration = Duration::from_secs(30);
-/// How many keys' uses one transaction writes: whoever wants to change a key gets his turn in
-/// between.
-const BATCH: usize = 512;
 /// How long the last write may take when the endpoint ends.
 const LAST: Duration = Duration::from_secs(5);
 /// How often older counts are folded together.
@@ -41,7 +40,7 @@ pub struct Recorder {
     decider: Arc<Decider>,
     waiting: Mutex<Waiting>,
     /// Out of the waiting ones, and not known to be written.
-    begun: Mutex<Batch>,
+    queue: Mutex<Queue>,
     some: Notify,
 }
 
@@ -51,7 +50,7 @@ impl Recorder {
         Self {
             decider,
             waiting: Mutex::default(),
-            begun: Mutex::default(),
+            queue: Mutex::default(),
             some: Notify::new(),
         }
     }
@@ -92,12 +91,12 @@ impl Recorder {
 
     /// How many keys' uses wait.
     pub fn len(&self) -> usize {
-        lock(&self.waiting).len() + lock(&self.begun).len()
+        lock(&self.waiting).len() + lock(&self.queue).len()
     }
 
     /// Whether nothing waits, not even a refusal that matches no key.
     fn is_idle(&self) -> bool {
-        lock(&self.waiting).is_empty() && lock(&self.begun).is_empty()
+        lock(&self.waiting).is_empty() && lock(&self.queue).is_empty()
     }
 
     /// Writes for as long as the endpoint runs. A failed write is tried again, later and later;
@@ -139,23 +138,27 @@ impl Recorder {
         (self.len(), why)
     }
 
-    /// Writes what waits now, one batch after another.
+    /// Writes what a write that failed or was broken off left behind, then what waits now, one batch
+    /// after another.
     async fn write(&self) -> Result<(), KeyringError> {
-        let rounds = lock(&self.waiting).len() / BATCH + 1;
-        for _ in 0..rounds {
-            let batch = {
-                let (mut waiting, mut begun) = (lock(&self.waiting), lock(&self.begun));
-                // What a write that failed or was broken off left behind goes again.
-                waiting.put_back(std::mem::take(&mut *begun));
-                *begun = waiting.take(BATCH);
-                begun.clone()
-            };
-            self.decider
-                .record_usage(&batch.uses, &batch.refusals)
-                .await?;
-            *lock(&self.begun) = Batch::default();
+        let mut taken = false;
+        loop {
+            let next = lock(&self.queue).front();
+            match next {
+                Some(batch) => {
+                    self.decider
+                        .record_usage(&batch.uses, &batch.refusals)
+                        .await?;
+                    lock(&self.queue).pop();
+                }
+                None if taken => return Ok(()),
+                None => {
+                    taken = true;
+                    let waited = lock(&self.waiting).take();
+                    lock(&self.queue).fill(waited);
+                }
+            }
         }
-        Ok(())
     }
 }
 

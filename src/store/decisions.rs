@@ -99,10 +99,7 @@ impl Store {
         tally: &Tally,
     ) -> Result<bool, StoreError> {
         let from = usage.from.map(|address| address.to_string());
-        let (area, action) = match &tally.kind.target {
-            Some((area, action)) => (area.as_str(), action.word()),
-            None => ("", ""),
-        };
+        let (area, action) = tally.kind.target_words();
         let (lately,): (i64,) = with_pool!(self, pool => sqlx::query_as(
             "SELECT count(*) FROM keys WHERE id = $1 AND last_used_at > $2 AND last_used_at <= $3 \
              AND coalesce(last_used_from, '') = $4 AND EXISTS (SELECT 1 FROM uses \

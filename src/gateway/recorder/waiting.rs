@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 /// How many keys can wait at most; the uses of further ones are not written down.
-const MOST: usize = 200_000;
+pub const MOST: usize = 200_000;
 /// How many counts of one key are told apart by their source; further sources are one. And how many
 /// there are at most.
 const APART: usize = 64;
@@ -26,9 +26,6 @@ const UNMATCHED_SOURCES: usize = 50;
 #[derive(Default)]
 pub struct Waiting {
     keys: HashMap<KeyId, Pending>,
-    /// The last uses that were taken out to be written: what is shown of one is its minute and its
-    /// address, and a key that is used all the time need not be written all the time.
-    told: HashMap<KeyId, LastUse>,
     unmatched: HashMap<Source, VecDeque<Refusal>>,
 }
 
@@ -40,27 +37,6 @@ struct Pending {
     tallies: Vec<Tally>,
     former: Vec<FormerUse>,
     refusals: VecDeque<Refusal>,
-}
-
-/// What is written at once.
-#[derive(Default, Clone)]
-pub struct Batch {
-    /// The uses of keys.
-    pub uses: Vec<KeyUse>,
-    /// Refusals of these keys, and of none.
-    pub refusals: Vec<Refusal>,
-}
-
-impl Batch {
-    /// How many keys it is about.
-    pub fn len(&self) -> usize {
-        self.uses.len()
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.uses.is_empty() && self.refusals.is_empty()
-    }
 }
 
 impl Waiting {
@@ -91,11 +67,7 @@ impl Waiting {
             pending.used(usage);
             pending.count(target, from, Verdict::Allowed, at);
             if let Some(former) = former {
-                pending.used_former(&FormerUse {
-                    digest: former.digest,
-                    count: 1,
-                    last: usage,
-                });
+                pending.used_former(former, usage);
             }
         };
         // Nearly always it waits already: one look, and no copy.
@@ -111,7 +83,7 @@ impl Waiting {
         let refusal = refusal();
         let verdict = Verdict::Refused(refusal.reason);
         pending.count(&refusal.target, refusal.address, verdict, refusal.at);
-        pending.was_refused(1, refusal.at);
+        pending.was_refused(refusal.at);
         keep(&mut pending.refusals, refusal, KEPT_REFUSALS);
     }
 
@@ -134,84 +106,33 @@ impl Waiting {
         self.keys.get_mut(id)
     }
 
-    /// Takes out what waits of so many keys, and all that matches none.
-    pub fn take(&mut self, keys: usize) -> Batch {
-        let mut batch = Batch::default();
-        let ids: Vec<KeyId> = self.keys.keys().take(keys).cloned().collect();
-        for id in ids {
-            if let Some(pending) = self.keys.remove(&id) {
-                batch.refusals.extend(pending.refusals);
-                let last = pending.last.filter(|last| self.is_news(&id, last));
-                batch.uses.push(KeyUse {
-                    id,
-                    last,
-                    refused: pending.refused,
-                    tallies: pending.tallies,
-                    former: pending.former,
-                });
-            }
+    /// Takes out all that waits; as much room stays for what comes.
+    pub fn take(&mut self) -> Self {
+        let room = HashMap::with_capacity(self.keys.len());
+        Self {
+            keys: std::mem::replace(&mut self.keys, room),
+            unmatched: std::mem::take(&mut self.unmatched),
         }
-        let unmatched = self.unmatched.drain();
-        batch
-            .refusals
-            .extend(unmatched.flat_map(|(_, refusals)| refusals));
-        batch
     }
 
-    /// Whether a last use tells more than the one that was told before; it is told from now on.
-    fn is_news(&mut self, id: &KeyId, last: &LastUse) -> bool {
-        let minute = |usage: &LastUse| usage.at.millis() / 60_000;
-        let known = self.told.get(id);
-        if known.is_some_and(|told| minute(told) == minute(last) && told.from == last.from) {
-            return false;
-        }
-        if self.told.len() >= MOST {
-            self.told.clear();
-        }
-        self.told.insert(id.clone(), *last);
-        true
-    }
-
-    /// Puts back what could not be written, beside what came in meanwhile.
-    pub fn put_back(&mut self, batch: Batch) {
-        let mut untold = Vec::new();
-        for one in batch.uses {
-            let Some(pending) = self.of(&one.id) else {
-                continue;
+    /// Each key's uses and refusals, and the refusals that match none.
+    pub fn into_parts(
+        self,
+    ) -> (
+        impl Iterator<Item = (KeyUse, VecDeque<Refusal>)>,
+        Vec<Refusal>,
+    ) {
+        let keys = self.keys.into_iter().map(|(id, pending)| {
+            let one = KeyUse {
+                id,
+                last: pending.last,
+                refused: pending.refused,
+                tallies: pending.tallies,
+                former: pending.former,
             };
-            if let Some(last) = one.last {
-                pending.used(last);
-                untold.push(one.id.clone());
-            }
-            if let Some((count, at)) = one.refused {
-                pending.was_refused(count, at);
-            }
-            for tally in one.tallies {
-                pending.add(tally);
-            }
-            for former in &one.former {
-                pending.used_former(former);
-            }
-        }
-        for id in untold {
-            self.told.remove(&id);
-        }
-        for refusal in batch.refusals.into_iter().rev() {
-            // They are older than what waits.
-            if let Some((kept, most)) = self.kept_with(&refusal)
-                && kept.len() < most
-            {
-                kept.push_front(refusal);
-            }
-        }
-    }
-
-    /// The refusals that this one is kept with, and how many there may be.
-    fn kept_with(&mut self, refusal: &Refusal) -> Option<(&mut VecDeque<Refusal>, usize)> {
-        match &refusal.key {
-            Some(id) => Some((&mut self.of(id)?.refusals, KEPT_REFUSALS)),
-            None => Some((self.of_source(refusal.address)?, KEPT_OF_SOURCE)),
-        }
+            (one, pending.refusals)
+        });
+        (keys, self.unmatched.into_values().flatten().collect())
     }
 
     fn of_source(&mut self, from: ClientAddress) -> Option<&mut VecDeque<Refusal>> {
@@ -239,24 +160,25 @@ impl Pending {
         }
     }
 
-    fn was_refused(&mut self, count: i64, at: Moment) {
+    fn was_refused(&mut self, at: Moment) {
         let (before, last) = self.refused.unwrap_or((0, at));
-        self.refused = Some((before + count, last.max(at)));
+        self.refused = Some((before + 1, last.max(at)));
     }
 
-    fn used_former(&mut self, former: &FormerUse) {
-        match self
-            .former
-            .iter_mut()
-            .find(|known| known.digest == former.digest)
-        {
+    fn used_former(&mut self, former: &Former, last: LastUse) {
+        let same = |known: &&mut FormerUse| known.digest == former.digest;
+        match self.former.iter_mut().find(same) {
             Some(known) => {
-                known.count += former.count;
-                if known.last.at <= former.last.at {
-                    known.last = former.last;
+                known.count += 1;
+                if known.last.at <= last.at {
+                    known.last = last;
                 }
             }
-            None => self.former.push(former.clone()),
+            None => self.former.push(FormerUse {
+                digest: former.digest,
+                count: 1,
+                last,
+            }),
         }
     }
 
@@ -349,6 +271,11 @@ mod tests {
         DecisionIds::draw(&mut |buffer| buffer.fill(1))
     }
 
+    fn parts(waiting: &mut Waiting) -> (Vec<(KeyUse, VecDeque<Refusal>)>, Vec<Refusal>) {
+        let (keys, unmatched) = waiting.take().into_parts();
+        (keys.collect(), unmatched)
+    }
+
     #[test]
     fn ten_thousand_addresses_are_counted_whole_and_kept_in_few_lines() {
         let mut waiting = Waiting::default();
@@ -356,86 +283,52 @@ mod tests {
             let at = Moment::from_millis(i64::from(n));
             waiting.allowed((&id(), None), &contacts(), from(n), at);
         }
-        let batch = waiting.take(10);
-        let tallies = &batch.uses[0].tallies;
+        let (keys, _) = parts(&mut waiting);
+        let tallies = &keys[0].0.tallies;
         assert!(tallies.len() <= APART + 1, "{}", tallies.len());
         assert_eq!(tallies.iter().map(|tally| tally.count).sum::<i64>(), 10_000);
         assert!(waiting.is_empty());
     }
 
     #[test]
-    fn a_last_use_is_told_once_a_minute_and_whenever_its_address_changes() {
-        let mut waiting = Waiting::default();
-        let mut told = |n: u32, millis: i64| {
-            let at = Moment::from_millis(millis);
-            waiting.allowed((&id(), None), &contacts(), from(n), at);
-            waiting.take(1).uses[0].last.map(|last| last.at.millis())
-        };
-        assert_eq!(told(1, 60_000), Some(60_000));
-        assert_eq!(told(1, 119_999), None);
-        assert_eq!(told(2, 119_999), Some(119_999));
-        assert_eq!(told(2, 120_000), Some(120_000));
-        // What could not be written is told again.
-        let at = Moment::from_millis(180_000);
-        waiting.allowed((&id(), None), &contacts(), from(2), at);
-        let failed = waiting.take(1);
-        waiting.put_back(failed);
-        assert_eq!(waiting.take(1).uses[0].last.map(|last| last.at), Some(at));
-    }
-
-    #[test]
     fn a_million_refusals_of_one_source_are_an_exact_count_and_the_last_fifty() {
         let (mut waiting, ids) = (Waiting::default(), ids());
         for n in 0..1_000_000_u32 {
-            waiting.refused(&id(), || refusal(&ids, n % 5, Some(id())));
+            waiting.refused(&id(), || refusal(&ids, n, Some(id())));
             waiting.unmatched(from(7), || refusal(&ids, 7, None));
         }
         for n in 0..1000 {
             waiting.unmatched(from(n), || refusal(&ids, n, None));
         }
-        let batch = waiting.take(10);
-        assert_eq!(
-            batch.uses[0].refused.map(|(count, _)| count),
-            Some(1_000_000)
-        );
-        let of_key = batch.refusals.iter().filter(|one| one.key.is_some());
-        assert_eq!(of_key.count(), KEPT_REFUSALS);
-        let rest = batch.refusals.len() - KEPT_REFUSALS;
-        assert!(rest <= KEPT_OF_SOURCE + UNMATCHED_SOURCES, "{rest}");
+        let (keys, unmatched) = parts(&mut waiting);
+        let (one, refusals) = &keys[0];
+        let last = Moment::from_millis(999_999);
+        assert_eq!(one.refused, Some((1_000_000, last)));
+        assert!(one.tallies.len() <= MOST_TALLIES);
+        let counted: i64 = one.tallies.iter().map(|tally| tally.count).sum();
+        assert_eq!(counted, 1_000_000);
+        let moments: Vec<i64> = refusals.iter().map(|one| one.at.millis()).collect();
+        assert_eq!(moments, (999_950..1_000_000).collect::<Vec<_>>());
+        assert!(unmatched.len() <= KEPT_OF_SOURCE + UNMATCHED_SOURCES);
     }
 
     #[test]
-    fn what_could_not_be_written_is_counted_with_what_came_in_meanwhile() {
-        let (mut waiting, ids) = (Waiting::default(), ids());
+    fn the_uses_of_a_token_that_was_rotated_out_are_counted_by_themselves() {
+        let mut waiting = Waiting::default();
         let former = Former {
             digest: crate::domain::token::Token::mint(&id(), &mut |b| b.fill(3)).digest(),
             until: Moment::from_millis(0),
         };
-        let come_in = |waiting: &mut Waiting, n: u32| {
+        for n in 0..60 {
             let at = Moment::from_millis(i64::from(n));
             waiting.allowed((&id(), Some(&former)), &contacts(), from(1), at);
-            waiting.refused(&id(), || refusal(&ids, n, Some(id())));
-            waiting.unmatched(from(2), || refusal(&ids, n, None));
-        };
-        for n in 0..40 {
-            come_in(&mut waiting, n);
+            waiting.allowed((&id(), None), &contacts(), from(1), at);
         }
-        let failed = waiting.take(10);
-        for n in 40..60 {
-            come_in(&mut waiting, n);
-        }
-        waiting.put_back(failed);
-        let batch = waiting.take(10);
-        let one = &batch.uses[0];
-        assert_eq!(
-            one.tallies.iter().map(|tally| tally.count).sum::<i64>(),
-            120
-        );
-        assert_eq!(one.refused, Some((60, Moment::from_millis(59))));
+        let (keys, _) = parts(&mut waiting);
+        let one = &keys[0].0;
+        assert_eq!((one.former.len(), one.former[0].count), (1, 60));
+        assert_eq!(one.former[0].last.at, Moment::from_millis(59));
+        assert_eq!(one.tallies[0].count, 120);
         assert_eq!(one.last.map(|last| last.at), Some(Moment::from_millis(59)));
-        assert_eq!(one.former[0].count, 60);
-        let kept = batch.refusals.iter().filter(|one| one.key.is_some());
-        let moments: Vec<i64> = kept.map(|one| one.at.millis()).collect();
-        assert_eq!(moments, (10..60).collect::<Vec<_>>());
     }
 }

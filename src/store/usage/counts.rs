@@ -141,10 +141,7 @@ static NOBODY: CountKey = CountKey {
 
 impl CountKey {
     fn of(id: &KeyId, tally: &Tally) -> Self {
-        let (area, action) = match &tally.kind.target {
-            Some((area, action)) => (area.as_str(), action.word()),
-            None => ("", ""),
-        };
+        let (area, action) = tally.kind.target_words();
         Self {
             key_id: id.to_string(),
             began_at: tally.began_at.millis(),
@@ -186,9 +183,10 @@ impl ChangeTransaction<'_> {
 
     /// A source that is not told apart yet is counted with the rest once there are many.
     async fn begin_tally(&mut self, key: &CountKey, count: i64) -> Result<(), StoreError> {
-        let (others,): (i64,) = with_connection!(self, connection => sqlx::query_as(
-            "SELECT count(DISTINCT source) FROM uses WHERE key_id = $1 AND began_at = $2 AND span = $3 \
-             AND source <> $4 AND CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END = $5",
+        let (others, known): (i64, i64) = with_connection!(self, connection => sqlx::query_as(
+            "SELECT count(DISTINCT source), coalesce(sum(CASE WHEN source = $4 THEN 1 ELSE 0 END), 0) \
+             FROM uses WHERE key_id = $1 AND began_at = $2 AND span = $3 \
+             AND CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END = $5",
         )
         .bind(key.key_id.as_str())
         .bind(key.began_at)
@@ -198,7 +196,7 @@ impl ChangeTransaction<'_> {
         .fetch_one(connection)
         .await)?;
         let rest = Source::Rest.word();
-        let source = if others >= number(KEPT_SOURCES) && !self.is_counted(key).await? {
+        let source = if known == 0 && others >= number(KEPT_SOURCES) {
             rest.as_str()
         } else {
             key.source.as_str()
@@ -221,22 +219,6 @@ impl ChangeTransaction<'_> {
             .bind(count)
         )?;
         Ok(())
-    }
-
-    /// Whether this source is told apart already, for something else.
-    async fn is_counted(&mut self, key: &CountKey) -> Result<bool, StoreError> {
-        let (known,): (i64,) = with_connection!(self, connection => sqlx::query_as(
-            "SELECT count(*) FROM uses WHERE key_id = $1 AND began_at = $2 AND span = $3 \
-             AND source = $4 AND CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END = $5",
-        )
-        .bind(key.key_id.as_str())
-        .bind(key.began_at)
-        .bind(key.span)
-        .bind(key.source.as_str())
-        .bind(i32::from(key.verdict == Verdict::Allowed.word()))
-        .fetch_one(connection)
-        .await)?;
-        Ok(known > 0)
     }
 
     /// Folds all shorter counts from before a moment into spans of this length; of their sources

@@ -1,0 +1,150 @@
+//! What was taken to be written: batches, each of which stays until it is known to be.
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use super::waiting::{MOST, Waiting};
+use crate::domain::{
+    key::LastUse,
+    token::KeyId,
+    usage::{KeyUse, Refusal},
+};
+
+/// How many keys' uses one transaction writes: whoever wants to change a key gets his turn in
+/// between.
+const BATCH: usize = 512;
+/// What is shown of a last use, beside its address, is its minute.
+const MINUTE: i64 = 60_000;
+
+/// What one transaction writes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The uses of keys.
+    pub uses: Vec<KeyUse>,
+    /// Refusals of these keys, and of none.
+    pub refusals: Vec<Refusal>,
+}
+
+/// The batches, the oldest first.
+#[derive(Default)]
+pub struct Queue {
+    batches: VecDeque<Arc<Batch>>,
+    /// The last uses that went into a batch: a key that is used all the time need not have its
+    /// last use written all the time.
+    told: HashMap<KeyId, LastUse>,
+}
+
+impl Queue {
+    /// How many keys are in it.
+    pub fn len(&self) -> usize {
+        self.batches.iter().map(|batch| batch.uses.len()).sum()
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The batch that is to be written next.
+    pub fn front(&self) -> Option<Arc<Batch>> {
+        self.batches.front().cloned()
+    }
+
+    /// That batch is written.
+    pub fn pop(&mut self) {
+        self.batches.pop_front();
+    }
+
+    /// Makes batches of what waited.
+    pub fn fill(&mut self, waited: Waiting) {
+        let (keys, unmatched) = waited.into_parts();
+        let mut batch = Batch {
+            uses: Vec::new(),
+            refusals: unmatched,
+        };
+        for (mut one, refusals) in keys {
+            one.last = one.last.filter(|last| self.is_news(&one.id, last));
+            batch.uses.push(one);
+            batch.refusals.extend(refusals);
+            if batch.uses.len() == BATCH {
+                self.batches.push_back(Arc::new(std::mem::take(&mut batch)));
+            }
+        }
+        if !batch.uses.is_empty() || !batch.refusals.is_empty() {
+            self.batches.push_back(Arc::new(batch));
+        }
+    }
+
+    /// Whether a last use tells more than the one before it; it is told from now on.
+    fn is_news(&mut self, id: &KeyId, last: &LastUse) -> bool {
+        let minute = |usage: &LastUse| usage.at.millis() / MINUTE;
+        let known = self.told.get(id);
+        if known.is_some_and(|told| minute(told) == minute(last) && told.from == last.from) {
+            return false;
+        }
+        if self.told.len() >= MOST {
+            self.told.clear();
+        }
+        self.told.insert(id.clone(), *last);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{decision::Target, forwarded::ClientAddress, moment::Moment};
+
+    fn id(number: usize) -> KeyId {
+        format!("{number:012}").parse().expect("an id")
+    }
+
+    fn used(waiting: &mut Waiting, number: usize, from: Option<[u8; 4]>, millis: i64) {
+        let from = ClientAddress::from(from.map(Into::into));
+        let at = Moment::from_millis(millis);
+        waiting.allowed((&id(number), None), &Target::NoRoute, from, at);
+    }
+
+    #[test]
+    fn a_batch_stays_until_it_is_written_and_none_is_lost() {
+        let (mut queue, mut waiting) = (Queue::default(), Waiting::default());
+        for number in 0..1500 {
+            used(&mut waiting, number, None, 0);
+        }
+        queue.fill(waiting.take());
+        assert_eq!((queue.len(), waiting.len()), (1500, 0));
+        let first = queue.front().expect("a batch");
+        assert_eq!(first.uses.len(), BATCH);
+        // It could not be written: it is the next one again, and others come behind it.
+        used(&mut waiting, 7, None, 0);
+        queue.fill(waiting.take());
+        assert!(Arc::ptr_eq(&first, &queue.front().expect("a batch")));
+        let mut written = 0;
+        while let Some(batch) = queue.front() {
+            written += batch.uses.len();
+            queue.pop();
+        }
+        assert_eq!(written, 1501);
+        assert!(queue.is_empty());
+        queue.fill(waiting.take());
+        assert!(queue.is_empty(), "nothing makes no batch");
+    }
+
+    #[test]
+    fn a_last_use_is_told_once_a_minute_and_whenever_its_address_changes() {
+        let (mut queue, mut waiting) = (Queue::default(), Waiting::default());
+        let mut told = |from: [u8; 4], millis: i64| {
+            used(&mut waiting, 1, Some(from), millis);
+            queue.fill(waiting.take());
+            let batch = queue.front().expect("a batch");
+            queue.pop();
+            assert_eq!(batch.uses[0].tallies[0].count, 1, "counted all the same");
+            batch.uses[0].last.map(|last| last.at.millis())
+        };
+        assert_eq!(told([10, 0, 0, 1], 60_000), Some(60_000));
+        assert_eq!(told([10, 0, 0, 1], 119_999), None);
+        assert_eq!(told([10, 0, 0, 2], 119_999), Some(119_999));
+        assert_eq!(told([10, 0, 0, 2], 120_000), Some(120_000));
+    }
+}
