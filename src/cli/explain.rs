@@ -2,7 +2,12 @@
 //! pass.
 use serde_json::{Value, json};
 
-use super::{ExplainArguments, Failure, output::Output, refused, show::refusal_json};
+use super::{
+    ExplainArguments, Failure,
+    output::{self, Output},
+    refused,
+    show::refusal_json,
+};
 use crate::{
     domain::{
         access::{Actions, find_area},
@@ -25,11 +30,15 @@ pub(super) async fn run(
     arguments: &ExplainArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let mut question = keyring.question_about(&arguments.subject).await?;
-    if let Some(asked) = asked(keyring, arguments, &question).await? {
-        question = asked;
+    let found = keyring.question_about(&arguments.subject).await?;
+    let described = asked(keyring, arguments, &found).await?;
+    let made_up = described.is_none() && matches!(found, Question::Request { .. });
+    let explanation = keyring.explain(described.unwrap_or(found)).await?;
+    if made_up && explanation.key.is_some() {
+        output::tell(
+            "No refusal of this key is known. This is an ordinary request; describe another with --area and --action, or --request, and --ip.",
+        );
     }
-    let explanation = keyring.explain(question).await?;
     if output.json {
         return output.json(&json_of(&explanation));
     }
@@ -79,6 +88,9 @@ fn text(explanation: &Explanation) -> Vec<String> {
         explanation.wish(),
         explanation.request.address
     ));
+    if let Question::Request { .. } = &explanation.question {
+        lines.push("A described request, with the key's current token".to_owned());
+    }
     if let Question::Refusal(refusal) = &explanation.question {
         lines.push(format!(
             "Refused {} UTC, {}: {}",

@@ -96,7 +96,7 @@ pub(super) async fn run(
 fn expiring(text: &str, now: Moment) -> Result<Moment, Failure> {
     let time = duration(text.trim()).ok_or_else(|| {
         Failure::Refused(format!(
-            "{} is no time: write a number of days, such as 14d",
+            "{} is no time: write a number of days or hours, such as 14d",
             visible(text)
         ))
     })?;

@@ -35,6 +35,10 @@ pub(super) async fn run(
     })?;
     if !output.json {
         output::tell(&match rotated.until {
+            Some(_) if rotated.key.disabled_at.is_some() => {
+                "API key rotated. The key is disabled: both tokens are refused until it is enabled."
+                    .to_owned()
+            }
             Some(until) => format!(
                 "API key rotated. The old token stays good until {} UTC: `claviger show {}` tells whether it is still used.",
                 until.date_and_clock(),

@@ -52,7 +52,7 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
         .expires_at
         .map_or_else(|| "never".to_owned(), Moment::as_expiry);
     lines.push(format!("Expires     {expires}"));
-    for former in &activity.former {
+    for former in activity.former.iter().filter(|it| it.is_news(now)) {
         lines.push(format!("Old token   {}", former.sentence(&key, now)));
     }
     lines.push(format!("Last used   {}", key.last_used_words()));

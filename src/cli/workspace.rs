@@ -27,7 +27,7 @@ pub(super) async fn run(
             "created_at": keyring.workspace().created_at.rfc3339(),
             "actor": keyring.actor().to_string(),
             "longest_life_days": policy.longest_life,
-            "must_expire": policy.must_expire,
+            "must_expire": policy.demands_an_end(),
         }));
     }
     output.line(&format!(
@@ -59,6 +59,11 @@ fn policy(before: Policy, arguments: &WorkspaceArguments) -> Result<Policy, Fail
     }
     if let Some(word) = &arguments.must_expire {
         policy.must_expire = word == "yes";
+        if let (false, Some(days)) = (policy.must_expire, policy.longest_life) {
+            return Err(Failure::Refused(format!(
+                "with a longest life of {days} days every key must end: leave --must-expire out, or add --longest-life none"
+            )));
+        }
     }
     Ok(policy)
 }

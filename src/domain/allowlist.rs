@@ -144,6 +144,12 @@ impl AllowList {
         nearest.map(|(_, network)| written(network))
     }
 
+    /// Whether it has as many entries as it may.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Only(networks) if networks.0.len() >= MAX_ENTRIES)
+    }
+
     /// The list with one more address, and nothing wider than it.
     #[must_use]
     pub fn with(&self, address: IpAddr) -> String {

@@ -145,7 +145,7 @@ pub fn findings(
             proposal
         } else {
             let days = days.unwrap_or(0);
-            Err(format!("watched for {days} of {WATCHED_DAYS} days"))
+            Err(format!("watched {days} of {WATCHED_DAYS} days"))
         };
         rows.push(HygieneRow {
             key: key.clone(),

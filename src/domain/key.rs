@@ -141,16 +141,27 @@ impl FormerToken {
     /// Whether it is good, by itself and by its key.
     #[must_use]
     pub fn is_good(&self, key: &Key, now: Moment) -> bool {
-        self.until >= now && !key.expired(now)
+        self.until >= now && !key.expired(now) && key.disabled_at.is_none()
+    }
+
+    /// Whether it is worth a word still: it is not over, or was used since.
+    #[must_use]
+    pub fn is_news(&self, now: Moment) -> bool {
+        self.until >= now || self.uses > 0
     }
 
     /// Whether it is still good and still used: "good until 2026-11-24 14:02 UTC; 3 uses since, last
     /// used …".
     #[must_use]
     pub fn sentence(&self, key: &Key, now: Moment) -> String {
+        let latest = self.until.min(key.draft.expires_at.unwrap_or(self.until));
         let state = if self.is_good(key, now) {
-            let latest = key.draft.expires_at.unwrap_or(self.until);
-            format!("good until {} UTC", self.until.min(latest).date_and_clock())
+            format!("good until {} UTC", latest.date_and_clock())
+        } else if latest >= now {
+            format!(
+                "refused while the key is disabled, else good until {} UTC",
+                latest.date_and_clock()
+            )
         } else if self.is_ended() {
             "ended".to_owned()
         } else {

@@ -178,7 +178,9 @@ pub fn parse_overlap(text: &str) -> Result<i64, OverlapError> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OverlapError {
     /// Not one of the accepted forms.
-    #[error("{0} is no overlap: write hours (24h), days (7d), or 0 to end the old token at once")]
+    #[error(
+        "{0} is no overlap: write minutes (30m), hours (24h), days (7d), or 0 to end the old token at once"
+    )]
     Unreadable(String),
     /// A token that is replaced should not live on for long.
     #[error("{0} is too long: an overlap has at most {LONGEST_OVERLAP} days (30d)")]

@@ -43,6 +43,12 @@ impl Policy {
         Some(now.plus(days.saturating_mul(DAY)).end_of_day())
     }
 
+    /// Whether every key must end: one without an end lives longer than any.
+    #[must_use]
+    pub const fn demands_an_end(self) -> bool {
+        self.must_expire || self.longest_life.is_some()
+    }
+
     /// Whether a key may end so.
     ///
     /// # Errors
@@ -50,8 +56,7 @@ impl Policy {
     pub fn admit(self, end: Option<Moment>, now: Moment) -> Result<(), PolicyError> {
         let latest = self.latest(now);
         let Some(end) = end else {
-            // A key without an end lives longer than any.
-            if !self.must_expire && latest.is_none() {
+            if !self.demands_an_end() {
                 return Ok(());
             }
             let such_as = latest.unwrap_or_else(|| now.plus(90 * DAY).end_of_day());

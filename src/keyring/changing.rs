@@ -147,10 +147,13 @@ impl Keyring {
         if key.draft.expires_at != draft.expires_at {
             self.policy().await?.admit(draft.expires_at, self.now())?;
         }
+        let rules = key.draft.allow != draft.allow
+            || key.draft.grants != draft.grants
+            || key.draft.expires_at != draft.expires_at;
         let event = self.event(Change::Edited, &key, Details::Edited(draft));
         Ok(self
             .store
-            .edit_key(&seen.id, seen.revision, draft, &event)
+            .edit_key(&seen.id, seen.revision, (draft, rules), &event)
             .await?)
     }
 

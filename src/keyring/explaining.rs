@@ -55,9 +55,18 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn newest_question(&self, id: &KeyId) -> Result<Question, KeyringError> {
-        if let Some(newest) = self.store.refusals(Some(id), 1).await?.pop() {
-            return Ok(Question::Refusal(Box::new(newest)));
+        match self.store.refusals(Some(id), 1).await?.pop() {
+            Some(newest) => Ok(Question::Refusal(Box::new(newest))),
+            None => self.ordinary_question(id).await,
         }
+    }
+
+    /// A request with a key's current token: the first that it is let into, or to read from the first
+    /// area, from an address that is not known.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ordinary_question(&self, id: &KeyId) -> Result<Question, KeyringError> {
         let granted = match self.store.key(id).await? {
             Some(key) => key
                 .draft

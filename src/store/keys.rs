@@ -164,7 +164,8 @@ impl Store {
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
 
-    /// Changes what people decided about a key.
+    /// Changes what people decided about a key; `rules` says whether that may let other requests pass
+    /// than before.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the key is no longer at this revision.
@@ -172,7 +173,7 @@ impl Store {
         &self,
         id: &KeyId,
         seen: Revision,
-        draft: &Draft,
+        (draft, rules): (&Draft, bool),
         event: &EventDraft,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(1).await?;
@@ -183,8 +184,7 @@ impl Store {
             sqlx::query(
                 "UPDATE keys SET name = $1, description = $2, origin = $3, network_count = $4, \
              expires_at = $5, name_sort = $6, name_skeleton = $7, search_text = $8, \
-             access_sort = $9, revision = revision + 1, refused_count = 0, refused_at = NULL, \
-             rules_changed_at = $12 WHERE id = $10 AND revision = $11",
+             access_sort = $9, revision = revision + 1 WHERE id = $10 AND revision = $11",
             )
             .bind(draft.name.as_str())
             .bind(draft.description.as_str())
@@ -197,9 +197,11 @@ impl Store {
             .bind(folded.access_sort)
             .bind(id.as_str())
             .bind(seen.0)
-            .bind(event.at.millis())
         )?;
         one_row(done, id)?;
+        if rules {
+            change.begin_anew(id, event.at).await?;
+        }
         for table in [
             "DELETE FROM allowed_networks WHERE key_id = $1",
             "DELETE FROM grants WHERE key_id = $1",
@@ -225,16 +227,15 @@ impl Store {
             let done = execute!(
                 change,
                 sqlx::query(
-                    "UPDATE keys SET disabled_at = $1, revision = revision + 1, \
-                     refused_count = 0, refused_at = NULL, rules_changed_at = $4 \
+                    "UPDATE keys SET disabled_at = $1, revision = revision + 1 \
                  WHERE id = $2 AND revision = $3",
                 )
                 .bind(disabled_at.map(Moment::millis))
                 .bind(id.as_str())
                 .bind(seen.0)
-                .bind(event.at.millis())
             )?;
             one_row(done, id)?;
+            change.begin_anew(id, event.at).await?;
             change.record(event).await?;
         }
         change.commit().await
@@ -274,6 +275,22 @@ impl Store {
         let mut change = self.begin_change(1).await?;
         change.record(event).await?;
         change.commit().await
+    }
+}
+
+impl ChangeTransaction<'_> {
+    /// The rules of a key are others: what was refused by the old ones is no news any more.
+    async fn begin_anew(&mut self, id: &KeyId, at: Moment) -> Result<(), StoreError> {
+        execute!(
+            self,
+            sqlx::query(
+                "UPDATE keys SET refused_count = 0, refused_at = NULL, rules_changed_at = $1 \
+                 WHERE id = $2",
+            )
+            .bind(at.millis())
+            .bind(id.as_str())
+        )?;
+        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Inquiry {
     Newest(KeyId),
     /// This.
     Of(Question),
+    /// An ordinary request with the current token of a key.
+    Ordinary(KeyId),
     /// The refusal of this name.
     Decision(DecisionId),
 }
@@ -102,13 +104,14 @@ impl AccessTest {
     /// On a key's newest refusal, or on an ordinary request.
     #[must_use]
     pub fn of(key: &Key) -> Self {
-        Self::begin(key.id.clone(), key.name().to_owned())
+        let name = key.name().to_owned();
+        Self::asking(Inquiry::Newest(key.id.clone()), Some(key.id.clone()), name)
     }
 
-    /// The same, by id and name.
+    /// On an ordinary request with the token that a key has just got.
     #[must_use]
-    pub fn begin(id: KeyId, name: String) -> Self {
-        Self::asking(Inquiry::Newest(id.clone()), Some(id), name)
+    pub fn new_token(id: KeyId, name: String) -> Self {
+        Self::asking(Inquiry::Ordinary(id.clone()), Some(id), name)
     }
 
     /// On the refusal of this name, whosever it is.
@@ -134,8 +137,8 @@ impl AccessTest {
         }
     }
 
-    /// Takes the answer in; the fields show what it is about.
-    pub fn answered(&mut self, told: Explanation) {
+    /// The fields show what the answer is about.
+    fn fill_in(&mut self, told: &Explanation) {
         self.address = Input::new(match told.request.address {
             ClientAddress::Known(address) => address.to_string(),
             ClientAddress::Unknown | ClientAddress::Unreadable => String::new(),
@@ -147,6 +150,24 @@ impl AccessTest {
             self.area = at.unwrap_or(0);
             self.action = *action as usize;
         }
+    }
+
+    /// Leaves the fields, and what was typed there without asking.
+    pub fn leave_fields(&mut self) {
+        self.focus = AccessFocus::Row(0);
+        self.problem = None;
+        if let Some(told) = self.told.take() {
+            self.fill_in(&told);
+            self.told = Some(told);
+        }
+    }
+
+    /// Takes the answer in.
+    pub fn answered(&mut self, told: Explanation) {
+        if matches!(self.focus, AccessFocus::Row(_)) {
+            self.fill_in(&told);
+            self.problem = None;
+        }
         if self.id.is_none() {
             self.id = told.question.key().cloned();
             if let Some(name) = &told.name {
@@ -156,10 +177,10 @@ impl AccessTest {
         // The newest one is this one from now on, whatever comes in meanwhile.
         self.inquiry = Inquiry::Of(told.question.clone());
         self.told = Some(Box::new(told));
-        self.problem = None;
         let rows = self.rows().len();
         self.focus = match self.focus {
             AccessFocus::Row(at) => AccessFocus::Row(at.min(rows.saturating_sub(1))),
+            // Whoever types a request now does not lose it.
             field @ AccessFocus::Field(_) => field,
         };
     }
@@ -175,20 +196,27 @@ impl AccessTest {
         failing.map(AccessRow::Failing).chain(refused).collect()
     }
 
-    /// The check that `f` is about: the focused one, or the first that fails.
+    /// The check that `f` mends: the focused one, or the first that fails, if a change of the key
+    /// mends it.
     #[must_use]
     pub fn to_mend(&self) -> Option<&Check> {
         let told = self.told.as_ref()?;
-        let focused = match self.focus {
-            AccessFocus::Row(at) => self.rows().get(at).copied(),
-            AccessFocus::Field(_) => None,
-        };
-        match focused {
+        let focused = match self.focused() {
             Some(AccessRow::Failing(check)) => {
                 let same = |known: &&Check| known.reason == check.reason;
                 told.checks.iter().find(same)
             }
             _ => told.failing(),
+        };
+        focused.filter(|check| check.mend.is_some())
+    }
+
+    /// The focused row.
+    #[must_use]
+    pub fn focused(&self) -> Option<AccessRow<'_>> {
+        match self.focus {
+            AccessFocus::Row(at) => self.rows().get(at).copied(),
+            AccessFocus::Field(_) => None,
         }
     }
 
@@ -271,10 +299,7 @@ impl AccessTest {
             }
             text => Wanted::routed(text)?,
         };
-        let key = self
-            .id
-            .clone()
-            .ok_or("this decision is about no key: there is none to ask for")?;
+        let key = self.id.clone().ok_or("there is no key to ask for")?;
         Ok(Question::Request {
             key,
             client: Client::said(address),

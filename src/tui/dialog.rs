@@ -183,6 +183,15 @@ impl Confirmation {
         }
     }
 
+    /// What stands on the button, and begins the question.
+    #[must_use]
+    pub fn act(&self) -> &'static str {
+        match (self.verb, self.overlap) {
+            (Verb::Rotate, Overlap::Finish) => "End old token",
+            (verb, _) => verb.title(),
+        }
+    }
+
     /// The keys at the revisions that were seen.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {

@@ -17,7 +17,7 @@ use super::{
     access::Inquiry,
     dialog::Overlap,
     hygiene::Findings,
-    message::{Copied, CopyForm, Effect, Load, Loaded, Message, Rotation, Shown, Trouble},
+    message::{Copied, CopyForm, Effect, Load, Loaded, Message, Rotation, Shown, Tidied, Trouble},
 };
 use crate::{
     clipboard::{Clipboard, Delivery},
@@ -197,18 +197,19 @@ async fn inspect(keyring: &Keyring) -> Result<Findings, KeyringError> {
 
 /// Each an ordinary change of its own: what goes wrong with one keeps no other back.
 async fn tidy(changes: Vec<(Seen, Tidying)>, keyring: &Keyring) -> Message {
-    let (mut done, mut failed) = (0, Vec::new());
+    let mut tidied = Tidied::default();
     for (seen, tidying) in changes {
-        let made = match tidying {
+        let made = match &tidying {
             Tidying::Revoke => {
                 let seen = std::slice::from_ref(&seen);
                 keyring.revoke(seen, RevokeReason::Unused).await
             }
-            Tidying::Edit(draft) => keyring.edit(&seen, &draft).await,
+            Tidying::Edit(draft) => keyring.edit(&seen, draft).await,
         };
-        match made {
-            Ok(()) => done += 1,
-            Err(error) => failed.push(match trouble(error, keyring).await {
+        match (made, tidying) {
+            (Ok(()), Tidying::Revoke) => tidied.revoked.push(seen.id),
+            (Ok(()), Tidying::Edit(_)) => tidied.edited += 1,
+            (Err(error), _) => tidied.failed.push(match trouble(error, keyring).await {
                 Trouble::Conflict(key, by) => {
                     format!(
                         "{} was changed meanwhile by {}",
@@ -221,12 +222,13 @@ async fn tidy(changes: Vec<(Seen, Tidying)>, keyring: &Keyring) -> Message {
             }),
         }
     }
-    Message::Tidied(done, failed)
+    Message::Tidied(tidied)
 }
 
 async fn explain(inquiry: Inquiry, keyring: &Keyring) -> Result<Explanation, KeyringError> {
     let question = match inquiry {
         Inquiry::Newest(id) => keyring.newest_question(&id).await?,
+        Inquiry::Ordinary(id) => keyring.ordinary_question(&id).await?,
         Inquiry::Of(question) => question,
         Inquiry::Decision(id) => keyring.question_about(id.as_str()).await?,
     };

@@ -25,6 +25,8 @@ pub struct Hygiene {
     pub found: Option<Findings>,
     /// Whether it must be looked for, again or for the first time.
     pub stale: bool,
+    /// What was just done.
+    pub said: Option<String>,
     /// Why it could not be.
     pub problem: Option<String>,
     /// Which row is selected.
@@ -38,6 +40,7 @@ impl Default for Hygiene {
         Self {
             found: None,
             stale: true,
+            said: None,
             problem: None,
             at: 0,
             marks: BTreeSet::new(),
@@ -98,7 +101,6 @@ impl Hygiene {
     /// What was found arrived; the marks were about what was before.
     pub fn take_in(&mut self, found: Findings) {
         self.marks.clear();
-        self.problem = None;
         self.found = Some(found);
         self.walk(0);
     }

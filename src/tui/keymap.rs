@@ -352,7 +352,7 @@ pub static BINDINGS: &[Binding] = &[
     // Hygiene.
     bind(TIDY, &[plain(' ')], Intent::Mark, Some("mark"), "mark the proposal, or unmark it"),
     bind(TIDY, &[ENTER], Intent::Apply, Some("review and apply"), "review what is marked, or the focused one, and apply it"),
-    bind(TIDY, &[plain('t')], Intent::Test, None, "test access of the key"),
+    bind(TIDY, &[plain('t')], Intent::Test, Some("test"), "test access of the key"),
     bind(TIDY, &[DOWN, plain('j')], Intent::Down, None, "one down"),
     bind(TIDY, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(TIDY, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),

@@ -47,8 +47,8 @@ pub enum Message {
     Regarded(KeyId, Result<Box<Activity>, String>),
     /// Keys were looked at for what deserves to be put right.
     Inspected(Result<Box<Findings>, String>),
-    /// Changes were made together: how many, and what became of those that were not.
-    Tidied(usize, Vec<String>),
+    /// Changes were made together.
+    Tidied(Tidied),
     /// A request was explained.
     Explained(u64, Result<Box<Explanation>, String>),
     /// Keys were revoked.
@@ -106,6 +106,17 @@ pub enum Rotation {
     Finished,
     /// There is a new one; until when the old one is good, if it is.
     Renewed(Option<Moment>),
+}
+
+/// What became of changes that were made together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tidied {
+    /// How many keys were edited.
+    pub edited: usize,
+    /// The keys that were revoked.
+    pub revoked: Vec<KeyId>,
+    /// Why others were not changed.
+    pub failed: Vec<String>,
 }
 
 /// How a copy ended.

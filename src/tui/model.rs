@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tui_input::Input;
 
 use super::{
-    access::{AccessFocus, AccessTest},
+    access::{AccessFocus, AccessRow, AccessTest},
     dialog::Modal,
     hygiene::Hygiene,
     keymap::{Intent, Place},
@@ -243,9 +243,17 @@ impl Model {
     pub fn allows(&self, intent: Intent) -> bool {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
-            Intent::Accept if self.place() == Place::Access => self
-                .access_test()
-                .is_some_and(|test| !test.rows().is_empty()),
+            Intent::Accept if self.place() == Place::Access => {
+                self.access_test().is_some_and(|test| match test.focused() {
+                    Some(AccessRow::Failing(_)) => test.to_mend().is_some(),
+                    Some(AccessRow::Refused(_)) => true,
+                    None => false,
+                })
+            }
+            // A decision about no key has no token to ask with.
+            Intent::Next if self.place() == Place::Access => {
+                self.access_test().is_some_and(|test| test.id.is_some())
+            }
             Intent::Test if self.place() == Place::NewToken => true,
             Intent::Test | Intent::Mark | Intent::Apply if self.place() == Place::Hygiene => {
                 self.hygiene().is_some_and(|hygiene| match intent {

@@ -313,7 +313,7 @@ fn close(model: &mut Model) -> Option<Effect> {
             None
         }
         Some(Modal::Access(test)) if matches!(test.focus, AccessFocus::Field(_)) => {
-            test.focus = AccessFocus::Row(0);
+            test.leave_fields();
             None
         }
         Some(_) => {
@@ -355,9 +355,7 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
         Some(Modal::Confirmation(confirmation)) if place == Place::ConfirmationField => {
             confirmation.focus = ConfirmationFocus::Cancel;
         }
-        Some(Modal::Access(test)) if place == Place::AccessField => {
-            test.focus = AccessFocus::Row(0);
-        }
+        Some(Modal::Access(test)) if place == Place::AccessField => test.leave_fields(),
         Some(Modal::Palette(_)) => {
             model.modals.pop();
         }

@@ -152,6 +152,14 @@ fn a_policy_for_ends_is_kept_by_create_and_edit() {
         assert_eq!(refused.status, 2, "{arguments:?}");
         assert!(refused.stderr.contains(why), "{}", refused.stderr);
     }
+    // A key without an end lives longer than any.
+    let policy = ["workspace", "--longest-life", "30d", "--must-expire", "no"];
+    home.run(&policy).refused(2, "every key must end");
+    let shown = home
+        .run(&["workspace", "--longest-life", "90d", "--json"])
+        .done()
+        .json();
+    assert_eq!(shown["must_expire"], true);
     home.run(&["edit", &id, "--name", "older"]).done();
     home.create("new", &["--expires", "90d"]);
     home.run(&["workspace", "--longest-life", "none", "--must-expire", "no"])

@@ -115,6 +115,37 @@ fn an_endpoint_that_does_not_trust_or_speaks_for_another_gateway_is_told() {
 }
 
 #[test]
+fn a_path_without_a_route_is_told_and_what_was_not_looked_for_is_not_called_well() {
+    let home = Home::new();
+    home.create("key", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let api = Api::start();
+    let gateway = Gateway::start(Kind::Nginx, endpoint.address(), api.address);
+    awake(&gateway);
+    let url = format!("http://{}/elsewhere", gateway.address);
+    let ended = home.run(&["doctor", "--gateway", &url, "--as", "nginx"]);
+    assert_eq!(ended.status, 1);
+    assert!(
+        ended.stdout.contains("leads to no access area"),
+        "{}",
+        ended.stdout
+    );
+
+    let empty = "proxy_set_header X-Original-Method \"\";";
+    let found = with_mistake(
+        Kind::Nginx,
+        "proxy_set_header X-Original-Method   $request_method;",
+        empty,
+    );
+    let named = |it: &&Value| it["check"] == "path";
+    assert!(
+        !found.findings.iter().any(|it| named(&it)),
+        "{:#?}",
+        found.findings
+    );
+}
+
+#[test]
 fn each_mistake_in_nginx_is_named() {
     let kind = Kind::Nginx;
     for (from, to, subject, advice) in [

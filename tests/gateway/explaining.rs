@@ -105,6 +105,12 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
             .done()
             .json()
     };
+    let none = home.run(&["explain", &id]).done();
+    assert!(
+        none.stderr.contains("No refusal of this key is known"),
+        "{}",
+        none.stderr
+    );
     let quiet = explain(&[&id]);
     assert_eq!(
         (&quiet["decision"], &quiet["recorded"]),
@@ -220,4 +226,51 @@ fn a_mistyped_token_and_one_of_nobody_are_told_apart() {
     assert!(evidence(3, "missing_token").contains("no token"));
     // It is told beside the key's own refusals, and calls for no attention: anybody can do it.
     assert_eq!(home.run(&["list", "--attention"]).done().stdout, "");
+}
+
+#[test]
+fn a_locations_area_that_there_is_not_is_told_from_a_path_without_a_route() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let mut endpoint = Endpoint::start(&home, &[]);
+    let refuse = |to: &str, method: &str, path: &str| {
+        let asked = endpoint.asks(to, method, path, &[("X-API-Key", &token)]);
+        let id = asked.header("x-claviger-decision-id");
+        id.expect("an id").to_owned()
+    };
+    let told = [
+        (
+            refuse("/authorize/nope", "GET", "/contacts/7"),
+            "the gateway asked for the area nope, and there is none such: the areas are contacts, documents",
+        ),
+        (
+            refuse("/authorize/contacts", "OPTIONS", "/contacts/7"),
+            "OPTIONS means no action in Contact Access",
+        ),
+        (
+            refuse("/authorize", "GET", "/elsewhere"),
+            "GET /elsewhere leads to no area and action",
+        ),
+    ];
+    endpoint.end(SIGTERM);
+    for (id, words) in told {
+        let explained = home.run(&["explain", &id, "--json"]).done().json();
+        let evidence = check(&explained, "no_route")["evidence"].to_string();
+        assert!(evidence.contains(words), "{evidence}");
+    }
+}
+
+#[test]
+fn no_command_is_proposed_that_would_be_refused() {
+    let home = Home::new();
+    let list: Vec<String> = (1..=100).map(|n| format!("10.1.0.{n}")).collect();
+    let full = ["--grant", "contacts=read", "--allow-ip", &list.join(",")];
+    let (id, _) = home.create("full", &full);
+    let described = [
+        "explain", &id, "--area", "contacts", "--action", "read", "--ip", "9.9.9.9", "--json",
+    ];
+    let explained = home.run(&described).done().json();
+    assert_eq!(explained["mends"], serde_json::json!([]), "{explained}");
+    let evidence = check(&explained, "address_not_allowed")["evidence"].to_string();
+    assert!(evidence.contains("the list is full"), "{evidence}");
 }

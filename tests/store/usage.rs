@@ -20,7 +20,7 @@ use claviger::{
     machine::Machine,
 };
 
-use crate::support::{NOW, World, draft, make, now, on_both, read, seen};
+use crate::support::{NOW, World, limited, make, now, on_both, read, seen};
 
 fn contacts() -> Target {
     Target::Routed("contacts".parse().expect("a slug"), Action::Read)
@@ -305,16 +305,20 @@ fn refusals_call_for_attention_until_the_rules_change_or_two_days_are_quiet() {
         keyring.record_usage(&uses, &[]).await.expect("recorded");
         assert_eq!(attention(NOW + 3 * DAY).await, Some(Attention::Refused(2)));
 
+        // A new name lets nothing pass that was refused; new addresses may.
+        let mut changed = read(&keyring, &key).await.draft;
+        changed.name = "renamed".parse().expect("a name");
         let at = seen(&keyring, &key).await;
-        keyring
-            .edit(&at, &draft("key, mended"))
-            .await
-            .expect("edited");
+        keyring.edit(&at, &changed).await.expect("edited");
+        assert_eq!(attention(NOW + 3 * DAY).await, Some(Attention::Refused(2)));
+        let at = seen(&keyring, &key).await;
+        let mended = limited(changed, "10.0.0.0/24");
+        keyring.edit(&at, &mended).await.expect("edited");
         assert_eq!(attention(NOW).await, None);
         let uses = [refused(1, NOW - 1)];
         keyring.record_usage(&uses, &[]).await.expect("recorded");
         assert_eq!(attention(NOW).await, None, "from before the change");
-        assert_eq!(keyring.epoch().await.expect("an epoch"), 2);
+        assert_eq!(keyring.epoch().await.expect("an epoch"), 3);
     });
 }
 

@@ -83,7 +83,14 @@ fn what_is_found_is_marked_looked_at_once_and_applied_together() {
     story.press("<backspace>3<enter>");
     let screen = story.screen();
     assert!(screen.contains("Nothing to put right."), "{screen}");
+    let done = "1 API key edited, 2 API keys revoked.";
+    assert!(screen.contains(done), "{screen}");
     story.press("<esc>");
+    assert!(
+        !story.screen().contains("someone else"),
+        "{}",
+        story.screen()
+    );
     assert!(story.screen().contains("1 key"), "{}", story.screen());
     let key = story.wait(story.keyring.resolve("Busy")).expect("the key");
     assert_eq!(key.draft.allow.to_string(), "10.0.0.9");
@@ -140,7 +147,7 @@ fn nothing_is_proposed_before_thirty_days() {
             screen.contains("nothing is proposed before 30") || width < 60,
             "{screen}"
         );
-        assert!(screen.contains("watched for 10 of 30"), "{screen}");
+        assert!(screen.contains("watched 10 of 30"), "{screen}");
         story.press("<space><enter>");
         assert!(!story.screen().contains("Apply"), "{}", story.screen());
         insta::assert_snapshot!(format!("hygiene_young_{width}x{height}"), story.snapshot());

@@ -262,20 +262,69 @@ fn a_new_key_is_tested_from_its_dialog_and_a_change_of_others_is_followed() {
 }
 
 #[test]
-fn what_no_change_of_the_key_mends_says_so() {
+fn what_no_change_of_the_key_mends_says_the_way_out_and_offers_no_fix() {
     let mut story = Story::at(80, 24);
     partner(&mut story);
     story.press("t<tab><tab><tab><tab>GET /elsewhere<enter>");
+    // The address is not known, and the path leads nowhere.
     let screen = story.screen();
     assert!(screen.contains("DENIED"), "{screen}");
-    // The address first, then the route.
-    story.press("<down>f");
-    let screen = story.screen();
-    assert!(
-        screen.contains("No change of the key mends this"),
-        "{screen}"
-    );
     assert!(screen.contains("claviger area edit"), "{screen}");
+    for keys in ["f", "<enter>", "<down>f", "<enter>"] {
+        story.press(keys);
+        let now = story.screen();
+        assert!(!now.contains("fix"), "{now}");
+        assert!(
+            now.contains("DENIED") && now.contains("FAILS route"),
+            "{now}"
+        );
+    }
+}
+
+#[test]
+fn an_edited_request_never_stands_beside_the_verdict_on_another() {
+    for (width, height) in [(80, 24), (40, 12), (160, 50)] {
+        let mut story = Story::at(width, height);
+        let (_, token) = partner(&mut story);
+        for n in 0..20 {
+            ask(&mut story, &token, Action::Delete, &format!("10.0.0.{n}"));
+        }
+        story.refresh();
+        story.press("t");
+        assert!(story.screen().contains("DENIED"), "{}", story.screen());
+        story.press("<up><up>");
+        assert!(story.screen().contains("DENIED"), "{}", story.screen());
+        story.press("<tab><c-u>bad<enter>");
+        let screen = story.screen();
+        assert!(screen.contains("bad is no address"), "{screen}");
+        for verdict in ["DENIED", "ALLOWED"] {
+            assert!(!screen.contains(verdict), "{screen}");
+        }
+        // Left without asking, the fields tell of the verdict again.
+        story.press("<esc>");
+        let screen = story.screen();
+        assert!(
+            screen.contains("DENIED") && !screen.contains("bad"),
+            "{screen}"
+        );
+    }
+}
+
+#[test]
+fn after_a_rotation_the_new_token_is_tested_and_the_old_one_has_a_way_out() {
+    let mut story = Story::at(80, 24);
+    let (_, old) = partner(&mut story);
+    // The overlap ends at once: Shift-Tab to the choice, one to the left of 24 hours twice.
+    story.press("R<s-tab><left><left><tab><tab><enter>");
+    ask(&mut story, &old, Action::Read, "10.0.0.9");
+    story.press("t");
+    let screen = story.screen();
+    assert!(screen.contains("with the current token"), "{screen}");
+    assert!(!screen.contains("FAILS expiry"), "{screen}");
+    story.press("<esc><esc>t");
+    let screen = story.screen();
+    assert!(screen.contains("DENIED  expired"), "{screen}");
+    assert!(screen.contains("give its client the"), "{screen}");
 }
 
 #[test]
@@ -386,13 +435,11 @@ fn a_decision_is_explained_by_its_id_in_the_palette() {
         .press("<enter>");
     let screen = story.screen();
     assert!(screen.contains("DENIED  malformed_token"), "{screen}");
-    story.press("<tab><enter>");
-    assert!(
-        story.screen().contains("this decision is about no key"),
-        "{}",
-        story.screen()
-    );
-    story.press("<esc><esc>:d_0000000000000000<enter>");
+    // There is no token to ask with.
+    assert!(!screen.contains("edit the request"), "{screen}");
+    story.press("<tab>");
+    assert_eq!(story.screen(), screen);
+    story.press("<esc>:d_0000000000000000<enter>");
     assert!(
         story
             .screen()

@@ -11,7 +11,7 @@ use crate::{
     cli::Failure,
     config::Family,
     domain::{
-        decision::Reason,
+        decision::{Reason, Target},
         forwarded::ClientAddress,
         usage::{Refusal, Way},
     },
@@ -110,7 +110,7 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
             return vec![Finding::bad(
                 "gateway",
                 format!("it does not answer: {why}"),
-                "see that it runs, listens there, and has a certificate that this machine believes",
+                "see that it runs and listens there, with http or https as the URL says, and with a certificate that this machine believes",
             )];
         }
     };
@@ -150,7 +150,8 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
     }
     let claimed = of(Try::ClaimWay);
     findings.push(method(refusal, claimed, &lacks));
-    findings.push(path(plain, refusal, claimed, &lacks));
+    findings.extend(path(plain, refusal, claimed, &lacks));
+    findings.extend(route(refusal));
     findings.extend(address(refusal, of(Try::ClaimAddress), own, &lacks));
     findings
 }
@@ -234,27 +235,26 @@ fn path(
     refusal: &Refusal,
     claimed: Option<&Heard>,
     lacks: &impl Fn(Lack) -> String,
-) -> Finding {
+) -> Option<Finding> {
     let believed = claimed.is_some_and(|one| {
         let heard = one.refusal.as_ref().map(|it| it.wanted.path.as_str());
         heard == Some(one.probe.claimed_path().as_str())
     });
     if believed {
-        return Finding::bad(
+        return Some(Finding::bad(
             "path",
             "a client can say any path it likes, and is believed",
             lacks(Lack::Path),
-        );
+        ));
     }
-    match &refusal.wanted.way {
+    Some(match &refusal.wanted.way {
         Way::Astray(detail) if detail == "path_not_said_once" => Finding::bad(
             "path",
             "it does not reach the endpoint, or more than once",
             lacks(Lack::Path),
         ),
-        Way::Astray(detail) if detail == "method_not_said_once" => {
-            Finding::well("path", "cannot be told before the method arrives")
-        }
+        // Nobody looked for it.
+        Way::Astray(detail) if detail == "method_not_said_once" => return None,
         _ if refusal.wanted.path == plain.probe.path => Finding::well(
             "path",
             "it reaches the endpoint as it is, and a client cannot claim another",
@@ -267,7 +267,20 @@ fn path(
             ),
             lacks(Lack::Path),
         ),
-    }
+    })
+}
+
+/// Whether requests to that path lead anywhere at all.
+fn route(refusal: &Refusal) -> Option<Finding> {
+    let leads_nowhere =
+        matches!(refusal.wanted.way, Way::Routed(..)) && refusal.target == Target::NoRoute;
+    leads_nowhere.then(|| {
+        Finding::bad(
+            "route",
+            "the path leads to no access area, so everything there is refused",
+            "probe a path that an area has a route for, or give one with `claviger area edit AREA --route PATH`; for a location with an area of its own, see that `claviger area list` has it",
+        )
+    })
 }
 
 fn address(

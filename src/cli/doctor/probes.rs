@@ -114,7 +114,11 @@ impl Prober {
     /// What is no such URL, with what to write.
     pub fn new(url: &str) -> Result<Self, String> {
         let refused = |why: &str| {
-            let shown = visible(url);
+            // Whatever stands before an @ may be a password.
+            let shown = match url.rsplit_once('@') {
+                Some((_, rest)) => format!("…@{}", visible(rest)),
+                None => visible(url),
+            };
             format!(
                 "{shown} is no gateway's URL: {why}; write one such as https://api.example.com/contacts, with a path that the gateway guards"
             )
@@ -230,13 +234,16 @@ mod tests {
         for (url, why) in [
             ("api.example.com", "neither with http"),
             ("ftp://x/", "neither with http"),
-            ("http://u:p@x/", "no place"),
+            ("http://u:geheim@x/", "no place"),
+            ("http://u:geheim@x:y:z/", "cannot be read"),
+            ("ftp://u:geheim@x/", "neither with http"),
             ("http://x/a?b", "a query follows"),
             ("http://x/a//b", "not canonical"),
             ("", "cannot be read"),
         ] {
             let error = Prober::new(url).expect_err(url);
             assert!(error.contains(why), "{url}: {error}");
+            assert!(!error.contains("geheim"), "{error}");
         }
     }
 

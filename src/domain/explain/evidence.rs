@@ -3,15 +3,19 @@ use std::net::IpAddr;
 
 use super::{Changed, Check, Facts, Mend, State, title};
 use crate::domain::{
-    access::Area,
+    access::{Area, AreaSlug},
     allowlist::AllowList,
     decision::{self, Credential, Reason, Request, Rules, Target},
     forwarded::{ClientAddress, Hop},
     moment::{DAY, Moment},
     review::join,
+    route::Scope,
     text::visible,
     usage::{Wanted, Way},
 };
+
+/// The way out of a token that is over.
+const CURRENT: &str = "give its client the key's current one";
 
 /// All checks, in their order.
 #[must_use]
@@ -152,12 +156,12 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
     let own = until.filter(|_| !key_ended);
     let (evidence, brief) = match (rules.expires_at, own) {
         (_, Some(until)) if until < request.at && until.millis() == 0 => (
-            "this token was rotated out, and ended by hand".to_owned(),
+            format!("this token was rotated out and ended; {CURRENT}"),
             String::new(),
         ),
         (_, Some(until)) if until < request.at => (
             format!(
-                "this token was rotated out, and its overlap ended {} UTC",
+                "this token was rotated out, and its overlap ended {} UTC; {CURRENT}",
                 until.date_and_clock()
             ),
             String::new(),
@@ -227,11 +231,15 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
         (AllowList::Anywhere, ClientAddress::Known(address)) => format!("{address}, and any address may use it"),
         (AllowList::Anywhere, ClientAddress::Unknown) => "any address may use it".to_owned(),
         (AllowList::Only(networks), ClientAddress::Unknown) => format!(
-            "no address is known, and {} would have to hold it: let the gateway say it in X-Forwarded-For",
-            entries(networks.as_slice().len())
+            "no address is known, and {} would have to hold it{}",
+            entries(networks.as_slice().len()),
+            match facts.wanted.way {
+                Way::Named(..) => "",
+                _ => ": let the gateway say it in X-Forwarded-For",
+            }
         ),
-        (allow @ AllowList::Only(networks), ClientAddress::Known(address)) => {
-            let outside = || outside(allow, networks.as_slice().len(), address);
+        (allow @ AllowList::Only(_), ClientAddress::Known(address)) => {
+            let outside = || outside(allow, address);
             allow
                 .entry_for(address)
                 .map_or_else(outside, |entry| format!("{address} is in {entry}"))
@@ -244,19 +252,31 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
     Check {
         history,
         mend: match request.address {
-            ClientAddress::Known(address) => Some(Mend::Address(address)),
-            ClientAddress::Unknown | ClientAddress::Unreadable => None,
+            ClientAddress::Known(address) if !rules.allow.is_full() => Some(Mend::Address(address)),
+            _ => None,
         },
         ..check(Reason::AddressNotAllowed, State::Holds, evidence)
     }
 }
 
-fn outside(allow: &AllowList, count: usize, address: IpAddr) -> String {
-    let noun = if count == 1 { "entry" } else { "entries" };
-    let nearest = allow
-        .nearest(address)
-        .map_or_else(String::new, |near| format!("; nearest is {near}"));
-    format!("{address} is on none of {count} {noun}{nearest}")
+fn outside(allow: &AllowList, address: IpAddr) -> String {
+    let entries = allow.entries();
+    let full = if allow.is_full() {
+        "; the list is full, so write a larger network for some of them"
+    } else {
+        ""
+    };
+    match entries.as_slice() {
+        [one] => format!("{address} is not on the list, which has {one} alone"),
+        several => {
+            let nearest = allow.nearest(address);
+            let nearest = nearest.map_or_else(String::new, |near| format!("; nearest is {near}"));
+            format!(
+                "{address} is on none of {} entries{nearest}{full}",
+                several.len()
+            )
+        }
+    }
 }
 
 fn route(request: &Request, facts: &Facts<'_>) -> Check {
@@ -280,7 +300,17 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
         (Target::NoRoute, Way::Named(area, _)) => {
             format!("there is no area {area}: {}", known(facts.areas))
         }
-        (Target::NoRoute, Way::Routed(..)) => format!(
+        (Target::NoRoute, Way::Routed(Scope::Area(area), _)) if !is_known(facts.areas, area) => {
+            format!(
+                "the gateway asked for the area {area}, and there is none such: {}",
+                known(facts.areas)
+            )
+        }
+        (Target::NoRoute, Way::Routed(Scope::Area(area), _)) => format!(
+            "{method} means no action in {}: give it a route such as '{method} PATH=read' with `claviger area edit {area} --route`",
+            title(facts.areas, area)
+        ),
+        (Target::NoRoute, Way::Routed(Scope::Path, _)) => format!(
             "{said_request} leads to no area and action: give an area a route for it with `claviger area edit AREA --route PATH`"
         ),
         (Target::NoRoute, Way::Astray(detail)) => astray(detail, &said_request),
@@ -300,7 +330,7 @@ fn astray(detail: &str, said_request: &str) -> String {
         "path_not_said_once" => "the gateway did not say the path exactly once: `claviger doctor --gateway` names the directive".to_owned(),
         "method_override" => "a header asks for another method (X-HTTP-Method-Override and its like): the client must not send it".to_owned(),
         "unknown_method" => format!("{said_request}: this method can lead nowhere"),
-        "path_not_canonical" => format!("{said_request}: the path can be read in two ways (escapes that are not needed, empty or dot segments), so it leads nowhere"),
+        "path_not_canonical" => format!("{said_request}: the path can be read in two ways (escapes that are not needed, characters that need one, empty or dot segments), so it leads nowhere"),
         "unknown_area" => "there is no such area".to_owned(),
         _ => format!("{said_request} leads to no area and action").trim().to_owned(),
     }
@@ -335,6 +365,10 @@ fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
 fn said(changed: Option<&Changed>, what: &str, verb: &str) -> Vec<String> {
     let sentence = |changed: &Changed| changed.sentence(what, verb).replace("  ", " ");
     changed.map(sentence).into_iter().collect()
+}
+
+fn is_known(areas: &[Area], slug: &AreaSlug) -> bool {
+    areas.iter().any(|area| area.slug == *slug)
 }
 
 fn known(areas: &[Area]) -> String {

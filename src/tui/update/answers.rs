@@ -45,9 +45,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             tidying::inspected(model, found);
             None
         }
-        Message::Tidied(done, failed) => {
+        Message::Tidied(tidied) => {
             drop_confirmation(model);
-            Some(tidying::tidied(model, done, &failed))
+            model.remove(&tidied.revoked);
+            Some(tidying::tidied(model, &tidied))
         }
         Message::Explained(ticket, told) => {
             testing::explained(model, ticket, told);

@@ -14,7 +14,9 @@ use crate::{
 /// Opens the test of the selected key, or of the one that was just made.
 pub(super) fn open(model: &mut Model) -> Option<Effect> {
     let test = match model.modals.last() {
-        Some(Modal::NewToken(dialog)) => AccessTest::begin(dialog.id.clone(), dialog.name.clone()),
+        Some(Modal::NewToken(dialog)) => {
+            AccessTest::new_token(dialog.id.clone(), dialog.name.clone())
+        }
         Some(Modal::Hygiene(hygiene)) => AccessTest::of(&hygiene.selected()?.key),
         _ => AccessTest::of(model.selected()?),
     };
@@ -52,25 +54,15 @@ pub(super) fn on_access(model: &mut Model, intent: Intent) -> Option<Effect> {
 /// Opens the edit with the mending change filled in, or asks whether to switch the key on.
 fn fix(model: &mut Model) -> Option<Effect> {
     let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
-    let Some(Modal::Access(test)) = model.modals.last_mut() else {
-        return None;
-    };
-    let check = test.to_mend()?;
-    let key = test.told.as_ref().and_then(|told| told.key.clone());
-    let opened = match (&check.mend, key) {
-        (Some(Mend::Enable), Some(key)) => {
-            Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key], now))
-        }
-        (Some(mend), Some(key)) => Modal::Wizard(Box::new(
-            Wizard::mending(&key, mend, &areas, now).under(policy),
-        )),
-        _ => {
-            test.problem = Some(format!(
-                "No change of the key mends this: {}",
-                check.evidence
-            ));
-            return None;
-        }
+    let test = model.access_test()?;
+    let mend = test.to_mend()?.mend.as_ref()?;
+    let key = test.told.as_ref()?.key.as_ref()?;
+    let opened = if *mend == Mend::Enable {
+        Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key.clone()], now))
+    } else {
+        Modal::Wizard(Box::new(
+            Wizard::mending(key, mend, &areas, now).under(policy),
+        ))
     };
     model.modals.push(opened);
     None

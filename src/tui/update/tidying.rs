@@ -4,7 +4,7 @@ use crate::tui::{
     dialog::{Confirmation, Modal},
     hygiene::{Findings, Hygiene},
     keymap::Intent,
-    message::Effect,
+    message::{Effect, Tidied},
     model::Model,
 };
 
@@ -21,6 +21,7 @@ fn screen(model: &mut Model) -> Option<&mut Hygiene> {
 pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
     let now = model.now;
     let hygiene = screen(model)?;
+    hygiene.said = None;
     match intent {
         Intent::Up => hygiene.walk(-1),
         Intent::Down => hygiene.walk(1),
@@ -50,19 +51,30 @@ pub(super) fn inspected(model: &mut Model, found: Result<Box<Findings>, String>)
 }
 
 /// Changes were made together.
-pub(super) fn tidied(model: &mut Model, done: usize, failed: &[String]) -> Effect {
+pub(super) fn tidied(model: &mut Model, tidied: &Tidied) -> Effect {
+    let failed = tidied.failed.join("; ");
+    let mut done = Vec::new();
+    for (count, what) in [(tidied.edited, "edited"), (tidied.revoked.len(), "revoked")] {
+        match count {
+            0 => {}
+            1 => done.push(format!("1 API key {what}")),
+            count => done.push(format!("{count} API keys {what}")),
+        }
+    }
+    let done = if done.is_empty() {
+        "Nothing was changed".to_owned()
+    } else {
+        done.join(", ")
+    };
     if let Some(hygiene) = screen(model) {
         hygiene.stale = true;
-        hygiene.problem = (!failed.is_empty()).then(|| format!("Not done: {}", failed.join("; ")));
+        hygiene.said = Some(format!("{done}."));
+        hygiene.problem = (!failed.is_empty()).then(|| format!("Not done: {failed}"));
     }
-    let noun = if done == 1 { "change" } else { "changes" };
     if failed.is_empty() {
-        model.say(format!("{done} {noun} made."));
+        model.say(format!("{done}."));
     } else {
-        model.complain(format!(
-            "{done} {noun} made; not done: {}",
-            failed.join("; ")
-        ));
+        model.complain(format!("{done}; not done: {failed}"));
     }
     model.refresh()
 }

@@ -27,7 +27,7 @@ use crate::{
     domain::{
         access::Action,
         decision::{Decision, Reason},
-        explain::{self, Check, Explanation, Question, State},
+        explain::{self, Explanation, Question, State},
         text::fitted,
         usage::Refusal,
     },
@@ -37,6 +37,8 @@ use crate::{
     },
 };
 
+/// Below this room there is none to waste.
+const NARROW: usize = 50;
 /// Marker, state, and the name of the check.
 const STATE: usize = 6;
 const NAME: usize = 9;
@@ -49,24 +51,17 @@ pub(super) fn sheet(model: &Model, test: &AccessTest, screen: Rect) -> Sheet {
         lines: Vec::new(),
         focus: (0, 0),
     };
-    page.request();
-    page.lines.push(Line::default());
-    match &test.told {
-        None if test.problem.is_none() => page.lines.push(Line::from("looking…")),
-        None => {}
-        Some(told) => {
-            page.verdict(told);
-            page.lines.push(Line::default());
-            page.checks(told);
-            page.refusals(told);
-        }
+    // Where it is narrow the verdict comes first: it is what one looks for.
+    let narrow = page.room < NARROW;
+    if !narrow {
+        page.request();
     }
-    if let Some(problem) = &test.problem {
-        let style = model.theme.alarm();
-        page.text(&format!("! {problem}"), style);
-        if matches!(test.focus, AccessFocus::Row(_)) {
-            page.focus = (page.lines.len().saturating_sub(1), 0);
-        }
+    page.answer();
+    if narrow {
+        page.request();
+    }
+    if let Some(told) = test.told.as_ref().filter(|_| page.is_told()) {
+        page.refusals(told);
     }
     let name = model.theme.shown(&test.name);
     Sheet {
@@ -90,6 +85,44 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// Whether the answer is about what the fields say.
+    fn is_told(&self) -> bool {
+        matches!(self.test.focus, AccessFocus::Row(_))
+    }
+
+    /// What is wrong with the request, or the verdict with its checks.
+    fn answer(&mut self) {
+        if let Some(problem) = &self.test.problem {
+            self.text(&format!("! {problem}"), self.model.theme.alarm());
+        }
+        match &self.test.told {
+            _ if !self.is_told() => {
+                self.text("Enter decides on this request.", self.model.theme.quiet());
+                self.lines.push(Line::default());
+            }
+            None if self.test.problem.is_none() => self.lines.push(Line::from("looking…")),
+            None => {}
+            // What fails comes first where one may see no more than that.
+            Some(told) if self.room < NARROW => {
+                self.verdict(told);
+                self.failing(told);
+                self.origin(told);
+                self.holding(told);
+                self.lines.push(Line::default());
+            }
+            Some(told) => {
+                self.lines.push(Line::default());
+                self.verdict(told);
+                self.origin(told);
+                self.lines.push(Line::default());
+                self.known(told);
+                self.failing(told);
+                self.holding(told);
+                self.lines.push(Line::default());
+            }
+        }
+    }
+
     fn text(&mut self, text: &str, style: Style) {
         let parts = wrapped(&self.model.theme.shown(text), self.room);
         let lines = parts.into_iter().map(|part| Line::styled(part, style));
@@ -165,6 +198,11 @@ impl Page<'_> {
             Span::raw("  "),
             Span::styled(reason, style),
         ]));
+    }
+
+    /// Which request that is about.
+    fn origin(&mut self, told: &Explanation) {
+        let theme = self.model.theme;
         if let Question::Refusal(refusal) = &told.question {
             let when = refusal.at.date_and_clock();
             let same = matches!(&told.decision, Decision::Deny { reason, .. } if *reason == refusal.reason);
@@ -178,67 +216,51 @@ impl Page<'_> {
                 )
             };
             self.text(&was, theme.quiet());
+        } else {
+            self.text("a described request, with the current token", theme.quiet());
         }
     }
 
-    /// What holds and needs no more than a word stands in one line; the rest has lines of its own.
-    fn checks(&mut self, told: &Explanation) {
-        let briefs: Vec<&str> = told
-            .checks
-            .iter()
-            .filter(|check| check.state == State::Holds && !check.brief.is_empty())
-            .map(|check| check.brief.as_str())
-            .collect();
+    /// What holds and needs no more than a word, in one line.
+    fn known(&mut self, told: &Explanation) {
+        let holding = told.checks.iter().filter(|it| it.state == State::Holds);
+        let briefs = holding.map(|check| check.brief.as_str());
+        let briefs: Vec<&str> = briefs.filter(|brief| !brief.is_empty()).collect();
         if !briefs.is_empty() {
-            self.row(
-                false,
-                "ok",
-                self.model.theme.success(),
-                "",
-                &briefs.join(", "),
-            );
+            let style = self.model.theme.success();
+            self.row(false, "ok", style, "", &briefs.join(", "));
         }
-        let mut at = 0;
+    }
+
+    fn failing(&mut self, told: &Explanation) {
+        let failing = told.checks.iter().filter(|it| it.state == State::Fails);
+        for (at, check) in failing.enumerate() {
+            let here = self.test.focus == AccessFocus::Row(at);
+            if here {
+                self.focus = (self.lines.len(), 0);
+            }
+            let (name, style) = (explain::name(check.reason), self.model.theme.alarm());
+            self.row(here, "FAILS", style, name, &check.evidence);
+            for line in &check.history {
+                self.row(false, "", Style::new(), "", line);
+            }
+        }
+    }
+
+    /// What holds and is worth a line of its own.
+    fn holding(&mut self, told: &Explanation) {
+        if self.room < NARROW {
+            self.known(told);
+        }
         for check in &told.checks {
             let worth_a_line = matches!(
                 check.reason,
                 Reason::AddressNotAllowed | Reason::NoRoute | Reason::ActionNotPermitted
             );
-            match check.state {
-                State::Fails => {
-                    self.failing(check, at);
-                    at += 1;
-                }
-                State::Holds if worth_a_line => {
-                    let name = explain::name(check.reason);
-                    self.row(
-                        false,
-                        "ok",
-                        self.model.theme.success(),
-                        name,
-                        &check.evidence,
-                    );
-                }
-                State::Holds | State::Untold => {}
+            if worth_a_line && check.state == State::Holds {
+                let (name, style) = (explain::name(check.reason), self.model.theme.success());
+                self.row(false, "ok", style, name, &check.evidence);
             }
-        }
-    }
-
-    fn failing(&mut self, check: &Check, at: usize) {
-        let here = self.test.focus == AccessFocus::Row(at);
-        if here {
-            self.focus = (self.lines.len(), 0);
-        }
-        let name = explain::name(check.reason);
-        self.row(
-            here,
-            "FAILS",
-            self.model.theme.alarm(),
-            name,
-            &check.evidence,
-        );
-        for line in &check.history {
-            self.row(false, "", Style::new(), "", line);
         }
     }
 
@@ -275,7 +297,12 @@ impl Page<'_> {
 
     fn refusals(&mut self, told: &Explanation) {
         let theme = self.model.theme;
-        self.lines.push(Line::default());
+        if told.question.key().is_none() {
+            return;
+        }
+        if self.room < NARROW {
+            self.lines.push(Line::default());
+        }
         let count = told.refusals.len();
         if count == 0 {
             self.lines

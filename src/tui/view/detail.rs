@@ -136,11 +136,8 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
         );
         lines.extend(fact(model, "Refused", &words, room));
     }
-    let good = activity
-        .former
-        .iter()
-        .filter(|it| it.is_good(key, model.now));
-    for former in good {
+    let news = activity.former.iter().filter(|it| it.until >= model.now);
+    for former in news {
         lines.extend(fact(
             model,
             "Old token",

@@ -55,7 +55,7 @@ fn lines(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
 pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let theme = model.theme;
-    let act = confirmation.verb.title();
+    let act = confirmation.act();
     let workspace = theme.shown(&model.workspace);
     let subject = match confirmation.keys.as_slice() {
         several if confirmation.verb == Verb::Tidy => {
@@ -130,7 +130,10 @@ pub(super) fn confirmation(model: &Model, confirmation: &Confirmation, screen: R
         footer::border(model)
     };
     Sheet {
-        title: format!("{act} {subject} in {workspace}?"),
+        title: match act {
+            "End old token" => format!("End the old token of {subject} in {workspace}?"),
+            act => format!("{act} {subject} in {workspace}?"),
+        },
         corner: String::new(),
         lines: text,
         focus,
@@ -242,7 +245,9 @@ fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<
     let theme = model.theme;
     let mut text = Vec::new();
     for (key, tidying) in confirmation.keys.iter().zip(&confirmation.tidyings) {
-        text.push(Line::styled(theme.shown(key.name()), theme.strong()));
+        // Two names may be cut to the same; ids are not.
+        let named = format!("{} {}", key.id, theme.shown(key.name()));
+        text.extend(lines(&named, room, theme.strong()));
         let style = if *tidying == Tidying::Revoke {
             theme.alarm()
         } else {

@@ -137,7 +137,7 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
         },
         Modal::Confirmation(confirmation) => match (confirmation.focus, confirmation.verb) {
             (ConfirmationFocus::Cancel, _) => Some("Cancel"),
-            (ConfirmationFocus::Act, verb) => Some(verb.title()),
+            (ConfirmationFocus::Act, _) => Some(confirmation.act()),
             (ConfirmationFocus::Reason, _) => Some("next"),
             (ConfirmationFocus::Field, Verb::Tidy) => Some(Verb::Tidy.title()),
             (ConfirmationFocus::Field, _) => None,

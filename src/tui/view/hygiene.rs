@@ -46,6 +46,9 @@ pub(super) fn sheet(model: &Model, hygiene: &Hygiene, screen: Rect) -> Sheet {
         None => say("looking at all keys…", Style::new()),
         Some(found) => say(&watching(model, found), theme.quiet()),
     }
+    if let Some(said) = &hygiene.said {
+        say(said, theme.success());
+    }
     if let Some(problem) = &hygiene.problem {
         say(&format!("! {problem}"), theme.alarm());
     }
@@ -103,6 +106,7 @@ fn drawn(
     marked: bool,
     room: usize,
 ) -> Vec<Line<'static>> {
+    use unicode_width::UnicodeWidthStr as _;
     let theme = model.theme;
     let shown = |text: &str| theme.shown(text);
     // What was never exercised stands in the proposal.
@@ -123,7 +127,10 @@ fn drawn(
     let name = shown(row.key.name());
     let left = room.saturating_sub(BOX);
     if room < 60 {
-        let first = format!("{name}: {finding}");
+        // What was found is never cut, the name is.
+        let room_for_name = left.saturating_sub(finding.width() + 1).max(6);
+        let name = fitted(&name, room_for_name);
+        let first = format!("{} {finding}", name.trim_end());
         return vec![
             Line::from(vec![
                 cursor,
