@@ -63,6 +63,10 @@ impl Queue {
             uses: Vec::new(),
             refusals: unmatched,
         };
+        // In the order of the ids, which is that of the counts in the database: what is written together
+        // lies together.
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_unstable_by(|(one, _), (other, _)| one.id.cmp(&other.id));
         for (mut one, refusals) in keys {
             one.last = one.last.filter(|last| self.is_news(&one.id, last));
             batch.uses.push(one);

@@ -1,5 +1,5 @@
 //! Counts: one row each, added to in statements for many, and folded together when they are old.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::number;
 use crate::{
@@ -77,23 +77,51 @@ macro_rules! added {
             added_row!(113, 114, 115, 116, 117, 118, 119, 120),
             ", ",
             added_row!(121, 122, 123, 124, 125, 126, 127, 128),
-            ") AS added WHERE uses.key_id = added.column1 AND uses.began_at = added.column2 \
-             AND uses.span = added.column3 AND uses.area = added.column4 \
-             AND uses.action = added.column5 AND uses.source = added.column6 \
-             AND uses.verdict = added.column7"
+            ") AS added WHERE "
+        )
+    };
+}
+
+/// Those of the same key and time.
+macro_rules! beside {
+    () => {
+        "uses.key_id = added.column1 AND uses.began_at = added.column2 AND uses.span = added.column3"
+    };
+}
+/// The very same.
+macro_rules! same {
+    () => {
+        concat!(
+            beside!(),
+            " AND uses.area = added.column4 AND uses.action = added.column5 \
+             AND uses.source = added.column6 AND uses.verdict = added.column7"
         )
     };
 }
 
 const ADD: &str = concat!(
     "UPDATE uses SET count = uses.count + added.column8 FROM ",
-    added!()
+    added!(),
+    same!()
 );
-/// The number stands in no condition; it is bound all the same.
+const SOURCES: &str = concat!(
+    "SELECT DISTINCT uses.key_id, uses.began_at, uses.span, uses.source, \
+     CASE WHEN uses.verdict = 'allow' THEN 1 ELSE 0 END FROM uses, ",
+    added!(),
+    beside!()
+);
+const BEGIN: &str = concat!(
+    "INSERT INTO uses (key_id, began_at, span, area, action, source, verdict, count) \
+     SELECT column1, column2, column3, column4, column5, column6, column7, column8 FROM ",
+    added!(),
+    "column1 <> '' ON CONFLICT (key_id, began_at, span, area, action, source, verdict) \
+     DO UPDATE SET count = uses.count + excluded.count"
+);
 const KNOWN: &str = concat!(
     "SELECT uses.key_id, uses.began_at, uses.span, uses.area, uses.action, uses.source, uses.verdict, \
      added.column8 FROM uses, ",
-    added!()
+    added!(),
+    same!()
 );
 
 /// Binds the counts, as many as the statement has room for.
@@ -171,53 +199,44 @@ impl ChangeTransaction<'_> {
                 continue;
             }
             // Nobody else writes meanwhile: those that are there now were there.
-            let known: Vec<CountKey> = with_connection!(self, connection => {
-                bound!(sqlx::query_as(KNOWN), some).fetch_all(connection).await
-            })?;
-            for (key, count) in some.iter().filter(|(key, _)| !known.contains(key)) {
-                self.begin_tally(key, *count).await?;
-            }
+            let known: Vec<CountKey> = if added == 0 {
+                Vec::new()
+            } else {
+                with_connection!(self, connection => {
+                    bound!(sqlx::query_as(KNOWN), some).fetch_all(connection).await
+                })?
+            };
+            let new = some.iter().filter(|(key, _)| !known.contains(key));
+            self.begin(&new.cloned().collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
 
-    /// A source that is not told apart yet is counted with the rest once there are many.
-    async fn begin_tally(&mut self, key: &CountKey, count: i64) -> Result<(), StoreError> {
-        let (others, known): (i64, i64) = with_connection!(self, connection => sqlx::query_as(
-            "SELECT count(DISTINCT source), coalesce(sum(CASE WHEN source = $4 THEN 1 ELSE 0 END), 0) \
-             FROM uses WHERE key_id = $1 AND began_at = $2 AND span = $3 \
-             AND CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END = $5",
-        )
-        .bind(key.key_id.as_str())
-        .bind(key.began_at)
-        .bind(key.span)
-        .bind(key.source.as_str())
-        .bind(i32::from(key.verdict == Verdict::Allowed.word()))
-        .fetch_one(connection)
-        .await)?;
-        let rest = Source::Rest.word();
-        let source = if known == 0 && others >= number(KEPT_SOURCES) {
-            rest.as_str()
-        } else {
-            key.source.as_str()
-        };
-        execute!(
-            self,
-            sqlx::query(
-                "INSERT INTO uses (key_id, began_at, span, area, action, source, verdict, count) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-                 ON CONFLICT (key_id, began_at, span, area, action, source, verdict) \
-                 DO UPDATE SET count = uses.count + excluded.count",
-            )
-            .bind(key.key_id.as_str())
-            .bind(key.began_at)
-            .bind(key.span)
-            .bind(key.area.as_str())
-            .bind(key.action.as_str())
-            .bind(source)
-            .bind(key.verdict.as_str())
-            .bind(count)
-        )?;
+    /// Begins counts. A source that is not told apart yet is counted with the rest once there are
+    /// many.
+    async fn begin(&mut self, new: &[(CountKey, i64)]) -> Result<(), StoreError> {
+        let found: Vec<(String, i64, i64, String, i32)> = with_connection!(self, connection => {
+            bound!(sqlx::query_as(SOURCES), new).fetch_all(connection).await
+        })?;
+        let mut apart: HashMap<_, HashSet<String>> = HashMap::new();
+        for (id, began_at, span, source, allowed) in found {
+            let place = (id, began_at, span, allowed == 1);
+            apart.entry(place).or_default().insert(source);
+        }
+        let mut counts: BTreeMap<CountKey, i64> = BTreeMap::new();
+        for (key, count) in new {
+            let mut key = key.clone();
+            let allowed = key.verdict == Verdict::Allowed.word();
+            let place = (key.key_id.clone(), key.began_at, key.span, allowed);
+            let sources = apart.entry(place).or_default();
+            if sources.len() >= KEPT_SOURCES && !sources.contains(&key.source) {
+                key.source = Source::Rest.word();
+            }
+            sources.insert(key.source.clone());
+            *counts.entry(key).or_default() += count;
+        }
+        let counts: Vec<(CountKey, i64)> = counts.into_iter().collect();
+        execute!(self, bound!(sqlx::query(BEGIN), counts))?;
         Ok(())
     }
 
