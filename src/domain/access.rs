@@ -158,7 +158,14 @@ impl FromStr for Actions {
             "all" => Ok(Self::ALL),
             "none" => Ok(Self::NONE),
             "" => Err(AccessError::NoActions),
-            list => list.split(',').map(str::parse::<Action>).collect(),
+            list => list
+                .split(',')
+                .map(|word| word.parse::<Action>())
+                .collect::<Result<_, _>>()
+                .map_err(|error| match error {
+                    AccessError::UnknownAction(word) => AccessError::UnknownActions(word),
+                    other => other,
+                }),
         }
     }
 }
@@ -215,9 +222,12 @@ pub fn parse_grant(text: &str) -> Result<(AreaSlug, Actions), AccessError> {
 /// Why an area, an action or a grant was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// No such action.
-    #[error("there is no action {0}: the actions are create, read, update, delete, or all, none")]
+    /// No such action, where one is meant.
+    #[error("there is no action {0}: the actions are create, read, update and delete")]
     UnknownAction(String),
+    /// No such action, where several may be named.
+    #[error("there is no action {0}: the actions are create, read, update, delete, or all, none")]
+    UnknownActions(String),
     /// An empty list of actions.
     #[error("no action is named: write create, read, update, delete, or all, none")]
     NoActions,

@@ -76,7 +76,12 @@ fn what_cannot_be_decided_is_status_2_and_never_an_allow() {
         2,
         "there is no access area invoices: the areas are contacts, documents",
     );
-    check("contacts", "approve").refused(2, "there is no action approve");
+    for action in ["approve", "all"] {
+        let sentence = format!(
+            "there is no action {action}: the actions are create, read, update and delete\n"
+        );
+        check("contacts", action).refused(2, &sentence);
+    }
     let ip = home.fed(
         &[
             "check", "--area", "contacts", "--action", "read", "--ip", "nowhere",
