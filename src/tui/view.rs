@@ -60,7 +60,10 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
         return Some(dialogs::revealed(model, revealed, buffer, area));
     }
     let mut cursor = list::draw(model, buffer, area);
-    for modal in &model.modals {
+    // A wizard is as wide as what it was opened from: nothing of that looks out from behind it.
+    let is_wizard = |modal: &Modal| matches!(modal, Modal::Wizard(_));
+    let first = model.modals.iter().rposition(is_wizard).unwrap_or(0);
+    for (place, modal) in model.modals.iter().enumerate().skip(first) {
         let sheet = match modal {
             Modal::Details { scroll } => dialogs::details(model, *scroll, area),
             Modal::Wizard(wizard) => Some(self::wizard::sheet(model, wizard, area)),
@@ -78,7 +81,11 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Palette(palette) => Some(dialogs::palette(model, palette, area)),
             Modal::Revealed(_) => None,
         };
-        if let Some(sheet) = sheet {
+        if let Some(mut sheet) = sheet {
+            // The hints are those of the uppermost one.
+            if place + 1 < model.modals.len() {
+                sheet.hint.clear();
+            }
             cursor = Some(sheet.draw(model.theme, buffer, area));
         }
     }

@@ -88,7 +88,14 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
         "{}",
         story.screen()
     );
-    story.press("<enter>");
+    // Nothing of the test looks out from behind the edit, and only the uppermost has hints.
+    let screen = story.screen();
+    assert!(!screen.contains("The last refusal"), "{screen}");
+    assert_eq!(screen.matches("Enter Save changes").count(), 1, "{screen}");
+    story.press("?");
+    let screen = story.screen();
+    assert!(!screen.contains("Enter Save changes ·"), "{screen}");
+    story.press("<esc><enter>");
     let screen = story.screen();
     assert!(screen.contains("ALLOWED"), "{screen}");
     assert!(

@@ -156,7 +156,9 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     }
     let room = usize::from(within.width.saturating_sub(4));
     let hints = whole_hints(&sheet.hint, room);
-    put(buffer, within, 1, last, &format!(" {hints} "), quiet);
+    if !hints.is_empty() {
+        put(buffer, within, 1, last, &format!(" {hints} "), quiet);
+    }
     let free = area.width.saturating_sub(width(&hints) + 5);
     if let Some(mark) = MORE.iter().find(|mark| below && width(mark) <= free) {
         let x = area.width - width(mark) - 2;
