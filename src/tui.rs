@@ -43,6 +43,9 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the first frame waits for the first page.
 const PATIENCE: Duration = Duration::from_millis(150);
+/// How long a frame waits for what the details tell of the key that the cursor came to: nearly always
+/// it is there at once, and then one frame shows both.
+const SOON: Duration = Duration::from_millis(5);
 
 /// Runs the terminal user interface to its end; answers the exit status.
 ///
@@ -68,6 +71,8 @@ struct Shell {
     writes: JoinSet<()>,
     reading: Option<AbortHandle>,
     looking: Option<AbortHandle>,
+    /// Whether what the details tell was asked for since the last frame.
+    regarding: bool,
     model: Model,
 }
 
@@ -106,6 +111,7 @@ impl Shell {
             writes: JoinSet::new(),
             reading: None,
             looking: None,
+            regarding: false,
             model,
         })
     }
@@ -123,6 +129,12 @@ impl Shell {
         let mut counting = false;
         loop {
             if self.inbox.is_empty() && self.answers.is_empty() {
+                if std::mem::take(&mut self.regarding)
+                    && let Ok(Some(message)) = timeout(SOON, self.answers.recv()).await
+                {
+                    self.take(message)?;
+                    continue;
+                }
                 let model = &self.model;
                 self.terminal.draw(|frame| view::view(model, frame))?;
             }
@@ -202,6 +214,7 @@ impl Shell {
     /// Starts an effect as a task. A newer read ends an older one; writes go on to their end.
     fn start(&mut self, effect: Effect) {
         let reads = matches!(effect, Effect::Load(_));
+        self.regarding |= matches!(effect, Effect::Regard(_));
         let (keyring, clipboard) = (Arc::clone(&self.keyring), Arc::clone(&self.clipboard));
         let answer = self.answer.clone();
         let task = async move {
