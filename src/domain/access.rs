@@ -160,7 +160,7 @@ impl FromStr for Actions {
             "" => Err(AccessError::NoActions),
             list => list
                 .split(',')
-                .map(|word| word.parse::<Action>())
+                .map(str::parse::<Action>)
                 .collect::<Result<_, _>>()
                 .map_err(|error| match error {
                     AccessError::UnknownAction(word) => AccessError::UnknownActions(word),
