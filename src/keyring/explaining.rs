@@ -26,6 +26,7 @@ const EVENTS: i64 = 200;
 impl Keyring {
     /// What a person asks who names a decision or a key: that decision; the newest refusal of that
     /// key; or, where there is none, a request to read from the first area that the key is let into.
+    /// Where no key is called so any more, the one that was and was revoked last is meant.
     ///
     /// # Errors
     /// [`KeyringError::NoSuchDecision`]; as for [`Keyring::resolve`]; the store's.
@@ -40,10 +41,10 @@ impl Keyring {
         }
         let id = match self.resolve(text).await {
             Ok(key) => key.id,
-            // A key that was revoked is found by its full id still.
+            // A key that was revoked is found by its full id still, and by its name.
             Err(error @ KeyringError::NoSuchKey(_)) => match text.parse::<KeyId>() {
                 Ok(id) if self.store.tombstone(&id).await?.is_some() => id,
-                _ => return Err(error),
+                _ => self.store.revoked_named(text).await?.ok_or(error)?,
             },
             Err(error) => return Err(error),
         };

@@ -63,6 +63,24 @@ impl Store {
         }
     }
 
+    /// The key that was called exactly so and was revoked last.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for an id that is none; what the database says.
+    pub async fn revoked_named(&self, name: &str) -> Result<Option<KeyId>, StoreError> {
+        let id: Option<String> = with_pool!(self, pool => sqlx::query_scalar(
+            "SELECT key_id FROM tombstones WHERE name = $1 ORDER BY revoked_at DESC, key_id LIMIT 1",
+        )
+        .bind(name)
+        .fetch_optional(pool)
+        .await)?;
+        let read = |id: String| {
+            id.parse()
+                .map_err(|_| StoreError::corrupt("tombstones", "key_id", &id))
+        };
+        id.map(read).transpose()
+    }
+
     /// What is remembered of a key that was deleted.
     ///
     /// # Errors

@@ -152,6 +152,12 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
         .expect("a text");
     assert!(evidence.starts_with("acme was revoked on "), "{evidence}");
     assert!(evidence.ends_with("reason compromised"), "{evidence}");
+    // By its name too, of those that had it the one revoked last, until another key is called so.
+    assert_eq!(explain(&["acme"])["key_id"], Value::from(id.as_str()));
+    let (second, _) = home.create("acme", &["--grant", "contacts=read"]);
+    assert_eq!(explain(&["acme"])["key_id"], Value::from(second.as_str()));
+    home.run(&["revoke", &second, "--yes"]).done();
+    assert_eq!(explain(&["acme"])["key_id"], Value::from(second.as_str()));
 
     for (arguments, status, why) in [
         (
