@@ -32,9 +32,11 @@ pub const KEPT_SOURCES: usize = 32;
 /// After how long refusals are forgotten, in milliseconds.
 pub const REMEMBERED: i64 = 100 * DAY;
 
-/// Spans of counts, and from which age on they are folded into that span.
-pub const FOLDS: [(i64, i64); 2] = [(8 * DAY, DAY), (100 * DAY, 30 * DAY)];
-/// After how long counts are forgotten.
+/// From which age on counts of a span are folded into which longer one, in milliseconds.
+pub const FOLDS: [(i64, i64, i64); 2] = [(8 * DAY, HOUR, DAY), (100 * DAY, DAY, LONGEST_SPAN)];
+/// The span of the oldest counts, in milliseconds.
+pub const LONGEST_SPAN: i64 = 30 * DAY;
+/// After how long counts of that span are forgotten, in milliseconds.
 pub const COUNTED: i64 = 400 * DAY;
 
 /// From where requests came.

@@ -34,6 +34,8 @@ const AT_MOST: Duration = Duration::from_secs(30);
 const LAST: Duration = Duration::from_secs(5);
 /// How often older counts are folded together.
 const TIDY: Duration = Duration::from_hours(1);
+/// How long others may write, at least, between two bits of that.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// What waits to be written, and what is being written.
 pub struct Recorder {
@@ -99,21 +101,17 @@ impl Recorder {
         lock(&self.waiting).is_empty() && lock(&self.queue).is_empty()
     }
 
-    /// Writes for as long as the endpoint runs. A failed write is tried again, later and later;
-    /// `failed` hears of each.
+    /// Writes, and folds what is old, for as long as the endpoint runs; `failed` hears of each failure.
     pub async fn work(&self, failed: &impl Fn(&KeyringError)) {
+        tokio::join!(self.writing(failed), self.tidying(failed));
+    }
+
+    /// Writes what waits. A failed write is tried again, later and later.
+    async fn writing(&self, failed: &impl Fn(&KeyringError)) {
         let mut pause = EVERY;
-        let mut tidied: Option<Duration> = None;
         loop {
-            let now = self.decider.machine().uptime();
-            if tidied.is_none_or(|at| now.saturating_sub(at) >= TIDY) {
-                tidied = Some(now);
-                if let Err(error) = self.decider.tidy_usage().await {
-                    failed(&error);
-                }
-            }
             if self.is_idle() {
-                let _ = tokio::time::timeout(TIDY, self.some.notified()).await;
+                self.some.notified().await;
                 continue;
             }
             tokio::time::sleep(pause).await;
@@ -124,6 +122,21 @@ impl Recorder {
                     (pause * 2).min(AT_MOST)
                 }
             };
+        }
+    }
+
+    /// Folds older counts together, bit by bit.
+    async fn tidying(&self, failed: &impl Fn(&KeyringError)) {
+        loop {
+            let pause = match self.decider.tidy_usage().await {
+                Ok(true) => BREATH,
+                Ok(false) => TIDY,
+                Err(error) => {
+                    failed(&error);
+                    TIDY
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 

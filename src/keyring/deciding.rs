@@ -84,11 +84,12 @@ impl Decider {
         Ok(self.store.record_usage(uses, refusals).await?)
     }
 
-    /// Notes that uses are counted from now on, unless they have been before, and folds what is old.
+    /// Notes that uses are counted from now on, unless they have been before, and folds some of what
+    /// is old. Answers whether there may be more of it.
     ///
     /// # Errors
     /// The store's.
-    pub async fn tidy_usage(&self) -> Result<(), KeyringError> {
+    pub async fn tidy_usage(&self) -> Result<bool, KeyringError> {
         let now = self.machine.now();
         self.store.count_from(now).await?;
         Ok(self.store.tidy_usage(now).await?)

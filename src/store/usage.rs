@@ -21,7 +21,7 @@ use crate::domain::{
     key::LastUse,
     moment::Moment,
     token::KeyId,
-    usage::{COUNTED, FOLDS, KeyUse, Kind, REMEMBERED, Refusal, Source, Tally},
+    usage::{COUNTED, FOLDS, KeyUse, Kind, LONGEST_SPAN, REMEMBERED, Refusal, Source, Tally},
 };
 
 fn number(count: usize) -> i64 {
@@ -62,34 +62,39 @@ impl Store {
         write.commit_write().await
     }
 
-    /// Folds older counts together and forgets the oldest; for whoever records, once in a while.
+    /// Does a part of what is due, small enough to keep no other writer waiting: folds older counts
+    /// together, forgets the oldest, and refusals that are too old. Answers whether there may be
+    /// more to do.
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn tidy_usage(&self, now: Moment) -> Result<(), StoreError> {
+    pub async fn tidy_usage(&self, now: Moment) -> Result<bool, StoreError> {
         if self.read_only {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
-        for (age, span) in FOLDS {
-            let mut write = self.begin_write().await?;
-            // Whole spans alone, so that each is folded once.
+        let folds = FOLDS.map(|(age, span, into)| {
             let before = now.millis() - age;
-            let before = before - before.rem_euclid(span);
+            // Whole spans alone, so that each is folded once.
+            (before - before.rem_euclid(into), span, Some(into))
+        });
+        let oldest = (now.millis() - COUNTED, LONGEST_SPAN, None);
+        for (before, span, into) in folds.into_iter().chain([oldest]) {
+            let keys = self.some_counted(before, span).await?;
+            if keys.is_empty() {
+                continue;
+            }
+            let mut write = self.begin_write().await?;
             write.take_turn(None).await?;
-            write.fold(before, span).await?;
+            for key in &keys {
+                if let Some(into) = into {
+                    write.fold(key, before, (span, into)).await?;
+                }
+                write.forget_counts(key, before, span).await?;
+            }
             write.commit_write().await?;
+            return Ok(true);
         }
-        let mut write = self.begin_write().await?;
-        write.take_turn(None).await?;
-        execute!(
-            write,
-            sqlx::query("DELETE FROM uses WHERE began_at < $1").bind(now.millis() - COUNTED)
-        )?;
-        execute!(
-            write,
-            sqlx::query("DELETE FROM refusals WHERE at < $1").bind(now.millis() - REMEMBERED)
-        )?;
-        write.commit_write().await
+        self.forget_refusals(now.millis() - REMEMBERED).await
     }
 
     /// Notes that uses are counted from now on, unless that was noted before.

@@ -18,6 +18,7 @@ use claviger::{
     },
     keyring::{Keyring, Location},
     machine::Machine,
+    store::Store,
 };
 
 use crate::support::{NOW, World, limited, make, now, on_both, read, seen};
@@ -44,6 +45,12 @@ fn tallied(key: &Key, tallies: Vec<Tally>) -> KeyUse {
         tallies,
         ..KeyUse::last(key.id.clone(), None)
     }
+}
+
+/// Folds and forgets all that is due.
+async fn tidy(store: &Store, now: i64) {
+    let now = Moment::from_millis(now);
+    while store.tidy_usage(now).await.expect("tidy") {}
 }
 
 fn ids(name: &str) -> DecisionIds {
@@ -135,8 +142,7 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
             keyring.record_usage(&uses, &[]).await.expect("recorded");
         }
         for days in 0..3 {
-            let later = Moment::from_millis(NOW + days * DAY);
-            store.tidy_usage(later).await.expect("tidy");
+            tidy(&store, NOW + days * DAY).await;
         }
         let counts = tallies(&keyring, &key).await;
         assert_eq!(
@@ -174,11 +180,47 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
             assert!(sources.count() <= KEPT_SOURCES + 1);
         }
         // After more than a year they are forgotten.
-        store
-            .tidy_usage(Moment::from_millis(NOW + COUNTED + DAY))
-            .await
-            .expect("tidy");
+        tidy(&store, NOW + COUNTED + DAY).await;
         assert_eq!(tallies(&keyring, &key).await, []);
+    });
+}
+
+#[test]
+fn what_is_old_is_folded_bit_by_bit_and_every_key_comes_to_its_turn() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let store = world.store().await.store;
+        let mut keys = Vec::new();
+        for n in 0..150 {
+            keys.push(make(&keyring, &format!("key {n}")).await.key);
+        }
+        let old = [9, 33].map(|hours| {
+            let at = NOW - 10 * DAY - hours * HOUR;
+            tally(at, from(1), Verdict::Allowed, 2)
+        });
+        let uses: Vec<KeyUse> = keys.iter().map(|key| tallied(key, old.to_vec())).collect();
+        keyring.record_usage(&uses, &[]).await.expect("recorded");
+        let left = async || {
+            let hours = format!("SELECT count(*) FROM uses WHERE span = {HOUR}");
+            world.number(&hours).await
+        };
+        assert_eq!(left().await, 300);
+        let mut bits = Vec::new();
+        while store.tidy_usage(now()).await.expect("tidy") {
+            bits.push(left().await);
+        }
+        assert!(bits.len() > 2 && bits[0] > 0, "{bits:?}");
+        assert_eq!(left().await, 0);
+        assert_eq!(world.number("SELECT count(*) FROM uses").await, 300);
+        for key in &keys {
+            let counts = tallies(&keyring, key).await;
+            assert!(
+                counts
+                    .iter()
+                    .all(|tally| (tally.span, tally.count) == (DAY, 2))
+            );
+            assert_eq!(counts.len(), 2, "each is in its day");
+        }
     });
 }
 
@@ -385,10 +427,7 @@ fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older
         assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);
         // Folding, by either clock, loses nothing and folds nothing that is not over.
         for now in [NOW, NOW + 3 * HOUR, NOW + 20 * DAY, NOW, NOW + 200 * DAY] {
-            store
-                .tidy_usage(Moment::from_millis(now))
-                .await
-                .expect("tidy");
+            tidy(&store, now).await;
         }
         let counts = tallies(&keyring, &key).await;
         assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);

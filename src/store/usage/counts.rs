@@ -8,13 +8,16 @@ use crate::{
         usage::{KEPT_SOURCES, KeyUse, Source, Tally, Verdict},
     },
     store::{
-        StoreError,
+        Store, StoreError,
         change::{ChangeTransaction, execute, with_connection},
+        with_pool,
     },
 };
 
 /// How many counts one statement adds to.
 const ADDED: usize = 16;
+/// The counts of how many keys, at most, are folded in one transaction.
+const TIDIED: i64 = 64;
 
 /// A row's values, as they are bound. `VALUES` calls its columns `column1` and so on, in both databases.
 macro_rules! added_row {
@@ -240,42 +243,78 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Folds all shorter counts from before a moment into spans of this length; of their sources
-    /// those that came most often stay apart.
-    pub(super) async fn fold(&mut self, before: i64, span: i64) -> Result<(), StoreError> {
+    /// Folds a key's counts of a span, from before a moment, into a longer one; of their sources
+    /// those that came most often stay apart. They are to be forgotten after that.
+    pub(super) async fn fold(
+        &mut self,
+        key: &str,
+        before: i64,
+        (span, into): (i64, i64),
+    ) -> Result<(), StoreError> {
         execute!(
             self,
+            // `+span` keeps SQLite from reading all of that span instead of the key's.
             sqlx::query(
-                "WITH folded AS (SELECT key_id, began_at - began_at % $1 AS folded_at, area, action, \
-                 source, verdict, CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END AS allowed, count \
-                 FROM uses WHERE began_at < $2 AND span < $1), \
-                 totals AS (SELECT key_id, folded_at, allowed, source, sum(count) AS total \
-                 FROM folded GROUP BY key_id, folded_at, allowed, source), \
-                 placed AS (SELECT key_id, folded_at, allowed, source, row_number() OVER \
-                 (PARTITION BY key_id, folded_at, allowed ORDER BY total DESC, source) AS place \
-                 FROM totals) \
+                "WITH folded AS (SELECT began_at - began_at % $1 AS folded_at, area, action, source, \
+                 verdict, CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END AS allowed, count \
+                 FROM uses WHERE key_id = $2 AND began_at < $3 AND +span = $4), \
+                 totals AS (SELECT folded_at, allowed, source, sum(count) AS total \
+                 FROM folded GROUP BY folded_at, allowed, source), \
+                 placed AS (SELECT folded_at, allowed, source, row_number() OVER \
+                 (PARTITION BY folded_at, allowed ORDER BY total DESC, source) AS place FROM totals) \
                  INSERT INTO uses (key_id, began_at, span, area, action, source, verdict, count) \
-                 SELECT folded.key_id, folded.folded_at, $1, area, action, \
-                 CASE WHEN place <= $3 THEN folded.source ELSE '*' END, verdict, \
+                 SELECT $2, folded.folded_at, $1, area, action, \
+                 CASE WHEN place <= $5 THEN folded.source ELSE '*' END, verdict, \
                  CAST(sum(count) AS BIGINT) \
-                 FROM folded JOIN placed ON placed.key_id = folded.key_id \
-                 AND placed.folded_at = folded.folded_at AND placed.allowed = folded.allowed \
-                 AND placed.source = folded.source \
-                 GROUP BY folded.key_id, folded.folded_at, area, action, \
-                 CASE WHEN place <= $3 THEN folded.source ELSE '*' END, verdict \
+                 FROM folded JOIN placed ON placed.folded_at = folded.folded_at \
+                 AND placed.allowed = folded.allowed AND placed.source = folded.source \
+                 GROUP BY folded.folded_at, area, action, \
+                 CASE WHEN place <= $5 THEN folded.source ELSE '*' END, verdict \
                  ON CONFLICT (key_id, began_at, span, area, action, source, verdict) \
                  DO UPDATE SET count = uses.count + excluded.count",
             )
-            .bind(span)
+            .bind(into)
+            .bind(key)
             .bind(before)
+            .bind(span)
             .bind(number(KEPT_SOURCES))
         )?;
+        Ok(())
+    }
+
+    /// Deletes a key's counts of a span from before a moment.
+    pub(super) async fn forget_counts(
+        &mut self,
+        key: &str,
+        before: i64,
+        span: i64,
+    ) -> Result<(), StoreError> {
         execute!(
             self,
-            sqlx::query("DELETE FROM uses WHERE began_at < $1 AND span < $2")
+            sqlx::query("DELETE FROM uses WHERE key_id = $1 AND began_at < $2 AND +span = $3")
+                .bind(key)
                 .bind(before)
                 .bind(span)
         )?;
         Ok(())
+    }
+}
+
+impl Store {
+    /// Some keys that have counts of a span from before a moment.
+    pub(super) async fn some_counted(
+        &self,
+        before: i64,
+        span: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        with_pool!(self, pool => sqlx::query_scalar(
+            "SELECT DISTINCT key_id FROM (SELECT key_id FROM uses \
+             WHERE span = $1 AND began_at < $2 ORDER BY began_at LIMIT $3) AS oldest",
+        )
+        .bind(span)
+        .bind(before)
+        .bind(TIDIED)
+        .fetch_all(pool)
+        .await)
     }
 }

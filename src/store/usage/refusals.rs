@@ -20,6 +20,8 @@ use crate::{
 /// How a scope is kept that is a path's; an area's has its slug behind `area:`.
 const BY_PATH: &str = "path";
 const BY_AREA: &str = "area:";
+/// How many refusals that are too old are deleted in one transaction.
+const FORGOTTEN: usize = 1000;
 
 /// A refusal, up to the condition.
 macro_rules! refusal_columns {
@@ -143,6 +145,25 @@ impl ChangeTransaction<'_> {
             .bind(number(KEPT_REFUSALS))
         )?;
         Ok(())
+    }
+}
+
+impl Store {
+    /// Deletes some refusals from before a moment, and answers whether there may be more of them.
+    pub(super) async fn forget_refusals(&self, before: i64) -> Result<bool, StoreError> {
+        let mut write = self.begin_write().await?;
+        write.take_turn(None).await?;
+        let deleted = execute!(
+            write,
+            sqlx::query(
+                "DELETE FROM refusals WHERE id IN \
+                 (SELECT id FROM refusals WHERE at < $1 ORDER BY at LIMIT $2)",
+            )
+            .bind(before)
+            .bind(number(FORGOTTEN))
+        )?;
+        write.commit_write().await?;
+        Ok(deleted == FORGOTTEN as u64)
     }
 }
 
