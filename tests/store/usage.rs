@@ -13,7 +13,7 @@ use claviger::{
         token::KeyId,
         usage::{
             COUNTED, KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_SOURCES, KEPT_UNMATCHED, KeyUse, Kind,
-            Refusal, Source, Tally, Verdict, Wanted, Way,
+            REMEMBERED, Refusal, Source, Tally, Verdict, Wanted, Way,
         },
     },
     keyring::{Keyring, Location},
@@ -318,6 +318,32 @@ fn refusals_that_match_no_key_are_bounded_by_source_and_in_all() {
         let of_one = kept.iter().filter(|one| one.address == from(7));
         assert_eq!(of_one.count(), KEPT_OF_SOURCE);
         assert!(kept.len() > 400, "the others are heard too");
+    });
+}
+
+#[test]
+fn refusals_are_forgotten_when_they_are_too_old_and_no_other_is() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let store = world.store().await.store;
+        let ids = ids("three");
+        for n in 0..26 {
+            let key = make(&keyring, &format!("key {n}")).await.key.id;
+            let many: Vec<Refusal> = (0..50)
+                .map(|place| {
+                    // The newest ten are just young enough.
+                    let at = NOW - REMEMBERED + i64::from(place) - 40;
+                    refusal(&ids, Some(&key), 1, at)
+                })
+                .collect();
+            keyring.record_usage(&[], &many).await.expect("recorded");
+        }
+        let left = async || world.number("SELECT count(*) FROM refusals").await;
+        assert_eq!(left().await, 26 * 50);
+        assert!(store.tidy_usage(now()).await.expect("tidy"));
+        assert!(left().await > 26 * 10, "a part at a time");
+        tidy(&store, NOW).await;
+        assert_eq!(left().await, 26 * 10);
     });
 }
 

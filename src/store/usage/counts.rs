@@ -251,9 +251,9 @@ impl ChangeTransaction<'_> {
         before: i64,
         (span, into): (i64, i64),
     ) -> Result<(), StoreError> {
+        // `+span`, here and below, keeps SQLite from reading all of that span instead of the key's.
         execute!(
             self,
-            // `+span` keeps SQLite from reading all of that span instead of the key's.
             sqlx::query(
                 "WITH folded AS (SELECT began_at - began_at % $1 AS folded_at, area, action, source, \
                  verdict, CASE WHEN verdict = 'allow' THEN 1 ELSE 0 END AS allowed, count \

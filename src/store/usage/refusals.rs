@@ -21,7 +21,7 @@ use crate::{
 const BY_PATH: &str = "path";
 const BY_AREA: &str = "area:";
 /// How many refusals that are too old are deleted in one transaction.
-const FORGOTTEN: usize = 1000;
+const FORGOTTEN: i64 = 1000;
 
 /// A refusal, up to the condition.
 macro_rules! refusal_columns {
@@ -160,10 +160,10 @@ impl Store {
                  (SELECT id FROM refusals WHERE at < $1 ORDER BY at LIMIT $2)",
             )
             .bind(before)
-            .bind(number(FORGOTTEN))
+            .bind(FORGOTTEN)
         )?;
         write.commit_write().await?;
-        Ok(deleted == FORGOTTEN as u64)
+        Ok(deleted > 0)
     }
 }
 
