@@ -4,6 +4,7 @@
 //! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
 //! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame.
 pub mod access;
+pub mod confirmation;
 pub mod dialog;
 pub mod effects;
 pub mod hygiene;

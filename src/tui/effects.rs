@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     access::Inquiry,
-    dialog::Overlap,
+    confirmation::Overlap,
     hygiene::Findings,
     message::{Copied, CopyForm, Effect, Load, Loaded, Message, Rotation, Shown, Tidied, Trouble},
 };

@@ -18,7 +18,7 @@ use crate::domain::{
     usage::Activity,
 };
 
-use super::{access::Inquiry, dialog::Overlap, hygiene::Findings};
+use super::{access::Inquiry, confirmation::Overlap, hygiene::Findings};
 
 /// Something that happened.
 #[derive(Debug)]

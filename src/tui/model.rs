@@ -173,7 +173,7 @@ impl Model {
     /// Where the keys go, by what lies on top.
     #[must_use]
     pub fn place(&self) -> Place {
-        use super::dialog::ConfirmationFocus;
+        use super::confirmation::ConfirmationFocus;
         match self.modals.last() {
             None if self.list.typing.is_some() => Place::Filter,
             None => Place::List,

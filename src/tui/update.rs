@@ -17,7 +17,8 @@ use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
 
 use super::{
     access::AccessFocus,
-    dialog::{Confirmation, ConfirmationFocus, Modal, Palette, Verb},
+    confirmation::{Confirmation, ConfirmationFocus, Verb},
+    dialog::{Modal, Palette},
     keymap::{Chord, Intent, Place, intent_of},
     message::{CopyForm, Effect, Message},
     model::{Expect, Model},

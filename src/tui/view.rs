@@ -5,6 +5,7 @@
 //! scrolled into view, so that every field can be reached on the smallest screen. After every
 //! draw the terminal's cursor stands on what has the keys.
 mod access;
+mod confirmation;
 mod detail;
 mod dialogs;
 mod footer;
@@ -18,6 +19,7 @@ use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
     style::Style,
+    text::Line,
 };
 
 use super::{
@@ -68,7 +70,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Details { scroll } => dialogs::details(model, *scroll, area),
             Modal::Wizard(wizard) => Some(self::wizard::sheet(model, wizard, area)),
             Modal::Confirmation(confirmation) => {
-                Some(dialogs::confirmation(model, confirmation, area))
+                Some(confirmation::sheet(model, confirmation, area))
             }
             Modal::Access(test) => Some(access::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
@@ -123,6 +125,14 @@ fn put_right(buffer: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) 
 fn width(text: &str) -> u16 {
     use unicode_width::UnicodeWidthStr as _;
     u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// Words wrapped to a width, as lines of a style.
+fn lines(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
+    wrapped(text, room)
+        .into_iter()
+        .map(|part| Line::styled(part, style))
+        .collect()
 }
 
 /// Words wrapped to a width; a word that is wider than that is cut into pieces.

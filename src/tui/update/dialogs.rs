@@ -4,7 +4,8 @@ use crate::{
     domain::{access::Actions, key::Seen},
     tui::{
         access::AccessTest,
-        dialog::{ConfirmationFocus, Modal, NewToken, TokenButton, Verb, palette_entries},
+        confirmation::{ConfirmationFocus, Verb},
+        dialog::{Modal, NewToken, TokenButton, palette_entries},
         keymap::{BINDINGS, Intent},
         message::{CopyForm, Effect},
         model::Model,

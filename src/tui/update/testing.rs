@@ -3,7 +3,8 @@ use crate::{
     domain::explain::{Explanation, Mend},
     tui::{
         access::{AccessFocus, AccessRow, AccessTest},
-        dialog::{Confirmation, Modal, Verb},
+        confirmation::{Confirmation, Verb},
+        dialog::Modal,
         keymap::Intent,
         message::Effect,
         model::Model,

@@ -1,7 +1,8 @@
 //! What intents do on the screen of hygiene, and what comes back from it.
 use super::testing;
 use crate::tui::{
-    dialog::{Confirmation, Modal},
+    confirmation::Confirmation,
+    dialog::Modal,
     hygiene::{Findings, Hygiene},
     keymap::Intent,
     message::{Effect, Tidied},

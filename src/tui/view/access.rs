@@ -124,9 +124,8 @@ impl Page<'_> {
     }
 
     fn text(&mut self, text: &str, style: Style) {
-        let parts = wrapped(&self.model.theme.shown(text), self.room);
-        let lines = parts.into_iter().map(|part| Line::styled(part, style));
-        self.lines.extend(lines);
+        let text = self.model.theme.shown(text);
+        self.lines.extend(super::lines(&text, self.room, style));
     }
 
     /// The request: two lines of fields, or one each where it is narrow.

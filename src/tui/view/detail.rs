@@ -51,10 +51,7 @@ pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
 /// Everything about a key, one fact a line.
 pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let mut lines: Vec<Line<'static>> = wrapped(&theme.shown(key.name()), room)
-        .into_iter()
-        .map(|part| Line::styled(part, theme.strong()))
-        .collect();
+    let mut lines = super::lines(&theme.shown(key.name()), room, theme.strong());
     let description = theme.shown(key.draft.description.as_str());
     let mut description: Vec<Line<'static>> = wrapped(&description, room)
         .into_iter()

@@ -4,7 +4,8 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{put, width, wrapped};
 use crate::tui::{
     access::{AccessFocus, AccessRow},
-    dialog::{ConfirmationFocus, Modal, Verb},
+    confirmation::{ConfirmationFocus, Verb},
+    dialog::Modal,
     keymap::{Intent, Place, bindings_in},
     model::Model,
     wizard::{BasicsFocus, MatrixFocus, Purpose, Step},

@@ -17,7 +17,6 @@ use ratatui::{
 use super::{
     footer,
     sheet::{self, Sheet},
-    wrapped,
 };
 use crate::{
     domain::{
@@ -39,8 +38,7 @@ pub(super) fn sheet(model: &Model, hygiene: &Hygiene, screen: Rect) -> Sheet {
     let theme = model.theme;
     let mut lines: Vec<Line<'static>> = Vec::new();
     let mut say = |text: &str, style: Style| {
-        let parts = wrapped(&theme.shown(text), room);
-        lines.extend(parts.into_iter().map(|part| Line::styled(part, style)));
+        lines.extend(super::lines(&theme.shown(text), room, style));
     };
     match &hygiene.found {
         None => say("looking at all keys…", Style::new()),

@@ -1,0 +1,262 @@
+//! What is asked before keys are changed: the question, its fields, and which of them has the keys.
+//!
+//! A small state with its own focus; it neither draws nor acts.
+use tui_input::Input;
+
+use crate::domain::{
+    hygiene::Tidying,
+    key::{Key, RevokeReason, Seen},
+    moment::Moment,
+};
+
+/// What is to be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Delete for good.
+    Revoke,
+    /// Switch off.
+    Disable,
+    /// Switch on again.
+    Enable,
+    /// Give a new token.
+    Rotate,
+    /// Make several changes together.
+    Tidy,
+}
+
+impl Verb {
+    /// The word for it, as a button has it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Revoke => "Revoke",
+            Self::Disable => "Disable",
+            Self::Enable => "Enable",
+            Self::Rotate => "Rotate",
+            Self::Tidy => "Apply",
+        }
+    }
+}
+
+/// What has the keys in a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "a field, a choice and two buttons")]
+pub enum ConfirmationFocus {
+    Field,
+    Reason,
+    Cancel,
+    Act,
+}
+
+/// What becomes of the token that is rotated out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// Those that are good still end now, and no new one is made.
+    Finish,
+    /// It ends at once.
+    None,
+    /// It stays good for so many hours.
+    Hours(i64),
+}
+
+impl Overlap {
+    /// As they are offered; the first one only where something is to be finished.
+    const ALL: [Self; 6] = [
+        Self::Finish,
+        Self::None,
+        Self::Hours(1),
+        Self::Hours(24),
+        Self::Hours(7 * 24),
+        Self::Hours(30 * 24),
+    ];
+
+    /// The words in the dialog.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Finish => "end the old token now, make no new one",
+            Self::None => "none: the old token ends at once",
+            Self::Hours(1) => "1 hour",
+            Self::Hours(24) => "24 hours",
+            Self::Hours(168) => "7 days",
+            Self::Hours(_) => "30 days",
+        }
+    }
+
+    fn neighbour(self, forward: bool, unfinished: bool) -> Self {
+        let offered = &Self::ALL[usize::from(!unfinished)..];
+        let at = offered.iter().position(|one| *one == self).unwrap_or(0);
+        let step = if forward { 1 } else { offered.len() - 1 };
+        offered[(at + step) % offered.len()]
+    }
+}
+
+/// A question before something that hurts.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// What is to be done.
+    pub verb: Verb,
+    /// To which keys, as they were seen.
+    pub keys: Vec<Key>,
+    /// Why; unset is never guessed.
+    pub reason: Option<RevokeReason>,
+    /// What becomes of the old token.
+    pub overlap: Overlap,
+    /// Whether an old token is good still.
+    pub unfinished: bool,
+    /// What is to be done to each of several keys, where that differs.
+    pub tidyings: Vec<Tidying>,
+    /// What must be typed, if anything.
+    pub expected: Option<String>,
+    /// What was typed.
+    pub typed: Input,
+    /// What has the keys.
+    pub focus: ConfirmationFocus,
+    /// Why nothing happened.
+    pub problem: Option<String>,
+    /// Whether it is being done.
+    pub working: bool,
+}
+
+impl Confirmation {
+    /// Asks about these keys: typed for several keys and for one that was used of late, else
+    /// starting on Cancel.
+    #[must_use]
+    pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
+        let expected = match (verb, keys.as_slice()) {
+            (Verb::Disable | Verb::Enable | Verb::Rotate | Verb::Tidy, _) => None,
+            (Verb::Revoke, [one]) => one.recently_used(now).then(|| one.id.start().to_owned()),
+            (Verb::Revoke, several) => Some(several.len().to_string()),
+        };
+        let focus = if expected.is_some() {
+            ConfirmationFocus::Field
+        } else {
+            ConfirmationFocus::Cancel
+        };
+        // Whoever comes back while an old token is good comes to end it.
+        let unfinished = keys.iter().any(|key| key.former_until >= Some(now));
+        let overlap = match (verb, unfinished) {
+            (Verb::Rotate, true) => Overlap::Finish,
+            _ => Overlap::Hours(24),
+        };
+        Self {
+            verb,
+            keys,
+            overlap,
+            unfinished,
+            tidyings: Vec::new(),
+            reason: None,
+            expected,
+            typed: Input::default(),
+            focus,
+            problem: None,
+            working: false,
+        }
+    }
+
+    /// Asks about several changes together. If one of them deletes a key, their number is typed.
+    #[must_use]
+    pub fn tidying(changes: Vec<(Key, Tidying)>, now: Moment) -> Self {
+        let count = changes.len();
+        let revokes = changes
+            .iter()
+            .any(|(_, tidying)| *tidying == Tidying::Revoke);
+        let (keys, tidyings) = changes.into_iter().unzip();
+        let asked = Self::about(Verb::Tidy, keys, now);
+        Self {
+            tidyings,
+            expected: revokes.then(|| count.to_string()),
+            focus: if revokes {
+                ConfirmationFocus::Field
+            } else {
+                ConfirmationFocus::Cancel
+            },
+            ..asked
+        }
+    }
+
+    /// What stands on the button, and begins the question.
+    #[must_use]
+    pub fn act(&self) -> &'static str {
+        match (self.verb, self.overlap) {
+            (Verb::Rotate, Overlap::Finish) => "End old token",
+            (verb, _) => verb.title(),
+        }
+    }
+
+    /// The keys at the revisions that were seen.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.keys.iter().map(Seen::of).collect()
+    }
+
+    fn order(&self) -> Vec<ConfirmationFocus> {
+        use ConfirmationFocus::{Act, Cancel, Field, Reason};
+        match (self.verb, &self.expected) {
+            (Verb::Tidy, Some(_)) => vec![Field, Cancel, Act],
+            (Verb::Disable | Verb::Enable | Verb::Tidy, _) => vec![Cancel, Act],
+            (Verb::Rotate, _) => vec![Reason, Cancel, Act],
+            (Verb::Revoke, None) => vec![Cancel, Act, Reason],
+            (Verb::Revoke, Some(_)) => vec![Field, Reason, Cancel, Act],
+        }
+    }
+
+    /// The next or the previous thing to focus.
+    pub fn move_focus(&mut self, forward: bool) {
+        let order = self.order();
+        let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { order.len() - 1 };
+        self.focus = order[(at + step) % order.len()];
+    }
+
+    /// `←` and `→`: another reason, or the other button.
+    pub fn sideways(&mut self, forward: bool) {
+        match self.focus {
+            ConfirmationFocus::Reason if self.verb == Verb::Rotate => {
+                self.overlap = self.overlap.neighbour(forward, self.unfinished);
+            }
+            ConfirmationFocus::Reason => self.reason = neighbour_reason(self.reason, forward),
+            ConfirmationFocus::Cancel => self.focus = ConfirmationFocus::Act,
+            ConfirmationFocus::Act => self.focus = ConfirmationFocus::Cancel,
+            ConfirmationFocus::Field => {}
+        }
+    }
+
+    /// Whether what must be typed was typed; else says why not.
+    pub fn confirmed(&mut self) -> bool {
+        let Some(expected) = &self.expected else {
+            return true;
+        };
+        if self.typed.value().trim() == expected {
+            return true;
+        }
+        let typed = self.typed.value().trim();
+        let done = if self.verb == Verb::Tidy {
+            "applied"
+        } else {
+            "revoked"
+        };
+        self.problem = Some(if typed.is_empty() {
+            format!("Nothing was {done}: type {expected} first")
+        } else {
+            format!(
+                "Nothing was {done}: {} is not {expected}",
+                crate::domain::text::visible(typed)
+            )
+        });
+        self.focus = ConfirmationFocus::Field;
+        false
+    }
+}
+
+fn neighbour_reason(reason: Option<RevokeReason>, forward: bool) -> Option<RevokeReason> {
+    let choices: Vec<Option<RevokeReason>> = std::iter::once(None)
+        .chain(RevokeReason::ALL.map(Some))
+        .collect();
+    let at = choices
+        .iter()
+        .position(|choice| *choice == reason)
+        .unwrap_or(0);
+    let step = if forward { 1 } else { choices.len() - 1 };
+    choices[(at + step) % choices.len()]
+}

@@ -1,0 +1,244 @@
+//! The question before keys are changed, as a sheet: what will happen, to which keys, and the fields
+//! that belong to it.
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    footer, lines,
+    sheet::{self, Sheet},
+    width,
+    wizard::buttons,
+};
+use crate::{
+    domain::{
+        hygiene::{Tidying, review},
+        key::{Key, RevokeReason},
+        text::thousands,
+    },
+    tui::{
+        confirmation::{Confirmation, ConfirmationFocus, Overlap, Verb},
+        model::Model,
+    },
+};
+
+/// How many of several keys a question names.
+const NAMED_KEYS: usize = 5;
+
+/// ```text
+/// ╭ Revoke Partner: Acme in PROD? ───────────────────────────╮
+/// │ The key is permanently deleted.                          │
+/// │ Any applications using this key will lose access.        │
+/// │ Last used 2026-11-23 14:02 UTC from 10.0.0.9             │
+/// │ Reason  ‹ not given ›                                    │
+/// │ Type k7Gh to revoke: k7▏              Cancel     Revoke  │
+/// ```
+pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) -> Sheet {
+    let room = sheet::room(screen);
+    let theme = model.theme;
+    let act = confirmation.act();
+    let workspace = theme.shown(&model.workspace);
+    let subject = match confirmation.keys.as_slice() {
+        several if confirmation.verb == Verb::Tidy => {
+            let noun = if several.len() == 1 {
+                "change"
+            } else {
+                "changes"
+            };
+            format!("{} {noun}", several.len())
+        }
+        [one] => theme.shown(one.name()),
+        several => format!("{} keys", several.len()),
+    };
+    let mut text = consequences(model, confirmation, room);
+    let mut focus = (text.len(), 0);
+    let choice = match confirmation.verb {
+        Verb::Revoke => {
+            let reason = confirmation.reason.map_or("not given", RevokeReason::title);
+            Some(("Reason  ", reason))
+        }
+        Verb::Rotate => Some(("Overlap ", confirmation.overlap.title())),
+        Verb::Disable | Verb::Enable | Verb::Tidy => None,
+    };
+    if let Some((label, chosen)) = choice {
+        let here = confirmation.focus == ConfirmationFocus::Reason;
+        if here {
+            focus = (text.len(), 8);
+        }
+        let style = if here { theme.pressed() } else { Style::new() };
+        text.push(Line::from(vec![
+            Span::raw(label),
+            Span::styled(format!("‹ {chosen} ›"), style),
+        ]));
+    }
+    if let Some(expected) = &confirmation.expected {
+        let to = if confirmation.verb == Verb::Tidy {
+            "apply"
+        } else {
+            "revoke"
+        };
+        let label = format!("Type {expected} to {to}: ");
+        if confirmation.focus == ConfirmationFocus::Field {
+            let at = width(&label) + u16::try_from(confirmation.typed.visual_cursor()).unwrap_or(0);
+            focus = (text.len(), at);
+        }
+        text.push(Line::from(format!(
+            "{label}{}",
+            theme.shown(confirmation.typed.value())
+        )));
+    }
+    if let Some(problem) = &confirmation.problem {
+        text.extend(lines(&format!("! {problem}"), room, theme.alarm()));
+    }
+    let focused = match confirmation.focus {
+        ConfirmationFocus::Cancel => Some(0),
+        ConfirmationFocus::Act => Some(1),
+        _ => None,
+    };
+    let (line, column) = buttons(
+        model,
+        &["Cancel", act],
+        focused,
+        room.saturating_sub(act.len() + 12),
+    );
+    if let Some(column) = column {
+        focus = (text.len(), column);
+    }
+    text.push(line);
+    let hint = if confirmation.working {
+        "working…".to_owned()
+    } else {
+        footer::border(model)
+    };
+    Sheet {
+        title: match act {
+            "End old token" => format!("End the old token of {subject} in {workspace}?"),
+            act => format!("{act} {subject} in {workspace}?"),
+        },
+        corner: String::new(),
+        lines: text,
+        focus,
+        hint,
+    }
+}
+
+/// What will happen, and to whom, in plain words.
+fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let keys = &confirmation.keys;
+    let mut text = Vec::new();
+    if confirmation.verb == Verb::Tidy {
+        return changes(model, confirmation, room);
+    }
+    if keys.len() > 1 {
+        for key in keys.iter().take(NAMED_KEYS) {
+            let line = format!("{}: {}", theme.shown(key.name()), key.last_use_sentence());
+            text.push(Line::from(crate::domain::text::fitted(&line, room)));
+        }
+        if keys.len() > NAMED_KEYS {
+            text.push(Line::from(format!("and {} more", keys.len() - NAMED_KEYS)));
+        }
+        let hidden = keys
+            .iter()
+            .filter(|key| !model.list.filter.admits(key, model.now))
+            .count();
+        if hidden > 0 {
+            text.extend(lines(
+                &format!("{hidden} of them are hidden by the filter."),
+                room,
+                theme.warning(),
+            ));
+        }
+    }
+    let one = keys.len() == 1;
+    match confirmation.verb {
+        Verb::Revoke => {
+            let sentence = if one {
+                "The key is permanently deleted."
+            } else {
+                "The keys are permanently deleted."
+            };
+            text.extend(lines(sentence, room, Style::new()));
+            let loss = if one {
+                "Any applications using this key will lose access."
+            } else {
+                "Any applications using these keys will lose access."
+            };
+            text.extend(lines(loss, room, theme.alarm()));
+        }
+        Verb::Disable => {
+            let sentence = "It is refused from the next request on, until it is enabled again.";
+            let sentence = if one {
+                sentence.to_owned()
+            } else {
+                sentence
+                    .replace("It is", "They are")
+                    .replace("it is", "they are")
+            };
+            text.extend(lines(&sentence, room, theme.warning()));
+        }
+        Verb::Rotate => {
+            let sentence = if confirmation.overlap == Overlap::Finish {
+                "Clients that still use the old token are refused from the next request on."
+            } else {
+                "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
+            };
+            text.extend(lines(sentence, room, Style::new()));
+            for former in model.activity(&keys[0].id).iter().flat_map(|it| &it.former) {
+                if former.is_good(&keys[0], model.now) {
+                    let sentence =
+                        format!("An old token is {}", former.sentence(&keys[0], model.now));
+                    text.extend(lines(&sentence, room, theme.warning()));
+                }
+            }
+        }
+        Verb::Tidy => {}
+        Verb::Enable => {
+            let sentence = "They are let in again from the next request on.";
+            text.extend(lines(sentence, room, theme.warning()));
+        }
+    }
+    if one {
+        let sentence = last_use(model, &keys[0]);
+        let mut words = sentence.chars();
+        let sentence = words
+            .next()
+            .map(|c| c.to_ascii_uppercase().to_string() + words.as_str());
+        text.extend(lines(&sentence.unwrap_or_default(), room, Style::new()));
+    }
+    text
+}
+
+/// When the key was used last, and how often of late where that is known.
+fn last_use(model: &Model, key: &Key) -> String {
+    let sentence = key.last_use_sentence();
+    let allowed = model
+        .activity(&key.id)
+        .map_or(0, |activity| activity.hours.totals().0);
+    if allowed == 0 {
+        return sentence;
+    }
+    format!("{sentence}; {} uses in 48 hours", thousands(allowed))
+}
+
+/// What several changes do, each under the name of its key.
+fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut text = Vec::new();
+    for (key, tidying) in confirmation.keys.iter().zip(&confirmation.tidyings) {
+        // Two names may be cut to the same; ids are not.
+        let named = format!("{} {}", key.id, theme.shown(key.name()));
+        text.extend(lines(&named, room, theme.strong()));
+        let style = if *tidying == Tidying::Revoke {
+            theme.alarm()
+        } else {
+            Style::new()
+        };
+        for sentence in review(key, tidying, &model.areas) {
+            text.extend(lines(&format!("  {sentence}"), room, style));
+        }
+    }
+    text
+}
