@@ -111,7 +111,7 @@ pub async fn run(
                 metrics.failed_writes.inc();
                 tracing::warn!(%error, "uses could not be written down; trying again");
             };
-            // A fault of its own may cost what it held, and must not cost what comes after.
+            // A fault of its own must not end the writing: what it held is tried again.
             unending(|| recorder.work(failed), RESTED).await;
         })
     };
@@ -137,6 +137,8 @@ pub async fn run(
     };
     listen::serve(listener, responding, free, end).await;
     writer.abort();
+    // What it was writing is either written or waits again, and not both.
+    let _ = writer.await;
     summer.abort();
     endpoint.sum_up(Duration::MAX);
     let (lost, why) = endpoint.recorder.finish().await;

@@ -75,10 +75,14 @@ impl Recorder {
         from: ClientAddress,
         refusal: impl FnOnce() -> Refusal,
     ) {
-        self.note(|waiting| match key {
-            Some(id) => waiting.refused(id, refusal),
-            None => waiting.unmatched(from, refusal),
-        });
+        match key {
+            Some(id) => {
+                // Made before all others are kept waiting.
+                let refusal = refusal();
+                self.note(|waiting| waiting.refused(id, refusal));
+            }
+            None => self.note(|waiting| waiting.unmatched(from, refusal)),
+        }
     }
 
     fn note(&self, note: impl FnOnce(&mut Waiting)) {

@@ -15,10 +15,11 @@ use crate::domain::{
 
 /// How many keys can wait at most; the uses of further ones are not written down.
 pub const MOST: usize = 200_000;
-/// How many counts of one key are told apart by their source; further sources are one. And how many
-/// there are at most.
+/// From how many counts of one key on further sources are one; and from how many on all are, and all
+/// hours with them: what is left to tell apart then is areas, actions and reasons, of which there are
+/// so many and no more.
 const APART: usize = 64;
-const MOST_TALLIES: usize = 256;
+const MOST_APART: usize = 256;
 /// How many sources of refusals that match no key are heard between two writes.
 const UNMATCHED_SOURCES: usize = 50;
 
@@ -78,9 +79,8 @@ impl Waiting {
     }
 
     /// A refusal of a request with this key's token.
-    pub fn refused(&mut self, id: &KeyId, refusal: impl FnOnce() -> Refusal) {
+    pub fn refused(&mut self, id: &KeyId, refusal: Refusal) {
         let Some(pending) = self.of(id) else { return };
-        let refusal = refusal();
         let verdict = Verdict::Refused(refusal.reason);
         pending.count(&refusal.target, refusal.address, verdict, refusal.at);
         pending.was_refused(refusal.at);
@@ -212,17 +212,17 @@ impl Pending {
     fn add(&mut self, mut tally: Tally) {
         if self.tallies.len() >= APART {
             let apart = |known: &Tally| known.kind.source == tally.kind.source;
-            if !self.tallies.iter().any(apart) {
+            if self.tallies.len() >= MOST_APART || !self.tallies.iter().any(apart) {
                 tally.kind.source = Source::Rest;
             }
         }
+        let any_hour = self.tallies.len() >= MOST_APART;
         let same = |known: &&mut Tally| {
-            (known.began_at, known.span, &known.kind) == (tally.began_at, tally.span, &tally.kind)
+            known.kind == tally.kind && (any_hour || known.began_at == tally.began_at)
         };
-        if let Some(known) = self.tallies.iter_mut().find(same) {
-            known.count += tally.count;
-        } else if self.tallies.len() < MOST_TALLIES {
-            self.tallies.push(tally);
+        match self.tallies.iter_mut().find(same) {
+            Some(known) => known.count += tally.count,
+            None => self.tallies.push(tally),
         }
     }
 }
@@ -291,10 +291,29 @@ mod tests {
     }
 
     #[test]
+    fn no_use_of_an_area_is_lost_however_many_there_are() {
+        let mut waiting = Waiting::default();
+        for n in 0..40_000_u32 {
+            let area = format!("area{}", n % 100).parse().expect("a slug");
+            let target = Target::Routed(area, Action::ALL[n as usize / 100 % 4]);
+            // Nothing could be written for days.
+            let at = Moment::from_millis(i64::from(n / 400) * HOUR);
+            waiting.allowed((&id(), None), &target, from(n % 77), at);
+        }
+        let (keys, _) = parts(&mut waiting);
+        let tallies = &keys[0].0.tallies;
+        assert_eq!(tallies.iter().map(|tally| tally.count).sum::<i64>(), 40_000);
+        let kinds: std::collections::HashSet<_> =
+            tallies.iter().map(|tally| &tally.kind.target).collect();
+        assert_eq!(kinds.len(), 400, "what was exercised is known");
+        assert!(tallies.len() <= MOST_APART + 400, "{}", tallies.len());
+    }
+
+    #[test]
     fn a_million_refusals_of_one_source_are_an_exact_count_and_the_last_fifty() {
         let (mut waiting, ids) = (Waiting::default(), ids());
         for n in 0..1_000_000_u32 {
-            waiting.refused(&id(), || refusal(&ids, n, Some(id())));
+            waiting.refused(&id(), refusal(&ids, n, Some(id())));
             waiting.unmatched(from(7), || refusal(&ids, 7, None));
         }
         for n in 0..1000 {
@@ -304,7 +323,7 @@ mod tests {
         let (one, refusals) = &keys[0];
         let last = Moment::from_millis(999_999);
         assert_eq!(one.refused, Some((1_000_000, last)));
-        assert!(one.tallies.len() <= MOST_TALLIES);
+        assert!(one.tallies.len() <= MOST_APART);
         let counted: i64 = one.tallies.iter().map(|tally| tally.count).sum();
         assert_eq!(counted, 1_000_000);
         let moments: Vec<i64> = refusals.iter().map(|one| one.at.millis()).collect();
