@@ -201,8 +201,7 @@ fn guard(answer: &Answer, refusal: Option<&Refusal>, lacks: &impl Fn(Lack) -> St
 /// What was recorded of the method, or that it was not said.
 fn method(refusal: &Refusal, claimed: Option<&Heard>, lacks: &impl Fn(Lack) -> String) -> Finding {
     let claims = claimed.and_then(|one| one.refusal.as_ref());
-    let believed = claims.is_some_and(|it| it.wanted.method == "DELETE");
-    if believed {
+    if claims.is_some_and(|it| it.wanted.method == "DELETE") {
         return Finding::bad(
             "method",
             "a client can say any method it likes, and is believed",
@@ -218,6 +217,7 @@ fn method(refusal: &Refusal, claimed: Option<&Heard>, lacks: &impl Fn(Lack) -> S
         (Way::Astray(detail), _) if detail == "path_not_said_once" => {
             Finding::well("method", "it reaches the endpoint")
         }
+        (_, "HEAD") if claims.is_none() => unheard("method"),
         (_, "HEAD") => Finding::well(
             "method",
             "it reaches the endpoint as it is, and a client cannot claim another",
@@ -255,6 +255,7 @@ fn path(
         ),
         // Nobody looked for it.
         Way::Astray(detail) if detail == "method_not_said_once" => return None,
+        _ if claimed.is_none_or(|one| one.refusal.is_none()) => unheard("path"),
         _ if refusal.wanted.path == plain.probe.path => Finding::well(
             "path",
             "it reaches the endpoint as it is, and a client cannot claim another",
@@ -312,17 +313,24 @@ fn address(
             Finding::well("address", format!("{address}, from {hop}{from}"))
         }
     });
-    let believed = claimed
-        .and_then(|one| one.refusal.as_ref())
-        .is_some_and(|it| it.address == ClientAddress::Known(CLAIMED));
-    findings.push(if believed {
-        Finding::bad(
+    let claims = claimed.and_then(|one| one.refusal.as_ref());
+    findings.push(match claims.map(|it| it.address) {
+        None => unheard("forged address"),
+        Some(ClientAddress::Known(CLAIMED)) => Finding::bad(
             "forged address",
             format!("a client that says X-Forwarded-For: {CLAIMED} is believed"),
             lacks(Lack::ForgedAddress),
-        )
-    } else {
-        Finding::well("forged address", "a client that claims one is not believed")
+        ),
+        Some(_) => Finding::well("forged address", "a client that claims one is not believed"),
     });
     findings
+}
+
+/// What is not known is not well.
+fn unheard(what: &'static str) -> Finding {
+    Finding::bad(
+        what,
+        "it cannot be told whether a client can claim another: that probe was not written down",
+        "run it again; while many unknown tokens come in, not every refusal of one is kept",
+    )
 }
