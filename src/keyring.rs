@@ -28,7 +28,7 @@ use crate::{
         access::{Action, Area, AreaSlug},
         audit::{Actor, Event},
         key::Key,
-        listing::{Count, Direction, Filter, PageRequest},
+        listing::{Count, Direction, Edition, Filter, PageRequest},
         moment::Moment,
         policy::Policy,
         token::KeyId,
@@ -179,6 +179,14 @@ impl Keyring {
     /// The store's.
     pub async fn epoch(&self) -> Result<i64, KeyringError> {
         Ok(self.store.epoch().await?)
+    }
+
+    /// Of what a list that is read now is a picture.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn edition(&self) -> Result<Edition, KeyringError> {
+        Ok(self.store.edition().await?)
     }
 
     /// A page of the list.

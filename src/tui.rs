@@ -17,7 +17,13 @@ pub mod update;
 pub mod view;
 pub mod wizard;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    mem::{self, Discriminant},
+    sync::Arc,
+    time::Duration,
+};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use message::{Effect, Message};
@@ -40,12 +46,12 @@ use crate::{
     keyring::Keyring,
 };
 
-/// How often the store is asked whether somebody else changed something.
+/// How often the store is asked whether somebody else changed something, or something was refused.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the first frame waits for the first page.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// How long a frame waits for what the details tell of the key that the cursor came to: nearly always
-/// it is there at once, and then one frame shows both.
+/// How long a frame waits for what the details tell of the key that the cursor came to, and for an
+/// explanation: nearly always they are there at once, and then one frame shows all of it.
 const SOON: Duration = Duration::from_millis(5);
 
 /// Runs the terminal user interface to its end; answers the exit status.
@@ -70,9 +76,10 @@ struct Shell {
     answers: UnboundedReceiver<Message>,
     answer: UnboundedSender<Message>,
     writes: JoinSet<()>,
-    reading: Option<AbortHandle>,
+    /// The newest read of each kind.
+    reading: HashMap<Discriminant<Effect>, AbortHandle>,
     looking: Option<AbortHandle>,
-    /// Whether what the details tell was asked for since the last frame.
+    /// Whether what the details tell, or an explanation, was asked for since the last frame.
     regarding: bool,
     model: Model,
 }
@@ -110,7 +117,7 @@ impl Shell {
             answers,
             answer,
             writes: JoinSet::new(),
-            reading: None,
+            reading: HashMap::new(),
             looking: None,
             regarding: false,
             model,
@@ -130,7 +137,7 @@ impl Shell {
         let mut counting = false;
         loop {
             if self.inbox.is_empty() && self.answers.is_empty() {
-                if std::mem::take(&mut self.regarding)
+                if mem::take(&mut self.regarding)
                     && let Ok(Some(message)) = timeout(SOON, self.answers.recv()).await
                 {
                     self.take(message)?;
@@ -214,8 +221,9 @@ impl Shell {
 
     /// Starts an effect as a task. A newer read ends an older one; writes go on to their end.
     fn start(&mut self, effect: Effect) {
-        let reads = matches!(effect, Effect::Load(_));
-        self.regarding |= matches!(effect, Effect::Regard(_));
+        let kind = mem::discriminant(&effect);
+        let reads = effect.only_reads();
+        self.regarding |= matches!(effect, Effect::Regard(_) | Effect::Explain(..));
         let (keyring, clipboard) = (Arc::clone(&self.keyring), Arc::clone(&self.clipboard));
         let answer = self.answer.clone();
         let task = async move {
@@ -228,15 +236,18 @@ impl Shell {
         };
         if reads {
             let newer = tokio::spawn(task).abort_handle();
-            if let Some(older) = self.reading.replace(newer) {
+            if let Some(older) = self.reading.insert(kind, newer) {
                 older.abort();
             }
         } else {
+            // Those that have ended are let go of.
+            while self.writes.try_join_next().is_some() {}
             self.writes.spawn(task);
         }
     }
 
-    /// Asks whether somebody else changed something, unless the last asking still waits.
+    /// Asks whether somebody else changed something, or something was refused, unless the last asking
+    /// still waits.
     fn look(&mut self) {
         if self
             .looking
@@ -248,12 +259,12 @@ impl Shell {
         let (keyring, answer, known) = (
             Arc::clone(&self.keyring),
             self.answer.clone(),
-            self.model.list.epoch,
+            self.model.list.edition,
         );
         let task = async move {
-            match keyring.epoch().await {
-                Ok(epoch) if epoch != known => {
-                    let _ = answer.send(Message::EpochRead(epoch));
+            match keyring.edition().await {
+                Ok(edition) if edition != known => {
+                    let _ = answer.send(Message::EditionRead(edition));
                 }
                 // The next change of the person's own will say what is wrong with the store.
                 Ok(_) | Err(_) => {}
@@ -262,8 +273,11 @@ impl Shell {
         self.looking = Some(tokio::spawn(task).abort_handle());
     }
 
-    /// Waits for the writes, and takes a copied token off the native clipboard.
+    /// Waits for the writes and for no read, and takes a copied token off the native clipboard.
     async fn end(&mut self) {
+        for read in self.reading.values() {
+            read.abort();
+        }
         while self.writes.join_next().await.is_some() {}
         self.clipboard.lock().await.clear_if_ours().await;
         self.keyring.close().await;

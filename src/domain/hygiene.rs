@@ -125,6 +125,10 @@ pub struct Exercised {
     pub done: BTreeSet<(AreaSlug, Action)>,
     /// From where.
     pub sources: BTreeSet<Source>,
+    /// When its grants were last changed, if that was within the last [`WATCHED_DAYS`].
+    pub granted_at: Option<Moment>,
+    /// When it was last switched on, if that was within the last [`WATCHED_DAYS`].
+    pub enabled_at: Option<Moment>,
 }
 
 /// What is found about a key. `since` is when counting began; none if it never did.
@@ -136,9 +140,16 @@ pub fn findings(
     policy: Policy,
     now: Moment,
 ) -> Vec<HygieneRow> {
-    let watched = since.map(|since| since.max(key.created_at));
-    let days = watched.map(|since| (now.millis() - since.millis()) / DAY);
+    // While it was off it could not be used.
+    let begun = exercised.enabled_at.unwrap_or(key.created_at);
+    let watched = since.map(|since| since.max(key.created_at).max(begun));
+    let days_since = |since: Moment| (now.millis() - since.millis()) / DAY;
+    let days = watched.map(days_since);
     let long_enough = days.is_some_and(|days| days >= WATCHED_DAYS);
+    // What was granted lately had no time to be exercised.
+    let granted_long_enough = exercised
+        .granted_at
+        .is_none_or(|at| days_since(at) >= WATCHED_DAYS);
     let mut rows = Vec::new();
     let mut found = |finding, proposal: Result<Proposal, String>| {
         let proposal = if long_enough {
@@ -154,7 +165,7 @@ pub fn findings(
         });
     };
     if let Some(since) = key.disabled_at {
-        let days = (now.millis() - since.millis()) / DAY;
+        let days = days_since(since);
         if days >= DISABLED_DAYS {
             found(Finding::LongDisabled(days), Ok(Proposal::Revoke));
         }
@@ -167,7 +178,7 @@ pub fn findings(
             return rows;
         }
         Some(usage) => {
-            let days = (now.millis() - usage.at.millis()) / DAY;
+            let days = days_since(usage.at);
             if days >= UNUSED_DAYS {
                 found(Finding::Idle(days), Ok(Proposal::Revoke));
                 return rows;
@@ -184,7 +195,7 @@ pub fn findings(
         found(Finding::AnyAddress, narrowed(&exercised.sources));
     }
     let unused = unexercised(&key.draft.grants, exercised);
-    if !unused.is_empty() && long_enough {
+    if !unused.is_empty() && long_enough && granted_long_enough {
         found(
             Finding::Unexercised(unused.clone()),
             Ok(Proposal::Drop(unused)),
@@ -325,6 +336,8 @@ mod tests {
         let exercised = Exercised {
             done: [(area, Action::Read)].into(),
             sources: [Source::Address([10, 0, 0, 1].into())].into(),
+            granted_at: None,
+            enabled_at: None,
         };
         (key, exercised)
     }
@@ -447,6 +460,31 @@ mod tests {
         key.last_use = None;
         let rows = at(Some(days_ago(300)), &key);
         assert!(rows.iter().all(|row| row.finding != Finding::NeverUsed));
+    }
+
+    #[test]
+    fn what_was_granted_lately_is_not_called_unexercised() {
+        for (days, count) in [(0, 0), (29, 0), (30, 1)] {
+            let rows = found(|key, exercised| {
+                let documents = "documents".parse().expect("a slug");
+                key.draft.grants.set(documents, Actions::READ);
+                exercised.granted_at = Some(days_ago(days));
+            });
+            assert_eq!(rows.len(), count, "{days} days: {rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_switched_on_lately_is_not_to_be_revoked_as_idle() {
+        let rows = found(|key, exercised| {
+            key.last_use = Some(LastUse {
+                at: days_ago(200),
+                from: None,
+            });
+            exercised.enabled_at = Some(days_ago(1));
+        });
+        let why = "watched 1 of 30 days".to_owned();
+        assert_eq!(rows, [(Finding::Idle(200), Err(why))]);
     }
 
     #[test]

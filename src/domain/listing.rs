@@ -137,6 +137,15 @@ pub struct Count {
     pub total: i64,
 }
 
+/// Of what a list that was read is a picture: any change, and any refusal, makes another one of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edition {
+    /// The number of the newest change.
+    pub epoch: i64,
+    /// How many refusals were written down so far.
+    pub refusals: i64,
+}
+
 /// How many characters of a text are sorted by; see the migration.
 pub const SORTED_CHARACTERS: usize = 200;
 

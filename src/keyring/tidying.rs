@@ -1,9 +1,9 @@
 //! Hygiene: what is found about all keys, a batch at a time.
 use super::{Keyring, KeyringError};
 use crate::domain::{
-    hygiene::{self, Exercised, HygieneRow},
+    hygiene::{self, Exercised, HygieneRow, WATCHED_DAYS},
     listing::{Cursor, Direction, Filter, PageRequest, Sort},
-    moment::Moment,
+    moment::{DAY, Moment},
 };
 
 /// How many keys are looked at at a time.
@@ -48,7 +48,10 @@ impl Keyring {
         let policy = self.policy().await?;
         let sequences = || page.rows.iter().map(|row| row.key.sequence);
         let exercised = match (sequences().min(), sequences().max()) {
-            (Some(least), Some(most)) => self.store.exercised(least, most).await?,
+            (Some(least), Some(most)) => {
+                let lately = now.plus(-WATCHED_DAYS * DAY);
+                self.store.exercised((least, most), lately).await?
+            }
             _ => std::collections::HashMap::new(),
         };
         let none = Exercised::default();

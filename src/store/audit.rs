@@ -32,7 +32,7 @@ impl Store {
         let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(
             "SELECT sequence, at, actor, actor_from, change, subject_id, subject_name, details, \
              previous_hash, hash FROM audit_events WHERE subject_id = $1 AND sequence < $2 \
-             ORDER BY sequence DESC LIMIT $3",
+             AND change NOT IN ('key.copied', 'key.revealed') ORDER BY sequence DESC LIMIT $3",
         )
         .bind(subject)
         .bind(before)

@@ -18,7 +18,7 @@ pub const SQLITE: &[&str] = &[
      WHEN NEW.sequence <= (SELECT max(sequence) FROM audit_events) \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
     "PRAGMA application_id = 1668052583",
-    "PRAGMA user_version = 3",
+    "PRAGMA user_version = 4",
 ];
 
 /// PostgreSQL's INTEGER has 32 bits; it needs a collation named to sort by bytes as SQLite does,
@@ -30,6 +30,7 @@ pub const POSTGRES: &[&str] = &[
      LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(haystack, needle)'",
     "ALTER TABLE keys ALTER COLUMN name_sort TYPE TEXT COLLATE \"C\"",
     "ALTER TABLE keys ALTER COLUMN access_sort TYPE TEXT COLLATE \"C\"",
+    "ALTER TABLE refusals ALTER COLUMN id TYPE TEXT COLLATE \"C\"",
     "CREATE OR REPLACE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS \
      'BEGIN RAISE EXCEPTION ''audit events are append-only''; END'",
     "CREATE OR REPLACE TRIGGER audit_events_keep BEFORE UPDATE OR DELETE OR TRUNCATE \

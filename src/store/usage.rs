@@ -17,14 +17,15 @@ use super::{
 };
 use crate::domain::{
     access::{AccessError, Action, AreaSlug},
+    audit::Change,
     hygiene::Exercised,
     key::LastUse,
     moment::Moment,
     token::KeyId,
-    usage::{COUNTED, FOLDS, KeyUse, Kind, LONGEST_SPAN, REMEMBERED, Refusal, Source, Tally},
+    usage::{COUNTED, FOLDS, KeyUse, Kind, LONGEST_SPAN, NEWS, REMEMBERED, Refusal, Source, Tally},
 };
 
-fn number(count: usize) -> i64 {
+pub(super) fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -45,7 +46,7 @@ impl Store {
         let mut write = self.begin_write().await?;
         let tallies = uses.iter().flat_map(|one| &one.tallies);
         let first = tallies.map(|tally| tally.began_at).min();
-        write.take_turn(first).await?;
+        write.take_turn(first, refusals.len()).await?;
         for one in by_id(uses, |one| &one.id) {
             write.use_of(one).await?;
         }
@@ -84,7 +85,7 @@ impl Store {
                 continue;
             }
             let mut write = self.begin_write().await?;
-            write.take_turn(None).await?;
+            write.take_turn(None, 0).await?;
             for key in &keys {
                 if let Some(into) = into {
                     write.fold(key, before, (span, into)).await?;
@@ -106,7 +107,7 @@ impl Store {
             return Ok(());
         }
         let mut write = self.begin_write().await?;
-        write.take_turn(Some(now)).await?;
+        write.take_turn(Some(now), 0).await?;
         write.commit_write().await
     }
 
@@ -140,14 +141,15 @@ impl Store {
     }
 
     /// What was allowed to the keys that were made between two places in the order of creation, and
-    /// from where.
+    /// from where; and when their grants were changed or they were switched on, if that was after a
+    /// moment.
     ///
     /// # Errors
     /// As for [`Store::tallies`].
     pub async fn exercised(
         &self,
-        first: i64,
-        last: i64,
+        (first, last): (i64, i64),
+        lately: Moment,
     ) -> Result<HashMap<KeyId, Exercised>, StoreError> {
         let rows: Vec<(String, String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT DISTINCT uses.key_id, uses.area, uses.action, uses.source FROM uses \
@@ -169,25 +171,70 @@ impl Store {
             one.sources
                 .insert(Source::from_word(&source).ok_or_else(|| bad("source"))?);
         }
+        // The details name what was changed, and nothing else.
+        let changed: Vec<(String, String, i64)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT audit_events.subject_id, audit_events.change, max(audit_events.at) \
+             FROM audit_events JOIN keys ON keys.id = audit_events.subject_id \
+             WHERE keys.sequence BETWEEN $1 AND $2 AND audit_events.at > $3 \
+             AND (audit_events.change = $4 \
+             OR (audit_events.change = $5 AND audit_events.details LIKE '%\"grants\":%')) \
+             GROUP BY audit_events.subject_id, audit_events.change",
+        )
+        .bind(first)
+        .bind(last)
+        .bind(lately.millis())
+        .bind(Change::Enabled.word())
+        .bind(Change::Edited.word())
+        .fetch_all(pool)
+        .await)?;
+        for (id, change, at) in changed {
+            let bad = |column| StoreError::corrupt("audit_events", column, &id);
+            let key = id.parse().map_err(|_| bad("subject_id"))?;
+            let at = Some(moment(at).ok_or_else(|| bad("at"))?);
+            let one = all.entry(key).or_default();
+            if change == Change::Enabled.word() {
+                one.enabled_at = at;
+            } else {
+                one.granted_at = at;
+            }
+        }
         Ok(all)
     }
 }
 
 impl ChangeTransaction<'_> {
-    /// Waits for everybody else who records; notes since when uses are counted, if that is new.
-    async fn take_turn(&mut self, from: Option<Moment>) -> Result<(), StoreError> {
+    /// Waits for everybody else who records; notes since when uses are counted, if that is new, and
+    /// that so many refusals come in.
+    async fn take_turn(&mut self, from: Option<Moment>, refusals: usize) -> Result<(), StoreError> {
         execute!(
             self,
             sqlx::query(
-                "UPDATE recording SET counted_since = coalesce(counted_since, CAST($1 AS BIGINT)) \
-                 WHERE id = 1"
+                "UPDATE recording SET counted_since = coalesce(counted_since, CAST($1 AS BIGINT)), \
+                 refusals = refusals + $2 WHERE id = 1"
             )
             .bind(from.map(Moment::millis))
+            .bind(number(refusals))
         )?;
         Ok(())
     }
 
     async fn use_of(&mut self, one: &KeyUse) -> Result<(), StoreError> {
+        // These rows before the key's, as a rotation takes them: else the two could wait for each other.
+        for former in &one.former {
+            execute!(
+                self,
+                sqlx::query(
+                    "UPDATE former_tokens SET uses = uses + $1, last_used_from = CASE \
+                     WHEN coalesce(last_used_at, 0) <= $2 THEN $3 ELSE last_used_from END, \
+                     last_used_at = CASE WHEN coalesce(last_used_at, 0) <= $2 THEN $2 \
+                     ELSE last_used_at END WHERE digest = $4",
+                )
+                .bind(former.count)
+                .bind(former.last.at.millis())
+                .bind(former.last.from.map(|address| address.to_string()))
+                .bind(former.digest.encoded())
+            )?;
+        }
         if let Some(LastUse { at, from }) = one.last {
             execute!(
                 self,
@@ -205,7 +252,7 @@ impl ChangeTransaction<'_> {
             execute!(
                 self,
                 sqlx::query(
-                    "UPDATE keys SET refused_count = CASE WHEN coalesce(refused_at, 0) > $1 - 172800000 \
+                    "UPDATE keys SET refused_count = CASE WHEN coalesce(refused_at, 0) > $1 - $4 \
                      THEN refused_count + $2 ELSE $2 END, \
                      refused_at = CASE WHEN coalesce(refused_at, 0) > $1 THEN refused_at ELSE $1 END \
                      WHERE id = $3 AND rules_changed_at <= $1",
@@ -213,21 +260,7 @@ impl ChangeTransaction<'_> {
                 .bind(at.millis())
                 .bind(count)
                 .bind(one.id.as_str())
-            )?;
-        }
-        for former in &one.former {
-            execute!(
-                self,
-                sqlx::query(
-                    "UPDATE former_tokens SET uses = uses + $1, last_used_from = CASE \
-                     WHEN coalesce(last_used_at, 0) <= $2 THEN $3 ELSE last_used_from END, \
-                     last_used_at = CASE WHEN coalesce(last_used_at, 0) <= $2 THEN $2 \
-                     ELSE last_used_at END WHERE digest = $4",
-                )
-                .bind(former.count)
-                .bind(former.last.at.millis())
-                .bind(former.last.from.map(|address| address.to_string()))
-                .bind(former.digest.encoded())
+                .bind(NEWS)
             )?;
         }
         Ok(())

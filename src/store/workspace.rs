@@ -2,6 +2,7 @@
 use super::{Store, StoreError, change::execute, with_pool};
 use crate::domain::{
     audit::EventDraft,
+    listing::Edition,
     moment::Moment,
     policy::Policy,
     token::{Digest, KeyId},
@@ -109,6 +110,20 @@ impl Store {
             sqlx::query_as("SELECT epoch FROM workspace WHERE id = 1").fetch_one(pool).await
         })?;
         Ok(epoch)
+    }
+
+    /// The number of the newest change, and that of the newest refusal.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn edition(&self) -> Result<Edition, StoreError> {
+        let (epoch, refusals): (i64, i64) = with_pool!(self, pool => sqlx::query_as(
+            "SELECT workspace.epoch, recording.refusals FROM workspace \
+             JOIN recording ON recording.id = workspace.id WHERE workspace.id = 1",
+        )
+        .fetch_one(pool)
+        .await)?;
+        Ok(Edition { epoch, refusals })
     }
 
     /// Gives the workspace another label.

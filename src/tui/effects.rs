@@ -117,8 +117,8 @@ pub async fn carry_out(
 }
 
 async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
-    // The epoch first: what changes while the rows are read is seen again at the next look.
-    let epoch = keyring.epoch().await?;
+    // The edition first: what changes while the rows are read is seen again at the next look.
+    let edition = keyring.edition().await?;
     let areas = keyring.areas().await?;
     let policy = keyring.policy().await?;
     let page = keyring.page(&load.request).await?;
@@ -141,7 +141,7 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         count,
         areas,
         policy,
-        epoch,
+        edition,
         now: keyring.now(),
         watched,
     })
@@ -230,6 +230,7 @@ async fn explain(inquiry: Inquiry, keyring: &Keyring) -> Result<Explanation, Key
         Inquiry::Newest(id) => keyring.newest_question(&id).await?,
         Inquiry::Ordinary(id) => keyring.ordinary_question(&id).await?,
         Inquiry::Of(question) => question,
+        Inquiry::Unmatched => keyring.newest_unmatched().await?,
         Inquiry::Decision(id) => keyring.question_about(id.as_str()).await?,
     };
     keyring.explain(question).await

@@ -85,17 +85,17 @@ impl Hygiene {
                 .filter_map(|at| self.rows().get(*at))
                 .collect()
         };
-        let mut ids: Vec<_> = rows.iter().map(|row| &row.key.id).collect();
-        ids.dedup();
-        let changes = ids.into_iter().filter_map(|id| {
-            let of_key: Vec<&HygieneRow> = rows
-                .iter()
-                .copied()
-                .filter(|row| row.key.id == *id)
-                .collect();
-            Some((of_key.first()?.key.clone(), together(&of_key)?))
-        });
-        changes.collect()
+        // The rows of a key stand together.
+        rows.chunk_by(|one, other| one.key.id == other.key.id)
+            .filter_map(|of_key| Some((of_key.first()?.key.clone(), together(of_key)?)))
+            .collect()
+    }
+
+    /// Whether there is anything to apply: a marked proposal, or else that of the selected row.
+    #[must_use]
+    pub fn may_apply(&self) -> bool {
+        let proposed = |row: &HygieneRow| row.proposal.is_ok();
+        !self.marks.is_empty() || self.selected().is_some_and(proposed)
     }
 
     /// What was found arrived; the marks were about what was before.

@@ -11,7 +11,7 @@ use crate::domain::{
     explain::Explanation,
     hygiene::Tidying,
     key::{Draft, Key, RevokeReason, Seen},
-    listing::{Count, PageRequest, Row},
+    listing::{Count, Edition, PageRequest, Row},
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -31,8 +31,8 @@ pub enum Message {
     Resized(u16, u16),
     /// A second went by while something counts down; also brings the present moment.
     Ticked(Moment),
-    /// The store's epoch was read.
-    EpochRead(i64),
+    /// It was read of what a list would be a picture by now.
+    EditionRead(Edition),
     /// A load ended.
     Loaded(u64, Result<Box<Loaded>, String>),
     /// A key was made.
@@ -80,8 +80,8 @@ pub struct Loaded {
     pub areas: Vec<Area>,
     /// How keys must end.
     pub policy: Policy,
-    /// The epoch from before the rows were read.
-    pub epoch: i64,
+    /// Of what this is a picture; read before the rows were.
+    pub edition: Edition,
     /// When.
     pub now: Moment,
     /// The keys that were asked after, as they are now; `None` for one that is gone.
@@ -227,6 +227,17 @@ pub enum Effect {
     Suspend,
     /// End the program, after the writes that are under way.
     Quit,
+}
+
+impl Effect {
+    /// Whether nothing is changed or given out: a newer one of its kind may end it.
+    #[must_use]
+    pub const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Load(_) | Self::Regard(_) | Self::Inspect | Self::Explain(..)
+        )
+    }
 }
 
 /// A page to be read.

@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{
     access::Area,
     key::Key,
-    listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort},
+    listing::{Count, Cursor, Direction, Edition, Filter, PageRequest, Row, Sort},
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -97,8 +97,8 @@ pub struct List {
     pub typing: Option<Input>,
     /// The marked keys, as they were when they were marked or last seen.
     pub marks: BTreeMap<KeyId, Key>,
-    /// The epoch of what is shown.
-    pub epoch: i64,
+    /// Of what is shown.
+    pub edition: Edition,
     /// The newest load and what is to happen with its answer.
     pub awaited: Option<(u64, Expect)>,
     /// Whether anything was loaded yet.
@@ -147,7 +147,7 @@ impl Model {
             sort: Sort::NEWEST,
             typing: None,
             marks: BTreeMap::new(),
-            epoch: 0,
+            edition: Edition::default(),
             awaited: None,
             loaded: false,
             tickets: 0,
@@ -259,7 +259,7 @@ impl Model {
                 self.hygiene().is_some_and(|hygiene| match intent {
                     Intent::Test => hygiene.selected().is_some(),
                     Intent::Mark => hygiene.selected().is_some_and(|row| row.proposal.is_ok()),
-                    _ => !hygiene.chosen().is_empty(),
+                    _ => hygiene.may_apply(),
                 })
             }
             Intent::Fix => self

@@ -106,7 +106,7 @@ fn every_connection_writes_ahead_and_overwrites_what_it_deletes() {
             stranger
                 .number("SELECT user_version FROM pragma_user_version")
                 .await,
-            3
+            4
         );
     });
 }

@@ -124,13 +124,13 @@ impl Story {
             .expect("there")
     }
 
-    /// What happens each second when somebody else changed something.
+    /// What happens each second when somebody else changed something, or something was refused.
     pub fn refresh(&mut self) {
-        let epoch = self
+        let edition = self
             .runtime
-            .block_on(self.keyring.epoch())
-            .expect("an epoch");
-        self.happen(Message::EpochRead(epoch));
+            .block_on(self.keyring.edition())
+            .expect("an edition");
+        self.happen(Message::EditionRead(edition));
     }
 
     /// Presses keys: characters as they are, `<enter>`, `<tab>`, `<c-u>` and their like by name.

@@ -50,6 +50,20 @@ impl Store {
         rows.into_iter().map(RefusalRow::read).collect()
     }
 
+    /// The newest refusals, whosever they are; the newest first.
+    ///
+    /// # Errors
+    /// As for [`Store::tallies`].
+    pub async fn recent_refusals(&self, limit: usize) -> Result<Vec<Refusal>, StoreError> {
+        let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
+            refusal_columns!(), " ORDER BY at DESC, id DESC LIMIT $1",
+        ))
+        .bind(number(limit))
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter().map(RefusalRow::read).collect()
+    }
+
     /// The newest refusals of credentials that name a key without being its token.
     ///
     /// # Errors
@@ -152,7 +166,7 @@ impl Store {
     /// Deletes some refusals from before a moment, and answers whether there may be more of them.
     pub(super) async fn forget_refusals(&self, before: i64) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        write.take_turn(None).await?;
+        write.take_turn(None, 0).await?;
         let deleted = execute!(
             write,
             sqlx::query(

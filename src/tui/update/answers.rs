@@ -25,8 +25,9 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
                 }
             }
         }
-        Message::EpochRead(epoch) => {
-            (epoch != model.list.epoch && model.list.awaited.is_none()).then(|| model.refresh())
+        Message::EditionRead(edition) => {
+            let news = edition != model.list.edition && model.list.awaited.is_none();
+            news.then(|| model.refresh())
         }
         Message::Ticked(_) => tick(model),
         Message::Created(result) => Some(created(model, result)),

@@ -19,8 +19,8 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     let (old_first, old_top) = (list.rows.first().map(|row| row.key.id.clone()), list.top);
     list.loaded = true;
     list.count = loaded.count;
-    let news = list.epoch != loaded.epoch;
-    list.epoch = loaded.epoch;
+    let news = list.edition != loaded.edition;
+    list.edition = loaded.edition;
     model.areas = loaded.areas;
     model.policy = loaded.policy;
     // What was read of a key's use is as old as the list was.

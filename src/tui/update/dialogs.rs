@@ -88,7 +88,7 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                     Verb::Disable => Effect::Switch(seen, true),
                     Verb::Enable => Effect::Switch(seen, false),
                     Verb::Tidy => {
-                        let tidyings = std::mem::take(&mut confirmation.tidyings);
+                        let tidyings = confirmation.tidyings.clone();
                         Effect::Tidy(seen.into_iter().zip(tidyings).collect())
                     }
                     Verb::Rotate => Effect::Rotate(seen.into_iter().next()?, confirmation.overlap),

@@ -196,7 +196,11 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         }
         Verb::Tidy => {}
         Verb::Enable => {
-            let sentence = "They are let in again from the next request on.";
+            let sentence = if one {
+                "It is let in again from the next request on."
+            } else {
+                "They are let in again from the next request on."
+            };
             text.extend(lines(sentence, room, theme.warning()));
         }
     }
