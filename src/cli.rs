@@ -16,6 +16,7 @@ mod keys;
 mod list;
 mod manual;
 mod output;
+mod refusals;
 mod revoke;
 mod rotate;
 mod show;
@@ -25,8 +26,8 @@ use std::{io, path::Path, process::ExitCode};
 
 use arguments::{
     AreaArguments, AreaCommand, AuditArguments, AuditCommand, CheckArguments, CreateArguments,
-    DoctorArguments, EditArguments, ExplainArguments, KeyArgument, ListArguments, RevokeArguments,
-    RotateArguments, WorkspaceArguments,
+    DoctorArguments, EditArguments, ExplainArguments, KeyArgument, ListArguments,
+    RefusalsArguments, RevokeArguments, RotateArguments, WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser as _;
@@ -229,6 +230,7 @@ async fn on_keyring(
         Command::Enable(KeyArgument { key }) => keys::switch(keyring, &key, false, output).await,
         Command::Hygiene => hygiene::run(keyring, output).await,
         Command::Explain(arguments) => explain::run(keyring, &arguments, output).await,
+        Command::Refusals(arguments) => refusals::run(keyring, &arguments, output).await,
         Command::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         Command::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
         Command::Audit(AuditArguments { command: None }) => audit::list(keyring, output).await,

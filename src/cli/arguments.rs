@@ -58,6 +58,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Tell why a request was refused, with every check and what would let it pass
     Explain(ExplainArguments),
+    /// List the last refusals of all keys, and of tokens that are no key's; the newest first
+    Refusals(RefusalsArguments),
     /// Run the authorization endpoint that a gateway asks about every request
     Serve(ServeArguments),
     /// List every change, oldest first, or verify that none was tampered with
@@ -130,6 +132,17 @@ pub struct ListArguments {
     /// At most so many
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+}
+
+/// `refusals`.
+#[derive(Debug, Args)]
+pub struct RefusalsArguments {
+    /// Only those that match no key: unknown and mistyped tokens, and none at all
+    #[arg(long)]
+    pub unmatched: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
 }
 
 /// What `list` can sort by.

@@ -8,7 +8,7 @@ mod question;
 
 use std::net::IpAddr;
 
-pub use evidence::checks;
+pub use evidence::{checks, unheard};
 pub use question::{Explanation, Question};
 
 use super::{
@@ -139,8 +139,8 @@ pub struct History {
     pub state: Option<Changed>,
     /// Its token.
     pub rotation: Option<Changed>,
-    /// The routes of the area that was asked for, or of all.
-    pub routes: Option<Changed>,
+    /// The area that was asked for: its name, its routes.
+    pub area: Option<Changed>,
 }
 
 /// What is known beside the request.
@@ -152,8 +152,9 @@ pub struct Facts<'a> {
     pub history: &'a History,
     /// The key that was deleted, if the token was its.
     pub tombstone: Option<&'a Tombstone>,
-    /// The key that a token names without being its.
-    pub named: Option<&'a KeyId>,
+    /// Id and name of the key that a token names without being its; the name is empty where no key
+    /// has that id.
+    pub named: Option<(&'a KeyId, &'a str)>,
     /// Where the address is from.
     pub hop: Hop,
     /// What was wanted.

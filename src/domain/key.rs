@@ -118,6 +118,10 @@ pub struct LastUse {
     pub from: Option<IpAddr>,
 }
 
+/// How many tokens that were rotated out are kept of a key. Those that are over go first; what is
+/// beyond is unknown.
+pub const KEPT_FORMER: usize = 10;
+
 /// A token that another took the place of, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormerToken {
@@ -165,7 +169,7 @@ impl FormerToken {
         } else if self.is_ended() {
             "ended".to_owned()
         } else {
-            format!("ended {} UTC", self.until.date_and_clock())
+            format!("ended {} UTC", latest.date_and_clock())
         };
         let rotated = self.rotated_at.date_and_clock();
         match (&self.last_use, self.uses) {

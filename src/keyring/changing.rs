@@ -7,7 +7,7 @@ use crate::{
     domain::{
         access::find_area,
         audit::{Change, Details, EventDraft},
-        key::{AgentName, Draft, Key, KeyName, Revision, RevokeReason, Seen},
+        key::{AgentName, Draft, KEPT_FORMER, Key, KeyName, Revision, RevokeReason, Seen},
         moment::Moment,
         policy::Policy,
         text::{self, TextError},
@@ -161,7 +161,8 @@ impl Keyring {
     /// the key's own end; with 0 it ends at once, and with it all that were rotated out before.
     ///
     /// # Errors
-    /// As for [`Keyring::edit`]; the vault's, before anything is written.
+    /// As for [`Keyring::edit`]; [`KeyringError::TooManyGood`] if no more old tokens can be kept; the
+    /// vault's. Each comes before anything is written.
     pub async fn rotate(&self, seen: &Seen, overlap: i64) -> Result<Rotated, KeyringError> {
         self.demand_writable()?;
         let key = self.seen_key(seen).await?;
@@ -170,6 +171,14 @@ impl Keyring {
         let now = self.now();
         let latest = key.draft.expires_at.unwrap_or_else(|| now.plus(overlap));
         let until = Some(now.plus(overlap).min(latest)).filter(|until| *until > now);
+        if until.is_some() {
+            let former = self.store.former_tokens(&key.id).await?;
+            let good = former.iter().filter(|it| it.is_good(&key, now)).count();
+            if good >= KEPT_FORMER {
+                let name = text::visible(key.name());
+                return Err(KeyringError::TooManyGood { name, good });
+            }
+        }
         let new_token = NewToken {
             digest: token.digest(),
             data_key_id: data_key.id(),
@@ -180,7 +189,8 @@ impl Keyring {
             .rotate_key(seen, &new_token, until, &event)
             .await?;
         Ok(Rotated {
-            key: self.key(&key.id).await?,
+            // It is done, whatever comes of reading it back: the new token must not be lost.
+            key: self.key(&key.id).await.unwrap_or(key),
             token,
             until,
         })

@@ -32,11 +32,24 @@ pub enum KeyringError {
     /// No token that was rotated out is good any more.
     #[error("no old token of {0} is good any more: there is nothing to finish")]
     NothingToFinish(String),
+    /// Another old token would push out one that is good still.
+    #[error(
+        "{good} old tokens of {name} are good still, and no more are kept: nothing was done. End them first with `claviger rotate --finish` (R on the screen), or rotate with an overlap of 0, which ends them too"
+    )]
+    TooManyGood {
+        /// The key's name.
+        name: String,
+        /// How many.
+        good: usize,
+    },
     /// No refusal is kept under that id.
     #[error(
         "no refusal {0} is known: the last 50 of each key are kept for 100 days, and written down some seconds after the decision; allowed requests are counted, not kept"
     )]
     NoSuchDecision(String),
+    /// Every refusal that is kept matches a key.
+    #[error("no refusal is kept that matches no key")]
+    NothingUnmatched,
     /// No key is meant by that.
     #[error(
         "no key is called {0}, has that id, or an id that begins so: `claviger list` shows them all"
@@ -70,6 +83,7 @@ impl KeyringError {
                 | Self::Text(_)
                 | Self::Route(_)
                 | Self::Policy(_)
+                | Self::TooManyGood { .. }
                 | Self::Store(
                     StoreError::AreaExists { .. }
                         | StoreError::RouteTaken { .. }

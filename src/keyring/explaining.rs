@@ -2,6 +2,8 @@
 //!
 //! A recorded refusal is decided again from what was recorded of it, by the rules and at the time of
 //! now. No token is needed: the digest of the one that was presented is kept with the refusal.
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{Keyring, KeyringError, StoreError};
@@ -9,13 +11,13 @@ use crate::{
     domain::{
         access::{Action, Area},
         audit::{Change, Event},
-        decision::{Credential, Reason, Request, Target, decide},
+        decision::{Credential, Decision, Reason, Request, Target, decide},
         explain::{self, Changed, Explanation, Facts, History, Question, Tombstone},
         forwarded::Client,
         route::{Route, Routes, Scope},
         text::visible,
         token::KeyId,
-        usage::{Refusal, Wanted, Way},
+        usage::{KEPT_REFUSALS, Refusal, Wanted, Way},
     },
     store::Standing,
 };
@@ -60,6 +62,56 @@ impl Keyring {
             Some(newest) => Ok(Question::Refusal(Box::new(newest))),
             None => self.ordinary_question(id).await,
         }
+    }
+
+    /// The newest refusal that matches no key.
+    ///
+    /// # Errors
+    /// [`KeyringError::NothingUnmatched`]; the store's.
+    pub async fn newest_unmatched(&self) -> Result<Question, KeyringError> {
+        let newest = self.store.refusals(None, 1).await?.pop();
+        let newest = newest.ok_or(KeyringError::NothingUnmatched)?;
+        Ok(Question::Refusal(Box::new(newest)))
+    }
+
+    /// The newest refusals, each with what its key is or was called; only those that match no key,
+    /// if that is wanted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn recent_refusals(
+        &self,
+        only_unmatched: bool,
+        limit: usize,
+    ) -> Result<Vec<(Refusal, Option<String>)>, KeyringError> {
+        let refusals = if only_unmatched {
+            self.store.refusals(None, limit).await?
+        } else {
+            self.store.recent_refusals(limit).await?
+        };
+        let mut names: HashMap<KeyId, Option<String>> = HashMap::new();
+        let mut told = Vec::with_capacity(refusals.len());
+        for refusal in refusals {
+            let name = match &refusal.key {
+                None => None,
+                Some(id) => {
+                    if !names.contains_key(id) {
+                        names.insert(id.clone(), self.name_of(id).await?);
+                    }
+                    names.get(id).cloned().flatten()
+                }
+            };
+            told.push((refusal, name));
+        }
+        Ok(told)
+    }
+
+    /// What a key is called, or was before it was revoked.
+    async fn name_of(&self, id: &KeyId) -> Result<Option<String>, KeyringError> {
+        if let Some(key) = self.store.key(id).await? {
+            return Ok(Some(key.name().to_owned()));
+        }
+        Ok(self.store.tombstone(id).await?.map(|stone| stone.name))
     }
 
     /// A request with a key's current token: the first that it is let into, or to read from the first
@@ -125,26 +177,38 @@ impl Keyring {
             None => (None, None),
         };
         let history = self.history(id.as_ref(), &question, &request).await?;
+        let named = match &question {
+            Question::Refusal(refusal) => refusal.named.as_ref(),
+            Question::Request { .. } => None,
+        };
+        let named_name = match named {
+            Some(id) => self.name_of(id).await?.unwrap_or_default(),
+            None => String::new(),
+        };
         let facts = Facts {
             areas: &areas,
             history: &history,
             tombstone: tombstone.as_ref(),
-            named: match &question {
-                Question::Refusal(refusal) => refusal.named.as_ref(),
-                Question::Request { .. } => None,
-            },
+            named: named.map(|id| (id, named_name.as_str())),
             hop: client.hop,
             wanted: question.wanted(),
             policy: self.policy().await?,
         };
-        let checks = explain::checks(&credential, &request, &facts);
+        let (decision, checks) = if question.is_unheard() {
+            let (reason, key_id) = (Reason::NoRoute, None);
+            let denied = Decision::Deny { reason, key_id };
+            (denied, explain::unheard(&request, &facts))
+        } else {
+            let checks = explain::checks(&credential, &request, &facts);
+            (decide(&credential, &request), checks)
+        };
         let refusals = self.refusals_beside(&question).await?;
         let buried = |stone: &Tombstone| stone.name.clone();
         let name = key.as_ref().map(|key| key.name().to_owned());
         Ok(Explanation {
             name: name.or_else(|| tombstone.as_ref().map(buried)),
             key,
-            decision: decide(&credential, &request),
+            decision,
             request,
             checks,
             areas,
@@ -177,7 +241,7 @@ impl Keyring {
 
     async fn refusals_beside(&self, question: &Question) -> Result<Vec<Refusal>, KeyringError> {
         let Some(id) = question.key() else {
-            return Ok(Vec::new());
+            return Ok(self.store.refusals(None, KEPT_REFUSALS).await?);
         };
         let mut refusals = self.refusals(Some(id)).await?;
         refusals.extend(self.store.misnamed(id).await?);
@@ -215,7 +279,7 @@ impl Keyring {
         if let Some(area) = area {
             let subject = format!("area:{area}");
             let newest = self.store.newest_event_about(&subject).await?;
-            history.routes = newest.as_ref().map(changed);
+            history.area = newest.as_ref().map(changed);
         }
         Ok(history)
     }

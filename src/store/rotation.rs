@@ -7,17 +7,15 @@ use super::{
     change::{ChangeTransaction, execute},
     keys::one_row,
     rows::moment,
+    usage::number,
     with_pool,
 };
 use crate::domain::{
     audit::EventDraft,
-    key::{FormerToken, LastUse, Seen},
+    key::{FormerToken, KEPT_FORMER, LastUse, Seen},
     moment::Moment,
     token::KeyId,
 };
-
-/// How many tokens that were rotated out are remembered of a key; older ones are unknown.
-const REMEMBERED: i64 = 10;
 
 impl Store {
     /// Gives a key a new token. The old one stays good until a moment; without one it ends at once,
@@ -51,10 +49,12 @@ impl Store {
             sqlx::query(
                 "DELETE FROM former_tokens WHERE key_id = $1 AND digest NOT IN \
                  (SELECT digest FROM former_tokens WHERE key_id = $1 \
-                 ORDER BY rotated_at DESC, digest LIMIT $2)",
+                 ORDER BY CASE WHEN valid_until < $3 THEN 1 ELSE 0 END, rotated_at DESC, digest \
+                 LIMIT $2)",
             )
             .bind(seen.id.as_str())
-            .bind(REMEMBERED)
+            .bind(number(KEPT_FORMER))
+            .bind(event.at.millis())
         )?;
         let done = execute!(
             change,

@@ -18,6 +18,9 @@ use crate::domain::{
     usage::{Refusal, Wanted},
 };
 
+/// The title of what matches no key.
+const NO_KEY: &str = "no key";
+
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inquiry {
@@ -29,6 +32,8 @@ pub enum Inquiry {
     Ordinary(KeyId),
     /// The refusal of this name.
     Decision(DecisionId),
+    /// The newest refusal that matches no key.
+    Unmatched,
 }
 
 /// A field of the request.
@@ -73,12 +78,23 @@ pub enum AccessRow<'a> {
     Refused(&'a Refusal),
 }
 
+impl AccessRow<'_> {
+    /// Whether it is about the same, whatever is known of it by now.
+    fn is_about(&self, other: &AccessRow<'_>) -> bool {
+        match (self, other) {
+            (Self::Failing(one), AccessRow::Failing(other)) => one.reason == other.reason,
+            (Self::Refused(one), AccessRow::Refused(other)) => one.id == other.id,
+            _ => false,
+        }
+    }
+}
+
 /// The test.
 #[derive(Debug, Clone)]
 pub struct AccessTest {
     /// The key, if it is known which.
     pub id: Option<KeyId>,
-    /// What it is called, or the name of the decision.
+    /// What it is called; or [`NO_KEY`], or the name of the decision while that is looked for.
     pub name: String,
     /// What is asked.
     pub inquiry: Inquiry,
@@ -119,6 +135,12 @@ impl AccessTest {
     pub fn decision(id: DecisionId) -> Self {
         let name = id.to_string();
         Self::asking(Inquiry::Decision(id), None, name)
+    }
+
+    /// On the newest refusal that matches no key.
+    #[must_use]
+    pub fn unmatched() -> Self {
+        Self::asking(Inquiry::Unmatched, None, NO_KEY.to_owned())
     }
 
     fn asking(inquiry: Inquiry, id: Option<KeyId>, name: String) -> Self {
@@ -170,30 +192,29 @@ impl AccessTest {
         }
         if self.id.is_none() {
             self.id = told.question.key().cloned();
-            if let Some(name) = &told.name {
-                self.name.clone_from(name);
-            }
+            self.name = told.name.clone().unwrap_or_else(|| NO_KEY.to_owned());
         }
         // The newest one is this one from now on, whatever comes in meanwhile.
         self.inquiry = Inquiry::Of(told.question.clone());
-        self.told = Some(Box::new(told));
-        let rows = self.rows().len();
-        self.focus = match self.focus {
-            AccessFocus::Row(at) => AccessFocus::Row(at.min(rows.saturating_sub(1))),
-            // Whoever types a request now does not lose it.
-            field @ AccessFocus::Field(_) => field,
-        };
+        let before = self.told.replace(Box::new(told));
+        // Whoever types a request now does not lose it.
+        if let AccessFocus::Row(at) = self.focus {
+            self.focus = AccessFocus::Row(self.row_again(before.as_deref(), at));
+        }
+    }
+
+    /// Where the row is now that stood there before; or the nearest one, if it is gone.
+    fn row_again(&self, before: Option<&Explanation>, at: usize) -> usize {
+        let rows = self.rows();
+        let focused = before.and_then(|told| rows_of(told).get(at).copied());
+        let again = focused.and_then(|row| rows.iter().position(|it| it.is_about(&row)));
+        again.unwrap_or(at.min(rows.len().saturating_sub(1)))
     }
 
     /// The failing checks, then the refusals.
     #[must_use]
     pub fn rows(&self) -> Vec<AccessRow<'_>> {
-        let Some(told) = &self.told else {
-            return Vec::new();
-        };
-        let failing = told.checks.iter().filter(|it| it.state == State::Fails);
-        let refused = told.refusals.iter().map(AccessRow::Refused);
-        failing.map(AccessRow::Failing).chain(refused).collect()
+        self.told.as_deref().map_or_else(Vec::new, rows_of)
     }
 
     /// The check that `f` mends: the focused one, or the first that fails, if a change of the key
@@ -274,9 +295,7 @@ impl AccessTest {
     pub fn ask(&mut self, areas: &[Area]) {
         match self.described(areas) {
             Ok(question) => {
-                self.inquiry = Inquiry::Of(question);
-                self.stale = true;
-                self.focus = AccessFocus::Row(0);
+                self.inquire(question);
             }
             Err(problem) => self.problem = Some(problem),
         }
@@ -309,8 +328,21 @@ impl AccessTest {
 
     /// Asks about a refusal.
     pub fn ask_about(&mut self, refusal: Refusal) {
-        self.inquiry = Inquiry::Of(Question::Refusal(Box::new(refusal)));
+        self.inquire(Question::Refusal(Box::new(refusal)));
+    }
+
+    /// Asks, and forgets the answer to another question.
+    fn inquire(&mut self, question: Question) {
+        self.inquiry = Inquiry::Of(question);
         self.stale = true;
+        self.told = None;
+        self.problem = None;
         self.focus = AccessFocus::Row(0);
     }
+}
+
+fn rows_of(told: &Explanation) -> Vec<AccessRow<'_>> {
+    let failing = told.checks.iter().filter(|it| it.state == State::Fails);
+    let refused = told.refusals.iter().map(AccessRow::Refused);
+    failing.map(AccessRow::Failing).chain(refused).collect()
 }

@@ -139,6 +139,7 @@ pub enum Intent {
     Revoke,
     Test,
     Fix,
+    Unmatched,
     Hygiene,
     Apply,
     Next,
@@ -305,6 +306,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(LIST, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the first"),
     bind(LIST, &[plain('G'), named(KeyCode::End)], Intent::Last, None, "to the last"),
     bind(LIST, &[plain('H')], Intent::Hygiene, None, "hygiene: unused, endless and overly powerful keys"),
+    bind(LIST, &[plain('u')], Intent::Unmatched, None, "unknown tokens: refusals that match no key"),
     // The filter.
     bind(&[Place::Filter], &[ENTER], Intent::Accept, Some("keep"), "keep the filter"),
     bind(&[Place::Filter], &[ESC], Intent::Close, Some("drop"), "drop the filter"),
@@ -482,7 +484,7 @@ mod tests {
     #[test]
     fn letters_are_text_where_text_is_typed() {
         for place in Place::ALL.into_iter().filter(|place| place.takes_text()) {
-            for c in "qz?:!/ ncyexdNCvsSkjgG0123".chars() {
+            for c in "qz?:!/ ncyexduHNCvsSkjgG0123".chars() {
                 assert_eq!(intent_of(place, plain(c)), None, "{place:?} {c}");
             }
             assert_eq!(intent_of(place, control('c')), Some(Intent::Interrupt));

@@ -16,7 +16,7 @@ pub use dialogs::palette_allows;
 use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
 
 use super::{
-    access::AccessFocus,
+    access::{AccessFocus, AccessTest},
     confirmation::{Confirmation, ConfirmationFocus, Verb},
     dialog::{Modal, Palette},
     keymap::{Chord, Intent, Place, intent_of},
@@ -253,6 +253,11 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
         }
         (Intent::Reveal, Some(key)) => Some(Effect::Reveal(key.id)),
         (Intent::Test, Some(_)) => testing::open(model),
+        (Intent::Unmatched, _) => {
+            let test = AccessTest::unmatched();
+            model.modals.push(Modal::Access(Box::new(test)));
+            None
+        }
         (Intent::Hygiene, _) => {
             model.modals.push(Modal::Hygiene(Box::default()));
             None

@@ -1,5 +1,5 @@
 //! `check`: the decision is the exit status.
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::command::{Home, ended};
 
@@ -185,6 +185,66 @@ fn plain_output_and_a_closed_standard_input() {
         (ended.status, &ended.json()["reason"]),
         (1, &json!("missing_token"))
     );
+}
+
+#[test]
+fn what_was_refused_is_listed_whosever_it_was() {
+    let home = Home::new();
+    let none = home.run(&["refusals"]).done();
+    assert_eq!(
+        (none.stdout.as_str(), none.stderr.as_str()),
+        ("", "No refusal is kept.\n")
+    );
+    assert_eq!(home.run(&["refusals", "--json"]).done().json(), json!([]));
+    let (kept, token) = home.create("Partner: Acme", &[]);
+    let (gone, revoked) = home.create("Acme old", &[]);
+    home.run(&["revoke", &gone, "--yes"]).done();
+    let mistyped = format!("{}!", &token[..token.len() - 1]);
+    for token in [&token, &revoked, &mistyped, ""] {
+        home.check(token, "contacts", "read", Some("10.0.0.9"));
+    }
+    let all = home.run(&["refusals", "--json"]).done().json();
+    let told = |field: &str| -> Vec<Value> {
+        let all = all.as_array().expect("an array");
+        all.iter().map(|refusal| refusal[field].clone()).collect()
+    };
+    // The newest first.
+    assert_eq!(
+        told("reason"),
+        [
+            "missing_token",
+            "malformed_token",
+            "revoked",
+            "action_not_permitted"
+        ]
+    );
+    assert_eq!(
+        told("key_name"),
+        [
+            json!(null),
+            json!(null),
+            json!("Acme old"),
+            json!("Partner: Acme")
+        ]
+    );
+    assert_eq!(told("names_key_id")[1], json!(kept));
+    for id in told("decision_id") {
+        home.run(&["explain", id.as_str().expect("an id")]).done();
+    }
+    let lines = |arguments: &[&str]| {
+        let lines = home.run(arguments).done().stdout;
+        lines.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let unmatched = lines(&["refusals", "--unmatched"]);
+    assert_eq!(unmatched.len(), 2);
+    assert!(unmatched[0].ends_with("  no key"), "{}", unmatched[0]);
+    assert!(
+        unmatched[1].ends_with(&format!("  no key; names {kept}")),
+        "{}",
+        unmatched[1]
+    );
+    assert_eq!(lines(&["refusals", "--limit", "1"]), unmatched[..1]);
+    assert!(lines(&["refusals"])[3].ends_with("  Partner: Acme"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 use nix::sys::signal::Signal::SIGTERM;
 use serde_json::Value;
 
-use crate::{command::Home, endpoint::Endpoint};
+use crate::{command::Home, endpoint::Endpoint, http::ask};
 
 /// A claviger command as `explain` writes it, run as it is written.
 fn run(home: &Home, command: &str) {
@@ -279,4 +279,28 @@ fn no_command_is_proposed_that_would_be_refused() {
     assert_eq!(explained["mends"], serde_json::json!([]), "{explained}");
     let evidence = check(&explained, "address_not_allowed")["evidence"].to_string();
     assert!(evidence.contains("the list is full"), "{evidence}");
+}
+
+#[test]
+fn whoever_may_not_even_ask_is_told_apart_from_a_mistyped_token() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let mut endpoint = Endpoint::bare(&home, &["--listen", "127.0.0.1:0"]);
+    let body = format!("{{\"token\":\"{token}\",\"area\":\"contacts\",\"action\":\"read\"}}");
+    let verify = format!(
+        "POST /verify HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = ask(endpoint.address(), verify.as_bytes());
+    let decision = answer.header("x-claviger-decision-id").expect("an id");
+    endpoint.end(SIGTERM);
+    let explained = home.run(&["explain", decision, "--json"]).done().json();
+    assert_eq!(explained["reason"], "no_route", "{explained}");
+    let route = check(&explained, "no_route");
+    assert_eq!(route["state"], "fails");
+    let evidence = route["evidence"].to_string();
+    assert!(evidence.contains("--trusted-proxy"), "{evidence}");
+    for reason in ["malformed_token", "unknown_token", "action_not_permitted"] {
+        assert_eq!(check(&explained, reason)["state"], "untold");
+    }
 }

@@ -137,19 +137,31 @@ fn the_oldest_of_many_is_unknown_and_no_secret_stays() {
         let keyring = world.keyring().await;
         let created = make(&keyring, "key").await;
         let mut tokens = vec![text(&created.token)];
-        for _ in 0..12 {
+        let mut rotate = async |overlap| {
             let at = seen(&keyring, &created.key).await;
-            let rotated = keyring.rotate(&at, DAY).await.expect("rotated");
+            let rotated = keyring.rotate(&at, overlap).await?;
             tokens.push(text(&rotated.token));
+            Ok::<_, KeyringError>(())
+        };
+        for _ in 0..10 {
+            rotate(DAY).await.expect("rotated");
         }
-        let mut known = 0;
+        // No token is pushed out that was said to be good.
+        let refused = rotate(DAY).await.expect_err("too many");
+        assert!(matches!(
+            refused,
+            KeyringError::TooManyGood { good: 10, .. }
+        ));
+        rotate(0).await.expect("ends them all");
+        rotate(DAY).await.expect("rotated");
+        let mut reasons = Vec::new();
         for token in &tokens {
-            match reason(&keyring, token).await {
-                None => known += 1,
-                Some(reason) => assert_eq!(reason, Reason::UnknownToken),
-            }
+            reasons.push(reason(&keyring, token).await);
         }
-        assert_eq!(known, 11);
+        let count = |of: Option<Reason>| reasons.iter().filter(|one| **one == of).count();
+        assert_eq!(count(None), 2, "the newest and the one before");
+        assert_eq!(count(Some(Reason::Expired)), 9);
+        assert_eq!(count(Some(Reason::UnknownToken)), 2);
         assert_eq!(world.number("SELECT count(*) FROM tokens").await, 1);
         assert_eq!(reason(&keyring, tokens.last().expect("one")).await, None);
     });

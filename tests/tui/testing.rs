@@ -8,8 +8,9 @@ use claviger::{
         moment::{DAY, HOUR, Moment},
     },
     keyring::Presented,
+    tui::access::AccessRow,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::story::{NOW, Story};
 
@@ -113,6 +114,73 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
         Decision::Deny { .. }
     ));
     assert_eq!(story.audit().last(), Some(&"key.edited"));
+}
+
+#[test]
+fn new_refusals_are_followed_where_one_is() {
+    let mut story = Story::at(80, 24);
+    let (_, token) = partner(&mut story);
+    ask(&mut story, &token, Action::Delete, "10.0.0.9");
+    story.refresh();
+    assert!(story.screen().contains("1 refused"), "{}", story.screen());
+    story.press("t<down>");
+    let focused = |story: &Story| {
+        let test = story.model.access_test().expect("the test").focused();
+        match test {
+            Some(AccessRow::Refused(refusal)) => refusal.id.clone(),
+            other => panic!("not on a refusal: {other:?}"),
+        }
+    };
+    let before = focused(&story);
+    for n in 1..5 {
+        ask(&mut story, &token, Action::Update, &format!("10.0.0.{n}"));
+    }
+    story.refresh();
+    let screen = story.screen();
+    assert!(screen.contains("The last 5 refusals"), "{screen}");
+    // Still about the same request, and the cursor still on its row.
+    assert!(screen.contains("grants Read, not Delete"), "{screen}");
+    assert_eq!(focused(&story), before);
+}
+
+#[test]
+fn tokens_that_match_no_key_are_found_and_explained_without_any_id() {
+    let mut story = Story::at(80, 24);
+    let (key, token) = partner(&mut story);
+    story.press("u");
+    let screen = story.screen();
+    assert!(
+        screen.contains("no refusal is kept that matches no key"),
+        "{screen}"
+    );
+    story.press("<esc>");
+    let mut mistyped = token.expose_secret().to_owned();
+    let last = mistyped.pop();
+    mistyped.push(if last == Some('0') { '1' } else { '0' });
+    for wrong in [mistyped.as_str(), "nonsense"] {
+        ask(&mut story, &wrong.into(), Action::Read, "10.0.0.9");
+    }
+    story.press("u");
+    let screen = story.screen();
+    assert!(screen.contains("Test access · no key · PROD"), "{screen}");
+    assert!(screen.contains("DENIED  malformed_token"), "{screen}");
+    assert!(
+        screen.contains("The last 2 refusals that match no key"),
+        "{screen}"
+    );
+    let names = format!("names {}", key.id);
+    assert!(screen.contains(&names), "{screen}");
+    // One of the two names the key, the other nothing; nothing of the key would mend either.
+    let mut evidence = Vec::new();
+    for keys in ["<down><enter>", "<down><down><enter>"] {
+        story.press(keys);
+        let screen = story.screen();
+        assert!(!screen.contains("fix this check"), "{screen}");
+        evidence.push(screen.contains("it names the"));
+    }
+    evidence.sort_unstable();
+    assert_eq!(evidence, [false, true]);
+    insta::assert_snapshot!("unmatched_80x24", story.snapshot());
 }
 
 #[test]

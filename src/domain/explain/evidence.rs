@@ -11,6 +11,7 @@ use crate::domain::{
     review::join,
     route::Scope,
     text::visible,
+    token::KeyId,
     usage::{Wanted, Way},
 };
 
@@ -48,6 +49,27 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
         }
         checks.push(check);
     }
+    checks
+}
+
+/// All checks of a request whose token nobody looked at, for who asked was not to be believed.
+#[must_use]
+pub fn unheard(request: &Request, facts: &Facts<'_>) -> Vec<Check> {
+    let not_read = |reason| check(reason, State::Untold, "the token was not looked at");
+    let tokens = [
+        Reason::MissingToken,
+        Reason::MalformedToken,
+        Reason::UnknownToken,
+        Reason::Revoked,
+    ];
+    let mut checks: Vec<Check> = tokens.map(not_read).into();
+    checks.extend(decision::CHECKS.map(|reason| match reason {
+        Reason::NoRoute => Check {
+            state: State::Fails,
+            ..route(request, facts)
+        },
+        reason => untold(reason),
+    }));
     checks
 }
 
@@ -124,15 +146,25 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
 fn malformed(facts: &Facts<'_>) -> String {
     let why = "its shape or its check digits are wrong: it was mistyped or cut off, or there were two credentials";
     match facts.named {
-        Some(id) => format!("{why}; it names the key {id}"),
+        Some(named) => format!("{why}; it names the key {}", called(named)),
         None => why.to_owned(),
+    }
+}
+
+/// "Partner: Acme (k7GhT2mQ9xZa)"; the id alone where no key has it.
+fn called((id, name): (&KeyId, &str)) -> String {
+    if name.is_empty() {
+        id.to_string()
+    } else {
+        format!("{} ({id})", visible(name))
     }
 }
 
 fn unknown(facts: &Facts<'_>) -> String {
     match facts.named {
-        Some(id) => format!(
-            "it names the key {id} and is none of its tokens: it was handed out elsewhere, made up, or rotated out long ago"
+        Some(named) => format!(
+            "it names the key {} and is none of its tokens: it was handed out elsewhere, made up, or rotated out long ago",
+            called(named)
         ),
         None => "no key has this token".to_owned(),
     }
@@ -316,7 +348,7 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
         (Target::NoRoute, Way::Astray(detail)) => astray(detail, &said_request),
     };
     Check {
-        history: said(facts.history.routes.as_ref(), "routes", "changed"),
+        history: said(facts.history.area.as_ref(), "area", "changed"),
         ..check(Reason::NoRoute, State::Holds, evidence)
     }
 }

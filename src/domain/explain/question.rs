@@ -2,7 +2,7 @@
 use super::{Check, State};
 use crate::domain::{
     access::{Area, AreaSlug},
-    decision::{Decision, Request, Target},
+    decision::{Decision, Reason, Request, Target},
     forwarded::Client,
     key::Key,
     text::visible,
@@ -34,6 +34,13 @@ impl Question {
             Self::Refusal(refusal) => refusal.key.as_ref(),
             Self::Request { key, .. } => Some(key),
         }
+    }
+
+    /// Whether its token was not even looked at: who asked was not to be believed.
+    #[must_use]
+    pub fn is_unheard(&self) -> bool {
+        matches!(self, Self::Refusal(refusal)
+            if refusal.key.is_none() && refusal.reason == Reason::NoRoute)
     }
 
     /// What is wanted.
@@ -75,7 +82,8 @@ pub struct Explanation {
     pub checks: Vec<Check>,
     /// The access areas.
     pub areas: Vec<Area>,
-    /// The last refusals of the key, and of tokens that name it without being its; the newest first.
+    /// The last refusals of the key, and of tokens that name it without being its; of a request that
+    /// matches no key, those that match none. The newest first.
     pub refusals: Vec<Refusal>,
 }
 

@@ -296,9 +296,6 @@ impl Page<'_> {
 
     fn refusals(&mut self, told: &Explanation) {
         let theme = self.model.theme;
-        if told.question.key().is_none() {
-            return;
-        }
         if self.room < NARROW {
             self.lines.push(Line::default());
         }
@@ -308,11 +305,19 @@ impl Page<'_> {
                 .push(Line::styled("No refusal is known.", theme.quiet()));
             return;
         }
-        let head = if count == 1 {
+        let mut head = if count == 1 {
             "The last refusal".to_owned()
         } else {
             format!("The last {count} refusals")
         };
+        let of_key = told.question.key().is_some();
+        if !of_key {
+            head += if count == 1 {
+                " that matches no key"
+            } else {
+                " that match no key"
+            };
+        }
         self.lines.push(Line::styled(head, theme.strong()));
         let failing = self
             .test
@@ -332,7 +337,10 @@ impl Page<'_> {
                 (false, true) => "· ",
                 _ => "  ",
             };
-            let line = fitted(&theme.shown(&short(refusal)), self.room.saturating_sub(2));
+            let line = fitted(
+                &theme.shown(&short(refusal, of_key)),
+                self.room.saturating_sub(2),
+            );
             self.lines.push(Line::from(vec![
                 Span::styled(marker, theme.focus()),
                 Span::raw(line.trim_end().to_owned()),
@@ -342,15 +350,16 @@ impl Page<'_> {
 }
 
 /// `11-23 14:02  action_not_permitted  10.0.0.9  DELETE /contacts/41`.
-fn short(refusal: &Refusal) -> String {
+/// Among those of a key, what is no token of it says so; among those of none, which key it names.
+fn short(refusal: &Refusal, of_key: bool) -> String {
     let at = refusal.at.date_and_clock();
-    let token = if refusal.key.is_none() {
-        "  another token"
-    } else {
-        ""
+    let token = match (&refusal.key, &refusal.named) {
+        (None, _) if of_key => "another token  ".to_owned(),
+        (None, Some(named)) => format!("names {named}  "),
+        _ => String::new(),
     };
     format!(
-        "{}  {}  {}  {}{token}",
+        "{}  {}  {token}{}  {}",
         at.get(5..).unwrap_or(&at),
         refusal.reason.word(),
         refusal.address,
