@@ -44,6 +44,13 @@ pub(super) async fn run(
     };
     let printed = print(&decided, output);
     let recorded = tokio::time::timeout(PATIENCE, store.record(&decided)).await;
+    if !output.json && matches!(decided.decision, Decision::Deny { .. }) {
+        output::tell(&match &recorded {
+            Ok(Ok(())) => format!("`claviger explain {}` tells why", decided.id),
+            Ok(Err(error)) => format!("This refusal could not be written down: {error}"),
+            Err(_) => "This refusal was not written down: the database is busy".to_owned(),
+        });
+    }
     // What still waits for a lock would hold up the end.
     if recorded.is_ok() {
         store.close().await;
@@ -167,9 +174,5 @@ fn print(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
         }));
     }
     let words = [Some(word), reason, key_id].into_iter().flatten();
-    output.line(&words.collect::<Vec<_>>().join(" "))?;
-    if reason.is_some() {
-        output::tell(&format!("`claviger explain {id}` tells why"));
-    }
-    Ok(())
+    output.line(&words.collect::<Vec<_>>().join(" "))
 }

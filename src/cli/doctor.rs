@@ -5,6 +5,7 @@ mod probes;
 
 use std::{io::IsTerminal as _, os::unix::fs::PermissionsExt as _, path::Path};
 
+use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
 use super::{
@@ -17,6 +18,9 @@ use crate::{
     keyring::{Keyring, Place},
     machine,
 };
+
+/// How much must be free, in bytes: a change takes some pages, and so does what is counted.
+const LEAST_FREE: u64 = 8 << 20;
 
 /// One thing that was looked at.
 struct Finding {
@@ -74,6 +78,7 @@ pub(super) async fn run(
 async fn of_this_machine(config: &Config) -> Vec<Finding> {
     let mut findings = of_database(config).await;
     findings.extend(of_folders(config));
+    findings.extend(of_disk(config));
     findings.extend(of_settings(config));
     findings.push(of_clipboard(config));
     findings.push(of_terminal());
@@ -252,6 +257,26 @@ fn of_folders(config: &Config) -> Vec<Finding> {
             })
         })
         .collect()
+}
+
+/// On a disk that is full nothing can be changed, and a leaked key be neither revoked nor disabled.
+fn of_disk(config: &Config) -> Option<Finding> {
+    let config::Location::File(path) = &config.location else {
+        return None;
+    };
+    let folder = path.parent()?;
+    let disk = statvfs(folder).ok()?;
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    let shown = visible(&folder.to_string_lossy());
+    Some(if free >= LEAST_FREE {
+        Finding::well("disk", format!("{} MiB are free in {shown}", free >> 20))
+    } else {
+        Finding::bad(
+            "disk",
+            format!("{} KiB are free in {shown}", free >> 10),
+            "make room: once it is full no key can be revoked, disabled or changed",
+        )
+    })
 }
 
 /// The settings may hold a password, and say which database is asked.

@@ -32,7 +32,8 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let found = keyring.question_about(&arguments.subject).await?;
     let described = asked(keyring, arguments, &found).await?;
-    let made_up = described.is_none() && matches!(found, Question::Request { .. });
+    let wished = arguments.area.is_some() || arguments.request.is_some();
+    let made_up = !wished && matches!(found, Question::Request { .. });
     let explanation = keyring.explain(described.unwrap_or(found)).await?;
     if made_up && explanation.key.is_some() {
         output::tell(
@@ -66,13 +67,10 @@ async fn asked(
             "a request can be described for a key: this decision is about none".into(),
         ));
     };
-    let client = arguments.ip.map(|ip| Client::said(Some(ip)));
+    // As for `check`: an address that is not said is not known.
     Ok(Some(Question::Request {
         key: key.clone(),
-        client: client.unwrap_or_else(|| match question {
-            Question::Refusal(_) => question.client(),
-            Question::Request { .. } => Client::said(None),
-        }),
+        client: Client::said(arguments.ip),
         wanted,
     }))
 }

@@ -39,6 +39,10 @@ pub(super) async fn run(
                 "API key rotated. The key is disabled: both tokens are refused until it is enabled."
                     .to_owned()
             }
+            _ if rotated.key.expired(keyring.now()) => {
+                "API key rotated. The key has ended: both tokens are refused until it gets a new end with `claviger edit --expires`."
+                    .to_owned()
+            }
             Some(until) => format!(
                 "API key rotated. The old token stays good until {} UTC: `claviger show {}` tells whether it is still used.",
                 until.date_and_clock(),

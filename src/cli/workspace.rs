@@ -27,7 +27,7 @@ pub(super) async fn run(
             "created_at": keyring.workspace().created_at.rfc3339(),
             "actor": keyring.actor().to_string(),
             "longest_life_days": policy.longest_life,
-            "must_expire": policy.demands_an_end(),
+            "must_expire": policy.must_expire,
         }));
     }
     output.line(&format!(

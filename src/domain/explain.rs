@@ -159,6 +159,8 @@ pub struct Facts<'a> {
     pub hop: Hop,
     /// What was wanted.
     pub wanted: &'a Wanted,
+    /// The area that the path leads to, whatever the method.
+    pub path_area: Option<AreaSlug>,
     /// How keys must end.
     pub policy: Policy,
 }

@@ -137,13 +137,24 @@ pub struct Count {
     pub total: i64,
 }
 
-/// Of what a list that was read is a picture: any change, and any refusal, makes another one of it.
+/// Of what a list that was read is a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Edition {
     /// The number of the newest change.
     pub epoch: i64,
     /// How many refusals were written down so far.
     pub refusals: i64,
+    /// How often uses or refusals were.
+    pub batches: i64,
+}
+
+impl Edition {
+    /// Whether the list must be read anew: something was changed or refused. Uses alone change no
+    /// more than what is told of one key.
+    #[must_use]
+    pub fn is_other(&self, shown: &Self) -> bool {
+        (self.epoch, self.refusals) != (shown.epoch, shown.refusals)
+    }
 }
 
 /// How many characters of a text are sorted by; see the migration.

@@ -65,7 +65,8 @@ impl Routes {
     }
 
     /// The area that the longest fitting route belongs to; none if two areas claim it.
-    fn area_of(&self, path: &CanonicalPath<'_>) -> Option<&AreaSlug> {
+    #[must_use]
+    pub fn area_of(&self, path: &CanonicalPath<'_>) -> Option<&AreaSlug> {
         let mut fitting = self
             .routes
             .iter()

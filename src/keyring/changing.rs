@@ -7,6 +7,7 @@ use crate::{
     domain::{
         access::find_area,
         audit::{Change, Details, EventDraft},
+        decision::Rules,
         key::{AgentName, Draft, KEPT_FORMER, Key, KeyName, Revision, RevokeReason, Seen},
         moment::Moment,
         policy::Policy,
@@ -147,13 +148,23 @@ impl Keyring {
         if key.draft.expires_at != draft.expires_at {
             self.policy().await?.admit(draft.expires_at, self.now())?;
         }
-        let rules = key.draft.allow != draft.allow
+        let other_rules = key.draft.allow != draft.allow
             || key.draft.grants != draft.grants
             || key.draft.expires_at != draft.expires_at;
+        let left = if other_rules {
+            let edited = |rules: &mut Rules| {
+                rules.allow.clone_from(&draft.allow);
+                rules.grants.clone_from(&draft.grants);
+                rules.expires_at = draft.expires_at;
+            };
+            Some(self.still_refused(&key, edited).await)
+        } else {
+            None
+        };
         let event = self.event(Change::Edited, &key, Details::Edited(draft));
         Ok(self
             .store
-            .edit_key(&seen.id, seen.revision, (draft, rules), &event)
+            .edit_key(&seen.id, seen.revision, (draft, left), &event)
             .await?)
     }
 
@@ -233,18 +244,20 @@ impl Keyring {
         } else {
             Change::Enabled
         };
+        let disabled_at = disable.then(|| self.now());
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
             let key = self.seen_key(one).await?;
             if key.disabled_at.is_some() != disable {
                 let event = self.event(change, &key, Details::None);
-                changes.push((key.id, one.revision, event));
+                let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
+                let left = self.still_refused(&key, switched).await;
+                changes.push((key.id, one.revision, event, left));
             }
         }
         if changes.is_empty() {
             return Ok(());
         }
-        let disabled_at = disable.then(|| self.now());
         Ok(self.store.switch_keys(&changes, disabled_at).await?)
     }
 

@@ -44,7 +44,7 @@ pub enum KeyringError {
     },
     /// No refusal is kept under that id.
     #[error(
-        "no refusal {0} is known: the last 50 of each key are kept for 100 days, and written down some seconds after the decision; allowed requests are counted, not kept"
+        "no refusal {0} is known: the last 50 of each key are kept for 100 days, and written down some seconds after the decision; allowed requests are counted, not kept, and of what an endpoint could not even read only its log tells"
     )]
     NoSuchDecision(String),
     /// Every refusal that is kept matches a key.

@@ -2,7 +2,7 @@
 //!
 //! A recorded refusal is decided again from what was recorded of it, by the rules and at the time of
 //! now. No token is needed: the digest of the one that was presented is kept with the refusal.
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -11,13 +11,14 @@ use crate::{
     domain::{
         access::{Action, Area},
         audit::{Change, Event},
-        decision::{Credential, Decision, Reason, Request, Target, decide},
+        decision::{Credential, Decision, Reason, Request, Rules, Target, decide},
         explain::{self, Changed, Explanation, Facts, History, Question, Tombstone},
         forwarded::Client,
+        key::{Key, Refused},
         route::{Route, Routes, Scope},
         text::visible,
         token::KeyId,
-        usage::{KEPT_REFUSALS, Refusal, Wanted, Way},
+        usage::{KEPT_REFUSALS, NEWS, Refusal, Wanted, Way},
     },
     store::Standing,
 };
@@ -151,15 +152,7 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Gone`] for a request with a key that there is not; the store's.
     pub async fn explain(&self, question: Question) -> Result<Explanation, KeyringError> {
-        let defined = self.store.defined_areas().await?;
-        let areas: Vec<Area> = defined.iter().map(|it| it.area.clone()).collect();
-        let routes = defined.iter().flat_map(|it| {
-            let of_it = |route: &Route| (it.area.slug.clone(), route.clone());
-            it.routes().iter().map(of_it)
-        });
-        let slugs = areas.iter().map(|area| area.slug.clone()).collect();
-        let routes = Routes::new(slugs, routes.collect());
-
+        let (areas, routes) = self.areas_and_routes().await?;
         let credential = self.credential_of(&question).await?;
         let client = question.client();
         let request = match &question {
@@ -192,6 +185,7 @@ impl Keyring {
             named: named.map(|id| (id, named_name.as_str())),
             hop: client.hop,
             wanted: question.wanted(),
+            path_area: question.wanted().area_of_path(&routes),
             policy: self.policy().await?,
         };
         let (decision, checks) = if question.is_unheard() {
@@ -214,6 +208,58 @@ impl Keyring {
             areas,
             refusals,
             question,
+        })
+    }
+
+    async fn areas_and_routes(&self) -> Result<(Vec<Area>, Routes), KeyringError> {
+        let defined = self.store.defined_areas().await?;
+        let areas: Vec<Area> = defined.iter().map(|it| it.area.clone()).collect();
+        let routes = defined.iter().flat_map(|it| {
+            let of_it = |route: &Route| (it.area.slug.clone(), route.clone());
+            it.routes().iter().map(of_it)
+        });
+        let slugs = areas.iter().map(|area| area.slug.clone()).collect();
+        let routes = Routes::new(slugs, routes.collect());
+        Ok((areas, routes))
+    }
+
+    /// What is news still of a key's refusals once its rules are changed so: those that are kept are
+    /// decided again, and those that would pass are none any more. Where that cannot be told, nothing
+    /// is: it must keep nobody from switching a key off.
+    pub(super) async fn still_refused(
+        &self,
+        key: &Key,
+        change: impl Fn(&mut Rules),
+    ) -> Option<Refused> {
+        let refused = key.refused?;
+        let Ok(Standing::Key(digest, rules)) = self.store.standing(&key.id).await else {
+            return None;
+        };
+        let mut changed = Rules::clone(&rules);
+        change(&mut changed);
+        let standing = Standing::Key(digest, Arc::new(changed));
+        let (_, routes) = self.areas_and_routes().await.ok()?;
+        let mut kept = self.refusals(Some(&key.id)).await.ok()?;
+        let news = self.now().plus(-NEWS);
+        kept.retain(|refusal| refusal.at > news);
+        let denied = |refusal: &&Refusal| {
+            let credential = match refusal.token {
+                Some(digest) => standing.clone().with(&key.id, digest),
+                None => Credential::Unknown,
+            };
+            let again = decide(&credential, &refusal.again(&routes, self.now()));
+            matches!(again, Decision::Deny { .. })
+        };
+        let left: Vec<&Refusal> = kept.iter().filter(denied).collect();
+        let newest = left.first()?;
+        if left.len() == kept.len() {
+            // Those that are not kept any more were most likely like these.
+            return Some(refused);
+        }
+        let count = i64::try_from(left.len()).map_or(refused.count, |it| it.min(refused.count));
+        Some(Refused {
+            count,
+            at: newest.at,
         })
     }
 

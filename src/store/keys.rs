@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     allowlist::AllowList,
     audit::EventDraft,
-    key::{AgentName, Draft, Key, Revision, RevokeReason},
+    key::{AgentName, Draft, Key, Refused, Revision, RevokeReason},
     listing::searched_text,
     moment::Moment,
     text,
@@ -21,6 +21,9 @@ use crate::domain::{
 
 /// How many characters of a sorted text are kept; see the migration.
 const SORTED_CHARACTERS: usize = 200;
+
+/// What is news of a key's refusals.
+type Left = Option<Refused>;
 
 /// A key that is about to be made.
 #[derive(Debug, Clone)]
@@ -164,8 +167,8 @@ impl Store {
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
 
-    /// Changes what people decided about a key; `rules` says whether that may let other requests pass
-    /// than before.
+    /// Changes what people decided about a key; where that may let other requests pass than before,
+    /// `left` is what is news still of its refusals.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the key is no longer at this revision.
@@ -173,7 +176,7 @@ impl Store {
         &self,
         id: &KeyId,
         seen: Revision,
-        (draft, rules): (&Draft, bool),
+        (draft, left): (&Draft, Option<Left>),
         event: &EventDraft,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(1).await?;
@@ -199,8 +202,8 @@ impl Store {
             .bind(seen.0)
         )?;
         one_row(done, id)?;
-        if rules {
-            change.begin_anew(id, event.at).await?;
+        if let Some(left) = left {
+            change.begin_anew(id, event.at, left).await?;
         }
         for table in [
             "DELETE FROM allowed_networks WHERE key_id = $1",
@@ -213,17 +216,18 @@ impl Store {
         change.commit().await
     }
 
-    /// Switches keys off (`Some`) or on (`None`), all or none.
+    /// Switches keys off (`Some`) or on (`None`), all or none; each with what is news still of its
+    /// refusals.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if one of them is no longer at its revision.
     pub async fn switch_keys(
         &self,
-        keys: &[(KeyId, Revision, EventDraft)],
+        keys: &[(KeyId, Revision, EventDraft, Left)],
         disabled_at: Option<Moment>,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(keys.len()).await?;
-        for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
+        for (id, seen, event, left) in by_id(keys, |(id, ..)| id) {
             let done = execute!(
                 change,
                 sqlx::query(
@@ -235,7 +239,7 @@ impl Store {
                 .bind(seen.0)
             )?;
             one_row(done, id)?;
-            change.begin_anew(id, event.at).await?;
+            change.begin_anew(id, event.at, *left).await?;
             change.record(event).await?;
         }
         change.commit().await
@@ -279,14 +283,16 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    /// The rules of a key are others: what was refused by the old ones is no news any more.
-    async fn begin_anew(&mut self, id: &KeyId, at: Moment) -> Result<(), StoreError> {
+    /// The rules of a key are others: of what was refused by the old ones this is news still.
+    async fn begin_anew(&mut self, id: &KeyId, at: Moment, left: Left) -> Result<(), StoreError> {
         execute!(
             self,
             sqlx::query(
-                "UPDATE keys SET refused_count = 0, refused_at = NULL, rules_changed_at = $1 \
-                 WHERE id = $2",
+                "UPDATE keys SET refused_count = $1, refused_at = $2, rules_changed_at = $3 \
+                 WHERE id = $4",
             )
+            .bind(left.map_or(0, |refused| refused.count))
+            .bind(left.map(|refused| refused.at.millis()))
             .bind(at.millis())
             .bind(id.as_str())
         )?;

@@ -210,7 +210,7 @@ impl ChangeTransaction<'_> {
             self,
             sqlx::query(
                 "UPDATE recording SET counted_since = coalesce(counted_since, CAST($1 AS BIGINT)), \
-                 refusals = refusals + $2 WHERE id = 1"
+                 refusals = refusals + $2, batches = batches + 1 WHERE id = 1"
             )
             .bind(from.map(Moment::millis))
             .bind(number(refusals))

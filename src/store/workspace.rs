@@ -117,13 +117,17 @@ impl Store {
     /// # Errors
     /// The store's faults.
     pub async fn edition(&self) -> Result<Edition, StoreError> {
-        let (epoch, refusals): (i64, i64) = with_pool!(self, pool => sqlx::query_as(
-            "SELECT workspace.epoch, recording.refusals FROM workspace \
+        let (epoch, refusals, batches): (i64, i64, i64) = with_pool!(self, pool => sqlx::query_as(
+            "SELECT workspace.epoch, recording.refusals, recording.batches FROM workspace \
              JOIN recording ON recording.id = workspace.id WHERE workspace.id = 1",
         )
         .fetch_one(pool)
         .await)?;
-        Ok(Edition { epoch, refusals })
+        Ok(Edition {
+            epoch,
+            refusals,
+            batches,
+        })
     }
 
     /// Gives the workspace another label.

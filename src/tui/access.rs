@@ -15,7 +15,7 @@ use crate::domain::{
     key::Key,
     text::visible,
     token::KeyId,
-    usage::{Refusal, Wanted},
+    usage::{Refusal, Wanted, Way},
 };
 
 /// The title of what matches no key.
@@ -110,10 +110,10 @@ pub struct AccessTest {
     pub address: Input,
     /// Method and path, as they are typed.
     pub path: Input,
-    /// Which area is chosen.
-    pub area: usize,
-    /// Which action is chosen.
-    pub action: usize,
+    /// Which area is chosen, if one is.
+    pub area: Option<usize>,
+    /// Which action is chosen, if one is.
+    pub action: Option<usize>,
 }
 
 impl AccessTest {
@@ -154,8 +154,8 @@ impl AccessTest {
             focus: AccessFocus::Row(0),
             address: Input::default(),
             path: Input::default(),
-            area: 0,
-            action: 1,
+            area: None,
+            action: None,
         }
     }
 
@@ -167,11 +167,17 @@ impl AccessTest {
         });
         let Wanted { method, path, .. } = told.question.wanted();
         self.path = Input::new(format!("{method} {path}").trim().to_owned());
-        if let Target::Routed(area, action) = &told.request.target {
-            let at = told.areas.iter().position(|known| known.slug == *area);
-            self.area = at.unwrap_or(0);
-            self.action = *action as usize;
-        }
+        let led = match (&told.request.target, &told.question.wanted().way) {
+            (Target::Routed(area, action), _) | (_, Way::Named(area, action)) => {
+                Some((area, action))
+            }
+            _ => None,
+        };
+        self.area = led.and_then(|(area, _)| {
+            let mut areas = told.areas.iter();
+            areas.position(|known| known.slug == *area)
+        });
+        self.action = led.map(|(_, action)| *action as usize);
     }
 
     /// Leaves the fields, and what was typed there without asking.
@@ -277,9 +283,10 @@ impl AccessTest {
 
     /// Another area or action: whoever chooses one does not mean the path any more.
     pub fn choose(&mut self, forward: bool, areas: usize) {
-        let turn = |at: usize, count: usize| {
+        let turn = |at: Option<usize>, count: usize| {
             let step = if forward { 1 } else { count.max(1) - 1 };
-            (at + step) % count.max(1)
+            let at = at.map_or(0, |at| (at + step) % count.max(1));
+            Some(at).filter(|at| *at < count)
         };
         match self.focus {
             AccessFocus::Field(RequestField::Area) => self.area = turn(self.area, areas),
@@ -313,8 +320,14 @@ impl AccessTest {
         };
         let wanted = match self.path.value().trim() {
             "" => {
-                let area = areas.get(self.area).ok_or("there is no area")?;
-                Wanted::named(area.slug.clone(), Action::ALL[self.action])
+                let area = self.area.and_then(|at| areas.get(at));
+                let (Some(area), Some(action)) = (area, self.action) else {
+                    return Err(
+                        "choose an area and an action, or write a request such as GET /contacts/7"
+                            .to_owned(),
+                    );
+                };
+                Wanted::named(area.slug.clone(), Action::ALL[action])
             }
             text => Wanted::routed(text)?,
         };

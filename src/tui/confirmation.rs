@@ -7,6 +7,7 @@ use crate::domain::{
     hygiene::Tidying,
     key::{Key, RevokeReason, Seen},
     moment::Moment,
+    token::KeyId,
 };
 
 /// What is to be confirmed.
@@ -116,6 +117,19 @@ pub struct Confirmation {
     pub problem: Option<String>,
     /// Whether it is being done.
     pub working: bool,
+    /// Whether it is known when the key was used last: what a list shows of that may be old.
+    pub known: Known,
+}
+
+/// How far it is known when a key was used last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// As the list had it.
+    AsListed,
+    /// It is being looked up.
+    Awaited,
+    /// As it is; or it does not matter, for no single key is asked about.
+    Now,
 }
 
 impl Confirmation {
@@ -139,9 +153,14 @@ impl Confirmation {
             (Verb::Rotate, true) => Overlap::Finish,
             _ => Overlap::Hours(24),
         };
+        let known = match keys.as_slice() {
+            [_] if verb != Verb::Tidy => Known::AsListed,
+            _ => Known::Now,
+        };
         Self {
             verb,
             keys,
+            known,
             overlap,
             unfinished,
             tidyings: Vec::new(),
@@ -172,6 +191,39 @@ impl Confirmation {
                 ConfirmationFocus::Cancel
             },
             ..asked
+        }
+    }
+
+    /// Whether it is about this key and no other.
+    #[must_use]
+    pub fn is_about(&self, id: &KeyId) -> bool {
+        !self.working && matches!(self.keys.as_slice(), [one] if one.id == *id)
+    }
+
+    /// The key that must be looked up, if one must; it is being looked up from now on.
+    pub fn to_look_up(&mut self) -> Option<KeyId> {
+        if self.known != Known::AsListed {
+            return None;
+        }
+        self.known = Known::Awaited;
+        self.keys.first().map(|key| key.id.clone())
+    }
+
+    /// Learns how its key is now. One that was changed is withdrawn by whoever reads the list; one that
+    /// was used since wants the start of its id.
+    pub fn learn(&mut self, key: &Key, now: Moment) {
+        let [known] = self.keys.as_mut_slice() else {
+            return;
+        };
+        if known.revision != key.revision {
+            return;
+        }
+        known.clone_from(key);
+        self.known = Known::Now;
+        self.problem = None;
+        if self.verb == Verb::Revoke && self.expected.is_none() && key.recently_used(now) {
+            self.expected = Some(key.id.start().to_owned());
+            self.focus = ConfirmationFocus::Field;
         }
     }
 
@@ -225,6 +277,11 @@ impl Confirmation {
     /// Whether what must be typed was typed; else says why not.
     pub fn confirmed(&mut self) -> bool {
         let Some(expected) = &self.expected else {
+            if self.verb == Verb::Revoke && self.known != Known::Now {
+                let sentence = "Nothing was revoked: when it was used last is being looked up";
+                self.problem.get_or_insert_with(|| sentence.to_owned());
+                return false;
+            }
             return true;
         };
         if self.typed.value().trim() == expected {

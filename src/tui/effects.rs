@@ -29,6 +29,7 @@ use crate::{
         moment::HOUR,
         text::visible,
         token::KeyId,
+        usage::Activity,
     },
     keyring::{Keyring, KeyringError, StoreError},
 };
@@ -78,11 +79,8 @@ pub async fn carry_out(
             Message::Rotated(or_trouble(rotated.map(Box::new), keyring).await)
         }
         Effect::Regard(id) => {
-            let activity = keyring.activity(&id).await;
-            Message::Regarded(
-                id,
-                activity.map(Box::new).map_err(|error| error.to_string()),
-            )
+            let known = regard(&id, keyring).await;
+            Message::Regarded(id, known.map(Box::new).map_err(|error| error.to_string()))
         }
         Effect::Inspect => {
             let found = inspect(keyring).await;
@@ -145,6 +143,10 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         now: keyring.now(),
         watched,
     })
+}
+
+async fn regard(id: &KeyId, keyring: &Keyring) -> Result<(Key, Activity), KeyringError> {
+    Ok((keyring.key(id).await?, keyring.activity(id).await?))
 }
 
 async fn switch(seen: &[Seen], disable: bool, keyring: &Keyring) -> Result<Vec<Key>, KeyringError> {

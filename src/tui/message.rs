@@ -43,8 +43,8 @@ pub enum Message {
     Switched(bool, Result<Vec<Key>, Trouble>),
     /// A key got a new token, or its old ones were ended; as it is now, and what became of those.
     Rotated(Result<Box<(Key, Rotation)>, Trouble>),
-    /// What is known of a key's use was read.
-    Regarded(KeyId, Result<Box<Activity>, String>),
+    /// A key, and what is known of its use, was read.
+    Regarded(KeyId, Result<Box<(Key, Activity)>, String>),
     /// Keys were looked at for what deserves to be put right.
     Inspected(Result<Box<Findings>, String>),
     /// Changes were made together.
@@ -203,7 +203,7 @@ pub enum Effect {
     Revoke(Vec<Seen>, RevokeReason),
     /// Give a key a new token, or end its old ones.
     Rotate(Seen, Overlap),
-    /// Read what is known of a key's use.
+    /// Read a key, and what is known of its use.
     Regard(KeyId),
     /// Look at all keys for what deserves to be put right.
     Inspect,

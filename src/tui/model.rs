@@ -323,12 +323,17 @@ impl Model {
         let tells_of_use =
             |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));
         let in_view = self.size.0 >= WIDE || self.modals.iter().any(tells_of_use);
-        let id = self.list.selected.as_ref().filter(|_| in_view)?;
-        if self.regarding.as_ref() == Some(id) {
-            return None;
-        }
+        let asked = match self.modals.last_mut() {
+            Some(Modal::Confirmation(asked)) => asked.to_look_up(),
+            _ => None,
+        };
+        let id = match (asked, &self.list.selected) {
+            (Some(id), _) => id,
+            (None, Some(id)) if in_view && self.regarding.as_ref() != Some(id) => id.clone(),
+            _ => return None,
+        };
         self.regarding = Some(id.clone());
-        Some(Effect::Regard(id.clone()))
+        Some(Effect::Regard(id))
     }
 
     /// What is known of a key's use, if it was read.

@@ -190,6 +190,8 @@ fn a_full_disk_costs_a_change_and_nothing_that_was_there() {
         [ "$failed" = 1 ]
         echo "there are $({program} list | wc -l), after $((at - 1)) more"
         printf %s "$token" | {program} check --area contacts --action read
+        {program} doctor | grep '^FAILS  disk'
+        printf %s "$token" | {program} check --area contacts --action delete 2>&1 || true
         mount -o remount,size=8m "$disk"
         {program} create after-all >/dev/null 2>&1 && {program} audit verify"#
     );
@@ -205,6 +207,12 @@ fn a_full_disk_costs_a_change_and_nothing_that_was_there() {
     );
     assert_eq!(ended.status, 0, "{ended:?}");
     assert!(ended.stdout.contains("no space left"), "{ended:?}");
+    // No id is promised that nothing is kept under.
+    let (kept, lost) = ("tells why", "This refusal could not be written down");
+    assert!(
+        ended.stdout.contains(kept) != ended.stdout.contains(lost),
+        "{ended:?}"
+    );
     let counts: Vec<u32> = ended
         .stdout
         .split("there are ")

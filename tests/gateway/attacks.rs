@@ -624,7 +624,7 @@ fn nothing_that_is_refused_passes_the_lines_of_the_readme() {
     paths(&front);
     methods(&front);
     hop_by_hop(&front);
-    front.refused("the endpoint's own path", &get("/_claviger", &[]));
+    front.refused("the endpoint's own path", &get("/_claviger/authorize", &[]));
     revoked_in_a_storm(&front);
 }
 

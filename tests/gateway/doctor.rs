@@ -110,6 +110,17 @@ fn an_endpoint_that_does_not_trust_or_speaks_for_another_gateway_is_told() {
         &["--trusted-proxy", "127.0.0.1", "--gateway", "envoy"],
     );
     assert!(found.bad("endpoint path").contains("proxy_pass"));
+    // It reads the headers of another one, which this one passes on as a client says them.
+    for (kind, other) in [
+        (Kind::Nginx, "caddy"),
+        (Kind::Caddy, "nginx"),
+        (Kind::Traefik, "nginx"),
+    ] {
+        let arguments = ["--trusted-proxy", "127.0.0.1", "--gateway", other];
+        let found = examine(kind, None, &arguments);
+        let advice = format!("start the endpoint with --gateway {}", kind.word());
+        assert!(found.bad("gateway").contains(&advice), "{kind:?}");
+    }
     let found = examine(Kind::Envoy, None, &["--trusted-proxy", "127.0.0.1"]);
     assert!(found.bad("endpoint path").contains("path_prefix"));
 }
@@ -195,19 +206,19 @@ fn each_mistake_in_nginx_is_named() {
             "proxy_set_header Content-Length      \"\";",
             "proxy_set_header Content-Length \"\"; proxy_set_header X-API-Key \"\";",
             "token",
-            "proxy_pass_request_headers on;",
+            "proxy_set_header X-API-Key \"\"",
         ),
         (
             "proxy_pass http://claviger/; ",
             "proxy_pass http://claviger/x/; ",
             "endpoint path",
-            "proxy_pass http://claviger/;",
+            "proxy_pass http://127.0.0.1:8750/authorize;",
         ),
         (
             "proxy_pass http://claviger/; ",
             "proxy_pass http://127.0.0.1:1/; ",
             "guard",
-            "proxy_pass http://claviger/;",
+            "proxy_pass http://127.0.0.1:8750/authorize;",
         ),
     ] {
         let found = with_mistake(kind, from, to);

@@ -224,7 +224,7 @@ fn a_mistyped_token_and_one_of_nobody_are_told_apart() {
     };
     let mistyped = evidence(0, "malformed_token");
     assert!(
-        mistyped.contains("check digits are wrong") && mistyped.ends_with(&id),
+        mistyped.contains("check digits are wrong") && mistyped.ends_with(&format!("acme ({id})")),
         "{mistyped}"
     );
     assert!(evidence(1, "unknown_token").contains(&format!("names the key {}", &other[4..16])));
@@ -248,6 +248,10 @@ fn a_locations_area_that_there_is_not_is_told_from_a_path_without_a_route() {
         (
             refuse("/authorize/nope", "GET", "/contacts/7"),
             "the gateway asked for the area nope, and there is none such: the areas are contacts, documents",
+        ),
+        (
+            refuse("/authorize", "OPTIONS", "/contacts/7"),
+            "/contacts/7 leads to the area contacts, and OPTIONS means no action there",
         ),
         (
             refuse("/authorize/contacts", "OPTIONS", "/contacts/7"),

@@ -225,7 +225,11 @@ fn a_revision_that_goes_stale_between_the_look_and_the_change_rolls_all_of_it_ba
         };
         let revoked = store.revoke_keys(&changes, RevokeReason::Other).await;
         assert_eq!(revoked, Err(conflict.clone()));
-        let switched = store.switch_keys(&changes, Some(now())).await;
+        let unread = changes
+            .into_iter()
+            .map(|(id, seen, event)| (id, seen, event, None));
+        let unread: Vec<_> = unread.collect();
+        let switched = store.switch_keys(&unread, Some(now())).await;
         assert_eq!(switched, Err(conflict));
         assert_eq!(
             world

@@ -306,6 +306,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
             Edition {
                 epoch: 2,
                 refusals: i64::try_from(all.len()).expect("few") + 180,
+                batches: 4,
             }
         );
     });

@@ -1,9 +1,18 @@
 //! Revoking, disabling and enabling.
-use claviger::domain::{
-    key::LastUse,
-    moment::{HOUR, Moment},
-    usage::{KeyUse, Kind, Source, Tally, Verdict},
+use claviger::{
+    domain::{
+        key::LastUse,
+        moment::{HOUR, Moment},
+        usage::{KeyUse, Kind, Source, Tally, Verdict},
+    },
+    tui::{
+        confirmation::{Confirmation, Verb},
+        dialog::Modal,
+        message::{Effect, Message},
+        update::update,
+    },
 };
+use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::story::{NOW, Story};
 
@@ -99,6 +108,59 @@ fn a_key_in_use_wants_the_start_of_its_id() {
         "{}",
         story.screen()
     );
+}
+
+#[test]
+fn a_key_that_was_used_since_the_list_was_read_wants_it_too() {
+    let mut story = Story::at(80, 24);
+    let key = story.given("quiet", |_| ());
+    let usage = LastUse {
+        at: Moment::from_millis(NOW - HOUR),
+        from: Some([10, 0, 0, 9].into()),
+    };
+    let used = [KeyUse::last(key.id.clone(), Some(usage))];
+    story
+        .wait(story.keyring.record_usage(&used, &[]))
+        .expect("recorded");
+    // The list does not know of it; whoever types on does not revoke.
+    assert_eq!(story.model.selected().expect("there").last_use, None);
+    story.press("x<tab><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Last used 2026-11-23 06:00 UTC from 10.0.0.9"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains(&format!("Type {} to revoke", key.id.start())),
+        "{screen}"
+    );
+    assert_eq!(story.audit(), ["key.created"]);
+}
+
+#[test]
+fn before_its_last_use_is_looked_up_no_key_is_revoked() {
+    let mut story = Story::at(80, 24);
+    let key = story.given("quiet", |_| ());
+    let asked = Confirmation::about(Verb::Revoke, vec![key.clone()], Moment::from_millis(NOW));
+    story.model.modals.push(Modal::Confirmation(asked));
+    let pressed = |story: &mut Story, code| {
+        let message = Message::Pressed(KeyEvent::from(code));
+        update(&mut story.model, message)
+    };
+    pressed(&mut story, KeyCode::Tab);
+    let effect = pressed(&mut story, KeyCode::Enter);
+    assert!(!matches!(effect, Some(Effect::Revoke(..))), "{effect:?}");
+    let screen = story.screen();
+    assert!(screen.contains("is being looked up"), "{screen}");
+    // It is looked up once, and then the same press is enough.
+    let known = story.wait(async {
+        let key = story.keyring.key(&key.id).await.expect("the key");
+        let activity = story.keyring.activity(&key.id).await.expect("its use");
+        Ok(Box::new((key, activity)))
+    });
+    story.happen(Message::Regarded(key.id.clone(), known));
+    story.press("<enter>");
+    assert_eq!(story.audit(), ["key.created", "key.revoked"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use claviger::{
         access::{Action, Actions},
         allowlist::AllowList,
         decision::Decision,
-        key::{Key, Seen},
+        key::{Draft, Key, Seen},
         moment::{DAY, HOUR, Moment},
     },
     keyring::Presented,
@@ -114,6 +114,60 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
         Decision::Deny { .. }
     ));
     assert_eq!(story.audit().last(), Some(&"key.edited"));
+}
+
+#[test]
+fn what_its_new_rules_still_refuse_calls_for_attention_still() {
+    let mut story = Story::at(80, 24);
+    let (key, token) = partner(&mut story);
+    ask(&mut story, &token, Action::Delete, "10.0.0.9");
+    ask(&mut story, &token, Action::Read, "10.0.1.1");
+    ask(&mut story, &token, Action::Read, "10.0.1.1");
+    story.refresh();
+    assert!(story.screen().contains("3 refused"), "{}", story.screen());
+    // One of three would pass now.
+    let mut draft = key.draft.clone();
+    let contacts: claviger::domain::access::AreaSlug = "contacts".parse().expect("a slug");
+    draft.grants.set(contacts, Actions::ALL);
+    let edit = |story: &Story, draft: &Draft| {
+        let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+        story.wait(story.keyring.edit(&at, draft)).expect("edited");
+    };
+    edit(&story, &draft);
+    story.refresh();
+    assert!(story.screen().contains("2 refused"), "{}", story.screen());
+    // Switched off and on, nothing is mended.
+    for disable in [true, false] {
+        let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+        story
+            .wait(story.keyring.switch(&[at], disable))
+            .expect("switched");
+    }
+    story.refresh();
+    assert!(story.screen().contains("2 refused"), "{}", story.screen());
+    draft.allow = AllowList::Anywhere;
+    edit(&story, &draft);
+    story.refresh();
+    assert!(!story.screen().contains("refused"), "{}", story.screen());
+}
+
+#[test]
+fn what_leads_nowhere_names_no_area() {
+    let mut story = Story::at(80, 24);
+    partner(&mut story);
+    story.press("t<tab><tab><tab><tab>OPTIONS /elsewhere<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("Area none    Action none"), "{screen}");
+    assert!(screen.contains("Request OPTIONS /elsewhere"), "{screen}");
+    story.press("<tab><tab><tab><tab><c-u><enter>");
+    let screen = story.screen();
+    assert!(screen.contains("choose an area and an action"), "{screen}");
+    story.press("<s-tab><s-tab><right><tab><right><right><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Area Contact Access    Action Read"),
+        "{screen}"
+    );
 }
 
 #[test]
@@ -400,6 +454,10 @@ fn after_a_rotation_the_new_token_is_tested_and_the_old_one_has_a_way_out() {
     let screen = story.screen();
     assert!(screen.contains("DENIED  expired"), "{screen}");
     assert!(screen.contains("give its client the"), "{screen}");
+    assert!(
+        screen.contains("No change of the key would mend that."),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -37,8 +37,10 @@ pub const fn directive(family: Family, lack: Lack) -> &'static str {
 const fn nginx(lack: Lack) -> &'static str {
     match lack {
         Lack::Guard => "auth_request /_claviger/authorize;",
-        Lack::Endpoint | Lack::EndpointPath => "proxy_pass http://claviger/;",
-        Lack::Token => "proxy_pass_request_headers on;",
+        Lack::Endpoint | Lack::EndpointPath => "proxy_pass http://127.0.0.1:8750/authorize;",
+        Lack::Token => {
+            "proxy_pass_request_headers on, without proxy_set_header X-API-Key \"\" or Authorization \"\";"
+        }
         Lack::Method => "proxy_set_header X-Original-Method $request_method;",
         Lack::Path => "proxy_set_header X-Original-URI $request_uri;",
         Lack::Address | Lack::ForgedAddress => "proxy_set_header X-Forwarded-For $remote_addr;",
@@ -112,7 +114,7 @@ mod tests {
         ];
         for (family, file) in files {
             let quoted: &[Lack] = match family {
-                Family::Nginx => &[Guard, Endpoint, EndpointPath, Method, Path, ForgedAddress],
+                Family::Nginx => &[Guard, Method, Path, ForgedAddress],
                 Family::Caddy => &[Endpoint],
                 Family::Traefik => &[Guard, Endpoint, EndpointPath, Method, Path],
                 Family::Envoy => &[Guard, EndpointPath, Method, Path, ForgedAddress],

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use super::{
     Finding,
     directives::{Lack, directive},
-    probes::{Answer, CLAIMED, Probe, Prober, Try},
+    probes::{Answer, CLAIMED, Claim, Probe, Prober, Try},
 };
 use crate::{
     cli::Failure,
@@ -115,7 +115,7 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
         }
     };
     let lacks = |lack| format!("it lacks: {}", directive(family, lack));
-    let mut findings = vec![guard(answer, plain.refusal.as_ref(), &lacks)];
+    let mut findings = vec![guard(family, answer, plain.refusal.as_ref(), &lacks)];
     let Some(refusal) = &plain.refusal else {
         return findings;
     };
@@ -149,14 +149,47 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
         _ => findings.push(Finding::well("token", "it reaches the endpoint")),
     }
     let claimed = of(Try::ClaimWay);
+    if let Some(other) = other_headers(family, claimed) {
+        findings.push(other);
+        findings.extend(address(refusal, of(Try::ClaimAddress), own, &lacks));
+        return findings;
+    }
     findings.push(method(refusal, claimed, &lacks));
     findings.extend(path(plain, refusal, claimed, &lacks));
-    findings.extend(route(refusal));
+    // Without a token nobody looked where the path leads.
+    if refusal.reason > Reason::MalformedToken {
+        findings.extend(route(refusal));
+    }
     findings.extend(address(refusal, of(Try::ClaimAddress), own, &lacks));
     findings
 }
 
-fn guard(answer: &Answer, refusal: Option<&Refusal>, lacks: &impl Fn(Lack) -> String) -> Finding {
+/// What the claiming probe was believed in the headers of another gateway: then it is those that the
+/// endpoint reads.
+fn other_headers(family: Family, claimed: Option<&Heard>) -> Option<Finding> {
+    let heard = claimed?;
+    let wanted = &heard.refusal.as_ref()?.wanted;
+    let believed = Claim::ALL.into_iter().find(|claim| {
+        wanted.method == claim.method() || wanted.path == heard.probe.claimed_path(*claim)
+    })?;
+    (!believed.is_of(family)).then(|| {
+        Finding::bad(
+            "gateway",
+            "the endpoint reads method and path in the headers of another gateway, and a client can say them",
+            format!(
+                "start the endpoint with --gateway {}, or name the gateway that it is with --as",
+                family.word()
+            ),
+        )
+    })
+}
+
+fn guard(
+    family: Family,
+    answer: &Answer,
+    refusal: Option<&Refusal>,
+    lacks: &impl Fn(Lack) -> String,
+) -> Finding {
     let status = answer.status;
     match (status, refusal) {
         (401 | 403, Some(_)) => Finding::well(
@@ -180,12 +213,13 @@ fn guard(answer: &Answer, refusal: Option<&Refusal>, lacks: &impl Fn(Lack) -> St
             ),
             "name the database of its endpoint with --database, and see that the endpoint can write to it",
         ),
-        (500..=599, None) => Finding::bad(
+        (500 | 502..=504, None) => Finding::bad(
             "guard",
-            format!("it answered {status}: it asks, and gets no answer"),
+            format!("it answered {status}, and no endpoint of this workspace was asked"),
             format!(
-                "see that the endpoint runs where the gateway looks for it: {}",
-                lacks(Lack::Endpoint)
+                "see that the endpoint runs, and that the gateway looks for it there ({}); if it does, {}",
+                directive(family, Lack::Endpoint),
+                lacks(Lack::Guard)
             ),
         ),
         (_, None) => Finding::bad(
@@ -201,7 +235,12 @@ fn guard(answer: &Answer, refusal: Option<&Refusal>, lacks: &impl Fn(Lack) -> St
 /// What was recorded of the method, or that it was not said.
 fn method(refusal: &Refusal, claimed: Option<&Heard>, lacks: &impl Fn(Lack) -> String) -> Finding {
     let claims = claimed.and_then(|one| one.refusal.as_ref());
-    if claims.is_some_and(|it| it.wanted.method == "DELETE") {
+    let believed = |it: &Refusal| {
+        Claim::ALL
+            .iter()
+            .any(|one| it.wanted.method == one.method())
+    };
+    if claims.is_some_and(believed) {
         return Finding::bad(
             "method",
             "a client can say any method it likes, and is believed",
@@ -238,7 +277,10 @@ fn path(
 ) -> Option<Finding> {
     let believed = claimed.is_some_and(|one| {
         let heard = one.refusal.as_ref().map(|it| it.wanted.path.as_str());
-        heard == Some(one.probe.claimed_path().as_str())
+        let mut paths = Claim::ALL
+            .map(|claim| one.probe.claimed_path(claim))
+            .into_iter();
+        paths.any(|path| heard == Some(path.as_str()))
     });
     if believed {
         return Some(Finding::bad(

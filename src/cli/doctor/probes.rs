@@ -14,6 +14,7 @@ use ureq::{
 };
 
 use crate::{
+    config::Family,
     domain::{
         route::CanonicalPath,
         text::visible,
@@ -51,6 +52,44 @@ impl Try {
     }
 }
 
+/// The headers in which a method and a path are claimed; one and the other claim different ones, so
+/// that it shows which of them the endpoint reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Those of nginx.
+    Original,
+    /// Those of Caddy and Traefik.
+    Forwarded,
+}
+
+impl Claim {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Original, Self::Forwarded];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Forwarded => "forwarded",
+        }
+    }
+
+    /// The method that is claimed in them.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Original => "DELETE",
+            Self::Forwarded => "PUT",
+        }
+    }
+
+    /// Whether they are those of this gateway.
+    pub const fn is_of(self, family: Family) -> bool {
+        match self {
+            Self::Original => matches!(family, Family::Nginx),
+            Self::Forwarded => matches!(family, Family::Caddy | Family::Traefik),
+        }
+    }
+}
+
 /// One probe.
 #[derive(Debug, Clone)]
 pub struct Probe {
@@ -82,9 +121,9 @@ impl Probe {
         Try::ALL.map(probe).into()
     }
 
-    /// The path that a claiming probe claims.
-    pub fn claimed_path(&self) -> String {
-        format!("/claviger-doctor-claims-{}", self.id)
+    /// The path that a claiming probe claims in these headers.
+    pub fn claimed_path(&self, claim: Claim) -> String {
+        format!("/claviger-doctor-claims-{}-{}", claim.word(), self.id)
     }
 }
 
@@ -150,15 +189,16 @@ impl Prober {
             .method(probe.tries.method())
             .uri(format!("{}{}", self.origin, probe.path))
             .header("X-API-Key", probe.token.expose().expose_secret());
-        let claimed = probe.claimed_path();
+        let original = probe.claimed_path(Claim::Original);
+        let forwarded = probe.claimed_path(Claim::Forwarded);
         let claims: &[(&str, &str)] = match probe.tries {
             Try::Plain => &[],
             Try::ClaimAddress => &[("X-Forwarded-For", "192.0.2.66")],
             Try::ClaimWay => &[
-                ("X-Original-Method", "DELETE"),
-                ("X-Forwarded-Method", "DELETE"),
-                ("X-Original-URI", &claimed),
-                ("X-Forwarded-Uri", &claimed),
+                ("X-Original-Method", Claim::Original.method()),
+                ("X-Original-URI", &original),
+                ("X-Forwarded-Method", Claim::Forwarded.method()),
+                ("X-Forwarded-Uri", &forwarded),
             ],
         };
         for (name, value) in claims {

@@ -185,52 +185,52 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
 
 fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts<'_>) -> Check {
     let key_ended = rules.expires_at.is_some_and(|end| end < request.at);
-    let own = until.filter(|_| !key_ended);
-    let (evidence, brief) = match (rules.expires_at, own) {
-        (_, Some(until)) if until < request.at && until.millis() == 0 => (
-            format!("this token was rotated out and ended; {CURRENT}"),
-            String::new(),
-        ),
-        (_, Some(until)) if until < request.at => (
-            format!(
-                "this token was rotated out, and its overlap ended {} UTC; {CURRENT}",
-                until.date_and_clock()
-            ),
-            String::new(),
-        ),
-        (_, Some(until)) => {
+    let token_ended = until.is_some_and(|until| until < request.at);
+    let of_key = match rules.expires_at {
+        Some(end) if key_ended => format!("the key ended {}", end.as_expiry()),
+        Some(end) => format!("valid until {}", end.as_expiry()),
+        None => "no end date".to_owned(),
+    };
+    let (evidence, brief) = match until {
+        Some(until) if token_ended => (over(until, key_ended.then_some(of_key)), String::new()),
+        Some(until) if !key_ended => {
             let words = format!(
                 "good until {} UTC, as a token that was rotated out",
                 until.date_and_clock()
             );
             (words.clone(), words)
         }
-        (Some(end), None) if end < request.at => {
-            (format!("the key ended {}", end.as_expiry()), String::new())
-        }
-        (Some(end), None) => {
-            let words = format!("valid until {}", end.as_expiry());
-            (words.clone(), words)
-        }
-        (None, None) => (
-            "the key has no end date".to_owned(),
-            "no end date".to_owned(),
-        ),
+        _ if of_key == "no end date" => (format!("the key has {of_key}"), of_key),
+        _ => (of_key.clone(), of_key),
     };
-    let history = if own.is_some() {
-        said(facts.history.rotation.as_ref(), "rotated", "")
-    } else {
-        said(facts.history.end.as_ref(), "end", "set")
-    };
+    let mut history = Vec::new();
+    if until.is_some() {
+        history.extend(said(facts.history.rotation.as_ref(), "rotated", ""));
+    }
+    if until.is_none() || key_ended {
+        history.extend(said(facts.history.end.as_ref(), "end", "set"));
+    }
     let latest = facts.policy.latest(request.at);
     let next = request.at.plus(90 * DAY).end_of_day();
+    let end = latest.map_or(next, |latest| next.min(latest));
     Check {
         brief,
         history,
         // A new end is no help to a token that is over: its client needs the new one.
-        mend: key_ended.then_some(Mend::End(latest.map_or(next, |latest| next.min(latest)))),
+        mend: (key_ended && !token_ended).then_some(Mend::End(end)),
         ..check(Reason::Expired, State::Holds, evidence)
     }
+}
+
+/// Of a token that was rotated out and is over; its key may be over too.
+fn over(until: Moment, key_ended: Option<String>) -> String {
+    let ended = if until.millis() == 0 {
+        " and ended".to_owned()
+    } else {
+        format!(", and its overlap ended {} UTC", until.date_and_clock())
+    };
+    let too = key_ended.map_or_else(String::new, |words| format!("; {words} too"));
+    format!("this token was rotated out{ended}; {CURRENT}{too}")
 }
 
 fn agent(rules: &Rules, request: &Request) -> Check {
@@ -274,7 +274,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
             let outside = || outside(allow, address);
             allow
                 .entry_for(address)
-                .map_or_else(outside, |entry| format!("{address} is in {entry}"))
+                .map_or_else(outside, |entry| inside(address, &entry))
         }
     };
     let mut history = said(facts.history.allow.as_ref(), "list", "changed");
@@ -288,6 +288,14 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
             _ => None,
         },
         ..check(Reason::AddressNotAllowed, State::Holds, evidence)
+    }
+}
+
+fn inside(address: IpAddr, entry: &str) -> String {
+    if address.to_string() == entry {
+        format!("{address} is on the list")
+    } else {
+        format!("{address} is in {entry}")
     }
 }
 
@@ -342,6 +350,13 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
             "{method} means no action in {}: give it a route such as '{method} PATH=read' with `claviger area edit {area} --route`",
             title(facts.areas, area)
         ),
+        (Target::NoRoute, Way::Routed(Scope::Path, _)) if facts.path_area.is_some() => {
+            let area = facts.path_area.as_ref().map_or("AREA", AreaSlug::as_str);
+            format!(
+                "{path} leads to the area {area}, and {method} means no action there: say one, such as `claviger area edit {area} --route '{method} {path}=read'` beside the routes that it has",
+                path = visible(path),
+            )
+        }
         (Target::NoRoute, Way::Routed(Scope::Path, _)) => format!(
             "{said_request} leads to no area and action: give an area a route for it with `claviger area edit AREA --route PATH`"
         ),

@@ -71,6 +71,13 @@ impl Wanted {
         })
     }
 
+    /// The area that its path leads to, whatever the method.
+    #[must_use]
+    pub fn area_of_path(&self, routes: &Routes) -> Option<AreaSlug> {
+        let path = CanonicalPath::read(self.path.as_bytes())?;
+        routes.area_of(&path).cloned()
+    }
+
     /// Where it leads.
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {

@@ -1,6 +1,6 @@
 //! What comes back from effects: loads, changes, copies, and the seconds that go by.
 use crate::{
-    domain::{attention::Attention, key::Key, text::visible, token::KeyId},
+    domain::{attention::Attention, key::Key, text::visible, token::KeyId, usage::Activity},
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
         message::{Copied, Effect, Message, Rotation, Shown, Trouble},
@@ -26,8 +26,16 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             }
         }
         Message::EditionRead(edition) => {
-            let news = edition != model.list.edition && model.list.awaited.is_none();
-            news.then(|| model.refresh())
+            if model.list.awaited.is_some() {
+                return None;
+            }
+            if edition.is_other(&model.list.edition) {
+                return Some(model.refresh());
+            }
+            // Keys were used: what is told of the one in view is read again.
+            model.list.edition = edition;
+            model.regarding = None;
+            None
         }
         Message::Ticked(_) => tick(model),
         Message::Created(result) => Some(created(model, result)),
@@ -36,10 +44,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Revoked(result) => Some(revoked(model, result)),
         Message::Rotated(result) => Some(rotated(model, result)),
         Message::Regarded(id, result) => {
-            // Without an answer the list says what is wrong with the store.
-            if let Ok(activity) = result {
-                model.regarded = Some((id, *activity));
-            }
+            regarded(model, id, result);
             None
         }
         Message::Inspected(found) => {
@@ -94,6 +99,35 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Pressed(_) | Message::Pasted(_) | Message::Resized(..) => None,
+    }
+}
+
+/// What is known of a key by now: its use, and when that was last. A question about it learns of it
+/// too, for what must be typed depends on that.
+fn regarded(model: &mut Model, id: KeyId, result: Result<Box<(Key, Activity)>, String>) {
+    let now = model.now;
+    let asked = model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::Confirmation(asked) if asked.is_about(&id) => Some(asked),
+        _ => None,
+    });
+    match result {
+        Ok(known) => {
+            let (key, activity) = *known;
+            if let Some(asked) = asked {
+                asked.learn(&key, now);
+            }
+            let row = model.list.rows.iter_mut().find(|row| row.key.id == id);
+            if let Some(row) = row.filter(|row| row.key.revision == key.revision) {
+                row.key = key;
+            }
+            model.regarded = Some((id, activity));
+        }
+        // Else the list says what is wrong with the store.
+        Err(sentence) => {
+            if let Some(asked) = asked {
+                asked.problem = Some(sentence);
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     let (old_first, old_top) = (list.rows.first().map(|row| row.key.id.clone()), list.top);
     list.loaded = true;
     list.count = loaded.count;
-    let news = list.edition != loaded.edition;
+    let news = loaded.edition.is_other(&list.edition);
     list.edition = loaded.edition;
     model.areas = loaded.areas;
     model.policy = loaded.policy;
@@ -133,7 +133,11 @@ fn choose(
         .min(model.list.rows.len().saturating_sub(1));
     model.list.selected = model.list.rows.get(neighbour).map(|row| row.key.id.clone());
     if matches!(fate, Some((_, None))) {
-        model.say("The selected key was revoked by someone else; the cursor is on its neighbour.");
+        model.say(if model.list.selected.is_some() {
+            "The selected key was revoked by someone else; the cursor is on its neighbour."
+        } else {
+            "The selected key was revoked by someone else."
+        });
     }
     None
 }

@@ -106,6 +106,7 @@ impl Page<'_> {
             Some(told) if self.room < NARROW => {
                 self.verdict(told);
                 self.failing(told);
+                self.unmendable(told);
                 self.origin(told);
                 self.holding(told);
                 self.lines.push(Line::default());
@@ -118,8 +119,19 @@ impl Page<'_> {
                 self.known(told);
                 self.failing(told);
                 self.holding(told);
+                self.unmendable(told);
                 self.lines.push(Line::default());
             }
+        }
+    }
+
+    /// Where there is nothing for `f` to do, that is said.
+    fn unmendable(&mut self, told: &Explanation) {
+        let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
+        let recorded = matches!(told.question, Question::Refusal(_)) && told.key.is_some();
+        if recorded && told.failing().is_some() && failing.all(|it| it.mend.is_none()) {
+            let sentence = "No change of the key would mend that.";
+            self.text(sentence, self.model.theme.quiet());
         }
     }
 
@@ -130,9 +142,9 @@ impl Page<'_> {
 
     /// The request: two lines of fields, or one each where it is narrow.
     fn request(&mut self) {
-        let area = self.model.areas.get(self.test.area);
+        let area = self.test.area.and_then(|at| self.model.areas.get(at));
         let area = area.map_or_else(String::new, |area| self.model.theme.shown(&area.title));
-        let action = Action::ALL[self.test.action].title();
+        let action = self.test.action.map_or("", |at| Action::ALL[at].title());
         let typed = |input: &tui_input::Input| self.model.theme.shown(input.value());
         let or = |text: String, none: &str| {
             if text.is_empty() {
@@ -145,8 +157,12 @@ impl Page<'_> {
         let path = or(typed(&self.test.path), "none");
         let fields = [
             (RequestField::Address, "Address", address),
-            (RequestField::Area, "Area", area),
-            (RequestField::Action, "Action", action.to_owned()),
+            (RequestField::Area, "Area", or(area, "none")),
+            (
+                RequestField::Action,
+                "Action",
+                or(action.to_owned(), "none"),
+            ),
             (RequestField::Path, "Request", path),
         ];
         let (mut spans, mut used): (Vec<Span<'static>>, usize) = (Vec::new(), 0);

@@ -186,6 +186,11 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
                 "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
             };
             text.extend(lines(sentence, room, Style::new()));
+            if keys[0].expired(model.now) {
+                let sentence =
+                    "The key has ended: every token of it is refused until it gets a new end.";
+                text.extend(lines(sentence, room, theme.warning()));
+            }
             for former in model.activity(&keys[0].id).iter().flat_map(|it| &it.former) {
                 if former.is_good(&keys[0], model.now) {
                     let sentence =
@@ -224,7 +229,8 @@ fn last_use(model: &Model, key: &Key) -> String {
     if allowed == 0 {
         return sentence;
     }
-    format!("{sentence}; {} uses in 48 hours", thousands(allowed))
+    let uses = if allowed == 1 { "use" } else { "uses" };
+    format!("{sentence}; {} {uses} in 48 hours", thousands(allowed))
 }
 
 /// What several changes do, each under the name of its key.
