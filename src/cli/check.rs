@@ -44,7 +44,8 @@ pub(super) async fn run(
     };
     let printed = print(&decided, output);
     let recorded = tokio::time::timeout(PATIENCE, store.record(&decided)).await;
-    if !output.json && matches!(decided.decision, Decision::Deny { .. }) {
+    let denied = matches!(decided.decision, Decision::Deny { .. });
+    if denied && !output.json && printed.is_ok() {
         output::tell(&match &recorded {
             Ok(Ok(())) => format!("`claviger explain {}` tells why", decided.id),
             Ok(Err(error)) => format!("This refusal could not be written down: {error}"),

@@ -190,6 +190,10 @@ fn refusals_are_told_by_show_and_call_for_attention() {
     assert_eq!(refusals[0]["address_from"], "whoever asked");
     let listed = home.run(&["list", "--attention"]).done().stdout;
     assert!(listed.contains("2 refused"), "{listed}");
+    // Of the two it would refuse one still, until its addresses are mended too.
     home.run(&["edit", &id, "--grant", "contacts=all"]).done();
+    let listed = home.run(&["list", "--attention"]).done().stdout;
+    assert!(listed.contains("1 refused"), "{listed}");
+    home.run(&["edit", &id, "--allow-ip", "any"]).done();
     assert_eq!(home.run(&["list", "--attention"]).done().stdout, "");
 }
