@@ -119,6 +119,8 @@ pub struct Confirmation {
     pub working: bool,
     /// Whether it is known when the key was used last: what a list shows of that may be old.
     pub known: Known,
+    /// Whether the button was pressed before that was known: then it is done once it is.
+    pub pressed: bool,
 }
 
 /// How far it is known when a key was used last.
@@ -161,6 +163,7 @@ impl Confirmation {
             verb,
             keys,
             known,
+            pressed: false,
             overlap,
             unfinished,
             tidyings: Vec::new(),
@@ -209,22 +212,27 @@ impl Confirmation {
         self.keys.first().map(|key| key.id.clone())
     }
 
-    /// Learns how its key is now. One that was changed is withdrawn by whoever reads the list; one that
-    /// was used since wants the start of its id.
-    pub fn learn(&mut self, key: &Key, now: Moment) {
+    /// Learns how its key is now; answers whether what was pressed before is to be done. One that was
+    /// changed is withdrawn by whoever reads the list; one that was used since wants the start of its id.
+    pub fn learn(&mut self, key: &Key, now: Moment) -> bool {
+        let pressed = std::mem::take(&mut self.pressed);
         let [known] = self.keys.as_mut_slice() else {
-            return;
+            return false;
         };
         if known.revision != key.revision {
-            return;
+            return false;
         }
         known.clone_from(key);
         self.known = Known::Now;
-        self.problem = None;
         if self.verb == Verb::Revoke && self.expected.is_none() && key.recently_used(now) {
-            self.expected = Some(key.id.start().to_owned());
+            let start = key.id.start();
+            self.problem =
+                pressed.then(|| format!("Nothing was revoked: it was used, so type {start} first"));
+            self.expected = Some(start.to_owned());
             self.focus = ConfirmationFocus::Field;
+            return false;
         }
+        pressed
     }
 
     /// What stands on the button, and begins the question.
@@ -255,6 +263,7 @@ impl Confirmation {
 
     /// The next or the previous thing to focus.
     pub fn move_focus(&mut self, forward: bool) {
+        self.pressed = false;
         let order = self.order();
         let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
         let step = if forward { 1 } else { order.len() - 1 };
@@ -263,6 +272,7 @@ impl Confirmation {
 
     /// `←` and `→`: another reason, or the other button.
     pub fn sideways(&mut self, forward: bool) {
+        self.pressed = false;
         match self.focus {
             ConfirmationFocus::Reason if self.verb == Verb::Rotate => {
                 self.overlap = self.overlap.neighbour(forward, self.unfinished);
@@ -278,8 +288,7 @@ impl Confirmation {
     pub fn confirmed(&mut self) -> bool {
         let Some(expected) = &self.expected else {
             if self.verb == Verb::Revoke && self.known != Known::Now {
-                let sentence = "Nothing was revoked: when it was used last is being looked up";
-                self.problem.get_or_insert_with(|| sentence.to_owned());
+                self.pressed = true;
                 return false;
             }
             return true;

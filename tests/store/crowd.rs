@@ -32,7 +32,7 @@ fn twenty_that_start_at_once_make_one_store() {
         assert_eq!(world.number("SELECT count(*) FROM workspace").await, 1);
         assert_eq!(
             world.number("SELECT count(*) FROM _sqlx_migrations").await,
-            3
+            4
         );
         if let Location::Server(_) = world.location {
             let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \

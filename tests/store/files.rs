@@ -202,13 +202,13 @@ fn a_newer_schema_is_refused_and_not_touched() {
         keyring.close().await;
         for newer in [
             "PRAGMA user_version = 7",
-            "PRAGMA user_version = 3; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
+            "PRAGMA user_version = 4; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
         ] {
             world.plant(newer).await;
             let before = contents(world);
             match world.refusal().await {
                 StoreError::Newer {
-                    found: 7, known: 3, ..
+                    found: 7, known: 4, ..
                 } => {}
                 other => panic!("{newer}: {other}"),
             }

@@ -46,7 +46,7 @@ fn a_newer_schema_is_refused() {
                 error,
                 StoreError::Newer {
                     found: 7,
-                    known: 3,
+                    known: 4,
                     ..
                 }
             ),

@@ -138,29 +138,30 @@ fn a_key_that_was_used_since_the_list_was_read_wants_it_too() {
 }
 
 #[test]
-fn before_its_last_use_is_looked_up_no_key_is_revoked() {
-    let mut story = Story::at(80, 24);
-    let key = story.given("quiet", |_| ());
-    let asked = Confirmation::about(Verb::Revoke, vec![key.clone()], Moment::from_millis(NOW));
-    story.model.modals.push(Modal::Confirmation(asked));
-    let pressed = |story: &mut Story, code| {
-        let message = Message::Pressed(KeyEvent::from(code));
-        update(&mut story.model, message)
-    };
-    pressed(&mut story, KeyCode::Tab);
-    let effect = pressed(&mut story, KeyCode::Enter);
-    assert!(!matches!(effect, Some(Effect::Revoke(..))), "{effect:?}");
-    let screen = story.screen();
-    assert!(screen.contains("is being looked up"), "{screen}");
-    // It is looked up once, and then the same press is enough.
-    let known = story.wait(async {
-        let key = story.keyring.key(&key.id).await.expect("the key");
-        let activity = story.keyring.activity(&key.id).await.expect("its use");
-        Ok(Box::new((key, activity)))
-    });
-    story.happen(Message::Regarded(key.id.clone(), known));
-    story.press("<enter>");
-    assert_eq!(story.audit(), ["key.created", "key.revoked"]);
+fn a_press_before_its_last_use_is_looked_up_waits_for_that() {
+    for (used, done) in [(false, true), (true, false)] {
+        let mut story = Story::at(80, 24);
+        let mut key = story.given("quiet", |_| ());
+        let asked = Confirmation::about(Verb::Revoke, vec![key.clone()], Moment::from_millis(NOW));
+        story.model.modals.push(Modal::Confirmation(asked));
+        for code in [KeyCode::Tab, KeyCode::Enter] {
+            let effect = update(&mut story.model, Message::Pressed(KeyEvent::from(code)));
+            assert!(!matches!(effect, Some(Effect::Revoke(..))), "{effect:?}");
+        }
+        if used {
+            key.last_use = Some(LastUse {
+                at: Moment::from_millis(NOW - HOUR),
+                from: None,
+            });
+        }
+        let activity = story.wait(story.keyring.activity(&key.id));
+        let known = Ok(Box::new((key.clone(), activity.expect("its use"))));
+        story.happen(Message::Regarded(key.id.clone(), known));
+        assert_eq!(story.audit().contains(&"key.revoked"), done);
+        let screen = story.screen();
+        let said = format!("it was used, so type {} first", key.id.start());
+        assert_eq!(screen.contains(&said), used, "{screen}");
+    }
 }
 
 #[test]

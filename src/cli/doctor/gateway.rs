@@ -154,7 +154,7 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
         findings.extend(address(refusal, of(Try::ClaimAddress), own, &lacks));
         return findings;
     }
-    findings.push(method(refusal, claimed, &lacks));
+    findings.push(method(family, refusal, claimed, &lacks));
     findings.extend(path(plain, refusal, claimed, &lacks));
     // Without a token nobody looked where the path leads.
     if refusal.reason > Reason::MalformedToken {
@@ -169,9 +169,8 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
 fn other_headers(family: Family, claimed: Option<&Heard>) -> Option<Finding> {
     let heard = claimed?;
     let wanted = &heard.refusal.as_ref()?.wanted;
-    let believed = Claim::ALL.into_iter().find(|claim| {
-        wanted.method == claim.method() || wanted.path == heard.probe.claimed_path(*claim)
-    })?;
+    let claimed = |claim: &Claim| wanted.path == heard.probe.claimed_path(*claim);
+    let believed = Claim::ALL.into_iter().find(claimed)?;
     (!believed.is_of(family)).then(|| {
         Finding::bad(
             "gateway",
@@ -233,7 +232,12 @@ fn guard(
 }
 
 /// What was recorded of the method, or that it was not said.
-fn method(refusal: &Refusal, claimed: Option<&Heard>, lacks: &impl Fn(Lack) -> String) -> Finding {
+fn method(
+    family: Family,
+    refusal: &Refusal,
+    claimed: Option<&Heard>,
+    lacks: &impl Fn(Lack) -> String,
+) -> Finding {
     let claims = claimed.and_then(|one| one.refusal.as_ref());
     let believed = |it: &Refusal| {
         Claim::ALL
@@ -251,7 +255,11 @@ fn method(refusal: &Refusal, claimed: Option<&Heard>, lacks: &impl Fn(Lack) -> S
         (Way::Astray(detail), _) if detail == "method_not_said_once" => Finding::bad(
             "method",
             "it does not reach the endpoint, or more than once",
-            lacks(Lack::Method),
+            format!(
+                "{}; or the endpoint was not started with --gateway {}",
+                lacks(Lack::Method),
+                family.word()
+            ),
         ),
         (Way::Astray(detail), _) if detail == "path_not_said_once" => {
             Finding::well("method", "it reaches the endpoint")

@@ -3,9 +3,10 @@ use crate::{
     domain::{attention::Attention, key::Key, text::visible, token::KeyId, usage::Activity},
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
+        keymap::Intent,
         message::{Copied, Effect, Message, Rotation, Shown, Trouble},
         model::{Expect, Model},
-        update::{arrivals, testing, tidying},
+        update::{arrivals, dialogs, testing, tidying},
     },
 };
 
@@ -43,10 +44,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Switched(disabled, result) => Some(switched(model, disabled, result)),
         Message::Revoked(result) => Some(revoked(model, result)),
         Message::Rotated(result) => Some(rotated(model, result)),
-        Message::Regarded(id, result) => {
-            regarded(model, id, result);
-            None
-        }
+        Message::Regarded(id, result) => regarded(model, id, result),
         Message::Inspected(found) => {
             tidying::inspected(model, found);
             None
@@ -104,7 +102,11 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
 
 /// What is known of a key by now: its use, and when that was last. A question about it learns of it
 /// too, for what must be typed depends on that.
-fn regarded(model: &mut Model, id: KeyId, result: Result<Box<(Key, Activity)>, String>) {
+fn regarded(
+    model: &mut Model,
+    id: KeyId,
+    result: Result<Box<(Key, Activity)>, String>,
+) -> Option<Effect> {
     let now = model.now;
     let asked = model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::Confirmation(asked) if asked.is_about(&id) => Some(asked),
@@ -113,20 +115,21 @@ fn regarded(model: &mut Model, id: KeyId, result: Result<Box<(Key, Activity)>, S
     match result {
         Ok(known) => {
             let (key, activity) = *known;
-            if let Some(asked) = asked {
-                asked.learn(&key, now);
-            }
+            let go_on = asked.is_some_and(|asked| asked.learn(&key, now));
             let row = model.list.rows.iter_mut().find(|row| row.key.id == id);
             if let Some(row) = row.filter(|row| row.key.revision == key.revision) {
                 row.key = key;
             }
             model.regarded = Some((id, activity));
+            go_on.then(|| dialogs::on_confirmation(model, Intent::Accept))?
         }
         // Else the list says what is wrong with the store.
         Err(sentence) => {
             if let Some(asked) = asked {
+                asked.pressed = false;
                 asked.problem = Some(sentence);
             }
+            None
         }
     }
 }

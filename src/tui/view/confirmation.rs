@@ -89,6 +89,9 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
             theme.shown(confirmation.typed.value())
         )));
     }
+    if confirmation.pressed {
+        text.extend(lines("Looking when it was used last…", room, theme.quiet()));
+    }
     if let Some(problem) = &confirmation.problem {
         text.extend(lines(&format!("! {problem}"), room, theme.alarm()));
     }
