@@ -78,7 +78,15 @@ impl Stage {
         while !self.over.load(Ordering::SeqCst) {
             let asked = self.request.read().expect("a request").clone();
             let before = self.announced.load(Ordering::SeqCst);
-            let answer = client.ask(&asked).expect("an answer");
+            let answer = match client.ask(&asked) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    // Said, for nobody waits for an answer in vain.
+                    let violation = format!("{address} gave no answer: {error}");
+                    self.violations.lock().expect("a list").push(violation);
+                    return;
+                }
+            };
             if self.announced.load(Ordering::SeqCst) != before {
                 continue;
             }
