@@ -117,6 +117,26 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
 }
 
 #[test]
+fn the_proof_is_in_view_on_the_smallest_screen_too() {
+    let mut story = Story::at(40, 12);
+    let (_, token) = partner(&mut story);
+    for address in ["10.0.1.1", "10.0.1.1"] {
+        ask(&mut story, &token, Action::Read, address);
+    }
+    story.press("!tf<enter><enter>");
+    assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
+    // The refusals are reached all the same.
+    story.press("<down>");
+    assert!(
+        story.screen().contains("▸ 11-23 07:00"),
+        "{}",
+        story.screen()
+    );
+    story.press("<up>");
+    assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
+}
+
+#[test]
 fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     let mut story = Story::at(80, 24);
     let (key, token) = partner(&mut story);

@@ -343,7 +343,9 @@ impl Page<'_> {
             .count();
         for (at, refusal) in told.refusals.iter().enumerate() {
             let here = self.test.focus == AccessFocus::Row(failing + at);
-            if here {
+            // Where nothing fails the first row is no reason to leave the verdict: it stays in view.
+            let first = self.room < NARROW && failing + at == 0;
+            if here && !first {
                 self.focus = (self.lines.len(), 0);
             }
             let asked =
