@@ -32,6 +32,7 @@ mod http;
 #[path = "../tests/support/postgres.rs"]
 mod postgres;
 
+use claviger::domain::agent::Reach;
 use std::{
     collections::HashSet,
     io::{BufRead as _, BufReader, Write as _},
@@ -331,7 +332,7 @@ async fn seed(location: &Location, folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
     let mut file = std::fs::File::create(&path).expect("a file");
     for number in 0..KEYS {
-        let created = keyring.create(draft(number)).await.expect("created");
+        let created = keyring.create(None, draft(number)).await.expect("created");
         writeln!(file, "{}", created.token.expose().expose_secret()).expect("written");
     }
     keyring.close().await;
@@ -395,6 +396,7 @@ async fn change_keys(location: &Location, folder: &Path, over: &AtomicBool) {
     let keyring = open(location, folder).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let newest = claviger::domain::listing::PageRequest {
+        reach: Reach::Everything,
         filter: claviger::domain::listing::Filter::default(),
         sort: claviger::domain::listing::Sort {
             field: claviger::domain::listing::SortField::Created,

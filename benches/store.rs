@@ -14,6 +14,7 @@
 //! there for it. Of a page's 0.6 ms SQLite takes 0.16; most of the rest is rows that go from its
 //! thread to ours one by one (a longer row buffer changes nothing).
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+use claviger::domain::agent::Reach;
 use std::{future::Future, time::Instant};
 
 use claviger::{
@@ -64,7 +65,7 @@ async fn measure(keys: usize) {
         .expect("a folder");
     let keyring = open(folder.path()).await;
     for number in 0..keys {
-        keyring.create(draft(number)).await.expect("created");
+        keyring.create(None, draft(number)).await.expect("created");
     }
     let unit = time(async || drop(keyring.epoch().await)).await;
     let report = |what: &str, times: (f64, f64)| {
@@ -116,7 +117,10 @@ async fn measure(keys: usize) {
         let keyring = open(folder.path()).await;
         let request = request(&keyring, "", SortField::Created, Direction::First);
         keyring.page(&request).await.expect("a page");
-        keyring.count(&request.filter).await.expect("a count");
+        keyring
+            .count(&request.filter, &Reach::Everything)
+            .await
+            .expect("a count");
         keyring.close().await;
     };
     report("open, first page, count, close", time(cold).await);
@@ -125,6 +129,7 @@ async fn measure(keys: usize) {
 async fn middle(keyring: &Keyring, keys: usize) -> claviger::domain::listing::Cursor {
     let limit = u32::try_from(keys / 2).expect("few");
     let request = PageRequest {
+        reach: Reach::Everything,
         limit,
         ..request(keyring, "", SortField::Created, Direction::First)
     };
@@ -140,6 +145,7 @@ async fn middle(keyring: &Keyring, keys: usize) -> claviger::domain::listing::Cu
 
 fn request(keyring: &Keyring, search: &str, field: SortField, direction: Direction) -> PageRequest {
     PageRequest {
+        reach: Reach::Everything,
         filter: Filter {
             search: search.to_owned(),
             attention: false,

@@ -397,7 +397,7 @@ fn seed(folder: &Path, name: &str, keys: usize) -> String {
                 grants,
                 expires_at: None,
             };
-            let created = keyring.create(draft).await.expect("created");
+            let created = keyring.create(None, draft).await.expect("created");
             created
                 .token
                 .expose()

@@ -4,9 +4,11 @@
 //! everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage or a value
 //! that is refused; `check` has its own reading of these. To add a verb: a variant of
 //! [`Command`] in the tree, [`arguments`]; a function in the file of its subject; a line in [`run`].
+mod agent;
 mod area;
 mod arguments;
 mod audit;
+mod authorized_keys;
 mod check;
 mod copy;
 mod doctor;
@@ -15,27 +17,33 @@ mod hygiene;
 mod keys;
 mod list;
 mod manual;
+mod member;
 mod output;
+mod people;
 mod refusals;
 mod revoke;
 mod rotate;
+mod session;
 mod show;
 mod workspace;
 
-use std::{io, path::Path, process::ExitCode};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use arguments::{
-    AreaArguments, AreaCommand, AuditArguments, AuditCommand, CheckArguments, CreateArguments,
-    DoctorArguments, EditArguments, ExplainArguments, KeyArgument, ListArguments,
+    AgentArguments, AgentCommand, AreaArguments, AreaCommand, AuditArguments, AuditCommand,
+    CheckArguments, CreateArguments, DoctorArguments, EditArguments, ExplainArguments, KeyArgument,
+    ListArguments, MemberAddArguments, MemberArguments, MemberCommand, MemberEditArguments,
     RefusalsArguments, RevokeArguments, RotateArguments, WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser as _;
 use output::Output;
+pub use session::{Session, admit};
 
 use crate::{
-    config::{self, Config, ConfigError, MasterKeyPath},
+    config::{self, Checkpoints, Config, ConfigError, MasterKeyPath},
     domain::text::visible,
+    journal::{self, Journal},
     keyring::{Keyring, KeyringError, Location, MasterKeyPlace},
     machine::Machine,
 };
@@ -55,6 +63,9 @@ pub enum Failure {
     /// Anything else that failed; exit status 1.
     #[error("{0}")]
     Failed(String),
+    /// A command line that is not understood; exit status 2, or 0 for help and version.
+    #[error("{0}")]
+    Usage(Box<clap::Error>),
     /// Standard output is gone.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -68,7 +79,8 @@ impl Failure {
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::Config(_) => 2,
+            Self::Usage(error) if !error.use_stderr() => 0,
+            Self::Usage(_) | Self::Refused(_) | Self::Config(_) => 2,
             Self::Keyring(error) if error.is_refusal() => 2,
             Self::Keyring(_) | Self::Failed(_) | Self::Output(_) | Self::Silent => 1,
         }
@@ -86,8 +98,10 @@ impl Failure {
         if self.is_broken_pipe() {
             return ExitCode::SUCCESS;
         }
-        if !matches!(self, Self::Silent) {
-            output::complain(&self.to_string());
+        match self {
+            Self::Silent => {}
+            Self::Usage(error) => say_usage(error),
+            other => output::complain(&other.to_string()),
         }
         ExitCode::from(self.status())
     }
@@ -96,22 +110,24 @@ impl Failure {
 /// Reads the command line.
 ///
 /// # Errors
-/// The exit status, after what there is to say: help and version on standard output, what is
-/// wrong with the usage on standard error. That is made from what was typed, so it goes the way
-/// of all sentences: nothing in it acts on a terminal, and no token is repeated.
-pub fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
-        if !error.use_stderr() {
-            // Nobody may be there to read it.
-            let _ = error.print();
-            return ExitCode::SUCCESS;
-        }
-        let said = error.render().to_string();
-        let said = said.strip_prefix("error: ").unwrap_or(&said);
-        let lines: Vec<String> = said.trim_end().split('\n').map(visible).collect();
-        output::complain(&lines.join("\n"));
-        ExitCode::from(2)
-    })
+/// [`Failure::Usage`]: help and version, too.
+pub fn parse() -> Result<Arguments, Failure> {
+    Arguments::try_parse().map_err(|error| Failure::Usage(Box::new(error)))
+}
+
+/// Help and version go to standard output, what is wrong with the usage to standard error. That is
+/// made from what was typed, so it goes the way of all sentences: nothing in it acts on a terminal,
+/// and no token is repeated.
+fn say_usage(error: &clap::Error) {
+    if !error.use_stderr() {
+        // Nobody may be there to read it.
+        let _ = error.print();
+        return;
+    }
+    let said = error.render().to_string();
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    let lines: Vec<String> = said.trim_end().split('\n').map(visible).collect();
+    output::complain(&lines.join("\n"));
 }
 
 /// A value that a domain type refused.
@@ -158,57 +174,114 @@ fn may_begin(command: &Command) -> bool {
         command,
         Command::Create(_)
             | Command::Workspace(WorkspaceArguments { label: Some(_), .. })
+            | Command::Member(MemberArguments {
+                command: MemberCommand::Add(_)
+            })
+            | Command::Agent(AgentArguments {
+                command: AgentCommand::Add { .. }
+            })
             | Command::Area(AreaArguments {
                 command: AreaCommand::Add(_)
             })
     )
 }
 
-/// Opens the keyring that the configuration names.
+/// Opens the keyring that the configuration names, for a member who came in over SSH or for the
+/// operating system's user. What deserves to be said comes with it.
 ///
 /// # Errors
-/// The configuration's and the store's.
-pub async fn open_keyring(config: &Config) -> Result<Keyring, Failure> {
+/// The configuration's and the store's; a member who is none.
+pub async fn open_keyring(
+    config: &Config,
+    session: Option<&Session>,
+) -> Result<(Keyring, Vec<String>), Failure> {
     let master_key = match &config.master_key {
         MasterKeyPath::Credential(path) => MasterKeyPlace::Credential(path.clone()),
         MasterKeyPath::File(path) => MasterKeyPlace::File(path.clone()),
         MasterKeyPath::Nowhere => MasterKeyPlace::Nowhere,
     };
-    Ok(Keyring::open(&location(config), master_key, Machine::real()).await?)
+    let mut keyring = Keyring::open(&location(config), master_key, Machine::real()).await?;
+    if let Some(Session {
+        member,
+        fingerprint,
+    }) = session
+    {
+        keyring = keyring.sign_in(member.clone(), fingerprint.clone()).await?;
+    }
+    let mut warnings = keyring.warnings().to_vec();
+    match Journal::open(&journal_place(config)) {
+        Ok(None) => {}
+        Ok(Some(journal)) => {
+            let machine = Machine::real();
+            keyring.keep_checkpoints(Arc::new(move |checkpoint| {
+                // The screen may be drawn at this moment; doctor tells of a journal that is full.
+                let _ = journal.keep(checkpoint, machine.now());
+            }));
+        }
+        Err(sentence) => warnings.push(sentence),
+    }
+    Ok((keyring, warnings))
 }
 
-/// Carries out a command.
+fn journal_place(config: &Config) -> journal::Place {
+    let system = || Path::new(journal::SYSLOG).to_owned();
+    match &config.checkpoints {
+        Checkpoints::Default if system().exists() => journal::Place::Syslog(system()),
+        Checkpoints::Default | Checkpoints::Off => journal::Place::Off,
+        Checkpoints::Syslog(socket) => {
+            journal::Place::Syslog(socket.clone().unwrap_or_else(system))
+        }
+        Checkpoints::File(path) => journal::Place::File(path.clone()),
+    }
+}
+
+/// Carries out a command, of a member's where one came in over SSH.
 ///
 /// # Errors
 /// [`Failure`]; what it says has not been said yet.
-pub async fn run(command: Command, database: Option<&str>, json: bool) -> Result<(), Failure> {
+pub async fn run(
+    command: Command,
+    database: Option<&str>,
+    json: bool,
+    session: Option<&Session>,
+) -> Result<(), Failure> {
     let mut output = Output::new(json);
     match command {
         Command::Completions { shell } => {
             return output.bytes(&manual::completions(shell));
         }
         Command::Man => return output.bytes(&manual::page()?),
-        Command::Check(arguments) => {
+        Command::Check(arguments) if session.is_none() => {
             return check::run(&arguments, database, &mut output).await;
         }
         Command::Doctor(arguments) => {
             return doctor::run(&arguments, database, &mut output).await;
         }
+        Command::AuthorizedKeys { fingerprint } => {
+            return authorized_keys::run(&fingerprint, database, &mut output).await;
+        }
         Command::KeepClipboard => return copy::keep().await,
         _ => {}
     }
     let config = Config::gather(database, &config::process_variable)?;
-    if config.location_named
+    if (config.location_named || session.is_some())
         && !may_begin(&command)
         && let Some(path) = missing_file(&config)
     {
         return Err(no_database(path));
     }
-    let keyring = open_keyring(&config).await?;
-    for warning in keyring.warnings() {
-        output::complain(warning);
+    let (keyring, warnings) = open_keyring(&config, session).await?;
+    for warning in warnings {
+        output::complain(&warning);
     }
-    let done = on_keyring(command, &keyring, &config, &mut output).await;
+    let done = match command.power() {
+        None => Ok(()),
+        Some(power) => keyring.demand(power).await.map(drop).map_err(Failure::from),
+    };
+    let done = match done {
+        Ok(()) => on_keyring(command, &keyring, &config, &mut output).await,
+        Err(failure) => Err(failure),
+    };
     keyring.close().await;
     done
 }
@@ -228,22 +301,24 @@ async fn on_keyring(
         Command::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
         Command::Disable(KeyArgument { key }) => keys::switch(keyring, &key, true, output).await,
         Command::Enable(KeyArgument { key }) => keys::switch(keyring, &key, false, output).await,
-        Command::Hygiene => hygiene::run(keyring, output).await,
+        Command::Hygiene { agent } => hygiene::run(keyring, agent.as_ref(), output).await,
         Command::Explain(arguments) => explain::run(keyring, &arguments, output).await,
         Command::Refusals(arguments) => refusals::run(keyring, &arguments, output).await,
         Command::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         Command::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
-        Command::Audit(AuditArguments { command: None }) => audit::list(keyring, output).await,
-        Command::Audit(AuditArguments {
-            command: Some(AuditCommand::Verify),
-        }) => audit::verify(keyring, output).await,
+        Command::Audit(arguments) => audit::run(keyring, &arguments, config, output).await,
+        Command::Member(MemberArguments { command }) => {
+            member::run(keyring, &command, output).await
+        }
+        Command::Agent(AgentArguments { command }) => agent::run(keyring, &command, output).await,
         Command::Area(AreaArguments { command }) => area::run(keyring, &command, output).await,
         Command::Workspace(arguments) => workspace::run(keyring, &arguments, output).await,
-        Command::Check(_)
-        | Command::Serve(_)
+        Command::Check(arguments) => check::as_member(keyring, &arguments, output).await,
+        Command::Serve(_)
         | Command::Doctor(_)
         | Command::Completions { .. }
         | Command::Man
+        | Command::AuthorizedKeys { .. }
         | Command::KeepClipboard => Ok(()),
     }
 }

@@ -104,6 +104,18 @@ impl Environment {
         }
     }
 
+    /// For a member who came in over SSH: nothing of this machine is asked and no program is run, not
+    /// even tmux. What is copied goes to the terminal alone.
+    #[must_use]
+    pub fn of_a_member(self) -> Self {
+        Self {
+            ssh: true,
+            multiplexer: None,
+            display: false,
+            ..self
+        }
+    }
+
     /// Whether a desktop's clipboard is tried first. Over SSH it often works, but on the wrong
     /// machine, and people paste an old text.
     #[must_use]

@@ -62,6 +62,40 @@ pub struct ConfigFile {
     pub file: Option<PathBuf>,
     /// Whether a copy may go through the terminal (OSC 52); true if not said.
     pub osc52: Option<bool>,
+    /// Where checkpoints of the audit log go: `syslog`, `syslog:SOCKET`, `off`, or the absolute path
+    /// of a file. The system's log where there is one, if not said.
+    pub checkpoints: Option<String>,
+}
+
+/// Where checkpoints of the audit log go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// To the system's log, where there is one.
+    Default,
+    /// Nowhere.
+    Off,
+    /// To the system's log, or the one that listens at this socket.
+    Syslog(Option<PathBuf>),
+    /// To the end of this file.
+    File(PathBuf),
+}
+
+impl Checkpoints {
+    fn parse(text: Option<&str>) -> Result<Self, String> {
+        match text {
+            None => Ok(Self::Default),
+            Some("off") => Ok(Self::Off),
+            Some("syslog") => Ok(Self::Syslog(None)),
+            Some(text) => match text.strip_prefix("syslog:") {
+                Some(socket) if socket.starts_with('/') => Ok(Self::Syslog(Some(socket.into()))),
+                None if text.starts_with('/') => Ok(Self::File(text.into())),
+                _ => Err(format!(
+                    "checkpoints: {} is no place: write syslog, off, or the absolute path of a file",
+                    visible(text)
+                )),
+            },
+        }
+    }
 }
 
 /// What was asked for.
@@ -77,6 +111,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Whether a copy may go through the terminal (OSC 52).
     pub osc52: bool,
+    /// Where checkpoints of the audit log go.
+    pub checkpoints: Checkpoints,
 }
 
 /// Where the master key is.
@@ -136,6 +172,13 @@ impl Config {
                 MasterKeyPath::File(f.join("master-key"))
             })
         };
+        let checkpoints = Checkpoints::parse(file.checkpoints.as_deref());
+        let checkpoints = checkpoints.map_err(|why| ConfigError::BadFile {
+            path: settings
+                .as_ref()
+                .map_or_else(String::new, |path| visible(&path.to_string_lossy())),
+            why,
+        })?;
         let switched_off = variables("CLAVIGER_OSC52").is_some_and(|value| value == "off");
         Ok(Self {
             location,
@@ -143,6 +186,7 @@ impl Config {
             master_key,
             file: settings,
             osc52: !switched_off && file.osc52.unwrap_or(true),
+            checkpoints,
         })
     }
 }
@@ -258,6 +302,25 @@ mod tests {
             file(&gather(None, &xdg).expect("xdg")).to_str(),
             Some("/d/claviger/claviger.db")
         );
+    }
+
+    #[test]
+    fn checkpoints_go_to_a_place_that_is_understood() {
+        for (text, place) in [
+            (None, Checkpoints::Default),
+            (Some("off"), Checkpoints::Off),
+            (Some("syslog"), Checkpoints::Syslog(None)),
+            (
+                Some("syslog:/run/x"),
+                Checkpoints::Syslog(Some("/run/x".into())),
+            ),
+            (Some("/var/log/x"), Checkpoints::File("/var/log/x".into())),
+        ] {
+            assert_eq!(Checkpoints::parse(text), Ok(place));
+        }
+        for text in ["", "on", "x", "syslog:x", "./x"] {
+            assert!(Checkpoints::parse(Some(text)).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Time and chance come in as arguments. To add a rule, find the type that it is a rule of and
 //! put it into that type's constructor; nothing outside checks again.
 pub mod access;
+pub mod agent;
 pub mod allowlist;
 pub mod attention;
 pub mod audit;
@@ -13,6 +14,7 @@ pub mod forwarded;
 pub mod hygiene;
 pub mod key;
 pub mod listing;
+pub mod member;
 pub mod moment;
 pub mod policy;
 pub mod review;

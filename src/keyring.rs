@@ -4,21 +4,27 @@
 //! [`deciding`]; names that a person gave are resolved in [`resolve`], and what `doctor` asks is in
 //! [`health`]. To add a use case: one function, one verb in the store, its event in
 //! `domain::audit`.
+mod agents;
 mod areas;
+mod auditing;
+mod authority;
 mod changing;
 mod deciding;
 mod error;
 mod explaining;
 mod health;
+mod members;
 mod resolve;
 mod tidying;
 
 use std::net::IpAddr;
 
+pub use auditing::{Keeper, Verified};
 pub use changing::{Created, Rotated};
 pub use deciding::{Decided, Decider};
 pub use error::KeyringError;
-pub use health::{Health, Verified};
+pub use health::Health;
+pub use members::Members;
 use secrecy::SecretString;
 pub use tidying::Inspected;
 use tokio::sync::OnceCell;
@@ -26,9 +32,11 @@ use tokio::sync::OnceCell;
 use crate::{
     domain::{
         access::{Action, Area, AreaSlug},
+        agent::{AgentName, Reach},
         audit::{Actor, Event},
         key::Key,
         listing::{Count, Direction, Edition, Filter, PageRequest},
+        member::Power,
         moment::Moment,
         policy::Policy,
         token::KeyId,
@@ -40,8 +48,8 @@ use crate::{
 };
 pub use crate::{
     store::{
-        ChangeMark, DefinedArea, LOOKED_UP, Page, Place, Pulse, Standing, StoreError, Watch,
-        Workspace,
+        ChangeMark, DefinedArea, LOOKED_UP, Onward, Page, Place, Pulse, Standing, StoreError,
+        Watch, Workspace,
     },
     vault::{MasterKeyPlace, VaultError},
 };
@@ -57,6 +65,8 @@ pub struct Presented<'a> {
     pub action: Action,
     /// The client's address.
     pub address: Option<IpAddr>,
+    /// The agent that is asked for, if one is.
+    pub agent: Option<AgentName>,
 }
 
 /// The open keyring.
@@ -186,6 +196,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn edition(&self) -> Result<Edition, KeyringError> {
+        self.demand(Power::See).await?;
         Ok(self.store.edition().await?)
     }
 
@@ -194,7 +205,13 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, KeyringError> {
-        Ok(self.store.page(request).await?)
+        let reach = self.demand(Power::See).await?.reach;
+        if reach == Reach::Everything {
+            return Ok(self.store.page(request).await?);
+        }
+        let mut narrowed = request.clone();
+        narrowed.reach = request.reach.within(&reach);
+        Ok(self.store.page(&narrowed).await?)
     }
 
     /// How many keys there are beside a page that was just read. Where the page is all that the
@@ -208,9 +225,9 @@ impl Keyring {
         page: &Page,
     ) -> Result<Count, KeyringError> {
         if request.direction != Direction::First || page.more {
-            return self.count(&request.filter).await;
+            return self.count(&request.filter, &request.reach).await;
         }
-        let Count { total, .. } = self.count(&Filter::default()).await?;
+        let Count { total, .. } = self.count(&Filter::default(), &request.reach).await?;
         let matching = page.rows.len() + page.unreadable.len();
         Ok(Count {
             matching: i64::try_from(matching).unwrap_or(i64::MAX),
@@ -218,12 +235,13 @@ impl Keyring {
         })
     }
 
-    /// How many keys the filter lets through, and how many there are.
+    /// How many keys of these agents the filter lets through, and how many there are.
     ///
     /// # Errors
     /// The store's.
-    pub async fn count(&self, filter: &Filter) -> Result<Count, KeyringError> {
-        Ok(self.store.count(filter, self.now()).await?)
+    pub async fn count(&self, filter: &Filter, reach: &Reach) -> Result<Count, KeyringError> {
+        let reach = reach.within(&self.demand(Power::See).await?.reach);
+        Ok(self.store.count(filter, &reach, self.now()).await?)
     }
 
     /// A key by its id.
@@ -231,8 +249,11 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Gone`] if there is none; the store's.
     pub async fn key(&self, id: &KeyId) -> Result<Key, KeyringError> {
+        let authority = self.demand(Power::See).await?;
         let found = self.store.key(id).await?;
-        Ok(found.ok_or_else(|| StoreError::Gone { id: id.to_string() })?)
+        let key = found.ok_or_else(|| StoreError::Gone { id: id.to_string() })?;
+        authority.demand_agent(&key.agent)?;
+        Ok(key)
     }
 
     /// Who changed a key last: the newest event about it.
@@ -240,6 +261,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn last_change(&self, id: &KeyId) -> Result<Option<Event>, KeyringError> {
+        self.demand_sight(Some(id)).await?;
         Ok(self.store.newest_event_about(id.as_str()).await?)
     }
 
@@ -248,7 +270,12 @@ impl Keyring {
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
     pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
-        deciding::decide_on(&self.store, &self.machine, presented).await
+        self.demand(Power::Test).await?;
+        let decided = deciding::decide_on(&self.store, &self.machine, presented).await?;
+        if let Some(id) = decided.decision.key_id() {
+            self.demand_sight(Some(id)).await?;
+        }
+        Ok(decided)
     }
 
     /// Records what was decided; see [`Decider::record`].
@@ -277,6 +304,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn activity(&self, id: &KeyId) -> Result<Activity, KeyringError> {
+        self.demand_sight(Some(id)).await?;
         let now = self.now();
         let tallies = self.store.tallies(id, now.plus(-NEWS)).await?;
         Ok(Activity {
@@ -291,6 +319,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn tallies(&self, id: &KeyId, from: Moment) -> Result<Vec<Tally>, KeyringError> {
+        self.demand_sight(Some(id)).await?;
         Ok(self.store.tallies(id, from).await?)
     }
 
@@ -299,19 +328,8 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn refusals(&self, key: Option<&KeyId>) -> Result<Vec<Refusal>, KeyringError> {
+        self.demand_sight(key).await?;
         let most = key.map_or(KEPT_UNMATCHED, |_| KEPT_REFUSALS);
         Ok(self.store.refusals(key, most).await?)
-    }
-
-    /// Events after a sequence, oldest first.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn events_after(
-        &self,
-        sequence: i64,
-        limit: i64,
-    ) -> Result<Vec<Event>, KeyringError> {
-        Ok(self.store.events_after(sequence, limit).await?)
     }
 }

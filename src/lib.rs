@@ -11,6 +11,7 @@
 //! keyring   the use cases, one function each; the only door to the store and the vault
 //! store     one store over SQLite and PostgreSQL; the only place that knows SQL
 //! vault     the master key and the sealing of tokens; nothing else sees key material
+//! journal   where checkpoints of the audit log are kept, out of the writer's reach
 //! machine   the clock, chance, the one who sits there: the edge to this machine
 //! domain    keys, grants, allow-lists, decisions: no IO, no async, no clock
 //! ```
@@ -21,6 +22,7 @@ pub mod clipboard;
 pub mod config;
 pub mod domain;
 pub mod gateway;
+pub mod journal;
 pub mod keyring;
 pub mod machine;
 pub mod store;

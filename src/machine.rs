@@ -79,7 +79,17 @@ impl Machine {
             actor: Actor {
                 name: actor.to_owned(),
                 from: None,
+                login: None,
             },
+        }
+    }
+
+    /// The same machine, on which somebody else acts.
+    #[must_use]
+    pub fn acted_on_by(&self, actor: Actor) -> Self {
+        Self {
+            actor,
+            ..self.clone()
         }
     }
 
@@ -179,6 +189,7 @@ fn system_user() -> Actor {
     Actor {
         name: visible(&name),
         from,
+        login: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use claviger::{
-    cli::{self, Command, Failure, ServeArguments},
+    cli::{self, Arguments, Command, Failure, ServeArguments, Session},
     config::{self, Config},
     gateway,
     keyring::Decider,
@@ -17,9 +17,9 @@ use tokio::{
 
 fn main() -> ExitCode {
     machine::harden();
-    let arguments = match cli::parse() {
-        Ok(arguments) => arguments,
-        Err(status) => return status,
+    let (session, arguments) = match admitted() {
+        Ok(admitted) => admitted,
+        Err(failure) => return failure.report(),
     };
     let runtime = match arguments.command {
         Some(Command::Serve(_)) => of_the_endpoint().enable_all().build(),
@@ -36,9 +36,14 @@ fn main() -> ExitCode {
         )),
         Some(Command::Serve(options)) => runtime.block_on(endpoint(database, options)).map(|()| 0),
         Some(command) => runtime
-            .block_on(cli::run(command, database, arguments.json))
+            .block_on(cli::run(
+                command,
+                database,
+                arguments.json,
+                session.as_ref(),
+            ))
             .map(|()| 0),
-        None => runtime.block_on(screen(database, arguments.json)),
+        None => runtime.block_on(screen(database, arguments.json, session.as_ref())),
     };
     // What still hangs (a clipboard without a display, a database that is locked) must not keep
     // the program from ending.
@@ -47,6 +52,16 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(failure) => failure.report(),
     }
+}
+
+/// What is wanted, and by which member if one came in over SSH.
+fn admitted() -> Result<(Option<Session>, Arguments), Failure> {
+    let arguments = cli::parse()?;
+    let Some(id) = &arguments.member else {
+        return Ok((None, arguments));
+    };
+    let (session, wanted) = cli::admit(&arguments, id)?;
+    Ok((Some(session), wanted))
 }
 
 /// Half of the cores are the endpoint's: the gateway and the database want to work too. One alone
@@ -81,7 +96,11 @@ async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(),
 }
 
 /// Opens the keyring and hands the terminal over; answers the exit status.
-async fn screen(database: Option<&str>, json: bool) -> Result<u8, Failure> {
+async fn screen(
+    database: Option<&str>,
+    json: bool,
+    session: Option<&Session>,
+) -> Result<u8, Failure> {
     if json {
         return Err(Failure::Refused(
             "--json goes with a command, such as `claviger list --json`".into(),
@@ -91,8 +110,8 @@ async fn screen(database: Option<&str>, json: bool) -> Result<u8, Failure> {
         return Err(Failure::Refused("a terminal with TERM=dumb cannot show the screen: use the commands, see `claviger --help`".into()));
     }
     let config = Config::gather(database, &config::process_variable)?;
-    let keyring = cli::open_keyring(&config).await?;
-    tui::run(keyring, &config)
+    let (keyring, warnings) = cli::open_keyring(&config, session).await?;
+    tui::run(keyring, &config, warnings)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))
 }

@@ -6,6 +6,7 @@
 //! domain's own doors; one that cannot is [`StoreError::Corrupt`], never a panic and never an
 //! allow. To add a verb: put it into the file of its subject, columns named, affected rows
 //! checked.
+mod agents;
 mod areas;
 mod audit;
 mod change;
@@ -14,6 +15,7 @@ mod dialect;
 mod error;
 mod identity;
 mod keys;
+mod members;
 mod open;
 mod pages;
 mod rotation;
@@ -22,9 +24,10 @@ mod usage;
 mod watch;
 mod workspace;
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 pub use areas::DefinedArea;
+pub use audit::Onward;
 pub use error::StoreError;
 use identity::{FileIdentity, Unfit};
 pub use keys::{NewKey, NewToken};
@@ -59,7 +62,12 @@ pub struct Store {
     place: Place,
     read_only: bool,
     file: Option<FileIdentity>,
+    witness: Option<Witness>,
 }
+
+/// Told of each event that was committed: its number and its hash. It keeps them out of reach of
+/// whoever can write to the store.
+pub type Witness = Arc<dyn Fn(i64, &str) + Send + Sync>;
 
 #[derive(Clone)]
 enum Pool {
@@ -110,6 +118,19 @@ impl Store {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Tells somebody of each event from now on, after its commit.
+    pub fn witnessed_by(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
+    fn witness(&self, recorded: &[(i64, String)]) {
+        if let Some(witness) = &self.witness {
+            for (sequence, hash) in recorded {
+                witness(*sequence, hash);
+            }
         }
     }
 

@@ -58,10 +58,10 @@ const SOON: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// When the terminal cannot be taken over or written to.
-pub async fn run(keyring: Keyring, config: &Config) -> io::Result<u8> {
+pub async fn run(keyring: Keyring, config: &Config, warnings: Vec<String>) -> io::Result<u8> {
     let mut signals = Signals::listen()?;
     terminal::install_panic_hook();
-    let mut shell = Shell::begin(keyring, config)?;
+    let mut shell = Shell::begin(keyring, config, warnings)?;
     let status = shell.run(&mut signals).await;
     terminal::restore();
     shell.end().await;
@@ -93,7 +93,7 @@ enum Next {
 }
 
 impl Shell {
-    fn begin(keyring: Keyring, config: &Config) -> io::Result<Self> {
+    fn begin(keyring: Keyring, config: &Config, warnings: Vec<String>) -> io::Result<Self> {
         let terminal = Terminal::enter()?;
         let inbox = Input::listen()?;
         let (answer, answers) = unbounded_channel();
@@ -105,10 +105,16 @@ impl Shell {
             keyring.workspace().label.clone(),
             keyring.actor().to_string(),
         );
-        if let Some(warning) = keyring.warnings().first() {
-            model.complain(warning.clone());
+        model.is_member = keyring.is_members();
+        if let Some(warning) = warnings.into_iter().next() {
+            model.complain(warning);
         }
-        let clipboard = Clipboard::new(Environment::from_env(), config.osc52);
+        let environment = if model.is_member {
+            Environment::from_env().of_a_member()
+        } else {
+            Environment::from_env()
+        };
+        let clipboard = Clipboard::new(environment, config.osc52);
         Ok(Self {
             keyring: Arc::new(keyring),
             clipboard: Arc::new(Mutex::new(clipboard)),

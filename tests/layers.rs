@@ -13,7 +13,7 @@ type Layer = (&'static str, &'static [&'static str], &'static [&'static str]);
 #[rustfmt::skip]
 const ARROWS: &[Layer] = &[
     ("main",      &["config", "cli", "tui", "gateway", "keyring", "machine"], &["sqlx"]),
-    ("cli",       &["keyring", "domain", "config", "machine", "clipboard"], &["sqlx"]),
+    ("cli",       &["keyring", "domain", "config", "machine", "clipboard", "journal"], &["sqlx"]),
     ("tui",       &["keyring", "domain", "config", "machine", "clipboard"], &["sqlx"]),
     ("tui/*",     &["tui", "domain", "config"], &[
         "sqlx", "tokio", "std::env", "std::fs", "crate::tui::effects", "crate::tui::terminal",
@@ -25,6 +25,7 @@ const ARROWS: &[Layer] = &[
     ("vault",     &["domain", "machine"], &["sqlx"]),
     ("machine",   &["domain"], &["sqlx"]),
     ("config",    &["domain"], &["sqlx"]),
+    ("journal",   &["domain"], &["sqlx"]),
     ("domain",    &[], &[
         "sqlx", "tokio", "nix", "getrandom", "std::env", "std::fs", "std::process", "std::thread",
         "std::net::TcpListener", "std::net::TcpStream", "std::net::UdpSocket",

@@ -194,7 +194,7 @@ fn make(story: &Story, at: usize, made: &Made) -> Key {
         let keyring = Keyring::open(&location, master_key, machine)
             .await
             .expect("a keyring");
-        let id = keyring.create(draft).await.expect("created").key.id;
+        let id = keyring.create(None, draft).await.expect("created").key.id;
         if let Some((ago, from)) = made.used {
             let from = Some(from.parse().expect("an address"));
             let last_use = LastUse {

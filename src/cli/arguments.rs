@@ -4,10 +4,17 @@ use std::net::IpAddr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+pub use super::people::{
+    AgentArguments, AgentCommand, AuditArguments, AuditCommand, MemberAddArguments,
+    MemberArguments, MemberCommand, MemberEditArguments,
+};
 use super::{Failure, copy};
 use crate::{
     config::{self, Family, Listen, LogFormat, LogLevel, Serve, SocketMode},
-    domain::{forwarded::TrustedProxy, key::RevokeReason, listing::SortField},
+    domain::{
+        agent::AgentName, forwarded::TrustedProxy, key::RevokeReason, listing::SortField,
+        member::Power,
+    },
 };
 
 const ACTIONS_HELP: &str = "create,read,update,delete in any choice, or all, or none";
@@ -24,6 +31,9 @@ pub struct Arguments {
     /// Write JSON to standard output, for scripts
     #[arg(long, global = true)]
     pub json: bool,
+    /// Act as a member who came in over SSH; sshd says this, see `authorized-keys`
+    #[arg(long, value_name = "ID", hide = true)]
+    pub member: Option<String>,
     /// What to do; the terminal user interface if nothing is said
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -62,14 +72,22 @@ pub enum Command {
     Refusals(RefusalsArguments),
     /// Run the authorization endpoint that a gateway asks about every request
     Serve(ServeArguments),
-    /// List every change, oldest first, or verify that none was tampered with
+    /// List the changes, oldest first, or verify that none was tampered with
     Audit(AuditArguments),
+    /// List the members who may come in over SSH, add, change or remove one
+    Member(MemberArguments),
+    /// List the agents (applications, environments) whose data keys open, add or remove one
+    Agent(AgentArguments),
     /// List the access areas with their routes, add, change or remove one
     Area(AreaArguments),
     /// Show the workspace, or give it another label or another policy for the ends of keys
     Workspace(WorkspaceArguments),
     /// Find keys that nobody uses, never end, or may do more than they do, and what would put it right
-    Hygiene,
+    Hygiene {
+        /// Only keys of this agent
+        #[arg(long, value_name = "NAME")]
+        agent: Option<AgentName>,
+    },
     /// Check database, permissions, master key, clipboard, terminal and clock; or a gateway
     Doctor(DoctorArguments),
     /// Print a completion script for a shell
@@ -79,9 +97,53 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+    /// Print the members' SSH keys, for sshd's `AuthorizedKeysCommand`
+    ///
+    /// Each is bound to this program, run as its member. Nothing is written, and on any error
+    /// nothing is printed.
+    AuthorizedKeys {
+        /// Only the key with this fingerprint (`%f`)
+        #[arg(allow_hyphen_values = true)]
+        fingerprint: Vec<String>,
+    },
     /// Keep a token on the desktop's clipboard for a while; started by `copy`
     #[command(name = copy::KEEPER, hide = true)]
     KeepClipboard,
+}
+
+impl Command {
+    /// What whoever gives it must be allowed to do; none where no member may.
+    #[must_use]
+    pub fn power(&self) -> Option<Power> {
+        Some(match self {
+            Self::Create(_) => Power::Create,
+            Self::Copy(_) | Self::Reveal(_) => Power::Copy,
+            Self::Edit(_) => Power::Edit,
+            Self::Disable(_) | Self::Enable(_) => Power::Switch,
+            Self::Rotate(_) => Power::Rotate,
+            Self::Revoke(_) => Power::Revoke,
+            Self::Check(_) | Self::Explain(_) => Power::Test,
+            Self::Member(it) if !matches!(it.command, MemberCommand::List) => Power::Members,
+            Self::Agent(it) if !matches!(it.command, AgentCommand::List) => Power::Agents,
+            Self::Area(it) if !matches!(it.command, AreaCommand::List) => Power::Areas,
+            Self::Workspace(it) if it.changes() => Power::Workspace,
+            Self::List(_)
+            | Self::Show(_)
+            | Self::Refusals(_)
+            | Self::Hygiene { .. }
+            | Self::Audit(_)
+            | Self::Member(_)
+            | Self::Agent(_)
+            | Self::Area(_)
+            | Self::Workspace(_) => Power::See,
+            Self::Serve(_)
+            | Self::Doctor(_)
+            | Self::Completions { .. }
+            | Self::Man
+            | Self::AuthorizedKeys { .. }
+            | Self::KeepClipboard => return None,
+        })
+    }
 }
 
 /// A key on the command line.
@@ -108,11 +170,17 @@ pub struct CreateArguments {
     /// When it ends: 90d, 2027-01-31 (the end of that day, UTC), or never
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
+    /// The agent whose data it opens, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
 }
 
 /// `list`.
 #[derive(Debug, Args)]
 pub struct ListArguments {
+    /// Only keys of this agent
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
     /// Only keys with this in their name, description or id
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
@@ -245,6 +313,9 @@ pub struct CheckArguments {
     /// The client's address; without it a key with an allow-list is denied
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<IpAddr>,
+    /// The agent that is asked for; a key of another one is denied
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
 }
 
 /// `doctor`.
@@ -284,21 +355,6 @@ pub struct ExplainArguments {
     pub ip: Option<IpAddr>,
 }
 
-/// `audit`.
-#[derive(Debug, Args)]
-pub struct AuditArguments {
-    /// What to do with the log; list it if nothing is said
-    #[command(subcommand)]
-    pub command: Option<AuditCommand>,
-}
-
-/// What can be done with the audit log.
-#[derive(Debug, Clone, Copy, Subcommand)]
-pub enum AuditCommand {
-    /// Follow the chain of hashes and name the first event that does not hold
-    Verify,
-}
-
 /// `workspace`.
 #[derive(Debug, Args)]
 pub struct WorkspaceArguments {
@@ -311,6 +367,12 @@ pub struct WorkspaceArguments {
     /// Whether every key must have an end from now on
     #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"])]
     pub must_expire: Option<String>,
+}
+
+impl WorkspaceArguments {
+    fn changes(&self) -> bool {
+        self.label.is_some() || self.longest_life.is_some() || self.must_expire.is_some()
+    }
 }
 
 /// `serve`.

@@ -1,55 +1,145 @@
-//! `audit`: every change, oldest first, and the proof that none was tampered with.
+//! `audit`: the changes, as lines, JSON lines or CSV, and the proof that none was tampered with.
+mod csv;
+
+use std::{fs, io::Read as _, path::Path};
+
 use serde_json::{Map, Value, json};
 
 use super::{
-    Failure, answered_no,
+    AuditArguments, AuditCommand, Failure, answered_no,
     output::{Output, brief, counted},
+    refused,
 };
 use crate::{
-    domain::{audit::Event, text::visible},
-    keyring::{Keyring, KeyringError},
+    config::{Checkpoints, Config},
+    domain::{
+        agent::AgentName,
+        audit::{Checkpoint, Event, EventFilter, checkpoints_in},
+        member::Fingerprint,
+        moment::parse_past,
+        text::visible,
+    },
+    keyring::{Keyring, KeyringError, Onward},
 };
 
 /// How many events are read at a time.
 const BATCH: i64 = 500;
 
-pub(super) async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
-    let mut sequence = 0;
-    loop {
-        let events = keyring.events_after(sequence, BATCH).await?;
-        let Some(last) = events.last() else {
-            return output.flush();
-        };
-        sequence = last.sequence;
-        for event in &events {
-            let line = if output.json {
-                json_line(event).to_string()
-            } else {
-                text_line(event)
-            };
-            output.buffered(format!("{line}\n").as_bytes())?;
+pub(super) async fn run(
+    keyring: &Keyring,
+    arguments: &AuditArguments,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match &arguments.command {
+        None if arguments.csv && output.json => {
+            Err(refused("CSV or JSON, not both: leave --csv or --json out"))
+        }
+        Some(_) if arguments.chooses() => Err(refused(
+            "verify looks at all events: leave the options before it out",
+        )),
+        None => list(keyring, arguments, output).await,
+        Some(AuditCommand::Verify { checkpoints }) => {
+            if keyring.is_members() && checkpoints.iter().any(|file| file != Path::new("-")) {
+                return Err(refused(
+                    "over SSH checkpoints come on standard input: `… audit verify --checkpoints -`",
+                ));
+            }
+            let kept = read_checkpoints(keyring, checkpoints, config)?;
+            verify(keyring, &kept, output).await
         }
     }
 }
 
+async fn filter(keyring: &Keyring, arguments: &AuditArguments) -> Result<EventFilter, Failure> {
+    let moment = |text: &Option<String>, until| {
+        let text = text.as_deref();
+        text.map(|text| parse_past(text, keyring.now(), until))
+            .transpose()
+            .map_err(refused)
+    };
+    let subject_id = match &arguments.key {
+        Some(key) => keyring.id_of(key).await?.to_string(),
+        None => String::new(),
+    };
+    Ok(EventFilter {
+        subject_id,
+        actor: arguments.actor.clone().unwrap_or_default(),
+        change: arguments.action.clone().unwrap_or_default(),
+        since: moment(&arguments.since, false)?,
+        until: moment(&arguments.until, true)?,
+        ..EventFilter::default()
+    })
+}
+
+async fn list(
+    keyring: &Keyring,
+    arguments: &AuditArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let filter = filter(keyring, arguments).await?;
+    let mut onward = if arguments.reverse {
+        Onward::Before(i64::MAX)
+    } else {
+        Onward::After(0)
+    };
+    let mut left = arguments.limit.unwrap_or(u64::MAX);
+    if arguments.csv {
+        output.buffered(csv::head()?.as_bytes())?;
+    }
+    while left > 0 {
+        let batch = BATCH.min(i64::try_from(left).unwrap_or(BATCH));
+        let events = keyring.events(&filter, onward, batch).await?;
+        let Some(last) = events.last() else { break };
+        left -= events.len() as u64;
+        onward = match onward {
+            Onward::After(_) => Onward::After(last.sequence),
+            Onward::Before(_) => Onward::Before(last.sequence),
+        };
+        for event in &events {
+            let line = match (arguments.csv, output.json) {
+                (true, _) => csv::line(event)?,
+                (_, true) => format!("{}\n", json_line(event)),
+                _ => format!("{}\n", text_line(event)),
+            };
+            output.buffered(line.as_bytes())?;
+        }
+    }
+    output.flush()
+}
+
+fn details(event: &Event) -> Map<String, Value> {
+    serde_json::from_str(&event.draft.details).unwrap_or_default()
+}
+
 fn json_line(event: &Event) -> Value {
-    let details: Map<String, Value> =
-        serde_json::from_str(&event.draft.details).unwrap_or_default();
-    let detail = |field: &str| details.get(field).cloned().unwrap_or(Value::Null);
-    json!({
+    let mut details = details(event);
+    let draft = &event.draft;
+    let login = draft.actor.login.as_ref();
+    let mut detail = |field: &str| details.shift_remove(field).unwrap_or(Value::Null);
+    let mut line = json!({
         "sequence": event.sequence,
-        "at": event.draft.at.rfc3339(),
-        "actor": event.draft.actor.name,
-        "from": event.draft.actor.from.map(|address| address.to_string()),
-        "action": event.draft.change.word(),
-        "subject": event.draft.subject_id,
-        "name": event.draft.subject_name,
+        "at": draft.at.rfc3339(),
+        "actor": draft.actor.name,
+        "member": login.map(|login| login.member.as_str()),
+        "fingerprint": login.and_then(|login| login.fingerprint.as_ref()).map(Fingerprint::as_str),
+        "account": login.map_or(draft.actor.name.as_str(), |login| login.account.as_str()),
+        "from": draft.actor.from.map(|address| address.to_string()),
+        "action": draft.change.word(),
+        "subject": draft.subject_id,
+        "name": draft.subject_name,
+        "agent": draft.agent.as_ref().map(AgentName::as_str),
         "before": detail("before"),
         "after": detail("after"),
         "reason": detail("reason"),
-        "previous_hash": event.previous_hash,
-        "hash": event.hash,
-    })
+    });
+    for (field, value) in details {
+        line[field] = value;
+    }
+    line["program"] = json!(draft.program);
+    line["previous_hash"] = json!(event.previous_hash);
+    line["hash"] = json!(event.hash);
+    line
 }
 
 /// `17  2026-11-23T07:00:00Z  alice@gw1  key.edited  k7GhT2mQ9xZa  Partner: Acme  {…}`
@@ -75,8 +165,48 @@ fn text_line(event: &Event) -> String {
     )
 }
 
-pub(super) async fn verify(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
-    let verified = match keyring.verify().await {
+/// What was kept elsewhere: in the files that are named, else in the one that the configuration
+/// names and that this user may read.
+fn read_checkpoints(
+    keyring: &Keyring,
+    files: &[std::path::PathBuf],
+    config: &Config,
+) -> Result<Vec<Checkpoint>, Failure> {
+    let workspace = &keyring.workspace().uuid;
+    let mut kept = Vec::new();
+    for file in files {
+        let text = read(file).map_err(|error| {
+            let file = visible(&file.to_string_lossy());
+            Failure::Failed(format!("{file} cannot be read ({error})"))
+        })?;
+        kept.extend(checkpoints_in(&text, workspace));
+    }
+    if files.is_empty()
+        && let Checkpoints::File(path) = &config.checkpoints
+        && let Ok(text) = read(path)
+    {
+        kept.extend(checkpoints_in(&text, workspace));
+    }
+    Ok(kept)
+}
+
+/// The text of a log; what is none in it is no checkpoint.
+fn read(file: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+    } else {
+        fs::File::open(file)?.read_to_end(&mut bytes)?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn verify(
+    keyring: &Keyring,
+    kept: &[Checkpoint],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let verified = match keyring.verify(kept).await {
         // For a script that is an answer too.
         Err(KeyringError::BrokenChain { sequence, why }) if output.json => {
             let answer = json!({ "holds": false, "sequence": sequence, "why": why });
@@ -85,15 +215,24 @@ pub(super) async fn verify(keyring: &Keyring, output: &mut Output) -> Result<(),
         other => other?,
     };
     if output.json {
-        return output
-            .json(&json!({ "holds": true, "events": verified.events, "head": verified.head }));
+        return output.json(&json!({
+            "holds": true,
+            "events": verified.events,
+            "head": verified.head,
+            "checkpoints": verified.checkpoints,
+        }));
     }
-    let events = counted(
+    let count = |count: usize, noun| counted(count, noun);
+    let events = count(
         usize::try_from(verified.events).unwrap_or(usize::MAX),
         "event",
     );
     output.line(&format!(
         "The audit log holds: {events}, newest hash {}",
         verified.head
-    ))
+    ))?;
+    output.line(&match verified.checkpoints {
+        0 => "No checkpoint was compared: that its end was cut off, or that all of it was written anew, would not show. Name a log with --checkpoints.".to_owned(),
+        found => format!("{} kept elsewhere {}.", count(found, "checkpoint"), if found == 1 { "agrees" } else { "agree" }),
+    })
 }

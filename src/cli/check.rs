@@ -23,7 +23,7 @@ use crate::{
         decision::Decision,
         token::{KeyId, TOKEN_LENGTH},
     },
-    keyring::{Decided, Decider, KeyringError, Presented},
+    keyring::{Decided, Decider, Keyring, KeyringError, Presented},
     machine::Machine,
 };
 
@@ -67,6 +67,27 @@ pub(super) async fn run(
     }
 }
 
+/// The same in the name of a member, who may be limited in whose keys they may test.
+pub(super) async fn as_member(
+    keyring: &Keyring,
+    arguments: &CheckArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let decided = async {
+        let token = read_token()?;
+        Ok::<_, Failure>(keyring.decide(&presented(arguments, &token)?).await?)
+    };
+    let decided = decided.await.map_err(|failure| undecided(&failure))?;
+    let printed = print(&decided, output);
+    if let Err(error) = keyring.record(&decided).await {
+        output::tell(&format!("This decision could not be written down: {error}"));
+    }
+    match decided.decision {
+        Decision::Deny { .. } => Err(answered_no(printed)),
+        Decision::Allow { .. } => printed.map_err(|failure| undecided(&failure)),
+    }
+}
+
 /// Whatever went wrong, nothing was decided: that is status 2, and never an allow.
 fn undecided(failure: &Failure) -> Failure {
     Failure::Refused(failure.to_string())
@@ -76,22 +97,27 @@ async fn decide(
     arguments: &CheckArguments,
     database: Option<&str>,
 ) -> Result<(Decider, Decided), Failure> {
-    let area = arguments.area.parse().map_err(KeyringError::Access)?;
-    let action = arguments.action.parse().map_err(KeyringError::Access)?;
     let token = read_token()?;
     let config = Config::gather(database, &config::process_variable)?;
     if let Some(path) = missing_file(&config) {
         return Err(no_database(path));
     }
     let store = Decider::open(&location(&config), Machine::real()).await?;
-    let presented = Presented {
-        token: &token,
-        area,
-        action,
-        address: arguments.ip,
-    };
-    let decided = store.decide(&presented).await?;
+    let decided = store.decide(&presented(arguments, &token)?).await?;
     Ok((store, decided))
+}
+
+fn presented<'a>(
+    arguments: &CheckArguments,
+    token: &'a SecretString,
+) -> Result<Presented<'a>, Failure> {
+    Ok(Presented {
+        token,
+        area: arguments.area.parse().map_err(KeyringError::Access)?,
+        action: arguments.action.parse().map_err(KeyringError::Access)?,
+        address: arguments.ip,
+        agent: arguments.agent.clone(),
+    })
 }
 
 /// A terminal that shows nothing of what is typed, for as long as this lives. Ctrl-C ends the line

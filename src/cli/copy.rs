@@ -48,7 +48,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
     let token = keyring.token(&key.id, Change::Copied).await?;
-    let delivery = deliver(token.expose(), config).await.map_err(|Unavailable { reason }| {
+    let delivery = deliver(token.expose(), config, keyring.is_members()).await.map_err(|Unavailable { reason }| {
         Failure::Failed(format!(
             "there is no clipboard to copy to ({reason}): use `claviger reveal` and select the token"
         ))
@@ -72,8 +72,16 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn deliver(token: &SecretString, config: &Config) -> Result<Delivery, Unavailable> {
-    let environment = Environment::from_env();
+async fn deliver(
+    token: &SecretString,
+    config: &Config,
+    is_members: bool,
+) -> Result<Delivery, Unavailable> {
+    let environment = if is_members {
+        Environment::from_env().of_a_member()
+    } else {
+        Environment::from_env()
+    };
     if environment.desktop() && hand_to_keeper(token).await.is_some() {
         return Ok(Delivery::Copied);
     }

@@ -9,12 +9,14 @@ use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
 use super::{
-    DoctorArguments, Failure, answered_no, missing_file, no_database, open_keyring, output::Output,
+    DoctorArguments, Failure, answered_no, journal_place, missing_file, no_database, open_keyring,
+    output::Output,
 };
 use crate::{
     clipboard::{Clipboard, Environment},
     config::{self, Config, MasterKeyPath},
     domain::text::visible,
+    journal::Journal,
     keyring::{Keyring, Place},
     machine,
 };
@@ -60,7 +62,7 @@ pub(super) async fn run(
             if let Some(path) = missing_file(&config) {
                 return Err(no_database(path));
             }
-            let keyring = open_keyring(&config).await?;
+            let (keyring, _) = open_keyring(&config, None).await?;
             let findings = gateway::findings(&keyring, url, family).await;
             keyring.close().await;
             findings?
@@ -102,9 +104,10 @@ async fn of_database(config: &Config) -> Vec<Finding> {
             )
         }];
     }
-    match open_keyring(config).await {
-        Ok(keyring) => {
-            let findings = of_keyring(&keyring).await;
+    match open_keyring(config, None).await {
+        Ok((keyring, _)) => {
+            let mut findings = of_keyring(&keyring).await;
+            findings.push(checkpoints(config));
             keyring.close().await;
             findings
         }
@@ -113,6 +116,27 @@ async fn of_database(config: &Config) -> Vec<Finding> {
             failure.to_string(),
             "mend that, then run `claviger doctor` again: until then nothing more can be said of it",
         )],
+    }
+}
+
+/// Whether the end of the audit log could be cut off unseen.
+fn checkpoints(config: &Config) -> Finding {
+    let place = journal_place(config);
+    match Journal::open(&place) {
+        Ok(Some(_)) => Finding::well(
+            "checkpoints",
+            format!("of the audit log are kept in {place}"),
+        ),
+        // Somebody decided that, or there is no system log to be had.
+        Ok(None) => Finding::well(
+            "checkpoints",
+            "of the audit log are not kept: set `checkpoints` in config.toml, or its end could be cut off unseen",
+        ),
+        Err(sentence) => Finding::bad(
+            "checkpoints",
+            sentence,
+            "make it writable, or name another place with `checkpoints` in config.toml",
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     domain::{
         access::Area,
+        agent::AgentName,
         hygiene::{Finding, HygieneRow, Proposal, WATCHED_DAYS},
         key::Key,
         moment::{DAY, Moment},
@@ -16,8 +17,13 @@ use crate::{
     keyring::Keyring,
 };
 
-pub(super) async fn run(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    keyring: &Keyring,
+    agent: Option<&AgentName>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let areas = keyring.areas().await?;
+    let reach = keyring.reach_of(agent).await?;
     let since = keyring.counted_since().await?;
     if !output.json {
         output::tell(&watching(since, keyring.now()));
@@ -30,7 +36,7 @@ pub(super) async fn run(keyring: &Keyring, output: &mut Output) -> Result<(), Fa
         output.buffered(b",\"findings\":[")?;
     }
     loop {
-        let inspected = keyring.inspect(after).await?;
+        let inspected = keyring.inspect(&reach, after).await?;
         for row in &inspected.rows {
             if output.json {
                 let separator = if found == 0 { "" } else { "," };

@@ -46,7 +46,7 @@ pub(super) async fn create(
         expires_at: expires_at.flatten(),
     };
     let sentence = review::sentence(&draft, &areas);
-    let created = keyring.create(draft).await?;
+    let created = keyring.create(arguments.agent.as_ref(), draft).await?;
     hand_over(&created, output).map_err(|failure| {
         let id = &created.key.id;
         Failure::Failed(format!(

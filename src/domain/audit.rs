@@ -4,28 +4,44 @@
 //! by a client. Its hash covers every field and the hash before it, each with its length in
 //! front, so that no two different events share a text. The first one is chained to the
 //! workspace's own id. To record a new kind of change, add it to [`Change`] and [`Change::word`].
+mod checkpoint;
+mod draft;
+mod filter;
+
 use std::{fmt, net::IpAddr};
 
+pub use checkpoint::{Checkpoint, checkpoints_in};
 use data_encoding::HEXLOWER;
-use serde_json::{Map, Value, json};
+pub use draft::{AreaState, Details, EventDraft, member_fields, snapshot};
+pub use filter::EventFilter;
 use sha2::Digest as _;
 
 use super::{
-    access::Area,
-    key::{Draft, Key, RevokeReason},
-    moment::Moment,
-    policy::Policy,
-    route::Route,
+    agent::AgentName,
+    member::{Fingerprint, MemberId, Power},
     text::visible,
 };
 
-/// Who made a change: the operating system's user, and from which address they came.
+/// Who made a change, and from which address they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// `alice@gw1`.
+    /// A member's name at that time, or the operating system's user: `alice@gw1`.
     pub name: String,
     /// The address they are logged in from, when they are.
     pub from: Option<IpAddr>,
+    /// How a member came in; none for who works on the machine itself.
+    pub login: Option<Login>,
+}
+
+/// How a member came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Who.
+    pub member: MemberId,
+    /// With which SSH key, where that was told.
+    pub fingerprint: Option<Fingerprint>,
+    /// Through which user of the operating system: `keys@gw1`.
+    pub account: String,
 }
 
 impl fmt::Display for Actor {
@@ -65,11 +81,21 @@ pub enum Change {
     AreaEdited,
     /// It was removed.
     AreaRemoved,
+    /// An agent was made.
+    AgentAdded,
+    /// It was removed.
+    AgentRemoved,
+    /// A member was added.
+    MemberAdded,
+    /// Their name, role, agents or SSH keys were changed.
+    MemberEdited,
+    /// They were removed.
+    MemberRemoved,
 }
 
 impl Change {
     /// All kinds of change.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Created,
         Self::Edited,
         Self::Disabled,
@@ -84,6 +110,11 @@ impl Change {
         Self::AreaAdded,
         Self::AreaEdited,
         Self::AreaRemoved,
+        Self::AgentAdded,
+        Self::AgentRemoved,
+        Self::MemberAdded,
+        Self::MemberEdited,
+        Self::MemberRemoved,
     ];
 
     /// The word in the audit log: `key.created`.
@@ -104,6 +135,28 @@ impl Change {
             Self::AreaAdded => "area.added",
             Self::AreaEdited => "area.edited",
             Self::AreaRemoved => "area.removed",
+            Self::AgentAdded => "agent.added",
+            Self::AgentRemoved => "agent.removed",
+            Self::MemberAdded => "member.added",
+            Self::MemberEdited => "member.edited",
+            Self::MemberRemoved => "member.removed",
+        }
+    }
+
+    /// What somebody must be allowed to do for it.
+    #[must_use]
+    pub const fn power(self) -> Power {
+        match self {
+            Self::Created => Power::Create,
+            Self::Edited => Power::Edit,
+            Self::Disabled | Self::Enabled => Power::Switch,
+            Self::Revoked => Power::Revoke,
+            Self::Rotated | Self::RotationFinished => Power::Rotate,
+            Self::Copied | Self::Revealed => Power::Copy,
+            Self::Relabelled | Self::PolicyChanged => Power::Workspace,
+            Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved => Power::Areas,
+            Self::AgentAdded | Self::AgentRemoved => Power::Agents,
+            Self::MemberAdded | Self::MemberEdited | Self::MemberRemoved => Power::Members,
         }
     }
 
@@ -118,178 +171,6 @@ impl Change {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|change| change.word() == word)
     }
-}
-
-/// An event that is about to be recorded with its change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventDraft {
-    /// When.
-    pub at: Moment,
-    /// Who.
-    pub actor: Actor,
-    /// What was done.
-    pub change: Change,
-    /// To what: a key's id, `area:` and a slug, or `workspace`.
-    pub subject_id: String,
-    /// What it was called at that time.
-    pub subject_name: String,
-    /// What was and what is, as JSON.
-    pub details: String,
-}
-
-impl EventDraft {
-    /// An event about a key, with what it was before and what it is after.
-    #[must_use]
-    pub fn new(at: Moment, actor: &Actor, change: Change, key: &Key, details: Details<'_>) -> Self {
-        Self {
-            at,
-            actor: actor.clone(),
-            change,
-            subject_id: key.id.to_string(),
-            subject_name: key.name().to_owned(),
-            details: details.json(key).to_string(),
-        }
-    }
-
-    /// The event of an area that is made (`before` is none), edited, or removed (`after` is none).
-    #[must_use]
-    pub fn about_area(
-        at: Moment,
-        actor: &Actor,
-        before: Option<AreaState<'_>>,
-        after: Option<AreaState<'_>>,
-    ) -> Self {
-        let change = match (before, after) {
-            (None, _) => Change::AreaAdded,
-            (_, None) => Change::AreaRemoved,
-            _ => Change::AreaEdited,
-        };
-        let area = before.or(after).map(|state| state.area);
-        let mut details = Map::new();
-        for (side, state) in [("before", before), ("after", after)] {
-            if let Some(state) = state {
-                details.insert(side.into(), state.json());
-            }
-        }
-        Self {
-            at,
-            actor: actor.clone(),
-            change,
-            subject_id: format!("area:{}", area.map_or("", |area| area.slug.as_str())),
-            subject_name: area.map_or_else(String::new, |area| area.title.clone()),
-            details: Value::Object(details).to_string(),
-        }
-    }
-
-    /// The event of a workspace that gets another policy.
-    #[must_use]
-    pub fn policy(at: Moment, actor: &Actor, label: &str, before: Policy, after: Policy) -> Self {
-        Self {
-            at,
-            actor: actor.clone(),
-            change: Change::PolicyChanged,
-            subject_id: "workspace".to_owned(),
-            subject_name: label.to_owned(),
-            details: json!({ "before": before.json(), "after": after.json() }).to_string(),
-        }
-    }
-
-    /// The event of a workspace that gets another label.
-    #[must_use]
-    pub fn relabelled(at: Moment, actor: &Actor, before: &str, after: &str) -> Self {
-        Self {
-            at,
-            actor: actor.clone(),
-            change: Change::Relabelled,
-            subject_id: "workspace".to_owned(),
-            subject_name: before.to_owned(),
-            details: json!({ "before": { "label": before }, "after": { "label": after } })
-                .to_string(),
-        }
-    }
-}
-
-/// An access area as events tell of it.
-#[derive(Debug, Clone, Copy)]
-pub struct AreaState<'a> {
-    /// The area.
-    pub area: &'a Area,
-    /// Its routes.
-    pub routes: &'a [Route],
-}
-
-impl AreaState<'_> {
-    fn json(self) -> Value {
-        let routes: Vec<String> = self.routes.iter().map(ToString::to_string).collect();
-        json!({ "title": self.area.title, "badge": self.area.badge, "routes": routes })
-    }
-}
-
-/// What an event says beside its key.
-#[derive(Debug, Clone, Copy)]
-pub enum Details<'a> {
-    /// Nothing more.
-    None,
-    /// The key as it was made.
-    Made,
-    /// The edited key's new values; the key itself holds the old ones.
-    Edited(&'a Draft),
-    /// The key as it last was, and why it went.
-    Gone(RevokeReason),
-    /// Until when the token that was rotated out stays good, if it does.
-    Overlap(Option<Moment>),
-}
-
-impl Details<'_> {
-    fn json(self, key: &Key) -> Value {
-        match self {
-            Self::None => json!({}),
-            Self::Made => json!({ "after": snapshot(&key.draft) }),
-            Self::Edited(draft) => {
-                let (before, after) = (snapshot(&key.draft), snapshot(draft));
-                let differing = |side: &Map<String, Value>, other: &Map<String, Value>| {
-                    let kept = side
-                        .iter()
-                        .filter(|(field, value)| other.get(*field) != Some(value));
-                    Value::Object(kept.map(|(k, v)| (k.clone(), v.clone())).collect())
-                };
-                json!({ "before": differing(&before, &after), "after": differing(&after, &before) })
-            }
-            Self::Overlap(until) => {
-                json!({ "former_valid_until": until.map(Moment::rfc3339) })
-            }
-            Self::Gone(reason) => {
-                json!({ "before": snapshot(&key.draft), "reason": reason.word() })
-            }
-        }
-    }
-}
-
-/// The fields of a key that people decide on, as they stand in JSON everywhere.
-#[must_use]
-pub fn snapshot(draft: &Draft) -> Map<String, Value> {
-    let allow = match &draft.allow {
-        super::allowlist::AllowList::Anywhere => Value::Null,
-        list @ super::allowlist::AllowList::Only(_) => json!(list.entries()),
-    };
-    let grants: Map<String, Value> = draft
-        .grants
-        .iter()
-        .map(|(area, actions)| {
-            let words: Vec<&str> = actions.iter().map(super::access::Action::word).collect();
-            (area.to_string(), json!(words))
-        })
-        .collect();
-    let mut fields = Map::new();
-    fields.insert("name".into(), json!(draft.name.as_str()));
-    fields.insert("description".into(), json!(draft.description.as_str()));
-    fields.insert("allow_ip".into(), allow);
-    fields.insert("grants".into(), Value::Object(grants));
-    fields.insert(
-        "expires_at".into(),
-        json!(draft.expires_at.map(Moment::rfc3339)),
-    );
-    fields
 }
 
 /// A recorded event.
@@ -311,25 +192,35 @@ pub fn genesis(workspace: &str) -> String {
     hash_of(&["claviger audit 1", workspace])
 }
 
-/// The hash of an event, over all its fields and the hash before it.
+/// The hash of an event, over all its fields and the hash before it. Events from before members
+/// came are hashed without what they do not have.
 #[must_use]
 pub fn chain(previous: &str, sequence: i64, event: &EventDraft) -> String {
-    let from = event
-        .actor
-        .from
-        .map(|address| address.to_string())
-        .unwrap_or_default();
-    hash_of(&[
+    let from = event.actor.from.map(|address| address.to_string());
+    let login = event.actor.login.as_ref();
+    let fingerprint = login.and_then(|login| login.fingerprint.as_ref());
+    let (sequence, at) = (sequence.to_string(), event.at.millis().to_string());
+    let mut fields = vec![
         previous,
-        &sequence.to_string(),
-        &event.at.millis().to_string(),
+        &sequence,
+        &at,
         &event.actor.name,
-        &from,
+        from.as_deref().unwrap_or_default(),
         event.change.word(),
         &event.subject_id,
         &event.subject_name,
         &event.details,
-    ])
+    ];
+    if !event.program.is_empty() {
+        fields.extend([
+            login.map_or("", |login| login.member.as_str()),
+            fingerprint.map_or("", Fingerprint::as_str),
+            login.map_or("", |login| login.account.as_str()),
+            event.agent.as_ref().map_or("", AgentName::as_str),
+            &event.program,
+        ]);
+    }
+    hash_of(&fields)
 }
 
 fn hash_of(fields: &[&str]) -> String {
@@ -344,6 +235,7 @@ fn hash_of(fields: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::moment::Moment;
 
     fn event() -> EventDraft {
         EventDraft {
@@ -351,11 +243,14 @@ mod tests {
             actor: Actor {
                 name: "alice@gw1".into(),
                 from: None,
+                login: None,
             },
             change: Change::Created,
             subject_id: "0123456789AB".into(),
             subject_name: "ab".into(),
+            agent: None,
             details: "c".into(),
+            program: "1".into(),
         }
     }
 
@@ -364,23 +259,44 @@ mod tests {
         let first = genesis("w");
         let hash = chain(&first, 1, &event());
         let mut others = vec![chain(&first, 2, &event()), chain("x", 1, &event())];
-        let mut change = |edit: fn(&mut EventDraft)| {
+        let others = &mut others;
+        let change = |others: &mut Vec<String>, edit: fn(&mut EventDraft)| {
             let mut other = event();
             edit(&mut other);
             others.push(chain(&first, 1, &other));
         };
-        change(|e| e.at = Moment::from_millis(6));
-        change(|e| e.actor.name = "bob@gw1".into());
-        change(|e| e.actor.from = Some([10, 0, 0, 1].into()));
-        change(|e| e.change = Change::Edited);
-        change(|e| e.subject_id = "0123456789AC".into());
-        change(|e| {
+        change(others, |e| e.at = Moment::from_millis(6));
+        change(others, |e| e.actor.name = "bob@gw1".into());
+        change(others, |e| e.actor.from = Some([10, 0, 0, 1].into()));
+        change(others, |e| e.change = Change::Edited);
+        change(others, |e| e.subject_id = "0123456789AC".into());
+        change(others, |e| e.agent = Some(AgentName::default_agent()));
+        change(others, |e| e.program = "2".into());
+        change(others, |e| e.program = String::new());
+        let login = |fingerprint: Option<&str>, account: &str| Login {
+            member: MemberId::drawn("0"),
+            fingerprint: fingerprint.map(|it| it.parse().expect("a fingerprint")),
+            account: account.to_owned(),
+        };
+        for login in [
+            login(None, ""),
+            login(None, "keys@gw1"),
+            login(
+                Some("SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ"),
+                "",
+            ),
+        ] {
+            let mut other = event();
+            other.actor.login = Some(login);
+            others.push(chain(&first, 1, &other));
+        }
+        change(others, |e| {
             e.subject_name = "a".into();
             e.details = "bc".into();
         });
-        for other in others {
-            assert_ne!(other, hash);
-        }
+        others.push(hash.clone());
+        let different: std::collections::BTreeSet<&String> = others.iter().collect();
+        assert_eq!(different.len(), others.len());
         assert_eq!(chain(&first, 1, &event()), hash);
     }
 }

@@ -12,9 +12,9 @@ pub use id::{DecisionId, DecisionIds, NotADecision};
 
 use super::{
     access::{Action, AreaSlug, Grants},
+    agent::AgentName,
     allowlist::AllowList,
     forwarded::ClientAddress,
-    key::AgentName,
     moment::Moment,
     token::{Digest, KeyId},
 };
@@ -205,6 +205,17 @@ pub enum Decision {
         /// The key, if the token was one's.
         key_id: Option<KeyId>,
     },
+}
+
+impl Decision {
+    /// The key that the token is, or was, one of.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&KeyId> {
+        match self {
+            Self::Allow { key_id } => Some(key_id),
+            Self::Deny { key_id, .. } => key_id.as_ref(),
+        }
+    }
 }
 
 /// Decides on a request.

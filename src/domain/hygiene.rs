@@ -294,7 +294,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         access::Actions,
-        key::{AgentName, LastUse, Revision},
+        key::{LastUse, Revision},
     };
 
     const NOW: i64 = 1_795_435_200_000;
@@ -315,7 +315,7 @@ mod tests {
         let key = Key {
             id: "0123456789AB".parse().expect("an id"),
             sequence: 1,
-            agent: AgentName::default_agent(),
+            agent: crate::domain::agent::AgentName::default_agent(),
             draft: Draft {
                 name: "acme".parse().expect("a name"),
                 description: "".parse().expect("a text"),

@@ -6,6 +6,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use super::{
     access::Grants,
+    agent::AgentName,
     allowlist::AllowList,
     moment::Moment,
     text::{self, Limits, TextError},
@@ -75,33 +76,6 @@ impl FromStr for Description {
     fn from_str(description: &str) -> Result<Self, TextError> {
         text::check(description, DESCRIPTION_LIMITS)?;
         Ok(Self(description.to_owned()))
-    }
-}
-
-/// The agent whose data a key opens: a short name, like an area's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AgentName(String);
-
-impl AgentName {
-    /// The agent that every workspace begins with.
-    #[must_use]
-    pub fn default_agent() -> Self {
-        Self("default".to_owned())
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for AgentName {
-    type Err = super::access::AccessError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        name.parse::<super::access::AreaSlug>()
-            .map(|slug| Self(slug.as_str().to_owned()))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
 //! that tells equal ones apart. Nothing here loads anything.
-use super::{attention::Attention, key::Key, moment::Moment, text};
+use super::{agent::Reach, attention::Attention, key::Key, moment::Moment, text};
 
 /// What the list can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,8 @@ pub enum Direction {
 /// A page that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
+    /// Of which agents.
+    pub reach: Reach,
     /// Which keys.
     pub filter: Filter,
     /// In which order.

@@ -217,6 +217,32 @@ pub fn duration(text: &str) -> Option<i64> {
     )
 }
 
+/// Why a moment of the past is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} is no time of the past: write 24h or 7d (ago), 2026-11-01 (a day, UTC), or 2026-11-01T12:00:00Z"
+)]
+pub struct PastError(String);
+
+/// A moment of the past: so long ago, a day, or a time with its zone. A day is its beginning, or its
+/// end where something is meant until then.
+///
+/// # Errors
+/// [`PastError`].
+pub fn parse_past(text: &str, now: Moment, until: bool) -> Result<Moment, PastError> {
+    let unreadable = || PastError(super::text::visible(text));
+    if let Some(ago) = duration(text) {
+        return Ok(now.plus(ago.saturating_neg()));
+    }
+    let written = written_moment(text).map_err(|_| unreadable())?;
+    let is_day = text.len() == 10;
+    Ok(if is_day && !until {
+        written.plus(1 - DAY)
+    } else {
+        written
+    })
+}
+
 fn written_moment(text: &str) -> Result<Moment, ExpiryError> {
     let unreadable = || ExpiryError::Unreadable(super::text::visible(text));
     if let Ok(timestamp) = text.parse::<Timestamp>() {
@@ -289,6 +315,27 @@ mod tests {
         ] {
             let error = parse_overlap(text).expect_err(text).to_string();
             assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_past_is_so_long_ago_a_day_or_a_time() {
+        for (text, until, expected) in [
+            ("24h", false, "2026-11-22T07:00:00.000Z"),
+            ("7d", true, "2026-11-16T07:00:00.000Z"),
+            ("2026-11-01", false, "2026-11-01T00:00:00.000Z"),
+            ("2026-11-01", true, "2026-11-01T23:59:59.999Z"),
+            (
+                "2026-11-01T12:00:00+02:00",
+                false,
+                "2026-11-01T10:00:00.000Z",
+            ),
+        ] {
+            let moment = parse_past(text, now(), until).expect(text);
+            assert_eq!(moment.rfc3339(), expected, "{text}");
+        }
+        for text in ["", "yesterday", "2026-11-31", "7", "\u{202e}"] {
+            assert!(parse_past(text, now(), false).is_err(), "{text}");
         }
     }
 

@@ -13,8 +13,8 @@ use form::Form;
 use crate::{
     config::Family,
     domain::{
+        agent::AgentName,
         forwarded::{self, Client, Peer, TrustedProxy},
-        key::AgentName,
         route::{CanonicalPath, Method, Scope},
     },
 };

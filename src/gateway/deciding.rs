@@ -20,9 +20,9 @@ use super::{
 use crate::{
     config::{Family, Serve},
     domain::{
+        agent::AgentName,
         decision::{self, Credential, Decision, DecisionId, DecisionIds, Reason, Target},
         forwarded::{self, Client, ClientAddress, Peer, TrustedProxy},
-        key::AgentName,
         moment::Moment,
         usage::{self, Refusal, Wanted},
     },

@@ -20,9 +20,9 @@ use super::{
     log::shown,
 };
 use crate::domain::{
+    agent::AgentName,
     decision::{Decision, DecisionId, Target},
     forwarded::{self, Client, Peer},
-    key::AgentName,
     token::KeyId,
 };
 

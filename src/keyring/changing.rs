@@ -6,9 +6,11 @@ use super::{Keyring, KeyringError, StoreError};
 use crate::{
     domain::{
         access::find_area,
+        agent::{self, AgentName},
         audit::{Change, Details, EventDraft},
         decision::Rules,
-        key::{AgentName, Draft, KEPT_FORMER, Key, KeyName, Revision, RevokeReason, Seen},
+        key::{Draft, KEPT_FORMER, Key, KeyName, Revision, RevokeReason, Seen},
+        member::Power,
         moment::Moment,
         policy::Policy,
         text::{self, TextError},
@@ -55,6 +57,7 @@ impl Keyring {
     /// # Errors
     /// A label that is empty, longer than 24 characters or not plain; the store's.
     pub async fn relabel(&self, label: &str) -> Result<(), KeyringError> {
+        self.demand(Power::Workspace).await?;
         text::check(label, LABEL_LIMITS)?;
         if label.trim().is_empty() {
             return Err(TextError::Empty {
@@ -67,11 +70,17 @@ impl Keyring {
         Ok(self.store.relabel(label, &event).await?)
     }
 
-    /// Makes a key and its token.
+    /// Makes a key for an agent, and its token; [`agent::choose`] tells for which, if none is said.
     ///
     /// # Errors
-    /// An area that there is not; the vault's, before anything is written; the store's.
-    pub async fn create(&self, draft: Draft) -> Result<Created, KeyringError> {
+    /// An agent or an area that there is not; the vault's, before anything is written; the store's.
+    pub async fn create(
+        &self,
+        agent: Option<&AgentName>,
+        draft: Draft,
+    ) -> Result<Created, KeyringError> {
+        self.demand(Power::Create).await?;
+        let agent = agent::choose(agent, &self.agents().await?)?;
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
         self.policy().await?.admit(draft.expires_at, self.now())?;
@@ -85,7 +94,7 @@ impl Keyring {
         let sealed = data_key.seal(&token, &self.machine)?;
         let new = NewKey {
             id,
-            agent: AgentName::default_agent(),
+            agent,
             draft,
             created_at: self.now(),
         };
@@ -141,7 +150,7 @@ impl Keyring {
     /// if it was revoked; an area that there is not; the store's.
     pub async fn edit(&self, seen: &Seen, draft: &Draft) -> Result<(), KeyringError> {
         self.demand_areas(draft).await?;
-        let key = self.seen_key(seen).await?;
+        let key = self.seen_key(Power::Edit, seen).await?;
         if key.draft == *draft {
             return Ok(());
         }
@@ -176,7 +185,7 @@ impl Keyring {
     /// vault's. Each comes before anything is written.
     pub async fn rotate(&self, seen: &Seen, overlap: i64) -> Result<Rotated, KeyringError> {
         self.demand_writable()?;
-        let key = self.seen_key(seen).await?;
+        let key = self.seen_key(Power::Rotate, seen).await?;
         let data_key = self.data_key().await?;
         let token = Token::mint(&key.id, &mut |buffer: &mut [u8]| self.machine.fill(buffer));
         let now = self.now();
@@ -212,7 +221,7 @@ impl Keyring {
     /// # Errors
     /// As for [`Keyring::edit`], and [`KeyringError::NothingToFinish`].
     pub async fn finish_rotation(&self, seen: &Seen) -> Result<(), KeyringError> {
-        let key = self.seen_key(seen).await?;
+        let key = self.seen_key(Power::Rotate, seen).await?;
         if key.former_until.is_none_or(|until| until < self.now()) {
             return Err(KeyringError::NothingToFinish(text::visible(key.name())));
         }
@@ -225,6 +234,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn set_policy(&self, policy: Policy) -> Result<(), KeyringError> {
+        self.demand(Power::Workspace).await?;
         let workspace = self.store.workspace().await?;
         if workspace.policy == policy {
             return Ok(());
@@ -247,7 +257,7 @@ impl Keyring {
         let disabled_at = disable.then(|| self.now());
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
-            let key = self.seen_key(one).await?;
+            let key = self.seen_key(Power::Switch, one).await?;
             if key.disabled_at.is_some() != disable {
                 let event = self.event(change, &key, Details::None);
                 let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
@@ -268,7 +278,7 @@ impl Keyring {
     pub async fn revoke(&self, seen: &[Seen], reason: RevokeReason) -> Result<(), KeyringError> {
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
-            let key = self.seen_key(one).await?;
+            let key = self.seen_key(Power::Revoke, one).await?;
             let event = self.event(Change::Revoked, &key, Details::Gone(reason));
             changes.push((key.id, one.revision, event));
         }
@@ -283,6 +293,7 @@ impl Keyring {
     pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<Token, KeyringError> {
         self.demand_writable()?;
         let key = self.key(id).await?;
+        self.demand_for(Power::Copy, &key).await?;
         let data_key = self.data_key().await?;
         self.store
             .record(&self.event(purpose, &key, Details::None))
@@ -295,8 +306,10 @@ impl Keyring {
         EventDraft::new(self.now(), self.actor(), change, key, details)
     }
 
-    async fn seen_key(&self, seen: &Seen) -> Result<Key, KeyringError> {
+    /// The key, if it is as it was seen, and if that may be done to it.
+    async fn seen_key(&self, power: Power, seen: &Seen) -> Result<Key, KeyringError> {
         let key = self.key(&seen.id).await?;
+        self.demand_for(power, &key).await?;
         if key.revision == seen.revision {
             Ok(key)
         } else {

@@ -162,7 +162,7 @@ pub(super) async fn decide_on(
     let request = Request {
         target: Target::Routed(area.clone(), *action),
         address: client.address,
-        agent: None,
+        agent: presented.agent.clone(),
         at: machine.now(),
     };
     let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
@@ -185,7 +185,7 @@ pub(super) async fn decide_on(
                 .map(Token::digest),
             address: request.address,
             hop: client.hop,
-            agent: None,
+            agent: presented.agent.clone(),
             wanted: Wanted::named(area.clone(), *action),
             target: request.target.clone(),
         }),

@@ -2,7 +2,9 @@
 use super::{StoreError, VaultError, resolve::MOST_LISTED};
 use crate::domain::{
     access::AccessError,
+    agent::AgentError,
     key::Key,
+    member::{Denied, MemberError},
     policy::PolicyError,
     route::RouteError,
     text::{self, TextError},
@@ -23,6 +25,15 @@ pub enum KeyringError {
     /// A route that is refused.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// Whoever asked may not do that.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// An agent that is refused, or that there is not.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// A member that is refused, or that there is not.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// A text that is refused.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -83,12 +94,26 @@ impl KeyringError {
                 | Self::Text(_)
                 | Self::Route(_)
                 | Self::Policy(_)
+                | Self::Agent(_)
+                | Self::Member(_)
                 | Self::TooManyGood { .. }
                 | Self::Store(
                     StoreError::AreaExists { .. }
                         | StoreError::RouteTaken { .. }
                         | StoreError::Access(_)
+                        | StoreError::AgentExists(_)
+                        | StoreError::Agent(_)
+                        | StoreError::Member(_)
                 )
+        )
+    }
+
+    /// Whether whoever acts is no member any more.
+    #[must_use]
+    pub fn is_expulsion(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied(Denied::NotAMember) | Self::Store(StoreError::Denied(Denied::NotAMember))
         )
     }
 }

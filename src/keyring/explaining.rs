@@ -15,6 +15,7 @@ use crate::{
         explain::{self, Changed, Explanation, Facts, History, Question, Tombstone},
         forwarded::Client,
         key::{Key, Refused},
+        member::{Denied, Power},
         route::{Route, Routes, Scope},
         text::visible,
         token::KeyId,
@@ -42,15 +43,7 @@ impl Keyring {
         if text.starts_with("d_") && self.store.keys_named(text, 1).await?.is_empty() {
             return Err(KeyringError::NoSuchDecision(visible(text)));
         }
-        let id = match self.resolve(text).await {
-            Ok(key) => key.id,
-            // A key that was revoked is found by its full id still, and by its name.
-            Err(error @ KeyringError::NoSuchKey(_)) => match text.parse::<KeyId>() {
-                Ok(id) if self.store.tombstone(&id).await?.is_some() => id,
-                _ => self.store.revoked_named(text).await?.ok_or(error)?,
-            },
-            Err(error) => return Err(error),
-        };
+        let id = self.id_of(text).await?;
         self.newest_question(&id).await
     }
 
@@ -70,6 +63,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::NothingUnmatched`]; the store's.
     pub async fn newest_unmatched(&self) -> Result<Question, KeyringError> {
+        self.demand_sight(None).await?;
         let newest = self.store.refusals(None, 1).await?.pop();
         let newest = newest.ok_or(KeyringError::NothingUnmatched)?;
         Ok(Question::Refusal(Box::new(newest)))
@@ -93,6 +87,10 @@ impl Keyring {
         let mut names: HashMap<KeyId, Option<String>> = HashMap::new();
         let mut told = Vec::with_capacity(refusals.len());
         for refusal in refusals {
+            match self.demand_sight(refusal.key.as_ref()).await {
+                Err(KeyringError::Denied(Denied::Agent(_))) => continue,
+                other => other?,
+            }
             let name = match &refusal.key {
                 None => None,
                 Some(id) => {
@@ -152,6 +150,8 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Gone`] for a request with a key that there is not; the store's.
     pub async fn explain(&self, question: Question) -> Result<Explanation, KeyringError> {
+        self.demand(Power::Test).await?;
+        self.demand_sight(question.key()).await?;
         let (areas, routes) = self.areas_and_routes().await?;
         let credential = self.credential_of(&question).await?;
         let client = question.client();

@@ -2,15 +2,12 @@
 use super::{Keyring, KeyringError};
 use crate::{
     domain::{
-        audit,
+        agent::Reach,
         listing::{Direction, Filter, PageRequest, Sort},
         moment::Moment,
     },
     vault::{MasterKey, VaultError},
 };
-
-/// How many events are read at a time.
-const BATCH: i64 = 500;
 
 /// What `doctor` finds out here; an empty list means that nothing is wrong.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +24,6 @@ pub struct Health {
     pub audit: Option<KeyringError>,
     /// A key that cannot be read, if there is one.
     pub keys: Option<KeyringError>,
-}
-
-/// An audit log that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// How many events there are.
-    pub events: i64,
-    /// The hash of the newest one.
-    pub head: String,
 }
 
 impl Keyring {
@@ -59,57 +47,8 @@ impl Keyring {
             master_key,
             sealed: stored.is_some(),
             future_event: newest.filter(|at| at.millis() > self.now().millis() + 60_000),
-            audit: self.verify().await.err(),
+            audit: self.verify(&[]).await.err(),
             keys: self.read_every_key().await.err(),
-        })
-    }
-
-    /// Follows the chain of events from the first to the newest.
-    ///
-    /// # Errors
-    /// [`KeyringError::BrokenChain`] with the first event that does not hold; the store's.
-    pub async fn verify(&self) -> Result<Verified, KeyringError> {
-        // Read before the events: what is recorded meanwhile comes after it.
-        let workspace = self.store.workspace().await?;
-        let mut previous = audit::genesis(&workspace.uuid);
-        let mut sequence = 0;
-        loop {
-            let events = self.store.events_after(sequence, BATCH).await?;
-            if events.is_empty() {
-                break;
-            }
-            for event in events {
-                let broken = |why| {
-                    Err(KeyringError::BrokenChain {
-                        sequence: sequence + 1,
-                        why,
-                    })
-                };
-                if event.sequence != sequence + 1 {
-                    return broken("it is missing");
-                }
-                if event.previous_hash != previous {
-                    return broken("it does not follow the event before it");
-                }
-                if audit::chain(&previous, event.sequence, &event.draft) != event.hash {
-                    return broken("it was changed after it was recorded");
-                }
-                if event.sequence == workspace.epoch && event.hash != workspace.chain_head {
-                    return broken("it is not the event that the workspace ended with");
-                }
-                sequence = event.sequence;
-                previous = event.hash;
-            }
-        }
-        if sequence < workspace.epoch {
-            return Err(KeyringError::BrokenChain {
-                sequence: sequence + 1,
-                why: "it is missing",
-            });
-        }
-        Ok(Verified {
-            events: sequence,
-            head: previous,
         })
     }
 
@@ -117,6 +56,7 @@ impl Keyring {
         let mut direction = Direction::First;
         loop {
             let request = PageRequest {
+                reach: Reach::Everything,
                 filter: Filter::default(),
                 sort: Sort::NEWEST,
                 direction,

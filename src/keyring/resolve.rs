@@ -1,6 +1,6 @@
 //! What a person means by KEY: a full id, else an exact name, else the beginning of an id.
 use super::{Keyring, KeyringError};
-use crate::domain::{key::Key, text::visible, token::KeyId};
+use crate::domain::{key::Key, member::Power, text::visible, token::KeyId};
 
 /// How many keys are listed when several are meant.
 pub(super) const MOST_LISTED: usize = 20;
@@ -8,29 +8,49 @@ pub(super) const MOST_LISTED: usize = 20;
 const SHORTEST_START: usize = 4;
 
 impl Keyring {
+    /// The id of the one key that is meant by a text, or of the one that was called so, or had that
+    /// id, and was revoked last.
+    ///
+    /// # Errors
+    /// As for [`Keyring::resolve`].
+    pub async fn id_of(&self, text: &str) -> Result<KeyId, KeyringError> {
+        match self.resolve(text).await {
+            Ok(key) => Ok(key.id),
+            Err(error @ KeyringError::NoSuchKey(_)) => match text.parse::<KeyId>() {
+                Ok(id) if self.store.tombstone(&id).await?.is_some() => Ok(id),
+                _ => Ok(self.store.revoked_named(text).await?.ok_or(error)?),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
     /// The one key that is meant by a text.
     ///
     /// # Errors
     /// [`KeyringError::NoSuchKey`], [`KeyringError::Ambiguous`] with the keys that it could
     /// mean; the store's.
     pub async fn resolve(&self, text: &str) -> Result<Key, KeyringError> {
+        let reach = self.demand(Power::See).await?.reach;
         if let Ok(id) = text.parse::<KeyId>()
             && let Some(key) = self.store.key(&id).await?
+            && reach.admits(&key.agent)
         {
             return Ok(key);
         }
         let most = i64::try_from(MOST_LISTED + 1).unwrap_or(i64::MAX);
-        let named = self.store.keys_named(text, most).await?;
+        let mut named = self.store.keys_named(text, most).await?;
+        named.retain(|key| reach.admits(&key.agent));
         if !named.is_empty() {
             return only_one(text, named);
         }
         let is_start = (SHORTEST_START..=12).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        let started = if is_start {
+        let mut started = if is_start {
             self.store.keys_starting(text, most).await?
         } else {
             Vec::new()
         };
+        started.retain(|key| reach.admits(&key.agent));
         only_one(text, started)
     }
 }

@@ -1,6 +1,7 @@
 //! Hygiene: what is found about all keys, a batch at a time.
 use super::{Keyring, KeyringError};
 use crate::domain::{
+    agent::Reach,
     hygiene::{self, Exercised, HygieneRow, WATCHED_DAYS},
     listing::{Cursor, Direction, Filter, PageRequest, Sort},
     moment::{DAY, Moment},
@@ -27,16 +28,20 @@ impl Keyring {
         Ok(self.store.counted_since().await?)
     }
 
-    /// Looks at a batch of keys, from the newest on or from where the last one ended. A key that
+    /// Looks at a batch of these agents' keys, from the newest on or from where the last one ended. A key that
     /// cannot be read is passed over: it is refused everywhere, and the list names it.
     ///
     /// # Errors
     /// The store's.
-    pub async fn inspect(&self, after: Option<Cursor>) -> Result<Inspected, KeyringError> {
+    pub async fn inspect(
+        &self,
+        reach: &Reach,
+        after: Option<Cursor>,
+    ) -> Result<Inspected, KeyringError> {
         let now = self.now();
         let page = self
-            .store
             .page(&PageRequest {
+                reach: reach.clone(),
                 filter: Filter::default(),
                 sort: Sort::NEWEST,
                 direction: after.map_or(Direction::First, Direction::After),

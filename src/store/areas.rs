@@ -111,7 +111,7 @@ impl Store {
     /// [`StoreError::AreaExists`], [`StoreError::RouteTaken`], a title or badge of another area;
     /// the store's faults.
     pub async fn add_area(&self, new: &DefinedArea, event: &EventDraft) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         let all = defined_within(&mut change).await?;
         new.area.check_beside(all.iter().map(|it| &it.area))?;
         let done = execute!(
@@ -144,7 +144,7 @@ impl Store {
         edited: &DefinedArea,
         event: &EventDraft,
     ) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         let all = demand_as_seen(&mut change, seen).await?;
         edited.area.check_beside(all.iter().map(|it| &it.area))?;
         let slug = edited.area.slug.as_str();
@@ -173,7 +173,7 @@ impl Store {
         seen: &DefinedArea,
         event: &EventDraft,
     ) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         demand_as_seen(&mut change, seen).await?;
         let slug = seen.area.slug.as_str();
         let (keys,): (i64,) = with_connection!(change, connection => sqlx::query_as(

@@ -1,16 +1,95 @@
 //! Reading the audit log; it is written by [`super::change`] alone.
-use super::{Store, StoreError, rows::EventRow, with_pool};
-use crate::domain::{audit::Event, moment::Moment};
+use super::{
+    Store, StoreError,
+    rows::{EventRow, event_columns},
+    with_pool,
+};
+use crate::domain::{
+    audit::{Event, EventFilter},
+    moment::Moment,
+};
+
+/// `$1` is the agents, `$2` to `$7` who, what about, what was done, and from when until when.
+/// Events from before agents were noted are about the one that everybody began with.
+macro_rules! event_condition {
+    () => {
+        "($1 = '' OR change NOT LIKE 'key.%' \
+          OR instr($1, ',' || CASE agent WHEN '' THEN 'default' ELSE agent END || ',') > 0) \
+         AND ($2 = '' OR instr(actor, $2) > 0) \
+         AND ($3 = '' OR subject_id = $3) \
+         AND ($4 = '' OR instr(subject_name, $4) > 0 OR subject_id = $4) \
+         AND ($5 = '' OR instr(change, $5) > 0) \
+         AND at >= $6 AND at <= $7"
+    };
+}
+
+/// From which event on, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Onward {
+    /// The ones after this number, the oldest first.
+    After(i64),
+    /// The ones before this number, the newest first.
+    Before(i64),
+}
 
 impl Store {
+    /// Events that the filter lets through, at most `limit`.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`] for an event that cannot be read.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        onward: Onward,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
+        let (statement, sequence) = match onward {
+            Onward::After(sequence) => (
+                concat!(
+                    "SELECT ",
+                    event_columns!(),
+                    " FROM audit_events WHERE ",
+                    event_condition!(),
+                    " AND sequence > $8 ORDER BY sequence LIMIT $9"
+                ),
+                sequence,
+            ),
+            Onward::Before(sequence) => (
+                concat!(
+                    "SELECT ",
+                    event_columns!(),
+                    " FROM audit_events WHERE ",
+                    event_condition!(),
+                    " AND sequence < $8 ORDER BY sequence DESC LIMIT $9"
+                ),
+                sequence,
+            ),
+        };
+        let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(statement)
+            .bind(filter.reach.written())
+            .bind(searched(&filter.actor))
+            .bind(searched(&filter.subject_id))
+            .bind(searched(&filter.subject))
+            .bind(searched(&filter.change))
+            .bind(filter.since.map_or(i64::MIN, Moment::millis))
+            .bind(filter.until.map_or(i64::MAX, Moment::millis))
+            .bind(sequence)
+            .bind(limit)
+            .fetch_all(pool)
+            .await)?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
+
     /// Events after a sequence, oldest first, at most `limit`.
     ///
     /// # Errors
     /// The store's faults, and [`StoreError::Corrupt`] for an event that cannot be read.
     pub async fn events_after(&self, sequence: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
         let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT sequence, at, actor, actor_from, change, subject_id, subject_name, details, \
-             previous_hash, hash FROM audit_events WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+            concat!(
+                "SELECT ", event_columns!(),
+                " FROM audit_events WHERE sequence > $1 ORDER BY sequence LIMIT $2"
+            ),
         )
         .bind(sequence)
         .bind(limit)
@@ -30,9 +109,11 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Event>, StoreError> {
         let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT sequence, at, actor, actor_from, change, subject_id, subject_name, details, \
-             previous_hash, hash FROM audit_events WHERE subject_id = $1 AND sequence < $2 \
-             AND change NOT IN ('key.copied', 'key.revealed') ORDER BY sequence DESC LIMIT $3",
+            concat!(
+                "SELECT ", event_columns!(),
+                " FROM audit_events WHERE subject_id = $1 AND sequence < $2 \
+                 AND change NOT IN ('key.copied', 'key.revealed') ORDER BY sequence DESC LIMIT $3"
+            ),
         )
         .bind(subject)
         .bind(before)
@@ -48,9 +129,11 @@ impl Store {
     /// As for [`Store::events_after`].
     pub async fn newest_event_about(&self, subject: &str) -> Result<Option<Event>, StoreError> {
         let row: Option<EventRow> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT sequence, at, actor, actor_from, change, subject_id, subject_name, details, \
-             previous_hash, hash FROM audit_events WHERE subject_id = $1 \
-             AND change NOT IN ('key.copied', 'key.revealed') ORDER BY sequence DESC LIMIT 1",
+            concat!(
+                "SELECT ", event_columns!(),
+                " FROM audit_events WHERE subject_id = $1 \
+                 AND change NOT IN ('key.copied', 'key.revealed') ORDER BY sequence DESC LIMIT 1"
+            ),
         )
         .bind(subject)
         .fetch_optional(pool)
@@ -70,4 +153,9 @@ impl Store {
         .await)?;
         Ok(row.map(|(at,)| Moment::from_millis(at)))
     }
+}
+
+/// As it is searched for: a NUL ends a text in SQLite and is none in PostgreSQL.
+fn searched(text: &str) -> String {
+    text.replace('\0', "\u{FFFF}")
 }

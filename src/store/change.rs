@@ -2,12 +2,17 @@
 //!
 //! Raising the epoch first takes the write lock on SQLite (`BEGIN IMMEDIATE`: a transaction that
 //! reads before it writes fails at once with code 517, whatever the busy timeout) and the row
-//! lock on PostgreSQL, so changes stand in one order on both. Dropped without a commit, it rolls
-//! back and nothing of it was ever there.
+//! lock on PostgreSQL, so changes stand in one order on both. Then whoever makes it is asked after
+//! anew: no change and no reveal gets past that, and after it no member can be removed before the
+//! commit. Dropped without a commit, it rolls back and nothing of it was ever there.
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::{Pool, Store, StoreError};
-use crate::domain::audit::{self, EventDraft};
+use crate::domain::{
+    agent::AgentName,
+    audit::{self, EventDraft},
+    member::Fingerprint,
+};
 
 /// A change under way.
 pub(super) struct ChangeTransaction<'a> {
@@ -16,6 +21,8 @@ pub(super) struct ChangeTransaction<'a> {
     /// The number of the event that is recorded next.
     pub next_sequence: i64,
     chain_head: String,
+    /// What was recorded: the number and the hash of each event.
+    recorded: Vec<(i64, String)>,
 }
 
 pub(super) enum AnyTransaction {
@@ -50,16 +57,16 @@ macro_rules! execute {
 pub(super) use {execute, with_connection};
 
 impl Store {
-    /// Begins a change that will record so many events.
+    /// Begins a change that will record these events, if whoever makes it may.
     pub(super) async fn begin_change(
         &self,
-        events: usize,
+        recorded: &[&EventDraft],
     ) -> Result<ChangeTransaction<'_>, StoreError> {
         if self.read_only {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut change = self.begin_write().await?;
-        let events = i64::try_from(events).unwrap_or(i64::MAX);
+        let events = i64::try_from(recorded.len()).unwrap_or(i64::MAX);
         let (epoch, head): (i64, String) = with_connection!(change, connection => sqlx::query_as(
             "UPDATE workspace SET epoch = epoch + $1 WHERE id = 1 RETURNING epoch, chain_head",
         )
@@ -68,6 +75,7 @@ impl Store {
         .await)?;
         change.next_sequence = epoch - events + 1;
         change.chain_head = head;
+        change.authorise(recorded).await?;
         Ok(change)
     }
 
@@ -96,6 +104,7 @@ impl Store {
             transaction,
             next_sequence: 0,
             chain_head: String::new(),
+            recorded: Vec::new(),
         })
     }
 }
@@ -105,12 +114,15 @@ impl ChangeTransaction<'_> {
     pub async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
         let sequence = self.next_sequence;
         let hash = audit::chain(&self.chain_head, sequence, event);
+        let login = event.actor.login.as_ref();
+        let fingerprint = login.and_then(|login| login.fingerprint.as_ref());
         execute!(
             self,
             sqlx::query(
                 "INSERT INTO audit_events (sequence, at, actor, actor_from, change, subject_id, \
-             subject_name, details, previous_hash, hash) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             subject_name, details, previous_hash, hash, member, fingerprint, account, agent, \
+             program) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             )
             .bind(sequence)
             .bind(event.at.millis())
@@ -122,7 +134,13 @@ impl ChangeTransaction<'_> {
             .bind(event.details.as_str())
             .bind(self.chain_head.as_str())
             .bind(hash.as_str())
+            .bind(login.map_or("", |login| login.member.as_str()))
+            .bind(fingerprint.map_or("", Fingerprint::as_str))
+            .bind(login.map_or("", |login| login.account.as_str()))
+            .bind(event.agent.as_ref().map_or("", AgentName::as_str))
+            .bind(event.program.as_str())
         )?;
+        self.recorded.push((sequence, hash.clone()));
         self.next_sequence += 1;
         self.chain_head = hash;
         Ok(())
@@ -135,7 +153,10 @@ impl ChangeTransaction<'_> {
             sqlx::query("UPDATE workspace SET chain_head = $1 WHERE id = 1",)
                 .bind(self.chain_head.as_str())
         )?;
-        self.commit_write().await
+        let (store, recorded) = (self.store, std::mem::take(&mut self.recorded));
+        self.commit_write().await?;
+        store.witness(&recorded);
+        Ok(())
     }
 
     /// Commits a write that is no change.

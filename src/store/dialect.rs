@@ -18,7 +18,7 @@ pub const SQLITE: &[&str] = &[
      WHEN NEW.sequence <= (SELECT max(sequence) FROM audit_events) \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
     "PRAGMA application_id = 1668052583",
-    "PRAGMA user_version = 4",
+    "PRAGMA user_version = 5",
 ];
 
 /// PostgreSQL's INTEGER has 32 bits; it needs a collation named to sort by bytes as SQLite does,

@@ -3,7 +3,12 @@
 //! The database's own words are shown only where nothing better is known, and never its
 //! connection string. To tell a further case apart, add its code to [`StoreError::from_sqlx`].
 use super::Place;
-use crate::domain::{access::AccessError, text::visible};
+use crate::domain::{
+    access::AccessError,
+    agent::{AgentError, AgentName},
+    member::{Denied, MemberError},
+    text::visible,
+};
 
 /// Why the store could not do what was asked. Unless it says otherwise, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +112,33 @@ pub enum StoreError {
     /// An area that is refused beside the others.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// Whoever asked may not do that.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// An agent that is refused, or that there is not.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// A member that is refused, or that there is not.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// An agent of this name is there already.
+    #[error("there is an agent {0} already")]
+    AgentExists(AgentName),
+    /// The agent has keys.
+    #[error("{agent} has {}: nothing was changed. Revoke them first: `claviger revoke {}`", counted_keys(*.keys), several(.names, *.keys))]
+    AgentInUse {
+        /// The agent.
+        agent: AgentName,
+        /// How many keys it has.
+        keys: i64,
+        /// The names of some of them.
+        names: Vec<String>,
+    },
+    /// Keys must belong to some agent.
+    #[error(
+        "{0} is the only agent: nothing was changed. Every key belongs to one, so add another first"
+    )]
+    LastAgent(AgentName),
     /// The area was changed or removed since it was read.
     #[error(
         "the access area {slug} was changed meanwhile: nothing was changed now. Look at it with `claviger area list` and repeat what you want"
@@ -234,6 +266,29 @@ impl StoreError {
             _ => return None,
         })
     }
+}
+
+fn counted_keys(keys: i64) -> String {
+    if keys == 1 {
+        "1 key".to_owned()
+    } else {
+        format!("{keys} keys")
+    }
+}
+
+/// The names as a shell takes them; what is more than these is told by its number.
+fn several(names: &[String], keys: i64) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .map(|name| format!("'{}'", visible(name).replace('\'', "'\\''")))
+        .collect();
+    let more = keys - i64::try_from(names.len()).unwrap_or(i64::MAX);
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    quoted.join(" ") + &rest
 }
 
 fn another(place: &Place) -> &'static str {

@@ -10,9 +10,10 @@ use super::{
     with_pool,
 };
 use crate::domain::{
+    agent::AgentName,
     allowlist::AllowList,
     audit::EventDraft,
-    key::{AgentName, Draft, Key, Refused, Revision, RevokeReason},
+    key::{Draft, Key, Refused, Revision, RevokeReason},
     listing::searched_text,
     moment::Moment,
     text,
@@ -61,7 +62,7 @@ impl Store {
         token: &NewToken,
         event: &EventDraft,
     ) -> Result<i64, StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         let sequence = change.next_sequence;
         let (origin, network_count) = origin(&key.draft.allow);
         let folded = Folded::of(&key.id, &key.draft);
@@ -179,7 +180,7 @@ impl Store {
         (draft, left): (&Draft, Option<Left>),
         event: &EventDraft,
     ) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         let (origin, network_count) = origin(&draft.allow);
         let folded = Folded::of(id, draft);
         let done = execute!(
@@ -226,7 +227,8 @@ impl Store {
         keys: &[(KeyId, Revision, EventDraft, Left)],
         disabled_at: Option<Moment>,
     ) -> Result<(), StoreError> {
-        let mut change = self.begin_change(keys.len()).await?;
+        let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event, _)| event).collect();
+        let mut change = self.begin_change(&events).await?;
         for (id, seen, event, left) in by_id(keys, |(id, ..)| id) {
             let done = execute!(
                 change,
@@ -254,7 +256,8 @@ impl Store {
         keys: &[(KeyId, Revision, EventDraft)],
         reason: RevokeReason,
     ) -> Result<(), StoreError> {
-        let mut change = self.begin_change(keys.len()).await?;
+        let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event)| event).collect();
+        let mut change = self.begin_change(&events).await?;
         for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
             bury(&mut change, id, event, reason).await?;
             let done = execute!(
@@ -276,7 +279,7 @@ impl Store {
     /// # Errors
     /// The store's faults; then the token must not be opened.
     pub async fn record(&self, event: &EventDraft) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         change.record(event).await?;
         change.commit().await
     }

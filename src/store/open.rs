@@ -75,6 +75,24 @@ impl Store {
         file::open_to_decide(path).await
     }
 
+    /// Opens a SQLite file only to look at it, and faster; `None` for one that is not made or not up
+    /// to date. Nothing is ever written.
+    ///
+    /// # Errors
+    /// As for [`Store::open_file`].
+    pub async fn open_file_to_look(path: &Path) -> Result<Option<Self>, StoreError> {
+        file::open_to_look(path).await
+    }
+
+    /// Opens a PostgreSQL database only to look at it; `None` for one that is not made or not up to
+    /// date. Nothing is ever written.
+    ///
+    /// # Errors
+    /// As for [`Store::open_server`].
+    pub async fn open_server_to_look(url: &str) -> Result<Option<Self>, StoreError> {
+        server::open_to_look(url).await
+    }
+
     /// Opens a PostgreSQL database, making its tables if it is empty.
     ///
     /// # Errors

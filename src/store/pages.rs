@@ -10,6 +10,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
+    agent::Reach,
     attention::{EXPIRING_DAYS, UNUSED_DAYS},
     listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue},
     moment::{DAY, Moment},
@@ -34,16 +35,16 @@ fn moment(filter: &Filter, now: Moment) -> i64 {
 }
 
 /// Disabled, expired, expiring, refused, rotating, unused: the order and the conditions of
-/// [`crate::domain::attention::Attention`], said in SQL. `$8` is the moment, `$3` and `$4` the
+/// [`crate::domain::attention::Attention`], said in SQL. `$9` is the moment, `$3` and `$4` the
 /// two spans; the third, [`NEWS`], is written out.
 macro_rules! attention_rank {
     () => {
         "(CASE WHEN disabled_at IS NOT NULL THEN 1 \
-          WHEN expires_at < $8 THEN 2 \
-          WHEN expires_at < $8 + $3 THEN 3 \
-          WHEN refused_count > 0 AND refused_at > $8 - 172800000 THEN 4 \
-          WHEN former_until >= $8 THEN 5 \
-          WHEN coalesce(last_used_at, created_at) <= $8 - $4 THEN 6 ELSE 7 END)"
+          WHEN expires_at < $9 THEN 2 \
+          WHEN expires_at < $9 + $3 THEN 3 \
+          WHEN refused_count > 0 AND refused_at > $9 - 172800000 THEN 4 \
+          WHEN former_until >= $9 THEN 5 \
+          WHEN coalesce(last_used_at, created_at) <= $9 - $4 THEN 6 ELSE 7 END)"
     };
 }
 
@@ -52,7 +53,8 @@ macro_rules! filter_condition {
         "($1 = '' OR instr(search_text, $1) > 0) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
               OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until >= $2 \
-              OR coalesce(last_used_at, created_at) <= $2 - $4)"
+              OR coalesce(last_used_at, created_at) <= $2 - $4) \
+         AND ($5 = '' OR instr($5, ',' || agent || ',') > 0)"
     };
 }
 
@@ -69,15 +71,15 @@ macro_rules! page_statement {
             $value,
             ", sequence) ",
             $compare,
-            " (CAST($5 AS ",
+            " (CAST($6 AS ",
             $type,
-            "), $6) ORDER BY ",
+            "), $7) ORDER BY ",
             $value,
             " ",
             $order,
             ", sequence ",
             $order,
-            " LIMIT $7"
+            " LIMIT $8"
         )
     };
 }
@@ -186,7 +188,8 @@ impl Store {
                 .bind(needle(&request.filter))
                 .bind(moment(&request.filter, request.now))
                 .bind(EXPIRING_DAYS * DAY)
-                .bind(UNUSED_DAYS * DAY);
+                .bind(UNUSED_DAYS * DAY)
+                .bind(request.reach.written());
             let query = match value {
                 SortValue::Text(text) => query.bind(text),
                 SortValue::Number(number) => query.bind(number),
@@ -219,14 +222,27 @@ impl Store {
         Ok(page)
     }
 
-    /// Counts the keys that the filter lets through, and all of them.
+    /// Counts the keys that the filter lets through, and all of them, among those of these agents.
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn count(&self, filter: &Filter, now: Moment) -> Result<Count, StoreError> {
-        let (total,): (i64,) = with_pool!(self, pool => {
-            sqlx::query_as("SELECT count(*) FROM keys").fetch_one(pool).await
-        })?;
+    pub async fn count(
+        &self,
+        filter: &Filter,
+        reach: &Reach,
+        now: Moment,
+    ) -> Result<Count, StoreError> {
+        let (total,): (i64,) = match reach {
+            Reach::Everything => with_pool!(self, pool => {
+                sqlx::query_as("SELECT count(*) FROM keys").fetch_one(pool).await
+            })?,
+            Reach::Only(_) => with_pool!(self, pool => sqlx::query_as(
+                "SELECT count(*) FROM keys WHERE instr($1, ',' || agent || ',') > 0",
+            )
+            .bind(reach.written())
+            .fetch_one(pool)
+            .await)?,
+        };
         if *filter == Filter::default() {
             return Ok(Count {
                 matching: total,
@@ -240,6 +256,7 @@ impl Store {
         .bind(moment(filter, now))
         .bind(EXPIRING_DAYS * DAY)
         .bind(UNUSED_DAYS * DAY)
+        .bind(reach.written())
         .fetch_one(pool)
         .await)?;
         Ok(Count { matching, total })

@@ -30,7 +30,7 @@ impl Store {
         until: Option<Moment>,
         event: &EventDraft,
     ) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,
             sqlx::query(
@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if the key is no longer at this revision.
     pub async fn finish_rotation(&self, seen: &Seen, event: &EventDraft) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         change.end_former(&seen.id).await?;
         change.rotated(seen, event).await
     }

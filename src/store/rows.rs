@@ -9,7 +9,7 @@ use super::StoreError;
 use crate::domain::{
     access::{Action, Grants},
     allowlist::{AllowList, Networks},
-    audit::{Actor, Change, Event, EventDraft},
+    audit::{Actor, Change, Event, EventDraft, Login},
     decision::{Former, Rules},
     key::{Draft, Key, LastUse, Refused, Revision},
     moment::Moment,
@@ -250,9 +250,42 @@ pub(super) struct EventRow {
     details: String,
     previous_hash: String,
     hash: String,
+    member: String,
+    fingerprint: String,
+    account: String,
+    agent: String,
+    program: String,
 }
 
+/// The columns of an event.
+macro_rules! event_columns {
+    () => {
+        "sequence, at, actor, actor_from, change, subject_id, subject_name, details, \
+         previous_hash, hash, member, fingerprint, account, agent, program"
+    };
+}
+pub(super) use event_columns;
+
 impl EventRow {
+    fn login(&self) -> Result<Option<Login>, StoreError> {
+        let bad = |column| StoreError::corrupt("audit_events", column, &self.sequence.to_string());
+        if self.member.is_empty() {
+            return match (self.fingerprint.as_str(), self.account.as_str()) {
+                ("", "") => Ok(None),
+                _ => Err(bad("member")),
+            };
+        }
+        let fingerprint = match self.fingerprint.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| bad("fingerprint"))?),
+        };
+        Ok(Some(Login {
+            member: self.member.parse().map_err(|_| bad("member"))?,
+            fingerprint,
+            account: self.account.clone(),
+        }))
+    }
+
     pub fn into_event(self) -> Result<Event, StoreError> {
         let bad = |column| StoreError::corrupt("audit_events", column, &self.sequence.to_string());
         let from = self
@@ -262,6 +295,11 @@ impl EventRow {
             .transpose();
         let from = from.map_err(|_| bad("actor_from"))?;
         let change = Change::from_word(&self.change).ok_or_else(|| bad("change"))?;
+        let login = self.login()?;
+        let agent = match self.agent.as_str() {
+            "" => None,
+            name => Some(name.parse().map_err(|_| bad("agent"))?),
+        };
         Ok(Event {
             sequence: self.sequence,
             draft: EventDraft {
@@ -269,11 +307,14 @@ impl EventRow {
                 actor: Actor {
                     name: self.actor,
                     from,
+                    login,
                 },
                 change,
                 subject_id: self.subject_id,
                 subject_name: self.subject_name,
+                agent,
                 details: self.details,
+                program: self.program,
             },
             previous_hash: self.previous_hash,
             hash: self.hash,

@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// The store's faults.
     pub async fn set_policy(&self, policy: Policy, event: &EventDraft) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,
             sqlx::query(
@@ -135,7 +135,7 @@ impl Store {
     /// # Errors
     /// The store's faults.
     pub async fn relabel(&self, label: &str, event: &EventDraft) -> Result<(), StoreError> {
-        let mut change = self.begin_change(1).await?;
+        let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,
             sqlx::query("UPDATE workspace SET label = $1 WHERE id = 1",).bind(label)

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clipboard::{Clipboard, Delivery},
     domain::{
+        agent::Reach,
         audit::Change,
         explain::Explanation,
         hygiene::Tidying,
@@ -51,13 +52,15 @@ pub async fn carry_out(
                 .map_err(|error| error.to_string());
             Message::Loaded(ticket, loaded)
         }
-        Effect::Create(draft) => Message::Created(match keyring.create(draft).await {
-            // Read back for what the store added to it: its place in the order.
-            Ok(created) => Ok(Box::new(
-                keyring.key(&created.key.id).await.unwrap_or(created.key),
-            )),
-            Err(error) => Err(Trouble::Said(error.to_string())),
-        }),
+        Effect::Create(agent, draft) => {
+            Message::Created(match keyring.create(agent.as_ref(), draft).await {
+                // Read back for what the store added to it: its place in the order.
+                Ok(created) => Ok(Box::new(
+                    keyring.key(&created.key.id).await.unwrap_or(created.key),
+                )),
+                Err(error) => Err(Trouble::Said(error.to_string())),
+            })
+        }
         Effect::Edit(seen, draft) => {
             let edited = match keyring.edit(&seen, &draft).await {
                 Ok(()) => keyring.key(&seen.id).await,
@@ -82,8 +85,8 @@ pub async fn carry_out(
             let known = regard(&id, keyring).await;
             Message::Regarded(id, known.map(Box::new).map_err(|error| error.to_string()))
         }
-        Effect::Inspect => {
-            let found = inspect(keyring).await;
+        Effect::Inspect(reach) => {
+            let found = inspect(&reach, keyring).await;
             Message::Inspected(found.map(Box::new).map_err(|error| error.to_string()))
         }
         Effect::Tidy(changes) => tidy(changes, keyring).await,
@@ -117,6 +120,8 @@ pub async fn carry_out(
 async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     // The edition first: what changes while the rows are read is seen again at the next look.
     let edition = keyring.edition().await?;
+    let role = keyring.authority().await?.role;
+    let agents = keyring.agents().await?;
     let areas = keyring.areas().await?;
     let policy = keyring.policy().await?;
     let page = keyring.page(&load.request).await?;
@@ -137,6 +142,8 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         more: page.more,
         unreadable: page.unreadable.len(),
         count,
+        role,
+        agents,
         areas,
         policy,
         edition,
@@ -179,7 +186,7 @@ async fn rotate(
 /// As many findings as a screen can be asked to hold.
 const MOST_FINDINGS: usize = 2000;
 
-async fn inspect(keyring: &Keyring) -> Result<Findings, KeyringError> {
+async fn inspect(reach: &Reach, keyring: &Keyring) -> Result<Findings, KeyringError> {
     let mut findings = Findings {
         since: keyring.counted_since().await?,
         rows: Vec::new(),
@@ -187,7 +194,7 @@ async fn inspect(keyring: &Keyring) -> Result<Findings, KeyringError> {
     };
     let mut after = None;
     loop {
-        let inspected = keyring.inspect(after).await?;
+        let inspected = keyring.inspect(reach, after).await?;
         findings.rows.extend(inspected.rows);
         after = inspected.next;
         if after.is_none() || findings.rows.len() >= MOST_FINDINGS {

@@ -8,10 +8,12 @@ use secrecy::SecretString;
 
 use crate::domain::{
     access::Area,
+    agent::{AgentName, Reach},
     explain::Explanation,
     hygiene::Tidying,
     key::{Draft, Key, RevokeReason, Seen},
     listing::{Count, Edition, PageRequest, Row},
+    member::Role,
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -76,6 +78,10 @@ pub struct Loaded {
     pub unreadable: usize,
     /// How many keys there are.
     pub count: Count,
+    /// What whoever acts may do.
+    pub role: Role,
+    /// The agents whose keys they may see.
+    pub agents: Vec<AgentName>,
     /// The areas.
     pub areas: Vec<Area>,
     /// How keys must end.
@@ -193,8 +199,8 @@ impl CopyForm {
 pub enum Effect {
     /// Read a page and what goes with it; an older read under way is dropped.
     Load(Load),
-    /// Make a key.
-    Create(Draft),
+    /// Make a key for an agent, or for the one that goes without saying.
+    Create(Option<AgentName>, Draft),
     /// Change a key.
     Edit(Seen, Draft),
     /// Switch keys off (`true`) or on.
@@ -205,8 +211,8 @@ pub enum Effect {
     Rotate(Seen, Overlap),
     /// Read a key, and what is known of its use.
     Regard(KeyId),
-    /// Look at all keys for what deserves to be put right.
-    Inspect,
+    /// Look at all keys of these agents for what deserves to be put right.
+    Inspect(Reach),
     /// Make these changes, one after the other.
     Tidy(Vec<(Seen, Tidying)>),
     /// Explain a request; the answer names the ticket.
@@ -235,7 +241,7 @@ impl Effect {
     pub const fn only_reads(&self) -> bool {
         matches!(
             self,
-            Self::Load(_) | Self::Regard(_) | Self::Inspect | Self::Explain(..)
+            Self::Load(_) | Self::Regard(_) | Self::Inspect(_) | Self::Explain(..)
         )
     }
 }

@@ -18,8 +18,10 @@ use super::{
 };
 use crate::domain::{
     access::Area,
+    agent::{AgentName, Reach},
     key::Key,
     listing::{Count, Cursor, Direction, Edition, Filter, PageRequest, Row, Sort},
+    member::Role,
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -45,6 +47,13 @@ pub struct Model {
     pub workspace: String,
     /// Who acts.
     pub actor: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they are a member who came in over SSH: then this program runs no other and writes no
+    /// file, for this machine is none of theirs.
+    pub is_member: bool,
+    /// The agents whose keys they may see.
+    pub agents: Vec<AgentName>,
     /// The access areas.
     pub areas: Vec<Area>,
     /// How keys must end.
@@ -89,6 +98,8 @@ pub struct List {
     pub top: usize,
     /// How many keys there are.
     pub count: Count,
+    /// Of which agent, if not of all.
+    pub agent: Option<AgentName>,
     /// Which keys.
     pub filter: Filter,
     /// In which order.
@@ -143,6 +154,7 @@ impl Model {
             selected: None,
             top: 0,
             count: Count::default(),
+            agent: None,
             filter: Filter::default(),
             sort: Sort::NEWEST,
             typing: None,
@@ -158,6 +170,9 @@ impl Model {
             theme,
             workspace,
             actor,
+            role: Role::Owner,
+            is_member: false,
+            agents: Vec::new(),
             areas: Vec::new(),
             policy: Policy::default(),
             list,
@@ -318,7 +333,7 @@ impl Model {
             && hygiene.stale
         {
             hygiene.stale = false;
-            return Some(Effect::Inspect);
+            return Some(Effect::Inspect(Reach::of(self.list.agent.as_ref())));
         }
         let tells_of_use =
             |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));
@@ -392,6 +407,7 @@ impl Model {
         Effect::Load(Load {
             ticket: self.list.tickets,
             request: PageRequest {
+                reach: Reach::of(self.list.agent.as_ref()),
                 filter: self.list.filter.clone(),
                 sort: self.list.sort,
                 direction,

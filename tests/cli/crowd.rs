@@ -37,7 +37,7 @@ fn one_of_the_crowd() {
                 grants: Grants::none(),
                 expires_at: None,
             };
-            keyring.create(draft).await.expect("created");
+            keyring.create(None, draft).await.expect("created");
         }
         keyring.close().await;
     });

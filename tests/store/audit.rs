@@ -1,10 +1,16 @@
 //! The audit log: append-only, chained, and the first event that does not hold is named.
+use std::sync::{Arc, Mutex};
+
 use claviger::{
-    domain::key::RevokeReason,
-    keyring::{Keyring, KeyringError, Location},
+    domain::{
+        audit::{Checkpoint, EventFilter, chain, genesis},
+        key::RevokeReason,
+    },
+    keyring::{Keyring, KeyringError, Location, Onward},
+    machine::Machine,
 };
 
-use crate::support::{World, make, on_both, on_sqlite, seen};
+use crate::support::{World, make, now, on_both, on_sqlite, seen};
 
 /// Five events about two keys.
 async fn history(keyring: &Keyring) {
@@ -33,7 +39,7 @@ fn the_database_itself_refuses_to_change_or_remove_an_event() {
         ];
         let replaced = "INSERT OR REPLACE INTO audit_events SELECT sequence, at, 'mallory', \
                         actor_from, change, subject_id, subject_name, details, previous_hash, \
-                        hash FROM audit_events WHERE sequence = 2";
+                        hash, member, fingerprint, account, agent, program FROM audit_events WHERE sequence = 2";
         match world.location {
             Location::File(_) => attempts.push(replaced),
             Location::Server(_) => attempts.push("TRUNCATE audit_events"),
@@ -46,12 +52,12 @@ fn the_database_itself_refuses_to_change_or_remove_an_event() {
                 .to_string();
             assert!(error.contains("append-only"), "{attempt}: {error}");
         }
-        assert_eq!(keyring.verify().await.expect("it holds").events, 5);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 5);
     });
 }
 
 /// What is done to the log, and the first event that then does not hold.
-const ATTACKS: [(&str, i64); 13] = [
+const ATTACKS: [(&str, i64); 16] = [
     (
         "UPDATE audit_events SET actor = 'mallory' WHERE sequence = 3",
         3,
@@ -78,6 +84,15 @@ const ATTACKS: [(&str, i64); 13] = [
         5,
     ),
     (
+        "UPDATE audit_events SET member = 'm-1', account = 'x' WHERE sequence = 3",
+        3,
+    ),
+    (
+        "UPDATE audit_events SET agent = 'other' WHERE sequence = 3",
+        3,
+    ),
+    ("UPDATE audit_events SET program = '' WHERE sequence = 3", 3),
+    (
         "UPDATE audit_events SET hash = previous_hash WHERE sequence = 2",
         2,
     ),
@@ -102,7 +117,7 @@ fn verify_names_the_first_event_that_was_changed_or_removed() {
             .await;
         for (attack, first) in ATTACKS {
             world.plant(attack).await;
-            match keyring.verify().await {
+            match keyring.verify(&[]).await {
                 Err(KeyringError::BrokenChain { sequence, .. }) => {
                     assert_eq!(sequence, first, "{attack}");
                 }
@@ -111,7 +126,7 @@ fn verify_names_the_first_event_that_was_changed_or_removed() {
             world
                 .plant("DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM kept")
                 .await;
-            assert_eq!(keyring.verify().await.expect("it holds again").events, 5);
+            assert_eq!(keyring.verify(&[]).await.expect("it holds again").events, 5);
         }
     });
 }
@@ -132,12 +147,28 @@ fn an_event_that_cannot_be_read_is_named() {
                 "actor_from",
             ),
             ("UPDATE audit_events SET at = -1 WHERE sequence = 3", "at"),
+            (
+                "UPDATE audit_events SET account = 'x' WHERE sequence = 3",
+                "member",
+            ),
+            (
+                "UPDATE audit_events SET member = 'M' WHERE sequence = 3",
+                "member",
+            ),
+            (
+                "UPDATE audit_events SET member = 'm', fingerprint = 'x' WHERE sequence = 3",
+                "fingerprint",
+            ),
+            (
+                "UPDATE audit_events SET agent = 'A' WHERE sequence = 3",
+                "agent",
+            ),
         ] {
             world
                 .plant("CREATE TABLE kept AS SELECT * FROM audit_events")
                 .await;
             world.plant(attack).await;
-            let error = keyring.verify().await.expect_err(attack).to_string();
+            let error = keyring.verify(&[]).await.expect_err(attack).to_string();
             assert!(
                 error.starts_with(&format!("audit_events.{column} of 3 ")),
                 "{error}"
@@ -159,13 +190,205 @@ fn a_chain_longer_than_one_batch_is_followed_to_its_end() {
                 .await
                 .expect("switched");
         }
-        let verified = keyring.verify().await.expect("it holds");
+        let verified = keyring.verify(&[]).await.expect("it holds");
         assert_eq!(verified.events, 1101);
         world.lift_triggers().await;
         world
             .plant("UPDATE audit_events SET actor = 'mallory' WHERE sequence = 1077")
             .await;
-        let error = keyring.verify().await.expect_err("broken").to_string();
+        let error = keyring.verify(&[]).await.expect_err("broken").to_string();
         assert!(error.contains("event 1077"), "{error}");
+    });
+}
+
+/// What whoever can write to the database can do that a chain alone does not show: the chain is
+/// made anew, so that it holds by itself.
+async fn restamp(world: &World, keyring: &Keyring, from: i64) {
+    let uuid = &keyring.workspace().uuid;
+    let events = keyring
+        .events(&EventFilter::default(), Onward::After(0), 1000)
+        .await
+        .expect("events");
+    let mut head = genesis(uuid);
+    for mut event in events {
+        if event.sequence >= from {
+            event.draft.actor.name = "mallory".into();
+        }
+        let hash = chain(&head, event.sequence, &event.draft);
+        world
+            .plant(&format!(
+                "UPDATE audit_events SET actor = '{}', previous_hash = '{head}', hash = '{hash}' \
+                 WHERE sequence = {}",
+                event.draft.actor.name, event.sequence
+            ))
+            .await;
+        head = hash;
+    }
+    world
+        .plant(&format!("UPDATE workspace SET chain_head = '{head}'"))
+        .await;
+}
+
+/// A keyring whose checkpoints are kept, as they would be by a log.
+async fn kept(world: &World) -> (Keyring, Arc<Mutex<Vec<Checkpoint>>>) {
+    let kept: Arc<Mutex<Vec<Checkpoint>>> = Arc::default();
+    let mut keyring = world.keyring().await;
+    let keeper = Arc::clone(&kept);
+    keyring.keep_checkpoints(Arc::new(move |checkpoint: &Checkpoint| {
+        keeper.lock().expect("kept").push(checkpoint.clone());
+    }));
+    (keyring, kept)
+}
+
+async fn broken_at(keyring: &Keyring, checkpoints: &[Checkpoint]) -> Option<i64> {
+    match keyring.verify(checkpoints).await {
+        Ok(_) => None,
+        Err(KeyringError::BrokenChain { sequence, .. }) => Some(sequence),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn checkpoints_show_an_end_that_was_cut_off_and_a_chain_that_was_made_anew() {
+    on_both(&async |world: &World| {
+        let (keyring, kept) = kept(world).await;
+        history(&keyring).await;
+        let checkpoints = kept.lock().expect("kept").clone();
+        let numbers: Vec<i64> = checkpoints.iter().map(|it| it.sequence).collect();
+        assert_eq!(numbers, [1, 2, 3, 4, 5], "one for each event");
+        let verified = keyring.verify(&checkpoints).await.expect("it holds");
+        assert_eq!((verified.events, verified.checkpoints), (5, 5));
+        world.lift_triggers().await;
+        world
+            .plant(
+                "CREATE TABLE kept AS SELECT * FROM audit_events; \
+                 CREATE TABLE kept_workspace AS SELECT epoch, chain_head FROM workspace",
+            )
+            .await;
+        for from in [1, 3, 5] {
+            restamp(world, &keyring, from).await;
+            assert_eq!(
+                broken_at(&keyring, &[]).await,
+                None,
+                "the chain alone holds"
+            );
+            assert_eq!(broken_at(&keyring, &checkpoints).await, Some(from));
+            // One old checkpoint is enough to show what was made anew before it.
+            let last = std::slice::from_ref(checkpoints.last().expect("one"));
+            assert_eq!(broken_at(&keyring, last).await, Some(5));
+            put_back(world).await;
+        }
+        for keep in [4, 2, 0] {
+            let head = if keep == 0 {
+                format!("'{}'", genesis(&keyring.workspace().uuid))
+            } else {
+                format!("(SELECT hash FROM kept WHERE sequence = {keep})")
+            };
+            world
+                .plant(&format!(
+                    "DELETE FROM audit_events WHERE sequence > {keep}; \
+                     UPDATE workspace SET epoch = {keep}, chain_head = {head}"
+                ))
+                .await;
+            assert_eq!(
+                broken_at(&keyring, &[]).await,
+                None,
+                "the chain alone holds"
+            );
+            assert_eq!(broken_at(&keyring, &checkpoints).await, Some(keep + 1));
+            put_back(world).await;
+        }
+        // Two events that changed places.
+        world
+            .plant(
+                "UPDATE audit_events SET sequence = 99 WHERE sequence = 2; \
+                 UPDATE audit_events SET sequence = 2 WHERE sequence = 3; \
+                 UPDATE audit_events SET sequence = 3 WHERE sequence = 99",
+            )
+            .await;
+        assert_eq!(broken_at(&keyring, &[]).await, Some(2));
+        put_back(world).await;
+        assert_eq!(broken_at(&keyring, &checkpoints).await, None);
+        // Those of another workspace say nothing of this one.
+        let mut foreign = checkpoints.clone();
+        for checkpoint in &mut foreign {
+            checkpoint.workspace = "another".into();
+            checkpoint.sequence += 100;
+        }
+        let verified = keyring.verify(&foreign).await.expect("it holds");
+        assert_eq!(verified.checkpoints, 0);
+    });
+}
+
+async fn put_back(world: &World) {
+    world
+        .plant(
+            "DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM kept; \
+             UPDATE workspace SET epoch = (SELECT epoch FROM kept_workspace), \
+             chain_head = (SELECT chain_head FROM kept_workspace)",
+        )
+        .await;
+}
+
+#[test]
+fn events_from_before_members_came_are_followed_as_they_were_written() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let key = make(&keyring, "key").await.key;
+        world.lift_triggers().await;
+        let mut events = keyring
+            .events(&EventFilter::default(), Onward::After(0), 10)
+            .await
+            .expect("events");
+        let mut event = events.remove(0);
+        event.draft.program = String::new();
+        event.draft.agent = None;
+        let hash = chain(&event.previous_hash, 1, &event.draft);
+        world
+            .plant(&format!(
+                "UPDATE audit_events SET program = '', agent = '', hash = '{hash}'; \
+                 UPDATE workspace SET chain_head = '{hash}'"
+            ))
+            .await;
+        let at = seen(&keyring, &key).await;
+        keyring.switch(&[at], true).await.expect("off");
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 2);
+    });
+}
+
+#[test]
+fn events_are_found_by_who_what_key_and_when_and_read_page_by_page() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        history(&keyring).await;
+        let bob = world.keyring_on(Machine::fixed(now(), "bob@gw2")).await;
+        make(&bob, "50%_'three").await;
+        let found = async |change: &dyn Fn(&mut EventFilter)| {
+            let mut filter = EventFilter::default();
+            change(&mut filter);
+            let before = Onward::Before(i64::MAX);
+            let events = keyring.events(&filter, before, 10).await.expect("events");
+            events
+                .iter()
+                .map(|event| event.sequence)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&|_| ()).await, [6, 5, 4, 3, 2, 1]);
+        assert_eq!(found(&|f| f.actor = "bob".into()).await, [6]);
+        assert_eq!(found(&|f| f.change = "revoked".into()).await, [5, 4]);
+        assert_eq!(found(&|f| f.subject = "two".into()).await.len(), 2);
+        assert_eq!(found(&|f| f.subject = "%_'".into()).await, [6]);
+        assert_eq!(found(&|f| f.subject = "a\0b".into()).await, [0; 0]);
+        assert_eq!(found(&|f| f.since = Some(now())).await.len(), 6);
+        assert_eq!(found(&|f| f.since = Some(now().plus(1))).await, [0; 0]);
+        assert_eq!(found(&|f| f.until = Some(now().plus(-1))).await, [0; 0]);
+        let page = keyring
+            .events(&EventFilter::default(), Onward::Before(4), 2)
+            .await
+            .expect("events");
+        assert_eq!(
+            page.iter().map(|it| it.sequence).collect::<Vec<_>>(),
+            [3, 2]
+        );
     });
 }

@@ -1,5 +1,7 @@
 //! Making, reading, editing, switching and revoking keys, each with its event, all or nothing.
+use claviger::domain::audit::EventFilter;
 use claviger::domain::key::Seen;
+use claviger::keyring::Onward;
 use claviger::{
     domain::{
         audit::Change,
@@ -15,7 +17,10 @@ use crate::support::{
 
 /// The words of all events, in order.
 async fn words(keyring: &Keyring) -> Vec<&'static str> {
-    let events = keyring.events_after(0, 1000).await.expect("events");
+    let events = keyring
+        .events(&EventFilter::default(), Onward::After(0), 1000)
+        .await
+        .expect("events");
     events
         .iter()
         .map(|event| event.draft.change.word())
@@ -33,7 +38,7 @@ fn a_key_is_read_back_as_it_was_made() {
         draft.description = "what it is for".parse().expect("a description");
         draft.expires_at = Some(Moment::from_millis(NOW + 1));
         let draft = granting(granting(draft, "contacts=read,delete"), "documents=all");
-        let created = keyring.create(draft.clone()).await.expect("made");
+        let created = keyring.create(None, draft.clone()).await.expect("made");
         let key = read(&keyring, &created.key).await;
         let expected = Key {
             sequence: key.sequence,
@@ -42,7 +47,7 @@ fn a_key_is_read_back_as_it_was_made() {
         assert_eq!(key, expected);
         assert_eq!((key.draft, key.created_at), (draft, now()));
         assert_eq!(created.token.key_id(), &key.id);
-        assert!(keyring.verify().await.is_ok());
+        assert!(keyring.verify(&[]).await.is_ok());
     });
 }
 
@@ -88,11 +93,14 @@ fn every_change_records_its_event_and_numbers_have_no_gap() {
             "key.revoked",
         ];
         assert_eq!(words(&keyring).await, expected);
-        let events = keyring.events_after(0, 1000).await.expect("events");
+        let events = keyring
+            .events(&EventFilter::default(), Onward::After(0), 1000)
+            .await
+            .expect("events");
         let numbers: Vec<i64> = events.iter().map(|event| event.sequence).collect();
         assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
         assert_eq!(keyring.epoch().await.expect("an epoch"), 10);
-        assert_eq!(keyring.verify().await.expect("it holds").events, 10);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 10);
 
         let edited = &events[2].draft;
         assert_eq!(edited.actor.name, "alice@gw1");
@@ -126,7 +134,7 @@ fn an_edit_replaces_networks_and_grants_and_raises_the_revision() {
             granting(draft("key"), "contacts=all"),
             "10.0.0.1, 10.0.0.2, 10.0.0.3",
         );
-        let created = keyring.create(first).await.expect("made");
+        let created = keyring.create(None, first).await.expect("made");
         let before = read(&keyring, &created.key).await;
         let second = limited(granting(draft("key"), "documents=read"), "10.0.0.9");
         keyring
@@ -188,7 +196,7 @@ fn a_stale_revision_changes_nothing() {
         );
         assert_eq!(keyring.epoch().await.expect("an epoch"), 3);
         assert_eq!(world.number("SELECT count(*) FROM tombstones").await, 0);
-        assert_eq!(keyring.verify().await.expect("it holds").events, 3);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 3);
     });
 }
 
@@ -238,7 +246,7 @@ fn a_revision_that_goes_stale_between_the_look_and_the_change_rolls_all_of_it_ba
             3
         );
         assert_eq!(world.number("SELECT count(*) FROM tombstones").await, 0);
-        assert_eq!(keyring.verify().await.expect("it holds").events, 3);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 3);
     });
 }
 
@@ -273,7 +281,7 @@ fn an_unknown_area_is_refused_before_anything_is_written() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
         let error = keyring
-            .create(granting(draft("key"), "invoices=read"))
+            .create(None, granting(draft("key"), "invoices=read"))
             .await
             .expect_err("refused");
         assert_eq!(
@@ -283,7 +291,7 @@ fn an_unknown_area_is_refused_before_anything_is_written() {
         assert_eq!(keyring.epoch().await.expect("an epoch"), 0);
         world.plant("INSERT INTO areas (slug, sequence, title, badge) VALUES ('invoices', 3, 'Invoice Access', 'Invoices')").await;
         keyring
-            .create(granting(draft("key"), "invoices=read"))
+            .create(None, granting(draft("key"), "invoices=read"))
             .await
             .expect("made");
     });

@@ -1,4 +1,5 @@
 //! Rows that no claviger would have written: each is an error that names it, and never an allow.
+use claviger::domain::agent::Reach;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Sort};
 use claviger::{
     domain::{audit::Change, decision::Decision},
@@ -125,7 +126,7 @@ async fn corruptible(keyring: &Keyring) -> Created {
         limited(draft("key"), "10.0.0.0/24, 10.9.0.0/16"),
         "contacts=all",
     );
-    keyring.create(draft).await.expect("made")
+    keyring.create(None, draft).await.expect("made")
 }
 
 #[test]
@@ -201,6 +202,7 @@ fn a_page_of_bad_rows_alone_still_leads_on_to_the_next() {
 
 fn request(limit: u32) -> PageRequest {
     PageRequest {
+        reach: Reach::Everything,
         filter: Filter::default(),
         sort: Sort::NEWEST,
         direction: Direction::First,

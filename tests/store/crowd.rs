@@ -32,7 +32,7 @@ fn twenty_that_start_at_once_make_one_store() {
         assert_eq!(world.number("SELECT count(*) FROM workspace").await, 1);
         assert_eq!(
             world.number("SELECT count(*) FROM _sqlx_migrations").await,
-            4
+            5
         );
         if let Location::Server(_) = world.location {
             let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
@@ -53,7 +53,9 @@ fn two_writers_lose_nothing_and_the_chain_holds() {
             writers.spawn(async move {
                 let mut made = Vec::new();
                 for number in 0..200 {
-                    let created = keyring.create(draft(&format!("{name} {number}"))).await;
+                    let created = keyring
+                        .create(None, draft(&format!("{name} {number}")))
+                        .await;
                     made.push(created.expect("made").key.id);
                 }
                 made
@@ -65,7 +67,7 @@ fn two_writers_lose_nothing_and_the_chain_holds() {
         for id in &made {
             keyring.key(id).await.expect("not lost");
         }
-        assert_eq!(keyring.verify().await.expect("it holds").events, 400);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 400);
         assert_eq!(
             world
                 .number("SELECT count(DISTINCT sequence) FROM keys")
@@ -109,7 +111,7 @@ fn of_many_who_edit_one_key_at_one_revision_one_succeeds() {
             }
             assert_eq!(read(&keyring, &key).await.revision.0, 2 + round);
         }
-        assert_eq!(keyring.verify().await.expect("it holds").events, 6);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 6);
     });
 }
 

@@ -29,6 +29,7 @@ pub async fn decide(
         area: "contacts".parse().expect("a slug"),
         action: Action::Read,
         address: address.map(|address| address.parse().expect("an address")),
+        agent: None,
     };
     keyring
         .decide(&presented)
@@ -113,10 +114,10 @@ fn the_very_next_request_meets_every_change() {
         let here = world.keyring().await;
         let elsewhere = world.keyring().await;
         let created = here
-            .create(limited(
-                granting(draft("key"), "contacts=read"),
-                "10.0.0.0/24",
-            ))
+            .create(
+                None,
+                limited(granting(draft("key"), "contacts=read"), "10.0.0.0/24"),
+            )
             .await
             .expect("made");
         let token = created.token.expose().expose_secret();
@@ -158,6 +159,7 @@ fn an_unknown_area_is_an_error_and_no_decision() {
             area: "invoices".parse().expect("a slug"),
             action: Action::Read,
             address: None,
+            agent: None,
         };
         let error = keyring.decide(&presented).await.expect_err("no decision");
         assert!(matches!(error, KeyringError::Access(_)), "{error}");

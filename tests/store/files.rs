@@ -106,7 +106,7 @@ fn every_connection_writes_ahead_and_overwrites_what_it_deletes() {
             stranger
                 .number("SELECT user_version FROM pragma_user_version")
                 .await,
-            4
+            5
         );
     });
 }
@@ -128,7 +128,7 @@ fn a_copy_made_by_vacuum_is_opened_like_the_original() {
         assert_eq!(read(&restored, &key).await, read(&keyring, &key).await);
         make(&restored, "other").await;
         assert!(copy.with_extension("db-wal").exists());
-        assert_eq!(restored.verify().await.expect("it holds").events, 2);
+        assert_eq!(restored.verify(&[]).await.expect("it holds").events, 2);
         let mut stranger = world.stranger().await;
         let refused = stranger
             .try_run("UPDATE audit_events SET actor = 'mallory'")
@@ -202,13 +202,13 @@ fn a_newer_schema_is_refused_and_not_touched() {
         keyring.close().await;
         for newer in [
             "PRAGMA user_version = 7",
-            "PRAGMA user_version = 4; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
+            "PRAGMA user_version = 5; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
         ] {
             world.plant(newer).await;
             let before = contents(world);
             match world.refusal().await {
                 StoreError::Newer {
-                    found: 7, known: 4, ..
+                    found: 7, known: 5, ..
                 } => {}
                 other => panic!("{newer}: {other}"),
             }
@@ -265,7 +265,7 @@ fn a_locked_file_is_busy_for_writers_and_open_for_readers() {
         stranger.run("BEGIN IMMEDIATE").await;
         let busy = StoreError::Busy(Place::File(world.file().clone()));
         let (made, read_meanwhile, opened) = tokio::join!(
-            keyring.create(draft("other")),
+            keyring.create(None, draft("other")),
             keyring.key(&key.id),
             world.keyring(),
         );
@@ -332,7 +332,7 @@ fn a_file_with_two_names_is_refused_through_both_until_one_is_gone() {
         fs::hard_link(&path, &second).expect("linked");
         let twice = |path: &std::path::Path| StoreError::NamedTwice(Place::File(path.to_owned()));
         assert_eq!(
-            store_error(keyring.create(draft("after")).await),
+            store_error(keyring.create(None, draft("after")).await),
             twice(&path)
         );
         assert_eq!(store_error(keyring.epoch().await), twice(&path));
@@ -368,7 +368,10 @@ fn a_file_that_was_replaced_or_removed_takes_no_change_and_says_so() {
                 fs::remove_file(&path).expect("removed");
             }
             let replaced = StoreError::Replaced(Place::File(path.clone()));
-            assert_eq!(store_error(keyring.create(draft("after")).await), replaced);
+            assert_eq!(
+                store_error(keyring.create(None, draft("after")).await),
+                replaced
+            );
             assert_eq!(store_error(keyring.epoch().await), replaced);
             let revoked = keyring.revoke(&seen, claviger::domain::key::RevokeReason::Other);
             assert_eq!(store_error(revoked.await), replaced);

@@ -1,4 +1,5 @@
 //! Which keys a filter lets through, and how many.
+use claviger::domain::agent::Reach;
 use claviger::domain::key::Seen;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Sort, SortField};
 use claviger::{
@@ -25,7 +26,10 @@ async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
         attention: false,
     };
     let rows = filtered(keyring, filter.clone()).await;
-    let count = keyring.count(&filter).await.expect("a count");
+    let count = keyring
+        .count(&filter, &Reach::Everything)
+        .await
+        .expect("a count");
     assert_eq!(
         count.matching,
         i64::try_from(rows.len()).expect("few"),
@@ -36,6 +40,7 @@ async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
 
 async fn filtered(keyring: &Keyring, filter: Filter) -> Vec<Key> {
     let request = PageRequest {
+        reach: Reach::Everything,
         filter,
         sort: Sort {
             field: SortField::Created,
@@ -69,7 +74,7 @@ fn a_search_finds_names_descriptions_and_ids_and_takes_every_character_for_itsel
         described.description = "Nightly EXPORT of the ledger"
             .parse()
             .expect("a description");
-        let described = keyring.create(described).await.expect("made").key;
+        let described = keyring.create(None, described).await.expect("made").key;
 
         assert_eq!(found(&keyring, "%").await, ["100% sure"]);
         assert_eq!(found(&keyring, "0% s").await, ["100% sure"]);
@@ -86,7 +91,10 @@ fn a_search_finds_names_descriptions_and_ids_and_takes_every_character_for_itsel
             ["plain"]
         );
         assert_eq!(found(&keyring, "").await.len(), 9);
-        let total = keyring.count(&Filter::default()).await.expect("a count");
+        let total = keyring
+            .count(&Filter::default(), &Reach::Everything)
+            .await
+            .expect("a count");
         assert_eq!((total.matching, total.total), (9, 9));
         for nothing in [
             "absent",
@@ -130,7 +138,7 @@ fn a_search_is_a_substring_of_what_is_folded() {
         let mut names = Vec::new();
         for _ in 0..150 {
             let name = name.new_tree(&mut runner).expect("a name").current();
-            keyring.create(draft(&name)).await.expect("made");
+            keyring.create(None, draft(&name)).await.expect("made");
             names.push(name);
         }
         let keys = filtered(&keyring, Filter::default()).await;
@@ -176,7 +184,7 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
                 for used in [false, true] {
                     let mut draft = draft("key");
                     draft.expires_at = expires.map(|turn| Moment::from_millis(NOW + turn));
-                    let id = keyring.create(draft).await.expect("made").key.id;
+                    let id = keyring.create(None, draft).await.expect("made").key.id;
                     let at = Moment::from_millis(NOW + seen);
                     if used {
                         keyring
@@ -221,7 +229,10 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
             attention: true,
         };
         assert_eq!(filtered(&keyring, filter.clone()).await, calling);
-        let count = keyring.count(&filter).await.expect("a count");
+        let count = keyring
+            .count(&filter, &Reach::Everything)
+            .await
+            .expect("a count");
         assert_eq!(
             (count.matching, count.total),
             (

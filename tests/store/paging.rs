@@ -1,5 +1,6 @@
 //! Pages: every order, both ways, forwards, backwards and from the middle, against a list that
 //! is sorted in memory. Both databases are held to the same list, so they agree with each other.
+use claviger::domain::agent::Reach;
 use std::{cmp::Ordering, collections::HashMap};
 
 use claviger::domain::key::Seen;
@@ -63,7 +64,7 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
         }
         let day = i64::try_from(number % 5).expect("small") * DAY;
         draft.expires_at = (number % 3 != 0).then(|| Moment::from_millis(NOW - DAY + 5 * day));
-        let id = keyring.create(draft).await.expect("made").key.id;
+        let id = keyring.create(None, draft).await.expect("made").key.id;
         let last = (number % 4 != 0).then_some(LastUse {
             at: Moment::from_millis(NOW - 30 * day),
             from: None,
@@ -160,6 +161,7 @@ async fn page(
     limit: u32,
 ) -> Vec<Row> {
     let request = PageRequest {
+        reach: Reach::Everything,
         filter: filter.clone(),
         sort,
         direction,
@@ -329,7 +331,10 @@ fn an_empty_list_has_empty_pages() {
                 );
             }
         }
-        let count = keyring.count(&Filter::default()).await.expect("a count");
+        let count = keyring
+            .count(&Filter::default(), &Reach::Everything)
+            .await
+            .expect("a count");
         assert_eq!((count.matching, count.total), (0, 0));
     });
 }

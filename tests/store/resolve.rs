@@ -109,9 +109,12 @@ fn look_alikes_are_named_and_equals_are_not() {
         make(&keyring, "Admin").await;
         make(&keyring, "deploy").await;
         // A Cyrillic letter at its beginning.
-        let created = keyring.create(draft("\u{430}dmin")).await.expect("made");
+        let created = keyring
+            .create(None, draft("\u{430}dmin"))
+            .await
+            .expect("made");
         assert_eq!(created.look_alikes, ["admin", "Admin"]);
-        let again = keyring.create(draft("deploy")).await.expect("made");
+        let again = keyring.create(None, draft("deploy")).await.expect("made");
         assert_eq!(again.look_alikes, Vec::<String>::new());
     });
 }

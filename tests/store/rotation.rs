@@ -71,7 +71,7 @@ fn the_old_token_is_good_until_its_overlap_ends_and_expired_after() {
             key_id: Some(created.key.id.clone()),
         };
         assert_eq!(decided, expected);
-        assert!(keyring.verify().await.is_ok());
+        assert!(keyring.verify(&[]).await.is_ok());
 
         // Both are dead with their key, and known to be.
         let at = seen(&keyring, &created.key).await;
@@ -90,7 +90,7 @@ fn an_overlap_never_outlives_the_key_and_ends_with_zero_or_by_hand() {
         let keyring = world.keyring().await;
         let mut ending = granting(draft("key"), "contacts=read");
         ending.expires_at = Some(Moment::from_millis(NOW + HOUR));
-        let created = keyring.create(ending).await.expect("made");
+        let created = keyring.create(None, ending).await.expect("made");
         let first = text(&created.token);
         let rotate = async |overlap| {
             let at = seen(&keyring, &created.key).await;
@@ -217,14 +217,17 @@ fn the_policy_is_asked_when_an_end_is_decided_and_never_otherwise() {
         assert_eq!(keyring.epoch().await.expect("an epoch"), 2);
         assert_eq!(keyring.policy().await, Ok(policy));
 
-        let refused = keyring.create(draft("new")).await.expect_err("endless");
+        let refused = keyring
+            .create(None, draft("new"))
+            .await
+            .expect_err("endless");
         assert!(
             matches!(refused, KeyringError::Policy(PolicyError::MustExpire(_))),
             "{refused}"
         );
         let mut fits = draft("new");
         fits.expires_at = Some(Moment::from_millis(NOW + 90 * DAY));
-        keyring.create(fits.clone()).await.expect("made");
+        keyring.create(None, fits.clone()).await.expect("made");
         // What has its end already keeps it.
         let at = seen(&keyring, &endless).await;
         keyring.edit(&at, &draft("renamed")).await.expect("edited");
@@ -237,6 +240,6 @@ fn the_policy_is_asked_when_an_end_is_decided_and_never_otherwise() {
         );
         keyring.set_policy(Policy::default()).await.expect("set");
         keyring.edit(&at, &fits).await.expect("edited");
-        assert!(keyring.verify().await.is_ok());
+        assert!(keyring.verify(&[]).await.is_ok());
     });
 }

@@ -85,7 +85,7 @@ fn two_that_make_the_first_key_at_once_share_one_data_key() {
                 );
             }
         }
-        assert_eq!(one.verify().await.expect("it holds").events, 8);
+        assert_eq!(one.verify(&[]).await.expect("it holds").events, 8);
     });
 }
 
@@ -101,7 +101,10 @@ fn without_the_master_key_all_works_that_needs_none() {
         let missing = VaultError::Missing {
             path: file.to_string_lossy().into_owned(),
         };
-        assert_eq!(vault_error(keyring.create(draft("new")).await), missing);
+        assert_eq!(
+            vault_error(keyring.create(None, draft("new")).await),
+            missing
+        );
         assert_eq!(vault_error(revealed(&keyring, &created.key).await), missing);
         assert!(!file.exists(), "it is never made anew");
         assert_eq!(
@@ -150,7 +153,7 @@ fn another_master_key_is_told_by_its_file_and_opens_nothing() {
             path: elsewhere.shown(),
         };
         assert_eq!(vault_error(revealed(&keyring, &created.key).await), wrong);
-        assert_eq!(vault_error(keyring.create(draft("new")).await), wrong);
+        assert_eq!(vault_error(keyring.create(None, draft("new")).await), wrong);
         assert_eq!(
             keyring.health().await.expect("looked at").master_key,
             Some(wrong)
@@ -268,7 +271,7 @@ fn what_cannot_be_recorded_is_not_revealed() {
                 .expect_err("no token");
             assert!(error.to_string().contains("no room"), "{error}");
         }
-        assert_eq!(keyring.verify().await.expect("it holds").events, 1);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 1);
         make(&keyring, "other").await;
     });
 }

@@ -46,7 +46,7 @@ fn a_newer_schema_is_refused() {
                 error,
                 StoreError::Newer {
                     found: 7,
-                    known: 4,
+                    known: 5,
                     ..
                 }
             ),
@@ -133,7 +133,7 @@ fn a_held_lock_is_busy_for_writers_and_open_for_readers() {
             .await;
         let at = [Seen::of(&key)];
         let (made, revoked, read_meanwhile) = tokio::join!(
-            keyring.create(draft("other")),
+            keyring.create(None, draft("other")),
             keyring.revoke(&at, RevokeReason::Other),
             keyring.key(&key.id),
         );
@@ -143,7 +143,7 @@ fn a_held_lock_is_busy_for_writers_and_open_for_readers() {
         assert_eq!(read_meanwhile.expect("readable"), key);
         stranger.run("ROLLBACK").await;
         make(&keyring, "other").await;
-        assert_eq!(keyring.verify().await.expect("it holds").events, 2);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 2);
     });
 }
 
@@ -161,7 +161,7 @@ fn a_database_that_takes_no_writes_is_read_only() {
             .await;
         let keyring = world.keyring().await;
         assert_eq!(read(&keyring, &key).await.name(), "key");
-        let error = store_error(keyring.create(draft("other")).await);
+        let error = store_error(keyring.create(None, draft("other")).await);
         assert!(matches!(error, StoreError::ReadOnly(_)), "{error}");
     });
 }

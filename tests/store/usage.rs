@@ -447,6 +447,15 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
             "ALTER TABLE workspace DROP COLUMN longest_life",
             "ALTER TABLE workspace DROP COLUMN must_expire_since",
             "DROP TABLE recording",
+            "DROP TABLE member_keys",
+            "DROP TABLE member_agents",
+            "DROP TABLE members",
+            "DROP INDEX audit_events_by_actor",
+            "ALTER TABLE audit_events DROP COLUMN member",
+            "ALTER TABLE audit_events DROP COLUMN fingerprint",
+            "ALTER TABLE audit_events DROP COLUMN account",
+            "ALTER TABLE audit_events DROP COLUMN agent",
+            "ALTER TABLE audit_events DROP COLUMN program",
             "DELETE FROM _sqlx_migrations WHERE version >= 3",
         ] {
             world.plant(older).await;
@@ -512,6 +521,7 @@ fn a_single_use_is_counted_once_a_minute_and_any_other_at_once() {
                 area: "contacts".parse().expect("a slug"),
                 action,
                 address: Some(from.into()),
+                agent: None,
             };
             let decided = keyring.decide(&presented).await.expect("decided");
             keyring.record(&decided).await.expect("recorded");

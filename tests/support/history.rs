@@ -214,7 +214,7 @@ pub fn play(
 async fn rounds_of(keyring: &Keyring, stage: &Stage, rounds: usize) {
     for round in 0..rounds {
         let made = draft(&format!("round {round}"), "10.0.0.0/24", true);
-        let created = keyring.create(made).await.expect("created");
+        let created = keyring.create(None, made).await.expect("created");
         let headers = [
             ("X-API-Key", created.token.expose().expose_secret()),
             ("X-Forwarded-For", FROM),

@@ -275,7 +275,7 @@ pub fn granting(mut draft: Draft, grant: &str) -> Draft {
 /// Makes a key that may read contacts.
 pub async fn make(keyring: &Keyring, name: &str) -> Created {
     let draft = granting(draft(name), "contacts=read");
-    keyring.create(draft).await.expect("made")
+    keyring.create(None, draft).await.expect("made")
 }
 
 /// The key as it stands now.

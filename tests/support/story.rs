@@ -1,5 +1,7 @@
 //! The stage for stories told in keys: the real update and view on a real keyring over a real
 //! file, with a clock that stands still and effects carried out in line. No sleeps, no mocks.
+use claviger::domain::audit::EventFilter;
+use claviger::keyring::Onward;
 use std::collections::VecDeque;
 
 use claviger::{
@@ -116,7 +118,7 @@ impl Story {
         change(&mut draft);
         let created = self
             .runtime
-            .block_on(self.keyring.create(draft))
+            .block_on(self.keyring.create(None, draft))
             .expect("created");
         self.refresh();
         self.runtime
@@ -247,7 +249,10 @@ impl Story {
     pub fn audit(&self) -> Vec<&'static str> {
         let events = self
             .runtime
-            .block_on(self.keyring.events_after(0, 1000))
+            .block_on(
+                self.keyring
+                    .events(&EventFilter::default(), Onward::After(0), 1000),
+            )
             .expect("events");
         events
             .iter()

@@ -16,7 +16,7 @@ async fn make(keyring: &Keyring, name: &str, change: impl FnOnce(&mut Draft)) ->
         .grants
         .set("contacts".parse().expect("a slug"), Actions::ALL);
     change(&mut draft);
-    keyring.create(draft).await.expect("made").key
+    keyring.create(None, draft).await.expect("made").key
 }
 
 async fn read(keyring: &Keyring, key: &Key, from: &str) {
@@ -29,6 +29,7 @@ async fn read(keyring: &Keyring, key: &Key, from: &str) {
         area: "contacts".parse().expect("a slug"),
         action: Action::Read,
         address: Some(from.parse().expect("an address")),
+        agent: None,
     };
     let decided = keyring.decide(&presented).await.expect("decided");
     keyring.record(&decided).await.expect("recorded");

@@ -6,7 +6,9 @@ use crate::story::{NOW, Story};
 fn many(story: &mut Story, count: usize) {
     for at in 1..=count {
         let draft = crate::story::draft(&format!("key {at:03}"));
-        story.wait(story.keyring.create(draft)).expect("created");
+        story
+            .wait(story.keyring.create(None, draft))
+            .expect("created");
     }
     story.refresh();
     story.press("g");

@@ -74,7 +74,7 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
         ))
         .expect("used");
     story
-        .wait(bob.create(crate::story::draft("another")))
+        .wait(bob.create(None, crate::story::draft("another")))
         .expect("created");
     story.refresh();
     assert!(
@@ -126,7 +126,7 @@ fn cursor_and_marks_stay_on_their_keys() {
     let bob = story.someone_else("bob@gw2");
     for at in 0..30 {
         story
-            .wait(bob.create(crate::story::draft(&format!("new {at}"))))
+            .wait(bob.create(None, crate::story::draft(&format!("new {at}"))))
             .expect("created");
     }
     story.refresh();

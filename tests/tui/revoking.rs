@@ -1,4 +1,6 @@
 //! Revoking, disabling and enabling.
+use claviger::domain::audit::EventFilter;
+use claviger::keyring::Onward;
 use claviger::{
     domain::{
         key::LastUse,
@@ -51,7 +53,11 @@ fn the_reason_is_chosen_and_kept() {
     assert!(story.screen().contains("‹ no longer used ›"));
     story.press("<s-tab><enter>");
     let events = story
-        .wait(story.keyring.events_after(1, 10))
+        .wait(
+            story
+                .keyring
+                .events(&EventFilter::default(), Onward::After(1), 10),
+        )
         .expect("events");
     assert!(
         events[0].draft.details.contains(r#""reason":"unused""#),

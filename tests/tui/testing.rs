@@ -40,6 +40,7 @@ fn ask(story: &mut Story, token: &SecretString, action: Action, from: &str) -> D
         area: "contacts".parse().expect("a slug"),
         action,
         address: Some(from.parse().expect("an address")),
+        agent: None,
     };
     let decided = story
         .wait(story.keyring.decide(&presented))
@@ -549,6 +550,7 @@ fn a_decision_is_explained_by_its_id_in_the_palette() {
         area: "contacts".parse().expect("a slug"),
         action: Action::Delete,
         address: Some([10, 0, 0, 9].into()),
+        agent: None,
     };
     let known = story
         .wait(story.keyring.decide(&presented))

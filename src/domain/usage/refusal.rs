@@ -1,9 +1,9 @@
 //! One refused request, with all that decided it but the time: decided again, it comes to the same.
 use crate::domain::{
     access::{Action, AreaSlug},
+    agent::AgentName,
     decision::{DecisionId, Reason, Request, Target},
     forwarded::{ClientAddress, Hop},
-    key::AgentName,
     moment::Moment,
     route::{CanonicalPath, Method, Routes, Scope},
     text::visible,

@@ -1,7 +1,7 @@
 //! The endpoint's own paths: for which area, which agent and which gateway each is.
 use crate::{
     config::Family,
-    domain::{key::AgentName, route::Scope},
+    domain::{agent::AgentName, route::Scope},
 };
 
 /// What is asked for, as the endpoint's own path says it.

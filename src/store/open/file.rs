@@ -17,7 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
+use super::{CONNECTIONS, Fresh, HASTE, Opened, PATIENCE, Recognised, build, judge};
 use crate::{
     domain::text::visible,
     store::{
@@ -64,6 +64,7 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
             place: place.clone(),
             read_only,
             file: Some(file),
+            witness: None,
         },
         created,
         warnings: permission_warnings(&path),
@@ -73,6 +74,19 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
 /// Opens a file that is certainly ours and up to date on one connection, the quick way to a
 /// decision; `None` for any other, which [`open`] has to judge, make or bring up to date.
 pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreError> {
+    open_as_it_is(path, !writable(path), Purpose::Decide).await
+}
+
+/// The same, without ever writing to it.
+pub(super) async fn open_to_look(path: &Path) -> Result<Option<Store>, StoreError> {
+    open_as_it_is(path, true, Purpose::Look).await
+}
+
+async fn open_as_it_is(
+    path: &Path,
+    read_only: bool,
+    purpose: Purpose,
+) -> Result<Option<Store>, StoreError> {
     let place = Place::File(path.to_owned());
     let path = std::path::absolute(path).map_err(|error| cannot_open(&place, &error))?;
     if !is_marked(&path) {
@@ -80,10 +94,7 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
     }
     demand_one_name(&path, &place)?;
     let fault = |error: sqlx::Error| StoreError::from_sqlx(&place, &error);
-    let read_only = !writable(&path);
-    let (pool, file) = connect(&path, read_only, Purpose::Decide)
-        .await
-        .map_err(fault)?;
+    let (pool, file) = connect(&path, read_only, purpose).await.map_err(fault)?;
     let mut connection = pool.acquire().await.map_err(fault)?;
     let (recognised, _) = recognise(&mut connection, &place).await?;
     drop(connection);
@@ -92,6 +103,7 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
         place,
         read_only,
         file: Some(file),
+        witness: None,
     }))
 }
 
@@ -247,6 +259,8 @@ enum Purpose {
     /// To decide, and to leave uses: those may be lost with the power, so nobody waits until the
     /// disk has them. One connection is all that one decision needs.
     Decide,
+    /// To look once, for somebody who waits.
+    Look,
 }
 
 async fn connect(
@@ -257,9 +271,10 @@ async fn connect(
     let companions = Companions::default();
     // Before it is opened: what is swapped in between is noticed by the first look.
     let shared = FileIdentity::shared(path, companions.clone())?;
-    let (connections, synchronous) = match purpose {
-        Purpose::Keep => (CONNECTIONS, SqliteSynchronous::Full),
-        Purpose::Decide => (1, SqliteSynchronous::Normal),
+    let (connections, synchronous, patience) = match purpose {
+        Purpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, PATIENCE),
+        Purpose::Decide => (1, SqliteSynchronous::Normal, PATIENCE),
+        Purpose::Look => (1, SqliteSynchronous::Normal, HASTE),
     };
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -267,7 +282,7 @@ async fn connect(
         .read_only(read_only)
         .foreign_keys(true)
         .synchronous(synchronous)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(patience)
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")

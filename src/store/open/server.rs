@@ -13,46 +13,72 @@ use sqlx::{
 use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
 use crate::store::{Place, Pool, Store, StoreError, dialect};
 
-pub(super) async fn open(url: &str, fresh: &Fresh) -> Result<Opened, StoreError> {
+/// Where a URL leads, and how it is connected to.
+fn target(url: &str) -> Result<(PgConnectOptions, Place), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unreachable {
         place: Place::Server("the PostgreSQL database".to_owned()),
         why: "the URL given with --database cannot be read; write postgres://USER@HOST:PORT/NAME"
             .to_owned(),
     })?;
-    let place = &Place::Server(format!(
+    let place = Place::Server(format!(
         "postgres://{}:{}/{}",
         options.get_host(),
         options.get_port(),
         options.get_database().unwrap_or("")
     ));
-    demand_tls(&options, place)?;
+    demand_tls(&options, &place)?;
     let options = options.application_name("claviger").options([
         // Longer than this nobody waits for another's change, nor holds one up.
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "10s"),
     ]);
-    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
-    let mut connection = tokio::time::timeout(PATIENCE, options.connect())
+    Ok((options, place))
+}
+
+async fn connected(options: &PgConnectOptions, place: &Place) -> Result<PgConnection, StoreError> {
+    tokio::time::timeout(PATIENCE, options.connect())
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-        .map_err(fault)?;
-    let created = match recognise(&mut connection, place).await? {
-        Recognised::Current => false,
-        Recognised::Empty | Recognised::Older => make(&mut connection, place, fresh).await?,
-    };
-    connection.close().await.map_err(fault)?;
+        .map_err(|error| StoreError::from_sqlx(place, &error))
+}
+
+fn store(options: PgConnectOptions, place: Place, read_only: bool) -> Store {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .idle_timeout(Duration::from_mins(10))
         .connect_lazy_with(options);
+    Store {
+        pool: Pool::Postgres(pool),
+        place,
+        read_only,
+        file: None,
+        witness: None,
+    }
+}
+
+/// Opens a database that is up to date, without ever writing to it; `None` for any other.
+pub(super) async fn open_to_look(url: &str) -> Result<Option<Store>, StoreError> {
+    let (options, place) = target(url)?;
+    let options = options.options([("default_transaction_read_only", "on")]);
+    let mut connection = connected(&options, &place).await?;
+    let recognised = recognise(&mut connection, &place).await?;
+    drop(connection);
+    Ok((recognised == Recognised::Current).then(|| store(options, place, true)))
+}
+
+pub(super) async fn open(url: &str, fresh: &Fresh) -> Result<Opened, StoreError> {
+    let (options, place) = target(url)?;
+    let place = &place;
+    let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
+    let mut connection = connected(&options, place).await?;
+    let created = match recognise(&mut connection, place).await? {
+        Recognised::Current => false,
+        Recognised::Empty | Recognised::Older => make(&mut connection, place, fresh).await?,
+    };
+    connection.close().await.map_err(fault)?;
     Ok(Opened {
-        store: Store {
-            pool: Pool::Postgres(pool),
-            place: place.clone(),
-            read_only: false,
-            file: None,
-        },
+        store: store(options, place.clone(), false),
         created,
         warnings: Vec::new(),
     })

@@ -21,6 +21,8 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     list.count = loaded.count;
     let news = loaded.edition.is_other(&list.edition);
     list.edition = loaded.edition;
+    model.role = loaded.role;
+    model.agents = loaded.agents;
     model.areas = loaded.areas;
     model.policy = loaded.policy;
     // What was read of a key's use is as old as the list was.

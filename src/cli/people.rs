@@ -1,0 +1,160 @@
+//! The branches of the tree of commands that are about people: members, agents, the audit log.
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use crate::domain::{agent::AgentName, member::Role};
+
+const SSH_KEY_HELP: &str = "A file with SSH public keys, one a line, such as \
+~/.ssh/id_ed25519.pub, or - for standard input; may be given several times";
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// What to do with the log; list it if nothing is said
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// Only by those whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    pub actor: Option<String>,
+    /// Only about this key, be it revoked by now
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Only where what was done holds this, such as key.revoked, revoked, or member
+    #[arg(long, value_name = "WORD")]
+    pub action: Option<String>,
+    /// Not before: 24h or 7d (ago), 2026-11-01, or 2026-11-01T12:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Not after
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// The newest ones first
+    #[arg(long)]
+    pub reverse: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Write CSV, for a spreadsheet; no cell of it is taken for a formula
+    #[arg(long)]
+    pub csv: bool,
+}
+
+impl AuditArguments {
+    /// Whether anything is said of which events are wanted, and how.
+    pub(super) fn chooses(&self) -> bool {
+        let texts = [
+            &self.actor,
+            &self.key,
+            &self.action,
+            &self.since,
+            &self.until,
+        ];
+        texts.iter().any(|text| text.is_some()) || self.reverse || self.limit.is_some() || self.csv
+    }
+}
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Follow the chain of hashes and name the first event that does not hold
+    ///
+    /// A chain alone does not show that its end was cut off, or that all of it was written anew.
+    /// Checkpoints do, which each change leaves in the system's log or in a file.
+    Verify {
+        /// A log with checkpoints, or - for standard input; may be given several times [default:
+        /// the file that the configuration names]
+        #[arg(long, value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
+    },
+}
+
+/// `agent`.
+#[derive(Debug, Args)]
+pub struct AgentArguments {
+    /// What to do with the agents
+    #[command(subcommand)]
+    pub command: AgentCommand,
+}
+
+/// What can be done with agents.
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Add an agent
+    Add {
+        /// Its name: 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit
+        name: AgentName,
+    },
+    /// List the agents with the number of their keys
+    List,
+    /// Remove an agent that has no keys
+    Remove {
+        /// Its name
+        name: AgentName,
+    },
+}
+
+/// `member`.
+#[derive(Debug, Args)]
+pub struct MemberArguments {
+    /// What to do with the members
+    #[command(subcommand)]
+    pub command: MemberCommand,
+}
+
+/// What can be done with members.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Add a member, who comes in with an SSH key
+    Add(MemberAddArguments),
+    /// List the members with their roles and keys
+    List,
+    /// Change a member's name, role, agents or keys
+    Edit(MemberEditArguments),
+    /// Remove a member; their open sessions can do nothing more
+    Remove {
+        /// The member's name or id
+        member: String,
+    },
+}
+
+/// `member add`.
+#[derive(Debug, Args)]
+pub struct MemberAddArguments {
+    /// The member's name: 1 to 64 characters
+    pub name: String,
+    /// What they may do: owner, manager, operator or viewer
+    #[arg(long, value_name = "ROLE")]
+    pub role: Role,
+    #[arg(long = "ssh-key", value_name = "FILE", required = true, help = SSH_KEY_HELP)]
+    pub ssh_keys: Vec<PathBuf>,
+    /// Only at keys of this agent; may be given several times
+    #[arg(long = "agent", value_name = "NAME")]
+    pub agents: Vec<AgentName>,
+}
+
+/// `member edit`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true)
+    .args(["name", "role", "ssh_keys", "remove_keys", "agents", "all_agents"]))]
+pub struct MemberEditArguments {
+    /// The member's name or id
+    pub member: String,
+    /// The new name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The new role: owner, manager, operator or viewer
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<Role>,
+    #[arg(long = "ssh-key", value_name = "FILE", help = SSH_KEY_HELP)]
+    pub ssh_keys: Vec<PathBuf>,
+    /// A key that goes, by its fingerprint; may be given several times
+    #[arg(long = "remove-key", value_name = "FINGERPRINT")]
+    pub remove_keys: Vec<String>,
+    /// Only at keys of this agent from now on; may be given several times
+    #[arg(long = "agent", value_name = "NAME")]
+    pub agents: Vec<AgentName>,
+    /// At the keys of all agents from now on
+    #[arg(long, conflicts_with = "agents")]
+    pub all_agents: bool,
+}

@@ -1,0 +1,155 @@
+//! Who came in over SSH, and what they want: a command of claviger's, or its screen.
+//!
+//! sshd runs `claviger --member ID` for whoever holds one of that member's keys, and leaves what they
+//! asked for in `SSH_ORIGINAL_COMMAND`. That is split as a shell would split it and given to no
+//! shell: what is not a command of claviger's is refused. Whoever has a shell as the same user could
+//! run this with any id; then they have the database, too.
+use clap::Parser as _;
+
+use super::{Arguments, Command, Failure};
+use crate::{
+    config::process_variable,
+    domain::member::{Fingerprint, MemberId, SshKey},
+};
+
+/// A member's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Who.
+    pub member: MemberId,
+    /// With which key, where sshd tells (`ExposeAuthInfo yes`).
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What a member wants, in place of what stood on sshd's own command line.
+///
+/// # Errors
+/// [`Failure::Refused`] for what is no command of claviger's or none for members; the exit status of
+/// a command that is not understood, which has been said then.
+pub fn admit(arguments: &Arguments, id: &str) -> Result<(Session, Arguments), Failure> {
+    if arguments.command.is_some() || arguments.json {
+        return Err(Failure::Refused(
+            "--member stands alone, in the line that `claviger authorized-keys` prints for sshd"
+                .into(),
+        ));
+    }
+    let session = Session {
+        member: id.parse().map_err(super::refused)?,
+        fingerprint: used_key(),
+    };
+    let original = process_variable("SSH_ORIGINAL_COMMAND").unwrap_or_default();
+    let mut wanted = parse(&original)?;
+    wanted.database.clone_from(&arguments.database);
+    Ok((session, wanted))
+}
+
+fn parse(original: &str) -> Result<Arguments, Failure> {
+    let words = shell_words::split(original).map_err(|_| no_command(original))?;
+    let wanted = match words.split_first() {
+        None => Arguments::try_parse_from(["claviger"]),
+        Some((name, _)) if name == "claviger" => Arguments::try_parse_from(&words),
+        Some(_) => return Err(no_command(original)),
+    };
+    let wanted = wanted.map_err(|error| Failure::Usage(Box::new(error)))?;
+    if wanted.database.is_some() || wanted.member.is_some() {
+        return Err(Failure::Refused(
+            "over SSH the database and the member are given: leave --database and --member out"
+                .into(),
+        ));
+    }
+    match &wanted.command {
+        Some(command) if command.power().is_none() && !is_harmless(command) => {
+            Err(Failure::Refused(
+                "that command is for those who work on the machine itself: over SSH there are the commands about keys, areas, agents, members and the audit log".into(),
+            ))
+        }
+        _ => Ok(wanted),
+    }
+}
+
+fn is_harmless(command: &Command) -> bool {
+    matches!(command, Command::Completions { .. } | Command::Man)
+}
+
+fn no_command(original: &str) -> Failure {
+    let first = original.split_whitespace().next().unwrap_or_default();
+    Failure::Refused(format!(
+        "{} is no command of claviger, and nothing else can be run here: say `ssh … claviger list`, or nothing for the screen",
+        super::output::brief(first)
+    ))
+}
+
+/// The key that sshd let this session in with, from the file that it leaves for that
+/// (`sshd_config(5)`, ExposeAuthInfo): a line `publickey ssh-ed25519 AAAA…`.
+fn used_key() -> Option<Fingerprint> {
+    let told = std::fs::read_to_string(process_variable("SSH_USER_AUTH")?).ok()?;
+    let key = told
+        .lines()
+        .find_map(|line| line.strip_prefix("publickey "))?;
+    Some(SshKey::parse(key, 1).ok()?.fingerprint().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_command_of_claviger_is_refused() {
+        for original in [
+            "sh",
+            "bash -c id",
+            "/bin/sh",
+            "scp -t /tmp",
+            "internal-sftp",
+            "/usr/lib/openssh/sftp-server",
+            "rsync --server",
+            "git-upload-pack x",
+            "claviger; sh",
+            "$(claviger) list",
+            "`id`",
+            "claviger\u{a0}list",
+            "'claviger list'",
+            "env claviger",
+            "../claviger list",
+            "claviger'",
+        ] {
+            let refused = parse(original).expect_err(original);
+            assert_eq!(refused.status(), 2, "{original}");
+        }
+        for original in [
+            "claviger serve",
+            "claviger doctor",
+            "claviger keep-clipboard",
+            "claviger authorized-keys",
+            "claviger --database sqlite:/tmp/x list",
+            "claviger list --database sqlite:/tmp/x",
+            "claviger --member m-0 list",
+            "claviger list; rm -rf /",
+            "claviger list && sh",
+            "claviger list | sh",
+            "claviger list > /tmp/x",
+            "claviger show a\nsh",
+        ] {
+            assert_eq!(
+                parse(original).expect_err(original).status(),
+                2,
+                "{original}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_is_split_and_nothing_in_it_means_more() {
+        assert!(parse("").expect("the screen").command.is_none());
+        assert!(parse("claviger").expect("the screen").command.is_none());
+        let create = parse("claviger create 'a; $(id) `id` \"x\"' --json").expect("a command");
+        let Some(Command::Create(create)) = create.command else {
+            panic!("create");
+        };
+        assert_eq!(create.name, "a; $(id) `id` \"x\"");
+        assert!(parse("claviger list").is_ok() && parse("claviger member list").is_ok());
+        assert!(parse("claviger create $HOME").is_ok_and(|wanted| {
+            matches!(wanted.command, Some(Command::Create(it)) if it.name == "$HOME")
+        }));
+    }
+}

@@ -1,0 +1,297 @@
+//! SSH public keys, as OpenSSH writes them: `ssh-ed25519 AAAA… comment`.
+//!
+//! What is kept is written anew from what was understood, so that nothing of a line that somebody
+//! gave us can ever stand in an `authorized_keys` line: no option, no quote, no second line.
+use std::{fmt, str::FromStr};
+
+use ssh_key::{Algorithm, HashAlg, PublicKey};
+
+use crate::domain::text::{self, Limits};
+
+/// The limits of a key's comment.
+const COMMENT_LIMITS: Limits = Limits {
+    field: "Key's comment",
+    characters: 200,
+    bytes: 1024,
+};
+/// The shortest RSA modulus, in bits: below that OpenSSH 9 and NIST SP 800-131A call it broken.
+const SHORTEST_RSA: usize = 2048;
+/// The longest line that is looked at, in bytes: an RSA key of 16,384 bits has some 2,800.
+const LONGEST_LINE: usize = 8 * 1024;
+
+/// By what OpenSSH calls a key: `SHA256:` and 43 characters of base64.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The fingerprint as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = SshKeyError;
+
+    fn from_str(text: &str) -> Result<Self, SshKeyError> {
+        let parsed: Result<ssh_key::Fingerprint, _> = text.parse();
+        match parsed {
+            Ok(print) if print.is_sha256() => Ok(Self(print.to_string())),
+            _ => Err(SshKeyError::BadFingerprint(text::visible(text))),
+        }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a key is refused. No sentence repeats what was given: it may be a private key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SshKeyError {
+    /// A private key was given.
+    #[error(
+        "that is a private key, which nobody else should ever see: give the public one, whose file ends in .pub"
+    )]
+    Private,
+    /// Not a public key.
+    #[error(
+        "line {0} is no SSH public key: give lines such as `ssh-ed25519 AAAA… comment`, without options before them"
+    )]
+    NotAKey(usize),
+    /// A certificate.
+    #[error("line {0} is a certificate: give the public key itself")]
+    Certificate(usize),
+    /// A kind of key that sshd refuses by itself, or that is too weak.
+    #[error(
+        "line {line} is a key of a kind that is not safe ({why}): make one with `ssh-keygen -t ed25519`"
+    )]
+    Weak {
+        /// The line.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Not a fingerprint.
+    #[error("{0} is no fingerprint: they begin with SHA256:, see `ssh-keygen -lf FILE`")]
+    BadFingerprint(String),
+}
+
+/// A member's public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshKey {
+    line: String,
+    fingerprint: Fingerprint,
+    comment: String,
+}
+
+impl SshKey {
+    /// The key without its comment: `ssh-ed25519 AAAA…`, of letters, digits and `+/=@.-`.
+    #[must_use]
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// By what it is called.
+    #[must_use]
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// What its owner called it; empty if it is nothing that may be shown.
+    #[must_use]
+    pub fn comment(&self) -> &str {
+        &self.comment
+    }
+
+    /// The kind of key: `ssh-ed25519`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.line.split(' ').next().unwrap_or_default()
+    }
+
+    /// Its kind, fingerprint and comment, as `ssh-keygen -l` tells of it.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!("{} {} {}", self.fingerprint, self.kind(), self.comment)
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Understands one line.
+    ///
+    /// # Errors
+    /// [`SshKeyError`], naming the line by this number.
+    pub fn parse(text: &str, line: usize) -> Result<Self, SshKeyError> {
+        let not_a_key = |_| SshKeyError::NotAKey(line);
+        if text.contains("PRIVATE KEY") {
+            return Err(SshKeyError::Private);
+        }
+        if text.len() > LONGEST_LINE {
+            return Err(SshKeyError::NotAKey(line));
+        }
+        let kind = text.split(' ').next().unwrap_or_default();
+        if kind.contains("-cert-v0") {
+            return Err(SshKeyError::Certificate(line));
+        }
+        let mut key = PublicKey::from_openssh(text.trim()).map_err(not_a_key)?;
+        if let Some(why) = weakness(&key) {
+            return Err(SshKeyError::Weak { line, why });
+        }
+        let comment = key.comment().trim().to_owned();
+        let comment = match text::check(&comment, COMMENT_LIMITS) {
+            Ok(()) => comment,
+            Err(_) => String::new(),
+        };
+        key.set_comment("");
+        Ok(Self {
+            line: key.to_openssh().map_err(not_a_key)?.trim_end().to_owned(),
+            fingerprint: Fingerprint(key.fingerprint(HashAlg::Sha256).to_string()),
+            comment,
+        })
+    }
+
+    /// From what was kept of one.
+    ///
+    /// # Errors
+    /// As for [`SshKey::parse`].
+    pub fn kept(line: &str, comment: &str) -> Result<Self, SshKeyError> {
+        Ok(Self {
+            comment: comment.to_owned(),
+            ..Self::parse(line, 1)?
+        })
+    }
+}
+
+fn weakness(key: &PublicKey) -> Option<String> {
+    match (key.algorithm(), key.key_data().rsa()) {
+        (Algorithm::Rsa { .. }, Some(rsa)) => {
+            let bytes = rsa.n.as_positive_bytes().unwrap_or_default();
+            let bits = bytes.len() * 8
+                - bytes
+                    .first()
+                    .map_or(0, |byte| byte.leading_zeros() as usize);
+            (bits < SHORTEST_RSA).then(|| format!("RSA of {bits} bits"))
+        }
+        (
+            Algorithm::Ed25519
+            | Algorithm::Ecdsa { .. }
+            | Algorithm::SkEd25519
+            | Algorithm::SkEcdsaSha2NistP256,
+            _,
+        ) => None,
+        (other, _) => Some(text::visible(other.as_str())),
+    }
+}
+
+/// Understands all keys of a file; empty lines and those that begin with `#` are none.
+///
+/// # Errors
+/// The first line that is no key; [`SshKeyError::NotAKey`] of line 1 where there is none at all.
+pub fn parse_keys(text: &str) -> Result<Vec<SshKey>, SshKeyError> {
+    if text.contains("PRIVATE KEY") {
+        return Err(SshKeyError::Private);
+    }
+    let mut keys: Vec<SshKey> = Vec::new();
+    for (at, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let key = SshKey::parse(line, at)?;
+        if !keys
+            .iter()
+            .any(|known| known.fingerprint == key.fingerprint)
+        {
+            keys.push(key);
+        }
+    }
+    if keys.is_empty() {
+        return Err(SshKeyError::NotAKey(1));
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ED25519: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+    #[test]
+    fn a_key_is_written_anew_and_its_comment_is_kept_apart() {
+        let key = SshKey::parse(&format!("{ED25519} alice@laptop \"$(id)\""), 1).expect("a key");
+        assert_eq!(key.line(), ED25519);
+        assert_eq!(key.comment(), "alice@laptop \"$(id)\"");
+        assert_eq!(key.kind(), "ssh-ed25519");
+        // `ssh-keygen -lf` says the same of it.
+        assert_eq!(
+            key.fingerprint().as_str(),
+            "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ"
+        );
+        assert_eq!(SshKey::kept(key.line(), key.comment()), Ok(key));
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_refused_and_never_repeated() {
+        let cases = [
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret", "private key"),
+            ("", "no SSH public key"),
+            ("hello", "no SSH public key"),
+            ("ssh-ed25519 AAAA", "no SSH public key"),
+            ("command=\"sh\" ssh-ed25519 AAAA", "no SSH public key"),
+            (
+                "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti",
+                "no SSH public key",
+            ),
+            ("ssh-ed25519-cert-v01@openssh.com AAAA", "a certificate"),
+        ];
+        for (text, words) in cases {
+            let error = parse_keys(text).expect_err(text).to_string();
+            assert!(error.contains(words), "{text}: {error}");
+            assert!(
+                !error.contains("secret") && !error.contains("AAAAC3"),
+                "{error}"
+            );
+        }
+        let option = format!("command=\"sh\" {ED25519}");
+        assert_eq!(parse_keys(&option), Err(SshKeyError::NotAKey(1)));
+    }
+
+    #[test]
+    fn a_file_of_several_keys_is_read_line_by_line() {
+        let text = format!("# alice\n\n{ED25519} one\n{ED25519} the same again\nnonsense\n");
+        assert_eq!(parse_keys(&text), Err(SshKeyError::NotAKey(5)));
+        let text = format!("# alice\n\n{ED25519} one\r\n{ED25519} the same again\n");
+        let keys = parse_keys(&text).expect("keys");
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].comment(), "one");
+    }
+
+    #[test]
+    fn a_comment_that_could_act_on_a_terminal_is_dropped() {
+        let key = SshKey::parse(&format!("{ED25519} a\u{202e}b"), 1).expect("a key");
+        assert_eq!(key.comment(), "");
+        assert!(
+            SshKey::parse(&format!("{ED25519} a\nssh-rsa"), 1)
+                .is_ok_and(|key| key.comment().is_empty())
+                || SshKey::parse(&format!("{ED25519} a\nssh-rsa"), 1).is_err()
+        );
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_openssh() {
+        assert!(
+            "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ"
+                .parse::<Fingerprint>()
+                .is_ok()
+        );
+        for text in ["", "SHA256:", "SHA256:x y", "MD5:00:11", "SHA512:abc"] {
+            assert!(text.parse::<Fingerprint>().is_err(), "{text}");
+        }
+    }
+}

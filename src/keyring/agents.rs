@@ -1,0 +1,64 @@
+//! Agents: listed, made and removed, each change with its audit event.
+use super::{Keyring, KeyringError};
+use crate::domain::{
+    agent::{self, AgentName, Reach},
+    audit::EventDraft,
+    member::Power,
+};
+
+impl Keyring {
+    /// The agents whose keys whoever acts may see, in the order of their making.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn agents(&self) -> Result<Vec<AgentName>, KeyringError> {
+        let reach = self.demand(Power::See).await?.reach;
+        let mut agents = self.store.agents().await?;
+        agents.retain(|agent| reach.admits(agent));
+        Ok(agents)
+    }
+
+    /// The same with the number of their keys.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, KeyringError> {
+        let reach = self.demand(Power::See).await?.reach;
+        let mut agents = self.store.counted_agents().await?;
+        agents.retain(|(agent, _)| reach.admits(agent));
+        Ok(agents)
+    }
+
+    /// Which keys are meant by an agent that was named, or by none.
+    ///
+    /// # Errors
+    /// [`agent::AgentError::Unknown`]; the store's.
+    pub async fn reach_of(&self, named: Option<&AgentName>) -> Result<Reach, KeyringError> {
+        if let Some(name) = named {
+            agent::choose(Some(name), &self.agents().await?)?;
+        }
+        Ok(Reach::of(named))
+    }
+
+    /// Makes an agent.
+    ///
+    /// # Errors
+    /// [`super::StoreError::AgentExists`]; the store's.
+    pub async fn add_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
+        self.demand(Power::Agents).await?;
+        let event = EventDraft::about_agent(self.now(), self.actor(), name, true);
+        Ok(self.store.add_agent(name, &event).await?)
+    }
+
+    /// Removes an agent that has no keys.
+    ///
+    /// # Errors
+    /// [`agent::AgentError::Unknown`], [`super::StoreError::AgentInUse`],
+    /// [`super::StoreError::LastAgent`]; the store's.
+    pub async fn remove_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
+        self.demand(Power::Agents).await?;
+        agent::choose(Some(name), &self.store.agents().await?)?;
+        let event = EventDraft::about_agent(self.now(), self.actor(), name, false);
+        Ok(self.store.remove_agent(name, &event).await?)
+    }
+}

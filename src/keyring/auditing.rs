@@ -1,0 +1,133 @@
+//! The audit log: read, and followed from its first event to its newest.
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Keyring, KeyringError, Onward};
+use crate::domain::{
+    audit::{self, Checkpoint, Event, EventFilter},
+    member::Power,
+};
+
+/// How many events are read at a time.
+const BATCH: i64 = 500;
+
+/// An audit log that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// How many events there are.
+    pub events: i64,
+    /// The hash of the newest one.
+    pub head: String,
+    /// How many checkpoints agree.
+    pub checkpoints: usize,
+}
+
+/// Keeps checkpoints where whoever writes to the store cannot get at them.
+pub type Keeper = Arc<dyn Fn(&Checkpoint) + Send + Sync>;
+
+impl Keyring {
+    /// Hands a checkpoint of each event to somebody who keeps it, after its commit.
+    pub fn keep_checkpoints(&mut self, keeper: Keeper) {
+        let workspace = self.workspace.uuid.clone();
+        self.store
+            .witnessed_by(Arc::new(move |sequence, hash: &str| {
+                keeper(&Checkpoint {
+                    workspace: workspace.clone(),
+                    sequence,
+                    hash: hash.to_owned(),
+                });
+            }));
+    }
+
+    /// Events that the filter lets through, about keys that whoever acts may see; at most `limit`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        onward: Onward,
+        limit: i64,
+    ) -> Result<Vec<Event>, KeyringError> {
+        let reach = self.demand(Power::See).await?.reach;
+        let mut narrowed = filter.clone();
+        narrowed.reach = filter.reach.within(&reach);
+        Ok(self.store.events(&narrowed, onward, limit).await?)
+    }
+
+    /// Follows the chain of events from the first to the newest, and compares it with checkpoints
+    /// that were kept elsewhere; those of other workspaces are passed over.
+    ///
+    /// # Errors
+    /// [`KeyringError::BrokenChain`] with the first event that does not hold; the store's.
+    pub async fn verify(&self, kept: &[Checkpoint]) -> Result<Verified, KeyringError> {
+        self.demand(Power::See).await?;
+        // Read before the events: what is recorded meanwhile comes after it.
+        let workspace = self.store.workspace().await?;
+        let mut known: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+        for one in kept.iter().filter(|one| one.workspace == workspace.uuid) {
+            known.entry(one.sequence).or_default().push(&one.hash);
+        }
+        let mut previous = audit::genesis(&workspace.uuid);
+        let (mut sequence, mut checkpoints) = (0, 0);
+        loop {
+            let events = self.store.events_after(sequence, BATCH).await?;
+            if events.is_empty() {
+                break;
+            }
+            for event in events {
+                let hashes = known.get(&event.sequence).map_or(&[][..], Vec::as_slice);
+                if let Some(why) = flaw(&event, sequence, &previous, hashes) {
+                    return Err(KeyringError::BrokenChain {
+                        sequence: sequence + 1,
+                        why,
+                    });
+                }
+                if event.sequence == workspace.epoch && event.hash != workspace.chain_head {
+                    return Err(KeyringError::BrokenChain {
+                        sequence: sequence + 1,
+                        why: "it is not the event that the workspace ended with",
+                    });
+                }
+                checkpoints += hashes.len();
+                sequence = event.sequence;
+                previous = event.hash;
+            }
+        }
+        if sequence < workspace.epoch {
+            return Err(KeyringError::BrokenChain {
+                sequence: sequence + 1,
+                why: "it is missing",
+            });
+        }
+        if known
+            .last_key_value()
+            .is_some_and(|(last, _)| *last > sequence)
+        {
+            return Err(KeyringError::BrokenChain {
+                sequence: sequence + 1,
+                why: "it is missing, and a checkpoint that was kept elsewhere knows of it: the end was cut off, or an older backup restored",
+            });
+        }
+        Ok(Verified {
+            events: sequence,
+            head: previous,
+            checkpoints,
+        })
+    }
+}
+
+/// What is wrong with an event that should follow on this one.
+fn flaw(event: &Event, before: i64, previous: &str, kept: &[&str]) -> Option<&'static str> {
+    if event.sequence != before + 1 {
+        return Some("it is missing");
+    }
+    if event.previous_hash != previous {
+        return Some("it does not follow the event before it");
+    }
+    if audit::chain(previous, event.sequence, &event.draft) != event.hash {
+        return Some("it was changed after it was recorded");
+    }
+    kept.iter().any(|hash| **hash != event.hash).then_some(
+        "it is not the event that a checkpoint kept elsewhere knows: it, or one before it, was recorded anew",
+    )
+}

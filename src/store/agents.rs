@@ -1,0 +1,112 @@
+//! Agents: which there are, and how many keys each has.
+use super::{
+    Store, StoreError,
+    change::{execute, with_connection},
+    with_pool,
+};
+use crate::domain::{agent::AgentName, audit::EventDraft};
+
+/// How many names of keys are told of.
+const NAMED: i64 = 5;
+
+pub(super) fn agent_of(name: &str) -> Result<AgentName, StoreError> {
+    name.parse()
+        .map_err(|_| StoreError::corrupt("agents", "name", name))
+}
+
+impl Store {
+    /// The agents, in the order of their making.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn agents(&self) -> Result<Vec<AgentName>, StoreError> {
+        let names: Vec<(String,)> = with_pool!(self, pool => {
+            sqlx::query_as("SELECT name FROM agents ORDER BY sequence").fetch_all(pool).await
+        })?;
+        names.iter().map(|(name,)| agent_of(name)).collect()
+    }
+
+    /// The agents with the number of their keys.
+    ///
+    /// # Errors
+    /// As for [`Store::agents`].
+    pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, StoreError> {
+        let rows: Vec<(String, i64)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT name, (SELECT count(*) FROM keys WHERE agent = agents.name) \
+             FROM agents ORDER BY sequence",
+        )
+        .fetch_all(pool)
+        .await)?;
+        rows.into_iter()
+            .map(|(name, keys)| Ok((agent_of(&name)?, keys)))
+            .collect()
+    }
+
+    /// Makes an agent.
+    ///
+    /// # Errors
+    /// [`StoreError::AgentExists`]; the store's faults.
+    pub async fn add_agent(&self, name: &AgentName, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(&[event]).await?;
+        let done = execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO agents (name, sequence) \
+             SELECT $1, coalesce(max(sequence), 0) + 1 FROM agents WHERE true \
+             ON CONFLICT (name) DO NOTHING",
+            )
+            .bind(name.as_str())
+        )?;
+        if done == 0 {
+            return Err(StoreError::AgentExists(name.clone()));
+        }
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// Removes an agent that has no keys; members who were limited to it lose it.
+    ///
+    /// # Errors
+    /// [`StoreError::AgentInUse`] with the names of its keys, [`StoreError::LastAgent`],
+    /// [`StoreError::Agent`] if there is none; the store's faults.
+    pub async fn remove_agent(
+        &self,
+        name: &AgentName,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(&[event]).await?;
+        let (keys,): (i64,) = with_connection!(change, connection => sqlx::query_as(
+            "SELECT count(*) FROM keys WHERE agent = $1",
+        )
+        .bind(name.as_str())
+        .fetch_one(connection)
+        .await)?;
+        if keys > 0 {
+            let names: Vec<(String,)> = with_connection!(change, connection => sqlx::query_as(
+                "SELECT name FROM keys WHERE agent = $1 ORDER BY sequence LIMIT $2",
+            )
+            .bind(name.as_str())
+            .bind(NAMED)
+            .fetch_all(connection)
+            .await)?;
+            return Err(StoreError::AgentInUse {
+                agent: name.clone(),
+                keys,
+                names: names.into_iter().map(|(name,)| name).collect(),
+            });
+        }
+        let done = execute!(
+            change,
+            sqlx::query(
+                "DELETE FROM agents WHERE name = $1 \
+                 AND EXISTS (SELECT 1 FROM agents AS others WHERE others.name <> $1)",
+            )
+            .bind(name.as_str())
+        )?;
+        if done == 0 {
+            return Err(StoreError::LastAgent(name.clone()));
+        }
+        change.record(event).await?;
+        change.commit().await
+    }
+}

@@ -1,0 +1,391 @@
+//! Members, their SSH keys, and what each may do at this moment.
+//!
+//! [`Store::authority`] answers for a look; [`ChangeTransaction::authorise`] asks the same within
+//! the transaction of every change and every reveal, after the epoch was raised: whoever removes a
+//! member raises it too, so none of the two can happen in between.
+use std::collections::BTreeSet;
+
+use super::{
+    Store, StoreError,
+    agents::agent_of,
+    change::{ChangeTransaction, execute, with_connection},
+    rows::moment,
+    with_pool,
+};
+use crate::domain::{
+    agent::{AgentName, Reach},
+    audit::{EventDraft, Login},
+    member::{
+        Authority, Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey,
+    },
+    moment::Moment,
+    text,
+};
+
+/// How many look-alikes are named.
+const NAMED_LOOK_ALIKES: i64 = 3;
+
+/// Role, reach, agents, and whether the key that they came in with is theirs still: `$1` is the
+/// member, `$2` the fingerprint, empty where it was not told.
+const STANDING: &str = "SELECT role, reach, \
+     (SELECT string_agg(agent, ',') FROM member_agents WHERE member = members.id) AS agents \
+     FROM members WHERE id = $1 AND ($2 = '' OR EXISTS (SELECT 1 FROM member_keys \
+     WHERE member = members.id AND fingerprint = $2))";
+const MEMBERS: &str = "SELECT id, name, role, reach, \
+     (SELECT string_agg(agent, ',') FROM member_agents WHERE member = members.id) AS agents, \
+     added_at, last_seen_at, last_seen_with FROM members ORDER BY sequence";
+/// Member, line, comment.
+const KEYS: &str = "SELECT member, line, comment FROM member_keys ORDER BY member, position";
+
+type StandingRow = (String, String, Option<String>);
+type KeyRow = (String, String, String);
+
+#[derive(sqlx::FromRow)]
+struct MemberRow {
+    id: String,
+    name: String,
+    role: String,
+    reach: String,
+    agents: Option<String>,
+    added_at: i64,
+    last_seen_at: Option<i64>,
+    last_seen_with: Option<String>,
+}
+
+fn bad(column: &'static str, id: &str) -> StoreError {
+    StoreError::corrupt("members", column, id)
+}
+
+fn reach_of(id: &str, reach: &str, agents: Option<&str>) -> Result<Reach, StoreError> {
+    match (reach, agents) {
+        ("everything", None) => Ok(Reach::Everything),
+        ("listed", agents) => {
+            let names = agents.into_iter().flat_map(|all| all.split(','));
+            let names: Result<BTreeSet<AgentName>, _> = names.map(agent_of).collect();
+            Ok(Reach::Only(names?))
+        }
+        _ => Err(bad("reach", id)),
+    }
+}
+
+fn authority(id: &MemberId, row: Option<StandingRow>) -> Result<Authority, StoreError> {
+    let (role, reach, agents) = row.ok_or(Denied::NotAMember)?;
+    Ok(Authority {
+        role: role.parse().map_err(|_| bad("role", id.as_str()))?,
+        reach: reach_of(id.as_str(), &reach, agents.as_deref())?,
+    })
+}
+
+impl MemberRow {
+    fn read(self, keys: &[KeyRow]) -> Result<Member, StoreError> {
+        let keys = keys.iter().filter(|(member, ..)| *member == self.id);
+        let keys: Result<Vec<SshKey>, _> = keys
+            .map(|(_, line, comment)| SshKey::kept(line, comment))
+            .collect();
+        let last_seen = match self.last_seen_at {
+            None => None,
+            Some(at) => {
+                let at = moment(at).ok_or_else(|| bad("last_seen_at", &self.id))?;
+                let with = self.last_seen_with.map(|text| text.parse()).transpose();
+                Some((at, with.map_err(|_| bad("last_seen_with", &self.id))?))
+            }
+        };
+        Ok(Member {
+            draft: MemberDraft {
+                name: self.name.parse().map_err(|_| bad("name", &self.id))?,
+                role: self.role.parse().map_err(|_| bad("role", &self.id))?,
+                reach: reach_of(&self.id, &self.reach, self.agents.as_deref())?,
+                keys: keys.map_err(|_| StoreError::corrupt("member_keys", "line", &self.id))?,
+            },
+            added_at: moment(self.added_at).ok_or_else(|| bad("added_at", &self.id))?,
+            last_seen,
+            id: self.id.parse().map_err(|_| bad("id", &self.id))?,
+        })
+    }
+}
+
+fn fingerprint_of(login: &Login) -> &str {
+    login.fingerprint.as_ref().map_or("", Fingerprint::as_str)
+}
+
+impl Store {
+    /// What whoever came in so may do now.
+    ///
+    /// # Errors
+    /// [`Denied::NotAMember`]; the store's faults, and [`StoreError::Corrupt`].
+    pub async fn authority(&self, login: &Login) -> Result<Authority, StoreError> {
+        let row: Option<StandingRow> = with_pool!(self, pool => sqlx::query_as(STANDING)
+            .bind(login.member.as_str())
+            .bind(fingerprint_of(login))
+            .fetch_optional(pool)
+            .await)?;
+        authority(&login.member, row)
+    }
+
+    /// All members, in the order in which they were added.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
+        let rows: Vec<MemberRow> =
+            with_pool!(self, pool => sqlx::query_as(MEMBERS).fetch_all(pool).await)?;
+        let keys: Vec<KeyRow> =
+            with_pool!(self, pool => sqlx::query_as(KEYS).fetch_all(pool).await)?;
+        rows.into_iter().map(|row| row.read(&keys)).collect()
+    }
+
+    /// Names of other members that look like this one without being the same.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn member_look_alikes(&self, name: &str) -> Result<Vec<String>, StoreError> {
+        let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT name FROM members WHERE name_skeleton = $1 AND name <> $2 \
+             ORDER BY sequence LIMIT $3",
+        )
+        .bind(text::skeleton(name))
+        .bind(name)
+        .bind(NAMED_LOOK_ALIKES)
+        .fetch_all(pool)
+        .await)?;
+        Ok(names.into_iter().map(|(name,)| name).collect())
+    }
+
+    /// The SSH keys of all members, or the one with this fingerprint, each with whose it is.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn ssh_keys(
+        &self,
+        only: Option<&Fingerprint>,
+    ) -> Result<Vec<(MemberId, SshKey)>, StoreError> {
+        let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT member, line, '' FROM member_keys WHERE $1 = '' OR fingerprint = $1 \
+             ORDER BY member, position",
+        )
+        .bind(only.map_or("", Fingerprint::as_str))
+        .fetch_all(pool)
+        .await)?;
+        let read = |(member, line, comment): KeyRow| {
+            let bad = || StoreError::corrupt("member_keys", "line", &member);
+            let key = SshKey::kept(&line, &comment).map_err(|_| bad())?;
+            Ok((member.parse().map_err(|_| bad())?, key))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Notes that a member came in. That is no change: it raises no epoch.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn note_login(&self, login: &Login, at: Moment) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        execute!(
+            write,
+            sqlx::query("UPDATE members SET last_seen_at = $1, last_seen_with = $2 WHERE id = $3")
+                .bind(at.millis())
+                .bind(login.fingerprint.as_ref().map(Fingerprint::as_str))
+                .bind(login.member.as_str())
+        )?;
+        write.commit_write().await
+    }
+
+    /// Adds a member.
+    ///
+    /// # Errors
+    /// [`StoreError::Member`] for a name or a key that is another one's, [`StoreError::Agent`] for
+    /// an agent that there is not; the store's faults.
+    pub async fn add_member(
+        &self,
+        id: &MemberId,
+        draft: &MemberDraft,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(&[event]).await?;
+        change.demand_free(id, draft).await?;
+        execute!(
+            change,
+            sqlx::query(
+                "INSERT INTO members (id, sequence, name, name_skeleton, role, reach, added_at) \
+                 SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6 FROM members",
+            )
+            .bind(id.as_str())
+            .bind(draft.name.as_str())
+            .bind(text::skeleton(draft.name.as_str()))
+            .bind(draft.role.word())
+            .bind(reach_word(&draft.reach))
+            .bind(event.at.millis())
+        )?;
+        change.insert_member_sets(id, draft).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// Changes a member.
+    ///
+    /// # Errors
+    /// [`MemberError::Conflict`] if they are not as they were seen, [`MemberError::LastOwner`]; as
+    /// for [`Store::add_member`].
+    pub async fn edit_member(
+        &self,
+        seen: &Member,
+        draft: &MemberDraft,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(&[event]).await?;
+        change.demand_as_seen(seen).await?;
+        if draft.role != Role::Owner {
+            change.demand_other_owner(seen).await?;
+        }
+        change.demand_free(&seen.id, draft).await?;
+        execute!(
+            change,
+            sqlx::query(
+                "UPDATE members SET name = $1, name_skeleton = $2, role = $3, reach = $4 \
+                 WHERE id = $5",
+            )
+            .bind(draft.name.as_str())
+            .bind(text::skeleton(draft.name.as_str()))
+            .bind(draft.role.word())
+            .bind(reach_word(&draft.reach))
+            .bind(seen.id.as_str())
+        )?;
+        for table in [
+            "DELETE FROM member_agents WHERE member = $1",
+            "DELETE FROM member_keys WHERE member = $1",
+        ] {
+            execute!(change, sqlx::query(table).bind(seen.id.as_str()))?;
+        }
+        change.insert_member_sets(&seen.id, draft).await?;
+        change.record(event).await?;
+        change.commit().await
+    }
+
+    /// Removes a member; their open sessions are powerless from here on.
+    ///
+    /// # Errors
+    /// As for [`Store::edit_member`].
+    pub async fn remove_member(&self, seen: &Member, event: &EventDraft) -> Result<(), StoreError> {
+        let mut change = self.begin_change(&[event]).await?;
+        change.demand_as_seen(seen).await?;
+        change.demand_other_owner(seen).await?;
+        execute!(
+            change,
+            sqlx::query("DELETE FROM members WHERE id = $1").bind(seen.id.as_str())
+        )?;
+        change.record(event).await?;
+        change.commit().await
+    }
+}
+
+fn reach_word(reach: &Reach) -> &'static str {
+    match reach {
+        Reach::Everything => "everything",
+        Reach::Only(_) => "listed",
+    }
+}
+
+impl ChangeTransaction<'_> {
+    /// Whether whoever makes these changes may, as things stand within this transaction.
+    pub(super) async fn authorise(&mut self, events: &[&EventDraft]) -> Result<(), StoreError> {
+        for event in events {
+            let Some(login) = &event.actor.login else {
+                continue;
+            };
+            let row: Option<StandingRow> = with_connection!(self, connection => {
+                sqlx::query_as(STANDING)
+                    .bind(login.member.as_str())
+                    .bind(fingerprint_of(login))
+                    .fetch_optional(connection)
+                    .await
+            })?;
+            let authority = authority(&login.member, row)?;
+            authority.demand(event.change.power())?;
+            if let Some(agent) = &event.agent {
+                authority.demand_agent(agent)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn members_within(&mut self) -> Result<Vec<Member>, StoreError> {
+        let rows: Vec<MemberRow> = with_connection!(self, connection => {
+            sqlx::query_as(MEMBERS).fetch_all(connection).await
+        })?;
+        let keys: Vec<KeyRow> = with_connection!(self, connection => {
+            sqlx::query_as(KEYS).fetch_all(connection).await
+        })?;
+        rows.into_iter().map(|row| row.read(&keys)).collect()
+    }
+
+    async fn demand_as_seen(&mut self, seen: &Member) -> Result<(), StoreError> {
+        let all = self.members_within().await?;
+        match all.iter().find(|member| member.id == seen.id) {
+            Some(now) if now.draft == seen.draft => Ok(()),
+            _ => Err(MemberError::Conflict(text::visible(seen.name())).into()),
+        }
+    }
+
+    async fn demand_other_owner(&mut self, seen: &Member) -> Result<(), StoreError> {
+        let mut all = self.members_within().await?.into_iter();
+        let others = all.any(|member| member.id != seen.id && member.draft.role == Role::Owner);
+        if seen.draft.role == Role::Owner && !others {
+            return Err(MemberError::LastOwner(text::visible(seen.name())).into());
+        }
+        Ok(())
+    }
+
+    /// Neither the name nor a key may be another member's.
+    async fn demand_free(&mut self, id: &MemberId, draft: &MemberDraft) -> Result<(), StoreError> {
+        let all = self.members_within().await?;
+        for other in all.iter().filter(|member| member.id != *id) {
+            if other.draft.name == draft.name {
+                return Err(MemberError::NameTaken(text::visible(other.name())).into());
+            }
+            let taken = |key: &&SshKey| {
+                let print = key.fingerprint();
+                other.draft.keys.iter().any(|it| it.fingerprint() == print)
+            };
+            if let Some(key) = draft.keys.iter().find(taken) {
+                return Err(MemberError::KeyTaken {
+                    fingerprint: key.fingerprint().clone(),
+                    member: text::visible(other.name()),
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn insert_member_sets(
+        &mut self,
+        id: &MemberId,
+        draft: &MemberDraft,
+    ) -> Result<(), StoreError> {
+        if let Reach::Only(agents) = &draft.reach {
+            for agent in agents {
+                execute!(
+                    self,
+                    sqlx::query("INSERT INTO member_agents (member, agent) VALUES ($1, $2)")
+                        .bind(id.as_str())
+                        .bind(agent.as_str())
+                )?;
+            }
+        }
+        for (position, key) in (1_i64..).zip(&draft.keys) {
+            execute!(
+                self,
+                sqlx::query(
+                    "INSERT INTO member_keys (fingerprint, member, position, line, comment) \
+                     VALUES ($1, $2, $3, $4, $5)",
+                )
+                .bind(key.fingerprint().as_str())
+                .bind(id.as_str())
+                .bind(position)
+                .bind(key.line())
+                .bind(key.comment())
+            )?;
+        }
+        Ok(())
+    }
+}
