@@ -15,6 +15,8 @@ mod decisions;
 mod files;
 #[path = "store/filter.rs"]
 mod filter;
+#[path = "store/members.rs"]
+mod members;
 #[path = "store/paging.rs"]
 mod paging;
 #[path = "support/postgres.rs"]

@@ -10,7 +10,7 @@ use crate::{
         audit::{Change, Details, EventDraft},
         decision::Rules,
         key::{Draft, KEPT_FORMER, Key, KeyName, Revision, RevokeReason, Seen},
-        member::Power,
+        member::{Denied, Power},
         moment::Moment,
         policy::Policy,
         text::{self, TextError},
@@ -79,8 +79,12 @@ impl Keyring {
         agent: Option<&AgentName>,
         draft: Draft,
     ) -> Result<Created, KeyringError> {
-        self.demand(Power::Create).await?;
-        let agent = agent::choose(agent, &self.agents().await?)?;
+        let reach = self.demand(Power::Create).await?.reach;
+        let agents = self.agents().await?;
+        if agents.is_empty() {
+            return Err(Denied::Agent(reach).into());
+        }
+        let agent = agent::choose(agent, &agents)?;
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
         self.policy().await?.admit(draft.expires_at, self.now())?;
