@@ -48,8 +48,8 @@ use crate::{
 };
 pub use crate::{
     store::{
-        ChangeMark, DefinedArea, LOOKED_UP, Onward, Page, Place, Pulse, Standing, StoreError,
-        Watch, Workspace,
+        ChangeMark, DefinedArea, LOOKED_UP, Page, Place, Pulse, Standing, StoreError, Watch,
+        Workspace,
     },
     vault::{MasterKeyPlace, VaultError},
 };

@@ -27,7 +27,6 @@ mod workspace;
 use std::{fmt, path::PathBuf, sync::Arc};
 
 pub use areas::DefinedArea;
-pub use audit::Onward;
 pub use error::StoreError;
 use identity::{FileIdentity, Unfit};
 pub use keys::{NewKey, NewToken};

@@ -4,11 +4,14 @@
 //! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
 //! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame.
 pub mod access;
+pub mod agents;
+pub mod audit;
 pub mod confirmation;
 pub mod dialog;
 pub mod effects;
 pub mod hygiene;
 pub mod keymap;
+pub mod members;
 pub mod message;
 pub mod model;
 pub mod terminal;
@@ -19,7 +22,7 @@ pub mod wizard;
 
 use std::{
     collections::HashMap,
-    io,
+    io::{self, Write as _},
     mem::{self, Discriminant},
     sync::Arc,
     time::Duration,
@@ -42,7 +45,7 @@ use tokio::{
 use crate::{
     clipboard::{Clipboard, Environment},
     config::{Config, process_variable},
-    domain::listing::Direction,
+    domain::{listing::Direction, text::visible},
     keyring::Keyring,
 };
 
@@ -65,6 +68,11 @@ pub async fn run(keyring: Keyring, config: &Config, warnings: Vec<String>) -> io
     let status = shell.run(&mut signals).await;
     terminal::restore();
     shell.end().await;
+    if let Some(sentence) = &shell.model.parting {
+        // Nobody may be there to read it.
+        let _ = writeln!(io::stderr(), "claviger: {}", visible(sentence));
+        return status.map(|_| 1);
+    }
     status
 }
 
@@ -271,6 +279,9 @@ impl Shell {
             match keyring.edition().await {
                 Ok(edition) if edition != known => {
                     let _ = answer.send(Message::EditionRead(edition));
+                }
+                Err(error) if error.is_expulsion() => {
+                    let _ = answer.send(Message::Expelled(error.to_string()));
                 }
                 // The next change of the person's own will say what is wrong with the store.
                 Ok(_) | Err(_) => {}

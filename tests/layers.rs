@@ -37,6 +37,7 @@ fn layer_of(module: &str) -> Option<&'static Layer> {
     let name = match module.trim_start_matches("crate::") {
         "tui" | "tui::effects" | "tui::terminal" => "tui",
         inner if inner.starts_with("tui::terminal::") => "tui",
+        inner if inner.starts_with("tui::effects::") => "tui",
         inner if inner.starts_with("tui::") => "tui/*",
         other => other.split("::").next()?,
     };

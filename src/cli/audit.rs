@@ -14,12 +14,12 @@ use crate::{
     config::{Checkpoints, Config},
     domain::{
         agent::AgentName,
-        audit::{Checkpoint, Event, EventFilter, checkpoints_in},
+        audit::{Checkpoint, Event, EventFilter, Onward, checkpoints_in},
         member::Fingerprint,
         moment::parse_past,
         text::visible,
     },
-    keyring::{Keyring, KeyringError, Onward},
+    keyring::{Keyring, KeyringError},
 };
 
 /// How many events are read at a time.

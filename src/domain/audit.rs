@@ -5,6 +5,7 @@
 //! front, so that no two different events share a text. The first one is chained to the
 //! workspace's own id. To record a new kind of change, add it to [`Change`] and [`Change::word`].
 mod checkpoint;
+mod difference;
 mod draft;
 mod filter;
 
@@ -12,8 +13,9 @@ use std::{fmt, net::IpAddr};
 
 pub use checkpoint::{Checkpoint, checkpoints_in};
 use data_encoding::HEXLOWER;
+pub use difference::{Difference, differences};
 pub use draft::{AreaState, Details, EventDraft, member_fields, snapshot};
-pub use filter::EventFilter;
+pub use filter::{EventFilter, FilterError, Onward};
 use sha2::Digest as _;
 
 use super::{
@@ -140,6 +142,18 @@ impl Change {
             Self::MemberAdded => "member.added",
             Self::MemberEdited => "member.edited",
             Self::MemberRemoved => "member.removed",
+        }
+    }
+
+    /// What it is in a list: `revoked`, `member added`.
+    #[must_use]
+    pub fn title(self) -> String {
+        let word = self.word();
+        let (kind, what) = word.split_once('.').unwrap_or(("", word));
+        let what = what.replace('_', " ");
+        match kind {
+            "key" | "workspace" => what,
+            kind => format!("{kind} {what}"),
         }
     }
 

@@ -66,6 +66,12 @@ impl Moment {
         format!("{} {}", self.date(), self.clock())
     }
 
+    /// Date and second in UTC: `2027-01-31 14:02:05`.
+    #[must_use]
+    pub fn date_and_seconds(self) -> String {
+        format!("{}:{:02}", self.date_and_clock(), self.civil().second())
+    }
+
     /// This moment plus a number of milliseconds, within the years that can be written.
     #[must_use]
     pub fn plus(self, millis: i64) -> Self {

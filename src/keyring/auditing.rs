@@ -1,9 +1,9 @@
 //! The audit log: read, and followed from its first event to its newest.
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Keyring, KeyringError, Onward};
+use super::{Keyring, KeyringError};
 use crate::domain::{
-    audit::{self, Checkpoint, Event, EventFilter},
+    audit::{self, Checkpoint, Event, EventFilter, Onward},
     member::Power,
 };
 

@@ -5,7 +5,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    audit::{Event, EventFilter},
+    audit::{Event, EventFilter, Onward},
     moment::Moment,
 };
 
@@ -21,15 +21,6 @@ macro_rules! event_condition {
          AND ($5 = '' OR instr(change, $5) > 0) \
          AND at >= $6 AND at <= $7"
     };
-}
-
-/// From which event on, and which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Onward {
-    /// The ones after this number, the oldest first.
-    After(i64),
-    /// The ones before this number, the newest first.
-    Before(i64),
 }
 
 impl Store {

@@ -115,6 +115,11 @@ pub enum Modal {
     Wizard(Box<super::wizard::Wizard>),
     Access(Box<super::access::AccessTest>),
     Hygiene(Box<super::hygiene::Hygiene>),
+    Audit(Box<super::audit::AuditScreen>),
+    Members(Box<super::members::MembersScreen>),
+    MemberForm(Box<super::members::MemberForm>),
+    Removal(super::members::Removal),
+    Agents(super::agents::AgentChoice),
     Confirmation(Confirmation),
     /// In the place of a confirmation that was withdrawn: why. It swallows what is still typed.
     Withdrawn(String),

@@ -2,6 +2,8 @@
 //!
 //! The shell runs these as tasks; tests run them in line, on the same real keyring. Nothing here
 //! knows the model or the screen.
+mod people;
+
 use std::{
     fs::OpenOptions,
     io::{self, Write},
@@ -89,6 +91,11 @@ pub async fn carry_out(
             let found = inspect(&reach, keyring).await;
             Message::Inspected(found.map(Box::new).map_err(|error| error.to_string()))
         }
+        Effect::ReadEvents(..)
+        | Effect::ReadMembers
+        | Effect::AddMember(_)
+        | Effect::EditMember(..)
+        | Effect::RemoveMember(_) => return people::carry_out(effect, keyring).await,
         Effect::Tidy(changes) => tidy(changes, keyring).await,
         Effect::Explain(ticket, inquiry) => {
             let told = explain(inquiry, keyring).await;

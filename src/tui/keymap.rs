@@ -5,6 +5,8 @@
 //! a line in [`BINDINGS`], an arm in `update`.
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::domain::member::Power;
+
 /// Where the keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -34,6 +36,20 @@ pub enum Place {
     AccessChoice,
     /// What deserves to be put right.
     Hygiene,
+    /// The audit log.
+    Audit,
+    /// Its filter, while it is typed.
+    AuditFilter,
+    /// The details of an event.
+    AuditEvent,
+    /// The members.
+    Members,
+    /// A text field of a member's form.
+    MemberField,
+    /// A choice or a button of a member's form.
+    MemberChoice,
+    /// The choice of an agent.
+    Agents,
     /// The dialog of a new token.
     NewToken,
     /// The choice of a form to copy in.
@@ -48,7 +64,7 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the key table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 25] = [
         Self::List,
         Self::Filter,
         Self::Details,
@@ -62,6 +78,13 @@ impl Place {
         Self::AccessField,
         Self::AccessChoice,
         Self::Hygiene,
+        Self::Audit,
+        Self::AuditFilter,
+        Self::AuditEvent,
+        Self::Members,
+        Self::MemberField,
+        Self::MemberChoice,
+        Self::Agents,
         Self::NewToken,
         Self::CopyAs,
         Self::Revealed,
@@ -86,6 +109,13 @@ impl Place {
             Self::AccessField => "Test access, a field",
             Self::AccessChoice => "Test access, a choice",
             Self::Hygiene => "Hygiene",
+            Self::Audit => "Audit log",
+            Self::AuditFilter => "Audit log, the filter",
+            Self::AuditEvent => "Audit log, an event",
+            Self::Members => "Members",
+            Self::MemberField => "Member, a field",
+            Self::MemberChoice => "Member, a choice or button",
+            Self::Agents => "Choice of an agent",
             Self::NewToken => "New token",
             Self::CopyAs => "Copy as",
             Self::Revealed => "Revealed token",
@@ -105,6 +135,8 @@ impl Place {
                 | Self::ConfirmationField
                 | Self::Withdrawn
                 | Self::AccessField
+                | Self::AuditFilter
+                | Self::MemberField
                 | Self::Palette
         )
     }
@@ -142,6 +174,11 @@ pub enum Intent {
     Unmatched,
     Hygiene,
     Apply,
+    Audit,
+    OnlySubject,
+    OnlyActor,
+    Members,
+    Agents,
     Next,
     Previous,
     Accept,
@@ -159,6 +196,24 @@ pub enum Intent {
     Redraw,
     Suspend,
     Overwrite,
+}
+
+impl Intent {
+    /// What somebody must be allowed to do for it there; none for what is everybody's.
+    #[must_use]
+    pub const fn power(self, place: Place) -> Option<Power> {
+        Some(match (self, place) {
+            (Self::New | Self::Edit | Self::Revoke, Place::Members) => Power::Members,
+            (Self::New | Self::NewLike, _) => Power::Create,
+            (Self::Edit | Self::Fix | Self::Apply, _) => Power::Edit,
+            (Self::Switch, _) => Power::Switch,
+            (Self::Rotate, _) => Power::Rotate,
+            (Self::Revoke, _) => Power::Revoke,
+            (Self::Copy | Self::CopyAs | Self::Reveal, _) => Power::Copy,
+            (Self::Test, _) => Power::Test,
+            _ => return None,
+        })
+    }
 }
 
 /// A key press.
@@ -274,6 +329,12 @@ const TOKEN: &[Place] = &[Place::NewToken];
 const ACCESS: &[Place] = &[Place::Access];
 const TIDY: &[Place] = &[Place::Hygiene];
 const REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
+const EVENTS: &[Place] = &[Place::Audit];
+const EVENT: &[Place] = &[Place::AuditEvent];
+const ANY_EVENT: &[Place] = &[Place::Audit, Place::AuditEvent];
+const PEOPLE: &[Place] = &[Place::Members];
+const FORM: &[Place] = &[Place::MemberField, Place::MemberChoice];
+const AGENTS: &[Place] = &[Place::Agents];
 const CHOICES: &[Place] = &[Place::CopyAs];
 const SCROLLED: &[Place] = &[Place::Help];
 const PAGED: &[Place] = &[Place::Help, Place::Details];
@@ -307,6 +368,9 @@ pub static BINDINGS: &[Binding] = &[
     bind(LIST, &[plain('G'), named(KeyCode::End)], Intent::Last, None, "to the last"),
     bind(LIST, &[plain('H')], Intent::Hygiene, None, "hygiene: unused, endless and overly powerful keys"),
     bind(LIST, &[plain('u')], Intent::Unmatched, None, "unknown tokens: refusals that match no key"),
+    bind(LIST, &[plain('a')], Intent::Audit, None, "audit log: who did what, and when"),
+    bind(LIST, &[plain('m')], Intent::Members, None, "members: who may come in, and how far"),
+    bind(LIST, &[plain('A')], Intent::Agents, None, "agents: whose keys are shown"),
     // The filter.
     bind(&[Place::Filter], &[ENTER], Intent::Accept, Some("keep"), "keep the filter"),
     bind(&[Place::Filter], &[ESC], Intent::Close, Some("drop"), "drop the filter"),
@@ -359,6 +423,36 @@ pub static BINDINGS: &[Binding] = &[
     bind(TIDY, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(TIDY, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     bind(TIDY, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    // The audit log.
+    bind(EVENTS, &[ENTER], Intent::Open, Some("details"), "details of the event"),
+    bind(ANY_EVENT, &[plain('/')], Intent::Filter, Some("filter"), "filter by actor, key, action and time"),
+    bind(ANY_EVENT, &[plain('o')], Intent::OnlySubject, Some("only this key"), "only about this key, member or area"),
+    bind(ANY_EVENT, &[plain('p')], Intent::OnlyActor, Some("only this person"), "only by this person"),
+    bind(EVENT, &[DOWN, plain('j')], Intent::Down, Some("the one before"), "the event before it"),
+    bind(EVENT, &[UP, plain('k')], Intent::Up, Some("the one after"), "the event after it"),
+    bind(EVENTS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(EVENTS, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(ANY_EVENT, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(ANY_EVENT, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    bind(EVENTS, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the newest"),
+    bind(&[Place::AuditFilter], &[ENTER], Intent::Accept, Some("filter"), "filter by what was typed"),
+    // Members.
+    bind(PEOPLE, &[plain('n')], Intent::New, Some("add"), "add a member"),
+    bind(PEOPLE, &[plain('e'), ENTER], Intent::Edit, Some("change"), "change name, role, agents, or add a key"),
+    bind(PEOPLE, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("remove"), "remove the member"),
+    bind(PEOPLE, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(PEOPLE, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(PEOPLE, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(PEOPLE, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    bind(FORM, &[ENTER], Intent::Accept, Some("save"), "save, or press the button"),
+    bind(FORM, &[TAB, DOWN], Intent::Next, Some("next"), "next"),
+    bind(FORM, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
+    bind(&[Place::MemberChoice], &[LEFT, plain('h')], Intent::Left, None, "the choice before"),
+    bind(&[Place::MemberChoice], &[RIGHT, plain('l')], Intent::Right, Some("another"), "the next choice"),
+    // The choice of an agent.
+    bind(AGENTS, &[ENTER], Intent::Accept, Some("choose"), "choose this one"),
+    bind(AGENTS, &[DOWN, plain('j'), TAB], Intent::Down, Some("next"), "next"),
+    bind(AGENTS, &[UP, plain('k'), SHIFT_TAB], Intent::Up, None, "previous"),
     // The new token.
     bind(TOKEN, &[ENTER], Intent::Accept, Some("press"), "press the button; it starts on Copy"),
     bind(TOKEN, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "copy"),

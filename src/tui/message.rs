@@ -9,11 +9,12 @@ use secrecy::SecretString;
 use crate::domain::{
     access::Area,
     agent::{AgentName, Reach},
+    audit::{Event, EventFilter, Onward},
     explain::Explanation,
     hygiene::Tidying,
     key::{Draft, Key, RevokeReason, Seen},
     listing::{Count, Edition, PageRequest, Row},
-    member::Role,
+    member::{Member, MemberDraft, Role},
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -53,6 +54,14 @@ pub enum Message {
     Tidied(Tidied),
     /// A request was explained.
     Explained(u64, Result<Box<Explanation>, String>),
+    /// Events of the audit log were read.
+    EventsRead(EventFilter, Onward, Result<Vec<Event>, String>),
+    /// Who the members are was read.
+    MembersRead(Result<Vec<Member>, String>),
+    /// A change of a member was made, or why not.
+    MemberSaved(Result<String, String>),
+    /// Whoever acts is no member any more.
+    Expelled(String),
     /// Keys were revoked.
     Revoked(Result<Vec<KeyId>, Trouble>),
     /// A copy ended.
@@ -211,6 +220,16 @@ pub enum Effect {
     Rotate(Seen, Overlap),
     /// Read a key, and what is known of its use.
     Regard(KeyId),
+    /// Read events of the audit log, in one direction.
+    ReadEvents(EventFilter, Onward),
+    /// Read who the members are.
+    ReadMembers,
+    /// Add a member.
+    AddMember(MemberDraft),
+    /// Change a member, as they were seen.
+    EditMember(Box<Member>, MemberDraft),
+    /// Remove a member, as they were seen.
+    RemoveMember(Box<Member>),
     /// Look at all keys of these agents for what deserves to be put right.
     Inspect(Reach),
     /// Make these changes, one after the other.
@@ -241,7 +260,12 @@ impl Effect {
     pub const fn only_reads(&self) -> bool {
         matches!(
             self,
-            Self::Load(_) | Self::Regard(_) | Self::Inspect(_) | Self::Explain(..)
+            Self::Load(_)
+                | Self::Regard(_)
+                | Self::Inspect(_)
+                | Self::Explain(..)
+                | Self::ReadEvents(..)
+                | Self::ReadMembers
         )
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::{
     agent::{AgentName, Reach},
     key::Key,
     listing::{Count, Cursor, Direction, Edition, Filter, PageRequest, Row, Sort},
-    member::Role,
+    member::{Denied, Role},
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -30,6 +30,9 @@ use crate::domain::{
 
 /// Rows that are kept around the cursor.
 pub const WINDOW: usize = 400;
+
+/// Below this width a row of a dialog takes two lines.
+pub const NARROW: u16 = 64;
 
 /// From this width on the details stand beside the list.
 pub const WIDE: u16 = 120;
@@ -72,6 +75,8 @@ pub struct Model {
     pub regarding: Option<KeyId>,
     /// The ticket of the explanation that is awaited.
     pub explaining: Option<u64>,
+    /// Why the session ends, if it ends by itself.
+    pub parting: Option<String>,
 }
 
 /// A sentence above the footer.
@@ -182,6 +187,7 @@ impl Model {
             regarded: None,
             regarding: None,
             explaining: None,
+            parting: None,
         }
     }
 
@@ -204,6 +210,16 @@ impl Model {
             },
             Some(Modal::Withdrawn(_)) => Place::Withdrawn,
             Some(Modal::Hygiene(_)) => Place::Hygiene,
+            Some(Modal::Audit(audit)) => match (&audit.typing, audit.opened) {
+                (Some(_), _) => Place::AuditFilter,
+                (None, Some(_)) => Place::AuditEvent,
+                (None, None) => Place::Audit,
+            },
+            Some(Modal::Members(_)) => Place::Members,
+            Some(Modal::MemberForm(form)) if form.focus.is_text() => Place::MemberField,
+            Some(Modal::MemberForm(_)) => Place::MemberChoice,
+            Some(Modal::Removal(_)) => Place::Confirmation,
+            Some(Modal::Agents(_)) => Place::Agents,
             Some(Modal::Access(test)) => match test.focus {
                 AccessFocus::Row(_) => Place::Access,
                 AccessFocus::Field(field) if field.is_text() => Place::AccessField,
@@ -253,9 +269,36 @@ impl Model {
         self.list.marks.values().filter(shown).count()
     }
 
+    /// Whether whoever acts may want that at all: asked by dispatch, footer, palette and help alike.
+    ///
+    /// # Errors
+    /// Why not, as a sentence.
+    pub fn demand(&self, intent: Intent) -> Result<(), String> {
+        self.demand_in(self.place(), intent)
+    }
+
+    /// The same, as it is in some place.
+    ///
+    /// # Errors
+    /// Why not, as a sentence.
+    pub fn demand_in(&self, place: Place, intent: Intent) -> Result<(), String> {
+        let own = self.is_member && matches!(intent, Intent::Suspend | Intent::Save);
+        if own {
+            return Err("That is for those who work on the machine itself.".to_owned());
+        }
+        let role = self.role;
+        match intent.power(place) {
+            Some(power) if !role.may(power) => Err(Denied::Role { role, power }.to_string()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether an intent makes sense now: asked by dispatch, footer and palette alike.
     #[must_use]
     pub fn allows(&self, intent: Intent) -> bool {
+        if self.demand(intent).is_err() {
+            return false;
+        }
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
             Intent::Accept if self.place() == Place::Access => {
@@ -277,6 +320,17 @@ impl Model {
                     _ => hygiene.may_apply(),
                 })
             }
+            Intent::Agents => self.agents.len() > 1,
+            Intent::New if self.place() == Place::Members => true,
+            Intent::Edit | Intent::Revoke if self.place() == Place::Members => {
+                matches!(self.modals.last(), Some(Modal::Members(it)) if it.selected().is_some())
+            }
+            Intent::Open | Intent::OnlySubject | Intent::OnlyActor
+                if matches!(self.place(), Place::Audit | Place::AuditEvent) =>
+            {
+                matches!(self.modals.last(), Some(Modal::Audit(it)) if it.selected().is_some())
+            }
+            Intent::Filter if matches!(self.place(), Place::Audit | Place::AuditEvent) => true,
             Intent::Fix => self
                 .access_test()
                 .is_some_and(|test| test.to_mend().is_some()),
@@ -335,6 +389,18 @@ impl Model {
             hygiene.stale = false;
             return Some(Effect::Inspect(Reach::of(self.list.agent.as_ref())));
         }
+        match self.modals.last_mut() {
+            Some(Modal::Audit(audit)) => {
+                if let Some(onward) = audit.to_read() {
+                    return Some(Effect::ReadEvents(audit.filter.clone(), onward));
+                }
+            }
+            Some(Modal::Members(members)) if members.stale => {
+                members.stale = false;
+                return Some(Effect::ReadMembers);
+            }
+            _ => {}
+        }
         let tells_of_use =
             |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));
         let in_view = self.size.0 >= WIDE || self.modals.iter().any(tells_of_use);
@@ -370,6 +436,14 @@ impl Model {
         usize::from(self.size.1)
             .saturating_sub(4 + usize::from(self.filter_line()))
             .max(1)
+    }
+
+    /// Rows that the audit log has room for in its sheet: a line each, or two where it is narrow.
+    #[must_use]
+    pub fn audit_rows(&self) -> usize {
+        let lines = usize::from(self.size.1).saturating_sub(6);
+        let each = if self.size.0 < NARROW { 2 } else { 1 };
+        (lines / each).max(1)
     }
 
     /// Whether the line of the filter is shown.

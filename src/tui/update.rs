@@ -6,7 +6,9 @@
 //! the walk through the list in [`walk`].
 mod answers;
 mod arrivals;
+mod auditing;
 mod dialogs;
+mod people;
 mod testing;
 mod tidying;
 mod walk;
@@ -17,9 +19,11 @@ use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
 
 use super::{
     access::{AccessFocus, AccessTest},
+    agents::AgentChoice,
     confirmation::{Confirmation, ConfirmationFocus, Verb},
     dialog::{Modal, Palette},
     keymap::{Chord, Intent, Place, intent_of},
+    members::FormFocus,
     message::{CopyForm, Effect, Message},
     model::{Expect, Model},
     wizard::{Wizard, pasted_text},
@@ -57,8 +61,15 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
     }
     match intent {
         Some(intent) if model.allows(intent) => perform(model, intent),
+        Some(intent) => {
+            // What is only not possible now is silent; what somebody may not do is said.
+            if let Err(why) = model.demand(intent) {
+                people::refuse(model, why);
+            }
+            None
+        }
         None if place.takes_text() => typed(model, to_input_request(&Event::Key(event))?),
-        Some(_) | None => None,
+        None => None,
     }
 }
 
@@ -81,6 +92,16 @@ fn typed(model: &mut Model, request: InputRequest) -> Option<Effect> {
         Some(Modal::Palette(palette)) => {
             let _ = palette.input.handle(request);
             palette.selected = 0;
+            None
+        }
+        Some(Modal::MemberForm(form)) => {
+            form.armed = false;
+            form.type_into(request);
+            None
+        }
+        Some(Modal::Audit(audit)) => {
+            audit.problem = None;
+            let _ = audit.typing.as_mut()?.handle(request);
             None
         }
         _ => {
@@ -152,6 +173,11 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Withdrawn(_)) => None,
             Some(Modal::Access(_)) => testing::on_access(model, intent),
             Some(Modal::Hygiene(_)) => tidying::on_hygiene(model, intent),
+            Some(Modal::Audit(_)) => auditing::on_audit(model, intent),
+            Some(Modal::Members(_)) => people::on_members(model, intent),
+            Some(Modal::MemberForm(_)) => people::on_form(model, intent),
+            Some(Modal::Removal(_)) => people::on_removal(model, intent),
+            Some(Modal::Agents(_)) => people::on_agents(model, intent),
             Some(Modal::NewToken(_)) => dialogs::on_new_token(model, intent),
             Some(Modal::CopyAs { .. }) => dialogs::on_copy_as(model, intent),
             Some(Modal::Revealed(_)) => dialogs::on_revealed(model, intent),
@@ -224,9 +250,7 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     let key = model.selected().cloned();
     match (intent, key) {
         (Intent::New, _) => {
-            model.modals.push(Modal::Wizard(Box::new(
-                Wizard::new_key().under(model.policy),
-            )));
+            people::new_key(model);
             None
         }
         (Intent::NewLike, Some(key)) => {
@@ -256,6 +280,19 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
         (Intent::Unmatched, _) => {
             let test = AccessTest::unmatched();
             model.modals.push(Modal::Access(Box::new(test)));
+            None
+        }
+        (Intent::Audit, _) => {
+            model.modals.push(Modal::Audit(Box::default()));
+            None
+        }
+        (Intent::Members, _) => {
+            model.modals.push(Modal::Members(Box::default()));
+            None
+        }
+        (Intent::Agents, _) => {
+            let choice = AgentChoice::shown(&model.agents, model.list.agent.as_ref());
+            model.modals.push(Modal::Agents(choice));
             None
         }
         (Intent::Hygiene, _) => {
@@ -322,6 +359,18 @@ fn close(model: &mut Model) -> Option<Effect> {
             test.leave_fields();
             None
         }
+        Some(Modal::MemberForm(form)) if form.working => None,
+        Some(Modal::MemberForm(form)) if form.changed() && !form.armed => {
+            form.armed = true;
+            None
+        }
+        Some(Modal::Removal(removal)) if removal.working => None,
+        Some(Modal::Audit(audit)) => {
+            if !auditing::step_back(audit) {
+                model.modals.pop();
+            }
+            None
+        }
         Some(_) => {
             model.modals.pop();
             None
@@ -343,6 +392,13 @@ fn close(model: &mut Model) -> Option<Effect> {
 }
 
 fn quit(model: &mut Model) -> Option<Effect> {
+    if let Some(Modal::MemberForm(form)) = model.modals.last_mut()
+        && form.changed()
+        && !form.armed
+    {
+        form.armed = true;
+        return None;
+    }
     if let Some(Modal::Wizard(wizard)) = model.modals.last_mut()
         && wizard.changed()
         && !wizard.armed
@@ -362,6 +418,12 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
             confirmation.focus = ConfirmationFocus::Cancel;
         }
         Some(Modal::Access(test)) if place == Place::AccessField => test.leave_fields(),
+        Some(Modal::MemberForm(form)) if place == Place::MemberField => {
+            form.focus = FormFocus::Cancel;
+        }
+        Some(Modal::Audit(audit)) if place == Place::AuditFilter => {
+            auditing::step_back(audit);
+        }
         Some(Modal::Palette(_)) => {
             model.modals.pop();
         }

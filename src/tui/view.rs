@@ -5,12 +5,14 @@
 //! scrolled into view, so that every field can be reached on the smallest screen. After every
 //! draw the terminal's cursor stands on what has the keys.
 mod access;
+mod audit;
 mod confirmation;
 mod detail;
 mod dialogs;
 mod footer;
 mod hygiene;
 mod list;
+mod people;
 mod sheet;
 mod wizard;
 
@@ -74,6 +76,11 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             }
             Modal::Access(test) => Some(access::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
+            Modal::Audit(it) => Some(audit::sheet(model, it, area)),
+            Modal::Members(it) => Some(people::members(model, it, area)),
+            Modal::MemberForm(form) => Some(people::form(model, form, area)),
+            Modal::Removal(removal) => Some(people::removal(model, removal, area)),
+            Modal::Agents(choice) => Some(people::agents(model, choice, area)),
             Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
             Modal::CopyAs { name, choice, .. } => {

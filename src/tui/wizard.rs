@@ -12,6 +12,7 @@ use tui_input::{Input, InputRequest};
 
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
+    agent::AgentName,
     allowlist::AllowList,
     explain::Mend,
     key::{Description, Draft, Key, KeyName},
@@ -55,6 +56,8 @@ pub struct Wizard {
     pub purpose: Purpose,
     /// How keys must end.
     pub policy: Policy,
+    /// For which agent a new key is; none for the one that goes without saying.
+    pub agent: Option<AgentName>,
     /// Where the person is.
     pub step: Step,
     /// What is granted.
@@ -88,6 +91,13 @@ impl Wizard {
         self
     }
 
+    /// For a key of this agent.
+    #[must_use]
+    pub fn of_agent(mut self, agent: Option<AgentName>) -> Self {
+        self.agent = agent;
+        self
+    }
+
     /// For a new key that begins as a copy of this one.
     #[must_use]
     pub fn like(key: &Key, now: Moment) -> Self {
@@ -98,7 +108,7 @@ impl Wizard {
         let mut wizard = Self::begin(Purpose::New, texts, key.draft.grants.clone());
         // Nothing of it is saved yet: closing it asks.
         wizard.began = (Default::default(), Grants::none());
-        wizard
+        wizard.of_agent(Some(key.agent.clone()))
     }
 
     /// For a change of this key.
@@ -141,6 +151,7 @@ impl Wizard {
         Self {
             purpose,
             policy: Policy::default(),
+            agent: None,
             step: Step::Basics(BasicsFocus::Field(Field::Name)),
             inputs: texts.clone().map(Input::new),
             left: [false; 4],

@@ -3,10 +3,10 @@ use std::sync::{Arc, Mutex};
 
 use claviger::{
     domain::{
-        audit::{Checkpoint, EventFilter, chain, genesis},
+        audit::{Checkpoint, EventFilter, Onward, chain, genesis},
         key::RevokeReason,
     },
-    keyring::{Keyring, KeyringError, Location, Onward},
+    keyring::{Keyring, KeyringError, Location},
     machine::Machine,
 };
 

@@ -1,7 +1,7 @@
 //! Making, reading, editing, switching and revoking keys, each with its event, all or nothing.
 use claviger::domain::audit::EventFilter;
+use claviger::domain::audit::Onward;
 use claviger::domain::key::Seen;
-use claviger::keyring::Onward;
 use claviger::{
     domain::{
         audit::Change,

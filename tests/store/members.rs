@@ -5,13 +5,13 @@ use std::sync::Arc;
 use claviger::{
     domain::{
         agent::{AgentName, Reach},
-        audit::{Change, EventFilter},
+        audit::{Change, EventFilter, Onward},
         key::{RevokeReason, Seen},
         listing::{Direction, Filter, PageRequest, Sort},
         member::{Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey},
         policy::Policy,
     },
-    keyring::{Keyring, KeyringError, Onward, StoreError},
+    keyring::{Keyring, KeyringError, StoreError},
 };
 
 use crate::support::{World, draft, make, now, on_both, read, seen};

@@ -1,7 +1,7 @@
 //! The stage for stories told in keys: the real update and view on a real keyring over a real
 //! file, with a clock that stands still and effects carried out in line. No sleeps, no mocks.
 use claviger::domain::audit::EventFilter;
-use claviger::keyring::Onward;
+use claviger::domain::audit::Onward;
 use std::collections::VecDeque;
 
 use claviger::{

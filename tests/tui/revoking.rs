@@ -1,6 +1,6 @@
 //! Revoking, disabling and enabling.
 use claviger::domain::audit::EventFilter;
-use claviger::keyring::Onward;
+use claviger::domain::audit::Onward;
 use claviger::{
     domain::{
         key::LastUse,

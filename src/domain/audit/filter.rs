@@ -1,5 +1,9 @@
 //! Which events of the audit log are wanted.
-use crate::domain::{agent::Reach, moment::Moment};
+use crate::domain::{
+    agent::Reach,
+    moment::{Moment, PastError, parse_past},
+    text::visible,
+};
 
 /// Which events are wanted; an empty text is any.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,4 +22,74 @@ pub struct EventFilter {
     pub since: Option<Moment>,
     /// Not after.
     pub until: Option<Moment>,
+}
+
+/// From which event on, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Onward {
+    /// The ones after this number, the oldest first.
+    After(i64),
+    /// The ones before this number, the newest first.
+    Before(i64),
+}
+
+/// Why a filter that was typed is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// A word before a colon that means nothing here.
+    #[error("{0}: means nothing here: say actor:, key:, action:, since: or until:")]
+    Unknown(String),
+    /// A time that is none.
+    #[error(transparent)]
+    Past(#[from] PastError),
+}
+
+impl EventFilter {
+    /// What was typed: `actor:alice key:acme action:revoked since:7d until:2026-11-01`, and words
+    /// without a name, which are part of what the subject was called or its id.
+    ///
+    /// # Errors
+    /// [`FilterError`].
+    pub fn parse(text: &str, now: Moment) -> Result<Self, FilterError> {
+        let mut filter = Self::default();
+        for word in text.split_whitespace() {
+            match word.split_once(':') {
+                Some(("actor", value)) => value.clone_into(&mut filter.actor),
+                Some(("key", value)) => value.clone_into(&mut filter.subject),
+                Some(("action", value)) => value.clone_into(&mut filter.change),
+                Some(("since", value)) => filter.since = Some(parse_past(value, now, false)?),
+                Some(("until", value)) => filter.until = Some(parse_past(value, now, true)?),
+                Some((name, _)) => return Err(FilterError::Unknown(visible(name))),
+                None if filter.subject.is_empty() => word.clone_into(&mut filter.subject),
+                // Several words are one name.
+                None => filter.subject = format!("{} {word}", filter.subject),
+            }
+        }
+        Ok(filter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_filter_is_understood_or_says_what_is_wrong() {
+        let now = Moment::from_millis(1_795_435_200_000);
+        let typed = "actor:alice action:revoked Partner: Acme since:7d until:2026-11-22";
+        assert!(matches!(
+            EventFilter::parse(typed, now),
+            Err(FilterError::Unknown(name)) if name == "Partner"
+        ));
+        let filter = EventFilter::parse("actor:alice action:revoked since:7d the export", now);
+        let filter = filter.expect("a filter");
+        assert_eq!(
+            (filter.actor.as_str(), filter.change.as_str()),
+            ("alice", "revoked")
+        );
+        assert_eq!(filter.subject, "the export");
+        assert_eq!(filter.since, Some(now.plus(-7 * 86_400_000)));
+        assert_eq!(EventFilter::parse("  ", now), Ok(EventFilter::default()));
+        assert!(EventFilter::parse("since:soon", now).is_err());
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
         keymap::Intent,
         message::{Copied, Effect, Message, Rotation, Shown, Trouble},
         model::{Expect, Model},
-        update::{arrivals, dialogs, testing, tidying},
+        update::{arrivals, dialogs, people, testing, tidying},
     },
 };
 
@@ -49,6 +49,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             tidying::inspected(model, found);
             None
         }
+        other @ (Message::EventsRead(..)
+        | Message::MembersRead(_)
+        | Message::MemberSaved(_)
+        | Message::Expelled(_)) => people::answered(model, other),
         Message::Tidied(tidied) => {
             drop_confirmation(model);
             model.remove(&tidied.revoked);

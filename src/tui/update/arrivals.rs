@@ -6,7 +6,7 @@ use crate::{
         dialog::Modal,
         message::{Effect, Loaded},
         model::{Expect, Model, WINDOW},
-        update::{testing, walk},
+        update::{people, testing, walk},
     },
 };
 
@@ -29,6 +29,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     model.regarding = None;
     if news {
         testing::doubt(model);
+        people::doubt(model);
     }
     let list = &mut model.list;
     match expect {

@@ -59,7 +59,7 @@ fn save(model: &mut Model) -> Option<Effect> {
         return Some(Effect::Edit(Seen::of(key), draft));
     }
     wizard.saving = true;
-    Some(Effect::Create(model.list.agent.clone(), draft))
+    Some(Effect::Create(wizard.agent.clone(), draft))
 }
 
 pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effect> {

@@ -88,6 +88,9 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
             room,
         ));
     }
+    if model.agents.len() > 1 {
+        lines.extend(fact(model, "Agent", key.agent.as_str(), room));
+    }
     lines.extend(fact(model, "Id", key.id.as_str(), room));
     if !description.is_empty() {
         lines.push(Line::default());

@@ -18,7 +18,7 @@ use crate::{
     domain::token::Token,
     tui::{
         dialog::{NewToken, Palette, Revealed, TokenButton, palette_entries},
-        keymap::{Binding, Place, bindings_in},
+        keymap::{Binding, Intent, Place, bindings_in},
         message::CopyForm,
         model::Model,
         update::palette_allows,
@@ -138,7 +138,13 @@ pub(super) fn help(model: &Model, place: Place, scroll: u16, screen: Rect) -> Sh
             .collect();
         chords.join(" ")
     };
+    // Of what somebody may never do, and of agents where there is one, there is no word.
+    let told = |binding: &&Binding| {
+        let of_agents = binding.intent == Intent::Agents && model.agents.len() < 2;
+        !of_agents && model.demand_in(place, binding.intent).is_ok()
+    };
     let text: Vec<Line<'static>> = bindings_in(place)
+        .filter(told)
         .flat_map(|binding| {
             let keys = crate::domain::text::fitted(&written(binding), 14);
             wrapped(binding.help, room.saturating_sub(15))

@@ -7,6 +7,7 @@ use crate::tui::{
     confirmation::{ConfirmationFocus, Verb},
     dialog::Modal,
     keymap::{Intent, Place, bindings_in},
+    members::FormFocus,
     model::Model,
     wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
 };
@@ -144,6 +145,9 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
             (ConfirmationFocus::Field, _) => None,
         },
         Modal::NewToken(dialog) => Some(dialog.focus.title()),
+        Modal::MemberForm(form) if form.focus == FormFocus::Cancel => Some("Cancel"),
+        Modal::Removal(removal) if removal.act => Some("Remove"),
+        Modal::Removal(_) => Some("Cancel"),
         Modal::Access(test) => match test.focus {
             AccessFocus::Row(at) => test.rows().get(at).map(|row| match row {
                 AccessRow::Failing(_) => "fix",

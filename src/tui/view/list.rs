@@ -169,15 +169,21 @@ fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
         &theme.shown(&model.workspace),
         theme.focus(),
     );
+    // Whose keys these are, once there is more than one agent.
+    if model.agents.len() > 1 {
+        let agent = model.list.agent.as_ref();
+        let agent = agent.map_or("all agents", |agent| agent.as_str());
+        let agent = format!(" / {agent}");
+        x = put(buffer, left, x, 0, &agent, theme.focus());
+    }
     if area.width >= 60 {
-        put(
-            buffer,
-            left,
-            x + 2,
-            0,
-            &theme.shown(&model.actor),
-            Style::new(),
-        );
+        let actor = theme.shown(&model.actor);
+        let actor = if model.is_member {
+            format!("{actor}, {}", model.role)
+        } else {
+            actor
+        };
+        put(buffer, left, x + 2, 0, &actor, Style::new());
     }
 }
 

@@ -30,7 +30,10 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let workspace = model.theme.shown(&model.workspace);
     let title = match &wizard.purpose {
-        Purpose::New => format!("New API key in {workspace}"),
+        Purpose::New => match wizard.agent.as_ref().filter(|_| model.agents.len() > 1) {
+            Some(agent) => format!("New API key for {agent} in {workspace}"),
+            None => format!("New API key in {workspace}"),
+        },
         Purpose::Edit(key) => format!("Edit {} in {workspace}", model.theme.shown(key.name())),
     };
     let mut page = Page {

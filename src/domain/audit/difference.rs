@@ -1,0 +1,183 @@
+//! What an event changed, in words that a person reads: one line for each field.
+//!
+//! The details come from the store, so nothing is taken for granted: a field that is not known is
+//! told by its own name and value, and what cannot be read at all is shown as it is.
+use serde_json::{Map, Value};
+
+use super::Event;
+use crate::domain::text::visible;
+
+/// The fields that are told, in this order; others follow.
+const FIELDS: [(&str, &str); 16] = [
+    ("name", "Name"),
+    ("description", "Description"),
+    ("allow_ip", "From"),
+    ("grants", "Grants"),
+    ("expires_at", "Expires"),
+    ("role", "Role"),
+    ("agents", "Agents"),
+    ("ssh_keys", "SSH keys"),
+    ("label", "Label"),
+    ("title", "Title"),
+    ("badge", "Badge"),
+    ("routes", "Routes"),
+    ("longest_life", "Longest life"),
+    ("must_expire", "Must expire"),
+    ("reason", "Reason"),
+    ("former_valid_until", "Old token good until"),
+];
+
+/// One line for each field that was there, came, went, or became another: its title, what it was and
+/// what it is.
+#[must_use]
+pub fn differences(event: &Event) -> Vec<Difference> {
+    let Ok(Value::Object(mut details)) = serde_json::from_str(&event.draft.details) else {
+        return vec![Difference {
+            title: "Details".to_owned(),
+            was: None,
+            is: Some(visible(&event.draft.details)),
+        }];
+    };
+    let mut side = |name: &str| match details.shift_remove(name) {
+        Some(Value::Object(fields)) => Some(fields),
+        _ => None,
+    };
+    let (was, is) = (side("before"), side("after"));
+    let mut names: Vec<&String> = [&was, &is]
+        .into_iter()
+        .flatten()
+        .flat_map(Map::keys)
+        .collect();
+    names.sort_by_key(|name| FIELDS.iter().position(|(known, _)| known == name));
+    names.dedup();
+    let of = |side: &Option<Map<String, Value>>, name: &str| {
+        Some(words(name, side.as_ref()?.get(name)?))
+    };
+    let mut told: Vec<Difference> = names
+        .into_iter()
+        .map(|name| Difference {
+            title: title(name),
+            was: of(&was, name),
+            is: of(&is, name),
+        })
+        .collect();
+    told.extend(details.iter().map(|(name, value)| Difference {
+        title: title(name),
+        was: None,
+        is: Some(words(name, value)),
+    }));
+    told
+}
+
+/// A field that an event tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What the field is called.
+    pub title: String,
+    /// What it was, where that is told.
+    pub was: Option<String>,
+    /// What it is since, where it is anything.
+    pub is: Option<String>,
+}
+
+fn title(name: &str) -> String {
+    let known = FIELDS.iter().find(|(known, _)| *known == name);
+    known.map_or_else(|| visible(name), |(_, title)| (*title).to_owned())
+}
+
+fn words(name: &str, value: &Value) -> String {
+    match (name, value) {
+        ("allow_ip", Value::Null) => "Any IP".to_owned(),
+        ("expires_at", Value::Null) => "never".to_owned(),
+        ("agents", Value::Null) => "all".to_owned(),
+        (_, Value::Null) => "none".to_owned(),
+        (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
+        (_, Value::String(text)) if text.is_empty() => "empty".to_owned(),
+        (_, Value::String(text)) => visible(text),
+        (_, Value::Array(each)) if each.is_empty() => "none".to_owned(),
+        (_, Value::Array(each)) => {
+            let each: Vec<String> = each.iter().map(|one| words("", one)).collect();
+            each.join(", ")
+        }
+        (_, Value::Object(fields)) if fields.is_empty() => "none".to_owned(),
+        (_, Value::Object(fields)) => {
+            let each = fields.iter();
+            let each: Vec<String> = each
+                .map(|(name, value)| format!("{} {}", visible(name), words("", value)))
+                .collect();
+            each.join("; ")
+        }
+        (_, other) => visible(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        audit::{Actor, Change, EventDraft},
+        moment::Moment,
+    };
+
+    fn told(details: &str) -> Vec<(String, Option<String>, Option<String>)> {
+        let event = Event {
+            sequence: 1,
+            draft: EventDraft {
+                at: Moment::from_millis(0),
+                actor: Actor {
+                    name: "a".into(),
+                    from: None,
+                    login: None,
+                },
+                change: Change::Edited,
+                subject_id: String::new(),
+                subject_name: String::new(),
+                agent: None,
+                details: details.into(),
+                program: String::new(),
+            },
+            previous_hash: String::new(),
+            hash: String::new(),
+        };
+        let told = differences(&event).into_iter();
+        told.map(|it| (it.title, it.was, it.is)).collect()
+    }
+
+    fn line(title: &str, was: &str, is: &str) -> (String, Option<String>, Option<String>) {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        (title.to_owned(), some(was), some(is))
+    }
+
+    #[test]
+    fn what_was_and_what_is_are_told_field_by_field() {
+        let details = r#"{"before":{"expires_at":null,"allow_ip":["10.0.0.0/24","::1"]},
+            "after":{"allow_ip":null,"expires_at":"2027-01-31T23:59:59.999Z"}}"#;
+        assert_eq!(
+            told(details),
+            [
+                line("From", "10.0.0.0/24, ::1", "Any IP"),
+                line("Expires", "never", "2027-01-31T23:59:59.999Z"),
+            ]
+        );
+        let gone =
+            r#"{"before":{"name":"a","grants":{"contacts":["read","create"]}},"reason":"other"}"#;
+        assert_eq!(
+            told(gone),
+            [
+                line("Name", "a", ""),
+                line("Grants", "contacts read, create", ""),
+                line("Reason", "", "other"),
+            ]
+        );
+        assert_eq!(told("{}"), []);
+    }
+
+    #[test]
+    fn what_is_not_known_or_cannot_be_read_is_shown_and_acts_on_no_terminal() {
+        assert_eq!(told("no\u{1b}"), [line("Details", "", "no<U+001B>")]);
+        assert_eq!(
+            told("{\"after\":{\"x\u{202e}\":{\"y\":[1,true]}}}"),
+            [line("x<U+202E>", "", "y 1, yes")]
+        );
+    }
+}

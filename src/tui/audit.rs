@@ -1,0 +1,233 @@
+//! The screen of the audit log: which events are loaded, which one is selected, what is filtered.
+//!
+//! Events never change, so a page is read on from an event's number, and what is new is put before
+//! the rest: the cursor stays on its event.
+use tui_input::Input;
+
+use crate::domain::{
+    audit::{Event, EventFilter, Onward},
+    moment::Moment,
+};
+
+/// How many events are read at a time.
+pub const PAGE: i64 = 200;
+/// How close to the end of what is loaded the next page is read.
+const MARGIN: usize = 30;
+
+/// The screen.
+#[derive(Debug, Clone)]
+pub struct AuditScreen {
+    /// The loaded events, the newest first.
+    pub events: Vec<Event>,
+    /// Which one is selected.
+    pub at: usize,
+    /// The first visible one.
+    pub top: usize,
+    /// How far the details of the selected one are scrolled, if they are open.
+    pub opened: Option<u16>,
+    /// The filter while it is typed.
+    pub typing: Option<Input>,
+    /// The filter as it was typed.
+    pub typed: String,
+    /// The same, understood.
+    pub filter: EventFilter,
+    /// Whether there are older ones.
+    pub more: bool,
+    /// Whether nothing was read by this filter yet.
+    pub fresh: bool,
+    /// Whether there may be newer ones.
+    pub news: bool,
+    /// What is being read.
+    pub awaited: Option<Onward>,
+    /// Why something could not be read, or a filter is not understood.
+    pub problem: Option<String>,
+}
+
+impl Default for AuditScreen {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            at: 0,
+            top: 0,
+            opened: None,
+            typing: None,
+            typed: String::new(),
+            filter: EventFilter::default(),
+            more: false,
+            fresh: true,
+            news: false,
+            awaited: None,
+            problem: None,
+        }
+    }
+}
+
+impl AuditScreen {
+    /// The selected event.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Event> {
+        self.events.get(self.at)
+    }
+
+    /// Moves the selection.
+    pub fn walk(&mut self, rows: isize, room: usize) {
+        let last = self.events.len().saturating_sub(1);
+        self.at = self.at.saturating_add_signed(rows).min(last);
+        self.keep_in_view(room);
+        self.opened = self.opened.map(|_| 0);
+    }
+
+    /// Scrolls as little as is needed to show the selected event.
+    pub fn keep_in_view(&mut self, room: usize) {
+        let room = room.max(1);
+        if self.at < self.top {
+            self.top = self.at;
+        } else if self.at >= self.top + room {
+            self.top = self.at + 1 - room;
+        }
+    }
+
+    /// What is to be read now, if anything is.
+    pub fn to_read(&mut self) -> Option<Onward> {
+        if self.awaited.is_some() || (self.problem.is_some() && !self.fresh) {
+            return None;
+        }
+        let wanted = match (self.events.first(), self.events.last()) {
+            _ if self.fresh => Onward::Before(i64::MAX),
+            (None, _) if self.news => Onward::Before(i64::MAX),
+            (Some(first), _) if self.news => Onward::After(first.sequence),
+            (_, Some(last)) if self.more && self.at + MARGIN >= self.events.len() => {
+                Onward::Before(last.sequence)
+            }
+            _ => return None,
+        };
+        self.awaited = Some(wanted);
+        Some(wanted)
+    }
+
+    /// Events arrived; `onward` is what was asked for.
+    pub fn take_in(&mut self, onward: Onward, read: Result<Vec<Event>, String>, room: usize) {
+        if self.awaited != Some(onward) {
+            return;
+        }
+        self.awaited = None;
+        let events = match read {
+            Ok(events) => events,
+            Err(sentence) => {
+                self.fresh = false;
+                self.problem = Some(sentence);
+                return;
+            }
+        };
+        let full = i64::try_from(events.len()).unwrap_or(i64::MAX) >= PAGE;
+        match onward {
+            Onward::Before(i64::MAX) => {
+                (self.at, self.top, self.more) = (0, 0, full);
+                self.events = events;
+            }
+            Onward::Before(_) => {
+                self.more = full;
+                self.events.extend(events);
+            }
+            Onward::After(_) => {
+                let count = events.len();
+                let at_top = self.at == 0 && self.opened.is_none() && self.top == 0;
+                self.events.splice(0..0, events.into_iter().rev());
+                // Whoever stands at the newest one sees what comes; others stay where they are.
+                if !at_top {
+                    self.at += count;
+                    self.top += count;
+                }
+                self.keep_in_view(room);
+                self.news = full;
+                return;
+            }
+        }
+        (self.fresh, self.news) = (false, false);
+    }
+
+    /// Filters by this text from now on, if it is understood.
+    pub fn filter_by(&mut self, text: &str, now: Moment) {
+        match EventFilter::parse(text, now) {
+            Ok(filter) => self.only(text.trim().to_owned(), filter),
+            Err(error) => self.problem = Some(error.to_string()),
+        }
+    }
+
+    /// Shows only these events; `typed` says which.
+    pub fn only(&mut self, typed: String, filter: EventFilter) {
+        self.typed = typed;
+        self.filter = filter;
+        self.typing = None;
+        self.problem = None;
+        self.opened = None;
+        self.fresh = true;
+        // What is still awaited answers another question.
+        self.awaited = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::audit::{Actor, Change, EventDraft};
+
+    fn event(sequence: i64) -> Event {
+        Event {
+            sequence,
+            draft: EventDraft {
+                at: Moment::from_millis(sequence),
+                actor: Actor {
+                    name: "a".into(),
+                    from: None,
+                    login: None,
+                },
+                change: Change::Created,
+                subject_id: String::new(),
+                subject_name: String::new(),
+                agent: None,
+                details: "{}".into(),
+                program: String::new(),
+            },
+            previous_hash: String::new(),
+            hash: String::new(),
+        }
+    }
+
+    fn numbers(screen: &AuditScreen) -> Vec<i64> {
+        screen.events.iter().map(|event| event.sequence).collect()
+    }
+
+    #[test]
+    fn what_is_new_comes_first_and_the_cursor_stays_on_its_event() {
+        let mut screen = AuditScreen::default();
+        assert_eq!(screen.to_read(), Some(Onward::Before(i64::MAX)));
+        assert_eq!(screen.to_read(), None, "it is awaited");
+        let first = vec![event(3), event(2), event(1)];
+        screen.take_in(Onward::Before(i64::MAX), Ok(first), 10);
+        assert_eq!(screen.to_read(), None, "there is no more");
+        screen.walk(1, 10);
+        screen.news = true;
+        assert_eq!(screen.to_read(), Some(Onward::After(3)));
+        screen.take_in(Onward::After(3), Ok(vec![event(4), event(5)]), 10);
+        assert_eq!(numbers(&screen), [5, 4, 3, 2, 1]);
+        assert_eq!(screen.selected().map(|it| it.sequence), Some(2));
+        assert_eq!(screen.to_read(), None);
+    }
+
+    #[test]
+    fn an_answer_to_an_older_question_is_dropped() {
+        let mut screen = AuditScreen::default();
+        let _ = screen.to_read();
+        screen.filter_by("actor:bob", Moment::from_millis(0));
+        assert_eq!(screen.to_read(), Some(Onward::Before(i64::MAX)));
+        screen.take_in(Onward::After(9), Ok(vec![event(10)]), 10);
+        assert!(screen.events.is_empty());
+        screen.filter_by("nonsense:", Moment::from_millis(0));
+        assert!(screen.problem.is_some());
+        assert_eq!(
+            screen.typed, "actor:bob",
+            "what is shown is what was understood"
+        );
+    }
+}

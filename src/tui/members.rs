@@ -1,0 +1,286 @@
+//! The screen of members, the form that adds or changes one, and the question before one goes.
+use std::collections::BTreeSet;
+
+use tui_input::{Input, InputRequest};
+
+use crate::domain::{
+    agent::{AgentName, Reach},
+    member::{Member, MemberDraft, Role, parse_keys},
+};
+
+/// The screen.
+#[derive(Debug, Clone)]
+pub struct MembersScreen {
+    /// Who there is; none while that is read.
+    pub found: Option<Vec<Member>>,
+    /// Whether it must be read, again or for the first time.
+    pub stale: bool,
+    /// Which one is selected.
+    pub at: usize,
+    /// What was just done.
+    pub said: Option<String>,
+    /// Why it could not be.
+    pub problem: Option<String>,
+}
+
+impl Default for MembersScreen {
+    fn default() -> Self {
+        Self {
+            found: None,
+            stale: true,
+            at: 0,
+            said: None,
+            problem: None,
+        }
+    }
+}
+
+impl MembersScreen {
+    /// Who there is.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        self.found.as_deref().unwrap_or_default()
+    }
+
+    /// The selected one.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Member> {
+        self.members().get(self.at)
+    }
+
+    /// Moves the selection.
+    pub fn walk(&mut self, rows: isize) {
+        let last = self.members().len().saturating_sub(1);
+        self.at = self.at.saturating_add_signed(rows).min(last);
+    }
+
+    /// Who there is was read: the selection stays with its member.
+    pub fn take_in(&mut self, members: Vec<Member>) {
+        let selected = self.selected().map(|member| member.id.clone());
+        let at = members
+            .iter()
+            .position(|member| Some(&member.id) == selected.as_ref());
+        self.found = Some(members);
+        self.at = at.unwrap_or(self.at);
+        self.walk(0);
+    }
+}
+
+/// What has the keys in the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "fields and buttons")]
+pub enum FormFocus {
+    Name,
+    Role,
+    Agents,
+    Keys,
+    Cancel,
+    Save,
+}
+
+impl FormFocus {
+    const ORDER: [Self; 6] = [
+        Self::Name,
+        Self::Role,
+        Self::Agents,
+        Self::Keys,
+        Self::Cancel,
+        Self::Save,
+    ];
+
+    /// Whether it is text that is typed here.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Name | Self::Agents | Self::Keys)
+    }
+}
+
+/// The form of a member.
+#[derive(Debug, Clone)]
+pub struct MemberForm {
+    /// Who is changed, as they were seen; none for a new one.
+    pub seen: Option<Box<Member>>,
+    /// The name.
+    pub name: Input,
+    /// The role.
+    pub role: Role,
+    /// The agents, separated by commas; empty for all.
+    pub agents: Input,
+    /// A public key: the first one, or a further one.
+    pub keys: Input,
+    /// What has the keys.
+    pub focus: FormFocus,
+    /// Whether agents are spoken of at all.
+    pub several: bool,
+    /// Whether a save is under way.
+    pub working: bool,
+    /// Why the last one failed.
+    pub problem: Option<String>,
+    /// Whether the next Esc discards what was typed.
+    pub armed: bool,
+}
+
+impl MemberForm {
+    /// For a new member: the role that may do least.
+    #[must_use]
+    pub fn new(several: bool) -> Self {
+        Self {
+            seen: None,
+            name: Input::default(),
+            role: Role::Viewer,
+            agents: Input::default(),
+            keys: Input::default(),
+            focus: FormFocus::Name,
+            several,
+            working: false,
+            problem: None,
+            armed: false,
+        }
+    }
+
+    /// For a change of this one; what is changed mostly is the role.
+    #[must_use]
+    pub fn of(member: &Member, several: bool) -> Self {
+        Self {
+            name: Input::new(member.name().to_owned()),
+            role: member.draft.role,
+            agents: Input::new(agents_text(&member.draft.reach)),
+            focus: FormFocus::Role,
+            seen: Some(Box::new(member.clone())),
+            ..Self::new(several || member.draft.reach != Reach::Everything)
+        }
+    }
+
+    /// Whether anything was typed or chosen.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        let (name, role, agents) = match &self.seen {
+            Some(seen) => (
+                seen.name().to_owned(),
+                seen.draft.role,
+                agents_text(&seen.draft.reach),
+            ),
+            None => (String::new(), Role::Viewer, String::new()),
+        };
+        self.name.value() != name
+            || self.role != role
+            || self.agents.value() != agents
+            || !self.keys.value().is_empty()
+    }
+
+    /// The next or the previous thing to focus.
+    pub fn move_focus(&mut self, forward: bool) {
+        let order = FormFocus::ORDER;
+        let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { order.len() - 1 };
+        self.focus = order[(at + step) % order.len()];
+        if self.focus == FormFocus::Agents && !self.several {
+            self.move_focus(forward);
+        }
+    }
+
+    /// The next or the previous role, or the other button.
+    pub fn sideways(&mut self, forward: bool) {
+        match self.focus {
+            FormFocus::Role => {
+                let at = Role::ALL.iter().position(|one| *one == self.role);
+                let step = if forward { 1 } else { Role::ALL.len() - 1 };
+                self.role = Role::ALL[(at.unwrap_or(0) + step) % Role::ALL.len()];
+                self.problem = None;
+            }
+            FormFocus::Cancel => self.focus = FormFocus::Save,
+            FormFocus::Save => self.focus = FormFocus::Cancel,
+            _ => {}
+        }
+    }
+
+    /// Types into the focused field.
+    pub fn type_into(&mut self, request: InputRequest) {
+        let input = match self.focus {
+            FormFocus::Name => &mut self.name,
+            FormFocus::Agents => &mut self.agents,
+            FormFocus::Keys => &mut self.keys,
+            _ => return,
+        };
+        let _ = input.handle(request);
+        self.problem = None;
+    }
+
+    /// What would be saved.
+    ///
+    /// # Errors
+    /// Where the first thing is that is refused, and why.
+    pub fn draft(&self) -> Result<MemberDraft, (FormFocus, String)> {
+        let wrong = |focus| move |error: &dyn std::fmt::Display| (focus, error.to_string());
+        let name = self.name.value().parse();
+        let mut keys = match &self.seen {
+            Some(seen) => seen.draft.keys.clone(),
+            None => Vec::new(),
+        };
+        if !self.keys.value().trim().is_empty() || self.seen.is_none() {
+            let typed = parse_keys(self.keys.value());
+            for key in typed.map_err(|error| wrong(FormFocus::Keys)(&error))? {
+                if !keys.iter().any(|it| it.fingerprint() == key.fingerprint()) {
+                    keys.push(key);
+                }
+            }
+        }
+        let draft = MemberDraft {
+            name: name.map_err(|error| wrong(FormFocus::Name)(&error))?,
+            role: self.role,
+            reach: reach(self.agents.value()).map_err(|error| (FormFocus::Agents, error))?,
+            keys,
+        };
+        draft
+            .check()
+            .map_err(|error| wrong(FormFocus::Role)(&error))?;
+        Ok(draft)
+    }
+}
+
+fn agents_text(reach: &Reach) -> String {
+    match reach {
+        Reach::Everything => String::new(),
+        Reach::Only(agents) => {
+            let names: Vec<&str> = agents.iter().map(AgentName::as_str).collect();
+            names.join(", ")
+        }
+    }
+}
+
+fn reach(text: &str) -> Result<Reach, String> {
+    if text.trim().is_empty() {
+        return Ok(Reach::Everything);
+    }
+    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+    let names: Result<BTreeSet<AgentName>, _> = names.map(str::parse).collect();
+    names.map(Reach::Only).map_err(|error| error.to_string())
+}
+
+/// The question before a member goes.
+#[derive(Debug, Clone)]
+pub struct Removal {
+    /// Who, as they were seen.
+    pub member: Box<Member>,
+    /// Whether the button that removes is focused, and not Cancel.
+    pub act: bool,
+    /// Whether it is under way.
+    pub working: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_of_agents_is_all_of_them_and_a_bad_one_is_refused() {
+        assert_eq!(reach("  "), Ok(Reach::Everything));
+        let prod = "prod".parse().expect("a name");
+        let staging = "staging".parse().expect("a name");
+        assert_eq!(
+            reach("prod, staging"),
+            Ok(Reach::Only([prod, staging].into()))
+        );
+        assert!(reach("Prod").is_err());
+    }
+}

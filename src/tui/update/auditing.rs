@@ -1,0 +1,96 @@
+//! What intents do on the screen of the audit log.
+use tui_input::Input;
+
+use crate::{
+    domain::audit::{Event, EventFilter, Onward},
+    tui::{audit::AuditScreen, dialog::Modal, keymap::Intent, message::Effect, model::Model},
+};
+
+/// How far a page of an event's details is.
+const DETAILS_PAGE: u16 = 10;
+
+pub(super) fn screen(model: &mut Model) -> Option<&mut AuditScreen> {
+    model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::Audit(audit) => Some(audit.as_mut()),
+        _ => None,
+    })
+}
+
+pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let (room, now) = (model.audit_rows(), model.now);
+    let page = isize::try_from(room).unwrap_or(10);
+    let audit = screen(model)?;
+    if audit.typing.is_some() {
+        if intent == Intent::Accept
+            && let Some(input) = audit.typing.clone()
+        {
+            audit.filter_by(input.value(), now);
+        }
+        return None;
+    }
+    match (intent, audit.opened) {
+        (Intent::PageUp, Some(scroll)) => audit.opened = Some(scroll.saturating_sub(DETAILS_PAGE)),
+        (Intent::PageDown, Some(scroll)) => {
+            audit.opened = Some(scroll.saturating_add(DETAILS_PAGE));
+        }
+        (Intent::Up, _) => audit.walk(-1, room),
+        (Intent::Down, _) => audit.walk(1, room),
+        (Intent::PageUp, None) => audit.walk(-page, room),
+        (Intent::PageDown, None) => audit.walk(page, room),
+        (Intent::First, _) => audit.walk(isize::MIN, room),
+        (Intent::Open, None) if audit.selected().is_some() => audit.opened = Some(0),
+        (Intent::Filter, _) => {
+            audit.opened = None;
+            audit.typing = Some(Input::new(audit.typed.clone()));
+        }
+        (Intent::OnlySubject, _) => only(audit, |event| {
+            let filter = EventFilter {
+                subject_id: event.draft.subject_id.clone(),
+                ..EventFilter::default()
+            };
+            (format!("key:{}", event.draft.subject_id), filter)
+        }),
+        (Intent::OnlyActor, _) => only(audit, |event| {
+            let filter = EventFilter {
+                actor: event.draft.actor.name.clone(),
+                ..EventFilter::default()
+            };
+            (format!("actor:{}", event.draft.actor.name), filter)
+        }),
+        _ => {}
+    }
+    None
+}
+
+fn only(audit: &mut AuditScreen, which: impl Fn(&Event) -> (String, EventFilter)) {
+    if let Some((typed, filter)) = audit.selected().map(which) {
+        audit.only(typed, filter);
+    }
+}
+
+/// Closes what lies in front on this screen; answers whether anything did.
+pub(super) fn step_back(audit: &mut AuditScreen) -> bool {
+    if audit.typing.take().is_some() {
+        audit.problem = None;
+    } else if audit.opened.take().is_some() {
+    } else if audit.filter != EventFilter::default() {
+        audit.only(String::new(), EventFilter::default());
+    } else {
+        return false;
+    }
+    true
+}
+
+/// Events arrived.
+pub(super) fn read(
+    model: &mut Model,
+    filter: &EventFilter,
+    onward: Onward,
+    read: Result<Vec<Event>, String>,
+) {
+    let room = model.audit_rows();
+    // An answer to an older question is dropped.
+    if let Some(audit) = screen(model).filter(|audit| audit.filter == *filter) {
+        audit.take_in(onward, read, room);
+    }
+}

@@ -1,0 +1,253 @@
+//! What intents do about people: members and their form, and the choice of an agent.
+use crate::{
+    domain::{listing::Direction, member::Member},
+    tui::{
+        agents::{AgentChoice, Choosing},
+        dialog::Modal,
+        keymap::Intent,
+        members::{FormFocus, MemberForm, MembersScreen, Removal},
+        message::{Effect, Message},
+        model::{Expect, Model},
+        wizard::Wizard,
+    },
+};
+
+/// How far a page is.
+const PAGE: isize = 10;
+
+fn screen(model: &mut Model) -> Option<&mut MembersScreen> {
+    model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::Members(members) => Some(members.as_mut()),
+        _ => None,
+    })
+}
+
+pub(super) fn on_members(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let several = model.agents.len() > 1;
+    let members = screen(model)?;
+    (members.said, members.problem) = (None, None);
+    match intent {
+        Intent::Up => members.walk(-1),
+        Intent::Down => members.walk(1),
+        Intent::PageUp => members.walk(-PAGE),
+        Intent::PageDown => members.walk(PAGE),
+        Intent::New => {
+            let form = MemberForm::new(several);
+            model.modals.push(Modal::MemberForm(Box::new(form)));
+        }
+        Intent::Edit => {
+            let form = MemberForm::of(members.selected()?, several);
+            model.modals.push(Modal::MemberForm(Box::new(form)));
+        }
+        Intent::Revoke => {
+            let member = Box::new(members.selected()?.clone());
+            model.modals.push(Modal::Removal(Removal {
+                member,
+                act: false,
+                working: false,
+            }));
+        }
+        _ => {}
+    }
+    None
+}
+
+pub(super) fn on_form(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let Some(Modal::MemberForm(form)) = model.modals.last_mut() else {
+        return None;
+    };
+    if form.working {
+        return None;
+    }
+    match intent {
+        Intent::Next => form.move_focus(true),
+        Intent::Previous => form.move_focus(false),
+        Intent::Left => form.sideways(false),
+        Intent::Right => form.sideways(true),
+        Intent::Accept if form.focus == FormFocus::Cancel => {
+            model.modals.pop();
+        }
+        Intent::Accept => return save(form),
+        _ => {}
+    }
+    None
+}
+
+fn save(form: &mut MemberForm) -> Option<Effect> {
+    match form.draft() {
+        Err((focus, sentence)) => {
+            form.focus = focus;
+            form.problem = Some(sentence);
+            None
+        }
+        Ok(draft) => {
+            form.working = true;
+            Some(match &form.seen {
+                None => Effect::AddMember(draft),
+                Some(seen) => Effect::EditMember(seen.clone(), draft),
+            })
+        }
+    }
+}
+
+pub(super) fn on_removal(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let Some(Modal::Removal(removal)) = model.modals.last_mut() else {
+        return None;
+    };
+    if removal.working {
+        return None;
+    }
+    match intent {
+        Intent::Next | Intent::Previous | Intent::Left | Intent::Right => {
+            removal.act = !removal.act;
+        }
+        Intent::Accept if removal.act => {
+            removal.working = true;
+            return Some(Effect::RemoveMember(removal.member.clone()));
+        }
+        Intent::Accept => {
+            model.modals.pop();
+        }
+        _ => {}
+    }
+    None
+}
+
+/// What comes back from the effects about people.
+pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
+    match message {
+        Message::EventsRead(filter, onward, events) => {
+            super::auditing::read(model, &filter, onward, events);
+            None
+        }
+        Message::MembersRead(members) => {
+            read(model, members);
+            None
+        }
+        Message::MemberSaved(done) => {
+            saved(model, done);
+            Some(model.refresh())
+        }
+        Message::Expelled(sentence) => {
+            model.parting = Some(sentence);
+            Some(Effect::Quit)
+        }
+        _ => None,
+    }
+}
+
+/// Who there is was read.
+fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
+    let gone = |members: &[Member], seen: &Member| !members.iter().any(|it| it.id == seen.id);
+    if let Ok(members) = &read
+        && let Some(Modal::Removal(removal)) = model.modals.last()
+        && !removal.working
+        && gone(members, &removal.member)
+    {
+        model.modals.pop();
+        if let Some(screen) = screen(model) {
+            screen.problem = Some("The member was removed meanwhile by someone else.".to_owned());
+        }
+    }
+    let Some(members) = screen(model) else { return };
+    match read {
+        Ok(found) => members.take_in(found),
+        Err(sentence) => members.problem = Some(sentence),
+    }
+}
+
+/// A change of a member was made, or was not.
+fn saved(model: &mut Model, saved: Result<String, String>) {
+    let mut trouble = None;
+    match (saved, model.modals.last_mut()) {
+        (Err(sentence), Some(Modal::MemberForm(form))) => {
+            form.working = false;
+            form.problem = Some(sentence);
+            if let Some(screen) = screen(model) {
+                screen.stale = true;
+            }
+            return;
+        }
+        (Err(sentence), _) => trouble = Some(sentence),
+        (Ok(sentence), _) => {
+            if let Some(screen) = screen(model) {
+                screen.said = Some(sentence);
+            }
+        }
+    }
+    model.modals.retain(|modal| {
+        let working = match modal {
+            Modal::MemberForm(form) => form.working,
+            Modal::Removal(removal) => removal.working,
+            _ => false,
+        };
+        !working
+    });
+    if let Some(screen) = screen(model) {
+        screen.stale = true;
+        screen.problem = trouble;
+    }
+}
+
+/// Something changed: who there is is read anew.
+pub(super) fn doubt(model: &mut Model) {
+    if let Some(members) = screen(model) {
+        members.stale = true;
+    }
+    if let Some(audit) = super::auditing::screen(model) {
+        audit.news = true;
+    }
+}
+
+pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let Some(Modal::Agents(choice)) = model.modals.last_mut() else {
+        return None;
+    };
+    match intent {
+        Intent::Up => choice.walk(false),
+        Intent::Down => choice.walk(true),
+        Intent::Accept => {
+            let chosen = choice.choices.get(choice.at)?.clone();
+            let choosing = choice.choosing;
+            model.modals.pop();
+            if choosing == Choosing::NewKey {
+                let wizard = Wizard::new_key().under(model.policy).of_agent(chosen);
+                model.modals.push(Modal::Wizard(Box::new(wizard)));
+                return None;
+            }
+            if model.list.agent == chosen {
+                return None;
+            }
+            model.list.agent = chosen;
+            // A mark that is out of sight must not be acted on.
+            model.list.marks.clear();
+            return Some(model.load(Direction::First, Expect::Top));
+        }
+        _ => {}
+    }
+    None
+}
+
+/// Says why somebody may not do what they wanted, where they can see it.
+pub(super) fn refuse(model: &mut Model, why: String) {
+    match model.modals.last_mut() {
+        Some(Modal::Members(members)) => members.problem = Some(why),
+        Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
+        Some(Modal::Access(test)) => test.problem = Some(why),
+        _ => model.complain(why),
+    }
+}
+
+/// Opens the wizard for a new key, or first asks for which agent where that is not clear.
+pub(super) fn new_key(model: &mut Model) {
+    let opened = match (&model.list.agent, model.agents.as_slice()) {
+        (None, [_, _, ..]) => Modal::Agents(AgentChoice::for_new_key(&model.agents)),
+        (agent, _) => {
+            let wizard = Wizard::new_key()
+                .under(model.policy)
+                .of_agent(agent.clone());
+            Modal::Wizard(Box::new(wizard))
+        }
+    };
+    model.modals.push(opened);
+}

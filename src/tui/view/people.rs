@@ -1,0 +1,352 @@
+//! Members, the form of one, the question before one goes, and the choice of an agent.
+//!
+//! ```text
+//! ╭ Members · PROD ───────────────────────────────────────────────── 2 members ╮
+//! │ ▸ alice                 owner     last seen 2026-11-25 22:10 UTC           │
+//! │     SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ ssh-ed25519 laptop  │
+//! │   bob                   viewer    only prod  not seen since 2026-11-20     │
+//! ╰ n add · e change · x remove · Esc close ───────────────────────────────────╯
+//! ```
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+use tui_input::Input;
+
+use super::{
+    footer,
+    list::scrolled,
+    sheet::{self, Sheet},
+    width,
+    wizard::buttons,
+};
+use crate::{
+    domain::{
+        agent::{Reach, listed},
+        member::{Member, Role},
+        text::{fitted, length},
+    },
+    tui::{
+        agents::{AgentChoice, Choosing},
+        members::{FormFocus, MemberForm, MembersScreen, Removal},
+        model::{Model, NARROW},
+    },
+};
+
+pub(super) fn members(model: &Model, screen: &MembersScreen, area: Rect) -> Sheet {
+    let room = sheet::room(area);
+    let theme = model.theme;
+    let mut lines = Vec::new();
+    if let Some(said) = &screen.said {
+        lines.extend(super::lines(&theme.shown(said), room, theme.success()));
+    }
+    if let Some(problem) = &screen.problem {
+        let text = format!("! {}", theme.shown(problem));
+        lines.extend(super::lines(&text, room, theme.alarm()));
+    }
+    let mut focus = (0, 0);
+    match &screen.found {
+        None if screen.problem.is_none() => lines.push(Line::from("reading…")),
+        Some(none) if none.is_empty() => {
+            let text = "There are no members yet: keys are managed on this machine alone. n adds somebody who may come in over SSH.";
+            lines.extend(super::lines(text, room, Style::new()));
+        }
+        _ => {}
+    }
+    for (at, member) in screen.members().iter().enumerate() {
+        if at == screen.at {
+            focus = (lines.len(), 0);
+        }
+        lines.extend(row(model, member, at == screen.at, room));
+    }
+    let corner = match screen.members().len() {
+        0 => String::new(),
+        1 => "1 member".to_owned(),
+        count => format!("{count} members"),
+    };
+    Sheet {
+        title: format!("Members · {}", theme.shown(&model.workspace)),
+        corner,
+        lines,
+        focus,
+        hint: footer::border(model),
+    }
+}
+
+fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let style = if here { theme.selected() } else { Style::new() };
+    let marker = Span::styled(if here { "▸ " } else { "  " }, theme.focus());
+    let name = theme.shown(member.name());
+    let limit = match &member.draft.reach {
+        Reach::Everything => String::new(),
+        Reach::Only(agents) => format!("only {}  ", listed(agents)),
+    };
+    let seen = member.last_seen.as_ref().map_or_else(
+        || format!("not seen since {}", member.added_at.date()),
+        |(at, _)| format!("last seen {} UTC", at.date_and_clock()),
+    );
+    let text = if model.size.0 < NARROW {
+        format!("{name}, {}", member.draft.role)
+    } else {
+        format!(
+            "{}  {:<8}  {limit}{seen}",
+            fitted(&name, 20),
+            member.draft.role
+        )
+    };
+    let text = fitted(&text, room.saturating_sub(2));
+    let mut lines = vec![Line::from(vec![marker, Span::styled(text, style)])];
+    if model.size.0 < NARROW {
+        lines.extend(indented(&format!("{limit}{seen}"), room, theme.quiet()));
+    }
+    for key in &member.draft.keys {
+        lines.extend(indented(&theme.shown(&key.summary()), room, theme.quiet()));
+    }
+    lines
+}
+
+fn indented(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
+    let parts = super::wrapped(text, room.saturating_sub(4));
+    let line = |part: String| Line::styled(format!("    {part}"), style);
+    parts.into_iter().map(line).collect()
+}
+
+/// ```text
+/// ╭ New member of PROD ────────────────────────────────────────────────────────╮
+/// │ ▸ Name                                                                     │
+/// │   carol                                                                    │
+/// │   Role  ‹ manager ›                                                        │
+/// │   create, edit, rotate, revoke and copy keys, and all below                │
+/// │   Agents (optional)                                          all of them   │
+/// │   SSH key                                                                  │
+/// │   e.g. ssh-ed25519 AAAA…, from ~/.ssh/id_ed25519.pub                       │
+/// │                                                       Cancel    Save       │
+/// ```
+pub(super) fn form(model: &Model, form: &MemberForm, screen: Rect) -> Sheet {
+    let workspace = model.theme.shown(&model.workspace);
+    let mut page = FormPage {
+        model,
+        form,
+        room: sheet::room(screen),
+        lines: Vec::new(),
+        focus: (0, 0),
+    };
+    page.draw(screen.height >= 20);
+    let title = match &form.seen {
+        None => format!("New member of {workspace}"),
+        Some(seen) => format!("Change {} in {workspace}", model.theme.shown(seen.name())),
+    };
+    let hint = if form.armed {
+        "unsaved changes - Esc again to discard".to_owned()
+    } else if form.working {
+        "saving…".to_owned()
+    } else {
+        footer::border(model)
+    };
+    Sheet {
+        title,
+        corner: String::new(),
+        lines: page.lines,
+        focus: page.focus,
+        hint,
+    }
+}
+
+struct FormPage<'a> {
+    model: &'a Model,
+    form: &'a MemberForm,
+    room: usize,
+    lines: Vec<Line<'static>>,
+    focus: (usize, u16),
+}
+
+impl FormPage<'_> {
+    fn draw(&mut self, loose: bool) {
+        let theme = self.model.theme;
+        let counter = format!("{}/64", length(self.form.name.value()));
+        self.field(FormFocus::Name, "Name", &counter, "");
+        self.gap(loose);
+        self.role();
+        if self.form.several {
+            self.gap(loose);
+            let all = if self.form.agents.value().trim().is_empty() {
+                "all of them"
+            } else {
+                ""
+            };
+            let names = listed(&self.model.agents);
+            self.field(
+                FormFocus::Agents,
+                "Only these agents (optional)",
+                all,
+                &format!("of {names}"),
+            );
+        }
+        self.gap(loose);
+        let label = if self.form.seen.is_some() {
+            "A further SSH key (optional)"
+        } else {
+            "SSH key"
+        };
+        self.field(
+            FormFocus::Keys,
+            label,
+            "",
+            "paste ~/.ssh/id_ed25519.pub: ssh-ed25519 AAAA…",
+        );
+        if let Some(problem) = &self.form.problem {
+            let text = format!("! {}", theme.shown(problem));
+            let lines = super::lines(&text, self.room, theme.alarm());
+            self.lines.extend(lines);
+        }
+        self.gap(loose);
+        let focused = match self.form.focus {
+            FormFocus::Cancel => Some(0),
+            FormFocus::Save => Some(1),
+            _ => None,
+        };
+        let room = self.room.saturating_sub(16);
+        let (line, column) = buttons(self.model, &["Cancel", "Save"], focused, room);
+        if let Some(column) = column {
+            self.focus = (self.lines.len(), column);
+        }
+        self.lines.push(line);
+    }
+
+    fn gap(&mut self, loose: bool) {
+        if loose {
+            self.lines.push(Line::default());
+        }
+    }
+
+    fn role(&mut self) {
+        let theme = self.model.theme;
+        let here = self.form.focus == FormFocus::Role;
+        if here {
+            self.focus = (self.lines.len(), 8);
+        }
+        let (label, choice) = if here {
+            (theme.focus(), theme.pressed())
+        } else {
+            (Style::new(), Style::new())
+        };
+        let marker = if here { "▸ " } else { "  " };
+        self.lines.push(Line::from(vec![
+            Span::styled(format!("{marker}Role  "), label),
+            Span::styled(format!("‹ {} ›", self.form.role), choice),
+        ]));
+        let may = format!("may {}", may(self.form.role));
+        for part in super::wrapped(&may, self.room.saturating_sub(2)) {
+            self.lines
+                .push(Line::styled(format!("  {part}"), theme.quiet()));
+        }
+    }
+
+    fn field(&mut self, field: FormFocus, label: &str, corner: &str, example: &str) {
+        let theme = self.model.theme;
+        let here = self.form.focus == field;
+        let style = if here { theme.focus() } else { Style::new() };
+        let marker = if here { "▸ " } else { "  " };
+        let label = format!("{marker}{label}");
+        let used = usize::from(width(&label) + width(corner));
+        self.lines.push(Line::from(vec![
+            Span::styled(label, style),
+            Span::raw(" ".repeat(self.room.saturating_sub(used))),
+            Span::styled(corner.to_owned(), theme.quiet()),
+        ]));
+        let input: &Input = match field {
+            FormFocus::Agents => &self.form.agents,
+            FormFocus::Keys => &self.form.keys,
+            _ => &self.form.name,
+        };
+        let room = u16::try_from(self.room.saturating_sub(3)).unwrap_or(u16::MAX);
+        let before: String = input.value().chars().take(input.cursor()).collect();
+        let at = width(&theme.shown(&before));
+        let scroll = if here { at.saturating_sub(room) } else { 0 };
+        if here {
+            self.focus = (self.lines.len(), 2 + at - scroll);
+        }
+        let line = if input.value().is_empty() {
+            let example = fitted(example, usize::from(room));
+            Line::styled(format!("  {}", example.trim_end()), theme.quiet())
+        } else {
+            let shown = scrolled(&theme.shown(input.value()), scroll);
+            let shown = fitted(&shown, usize::from(room) + 1);
+            Line::raw(format!("  {}", shown.trim_end()))
+        };
+        self.lines.push(line);
+    }
+}
+
+/// What a role may do, after "may".
+fn may(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "do everything: members, areas, agents and the workspace, too",
+        Role::Manager | Role::Operator | Role::Viewer => role.description(),
+    }
+}
+
+/// ```text
+/// ╭ Remove carol from PROD? ───────────────────────────────────────────────────╮
+/// │ carol is a manager. With their SSH keys nobody comes in any more, and open │
+/// │ sessions can do nothing from the next moment on.                           │
+/// │                                                     Cancel     Remove      │
+/// ```
+pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
+    let room = sheet::room(screen);
+    let theme = model.theme;
+    let name = theme.shown(removal.member.name());
+    let workspace = theme.shown(&model.workspace);
+    let text = format!(
+        "{name} is {} here. Their SSH keys let nobody in any more, and what they have open can do nothing from then on. The API keys that they made stay.",
+        removal.member.draft.role
+    );
+    let mut lines = super::lines(&text, room, Style::new());
+    lines.push(Line::default());
+    let focused = Some(usize::from(removal.act));
+    let (line, column) = buttons(
+        model,
+        &["Cancel", "Remove"],
+        focused,
+        room.saturating_sub(18),
+    );
+    let focus = (lines.len(), column.unwrap_or(0));
+    lines.push(line);
+    Sheet {
+        title: format!("Remove {name} from {workspace}?"),
+        corner: String::new(),
+        lines,
+        focus,
+        hint: footer::border(model),
+    }
+}
+
+pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet {
+    let room = sheet::room(screen);
+    let theme = model.theme;
+    let line = |(at, agent): (usize, &Option<crate::domain::agent::AgentName>)| {
+        let name = agent.as_ref().map_or("all agents", |name| name.as_str());
+        let shown = *agent == model.list.agent && choice.choosing == Choosing::Shown;
+        let mark = if shown { "  (shown now)" } else { "" };
+        let (marker, style) = if at == choice.at {
+            ("▸ ", theme.focus())
+        } else {
+            ("  ", Style::new())
+        };
+        let text = fitted(&format!("{marker}{name}{mark}"), room);
+        Line::styled(text.trim_end().to_owned(), style)
+    };
+    let workspace = theme.shown(&model.workspace);
+    Sheet {
+        title: match choice.choosing {
+            Choosing::Shown => format!("Whose keys in {workspace}?"),
+            Choosing::NewKey => format!("New API key in {workspace}: for which agent?"),
+        },
+        corner: String::new(),
+        lines: choice.choices.iter().enumerate().map(line).collect(),
+        focus: (choice.at, 0),
+        hint: footer::border(model),
+    }
+}
