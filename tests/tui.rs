@@ -7,6 +7,8 @@ mod hygiene;
 mod list;
 #[path = "tui/others.rs"]
 mod others;
+#[path = "tui/people.rs"]
+mod people;
 #[path = "tui/revoking.rs"]
 mod revoking;
 #[path = "tui/screens.rs"]

@@ -17,9 +17,7 @@ use crate::{
     domain::{
         agent::{AgentName, Reach, listed},
         audit,
-        member::{
-            Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey, parse_keys,
-        },
+        member::{Fingerprint, Member, MemberDraft, MemberError, MemberId, SshKey, parse_keys},
         moment::Moment,
         text::visible,
     },
@@ -124,17 +122,14 @@ async fn add(
 
 /// `alice is a manager: create, edit, …; only at the keys of prod.`
 fn sentence(draft: &MemberDraft) -> String {
-    let article = match draft.role {
-        Role::Owner | Role::Operator => "an",
-        Role::Manager | Role::Viewer => "a",
-    };
     let limit = match &draft.reach {
         Reach::Everything => String::new(),
         Reach::Only(agents) => format!("; only at the keys of {}", listed(agents)),
     };
     format!(
-        "{} is {article} {}: {}{limit}.",
+        "{} is {} {}: {}{limit}.",
         brief(draft.name.as_str()),
+        draft.role.article(),
         draft.role,
         draft.role.description()
     )

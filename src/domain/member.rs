@@ -189,6 +189,15 @@ impl Role {
         }
     }
 
+    /// The article before its word.
+    #[must_use]
+    pub const fn article(self) -> &'static str {
+        match self {
+            Self::Owner | Self::Operator => "an",
+            Self::Manager | Self::Viewer => "a",
+        }
+    }
+
     /// What it is for, in a few words.
     #[must_use]
     pub const fn description(self) -> &'static str {

@@ -136,7 +136,7 @@ impl AuditScreen {
                 // Whoever stands at the newest one sees what comes; others stay where they are.
                 if !at_top {
                     self.at += count;
-                    self.top += count;
+                    self.top += if self.top > 0 { count } else { 0 };
                 }
                 self.keep_in_view(room);
                 self.news = full;

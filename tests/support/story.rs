@@ -1,12 +1,17 @@
 //! The stage for stories told in keys: the real update and view on a real keyring over a real
 //! file, with a clock that stands still and effects carried out in line. No sleeps, no mocks.
-use claviger::domain::audit::EventFilter;
-use claviger::domain::audit::Onward;
 use std::collections::VecDeque;
 
 use claviger::{
     clipboard::{Clipboard, Environment},
-    domain::{audit::Change, key::Draft, listing::Direction, moment::Moment},
+    domain::{
+        agent::Reach,
+        audit::{Change, EventFilter, Onward},
+        key::Draft,
+        listing::Direction,
+        member::{MemberDraft, MemberId, Role, SshKey},
+        moment::Moment,
+    },
     keyring::{Keyring, Location, MasterKeyPlace},
     machine::Machine,
     tui::{
@@ -88,6 +93,23 @@ impl Story {
         let first = story.model.load(Direction::First, Expect::Top);
         story.carry_out(first);
         story
+    }
+
+    /// Goes on as a member in this role, who came in over SSH.
+    pub fn sign_in(&mut self, role: Role) -> MemberId {
+        let folder = self.folder.path();
+        let (keyring, id) = self.runtime.block_on(async {
+            let draft = member("carol", role, 0);
+            let (id, _) = self.keyring.add_member(&draft).await.expect("added");
+            let opened = open(folder, "keys@gw1").await;
+            let signed_in = opened.sign_in(id.clone(), None).await;
+            (signed_in.expect("signed in"), id)
+        });
+        self.model.is_member = true;
+        self.model.actor = keyring.actor().to_string();
+        self.keyring = keyring;
+        self.refresh();
+        id
     }
 
     /// Another session on the same file, in another person's name.
@@ -277,6 +299,22 @@ async fn open_at(folder: &std::path::Path, actor: &str, now: Moment) -> Keyring 
     Keyring::open(&location, master_key, machine)
         .await
         .expect("a keyring")
+}
+
+/// Public keys that nobody holds the private half of.
+pub const SSH_KEYS: [&str; 2] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti laptop",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA desk",
+];
+
+/// A member with the key of that number.
+pub fn member(name: &str, role: Role, key: usize) -> MemberDraft {
+    MemberDraft {
+        name: name.parse().expect("a name"),
+        role,
+        reach: Reach::Everything,
+        keys: vec![SshKey::parse(SSH_KEYS[key], 1).expect("a key")],
+    }
 }
 
 /// A draft with nothing but a name.

@@ -4,12 +4,13 @@ use claviger::{
         access::Actions,
         allowlist::AllowList,
         key::Seen,
+        member::Role,
         moment::{DAY, Moment},
     },
     tui::theme::Theme,
 };
 
-use crate::story::{NOW, Story};
+use crate::story::{NOW, Story, member};
 
 const SIZES: [(u16, u16); 4] = [(80, 24), (40, 12), (60, 20), (140, 30)];
 
@@ -40,6 +41,13 @@ fn furnished(width: u16, height: u16, theme: Theme) -> Story {
             .list;
         draft.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
     });
+    for (name, role, key) in [
+        ("alice", Role::Owner, 0),
+        ("Bob \"ops\"", Role::Operator, 1),
+    ] {
+        let new = member(name, role, key);
+        story.wait(story.keyring.add_member(&new)).expect("added");
+    }
     story.press("g");
     story
 }
@@ -66,6 +74,13 @@ fn every_screen_at_every_size() {
         ("copy_as", "C"),
         ("help", "?"),
         ("palette", ":re"),
+        ("audit", "a"),
+        ("audit_event", "aj<enter>"),
+        ("audit_filter", "a/action:disabled"),
+        ("members", "m"),
+        ("member_form", "me<tab><tab>"),
+        ("member_error", "mndave<tab><tab>nonsense<enter>"),
+        ("member_removal", "mx"),
     ];
     for (width, height) in SIZES {
         for (name, keys) in screens {
@@ -80,6 +95,24 @@ fn every_screen_at_every_size() {
             story.press(keys);
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), story.snapshot());
         }
+    }
+}
+
+#[test]
+fn the_choice_of_an_agent_at_every_size() {
+    let theme = Theme {
+        colours: true,
+        ascii: false,
+    };
+    for (width, height) in SIZES {
+        let mut story = furnished(width, height, theme);
+        for name in ["prod", "staging"] {
+            let name = name.parse().expect("a name");
+            story.wait(story.keyring.add_agent(&name)).expect("added");
+        }
+        story.refresh();
+        story.press("A<down>");
+        insta::assert_snapshot!(format!("agents_{width}x{height}"), story.snapshot());
     }
 }
 

@@ -93,7 +93,7 @@ fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'sta
         format!(
             "{}  {:<8}  {limit}{seen}",
             fitted(&name, 20),
-            member.draft.role
+            member.draft.role.word()
         )
     };
     let text = fitted(&text, room.saturating_sub(2));
@@ -300,7 +300,8 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
     let name = theme.shown(removal.member.name());
     let workspace = theme.shown(&model.workspace);
     let text = format!(
-        "{name} is {} here. Their SSH keys let nobody in any more, and what they have open can do nothing from then on. The API keys that they made stay.",
+        "{name} is {} {} here. Their SSH keys let nobody in any more, and what they have open can do nothing from then on. The API keys that they made stay.",
+        removal.member.draft.role.article(),
         removal.member.draft.role
     );
     let mut lines = super::lines(&text, room, Style::new());

@@ -1,0 +1,502 @@
+//! Members, roles, agents and the audit log, as somebody at the screen meets them.
+use claviger::{
+    domain::{
+        agent::AgentName,
+        key::{RevokeReason, Seen},
+        member::Role,
+    },
+    tui::message::Effect,
+};
+
+use crate::story::{SSH_KEYS, Story, draft, member};
+
+fn agent(name: &str) -> AgentName {
+    name.parse().expect("a name")
+}
+
+#[test]
+fn what_a_role_may_not_do_is_neither_offered_nor_done_and_is_said() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    story.sign_in(Role::Viewer);
+    let screen = story.screen();
+    assert!(screen.contains("carol, viewer"), "{screen}");
+    let footer = screen.lines().last().expect("a footer");
+    assert!(
+        footer.contains("t test") && footer.contains("/ filter"),
+        "{footer}"
+    );
+    for word in ["copy", "edit", "revoke", "new", "disable"] {
+        assert!(!footer.contains(word), "{word}: {footer}");
+    }
+    let before = story.audit();
+    for (key, words) in [
+        ("x", "may not revoke keys"),
+        ("d", "may not disable and enable keys"),
+        ("c", "may not copy or reveal tokens"),
+        ("v", "may not copy or reveal tokens"),
+        ("e", "may not edit keys"),
+        ("n", "may not create keys"),
+        ("N", "may not create keys"),
+        ("R", "may not rotate keys"),
+    ] {
+        story.press(key);
+        let screen = story.screen().replace('\n', " ");
+        assert!(
+            screen.contains("your role is viewer") && screen.contains(words),
+            "{key}: {screen}"
+        );
+        assert!(story.model.modals.is_empty(), "{key}");
+    }
+    // The same in the help and in the palette.
+    story.press("?");
+    let help = story.screen();
+    assert!(
+        !help.contains("revoke") && !help.contains("suspend"),
+        "{help}"
+    );
+    story.press("<esc>:");
+    let palette = story.screen();
+    assert!(
+        palette.contains("test access") && !palette.contains("revoke"),
+        "{palette}"
+    );
+    // Members are seen, not changed.
+    story.press("<esc>m");
+    assert!(story.screen().contains("carol"), "{}", story.screen());
+    story.press("n");
+    let screen = story.screen();
+    assert!(screen.contains("may not add, change or"), "{screen}");
+    story.press("x");
+    assert!(
+        story.screen().contains("Members · PROD"),
+        "{}",
+        story.screen()
+    );
+    assert_eq!(story.audit(), before);
+}
+
+#[test]
+fn an_operator_disables_and_a_role_that_is_taken_is_gone_within_a_second() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    let owner = story.someone_else("alice@gw1");
+    story.sign_in(Role::Operator);
+    story.press("d<tab><enter>");
+    assert!(
+        story.screen().contains("API key disabled."),
+        "{}",
+        story.screen()
+    );
+    let carol = story.wait(owner.member("carol")).expect("there");
+    let mut lesser = carol.draft.clone();
+    lesser.role = Role::Viewer;
+    story
+        .wait(owner.edit_member(&carol, &lesser))
+        .expect("changed");
+    // Before anything was read anew the change itself is refused.
+    story.press("d");
+    let screen = story.screen().replace('\n', " ");
+    assert!(screen.contains("your role is viewer"), "{screen}");
+    story.refresh();
+    assert!(
+        story.screen().contains("carol, viewer"),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn a_member_suspends_nothing_and_saves_no_file() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    story.sign_in(Role::Manager);
+    story.press("<c-z>");
+    assert!(!story.shell.contains(&Effect::Suspend));
+    story.press("v");
+    assert!(story.screen().contains("clv_"));
+    story.press("s");
+    assert!(
+        story
+            .shell
+            .iter()
+            .all(|effect| !matches!(effect, Effect::Save(_)))
+    );
+    assert!(
+        !story.screen().contains("save to a file"),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
+    let mut story = Story::at(80, 24);
+    story.press("m");
+    assert!(
+        story.screen().contains("There are no members yet"),
+        "{}",
+        story.screen()
+    );
+    story.press("ndave<tab><left><tab>");
+    story.paste("-----BEGIN OPENSSH PRIVATE KEY-----");
+    story.press("<enter>");
+    assert!(story.screen().contains("private key"), "{}", story.screen());
+    story.press("<c-u>");
+    story.paste(SSH_KEYS[0]);
+    story.press("<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("Member added."), "{screen}");
+    assert!(
+        screen.contains("dave") && screen.contains("operator"),
+        "{screen}"
+    );
+    assert!(screen.contains("ssh-ed25519 laptop"), "{screen}");
+    // The same key is no other's.
+    story.press("neve<tab><tab>");
+    story.paste(SSH_KEYS[0]);
+    story.press("<enter>");
+    assert!(
+        story.screen().contains("dave already: everybody has keys"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc>");
+    assert!(
+        story.screen().contains("unsaved changes"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc>");
+    // What was typed makes somebody an owner; the last one stays.
+    story.press("e<right><right><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Member updated.") && screen.contains("owner"),
+        "{screen}"
+    );
+    story.press("x<tab><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("dave is the last owner") && screen.contains("dave "),
+        "{screen}"
+    );
+    story.press("e<left><enter>");
+    let screen = story.screen();
+    assert!(screen.contains("dave is the last owner"), "{screen}");
+    story.press("<esc><esc>");
+    let new = member("ann", Role::Owner, 1);
+    story.wait(story.keyring.add_member(&new)).expect("added");
+    story.refresh();
+    assert!(story.screen().contains("2 members"), "{}", story.screen());
+    story.press("x");
+    assert!(
+        story.screen().contains("Remove dave from PROD?"),
+        "{}",
+        story.screen()
+    );
+    story.press("<enter>");
+    assert!(story.screen().contains("2 members"), "it starts on Cancel");
+    story.press("x<tab><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Member removed.") && !screen.contains("dave"),
+        "{screen}"
+    );
+    assert_eq!(
+        story.audit(),
+        [
+            "member.added",
+            "member.edited",
+            "member.added",
+            "member.removed"
+        ]
+    );
+}
+
+#[test]
+fn an_edit_of_a_member_who_was_changed_meanwhile_is_refused() {
+    let mut story = Story::at(80, 24);
+    let new = member("dave", Role::Viewer, 0);
+    story.wait(story.keyring.add_member(&new)).expect("added");
+    story.press("me");
+    let bob = story.someone_else("bob@gw2");
+    let dave = story.wait(bob.member("dave")).expect("there");
+    let mut theirs = dave.draft.clone();
+    theirs.role = Role::Operator;
+    story.wait(bob.edit_member(&dave, &theirs)).expect("first");
+    story.press("<left><enter>");
+    assert!(
+        story.screen().contains("dave was changed meanwhile"),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn the_audit_log_is_filtered_read_and_followed() {
+    let mut story = Story::at(80, 24);
+    for name in ["one", "two", "three"] {
+        story.given(name, |_| ());
+    }
+    story.press("gd<tab><enter>a");
+    let screen = story.screen();
+    assert!(
+        screen.contains("1 of 4") && screen.contains("disabled           three"),
+        "{screen}"
+    );
+    story.press("j");
+    // Somebody else works: what is new comes on top, and the cursor stays on its event.
+    let bob = story.someone_else("bob@gw2");
+    story
+        .wait(bob.create(None, draft("four")))
+        .expect("created");
+    story.refresh();
+    let screen = story.screen();
+    assert!(
+        screen.contains("3 of 5") && screen.contains("bob@gw2"),
+        "{screen}"
+    );
+    let focused = screen
+        .lines()
+        .find(|line| line.contains("▸ 2026"))
+        .expect("a focus");
+    assert!(
+        focused.contains("created") && focused.contains("three"),
+        "{focused}"
+    );
+    story.press("/actor:bob<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("1 of 1") && screen.contains("/ actor:bob"),
+        "{screen}"
+    );
+    story.press("/<c-u>nonsense:x<enter>");
+    assert!(
+        story.screen().contains("nonsense: means nothing here"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc><esc>");
+    assert!(story.screen().contains("1 of 5"), "{}", story.screen());
+    story.press("/action:nothing<enter>");
+    assert!(
+        story.screen().contains("No event is like that"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc>jo");
+    let screen = story.screen();
+    assert!(
+        screen.contains("1 of 2") && screen.contains("/ key:"),
+        "{screen}"
+    );
+    story.press("<esc>");
+    story.press("<esc>");
+    assert!(story.model.modals.is_empty());
+}
+
+#[test]
+fn an_events_details_tell_what_was_and_what_is() {
+    let mut story = Story::at(80, 24);
+    let key = story.given("acme", |_| ());
+    let mut edited = key.draft.clone();
+    edited.name = "acme two".parse().expect("a name");
+    edited.allow = claviger::domain::allowlist::AllowList::parse("10.0.0.0/24")
+        .expect("a list")
+        .list;
+    story
+        .wait(story.keyring.edit(&Seen::of(&key), &edited))
+        .expect("edited");
+    story.sign_in(Role::Manager);
+    story
+        .wait(
+            story
+                .keyring
+                .token(&key.id, claviger::domain::audit::Change::Revealed),
+        )
+        .expect("revealed");
+    story.refresh();
+    story.press("a<enter>");
+    let screen = story.screen();
+    for words in [
+        "carol",
+        "keys@gw1",
+        "SHA256:UCUiLr7P",
+        "key.revealed",
+        "acme two",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    // The event before it, and the one before that: the member was added, then the edit.
+    story.press("jj");
+    let screen = story.screen();
+    for words in [
+        "Event 2 · edited",
+        "Name",
+        "acme",
+        "→ acme two",
+        "Any IP",
+        "→ 10.0.0.0/24",
+    ] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    story.press("<esc>");
+    assert!(
+        story.screen().contains("Audit log · PROD"),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn a_hostile_name_in_the_log_acts_on_no_terminal() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    let folder = story.someone_else("x").place().to_string();
+    story.wait(async {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{folder}"))
+            .await
+            .expect("the file");
+        for statement in [
+            "DROP TRIGGER audit_events_keep",
+            "UPDATE audit_events SET subject_name = 'a' || char(8238) || char(27), \
+             actor = 'm' || char(155), details = '{\"after\":{\"x\":\"' || char(8238) || '\"}}'",
+        ] {
+            sqlx::query(statement)
+                .execute(&mut connection)
+                .await
+                .expect("planted");
+        }
+    });
+    story.press("a");
+    for keys in ["", "<enter>", "<esc>o", "<esc>p"] {
+        story.press(keys);
+        let screen = story.screen();
+        assert!(
+            !screen.contains(['\u{202e}', '\u{1b}', '\u{9b}']),
+            "{screen:?}"
+        );
+        assert!(screen.contains("<U+"), "{screen}");
+    }
+}
+
+#[test]
+fn there_is_no_word_of_agents_until_there_is_a_second() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    story.press("A");
+    assert!(story.model.modals.is_empty());
+    story.press("?");
+    for _ in 0..3 {
+        assert!(
+            !story.screen().to_lowercase().contains("agent"),
+            "{}",
+            story.screen()
+        );
+        story.press("<pgdn>");
+    }
+    story.press("<esc><enter>");
+    assert!(!story.screen().contains("Agent"), "{}", story.screen());
+    story.press("<esc>n");
+    assert!(
+        story.screen().contains("New API key in PROD"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc>");
+    story
+        .wait(story.keyring.add_agent(&agent("prod")))
+        .expect("added");
+    story.refresh();
+    assert!(
+        story.screen().contains("PROD / all agents"),
+        "{}",
+        story.screen()
+    );
+    // For which agent a new key is, is asked where it is not clear.
+    story.press("n");
+    assert!(
+        story.screen().contains("for which agent?"),
+        "{}",
+        story.screen()
+    );
+    story.press("j<enter>");
+    assert!(
+        story.screen().contains("New API key for prod in PROD"),
+        "{}",
+        story.screen()
+    );
+    story.press("in prod<enter><enter>");
+    assert!(
+        story.screen().contains("API key created successfully."),
+        "{}",
+        story.screen()
+    );
+    assert_eq!(story.model.selected().expect("there").agent, agent("prod"));
+    story.press("<esc><enter>");
+    assert!(story.screen().contains("Agent"), "{}", story.screen());
+    story.press("<esc>A<down><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("PROD / default") && screen.contains("1 key"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("acme") && !screen.contains("in prod"),
+        "{screen}"
+    );
+    // A new key is for the agent that is shown; one like another is for that one's.
+    story.press("nmore<enter><enter><esc>");
+    assert_eq!(
+        story.model.selected().expect("there").agent,
+        AgentName::default_agent()
+    );
+    story.press("A<down><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("PROD / prod") && !screen.contains("acme"),
+        "{screen}"
+    );
+    story.press("Nagain<enter><enter><esc>");
+    assert_eq!(story.model.selected().expect("there").agent, agent("prod"));
+    assert!(story.screen().contains("2 keys"), "{}", story.screen());
+}
+
+#[test]
+fn marks_of_another_agents_keys_are_never_acted_on() {
+    let mut story = Story::at(80, 24);
+    story
+        .wait(story.keyring.add_agent(&agent("prod")))
+        .expect("added");
+    story.given("acme", |_| ());
+    story
+        .wait(story.keyring.create(Some(&agent("prod")), draft("in prod")))
+        .expect("created");
+    story.refresh();
+    story.press("gj A<down><down><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("PROD / prod") && !screen.contains("marked"),
+        "{screen}"
+    );
+    story.press("x");
+    assert!(
+        story.screen().contains("Revoke in prod in PROD?"),
+        "{}",
+        story.screen()
+    );
+    story.press("<esc>");
+    let bob = story.someone_else("bob@gw2");
+    let key = story.wait(bob.resolve("in prod")).expect("there");
+    story
+        .wait(bob.revoke(&[Seen::of(&key)], RevokeReason::Other))
+        .expect("revoked");
+    story.refresh();
+    assert!(
+        story.screen().contains("There are no API keys"),
+        "{}",
+        story.screen()
+    );
+}
