@@ -16,6 +16,7 @@ use nix::{
     },
     unistd::{Uid, User, gethostname},
 };
+use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter};
 
 use crate::domain::{audit::Actor, moment::Moment, text::visible};
 
@@ -198,6 +199,24 @@ fn system_user() -> Actor {
 pub fn harden() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
+}
+
+/// From here on the system lets this process, and every thread that it starts, run no program: for
+/// members who came in over SSH, to whom this machine is not open. To be called before any thread.
+///
+/// # Errors
+/// What the system says, where it cannot promise that.
+pub fn run_no_program() -> Result<(), String> {
+    let deny = SeccompAction::Errno(nix::libc::EPERM.unsigned_abs());
+    let calls = [nix::libc::SYS_execve, nix::libc::SYS_execveat];
+    let calls = calls.map(|call| (call, Vec::new())).into();
+    let architecture = std::env::consts::ARCH.try_into();
+    let architecture = architecture.map_err(|error: BackendError| error.to_string())?;
+    let filter = SeccompFilter::new(calls, SeccompAction::Allow, deny, architecture);
+    let program: BpfProgram = filter
+        .and_then(TryInto::try_into)
+        .map_err(|error| error.to_string())?;
+    seccompiler::apply_filter(&program).map_err(|error| error.to_string())
 }
 
 /// Whether a crash of this process could write its memory to a file.

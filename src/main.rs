@@ -17,6 +17,7 @@ use tokio::{
 
 fn main() -> ExitCode {
     machine::harden();
+    // Before there is any thread that this would not hold for.
     let (session, arguments) = match admitted() {
         Ok(admitted) => admitted,
         Err(failure) => return failure.report(),
@@ -60,6 +61,11 @@ fn admitted() -> Result<(Option<Session>, Arguments), Failure> {
     let Some(id) = &arguments.member else {
         return Ok((None, arguments));
     };
+    machine::run_no_program().map_err(|why| {
+        Failure::Failed(format!(
+            "this system cannot keep a member from running programs here ({why}): nobody is let in"
+        ))
+    })?;
     let (session, wanted) = cli::admit(&arguments, id)?;
     Ok((Some(session), wanted))
 }
