@@ -10,9 +10,13 @@ mod commands;
 mod drawing;
 #[path = "pty/leaving.rs"]
 mod leaving;
+#[path = "pty/members.rs"]
+mod members;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/screen.rs"]
 mod screen;
+#[path = "support/sshd.rs"]
+mod sshd;
 #[path = "pty/working.rs"]
 mod working;
