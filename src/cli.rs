@@ -274,16 +274,23 @@ pub async fn run(
     for warning in warnings {
         output::complain(&warning);
     }
-    let done = match command.power() {
-        None => Ok(()),
-        Some(power) => keyring.demand(power).await.map(drop).map_err(Failure::from),
-    };
-    let done = match done {
-        Ok(()) => on_keyring(command, &keyring, &config, &mut output).await,
-        Err(failure) => Err(failure),
-    };
+    let done = admitted(command, &keyring, &config, &mut output).await;
     keyring.close().await;
     done
+}
+
+/// Carries out a command that whoever acts may give.
+async fn admitted(
+    command: Command,
+    keyring: &Keyring,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    if let Some(power) = command.power() {
+        keyring.demand(power).await?;
+    }
+    output.several_agents = keyring.agents().await?.len() > 1;
+    on_keyring(command, keyring, config, output).await
 }
 
 async fn on_keyring(

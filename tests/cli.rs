@@ -21,6 +21,8 @@ mod hygiene;
 mod keys;
 #[path = "cli/looking_after.rs"]
 mod looking_after;
+#[path = "cli/people.rs"]
+mod people;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "cli/rotating.rs"]

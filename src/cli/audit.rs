@@ -167,7 +167,7 @@ fn text_line(event: &Event) -> String {
 
 /// What was kept elsewhere: in the files that are named, else in the one that the configuration
 /// names and that this user may read.
-fn read_checkpoints(
+pub(super) fn read_checkpoints(
     keyring: &Keyring,
     files: &[std::path::PathBuf],
     config: &Config,

@@ -52,7 +52,7 @@ async fn lines(arguments: &[String], database: Option<&str>) -> Option<String> {
 }
 
 /// Where this program is, if that goes through a login shell and an `authorized_keys` line as it is.
-fn program() -> Option<String> {
+pub(super) fn program() -> Option<String> {
     let path: PathBuf = std::env::current_exe().ok()?;
     let path = path.to_str()?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._+-".contains(&b);

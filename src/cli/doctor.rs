@@ -9,13 +9,15 @@ use nix::sys::statvfs::statvfs;
 use serde_json::json;
 
 use super::{
-    DoctorArguments, Failure, answered_no, journal_place, missing_file, no_database, open_keyring,
-    output::Output,
+    DoctorArguments, Failure, answered_no,
+    audit::read_checkpoints,
+    authorized_keys, journal_place, missing_file, no_database, open_keyring,
+    output::{Output, counted},
 };
 use crate::{
     clipboard::{Clipboard, Environment},
     config::{self, Config, MasterKeyPath},
-    domain::text::visible,
+    domain::{audit::Checkpoint, text::visible},
     journal::Journal,
     keyring::{Keyring, Place},
     machine,
@@ -106,8 +108,10 @@ async fn of_database(config: &Config) -> Vec<Finding> {
     }
     match open_keyring(config, None).await {
         Ok((keyring, _)) => {
-            let mut findings = of_keyring(&keyring).await;
+            let kept = read_checkpoints(&keyring, &[], config).unwrap_or_default();
+            let mut findings = of_keyring(&keyring, &kept).await;
             findings.push(checkpoints(config));
+            findings.extend(members(&keyring).await);
             keyring.close().await;
             findings
         }
@@ -140,6 +144,43 @@ fn checkpoints(config: &Config) -> Finding {
     }
 }
 
+/// Whether sshd would run this program for members, where there are any: it does only what nobody but
+/// root can put another one in the place of (`sshd_config(5)`, AuthorizedKeysCommand).
+async fn members(keyring: &Keyring) -> Option<Finding> {
+    let count = keyring.members().await.ok()?.len();
+    if count == 0 {
+        return None;
+    }
+    let advice = "install claviger where root alone can write, such as /usr/local/bin: as it is, sshd lets no member in";
+    Some(match authorized_keys::program() {
+        None => Finding::bad(
+            "members",
+            "the path of this program has characters that cannot stand in an authorized_keys line",
+            advice,
+        ),
+        Some(path) => match Path::new(&path).ancestors().find(|it| is_others(it)) {
+            Some(weak) => Finding::bad(
+                "members",
+                format!(
+                    "{} can be written by others than root",
+                    visible(&weak.to_string_lossy())
+                ),
+                advice,
+            ),
+            None => Finding::well(
+                "members",
+                format!("{} may come in over SSH", counted(count, "member")),
+            ),
+        },
+    })
+}
+
+/// Whether somebody but root can put something else in this place.
+fn is_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).is_ok_and(|it| it.uid() != 0 || it.mode() & 0o022 != 0)
+}
+
 fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
     if output.json {
         let array: Vec<_> = findings
@@ -163,7 +204,7 @@ fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn of_keyring(keyring: &Keyring) -> Vec<Finding> {
+async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
     let workspace = keyring.workspace();
     let mut findings = vec![Finding::well(
         "workspace",
@@ -181,7 +222,7 @@ async fn of_keyring(keyring: &Keyring) -> Vec<Finding> {
             "until then others can read names, rules and digests",
         ));
     }
-    let health = match keyring.health().await {
+    let health = match keyring.health(kept).await {
         Ok(health) => health,
         Err(error) => {
             findings.push(Finding::bad(

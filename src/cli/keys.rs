@@ -81,7 +81,7 @@ fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
     if !output.json {
         return output.line(token);
     }
-    let mut fields = key_json(&created.key);
+    let mut fields = key_json(&created.key, output.several_agents);
     if let Some(fields) = fields.as_object_mut() {
         // id and name, then the token, then the rest.
         fields.shift_insert(2, "token".into(), json!(token));
@@ -173,7 +173,7 @@ pub(super) async fn switch(
 
 fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {
     if output.json {
-        return output.json(&key_json(key));
+        return output.json(&key_json(key, output.several_agents));
     }
     output::tell(sentence);
     Ok(())

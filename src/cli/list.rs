@@ -18,6 +18,8 @@ use crate::{
 
 /// How many keys are read at a time.
 const BATCH: u32 = 500;
+/// The width of the column of agents.
+const AGENT: usize = 12;
 
 pub(super) async fn run(
     keyring: &Keyring,
@@ -120,6 +122,7 @@ impl<'a> ListPrinter<'a> {
             crossterm::terminal::size()
                 .map_or(80, |(columns, _)| usize::from(columns))
                 .saturating_sub(12 + 2 + 2 + 27 + 2 + 10 + 2 + 12)
+                .saturating_sub(if output.several_agents { 2 + AGENT } else { 0 })
                 .clamp(12, 40)
         });
         if output.json {
@@ -139,9 +142,9 @@ impl<'a> ListPrinter<'a> {
         self.printed += 1;
         if self.output.json {
             let separator = if first { "" } else { "," };
-            return self
-                .output
-                .buffered(format!("{separator}{}", key_json(key)).as_bytes());
+            return self.output.buffered(
+                format!("{separator}{}", key_json(key, self.output.several_agents)).as_bytes(),
+            );
         }
         let name = visible(key.name());
         let access = review::access_words(&key.draft, &self.areas, visible);
@@ -150,18 +153,23 @@ impl<'a> ListPrinter<'a> {
         let line = if let Some(width) = self.name_width {
             if first {
                 let head = format!(
-                    "{:12}  {}  {}  {:10}  Attention\n",
+                    "{:12}  {}{}  {}  {:10}  Attention\n",
                     "Id",
                     fitted("Name", width),
+                    self.agent("Agent"),
                     fitted("Access", 27),
                     "Created"
                 );
                 self.output.buffered(head.as_bytes())?;
             }
             let (name, access) = (fitted(&name, width), fitted(&access, 27));
-            format!("{}  {name}  {access}  {created}  {attention}", key.id)
-                .trim_end()
-                .to_owned()
+            let agent = self.agent(key.agent.as_str());
+            format!(
+                "{}  {name}{agent}  {access}  {created}  {attention}",
+                key.id
+            )
+            .trim_end()
+            .to_owned()
         } else {
             let expires = key
                 .draft
@@ -171,7 +179,7 @@ impl<'a> ListPrinter<'a> {
                 .last_use
                 .map_or_else(|| "-".to_owned(), |usage| usage.at.rfc3339());
             let allow = key.draft.allow.to_string();
-            [
+            let mut cells = vec![
                 key.id.as_str(),
                 &name,
                 &access,
@@ -180,10 +188,22 @@ impl<'a> ListPrinter<'a> {
                 &last,
                 &allow,
                 &attention,
-            ]
-            .join("\t")
+            ];
+            if self.output.several_agents {
+                cells.push(key.agent.as_str());
+            }
+            cells.join("\t")
         };
         self.output.buffered(format!("{line}\n").as_bytes())
+    }
+
+    /// The column of agents, where there is one.
+    fn agent(&self, name: &str) -> String {
+        if self.output.several_agents {
+            format!("  {}", fitted(name, AGENT))
+        } else {
+            String::new()
+        }
     }
 
     fn end(self, filtered: bool) -> Result<(), Failure> {

@@ -22,6 +22,8 @@ const LONGEST_BRIEF: usize = 60;
 pub(super) struct Output {
     /// Whether JSON was asked for.
     pub json: bool,
+    /// Whether there is more than one agent: until then there is no word of them.
+    pub several_agents: bool,
     writer: BufWriter<Stdout>,
 }
 
@@ -29,6 +31,7 @@ impl Output {
     pub fn new(json: bool) -> Self {
         Self {
             json,
+            several_agents: false,
             writer: BufWriter::new(io::stdout()),
         }
     }
@@ -75,8 +78,8 @@ pub(super) fn tell(sentence: &str) {
     let _ = writeln!(io::stderr(), "{}", without_tokens(sentence));
 }
 
-/// A key as `list` and `show` print it in JSON.
-pub(super) fn key_json(key: &Key) -> Value {
+/// A key as `list` and `show` print it in JSON, with its agent where there are several.
+pub(super) fn key_json(key: &Key, several_agents: bool) -> Value {
     let mut fields = Map::new();
     let mut decided = audit::snapshot(&key.draft);
     let mut take = |field: &str| decided.remove(field).unwrap_or(Value::Null);
@@ -94,6 +97,9 @@ pub(super) fn key_json(key: &Key) -> Value {
         json!(key.draft.expires_at.map(Moment::rfc3339)),
     );
     fields.insert("disabled".into(), json!(key.disabled_at.is_some()));
+    if several_agents {
+        fields.insert("agent".into(), json!(key.agent.as_str()));
+    }
     Value::Object(fields)
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn run(
     keyring.revoke(&seen, arguments.reason).await?;
     if output.json {
         for key in &keys {
-            let mut fields = key_json(key);
+            let mut fields = key_json(key, output.several_agents);
             fields["revoked"] = json!(true);
             fields["reason"] = json!(arguments.reason.word());
             output.json(&fields)?;

@@ -61,7 +61,7 @@ fn hand_over(rotated: &Rotated, output: &mut Output) -> Result<(), Failure> {
     if !output.json {
         return output.line(token);
     }
-    let mut fields = key_json(&rotated.key);
+    let mut fields = key_json(&rotated.key, output.several_agents);
     if let Some(fields) = fields.as_object_mut() {
         fields.shift_insert(2, "token".into(), json!(token));
         let until = rotated.until.map(Moment::rfc3339);
@@ -73,7 +73,8 @@ fn hand_over(rotated: &Rotated, output: &mut Output) -> Result<(), Failure> {
 async fn finish(keyring: &Keyring, key: &Key, output: &mut Output) -> Result<(), Failure> {
     keyring.finish_rotation(&Seen::of(key)).await?;
     if output.json {
-        return output.json(&key_json(&keyring.key(&key.id).await?));
+        let key = keyring.key(&key.id).await?;
+        return output.json(&key_json(&key, output.several_agents));
     }
     output::tell(&format!(
         "The old token of {} is refused from the next request on.",

@@ -27,7 +27,7 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     let activity = keyring.activity(&key.id).await?;
     let now = keyring.now();
     if output.json {
-        return output.json(&json_of(&key, &activity));
+        return output.json(&json_of(&key, &activity, output.several_agents));
     }
     let areas = keyring.areas().await?;
     let mut lines = vec![visible(key.name())];
@@ -37,6 +37,9 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     lines.push(review::sentence(&key.draft, &areas));
     lines.push(String::new());
     lines.push(format!("Id          {}", key.id));
+    if output.several_agents {
+        lines.push(format!("Agent       {}", key.agent));
+    }
     lines.push(format!("Status      {}", status(&key, now)));
     for area in &areas {
         let actions = key.draft.grants.of(&area.slug);
@@ -78,8 +81,8 @@ fn refusals(lines: &mut Vec<String>, all: &[Refusal]) {
     }
 }
 
-fn json_of(key: &Key, activity: &Activity) -> Value {
-    let mut fields = key_json(key);
+fn json_of(key: &Key, activity: &Activity, several_agents: bool) -> Value {
+    let mut fields = key_json(key, several_agents);
     let (allowed, refused) = activity.hours.totals();
     fields["allowed_48h"] = json!(allowed);
     fields["refused_48h"] = json!(refused);

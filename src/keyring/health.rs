@@ -3,6 +3,7 @@ use super::{Keyring, KeyringError};
 use crate::{
     domain::{
         agent::Reach,
+        audit::Checkpoint,
         listing::{Direction, Filter, PageRequest, Sort},
         moment::Moment,
     },
@@ -27,11 +28,12 @@ pub struct Health {
 }
 
 impl Keyring {
-    /// Looks at everything that can be looked at without changing anything.
+    /// Looks at everything that can be looked at without changing anything; the audit log is compared
+    /// with these checkpoints.
     ///
     /// # Errors
     /// The store's, if it cannot be read at all.
-    pub async fn health(&self) -> Result<Health, KeyringError> {
+    pub async fn health(&self, kept: &[Checkpoint]) -> Result<Health, KeyringError> {
         let stored = self.store.data_key().await?;
         let master_key = match (&stored, MasterKey::load(&self.master_key)) {
             (None, Ok(_) | Err(VaultError::Missing { .. })) => None,
@@ -47,7 +49,7 @@ impl Keyring {
             master_key,
             sealed: stored.is_some(),
             future_event: newest.filter(|at| at.millis() > self.now().millis() + 60_000),
-            audit: self.verify(&[]).await.err(),
+            audit: self.verify(kept).await.err(),
             keys: self.read_every_key().await.err(),
         })
     }

@@ -4,9 +4,11 @@
 //! What was typed is never lost: not by going back, not by a failed save, not by somebody else's
 //! change. What it says of a field is worked out from the text whenever that is asked for, in
 //! [`words`]. It draws nothing and saves nothing.
+mod beside;
 mod fields;
 mod words;
 
+pub use beside::{Beside, Meanwhile};
 pub use fields::{BasicsFocus, Field, MatrixFocus, pasted_text};
 use tui_input::{Input, InputRequest};
 
@@ -18,7 +20,6 @@ use crate::domain::{
     key::{Description, Draft, Key, KeyName},
     moment::{Moment, parse_expiry},
     policy::Policy,
-    review,
     text::visible,
 };
 
@@ -68,6 +69,8 @@ pub struct Wizard {
     pub saving: bool,
     /// Why the last save failed.
     pub trouble: Option<String>,
+    /// What somebody else did to the key since the edit began.
+    pub meanwhile: Option<Meanwhile>,
     inputs: [Input; 4],
     left: [bool; 4],
     began: ([String; 4], Grants),
@@ -160,6 +163,7 @@ impl Wizard {
             armed: false,
             saving: false,
             trouble: None,
+            meanwhile: None,
         }
     }
 
@@ -352,7 +356,6 @@ impl Wizard {
             return;
         };
         let (old, new) = (texts_of(&base.draft), texts_of(&theirs.draft));
-        let changes = review::changes(&base.draft, &theirs.draft, areas);
         for at in 0..old.len() {
             if self.inputs[at].value() == old[at] {
                 self.inputs[at] = Input::new(new[at].clone());
@@ -365,16 +368,25 @@ impl Wizard {
             }
         }
         self.began = (new, theirs.draft.grants.clone());
-        let what = if changes.is_empty() {
-            "it was disabled or enabled".to_owned()
+        let what = if base.draft == theirs.draft {
+            ": it was disabled or enabled"
         } else {
-            changes.join("; ")
+            ""
         };
         self.trouble = Some(format!(
-            "{} changed this key meanwhile: {what}. What you typed is kept; save again to put it on top, or Esc to discard it",
+            "{} changed this key meanwhile{what}. What you typed is kept: save again to put it on top, or Esc to discard it",
             visible(by)
         ));
+        self.meanwhile = Some(Meanwhile {
+            by: by.to_owned(),
+            base: base.draft.clone(),
+            theirs: theirs.draft.clone(),
+        });
         self.purpose = Purpose::Edit(Box::new(theirs.clone()));
+        // What was changed stands right above the buttons: on a small screen one must see it.
+        if let Step::Permissions(_, focus) = &mut self.step {
+            *focus = MatrixFocus::Save;
+        }
     }
 
     /// Takes the valid step one anew, after a rebase; back to step one if it is no longer valid.

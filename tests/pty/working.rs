@@ -127,6 +127,24 @@ fn follow_each_other(home: &Home, variables: &[(&str, &str)]) {
         .wait_for("API key updated successfully.");
     first.wait_for("two was changed meanwhile: the question was withdrawn");
     assert!(first.text().contains("▸ two2"), "{}", first.text());
+    // Both edit the same key: the second to save sees theirs beside mine.
+    first
+        .press("<esc>e by one<tab>mine<enter>")
+        .wait_for("Step 2 of 2");
+    second.press("e by two<enter>").wait_for("Step 2 of 2");
+    second
+        .press("<enter>")
+        .wait_for("API key updated successfully.");
+    first
+        .press("<enter>")
+        .wait_for("changed this key meanwhile");
+    for words in ["theirs", "yours", "two2 by two", "two2 by one", "mine"] {
+        assert!(first.text().contains(words), "{words}: {}", first.text());
+    }
+    first
+        .press("<enter>")
+        .wait_for("API key updated successfully.");
+    second.wait_for("two2 by one");
     second.press("x<tab><enter>").wait_for("API key revoked.");
     first.wait_for("revoked by someone else");
     assert!(first.text().contains("▸ one"), "{}", first.text());

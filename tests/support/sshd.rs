@@ -117,11 +117,6 @@ impl<'a> Sshd<'a> {
         }
     }
 
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
-    }
-
     /// Where the binary is that it runs.
     pub fn binary(&self) -> PathBuf {
         match &self.copy {

@@ -20,7 +20,25 @@ fn an_edit_meanwhile_is_said_merged_and_never_overwritten_silently() {
         screen.contains("bob@gw2 changed this key meanwhile"),
         "{screen}"
     );
-    assert!(screen.contains("Renames: acme → acme by bob"), "{screen}");
+    // Theirs beside mine: what is taken over, and what saving puts on top.
+    let row = |title: &str| {
+        let line = screen.lines().rfind(|line| line.contains(title));
+        let words = line.unwrap_or_default().split("  ").map(str::trim);
+        words
+            .filter(|word| word.len() > 3)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        row("Name "),
+        ["Name", "acme by bob", "acme by bob"],
+        "{screen}"
+    );
+    assert_eq!(
+        row("Description "),
+        ["Description", "empty", "mine"],
+        "{screen}"
+    );
     story.press("<enter>");
     assert!(
         story.screen().contains("API key updated successfully."),
@@ -147,4 +165,30 @@ fn cursor_and_marks_stay_on_their_keys() {
         "{}",
         story.screen()
     );
+}
+
+#[test]
+fn what_both_changed_is_shown_side_by_side_and_marked_at_every_size() {
+    for (width, height) in [(80, 24), (40, 12), (140, 30)] {
+        let mut story = Story::at(width, height);
+        let key = story.given("acme", |_| ());
+        story.press("e by me<tab><tab>10.0.0.7<enter>1");
+        let bob = story.someone_else("bob@gw2");
+        let mut theirs = key.draft.clone();
+        theirs.name = "acme by bob".parse().expect("a name");
+        theirs.grants.set(
+            "documents".parse().expect("a slug"),
+            claviger::domain::access::Actions::READ,
+        );
+        story
+            .wait(bob.edit(&Seen::of(&key), &theirs))
+            .expect("bob was first");
+        story.press("<enter>");
+        insta::assert_snapshot!(format!("meanwhile_{width}x{height}"), story.snapshot());
+        story.press("<enter>");
+        let merged = story.model.selected().expect("there").draft.clone();
+        assert_eq!(merged.name.as_str(), "acme by me");
+        assert_eq!(merged.allow.to_string(), "10.0.0.7");
+        assert_eq!(merged.grants.iter().count(), 2, "theirs and mine");
+    }
 }

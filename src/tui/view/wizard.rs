@@ -22,7 +22,7 @@ use crate::{
     domain::{access::Action, text::fitted},
     tui::{
         model::Model,
-        wizard::{BasicsFocus, Field, MatrixFocus, Purpose, Step, Wizard},
+        wizard::{BasicsFocus, Beside, Field, MatrixFocus, Purpose, Step, Wizard},
     },
 };
 
@@ -275,6 +275,57 @@ impl Page<'_> {
         };
         for part in wrapped(&format!("! {}", self.model.theme.shown(trouble)), self.room) {
             self.line(part, self.model.theme.alarm());
+        }
+        self.beside();
+    }
+
+    /// ```text
+    ///   bob@gw2             theirs                    yours
+    /// ! Name                acme by bob               acme by me
+    ///   Contact Access      read, update              read, update
+    /// ```
+    fn beside(&mut self) {
+        let theme = self.model.theme;
+        let rows = self.wizard.beside(&self.model.areas);
+        if rows.is_empty() {
+            return;
+        }
+        let (room, each) = (self.room, (self.room.saturating_sub(2) / 3).max(1));
+        let fits = |row: &Beside| {
+            let wide = |text: &str| usize::from(width(&theme.shown(text)));
+            room >= 60
+                && wide(&row.title) < each
+                && wide(&row.theirs) < each
+                && wide(&row.mine) <= each
+        };
+        if rows.iter().any(fits) {
+            let heads = format!("  {:<each$}{:<each$}yours", "", "theirs");
+            self.line(heads, theme.quiet());
+        }
+        for row in rows {
+            let shown = |text: &str| theme.shown(text);
+            let (mark, style) = if row.clash {
+                ("! ", theme.warning())
+            } else {
+                ("  ", Style::new())
+            };
+            if fits(&row) {
+                let [title, theirs] = [&row.title, &row.theirs].map(|it| fitted(&shown(it), each));
+                let text = format!("{mark}{title}{theirs}{}", shown(&row.mine));
+                self.line(text, style);
+                continue;
+            }
+            let title = shown(&row.title);
+            self.line(format!("{mark}{title}"), style);
+            for (whose, text) in [("theirs", &row.theirs), ("yours", &row.mine)] {
+                for (at, part) in wrapped(&shown(text), self.room.saturating_sub(12))
+                    .into_iter()
+                    .enumerate()
+                {
+                    let label = if at == 0 { whose } else { "" };
+                    self.line(format!("    {label:<8}{part}"), style);
+                }
+            }
         }
     }
 
