@@ -145,7 +145,7 @@ fn checkpoints(config: &Config) -> Finding {
 }
 
 /// Whether sshd would run this program for members, where there are any: it does only what nobody but
-/// root can put another one in the place of (`sshd_config(5)`, AuthorizedKeysCommand).
+/// root can put another one in the place of (`sshd_config(5)`, `AuthorizedKeysCommand`).
 async fn members(keyring: &Keyring) -> Option<Finding> {
     let count = keyring.members().await.ok()?.len();
     if count == 0 {

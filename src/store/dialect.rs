@@ -21,6 +21,8 @@ pub const SQLITE: &[&str] = &[
     "PRAGMA user_version = 5",
 ];
 
+/// Even the tables' owner, if no superuser, has no privilege to change or remove an audit event.
+///
 /// PostgreSQL's INTEGER has 32 bits; it needs a collation named to sort by bytes as SQLite does,
 /// so that an order, and a cursor into it, means the same on both; and SQLite's name for a search
 /// that knows no wildcards.
@@ -35,4 +37,5 @@ pub const POSTGRES: &[&str] = &[
      'BEGIN RAISE EXCEPTION ''audit events are append-only''; END'",
     "CREATE OR REPLACE TRIGGER audit_events_keep BEFORE UPDATE OR DELETE OR TRUNCATE \
      ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_events_append_only()",
+    "REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM PUBLIC, CURRENT_USER",
 ];

@@ -417,6 +417,11 @@ fn checkpoints_in_a_file_show_a_log_that_was_cut_off_or_made_anew() {
         "UPDATE workspace SET epoch = 2, \
          chain_head = (SELECT hash FROM audit_events WHERE sequence = 2)",
     ]);
+    assert!(
+        home.run(&["doctor"])
+            .stdout
+            .contains("does not hold at event 3")
+    );
     home.run(&["audit", "verify"])
         .refused(1, "does not hold at event 3: it is missing");
     let broken = home.run(&["audit", "verify", "--json"]);

@@ -10,7 +10,9 @@ use claviger::{
     machine::Machine,
 };
 
-use crate::support::{World, make, now, on_both, on_sqlite, seen};
+use secrecy::ExposeSecret as _;
+
+use crate::support::{Stranger, World, make, now, on_both, on_postgres, on_sqlite, seen};
 
 /// Five events about two keys.
 async fn history(keyring: &Keyring) {
@@ -390,5 +392,50 @@ fn events_are_found_by_who_what_key_and_when_and_read_page_by_page() {
             page.iter().map(|it| it.sequence).collect::<Vec<_>>(),
             [3, 2]
         );
+    });
+}
+
+#[test]
+fn on_postgresql_not_even_the_owner_of_the_tables_has_the_privilege() {
+    on_postgres(&async |world: &World| {
+        // claviger as people run it: with a user of its own, who is no superuser.
+        let name = format!("owner_{}", std::process::id());
+        world
+            .plant(&format!(
+                "CREATE ROLE {name} LOGIN PASSWORD 'x'; \
+                 CREATE SCHEMA theirs AUTHORIZATION {name}; \
+                 ALTER ROLE {name} SET search_path = theirs"
+            ))
+            .await;
+        let Location::Server(url) = &world.location else {
+            panic!("a server");
+        };
+        let (before, after) = url.expose_secret().split_once("://").expect("a URL");
+        let (_, host) = after.rsplit_once('@').expect("a user");
+        let theirs = Location::Server(format!("{before}://{name}:x@{host}").into());
+        let keyring = Keyring::open(&theirs, world.master_key(), world.machine.clone()).await;
+        let keyring = keyring.expect("opened");
+        history(&keyring).await;
+        let mut owner = Stranger::on(&theirs).await;
+        owner
+            .run("DROP TRIGGER audit_events_keep ON audit_events")
+            .await;
+        for attempt in [
+            "UPDATE audit_events SET actor = 'mallory'",
+            "DELETE FROM audit_events",
+            "TRUNCATE audit_events",
+        ] {
+            let refused = owner.try_run(attempt).await.expect_err(attempt).to_string();
+            assert!(
+                refused.contains("permission denied"),
+                "{attempt}: {refused}"
+            );
+        }
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 5);
+        drop(owner);
+        keyring.close().await;
+        world
+            .plant(&format!("DROP SCHEMA theirs CASCADE; DROP ROLE {name}"))
+            .await;
     });
 }

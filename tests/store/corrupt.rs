@@ -163,7 +163,7 @@ fn every_bad_column_is_an_error_that_names_it_and_never_an_allow() {
             }
             let listed = page(&keyring).await;
             assert_eq!(store_error(listed), error, "{plant}");
-            let health = keyring.health().await.expect("looked at");
+            let health = keyring.health(&[]).await.expect("looked at");
             assert_eq!(health.keys, Some(KeyringError::Store(error)), "{plant}");
 
             // The others go on.

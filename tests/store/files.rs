@@ -246,7 +246,7 @@ fn a_damaged_file_is_refused_and_not_touched() {
             else {
                 continue;
             };
-            let health = keyring.health().await;
+            let health = keyring.health(&[]).await;
             assert!(
                 health.is_err() || health.is_ok_and(|health| !health.complaints.is_empty()),
                 "page {page}"

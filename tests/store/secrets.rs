@@ -58,7 +58,7 @@ fn a_token_is_opened_again_and_that_is_recorded() {
         assert_eq!(master_key.permissions().mode() & 0o777, 0o600);
         assert!(
             keyring
-                .health()
+                .health(&[])
                 .await
                 .expect("looked at")
                 .master_key
@@ -108,7 +108,7 @@ fn without_the_master_key_all_works_that_needs_none() {
         assert_eq!(vault_error(revealed(&keyring, &created.key).await), missing);
         assert!(!file.exists(), "it is never made anew");
         assert_eq!(
-            keyring.health().await.expect("looked at").master_key,
+            keyring.health(&[]).await.expect("looked at").master_key,
             Some(missing)
         );
         assert_eq!(
@@ -155,7 +155,7 @@ fn another_master_key_is_told_by_its_file_and_opens_nothing() {
         assert_eq!(vault_error(revealed(&keyring, &created.key).await), wrong);
         assert_eq!(vault_error(keyring.create(None, draft("new")).await), wrong);
         assert_eq!(
-            keyring.health().await.expect("looked at").master_key,
+            keyring.health(&[]).await.expect("looked at").master_key,
             Some(wrong)
         );
         assert_eq!(keyring.epoch().await.expect("an epoch"), 1);

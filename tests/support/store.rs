@@ -135,19 +135,7 @@ impl World {
 
     /// Opens the database as somebody with plain SQL would.
     pub async fn stranger(&self) -> Stranger {
-        match &self.location {
-            Location::File(path) => {
-                let options = SqliteConnectOptions::new()
-                    .filename(path)
-                    .foreign_keys(false);
-                let options = options.pragma("ignore_check_constraints", "ON");
-                Stranger::Sqlite(options.connect().await.expect("the file"))
-            }
-            Location::Server(url) => {
-                let connected = PgConnection::connect(url.expose_secret()).await;
-                Stranger::Postgres(connected.expect("the server"))
-            }
-        }
+        Stranger::on(&self.location).await
     }
 
     /// Changes the database by SQL, as somebody would who is not claviger.
@@ -198,6 +186,23 @@ pub enum Stranger {
 }
 
 impl Stranger {
+    /// Comes to a database.
+    pub async fn on(location: &Location) -> Self {
+        match location {
+            Location::File(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .foreign_keys(false);
+                let options = options.pragma("ignore_check_constraints", "ON");
+                Self::Sqlite(options.connect().await.expect("the file"))
+            }
+            Location::Server(url) => {
+                let connected = PgConnection::connect(url.expose_secret()).await;
+                Self::Postgres(connected.expect("the server"))
+            }
+        }
+    }
+
     /// Runs statements that work.
     pub async fn run(&mut self, sql: &str) {
         let done = self.try_run(sql).await;
