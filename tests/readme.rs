@@ -1,16 +1,13 @@
-//! README.md and CHANGELOG.md say what is so: the key table is that of the bindings, the examples
+//! README.md and CHANGELOG.md say what is so: the tables of keys and roles are those of the code, the examples
 //! are understood by the real command line and end as they say, and what is linked to is there.
 //!
-//! `UPDATE_README=1 cargo test --test readme` writes the key table anew. An example that says how
+//! `UPDATE_README=1 cargo test --test readme` writes the tables anew. An example that says how
 //! it ends, as in `claviger list  # 0`, is run, with those before it, in a home of its own; one
 //! without a number is only parsed.
 use std::{env, fs, path::Path, process::Command};
 
 use clap::Parser as _;
-use claviger::{cli::Arguments, tui::keymap};
-
-const KEYS_BEGIN: &str = "<!-- keys:begin -->\n";
-const KEYS_END: &str = "<!-- keys:end -->";
+use claviger::{cli::Arguments, domain::member, tui::keymap};
 
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -34,27 +31,34 @@ fn fenced(text: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_key_table_is_that_of_the_bindings() {
-    let readme = file("README.md");
-    let (before, rest) = readme.split_once(KEYS_BEGIN).expect("the table begins");
-    let (table, after) = rest.split_once(KEYS_END).expect("the table ends");
+fn the_tables_are_those_of_the_bindings_and_of_the_roles() {
+    let tables = [
+        ("keys", keymap::markdown(), "src/tui/keymap.rs"),
+        ("roles", member::markdown(), "src/domain/member.rs"),
+    ];
+    let mut readme = file("README.md");
+    for (name, table, source) in tables {
+        let (begin, end) = (
+            format!("<!-- {name}:begin -->\n"),
+            format!("<!-- {name}:end -->"),
+        );
+        let (before, rest) = readme.split_once(&begin).expect("the table begins");
+        let (found, after) = rest.split_once(&end).expect("the table ends");
+        let update = env::var_os("UPDATE_README").is_some();
+        assert!(
+            update || found == table,
+            "the table of {name} in README.md is not that of {source}: \
+             write it anew with `UPDATE_README=1 cargo test --test readme`"
+        );
+        readme = format!("{before}{begin}{table}{end}{after}");
+    }
     if env::var_os("UPDATE_README").is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-        let written = format!(
-            "{before}{KEYS_BEGIN}{}{KEYS_END}{after}",
-            keymap::markdown()
-        );
         // In one step: the other tests read it meanwhile.
         let beside = path.with_extension("md.new");
-        fs::write(&beside, written).expect("README.md is written");
+        fs::write(&beside, readme).expect("README.md is written");
         fs::rename(beside, path).expect("README.md is replaced");
-        return;
     }
-    assert!(
-        table == keymap::markdown(),
-        "the key table in README.md is not that of src/tui/keymap.rs: \
-         write it anew with `UPDATE_README=1 cargo test --test readme`"
-    );
 }
 
 #[test]
