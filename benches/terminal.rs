@@ -20,8 +20,10 @@ use std::{
 use claviger::{
     domain::{
         access::{Actions, Grants},
+        agent::Reach,
         allowlist::AllowList,
         key::Draft,
+        member::{MemberDraft, Role, SshKey},
     },
     keyring::{Keyring, Location, MasterKeyPlace},
     machine::Machine,
@@ -351,6 +353,12 @@ fn check(claviger: &str, folder: &Path, token: &str) {
     };
     let (mut sqlite, mut denied) = (Vec::new(), Vec::new());
     let (mut allowed, mut recorded) = (Vec::new(), Vec::new());
+    let (mut every_key, mut one_key) = (Vec::new(), Vec::new());
+    let asked = |more: &[&str]| {
+        let arguments = [&["authorized-keys", "--database", &url], more].concat();
+        once(claviger, &arguments, "")
+    };
+    let fingerprint = ssh_key(MEMBERS / 2).fingerprint().to_string();
     let file = database.to_str().expect("a path");
     for round in 0..200 {
         sqlite.push(once("/usr/bin/sqlite3", &[file, "select 1"], ""));
@@ -359,6 +367,8 @@ fn check(claviger: &str, folder: &Path, token: &str) {
         let elsewhere = format!("10.0.1.{round}");
         recorded.push(decide("read", &elsewhere, token));
         allowed.push(decide("read", &elsewhere, token));
+        every_key.push(asked(&[]));
+        one_key.push(asked(&[&fingerprint]));
     }
     let unit = median(sqlite.iter().copied());
     println!("\n| process | median ms | of sqlite3 |\n|---|---|---|");
@@ -367,10 +377,26 @@ fn check(claviger: &str, folder: &Path, token: &str) {
         ("claviger check, denied", denied),
         ("claviger check, allowed, again within a minute", allowed),
         ("claviger check, allowed and recorded", recorded),
+        ("claviger authorized-keys %f, of 200 members", one_key),
+        ("claviger authorized-keys, of 200 members", every_key),
     ] {
         let middle = median(times.into_iter());
         println!("| {name} | {middle:.2} | {:.2} |", middle / unit);
     }
+}
+
+/// How many members sshd asks for.
+const MEMBERS: u32 = 200;
+
+/// A public key of that number, whose private half nobody has.
+fn ssh_key(number: u32) -> SshKey {
+    let mut bytes = vec![0, 0, 0, 11];
+    bytes.extend(b"ssh-ed25519");
+    bytes.extend([0, 0, 0, 32]);
+    bytes.extend([0; 28]);
+    bytes.extend(number.to_be_bytes());
+    let line = format!("ssh-ed25519 {}", data_encoding::BASE64.encode(&bytes));
+    SshKey::parse(&line, 1).expect("a key")
 }
 
 /// Makes so many keys; answers the token of the last one.
@@ -384,6 +410,15 @@ fn seed(folder: &Path, name: &str, keys: usize) -> String {
         let keyring = Keyring::open(&location, master_key, Machine::real())
             .await
             .expect("opened");
+        for number in 0..MEMBERS {
+            let member = MemberDraft {
+                name: format!("member {number}").parse().expect("a name"),
+                role: Role::Viewer,
+                reach: Reach::Everything,
+                keys: vec![ssh_key(number)],
+            };
+            keyring.add_member(&member).await.expect("added");
+        }
         let mut token = String::new();
         for number in 0..keys {
             let mut grants = Grants::none();

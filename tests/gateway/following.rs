@@ -114,3 +114,30 @@ fn many_changes_at_once_are_followed_one_by_one() {
     home.tamper(&[statements.join(";")]);
     assert_eq!(endpoint.reads(&token), 401);
 }
+
+#[test]
+fn a_location_of_one_agent_lets_no_other_agents_keys_pass() {
+    on_both(|home| {
+        let (_, first) = home.create("first", &["--grant", "contacts=read"]);
+        let endpoint = Endpoint::start(home, &[]);
+        let asks = |to: &str, token: &str| {
+            let headers = [("X-API-Key", token)];
+            endpoint.asks(to, "GET", "/contacts/7", &headers).status
+        };
+        assert_eq!(asks("/agents/default/authorize", &first), 200);
+        assert_eq!(asks("/agents/prod/authorize", &first), 403);
+        home.run(&["agent", "add", "prod"]).done();
+        let more = ["--agent", "prod", "--grant", "contacts=read"];
+        let (_, in_prod) = home.create("in prod", &more);
+        for (token, agent, other) in [(&first, "default", "prod"), (&in_prod, "prod", "default")] {
+            for path in ["authorize", "authorize/contacts"] {
+                assert_eq!(asks(&format!("/agents/{agent}/{path}"), token), 200);
+                assert_eq!(asks(&format!("/agents/{other}/{path}"), token), 403);
+            }
+            assert_eq!(asks("/authorize", token), 200, "a location of nobody's");
+        }
+        home.run(&["revoke", "in prod", "--yes"]).done();
+        home.run(&["agent", "remove", "prod"]).done();
+        assert_eq!(asks("/agents/prod/authorize", &in_prod), 401);
+    });
+}
