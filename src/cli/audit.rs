@@ -1,9 +1,7 @@
 //! `audit`: the changes, as lines, JSON lines or CSV, and the proof that none was tampered with.
-mod csv;
-
 use std::{fs, io::Read as _, path::Path};
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     AuditArguments, AuditCommand, Failure, answered_no,
@@ -13,9 +11,9 @@ use super::{
 use crate::{
     config::{Checkpoints, Config},
     domain::{
-        agent::AgentName,
-        audit::{Checkpoint, Event, EventFilter, Onward, checkpoints_in},
-        member::Fingerprint,
+        audit::{
+            Checkpoint, Event, EventFilter, Onward, checkpoints_in, csv_head, csv_line, json_line,
+        },
         moment::parse_past,
         text::visible,
     },
@@ -85,7 +83,7 @@ async fn list(
     };
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     if arguments.csv {
-        output.buffered(csv::head()?.as_bytes())?;
+        output.buffered(csv_head().as_bytes())?;
     }
     while left > 0 {
         let batch = BATCH.min(i64::try_from(left).unwrap_or(BATCH));
@@ -98,7 +96,7 @@ async fn list(
         };
         for event in &events {
             let line = match (arguments.csv, output.json) {
-                (true, _) => csv::line(event)?,
+                (true, _) => csv_line(event),
                 (_, true) => format!("{}\n", json_line(event)),
                 _ => format!("{}\n", text_line(event)),
             };
@@ -106,40 +104,6 @@ async fn list(
         }
     }
     output.flush()
-}
-
-fn details(event: &Event) -> Map<String, Value> {
-    serde_json::from_str(&event.draft.details).unwrap_or_default()
-}
-
-fn json_line(event: &Event) -> Value {
-    let mut details = details(event);
-    let draft = &event.draft;
-    let login = draft.actor.login.as_ref();
-    let mut detail = |field: &str| details.shift_remove(field).unwrap_or(Value::Null);
-    let mut line = json!({
-        "sequence": event.sequence,
-        "at": draft.at.rfc3339(),
-        "actor": draft.actor.name,
-        "member": login.map(|login| login.member.as_str()),
-        "fingerprint": login.and_then(|login| login.fingerprint.as_ref()).map(Fingerprint::as_str),
-        "account": login.map_or(draft.actor.name.as_str(), |login| login.account.as_str()),
-        "from": draft.actor.from.map(|address| address.to_string()),
-        "action": draft.change.word(),
-        "subject": draft.subject_id,
-        "name": draft.subject_name,
-        "agent": draft.agent.as_ref().map(AgentName::as_str),
-        "before": detail("before"),
-        "after": detail("after"),
-        "reason": detail("reason"),
-    });
-    for (field, value) in details {
-        line[field] = value;
-    }
-    line["program"] = json!(draft.program);
-    line["previous_hash"] = json!(event.previous_hash);
-    line["hash"] = json!(event.hash);
-    line
 }
 
 /// `17  2026-11-23T07:00:00Z  alice@gw1  key.edited  k7GhT2mQ9xZa  Partner: Acme  {…}`

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod difference;
 mod draft;
+mod export;
 mod filter;
 
 use std::{fmt, net::IpAddr};
@@ -15,6 +16,7 @@ pub use checkpoint::{Checkpoint, checkpoints_in};
 use data_encoding::HEXLOWER;
 pub use difference::{Difference, differences};
 pub use draft::{AreaState, Details, EventDraft, member_fields, snapshot};
+pub use export::{csv_head, csv_line, json_line};
 pub use filter::{EventFilter, FilterError, Onward};
 use sha2::Digest as _;
 

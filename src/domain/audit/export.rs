@@ -1,9 +1,45 @@
-//! The audit log as CSV, for people with a spreadsheet: no cell of it is taken for a formula
-//! (OWASP, "CSV Injection"). JSON is the form that loses nothing.
-use serde_json::Value;
+//! The audit log for other programs: JSON lines, which lose nothing, and CSV for people with a
+//! spreadsheet.
+use serde_json::{Map, Value, json};
 
-use super::{Failure, details};
-use crate::domain::{agent::AgentName, audit::Event, member::Fingerprint, text::visible};
+use super::Event;
+use crate::domain::{agent::AgentName, member::Fingerprint, text::visible};
+
+fn details(event: &Event) -> Map<String, Value> {
+    serde_json::from_str(&event.draft.details).unwrap_or_default()
+}
+
+/// An event as a line of JSON, without its line end; it loses nothing.
+#[must_use]
+pub fn json_line(event: &Event) -> Value {
+    let mut details = details(event);
+    let draft = &event.draft;
+    let login = draft.actor.login.as_ref();
+    let mut detail = |field: &str| details.shift_remove(field).unwrap_or(Value::Null);
+    let mut line = json!({
+        "sequence": event.sequence,
+        "at": draft.at.rfc3339(),
+        "actor": draft.actor.name,
+        "member": login.map(|login| login.member.as_str()),
+        "fingerprint": login.and_then(|login| login.fingerprint.as_ref()).map(Fingerprint::as_str),
+        "account": login.map_or(draft.actor.name.as_str(), |login| login.account.as_str()),
+        "from": draft.actor.from.map(|address| address.to_string()),
+        "action": draft.change.word(),
+        "subject": draft.subject_id,
+        "name": draft.subject_name,
+        "agent": draft.agent.as_ref().map(AgentName::as_str),
+        "before": detail("before"),
+        "after": detail("after"),
+        "reason": detail("reason"),
+    });
+    for (field, value) in details {
+        line[field] = value;
+    }
+    line["program"] = json!(draft.program);
+    line["previous_hash"] = json!(event.previous_hash);
+    line["hash"] = json!(event.hash);
+    line
+}
 
 const COLUMNS: [&str; 15] = [
     "sequence",
@@ -23,11 +59,15 @@ const COLUMNS: [&str; 15] = [
     "hash",
 ];
 
-pub(super) fn head() -> Result<String, Failure> {
+/// The first line of the CSV: what the columns are called.
+#[must_use]
+pub fn csv_head() -> String {
     written(&COLUMNS.map(str::to_owned))
 }
 
-pub(super) fn line(event: &Event) -> Result<String, Failure> {
+/// An event as a line of CSV. No cell of it is taken for a formula (OWASP, "CSV Injection").
+#[must_use]
+pub fn csv_line(event: &Event) -> String {
     let draft = &event.draft;
     let login = draft.actor.login.as_ref();
     let details = details(event);
@@ -72,12 +112,12 @@ fn harmless(text: &str) -> String {
     }
 }
 
-fn written(cells: &[String; COLUMNS.len()]) -> Result<String, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
+fn written(cells: &[String; COLUMNS.len()]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells).map_err(|error| failed(&error))?;
-    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
-    String::from_utf8(bytes).map_err(|error| failed(&error))
+    // Nothing can fail in memory.
+    writer.write_record(cells).expect("written in memory");
+    let bytes = writer.into_inner().expect("written in memory");
+    String::from_utf8(bytes).expect("made of texts")
 }
 
 #[cfg(test)]
