@@ -151,6 +151,17 @@ fn missing_file(config: &Config) -> Option<&Path> {
     }
 }
 
+/// Demands that the database is there: for whoever must not be the one who makes it.
+///
+/// # Errors
+/// A sentence.
+pub fn demand_database(config: &Config) -> Result<(), Failure> {
+    match missing_file(config) {
+        Some(path) => Err(no_database(path)),
+        None => Ok(()),
+    }
+}
+
 /// Where the database is that the configuration names.
 #[must_use]
 pub fn location(config: &Config) -> Location {
@@ -214,8 +225,7 @@ pub async fn open_keyring(
         Ok(Some(journal)) => {
             let machine = Machine::real();
             keyring.keep_checkpoints(Arc::new(move |checkpoint| {
-                // The screen may be drawn at this moment; doctor tells of a journal that is full.
-                let _ = journal.keep(checkpoint, machine.now());
+                journal.keep(checkpoint, machine.now())
             }));
         }
         Err(sentence) => warnings.push(sentence),
@@ -275,6 +285,9 @@ pub async fn run(
         output::complain(&warning);
     }
     let done = admitted(command, &keyring, &config, &mut output).await;
+    if let Some(sentence) = keyring.unkept() {
+        output::complain(&sentence);
+    }
     keyring.close().await;
     done
 }

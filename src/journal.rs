@@ -41,7 +41,7 @@ pub struct Journal {
 
 #[derive(Debug)]
 enum Sink {
-    Log(UnixDatagram),
+    Log(UnixDatagram, PathBuf),
     File(File),
 }
 
@@ -53,7 +53,7 @@ impl Journal {
     pub fn open(place: &Place) -> Result<Option<Self>, String> {
         let opened = match place {
             Place::Off => return Ok(None),
-            Place::Syslog(path) => connect(path).map(Sink::Log),
+            Place::Syslog(path) => connect(path).map(|log| Sink::Log(log, path.clone())),
             Place::File(path) => open(path).map(Sink::File),
         };
         let failed = |error: io::Error| {
@@ -73,9 +73,11 @@ impl Journal {
     /// A sentence; the change that it is of was made all the same.
     pub fn keep(&self, checkpoint: &Checkpoint, now: Moment) -> Result<(), String> {
         let kept = match &self.sink {
-            Sink::Log(socket) => {
+            Sink::Log(socket, path) => {
                 let line = format!("<{PRIORITY}>claviger[{}]: {checkpoint}", std::process::id());
-                socket.send(line.as_bytes()).map(drop)
+                // A log that was started anew listens at another socket of the same name.
+                let again = |_| connect(path)?.send(line.as_bytes());
+                socket.send(line.as_bytes()).or_else(again).map(drop)
             }
             // One write: lines of several processes do not mix.
             Sink::File(file) => {

@@ -17,7 +17,10 @@ mod members;
 mod resolve;
 mod tidying;
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
 
 pub use auditing::{Keeper, Verified};
 pub use changing::{Created, Rotated};
@@ -78,6 +81,7 @@ pub struct Keyring {
     data_key: OnceCell<DataKey>,
     workspace: Workspace,
     warnings: Vec<String>,
+    unkept: Arc<Mutex<Option<String>>>,
 }
 
 /// Where the keyring's store is.
@@ -117,6 +121,7 @@ impl Keyring {
             data_key: OnceCell::new(),
             workspace,
             warnings: opened.warnings,
+            unkept: Arc::default(),
         })
     }
 

@@ -116,8 +116,11 @@ async fn screen(
         return Err(Failure::Refused("a terminal with TERM=dumb cannot show the screen: use the commands, see `claviger --help`".into()));
     }
     let config = Config::gather(database, &config::process_variable)?;
+    if session.is_some() {
+        cli::demand_database(&config)?;
+    }
     let (keyring, warnings) = cli::open_keyring(&config, session).await?;
-    tui::run(keyring, &config, warnings)
+    tui::run(keyring, &config, &warnings)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))
 }

@@ -45,7 +45,7 @@ use tokio::{
 use crate::{
     clipboard::{Clipboard, Environment},
     config::{Config, process_variable},
-    domain::{listing::Direction, text::visible},
+    domain::{listing::Direction, member::Role, text::visible},
     keyring::Keyring,
 };
 
@@ -61,7 +61,7 @@ const SOON: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// When the terminal cannot be taken over or written to.
-pub async fn run(keyring: Keyring, config: &Config, warnings: Vec<String>) -> io::Result<u8> {
+pub async fn run(keyring: Keyring, config: &Config, warnings: &[String]) -> io::Result<u8> {
     let mut signals = Signals::listen()?;
     terminal::install_panic_hook();
     let mut shell = Shell::begin(keyring, config, warnings)?;
@@ -101,7 +101,7 @@ enum Next {
 }
 
 impl Shell {
-    fn begin(keyring: Keyring, config: &Config, warnings: Vec<String>) -> io::Result<Self> {
+    fn begin(keyring: Keyring, config: &Config, warnings: &[String]) -> io::Result<Self> {
         let terminal = Terminal::enter()?;
         let inbox = Input::listen()?;
         let (answer, answers) = unbounded_channel();
@@ -114,8 +114,12 @@ impl Shell {
             keyring.actor().to_string(),
         );
         model.is_member = keyring.is_members();
-        if let Some(warning) = warnings.into_iter().next() {
-            model.complain(warning);
+        if model.is_member {
+            // Until it is read what they may do.
+            model.role = Role::Viewer;
+        }
+        if !warnings.is_empty() {
+            model.complain(warnings.join(" "));
         }
         let environment = if model.is_member {
             Environment::from_env().of_a_member()
@@ -154,7 +158,9 @@ impl Shell {
                 if mem::take(&mut self.regarding)
                     && let Ok(Some(message)) = timeout(SOON, self.answers.recv()).await
                 {
-                    self.take(message)?;
+                    if self.take(message)? == Some(Effect::Quit) {
+                        return Ok(0);
+                    }
                     continue;
                 }
                 let model = &self.model;
@@ -276,6 +282,9 @@ impl Shell {
             self.model.list.edition,
         );
         let task = async move {
+            if let Some(sentence) = keyring.unkept() {
+                let _ = answer.send(Message::Warned(sentence));
+            }
             match keyring.edition().await {
                 Ok(edition) if edition != known => {
                     let _ = answer.send(Message::EditionRead(edition));

@@ -206,8 +206,11 @@ pub struct ListArguments {
 #[derive(Debug, Args)]
 pub struct RefusalsArguments {
     /// Only those that match no key: unknown and mistyped tokens, and none at all
-    #[arg(long)]
+    #[arg(long, conflicts_with = "agent")]
     pub unmatched: bool,
+    /// Only those of this agent's keys
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,

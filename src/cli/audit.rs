@@ -61,6 +61,7 @@ async fn filter(keyring: &Keyring, arguments: &AuditArguments) -> Result<EventFi
         None => String::new(),
     };
     Ok(EventFilter {
+        reach: keyring.reach_of(arguments.agent.as_ref()).await?,
         subject_id,
         actor: arguments.actor.clone().unwrap_or_default(),
         change: arguments.action.clone().unwrap_or_default(),
@@ -106,20 +107,23 @@ async fn list(
     output.flush()
 }
 
-/// `17  2026-11-23T07:00:00Z  alice@gw1  key.edited  k7GhT2mQ9xZa  Partner: Acme  {…}`
+/// `17  2026-11-23T07:00:00Z  alice (m-39a237bd3577)  key.edited  k7GhT2mQ9xZa  Partner: Acme  {…}`
 fn text_line(event: &Event) -> String {
     let draft = &event.draft;
     let from = draft
         .actor
         .from
         .map_or_else(String::new, |address| format!(" from {address}"));
+    // A member's name may be that of a user of the system's; their id tells them apart.
+    let member = draft.actor.login.as_ref();
+    let member = member.map_or_else(String::new, |login| format!(" ({})", login.member));
     let details = if draft.details == "{}" {
         String::new()
     } else {
         format!("  {}", visible(&draft.details))
     };
     format!(
-        "{}  {}  {}{from}  {}  {}  {}{details}",
+        "{}  {}  {}{member}{from}  {}  {}  {}{details}",
         event.sequence,
         draft.at.rfc3339(),
         draft.actor,
@@ -130,25 +134,25 @@ fn text_line(event: &Event) -> String {
 }
 
 /// What was kept elsewhere: in the files that are named, else in the one that the configuration
-/// names and that this user may read.
+/// names.
 pub(super) fn read_checkpoints(
     keyring: &Keyring,
     files: &[std::path::PathBuf],
     config: &Config,
 ) -> Result<Vec<Checkpoint>, Failure> {
     let workspace = &keyring.workspace().uuid;
+    let configured = match &config.checkpoints {
+        Checkpoints::File(path) if files.is_empty() => Some(path),
+        _ => None,
+    };
     let mut kept = Vec::new();
-    for file in files {
+    for file in files.iter().chain(configured) {
         let text = read(file).map_err(|error| {
             let file = visible(&file.to_string_lossy());
-            Failure::Failed(format!("{file} cannot be read ({error})"))
+            Failure::Failed(format!(
+                "the checkpoints in {file} cannot be read ({error}): verify as somebody who may, or name another log with --checkpoints"
+            ))
         })?;
-        kept.extend(checkpoints_in(&text, workspace));
-    }
-    if files.is_empty()
-        && let Checkpoints::File(path) = &config.checkpoints
-        && let Ok(text) = read(path)
-    {
         kept.extend(checkpoints_in(&text, workspace));
     }
     Ok(kept)
@@ -172,6 +176,11 @@ async fn verify(
 ) -> Result<(), Failure> {
     let verified = match keyring.verify(kept).await {
         // For a script that is an answer too.
+        Err(KeyringError::Unreadable { sequence, why }) if output.json => {
+            let why = why.to_string();
+            let answer = json!({ "holds": false, "sequence": sequence, "why": why });
+            return Err(answered_no(output.json(&answer)));
+        }
         Err(KeyringError::BrokenChain { sequence, why }) if output.json => {
             let answer = json!({ "holds": false, "sequence": sequence, "why": why });
             return Err(answered_no(output.json(&answer)));

@@ -67,7 +67,8 @@ pub(super) async fn run(
     }
 }
 
-/// The same in the name of a member, who may be limited in whose keys they may test.
+/// The same in the name of a member, who may be limited in whose keys they may test. It is not
+/// written down: who may only look must not make a key look used, from an address of their choice.
 pub(super) async fn as_member(
     keyring: &Keyring,
     arguments: &CheckArguments,
@@ -79,9 +80,6 @@ pub(super) async fn as_member(
     };
     let decided = decided.await.map_err(|failure| undecided(&failure))?;
     let printed = print(&decided, output);
-    if let Err(error) = keyring.record(&decided).await {
-        output::tell(&format!("This decision could not be written down: {error}"));
-    }
     match decided.decision {
         Decision::Deny { .. } => Err(answered_no(printed)),
         Decision::Allow { .. } => printed.map_err(|failure| undecided(&failure)),

@@ -108,9 +108,17 @@ async fn of_database(config: &Config) -> Vec<Finding> {
     }
     match open_keyring(config, None).await {
         Ok((keyring, _)) => {
-            let kept = read_checkpoints(&keyring, &[], config).unwrap_or_default();
-            let mut findings = of_keyring(&keyring, &kept).await;
-            findings.push(checkpoints(config));
+            let kept = read_checkpoints(&keyring, &[], config);
+            let known = kept.as_deref().unwrap_or_default();
+            let mut findings = of_keyring(&keyring, known).await;
+            findings.push(match &kept {
+                Ok(_) => checkpoints(config),
+                Err(unread) => Finding::bad(
+                    "checkpoints",
+                    unread.to_string(),
+                    "until then nothing can be said of the end of the audit log",
+                ),
+            });
             findings.extend(members(&keyring).await);
             keyring.close().await;
             findings

@@ -20,6 +20,9 @@ pub struct AuditArguments {
     /// Only about this key, be it revoked by now
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+    /// Only about keys of this agent, and what is no key's
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
     /// Only where what was done holds this, such as key.revoked, revoked, or member
     #[arg(long, value_name = "WORD")]
     pub action: Option<String>,
@@ -50,7 +53,11 @@ impl AuditArguments {
             &self.since,
             &self.until,
         ];
-        texts.iter().any(|text| text.is_some()) || self.reverse || self.limit.is_some() || self.csv
+        texts.iter().any(|text| text.is_some())
+            || self.agent.is_some()
+            || self.reverse
+            || self.limit.is_some()
+            || self.csv
     }
 }
 

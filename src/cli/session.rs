@@ -35,10 +35,11 @@ pub fn admit(arguments: &Arguments, id: &str) -> Result<(Session, Arguments), Fa
     }
     let session = Session {
         member: id.parse().map_err(super::refused)?,
-        fingerprint: used_key(),
+        fingerprint: used_key()?,
     };
-    let original = process_variable("SSH_ORIGINAL_COMMAND").unwrap_or_default();
-    let mut wanted = parse(&original)?;
+    // What is no text is no command of claviger's, and not none either.
+    let original = std::env::var_os("SSH_ORIGINAL_COMMAND").unwrap_or_default();
+    let mut wanted = parse(&original.to_string_lossy())?;
     wanted.database.clone_from(&arguments.database);
     Ok((session, wanted))
 }
@@ -81,12 +82,21 @@ fn no_command(original: &str) -> Failure {
 
 /// The key that sshd let this session in with, from the file that it leaves for that
 /// (`sshd_config(5)`, ExposeAuthInfo): a line `publickey ssh-ed25519 AAAA…`.
-fn used_key() -> Option<Fingerprint> {
-    let told = std::fs::read_to_string(process_variable("SSH_USER_AUTH")?).ok()?;
-    let key = told
-        .lines()
-        .find_map(|line| line.strip_prefix("publickey "))?;
-    Some(SshKey::parse(key, 1).ok()?.fingerprint().clone())
+///
+/// Where it tells nothing at all, no key is known; where it tells what is not understood, nobody is
+/// let in.
+fn used_key() -> Result<Option<Fingerprint>, Failure> {
+    let Some(file) = process_variable("SSH_USER_AUTH") else {
+        return Ok(None);
+    };
+    let told = std::fs::read_to_string(file).unwrap_or_default();
+    let mut lines = told.lines();
+    let key = lines.find_map(|line| line.strip_prefix("publickey "));
+    let key = key.and_then(|key| SshKey::parse(key, 1).ok());
+    let key = key.ok_or_else(|| {
+        super::refused("sshd does not tell with which key you came in: nobody is let in so")
+    })?;
+    Ok(Some(key.fingerprint().clone()))
 }
 
 #[cfg(test)]

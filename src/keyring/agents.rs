@@ -3,7 +3,7 @@ use super::{Keyring, KeyringError};
 use crate::domain::{
     agent::{self, AgentName, Reach},
     audit::EventDraft,
-    member::Power,
+    member::{Member, Power},
 };
 
 impl Keyring {
@@ -46,7 +46,7 @@ impl Keyring {
     /// [`super::StoreError::AgentExists`]; the store's.
     pub async fn add_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
         self.demand(Power::Agents).await?;
-        let event = EventDraft::about_agent(self.now(), self.actor(), name, true);
+        let event = EventDraft::agent_added(self.now(), self.actor(), name);
         Ok(self.store.add_agent(name, &event).await?)
     }
 
@@ -58,7 +58,13 @@ impl Keyring {
     pub async fn remove_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
         self.demand(Power::Agents).await?;
         agent::choose(Some(name), &self.store.agents().await?)?;
-        let event = EventDraft::about_agent(self.now(), self.actor(), name, false);
+        let members = self.store.members().await?;
+        let limited: Vec<&str> = members
+            .iter()
+            .filter(|it| matches!(&it.draft.reach, Reach::Only(agents) if agents.contains(name)))
+            .map(Member::name)
+            .collect();
+        let event = EventDraft::agent_removed(self.now(), self.actor(), name, &limited);
         Ok(self.store.remove_agent(name, &event).await?)
     }
 }

@@ -21,21 +21,31 @@ pub struct Verified {
     pub checkpoints: usize,
 }
 
-/// Keeps checkpoints where whoever writes to the store cannot get at them.
-pub type Keeper = Arc<dyn Fn(&Checkpoint) + Send + Sync>;
+/// Keeps checkpoints where whoever writes to the store cannot get at them, or says why it could not.
+pub type Keeper = Arc<dyn Fn(&Checkpoint) -> Result<(), String> + Send + Sync>;
 
 impl Keyring {
     /// Hands a checkpoint of each event to somebody who keeps it, after its commit.
     pub fn keep_checkpoints(&mut self, keeper: Keeper) {
         let workspace = self.workspace.uuid.clone();
+        let unkept = Arc::clone(&self.unkept);
         self.store
             .witnessed_by(Arc::new(move |sequence, hash: &str| {
-                keeper(&Checkpoint {
+                let kept = keeper(&Checkpoint {
                     workspace: workspace.clone(),
                     sequence,
                     hash: hash.to_owned(),
                 });
+                if let (Err(sentence), Ok(mut unkept)) = (kept, unkept.lock()) {
+                    *unkept = Some(sentence);
+                }
             }));
+    }
+
+    /// Why a checkpoint could not be kept since this was last asked, if one could not.
+    #[must_use]
+    pub fn unkept(&self) -> Option<String> {
+        self.unkept.lock().ok()?.take()
     }
 
     /// Events that the filter lets through, about keys that whoever acts may see; at most `limit`.
@@ -70,11 +80,15 @@ impl Keyring {
         let mut previous = audit::genesis(&workspace.uuid);
         let (mut sequence, mut checkpoints) = (0, 0);
         loop {
-            let events = self.store.events_after(sequence, BATCH).await?;
+            let events = self.store.events_one_by_one(sequence, BATCH).await?;
             if events.is_empty() {
                 break;
             }
             for event in events {
+                let event = event.map_err(|why| KeyringError::Unreadable {
+                    sequence: sequence + 1,
+                    why,
+                })?;
                 let hashes = known.get(&event.sequence).map_or(&[][..], Vec::as_slice);
                 if let Some(why) = flaw(&event, sequence, &previous, hashes) {
                     return Err(KeyringError::BrokenChain {

@@ -141,9 +141,10 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn look_alikes(&self, name: &KeyName) -> Result<Vec<String>, KeyringError> {
+        let reach = self.demand(Power::See).await?.reach;
         Ok(self
             .store
-            .look_alikes(name.as_str(), NAMED_LOOK_ALIKES)
+            .look_alikes(name.as_str(), &reach, NAMED_LOOK_ALIKES)
             .await?)
     }
 

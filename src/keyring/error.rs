@@ -74,6 +74,16 @@ pub enum KeyringError {
         /// The keys that it could mean.
         keys: Vec<Key>,
     },
+    /// An event that cannot even be read.
+    #[error(
+        "the audit log does not hold at event {sequence}: it was changed after it was recorded ({why})"
+    )]
+    Unreadable {
+        /// The first event that does not hold.
+        sequence: i64,
+        /// What is wrong with its row.
+        why: StoreError,
+    },
     /// One of the things that a reader of the audit log relies on does not hold.
     #[error("the audit log does not hold at event {sequence}: {why}")]
     BrokenChain {
@@ -88,6 +98,10 @@ impl KeyringError {
     /// Whether it is the value given that was refused, and not the work that failed.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
+        // Of these it is not the value that was wrong.
+        if let Self::Member(error) | Self::Store(StoreError::Member(error)) = self {
+            return !matches!(error, MemberError::Conflict(_) | MemberError::LastOwner(_));
+        }
         matches!(
             self,
             Self::Access(_)
@@ -95,7 +109,6 @@ impl KeyringError {
                 | Self::Route(_)
                 | Self::Policy(_)
                 | Self::Agent(_)
-                | Self::Member(_)
                 | Self::TooManyGood { .. }
                 | Self::Store(
                     StoreError::AreaExists { .. }
@@ -103,7 +116,6 @@ impl KeyringError {
                         | StoreError::Access(_)
                         | StoreError::AgentExists(_)
                         | StoreError::Agent(_)
-                        | StoreError::Member(_)
                 )
         )
     }

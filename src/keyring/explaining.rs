@@ -10,6 +10,7 @@ use super::{Keyring, KeyringError, StoreError};
 use crate::{
     domain::{
         access::{Action, Area},
+        agent::Reach,
         audit::{Change, Event},
         decision::{Credential, Decision, Reason, Request, Rules, Target, decide},
         explain::{self, Changed, Explanation, Facts, History, Question, Tombstone},
@@ -37,10 +38,21 @@ impl Keyring {
     pub async fn question_about(&self, text: &str) -> Result<Question, KeyringError> {
         if let Ok(id) = text.parse() {
             let refusal = self.store.refusal(&id).await?;
-            let refusal = refusal.ok_or_else(|| KeyringError::NoSuchDecision(visible(text)))?;
+            let unknown = || KeyringError::NoSuchDecision(visible(text));
+            let refusal = refusal.ok_or_else(unknown)?;
+            match self.demand_sight(refusal.key.as_ref()).await {
+                Err(KeyringError::Denied(Denied::Agent(_))) => return Err(unknown()),
+                other => other?,
+            }
             return Ok(Question::Refusal(Box::new(refusal)));
         }
-        if text.starts_with("d_") && self.store.keys_named(text, 1).await?.is_empty() {
+        if text.starts_with("d_")
+            && self
+                .store
+                .keys_named(text, &Reach::Everything, 1)
+                .await?
+                .is_empty()
+        {
             return Err(KeyringError::NoSuchDecision(visible(text)));
         }
         let id = self.id_of(text).await?;
@@ -52,6 +64,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn newest_question(&self, id: &KeyId) -> Result<Question, KeyringError> {
+        self.demand_sight(Some(id)).await?;
         match self.store.refusals(Some(id), 1).await?.pop() {
             Some(newest) => Ok(Question::Refusal(Box::new(newest))),
             None => self.ordinary_question(id).await,
@@ -69,7 +82,7 @@ impl Keyring {
         Ok(Question::Refusal(Box::new(newest)))
     }
 
-    /// The newest refusals, each with what its key is or was called; only those that match no key,
+    /// The newest refusals of these agents' keys, each with what its key is or was called; only those that match no key,
     /// if that is wanted.
     ///
     /// # Errors
@@ -77,20 +90,19 @@ impl Keyring {
     pub async fn recent_refusals(
         &self,
         only_unmatched: bool,
+        reach: &Reach,
         limit: usize,
     ) -> Result<Vec<(Refusal, Option<String>)>, KeyringError> {
         let refusals = if only_unmatched {
+            self.demand_sight(None).await?;
             self.store.refusals(None, limit).await?
         } else {
-            self.store.recent_refusals(limit).await?
+            let reach = reach.within(&self.demand(Power::See).await?.reach);
+            self.store.recent_refusals(&reach, limit).await?
         };
         let mut names: HashMap<KeyId, Option<String>> = HashMap::new();
         let mut told = Vec::with_capacity(refusals.len());
         for refusal in refusals {
-            match self.demand_sight(refusal.key.as_ref()).await {
-                Err(KeyringError::Denied(Denied::Agent(_))) => continue,
-                other => other?,
-            }
             let name = match &refusal.key {
                 None => None,
                 Some(id) => {

@@ -16,10 +16,22 @@ impl Keyring {
     pub async fn id_of(&self, text: &str) -> Result<KeyId, KeyringError> {
         match self.resolve(text).await {
             Ok(key) => Ok(key.id),
-            Err(error @ KeyringError::NoSuchKey(_)) => match text.parse::<KeyId>() {
-                Ok(id) if self.store.tombstone(&id).await?.is_some() => Ok(id),
-                _ => Ok(self.store.revoked_named(text).await?.ok_or(error)?),
-            },
+            Err(error @ KeyringError::NoSuchKey(_)) => {
+                let most = i64::try_from(MOST_LISTED).unwrap_or(i64::MAX);
+                let mut revoked = self.store.revoked_named(text, most).await?;
+                if let Ok(id) = text.parse::<KeyId>()
+                    && self.store.tombstone(&id).await?.is_some()
+                {
+                    revoked.insert(0, id);
+                }
+                for id in revoked {
+                    // Those of agents that are out of reach are as good as none.
+                    if self.demand_sight(Some(&id)).await.is_ok() {
+                        return Ok(id);
+                    }
+                }
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
@@ -38,19 +50,17 @@ impl Keyring {
             return Ok(key);
         }
         let most = i64::try_from(MOST_LISTED + 1).unwrap_or(i64::MAX);
-        let mut named = self.store.keys_named(text, most).await?;
-        named.retain(|key| reach.admits(&key.agent));
+        let named = self.store.keys_named(text, &reach, most).await?;
         if !named.is_empty() {
             return only_one(text, named);
         }
         let is_start = (SHORTEST_START..=12).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        let mut started = if is_start {
-            self.store.keys_starting(text, most).await?
+        let started = if is_start {
+            self.store.keys_starting(text, &reach, most).await?
         } else {
             Vec::new()
         };
-        started.retain(|key| reach.admits(&key.agent));
         only_one(text, started)
     }
 }

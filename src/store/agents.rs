@@ -1,10 +1,13 @@
 //! Agents: which there are, and how many keys each has.
 use super::{
     Store, StoreError,
-    change::{execute, with_connection},
+    change::{ChangeTransaction, execute, with_connection},
     with_pool,
 };
-use crate::domain::{agent::AgentName, audit::EventDraft};
+use crate::domain::{
+    agent::{self, AgentName},
+    audit::EventDraft,
+};
 
 /// How many names of keys are told of.
 const NAMED: i64 = 5;
@@ -108,5 +111,17 @@ impl Store {
         }
         change.record(event).await?;
         change.commit().await
+    }
+}
+
+impl ChangeTransaction<'_> {
+    /// Whether there is such an agent still.
+    pub(super) async fn demand_agent(&mut self, name: &AgentName) -> Result<(), StoreError> {
+        let names: Vec<(String,)> = with_connection!(self, connection => {
+            sqlx::query_as("SELECT name FROM agents ORDER BY sequence").fetch_all(connection).await
+        })?;
+        let names: Result<Vec<AgentName>, _> = names.iter().map(|(it,)| agent_of(it)).collect();
+        agent::choose(Some(name), &names?)?;
+        Ok(())
     }
 }

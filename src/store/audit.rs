@@ -15,7 +15,7 @@ macro_rules! event_condition {
     () => {
         "($1 = '' OR change NOT LIKE 'key.%' \
           OR instr($1, ',' || CASE agent WHEN '' THEN 'default' ELSE agent END || ',') > 0) \
-         AND ($2 = '' OR instr(actor, $2) > 0) \
+         AND ($2 = '' OR instr(actor, $2) > 0) AND ($10 = '' OR actor = $10) \
          AND ($3 = '' OR subject_id = $3) \
          AND ($4 = '' OR instr(subject_name, $4) > 0 OR subject_id = $4) \
          AND ($5 = '' OR instr(change, $5) > 0) \
@@ -66,16 +66,22 @@ impl Store {
             .bind(filter.until.map_or(i64::MAX, Moment::millis))
             .bind(sequence)
             .bind(limit)
+            .bind(searched(&filter.actor_is))
             .fetch_all(pool)
             .await)?;
         rows.into_iter().map(EventRow::into_event).collect()
     }
 
-    /// Events after a sequence, oldest first, at most `limit`.
+    /// Events after a sequence, the oldest first, each for itself: one that cannot be read hides none
+    /// before it.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`] for an event that cannot be read.
-    pub async fn events_after(&self, sequence: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
+    /// The store's faults.
+    pub async fn events_one_by_one(
+        &self,
+        sequence: i64,
+        limit: i64,
+    ) -> Result<Vec<Result<Event, StoreError>>, StoreError> {
         let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(
             concat!(
                 "SELECT ", event_columns!(),
@@ -86,7 +92,7 @@ impl Store {
         .bind(limit)
         .fetch_all(pool)
         .await)?;
-        rows.into_iter().map(EventRow::into_event).collect()
+        Ok(rows.into_iter().map(EventRow::into_event).collect())
     }
 
     /// Events about a subject before a sequence, newest first, at most `limit`.
@@ -114,7 +120,7 @@ impl Store {
         rows.into_iter().map(EventRow::into_event).collect()
     }
 
-    /// The newest event about a key that lies after a sequence: who changed it meanwhile.
+    /// The newest event about a key: who changed it last.
     ///
     /// # Errors
     /// As for [`Store::events_after`].

@@ -63,22 +63,23 @@ impl Store {
         }
     }
 
-    /// The key that was called exactly so and was revoked last.
+    /// The keys that were called exactly so and were revoked, the last one first, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for an id that is none; what the database says.
-    pub async fn revoked_named(&self, name: &str) -> Result<Option<KeyId>, StoreError> {
-        let id: Option<String> = with_pool!(self, pool => sqlx::query_scalar(
-            "SELECT key_id FROM tombstones WHERE name = $1 ORDER BY revoked_at DESC, key_id LIMIT 1",
+    pub async fn revoked_named(&self, name: &str, limit: i64) -> Result<Vec<KeyId>, StoreError> {
+        let ids: Vec<String> = with_pool!(self, pool => sqlx::query_scalar(
+            "SELECT key_id FROM tombstones WHERE name = $1 ORDER BY revoked_at DESC, key_id LIMIT $2",
         )
         .bind(name)
-        .fetch_optional(pool)
+        .bind(limit)
+        .fetch_all(pool)
         .await)?;
         let read = |id: String| {
             id.parse()
                 .map_err(|_| StoreError::corrupt("tombstones", "key_id", &id))
         };
-        id.map(read).transpose()
+        ids.into_iter().map(read).collect()
     }
 
     /// What is remembered of a key that was deleted.

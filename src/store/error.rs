@@ -125,7 +125,7 @@ pub enum StoreError {
     #[error("there is an agent {0} already")]
     AgentExists(AgentName),
     /// The agent has keys.
-    #[error("{agent} has {}: nothing was changed. Revoke them first: `claviger revoke {}`", counted_keys(*.keys), several(.names, *.keys))]
+    #[error("{agent} has {}: nothing was changed. Revoke them first: {}", counted_keys(*.keys), several(agent, .names, *.keys))]
     AgentInUse {
         /// The agent.
         agent: AgentName,
@@ -276,19 +276,18 @@ fn counted_keys(keys: i64) -> String {
     }
 }
 
-/// The names as a shell takes them; what is more than these is told by its number.
-fn several(names: &[String], keys: i64) -> String {
+/// The command that revokes them, by name as a shell takes it; of many, the one that lists them.
+fn several(agent: &AgentName, names: &[String], keys: i64) -> String {
+    let plain = |name: &String| !name.starts_with('-') && visible(name) == *name;
+    let all = i64::try_from(names.len()) == Ok(keys) && names.iter().all(plain);
+    if !all {
+        return format!("`claviger list --agent {agent}` lists them");
+    }
     let quoted: Vec<String> = names
         .iter()
-        .map(|name| format!("'{}'", visible(name).replace('\'', "'\\''")))
+        .map(|name| format!("'{}'", name.replace('\'', "'\\''")))
         .collect();
-    let more = keys - i64::try_from(names.len()).unwrap_or(i64::MAX);
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    quoted.join(" ") + &rest
+    format!("`claviger revoke {}`", quoted.join(" "))
 }
 
 fn another(place: &Place) -> &'static str {

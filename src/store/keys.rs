@@ -10,7 +10,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    agent::AgentName,
+    agent::{AgentName, Reach},
     allowlist::AllowList,
     audit::EventDraft,
     key::{Draft, Key, Refused, Revision, RevokeReason},
@@ -63,6 +63,7 @@ impl Store {
         event: &EventDraft,
     ) -> Result<i64, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
+        change.demand_agent(&key.agent).await?;
         let sequence = change.next_sequence;
         let (origin, network_count) = origin(&key.draft.allow);
         let folded = Folded::of(&key.id, &key.draft);
@@ -117,51 +118,72 @@ impl Store {
         row.map(KeyRow::into_key).transpose()
     }
 
-    /// The keys with exactly this name, oldest first, at most `limit`.
+    /// The keys of these agents with exactly this name, oldest first, at most `limit`.
     ///
     /// # Errors
     /// As for [`Store::key`].
-    pub async fn keys_named(&self, name: &str, limit: i64) -> Result<Vec<Key>, StoreError> {
+    pub async fn keys_named(
+        &self,
+        name: &str,
+        reach: &Reach,
+        limit: i64,
+    ) -> Result<Vec<Key>, StoreError> {
         let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             "SELECT ", key_columns!(), " FROM keys WHERE name_sort = $1 AND name = $2 \
-             ORDER BY sequence LIMIT $3"
+             AND ($3 = '' OR instr($3, ',' || agent || ',') > 0) ORDER BY sequence LIMIT $4"
         ))
         .bind(cut(&text::folded(name)))
         .bind(name)
+        .bind(reach.written())
         .bind(limit)
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(KeyRow::into_key).collect()
     }
 
-    /// The keys whose id begins so, oldest first, at most `limit`. Upper and lower case differ.
+    /// The keys of these agents whose id begins so, oldest first, at most `limit`. Upper and lower case differ.
     ///
     /// # Errors
     /// As for [`Store::key`].
-    pub async fn keys_starting(&self, start: &str, limit: i64) -> Result<Vec<Key>, StoreError> {
+    pub async fn keys_starting(
+        &self,
+        start: &str,
+        reach: &Reach,
+        limit: i64,
+    ) -> Result<Vec<Key>, StoreError> {
         let length = i32::try_from(start.len()).unwrap_or(i32::MAX);
         let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             "SELECT ", key_columns!(), " FROM keys \
-             WHERE substr(id, 1, CAST($1 AS INTEGER)) = $2 ORDER BY sequence LIMIT $3"
+             WHERE substr(id, 1, CAST($1 AS INTEGER)) = $2 \
+             AND ($3 = '' OR instr($3, ',' || agent || ',') > 0) ORDER BY sequence LIMIT $4"
         ))
         .bind(length)
         .bind(start)
+        .bind(reach.written())
         .bind(limit)
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(KeyRow::into_key).collect()
     }
 
-    /// The names, other than this one itself, that look like this one to a hasty reader.
+    /// The names of these agents' keys, other than this one itself, that look like this one to a
+    /// hasty reader.
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn look_alikes(&self, name: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+    pub async fn look_alikes(
+        &self,
+        name: &str,
+        reach: &Reach,
+        limit: i64,
+    ) -> Result<Vec<String>, StoreError> {
         let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
-            "SELECT name FROM keys WHERE name_skeleton = $1 AND name <> $2 ORDER BY sequence LIMIT $3",
+            "SELECT name FROM keys WHERE name_skeleton = $1 AND name <> $2 \
+             AND ($3 = '' OR instr($3, ',' || agent || ',') > 0) ORDER BY sequence LIMIT $4",
         )
         .bind(cut(&text::skeleton(name)))
         .bind(name)
+        .bind(reach.written())
         .bind(limit)
         .fetch_all(pool)
         .await)?;

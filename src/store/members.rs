@@ -134,6 +134,38 @@ impl Store {
         rows.into_iter().map(|row| row.read(&keys)).collect()
     }
 
+    /// What a member is called, and the fingerprints of their keys: read alone, so that what is wrong
+    /// with one member locks no other out.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn who(
+        &self,
+        id: &MemberId,
+    ) -> Result<Option<(String, Vec<Fingerprint>)>, StoreError> {
+        let name: Option<(String,)> = with_pool!(self, pool => {
+            sqlx::query_as("SELECT name FROM members WHERE id = $1")
+                .bind(id.as_str())
+                .fetch_optional(pool)
+                .await
+        })?;
+        let Some((name,)) = name else {
+            return Ok(None);
+        };
+        let prints: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT fingerprint FROM member_keys WHERE member = $1 ORDER BY position",
+        )
+        .bind(id.as_str())
+        .fetch_all(pool)
+        .await)?;
+        let read = |(print,): (String,)| {
+            let bad = |_| StoreError::corrupt("member_keys", "fingerprint", id.as_str());
+            print.parse().map_err(bad)
+        };
+        let prints: Result<_, _> = prints.into_iter().map(read).collect();
+        Ok(Some((name, prints?)))
+    }
+
     /// Names of other members that look like this one without being the same.
     ///
     /// # Errors
@@ -288,18 +320,22 @@ fn reach_word(reach: &Reach) -> &'static str {
 impl ChangeTransaction<'_> {
     /// Whether whoever makes these changes may, as things stand within this transaction.
     pub(super) async fn authorise(&mut self, events: &[&EventDraft]) -> Result<(), StoreError> {
+        // All events of a change are one person's.
+        let Some(login) = events.first().and_then(|event| event.actor.login.as_ref()) else {
+            return Ok(());
+        };
+        let row: Option<StandingRow> = with_connection!(self, connection => {
+            sqlx::query_as(STANDING)
+                .bind(login.member.as_str())
+                .bind(fingerprint_of(login))
+                .fetch_optional(connection)
+                .await
+        })?;
+        let authority = authority(&login.member, row)?;
         for event in events {
-            let Some(login) = &event.actor.login else {
-                continue;
-            };
-            let row: Option<StandingRow> = with_connection!(self, connection => {
-                sqlx::query_as(STANDING)
-                    .bind(login.member.as_str())
-                    .bind(fingerprint_of(login))
-                    .fetch_optional(connection)
-                    .await
-            })?;
-            let authority = authority(&login.member, row)?;
+            if event.actor.login.as_ref() != Some(login) {
+                return Err(Denied::NotAMember.into());
+            }
             authority.demand(event.change.power())?;
             if let Some(agent) = &event.agent {
                 authority.demand_agent(agent)?;
@@ -364,6 +400,7 @@ impl ChangeTransaction<'_> {
     ) -> Result<(), StoreError> {
         if let Reach::Only(agents) = &draft.reach {
             for agent in agents {
+                self.demand_agent(agent).await?;
                 execute!(
                     self,
                     sqlx::query("INSERT INTO member_agents (member, agent) VALUES ($1, $2)")

@@ -295,6 +295,10 @@ impl EventRow {
             .transpose();
         let from = from.map_err(|_| bad("actor_from"))?;
         let change = Change::from_word(&self.change).ok_or_else(|| bad("change"))?;
+        // What such an event has not is not in its hash either.
+        if self.program.is_empty() && !(self.member.is_empty() && self.agent.is_empty()) {
+            return Err(bad("program"));
+        }
         let login = self.login()?;
         let agent = match self.agent.as_str() {
             "" => None,

@@ -101,6 +101,10 @@ impl AuditScreen {
             }
             _ => return None,
         };
+        // What comes while this is read is news again.
+        if !matches!(wanted, Onward::Before(sequence) if sequence < i64::MAX) {
+            self.news = false;
+        }
         self.awaited = Some(wanted);
         Some(wanted)
     }
@@ -139,11 +143,19 @@ impl AuditScreen {
                     self.top += if self.top > 0 { count } else { 0 };
                 }
                 self.keep_in_view(room);
-                self.news = full;
+                self.news |= full;
                 return;
             }
         }
-        (self.fresh, self.news) = (false, false);
+        self.fresh = false;
+    }
+
+    /// Something was recorded: what is new is read, also where the last read failed.
+    pub fn doubt(&mut self) {
+        self.news = true;
+        if self.typing.is_none() {
+            self.problem = None;
+        }
     }
 
     /// Filters by this text from now on, if it is understood.

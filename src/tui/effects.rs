@@ -29,6 +29,7 @@ use crate::{
         explain::Explanation,
         hygiene::Tidying,
         key::{Key, RevokeReason, Seen},
+        member::Denied,
         moment::HOUR,
         text::visible,
         token::KeyId,
@@ -138,7 +139,11 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         let key = match page.rows.iter().find(|row| row.key.id == id) {
             Some(row) => Some(row.key.clone()),
             None => match keyring.key(&id).await {
-                Err(KeyringError::Store(StoreError::Gone { .. })) => None,
+                // Gone, or out of one's reach by now, which is as good.
+                Err(
+                    KeyringError::Store(StoreError::Gone { .. })
+                    | KeyringError::Denied(Denied::Agent(_)),
+                ) => None,
                 other => Some(other?),
             },
         };

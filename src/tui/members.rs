@@ -3,10 +3,14 @@ use std::collections::BTreeSet;
 
 use tui_input::{Input, InputRequest};
 
+use super::wizard::pasted_text;
 use crate::domain::{
     agent::{AgentName, Reach},
     member::{Member, MemberDraft, Role, parse_keys},
 };
+
+/// What stands between several keys in one line; no key and no ordinary comment holds it.
+const KEYS_APART: &str = " ; ";
 
 /// The screen.
 #[derive(Debug, Clone)]
@@ -206,6 +210,34 @@ impl MemberForm {
         self.problem = None;
     }
 
+    /// Takes in pasted keys, if it is keys that are typed here: each line stays one, and `;` stands
+    /// between them.
+    pub fn paste_keys(&mut self, text: &str) -> bool {
+        if self.focus != FormFocus::Keys {
+            return false;
+        }
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<String> = lines.map(|line| pasted_text(line, " ")).collect();
+        for c in lines.join(KEYS_APART).chars() {
+            self.type_into(InputRequest::InsertChar(c));
+        }
+        true
+    }
+
+    /// Whose keys. What was not touched stays as it was: somebody who is limited to agents that are
+    /// all gone is let at none, and an empty field must not turn that into all.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn reach(&self) -> Result<Reach, String> {
+        match &self.seen {
+            Some(seen) if agents_text(&seen.draft.reach) == self.agents.value() => {
+                Ok(seen.draft.reach.clone())
+            }
+            _ => reach(self.agents.value()),
+        }
+    }
+
     /// What would be saved.
     ///
     /// # Errors
@@ -218,7 +250,7 @@ impl MemberForm {
             None => Vec::new(),
         };
         if !self.keys.value().trim().is_empty() || self.seen.is_none() {
-            let typed = parse_keys(self.keys.value());
+            let typed = parse_keys(&self.keys.value().replace(KEYS_APART, "\n"));
             for key in typed.map_err(|error| wrong(FormFocus::Keys)(&error))? {
                 if !keys.iter().any(|it| it.fingerprint() == key.fingerprint()) {
                     keys.push(key);
@@ -228,7 +260,7 @@ impl MemberForm {
         let draft = MemberDraft {
             name: name.map_err(|error| wrong(FormFocus::Name)(&error))?,
             role: self.role,
-            reach: reach(self.agents.value()).map_err(|error| (FormFocus::Agents, error))?,
+            reach: self.reach().map_err(|error| (FormFocus::Agents, error))?,
             keys,
         };
         draft

@@ -60,6 +60,8 @@ pub enum Message {
     MembersRead(Result<Vec<Member>, String>),
     /// A change of a member was made, or why not.
     MemberSaved(Result<String, String>),
+    /// Something beside a change went wrong.
+    Warned(String),
     /// Whoever acts is no member any more.
     Expelled(String),
     /// Keys were revoked.

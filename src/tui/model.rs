@@ -19,9 +19,10 @@ use super::{
 use crate::domain::{
     access::Area,
     agent::{AgentName, Reach},
+    explain::Mend,
     key::Key,
     listing::{Count, Cursor, Direction, Edition, Filter, PageRequest, Row, Sort},
-    member::{Denied, Role},
+    member::{Denied, Power, Role},
     moment::Moment,
     policy::Policy,
     token::KeyId,
@@ -287,7 +288,15 @@ impl Model {
             return Err("That is for those who work on the machine itself.".to_owned());
         }
         let role = self.role;
-        match intent.power(place) {
+        // What mends a check may be more than an edit, or less.
+        let mend = self
+            .access_test()
+            .and_then(|test| test.to_mend()?.mend.as_ref());
+        let power = match (intent, mend) {
+            (Intent::Fix, Some(Mend::Enable)) => Some(Power::Switch),
+            _ => intent.power(place),
+        };
+        match power {
             Some(power) if !role.may(power) => Err(Denied::Role { role, power }.to_string()),
             _ => Ok(()),
         }
@@ -303,7 +312,9 @@ impl Model {
         match intent {
             Intent::Accept if self.place() == Place::Access => {
                 self.access_test().is_some_and(|test| match test.focused() {
-                    Some(AccessRow::Failing(_)) => test.to_mend().is_some(),
+                    Some(AccessRow::Failing(_)) => {
+                        test.to_mend().is_some() && self.demand(Intent::Fix).is_ok()
+                    }
                     Some(AccessRow::Refused(_)) => true,
                     None => false,
                 })
@@ -389,17 +400,19 @@ impl Model {
             hygiene.stale = false;
             return Some(Effect::Inspect(Reach::of(self.list.agent.as_ref())));
         }
-        match self.modals.last_mut() {
-            Some(Modal::Audit(audit)) => {
-                if let Some(onward) = audit.to_read() {
-                    return Some(Effect::ReadEvents(audit.filter.clone(), onward));
+        for modal in self.modals.iter_mut().rev() {
+            match modal {
+                Modal::Audit(audit) => {
+                    if let Some(onward) = audit.to_read() {
+                        return Some(Effect::ReadEvents(audit.filter.clone(), onward));
+                    }
                 }
+                Modal::Members(members) if members.stale => {
+                    members.stale = false;
+                    return Some(Effect::ReadMembers);
+                }
+                _ => {}
             }
-            Some(Modal::Members(members)) if members.stale => {
-                members.stale = false;
-                return Some(Effect::ReadMembers);
-            }
-            _ => {}
         }
         let tells_of_use =
             |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));

@@ -45,6 +45,10 @@ fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Resized(columns, rows) => {
             model.size = (columns, rows);
             walk::keep_in_view(model);
+            let room = model.audit_rows();
+            if let Some(audit) = auditing::screen(model) {
+                audit.keep_in_view(room);
+            }
             walk::load_around(model)
         }
         other => answers::answered(model, other),
@@ -120,6 +124,11 @@ fn pasted(model: &mut Model, text: &str) -> Option<Effect> {
         return None;
     }
     if !model.place().takes_text() {
+        return None;
+    }
+    if let Some(Modal::MemberForm(form)) = model.modals.last_mut()
+        && form.paste_keys(text)
+    {
         return None;
     }
     let mut effect = None;

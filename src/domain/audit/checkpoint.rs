@@ -6,6 +6,9 @@ use std::fmt;
 /// What stands before the fields, in whatever log it is kept.
 const MARK: &str = "claviger audit checkpoint ";
 
+/// How long a hash is, in hexadecimal.
+const HASH: usize = 64;
+
 /// What was the newest event of a workspace at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -35,17 +38,21 @@ impl Checkpoint {
     /// The checkpoint that a line holds, whatever a log put before it.
     #[must_use]
     pub fn in_line(line: &str) -> Option<Self> {
-        let (_, fields) = line.split_once(MARK)?;
+        // The last one: what stands before it may be what a full disk left of another.
+        let (_, fields) = line.rsplit_once(MARK)?;
         let mut fields = fields.split_whitespace();
         let mut field = |name: &str| {
             let value = fields.next()?.strip_prefix(name)?.strip_prefix('=')?;
             Some(value.to_owned())
         };
-        Some(Self {
+        let found = Self {
             workspace: field("workspace")?,
             sequence: field("sequence")?.parse().ok()?,
             hash: field("hash")?,
-        })
+        };
+        let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let whole = found.hash.len() == HASH && found.hash.bytes().all(digits);
+        whole.then_some(found)
     }
 }
 
@@ -67,13 +74,18 @@ mod tests {
         let one = Checkpoint {
             workspace: "ab12".into(),
             sequence: 17,
-            hash: "ff00".into(),
+            hash: "0f".repeat(32),
         };
+        let stump = one.to_string();
+        let stump = &stump[..stump.len() - 9];
         let log = format!(
             "Nov 25 22:10:01 gw1 sshd[1]: hello\nNov 25 22:10:01 gw1 claviger[77]: {one}\n\
-             {one} trailing\nclaviger audit checkpoint workspace=ab12 sequence=x hash=1\n\
+             {one} trailing\n{stump}{one}\n{stump}\nclaviger audit checkpoint workspace=ab12 sequence=x hash=1\n\
              claviger audit checkpoint workspace=other sequence=1 hash=1\n"
         );
-        assert_eq!(checkpoints_in(&log, "ab12"), [one.clone(), one]);
+        assert_eq!(
+            checkpoints_in(&log, "ab12"),
+            [one.clone(), one.clone(), one]
+        );
     }
 }

@@ -68,16 +68,22 @@ impl EventDraft {
         }
     }
 
-    /// The event of an agent that is made (`true`) or removed.
+    /// The event of an agent that is made.
     #[must_use]
-    pub fn about_agent(at: Moment, actor: &Actor, agent: &AgentName, made: bool) -> Self {
-        let change = if made {
-            Change::AgentAdded
-        } else {
-            Change::AgentRemoved
-        };
+    pub fn agent_added(at: Moment, actor: &Actor, agent: &AgentName) -> Self {
         let subject = (format!("agent:{agent}"), agent.to_string());
-        Self::about(at, actor, change, subject, &json!({}))
+        Self::about(at, actor, Change::AgentAdded, subject, &json!({}))
+    }
+
+    /// The event of an agent that is removed, and with it from what these members are limited to.
+    #[must_use]
+    pub fn agent_removed(at: Moment, actor: &Actor, agent: &AgentName, limited: &[&str]) -> Self {
+        let subject = (format!("agent:{agent}"), agent.to_string());
+        let details = match limited {
+            [] => json!({}),
+            members => json!({ "members_who_lose_it": members }),
+        };
+        Self::about(at, actor, Change::AgentRemoved, subject, &details)
     }
 
     /// The event of a member who is added (`before` is none), changed, or removed (`after` is none).

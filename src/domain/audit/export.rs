@@ -41,7 +41,7 @@ pub fn json_line(event: &Event) -> Value {
     line
 }
 
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "sequence",
     "at",
     "actor",
@@ -56,6 +56,7 @@ const COLUMNS: [&str; 15] = [
     "before",
     "after",
     "reason",
+    "more",
     "hash",
 ];
 
@@ -75,6 +76,17 @@ pub fn csv_line(event: &Event) -> String {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
+    };
+    let known = ["before", "after", "reason"];
+    let more: Map<String, Value> = details
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        Value::Object(more).to_string()
     };
     let text = |text: &str| harmless(&visible(text));
     let fingerprint = login.and_then(|login| login.fingerprint.as_ref());
@@ -98,14 +110,17 @@ pub fn csv_line(event: &Event) -> String {
         text(&detail("before")),
         text(&detail("after")),
         text(&detail("reason")),
+        text(&more),
         event.hash.clone(),
     ])
 }
 
 /// A text that no spreadsheet calculates with.
 fn harmless(text: &str) -> String {
-    // A tab or a carriage return can come first only in a text that was not made visible before.
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // Full-width forms too, and behind blanks: some programs take those for the same. A tab or a
+    // carriage return can come first only in a text that was not made visible before.
+    let begins = text.trim_start_matches(' ');
+    if begins.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{text}")
     } else {
         text.to_owned()
@@ -134,6 +149,8 @@ mod tests {
             ("\t=1", "'\t=1"),
             ("\r=1", "'\r=1"),
             ("acme", "acme"),
+            (" =1", "' =1"),
+            ("＝1", "'＝1"),
             ("a=1", "a=1"),
             ("", ""),
         ] {

@@ -12,6 +12,8 @@ pub struct EventFilter {
     pub reach: Reach,
     /// Part of who did it.
     pub actor: String,
+    /// Who did it, exactly.
+    pub actor_is: String,
     /// To what exactly: the id of a key, say.
     pub subject_id: String,
     /// Part of what its subject was called, or its id.
@@ -39,6 +41,9 @@ pub enum FilterError {
     /// A word before a colon that means nothing here.
     #[error("{0}: means nothing here: say actor:, key:, action:, since: or until:")]
     Unknown(String),
+    /// A quote without its other half.
+    #[error("a quote is left open: close it, as in actor:'Bob Smith'")]
+    Quote,
     /// A time that is none.
     #[error(transparent)]
     Past(#[from] PastError),
@@ -46,21 +51,26 @@ pub enum FilterError {
 
 impl EventFilter {
     /// What was typed: `actor:alice key:acme action:revoked since:7d until:2026-11-01`, and words
-    /// without a name, which are part of what the subject was called or its id.
+    /// without a name, which are part of what the subject was called or its id. Quotes hold words
+    /// together; `actor:=alice` is exactly she.
     ///
     /// # Errors
     /// [`FilterError`].
     pub fn parse(text: &str, now: Moment) -> Result<Self, FilterError> {
         let mut filter = Self::default();
-        for word in text.split_whitespace() {
+        let words = shell_words::split(text).map_err(|_| FilterError::Quote)?;
+        for word in &words {
             match word.split_once(':') {
+                Some(("actor", value)) if value.starts_with('=') => {
+                    value[1..].clone_into(&mut filter.actor_is);
+                }
                 Some(("actor", value)) => value.clone_into(&mut filter.actor),
                 Some(("key", value)) => value.clone_into(&mut filter.subject),
                 Some(("action", value)) => value.clone_into(&mut filter.change),
                 Some(("since", value)) => filter.since = Some(parse_past(value, now, false)?),
                 Some(("until", value)) => filter.until = Some(parse_past(value, now, true)?),
                 Some((name, _)) => return Err(FilterError::Unknown(visible(name))),
-                None if filter.subject.is_empty() => word.clone_into(&mut filter.subject),
+                None if filter.subject.is_empty() => filter.subject.clone_from(word),
                 // Several words are one name.
                 None => filter.subject = format!("{} {word}", filter.subject),
             }
@@ -89,6 +99,12 @@ mod tests {
         );
         assert_eq!(filter.subject, "the export");
         assert_eq!(filter.since, Some(now.plus(-7 * 86_400_000)));
+        let exact = EventFilter::parse("'actor:=Bob Smith' key:'a b'", now).expect("a filter");
+        assert_eq!(
+            (exact.actor_is.as_str(), exact.subject.as_str()),
+            ("Bob Smith", "a b")
+        );
+        assert_eq!(EventFilter::parse("a'b", now), Err(FilterError::Quote));
         assert_eq!(EventFilter::parse("  ", now), Ok(EventFilter::default()));
         assert!(EventFilter::parse("since:soon", now).is_err());
     }

@@ -3,6 +3,7 @@ use super::{number, target};
 use crate::{
     domain::{
         access::{Action, AreaSlug},
+        agent::Reach,
         decision::{DecisionId, Reason, Target},
         forwarded::{ClientAddress, Hop},
         route::{Method, Scope},
@@ -50,14 +51,21 @@ impl Store {
         rows.into_iter().map(RefusalRow::read).collect()
     }
 
-    /// The newest refusals, whosever they are; the newest first.
+    /// The newest refusals, whosever they are, or those of these agents' keys; the newest first.
     ///
     /// # Errors
     /// As for [`Store::tallies`].
-    pub async fn recent_refusals(&self, limit: usize) -> Result<Vec<Refusal>, StoreError> {
+    pub async fn recent_refusals(
+        &self,
+        reach: &Reach,
+        limit: usize,
+    ) -> Result<Vec<Refusal>, StoreError> {
         let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
-            refusal_columns!(), " ORDER BY at DESC, id DESC LIMIT $1",
+            refusal_columns!(), " WHERE $1 = '' OR key_id IN \
+             (SELECT id FROM keys WHERE instr($1, ',' || keys.agent || ',') > 0) \
+             ORDER BY at DESC, id DESC LIMIT $2",
         ))
+        .bind(reach.written())
         .bind(number(limit))
         .fetch_all(pool)
         .await)?;

@@ -7,6 +7,7 @@ use crate::{
         message::{Copied, Effect, Message, Rotation, Shown, Trouble},
         model::{Expect, Model},
         update::{arrivals, dialogs, people, testing, tidying},
+        wizard::Wizard,
     },
 };
 
@@ -52,6 +53,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         other @ (Message::EventsRead(..)
         | Message::MembersRead(_)
         | Message::MemberSaved(_)
+        | Message::Warned(_)
         | Message::Expelled(_)) => people::answered(model, other),
         Message::Tidied(tidied) => {
             drop_confirmation(model);
@@ -194,7 +196,7 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
         }
         Err(Trouble::Conflict(theirs, by)) => {
             let (now, areas) = (model.now, model.areas.clone());
-            if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
+            if let Some(wizard) = wizard(model) {
                 wizard.saving = false;
                 wizard.rebase(&theirs, &by, &areas);
                 wizard.revalidate(now);
@@ -247,8 +249,16 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, Trouble>) -> 
     model.refresh()
 }
 
+/// The wizard, whatever lies on top of it by now.
+fn wizard(model: &mut Model) -> Option<&mut Wizard> {
+    model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::Wizard(wizard) => Some(wizard.as_mut()),
+        _ => None,
+    })
+}
+
 fn not_saved(model: &mut Model, sentence: String) -> Effect {
-    if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
+    if let Some(wizard) = wizard(model) {
         wizard.saving = false;
         wizard.trouble = Some(sentence);
     }

@@ -1,7 +1,7 @@
 //! A page that arrives: rows come in, the selection stays with its key, dialogs learn what became
 //! of theirs.
 use crate::{
-    domain::{attention::Attention, key::Key, text::visible, token::KeyId},
+    domain::{attention::Attention, key::Key, listing::Direction, text::visible, token::KeyId},
     tui::{
         dialog::Modal,
         message::{Effect, Loaded},
@@ -21,6 +21,17 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     list.count = loaded.count;
     let news = loaded.edition.is_other(&list.edition);
     list.edition = loaded.edition;
+    if list
+        .agent
+        .as_ref()
+        .is_some_and(|agent| !loaded.agents.contains(agent))
+    {
+        // The agent whose keys are shown is gone, or out of one's reach.
+        list.agent = None;
+        model.agents = loaded.agents;
+        model.say("The agent whose keys were shown is gone: these are those of all agents.");
+        return Some(model.load(Direction::First, Expect::Top));
+    }
     model.role = loaded.role;
     model.agents = loaded.agents;
     model.areas = loaded.areas;

@@ -52,10 +52,11 @@ pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
         }),
         (Intent::OnlyActor, _) => only(audit, |event| {
             let filter = EventFilter {
-                actor: event.draft.actor.name.clone(),
+                actor_is: event.draft.actor.name.clone(),
                 ..EventFilter::default()
             };
-            (format!("actor:{}", event.draft.actor.name), filter)
+            let typed = format!("actor:={}", event.draft.actor.name);
+            (shell_words::quote(&typed).into_owned(), filter)
         }),
         _ => {}
     }

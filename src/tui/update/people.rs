@@ -128,6 +128,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             saved(model, done);
             Some(model.refresh())
         }
+        Message::Warned(sentence) => {
+            model.complain(sentence);
+            None
+        }
         Message::Expelled(sentence) => {
             model.parting = Some(sentence);
             Some(Effect::Quit)
@@ -159,8 +163,13 @@ fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
 /// A change of a member was made, or was not.
 fn saved(model: &mut Model, saved: Result<String, String>) {
     let mut trouble = None;
-    match (saved, model.modals.last_mut()) {
-        (Err(sentence), Some(Modal::MemberForm(form))) => {
+    // Something else, such as the help, may lie on top of it by now.
+    let form = model.modals.iter_mut().rev().find_map(|modal| match modal {
+        Modal::MemberForm(form) if form.working => Some(form),
+        _ => None,
+    });
+    match (saved, form) {
+        (Err(sentence), Some(form)) => {
             form.working = false;
             form.problem = Some(sentence);
             if let Some(screen) = screen(model) {
@@ -195,7 +204,7 @@ pub(super) fn doubt(model: &mut Model) {
         members.stale = true;
     }
     if let Some(audit) = super::auditing::screen(model) {
-        audit.news = true;
+        audit.doubt();
     }
 }
 

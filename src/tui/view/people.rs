@@ -171,10 +171,10 @@ impl FormPage<'_> {
         self.role();
         if self.form.several {
             self.gap(loose);
-            let all = if self.form.agents.value().trim().is_empty() {
-                "all of them"
-            } else {
-                ""
+            let all = match self.form.reach() {
+                Ok(Reach::Everything) => "all of them",
+                Ok(Reach::Only(none)) if none.is_empty() => "none of them",
+                _ => "",
             };
             let names = listed(&self.model.agents);
             self.field(
