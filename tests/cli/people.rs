@@ -199,6 +199,21 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
         .env("SSH_ORIGINAL_COMMAND", "claviger list")
         .env("SSH_USER_AUTH", &told);
     crate::command::ended(&mut command).refused(1, "you are not a member");
+    for broken in ["password\n", "publickey nonsense\n", ""] {
+        fs::write(&told, broken).expect("written");
+        let mut command = home.command(&["--member", &id]);
+        command
+            .env("SSH_ORIGINAL_COMMAND", "claviger list")
+            .env("SSH_USER_AUTH", &told);
+        crate::command::ended(&mut command).refused(2, "sshd does not tell with which key");
+    }
+    let mut command = home.command(&["--member", &id]);
+    let bytes = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
+    command.env("SSH_ORIGINAL_COMMAND", <std::ffi::OsStr>::to_owned(bytes));
+    crate::command::ended(&mut command).refused(2, "is no command of claviger");
+    // On a database that is not there, nobody makes one.
+    let mut command = home.command(&["--database", "sqlite:/no/such.db", "--member", &id]);
+    crate::command::ended(&mut command).refused(1, "there is no database");
 }
 
 #[test]

@@ -503,6 +503,18 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
             .token(&in_prod.id, Change::Revealed)
             .await
             .expect("theirs");
+        // Nothing of theirs is told by a name that looks alike, and many of them hide none of hers.
+        let alike = theirs.create(None, draft("\u{435}lsewhere")).await;
+        let alike = alike.expect("made");
+        assert_eq!(alike.look_alikes, [""; 0]);
+        for _ in 0..25 {
+            let more = owner
+                .create(Some(&agent("staging")), draft("in prod"))
+                .await;
+            more.expect("made");
+        }
+        let found = theirs.resolve("in prod").await.expect("hers");
+        assert_eq!(found.id, in_prod.id);
         // After it was revoked, too.
         owner
             .revoke(&[at], RevokeReason::Other)
@@ -527,7 +539,11 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
         // Limited to nothing is nothing, never everything.
         owner
             .revoke(
-                &[seen(&owner, &in_prod).await, seen(&owner, &made).await],
+                &[
+                    seen(&owner, &in_prod).await,
+                    seen(&owner, &made).await,
+                    seen(&owner, &alike.key).await,
+                ],
                 RevokeReason::Other,
             )
             .await

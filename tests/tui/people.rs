@@ -1,7 +1,7 @@
 //! Members, roles, agents and the audit log, as somebody at the screen meets them.
 use claviger::{
     domain::{
-        agent::AgentName,
+        agent::{AgentName, Reach},
         key::{RevokeReason, Seen},
         member::Role,
     },
@@ -498,5 +498,190 @@ fn marks_of_another_agents_keys_are_never_acted_on() {
         story.screen().contains("There are no API keys"),
         "{}",
         story.screen()
+    );
+}
+
+#[test]
+fn who_is_limited_to_agents_that_are_gone_is_let_at_none_by_an_edit_too() {
+    let mut story = Story::at(80, 24);
+    story
+        .wait(story.keyring.add_agent(&agent("prod")))
+        .expect("added");
+    let mut limited = member("dave", Role::Viewer, 0);
+    limited.reach = Reach::Only([agent("prod")].into());
+    story
+        .wait(story.keyring.add_member(&limited))
+        .expect("added");
+    story
+        .wait(story.keyring.remove_agent(&agent("prod")))
+        .expect("removed");
+    story.refresh();
+    story.press("me");
+    assert!(
+        story.screen().contains("none of them"),
+        "{}",
+        story.screen()
+    );
+    story.press("<left><enter>");
+    assert!(
+        story.screen().contains("Member updated."),
+        "{}",
+        story.screen()
+    );
+    let dave = story.wait(story.keyring.member("dave")).expect("there");
+    assert_eq!(dave.draft.reach, Reach::Only([].into()));
+    assert_eq!(dave.draft.role, Role::Operator);
+    // Who lost it is told.
+    story.press("<esc>a/action:agent.removed<enter><enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Members who lose it") && screen.contains("dave"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_screen_whose_agent_is_gone_shows_all_of_them_again() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    story
+        .wait(story.keyring.add_agent(&agent("prod")))
+        .expect("added");
+    story.refresh();
+    story.press("A<down><down><enter>");
+    assert!(story.screen().contains("PROD / prod"), "{}", story.screen());
+    let bob = story.someone_else("bob@gw2");
+    story
+        .wait(bob.remove_agent(&agent("prod")))
+        .expect("removed");
+    story.refresh();
+    let screen = story.screen();
+    assert!(
+        screen.contains("acme") && screen.contains("is gone") && !screen.contains("PROD /"),
+        "{screen}"
+    );
+    story.press("nnew<enter><enter>");
+    assert!(
+        story.screen().contains("API key created successfully."),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn a_reach_that_is_narrowed_takes_its_keys_off_the_screen() {
+    let mut story = Story::at(80, 24);
+    for name in ["prod", "staging"] {
+        story
+            .wait(story.keyring.add_agent(&agent(name)))
+            .expect("added");
+    }
+    for (name, of) in [("one", "prod"), ("two", "staging")] {
+        story
+            .wait(story.keyring.create(Some(&agent(of)), draft(name)))
+            .expect("created");
+    }
+    let owner = story.someone_else("alice@gw1");
+    story.sign_in(Role::Manager);
+    story.press("G ");
+    assert_eq!(story.model.selected().expect("there").name(), "one");
+    let carol = story.wait(owner.member("carol")).expect("there");
+    let mut narrowed = carol.draft.clone();
+    narrowed.reach = Reach::Only([agent("staging")].into());
+    story
+        .wait(owner.edit_member(&carol, &narrowed))
+        .expect("narrowed");
+    story.refresh();
+    let screen = story.screen();
+    assert!(
+        screen.contains("▸ two") && !screen.contains(" one ") && screen.contains("1 key"),
+        "{screen}"
+    );
+    assert!(story.model.list.marks.is_empty());
+    story.press("e<esc>");
+    assert_eq!(story.model.selected().expect("there").name(), "two");
+}
+
+#[test]
+fn what_mends_a_check_is_offered_to_whom_it_is_open() {
+    let mut story = Story::at(80, 24);
+    let key = story.given("acme", |_| ());
+    story
+        .wait(story.keyring.switch(&[Seen::of(&key)], true))
+        .expect("off");
+    story.refresh();
+    let owner = story.someone_else("alice@gw1");
+    story.sign_in(Role::Viewer);
+    story.press("t");
+    assert!(!story.screen().contains("fix"), "{}", story.screen());
+    for press in ["f", "<enter>"] {
+        story.press(press);
+        assert!(
+            story.screen().contains("Test access · acme"),
+            "{press}: {}",
+            story.screen()
+        );
+    }
+    // An operator may enable it, and that is what mends it.
+    let carol = story.wait(owner.member("carol")).expect("there");
+    let mut more = carol.draft.clone();
+    more.role = Role::Operator;
+    story.wait(owner.edit_member(&carol, &more)).expect("more");
+    story.refresh();
+    story.press("f");
+    assert!(
+        story.screen().contains("Enable acme in PROD?"),
+        "{}",
+        story.screen()
+    );
+    story.press("<tab><enter>");
+    assert!(
+        story.screen().contains("API key enabled."),
+        "{}",
+        story.screen()
+    );
+}
+
+#[test]
+fn several_pasted_keys_stay_several() {
+    let mut story = Story::at(80, 24);
+    story.press("mndave<tab><tab>");
+    story.paste(&format!("{}\r\n{}\n", SSH_KEYS[0], SSH_KEYS[1]));
+    story.press("<enter>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("ssh-ed25519 laptop") && screen.contains("ssh-ed25519 desk"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_failed_save_comes_back_to_its_form_whatever_lies_on_top() {
+    let mut story = Story::at(80, 24);
+    let new = member("ann", Role::Owner, 0);
+    story.wait(story.keyring.add_member(&new)).expect("added");
+    story.press("me<right>");
+    // The save is under way; before it ends, the help is opened.
+    let seen = story.wait(story.keyring.member("ann")).expect("there");
+    let Some(claviger::tui::dialog::Modal::MemberForm(form)) = story.model.modals.last_mut() else {
+        panic!("the form");
+    };
+    form.working = true;
+    assert_eq!(form.seen.as_deref(), Some(&seen));
+    story.press("<tab><tab>");
+    story
+        .model
+        .modals
+        .push(claviger::tui::dialog::Modal::Palette(
+            claviger::tui::dialog::Palette::default(),
+        ));
+    story.happen(claviger::tui::message::Message::MemberSaved(Err(
+        "it did not work".to_owned(),
+    )));
+    story.press("<esc>");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Change ann in PROD") && screen.contains("it did not work"),
+        "{screen}"
     );
 }
