@@ -11,6 +11,47 @@ use crate::domain::{
 
 /// How many events are read at a time.
 pub const PAGE: i64 = 200;
+/// A form in which the log is written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportForm {
+    /// JSON lines, which lose nothing.
+    JsonLines,
+    /// CSV, for a spreadsheet.
+    Csv,
+}
+
+impl ExportForm {
+    /// All forms, as they are offered.
+    pub const ALL: [Self; 2] = [Self::JsonLines, Self::Csv];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::JsonLines => "JSON lines, which lose nothing",
+            Self::Csv => "CSV, for a spreadsheet",
+        }
+    }
+
+    /// How its files' names end.
+    #[must_use]
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::JsonLines => Self::Csv,
+            Self::Csv => Self::JsonLines,
+        }
+    }
+}
+
 /// How close to the end of what is loaded the next page is read.
 const MARGIN: usize = 30;
 
@@ -41,6 +82,8 @@ pub struct AuditScreen {
     pub awaited: Option<Onward>,
     /// Why something could not be read, or a filter is not understood.
     pub problem: Option<String>,
+    /// What was just done.
+    pub said: Option<String>,
 }
 
 impl Default for AuditScreen {
@@ -58,6 +101,7 @@ impl Default for AuditScreen {
             news: false,
             awaited: None,
             problem: None,
+            said: None,
         }
     }
 }

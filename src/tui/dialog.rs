@@ -116,6 +116,7 @@ pub enum Modal {
     Access(Box<super::access::AccessTest>),
     Hygiene(Box<super::hygiene::Hygiene>),
     Audit(Box<super::audit::AuditScreen>),
+    Export(super::audit::ExportForm),
     Members(Box<super::members::MembersScreen>),
     MemberForm(Box<super::members::MemberForm>),
     Removal(super::members::Removal),

@@ -93,6 +93,7 @@ pub async fn carry_out(
             Message::Inspected(found.map(Box::new).map_err(|error| error.to_string()))
         }
         Effect::ReadEvents(..)
+        | Effect::Export(..)
         | Effect::ReadMembers
         | Effect::AddMember(_)
         | Effect::EditMember(..)

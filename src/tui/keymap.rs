@@ -42,6 +42,8 @@ pub enum Place {
     AuditFilter,
     /// The details of an event.
     AuditEvent,
+    /// The choice of a form to write it in.
+    Export,
     /// The members.
     Members,
     /// A text field of a member's form.
@@ -64,7 +66,7 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the key table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::List,
         Self::Filter,
         Self::Details,
@@ -81,6 +83,7 @@ impl Place {
         Self::Audit,
         Self::AuditFilter,
         Self::AuditEvent,
+        Self::Export,
         Self::Members,
         Self::MemberField,
         Self::MemberChoice,
@@ -112,6 +115,7 @@ impl Place {
             Self::Audit => "Audit log",
             Self::AuditFilter => "Audit log, the filter",
             Self::AuditEvent => "Audit log, an event",
+            Self::Export => "Audit log, writing it",
             Self::Members => "Members",
             Self::MemberField => "Member, a field",
             Self::MemberChoice => "Member, a choice or button",
@@ -177,6 +181,7 @@ pub enum Intent {
     Audit,
     OnlySubject,
     OnlyActor,
+    Export,
     Members,
     Agents,
     Next,
@@ -332,6 +337,7 @@ const REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
 const EVENTS: &[Place] = &[Place::Audit];
 const EVENT: &[Place] = &[Place::AuditEvent];
 const ANY_EVENT: &[Place] = &[Place::Audit, Place::AuditEvent];
+const EXPORT: &[Place] = &[Place::Export];
 const PEOPLE: &[Place] = &[Place::Members];
 const FORM: &[Place] = &[Place::MemberField, Place::MemberChoice];
 const AGENTS: &[Place] = &[Place::Agents];
@@ -428,6 +434,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(ANY_EVENT, &[plain('/')], Intent::Filter, Some("filter"), "filter by actor, key, action and time"),
     bind(ANY_EVENT, &[plain('o')], Intent::OnlySubject, Some("only this key"), "only about this key, member or area"),
     bind(ANY_EVENT, &[plain('p')], Intent::OnlyActor, Some("only this person"), "only by this person"),
+    bind(ANY_EVENT, &[plain('w')], Intent::Export, Some("write to a file"), "write what is shown to a file, as JSON lines or CSV"),
     bind(EVENT, &[DOWN, plain('j')], Intent::Down, Some("the one before"), "the event before it"),
     bind(EVENT, &[UP, plain('k')], Intent::Up, Some("the one after"), "the event after it"),
     bind(EVENTS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
@@ -436,6 +443,9 @@ pub static BINDINGS: &[Binding] = &[
     bind(ANY_EVENT, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
     bind(EVENTS, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the newest"),
     bind(&[Place::AuditFilter], &[ENTER], Intent::Accept, Some("filter"), "filter by what was typed"),
+    bind(EXPORT, &[ENTER], Intent::Accept, Some("write"), "write it in this form"),
+    bind(EXPORT, &[DOWN, plain('j'), TAB], Intent::Down, Some("the other"), "the other form"),
+    bind(EXPORT, &[UP, plain('k'), SHIFT_TAB], Intent::Up, None, "the other form"),
     // Members.
     bind(PEOPLE, &[plain('n')], Intent::New, Some("add"), "add a member"),
     bind(PEOPLE, &[plain('e'), ENTER], Intent::Edit, Some("change"), "change name, role, agents, or add a key"),

@@ -21,7 +21,7 @@ use crate::domain::{
     usage::Activity,
 };
 
-use super::{access::Inquiry, confirmation::Overlap, hygiene::Findings};
+use super::{access::Inquiry, audit::ExportForm, confirmation::Overlap, hygiene::Findings};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -56,6 +56,8 @@ pub enum Message {
     Explained(u64, Result<Box<Explanation>, String>),
     /// Events of the audit log were read.
     EventsRead(EventFilter, Onward, Result<Vec<Event>, String>),
+    /// The audit log was written to a file, or why not.
+    Exported(Result<String, String>),
     /// Who the members are was read.
     MembersRead(Result<Vec<Member>, String>),
     /// A change of a member was made, or why not.
@@ -224,6 +226,8 @@ pub enum Effect {
     Regard(KeyId),
     /// Read events of the audit log, in one direction.
     ReadEvents(EventFilter, Onward),
+    /// Write events of the audit log to a file that nobody else can read.
+    Export(EventFilter, ExportForm),
     /// Read who the members are.
     ReadMembers,
     /// Add a member.

@@ -216,6 +216,7 @@ impl Model {
                 (None, Some(_)) => Place::AuditEvent,
                 (None, None) => Place::Audit,
             },
+            Some(Modal::Export(_)) => Place::Export,
             Some(Modal::Members(_)) => Place::Members,
             Some(Modal::MemberForm(form)) if form.focus.is_text() => Place::MemberField,
             Some(Modal::MemberForm(_)) => Place::MemberChoice,
@@ -283,6 +284,9 @@ impl Model {
     /// # Errors
     /// Why not, as a sentence.
     pub fn demand_in(&self, place: Place, intent: Intent) -> Result<(), String> {
+        if self.is_member && intent == Intent::Export {
+            return Err("Over SSH it is written where you are: `ssh … claviger audit --csv > FILE`, or --json.".to_owned());
+        }
         let own = self.is_member && matches!(intent, Intent::Suspend | Intent::Save);
         if own {
             return Err("That is for those who work on the machine itself.".to_owned());
@@ -336,7 +340,7 @@ impl Model {
             Intent::Edit | Intent::Revoke if self.place() == Place::Members => {
                 matches!(self.modals.last(), Some(Modal::Members(it)) if it.selected().is_some())
             }
-            Intent::Open | Intent::OnlySubject | Intent::OnlyActor
+            Intent::Open | Intent::OnlySubject | Intent::OnlyActor | Intent::Export
                 if matches!(self.place(), Place::Audit | Place::AuditEvent) =>
             {
                 matches!(self.modals.last(), Some(Modal::Audit(it)) if it.selected().is_some())

@@ -183,6 +183,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Access(_)) => testing::on_access(model, intent),
             Some(Modal::Hygiene(_)) => tidying::on_hygiene(model, intent),
             Some(Modal::Audit(_)) => auditing::on_audit(model, intent),
+            Some(Modal::Export(_)) => auditing::on_export(model, intent),
             Some(Modal::Members(_)) => people::on_members(model, intent),
             Some(Modal::MemberForm(_)) => people::on_form(model, intent),
             Some(Modal::Removal(_)) => people::on_removal(model, intent),

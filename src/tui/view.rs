@@ -77,6 +77,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Access(test) => Some(access::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
+            Modal::Export(form) => Some(audit::export(model, *form, area)),
             Modal::Members(it) => Some(people::members(model, it, area)),
             Modal::MemberForm(form) => Some(people::form(model, form, area)),
             Modal::Removal(removal) => Some(people::removal(model, removal, area)),

@@ -685,3 +685,37 @@ fn a_failed_save_comes_back_to_its_form_whatever_lies_on_top() {
         "{screen}"
     );
 }
+
+#[test]
+fn what_is_shown_of_the_log_is_written_to_a_file_and_over_ssh_it_is_said_how() {
+    let mut story = Story::at(80, 24);
+    story.given("=1+1", |_| ());
+    story.given("other", |_| ());
+    story.press("a/other<enter>w");
+    assert!(
+        story.screen().contains("CSV, for a spreadsheet"),
+        "{}",
+        story.screen()
+    );
+    story.press("j<enter>");
+    let screen = story.screen();
+    assert!(screen.contains("1 event written to"), "{screen}");
+    let home = std::env::var("HOME").expect("a home");
+    let path = std::path::Path::new(&home).join("claviger-audit-2026-11-23-07-00-00.csv");
+    let written = std::fs::read_to_string(&path).expect("the file");
+    // A file that is there is never written over.
+    story.press("wj<enter>");
+    let again = story.screen();
+    std::fs::remove_file(&path).expect("removed");
+    assert!(again.contains("Not written"), "{again}");
+    assert_eq!(written.lines().count(), 2, "the head and one event");
+    assert!(written.contains(",other,default,") && !written.contains("=1+1"));
+    story.press("<esc><esc><esc>");
+    story.sign_in(Role::Owner);
+    story.press("aw");
+    let screen = story.screen();
+    assert!(
+        screen.contains("Over SSH it is written where you are"),
+        "{screen}"
+    );
+}

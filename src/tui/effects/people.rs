@@ -1,9 +1,20 @@
-//! The effects about people: the audit log is read, members are read and changed.
+//! The effects about people: the audit log is read and written to a file, members are read and
+//! changed.
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufWriter, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
+
 use crate::{
-    domain::text::visible,
+    domain::{
+        audit::{EventFilter, Onward, csv_head, csv_line, json_line},
+        text::{thousands, visible},
+    },
     keyring::{Keyring, KeyringError},
     tui::{
-        audit,
+        audit::{self, ExportForm},
         message::{Effect, Message},
     },
 };
@@ -18,6 +29,7 @@ pub(super) async fn carry_out(effect: Effect, keyring: &Keyring) -> Option<Messa
             let read = keyring.events(&filter, onward, audit::PAGE).await;
             Message::EventsRead(filter, onward, read.map_err(|error| error.to_string()))
         }
+        Effect::Export(filter, form) => Message::Exported(export(&filter, form, keyring).await),
         Effect::ReadMembers => {
             let read = keyring.members().await;
             Message::MembersRead(read.map_err(|error| error.to_string()))
@@ -43,4 +55,55 @@ fn added(look_alikes: &[String]) -> String {
         "Member added. The name looks like {}: check that you did not mean that one.",
         names.join(", ")
     )
+}
+
+/// Writes the events that the filter lets through, the oldest first, to a new file in the home folder
+/// that nobody else can read; a file that is there already is never written over.
+async fn export(
+    filter: &EventFilter,
+    form: ExportForm,
+    keyring: &Keyring,
+) -> Result<String, String> {
+    let home = crate::config::process_variable("HOME").ok_or("HOME is not set")?;
+    let moment = keyring.now().date_and_seconds().replace([' ', ':'], "-");
+    let path = PathBuf::from(home).join(format!("claviger-audit-{moment}.{}", form.ending()));
+    let told = visible(&path.to_string_lossy());
+    let failed = |error: std::io::Error| format!("Not written: {told}: {error}.");
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    let mut writer = BufWriter::new(file);
+    if form == ExportForm::Csv {
+        writer.write_all(csv_head().as_bytes()).map_err(failed)?;
+    }
+    let (mut sequence, mut count) = (0, 0);
+    loop {
+        let read = keyring.events(filter, Onward::After(sequence), audit::PAGE);
+        let events = read.await.map_err(|error| error.to_string())?;
+        let Some(last) = events.last() else { break };
+        sequence = last.sequence;
+        count += i64::try_from(events.len()).unwrap_or(0);
+        for event in &events {
+            let line = match form {
+                ExportForm::JsonLines => format!("{}\n", json_line(event)),
+                ExportForm::Csv => csv_line(event),
+            };
+            writer.write_all(line.as_bytes()).map_err(failed)?;
+        }
+    }
+    let written = writer
+        .into_inner()
+        .map_err(|error| failed(error.into_error()));
+    written.and_then(|file: File| file.sync_all().map_err(failed))?;
+    let events = if count == 1 {
+        "1 event"
+    } else {
+        &format!("{} events", thousands(count))
+    };
+    Ok(format!(
+        "{events} written to {told}, readable by you alone."
+    ))
 }

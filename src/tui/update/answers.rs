@@ -53,6 +53,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         other @ (Message::EventsRead(..)
         | Message::MembersRead(_)
         | Message::MemberSaved(_)
+        | Message::Exported(_)
         | Message::Warned(_)
         | Message::Expelled(_)) => people::answered(model, other),
         Message::Tidied(tidied) => {

@@ -3,7 +3,13 @@ use tui_input::Input;
 
 use crate::{
     domain::audit::{Event, EventFilter, Onward},
-    tui::{audit::AuditScreen, dialog::Modal, keymap::Intent, message::Effect, model::Model},
+    tui::{
+        audit::{AuditScreen, ExportForm},
+        dialog::Modal,
+        keymap::Intent,
+        message::Effect,
+        model::Model,
+    },
 };
 
 /// How far a page of an event's details is.
@@ -19,7 +25,12 @@ pub(super) fn screen(model: &mut Model) -> Option<&mut AuditScreen> {
 pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
     let (room, now) = (model.audit_rows(), model.now);
     let page = isize::try_from(room).unwrap_or(10);
+    if intent == Intent::Export {
+        model.modals.push(Modal::Export(ExportForm::JsonLines));
+        return None;
+    }
     let audit = screen(model)?;
+    audit.said = None;
     if audit.typing.is_some() {
         if intent == Intent::Accept
             && let Some(input) = audit.typing.clone()
@@ -61,6 +72,38 @@ pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
         _ => {}
     }
     None
+}
+
+pub(super) fn on_export(model: &mut Model, intent: Intent) -> Option<Effect> {
+    let Some(Modal::Export(form)) = model.modals.last_mut() else {
+        return None;
+    };
+    match intent {
+        Intent::Up | Intent::Down => *form = form.other(),
+        Intent::Accept => {
+            let form = *form;
+            model.modals.pop();
+            let filter = screen(model)?.filter.clone();
+            return Some(Effect::Export(filter, form));
+        }
+        _ => {}
+    }
+    None
+}
+
+/// The log was written to a file, or was not.
+pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
+    let Some(audit) = screen(model) else {
+        match exported {
+            Ok(sentence) => model.say(sentence),
+            Err(sentence) => model.complain(sentence),
+        }
+        return;
+    };
+    match exported {
+        Ok(sentence) => audit.said = Some(sentence),
+        Err(sentence) => audit.problem = Some(sentence),
+    }
 }
 
 fn only(audit: &mut AuditScreen, which: impl Fn(&Event) -> (String, EventFilter)) {

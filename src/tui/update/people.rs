@@ -120,6 +120,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             super::auditing::read(model, &filter, onward, events);
             None
         }
+        Message::Exported(exported) => {
+            super::auditing::exported(model, exported);
+            None
+        }
         Message::MembersRead(members) => {
             read(model, members);
             None
@@ -241,6 +245,7 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
 pub(super) fn refuse(model: &mut Model, why: String) {
     match model.modals.last_mut() {
         Some(Modal::Members(members)) => members.problem = Some(why),
+        Some(Modal::Audit(audit)) => audit.problem = Some(why),
         Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
         Some(Modal::Access(test)) => test.problem = Some(why),
         _ => model.complain(why),

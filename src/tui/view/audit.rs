@@ -26,7 +26,7 @@ use crate::{
         text::{fitted, thousands},
     },
     tui::{
-        audit::AuditScreen,
+        audit::{AuditScreen, ExportForm},
         model::{Model, NARROW},
     },
 };
@@ -50,6 +50,8 @@ fn events(model: &Model, audit: &AuditScreen, screen: Rect) -> Sheet {
     if let Some(problem) = &audit.problem {
         let text = format!("! {}", theme.shown(problem));
         lines.extend(super::lines(&text, room, theme.alarm()));
+    } else if let Some(said) = &audit.said {
+        lines.extend(super::lines(&theme.shown(said), room, theme.success()));
     } else {
         lines.push(Line::default());
     }
@@ -269,4 +271,24 @@ fn difference(model: &Model, one: &Difference, room: usize) -> Vec<Line<'static>
         }
     }
     lines
+}
+
+pub(super) fn export(model: &Model, form: ExportForm, screen: Rect) -> Sheet {
+    let room = sheet::room(screen);
+    let line = |one: ExportForm| {
+        let (marker, style) = if one == form {
+            ("▸ ", model.theme.focus())
+        } else {
+            ("  ", Style::new())
+        };
+        let text = fitted(&format!("{marker}{}", one.title()), room);
+        Line::styled(text.trim_end().to_owned(), style)
+    };
+    Sheet {
+        title: "Write what is shown to a file as".to_owned(),
+        corner: String::new(),
+        lines: ExportForm::ALL.map(line).to_vec(),
+        focus: (usize::from(form == ExportForm::Csv), 0),
+        hint: footer::border(model),
+    }
 }
