@@ -123,6 +123,14 @@ impl Environment {
         self.display && !self.ssh
     }
 
+    /// Whether a copy could be sent to the terminal.
+    ///
+    /// # Errors
+    /// Why not: a clause.
+    pub fn to_terminal(&self, osc52: bool) -> Result<(), String> {
+        self.way(osc52).map(drop)
+    }
+
     fn way(&self, osc52: bool) -> Result<Way, String> {
         if !osc52 {
             return Err("sending to the terminal (OSC 52) is switched off".to_owned());

@@ -373,7 +373,8 @@ pub struct WorkspaceArguments {
 }
 
 impl WorkspaceArguments {
-    fn changes(&self) -> bool {
+    /// Whether anything is to be another than it is.
+    pub(super) fn changes(&self) -> bool {
         self.label.is_some() || self.longest_life.is_some() || self.must_expire.is_some()
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     AuditArguments, AuditCommand, Failure, answered_no,
-    output::{Output, brief, counted},
+    output::{self, Output, brief, counted},
     refused,
 };
 use crate::{
@@ -44,7 +44,9 @@ pub(super) async fn run(
                 ));
             }
             let kept = read_checkpoints(keyring, checkpoints, config)?;
-            verify(keyring, &kept, output).await
+            let named =
+                !checkpoints.is_empty() || matches!(config.checkpoints, Checkpoints::File(_));
+            verify(keyring, &kept, named, output).await
         }
     }
 }
@@ -83,6 +85,7 @@ async fn list(
         Onward::After(0)
     };
     let mut left = arguments.limit.unwrap_or(u64::MAX);
+    let mut none = true;
     if arguments.csv {
         output.buffered(csv_head().as_bytes())?;
     }
@@ -90,6 +93,7 @@ async fn list(
         let batch = BATCH.min(i64::try_from(left).unwrap_or(BATCH));
         let events = keyring.events(&filter, onward, batch).await?;
         let Some(last) = events.last() else { break };
+        none = false;
         left -= events.len() as u64;
         onward = match onward {
             Onward::After(_) => Onward::After(last.sequence),
@@ -104,7 +108,11 @@ async fn list(
             output.buffered(line.as_bytes())?;
         }
     }
-    output.flush()
+    output.flush()?;
+    if none && !output.json && !arguments.csv {
+        output::tell("No event is like that.");
+    }
+    Ok(())
 }
 
 /// `17  2026-11-23T07:00:00Z  alice (m-39a237bd3577)  key.edited  k7GhT2mQ9xZa  Partner: Acme  {…}`
@@ -163,8 +171,10 @@ fn read(file: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes)?;
-    } else {
+    } else if fs::metadata(file)?.is_file() {
         fs::File::open(file)?.read_to_end(&mut bytes)?;
+    } else {
+        return Err(std::io::Error::other("it is no file"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -172,6 +182,7 @@ fn read(file: &Path) -> std::io::Result<String> {
 async fn verify(
     keyring: &Keyring,
     kept: &[Checkpoint],
+    named: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let verified = match keyring.verify(kept).await {
@@ -187,13 +198,25 @@ async fn verify(
         }
         other => other?,
     };
+    // Whoever named a log wants to know of it that it is empty, or another workspace's.
+    let nothing_kept = named && verified.checkpoints == 0 && verified.events > 0;
     if output.json {
-        return output.json(&json!({
+        let printed = output.json(&json!({
             "holds": true,
             "events": verified.events,
             "head": verified.head,
             "checkpoints": verified.checkpoints,
         }));
+        return if nothing_kept {
+            Err(answered_no(printed))
+        } else {
+            printed
+        };
+    }
+    if nothing_kept {
+        return Err(Failure::Failed(
+            "the audit log holds by itself, but there is no checkpoint of this workspace where one was looked for: that its end was cut off, or all of it written anew, would not show. Look for the log that has them, or find out who emptied it".into(),
+        ));
     }
     let count = |count: usize, noun| counted(count, noun);
     let events = count(

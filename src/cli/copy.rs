@@ -47,8 +47,20 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
+    let members = keyring.is_members();
+    // Before anything is opened, and recorded as a copy that it never was.
+    if let Some(why) = obstacle(config, members) {
+        let way_out = if members {
+            "say `ssh -t`, so that there is a terminal to send it to"
+        } else {
+            "use `claviger reveal` and select the token"
+        };
+        return Err(Failure::Failed(format!(
+            "there is no clipboard to copy to ({why}): {way_out}"
+        )));
+    }
     let token = keyring.token(&key.id, Change::Copied).await?;
-    let delivery = deliver(token.expose(), config, keyring.is_members()).await.map_err(|Unavailable { reason }| {
+    let delivery = deliver(token.expose(), config, members).await.map_err(|Unavailable { reason }| {
         Failure::Failed(format!(
             "there is no clipboard to copy to ({reason}): use `claviger reveal` and select the token"
         ))
@@ -72,16 +84,33 @@ pub(super) async fn run(
     Ok(())
 }
 
+fn surroundings(is_members: bool) -> Environment {
+    if is_members {
+        Environment::from_env().of_a_member()
+    } else {
+        Environment::from_env()
+    }
+}
+
+/// Why there can be no clipboard at all, if that is certain.
+fn obstacle(config: &Config, is_members: bool) -> Option<String> {
+    let environment = surroundings(is_members);
+    if environment.desktop() {
+        return None;
+    }
+    let terminal = || std::fs::OpenOptions::new().write(true).open("/dev/tty");
+    match environment.to_terminal(config.osc52) {
+        Err(why) => Some(why),
+        Ok(()) => terminal().err().map(|_| "there is no terminal".to_owned()),
+    }
+}
+
 async fn deliver(
     token: &SecretString,
     config: &Config,
     is_members: bool,
 ) -> Result<Delivery, Unavailable> {
-    let environment = if is_members {
-        Environment::from_env().of_a_member()
-    } else {
-        Environment::from_env()
-    };
+    let environment = surroundings(is_members);
     if environment.desktop() && hand_to_keeper(token).await.is_some() {
         return Ok(Delivery::Copied);
     }

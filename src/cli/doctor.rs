@@ -270,6 +270,11 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
         ),
     });
     findings.push(match &health.audit {
+        None if !health.guarded => Finding::bad(
+            "audit log",
+            "holds, but the triggers that keep it from being changed are gone",
+            "somebody took them away past claviger: compare the database with a backup",
+        ),
         None => Finding::well("audit log", "holds from the first event to the newest"),
         Some(error) => Finding::bad(
             "audit log",

@@ -46,8 +46,8 @@ fn read_keys(keyring: &Keyring, files: &[PathBuf]) -> Result<Vec<SshKey>, Failur
     let mut keys = Vec::new();
     for file in files {
         let text = read(file, keyring.is_members())?;
-        let of_file = parse_keys(&text)
-            .map_err(|error| refused(format!("{}: {error}", visible(&file.to_string_lossy()))))?;
+        let of_file = parse_keys(text.trim_start_matches('\u{feff}'))
+            .map_err(|error| refused(format!("{}: {error}", shown(file))))?;
         for key in of_file {
             add_key(&mut keys, key);
         }
@@ -64,8 +64,16 @@ fn add_key(keys: &mut Vec<SshKey>, key: SshKey) {
     }
 }
 
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        visible(&file.to_string_lossy())
+    }
+}
+
 fn read(file: &Path, only_input: bool) -> Result<String, Failure> {
-    let shown = visible(&file.to_string_lossy());
+    let shown = shown(file);
     let failed = |error: io::Error| refused(format!("{shown} cannot be read ({error})"));
     let mut bytes = Vec::new();
     if file == Path::new("-") {
@@ -81,6 +89,11 @@ fn read(file: &Path, only_input: bool) -> Result<String, Failure> {
             .take(LONGEST)
             .read_to_end(&mut bytes)
             .map_err(failed)?;
+    }
+    if bytes.len() as u64 == LONGEST {
+        return Err(refused(format!(
+            "{shown} is too large to be a file of SSH keys"
+        )));
     }
     String::from_utf8(bytes).map_err(|_| refused(format!("{shown} holds no text")))
 }
@@ -226,7 +239,7 @@ async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
             Reach::Only(agents) => format!("  only {}", listed(agents)),
         };
         let seen = member.last_seen.as_ref().map_or_else(
-            || format!("not seen since {}", member.added_at.date()),
+            || format!("not seen yet, added {}", member.added_at.date()),
             |(at, _): &(Moment, _)| format!("last seen {} UTC", at.date_and_clock()),
         );
         let (id, name) = (&member.id, visible(member.name()));

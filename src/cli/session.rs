@@ -45,7 +45,8 @@ pub fn admit(arguments: &Arguments, id: &str) -> Result<(Session, Arguments), Fa
 }
 
 fn parse(original: &str) -> Result<Arguments, Failure> {
-    let words = shell_words::split(original).map_err(|_| no_command(original))?;
+    let words = shell_words::split(original)
+        .map_err(|_| super::refused("a quote is left open: nothing was run"))?;
     let wanted = match words.split_first() {
         None => Arguments::try_parse_from(["claviger"]),
         Some((name, _)) if name == "claviger" => Arguments::try_parse_from(&words),
@@ -61,7 +62,7 @@ fn parse(original: &str) -> Result<Arguments, Failure> {
     match &wanted.command {
         Some(command) if command.power().is_none() && !is_harmless(command) => {
             Err(Failure::Refused(
-                "that command is for those who work on the machine itself: over SSH there are the commands about keys, areas, agents, members and the audit log".into(),
+                "that command is for those who work on the machine itself: over SSH there are all others".into(),
             ))
         }
         _ => Ok(wanted),

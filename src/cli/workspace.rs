@@ -19,7 +19,9 @@ pub(super) async fn run(
         keyring.relabel(new).await?;
         label.clone_from(new);
     }
-    keyring.set_policy(policy).await?;
+    if arguments.changes() {
+        keyring.set_policy(policy).await?;
+    }
     if output.json {
         return output.json(&json!({
             "label": label,

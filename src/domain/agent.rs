@@ -19,7 +19,7 @@ pub enum AgentError {
     )]
     BadName(String),
     /// There is no such agent.
-    #[error("there is no agent {name}: there are {known}. `claviger agent add {name}` makes it")]
+    #[error("there is no agent {name} (known: {known}): `claviger agent add {name}` makes it")]
     Unknown {
         /// What was named.
         name: AgentName,
@@ -51,7 +51,13 @@ impl FromStr for AgentName {
     fn from_str(name: &str) -> Result<Self, AgentError> {
         let slug: Result<AreaSlug, _> = name.parse();
         slug.map(|slug| Self(slug.as_str().to_owned()))
-            .map_err(|_| AgentError::BadName(visible(name)))
+            .map_err(|_| {
+                AgentError::BadName(if name.is_empty() {
+                    "an empty text".to_owned()
+                } else {
+                    visible(name)
+                })
+            })
     }
 }
 

@@ -22,6 +22,9 @@ const NAME_LIMITS: Limits = Limits {
     bytes: 1024,
 };
 
+/// How every id begins.
+const ID_BEGINS: &str = "m-";
+
 /// A member's opaque id: 1 to 32 of `a-z`, `0-9` and `-`. It goes through a login shell, so it is
 /// never a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +34,7 @@ impl MemberId {
     /// From what was drawn: 12 hexadecimal digits.
     #[must_use]
     pub fn drawn(hex: &str) -> Self {
-        Self(format!("m-{hex}"))
+        Self(format!("{ID_BEGINS}{hex}"))
     }
 
     /// The id as text.
@@ -60,7 +63,8 @@ impl fmt::Display for MemberId {
     }
 }
 
-/// A member's name: 1 to 64 characters, at least one of them visible. Kept as given.
+/// A member's name: 1 to 64 characters, none of them a blank at its ends, and nothing that could be
+/// taken for an id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MemberName(String);
 
@@ -73,13 +77,17 @@ impl MemberName {
 }
 
 impl FromStr for MemberName {
-    type Err = TextError;
+    type Err = MemberError;
 
-    fn from_str(name: &str) -> Result<Self, TextError> {
+    fn from_str(name: &str) -> Result<Self, MemberError> {
+        let name = name.trim();
         text::check(name, NAME_LIMITS)?;
-        if name.chars().all(char::is_whitespace) {
+        if name.is_empty() {
             let field = NAME_LIMITS.field;
-            return Err(TextError::Empty { field });
+            return Err(TextError::Empty { field }.into());
+        }
+        if name.starts_with(ID_BEGINS) && name.parse::<MemberId>().is_ok() {
+            return Err(MemberError::LikeAnId(name.to_owned()));
         }
         Ok(Self(name.to_owned()))
     }
@@ -253,11 +261,19 @@ pub enum MemberError {
     /// It cannot be a member's id.
     #[error("{0} is no member's id")]
     BadId(String),
+    /// A text that is refused.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A name that could be taken for an id.
+    #[error("{0} looks like a member's id: choose another name")]
+    LikeAnId(String),
     /// There is no such role.
     #[error("{0} is no role: say owner, manager, operator or viewer")]
     BadRole(String),
     /// An owner is never limited.
-    #[error("an owner is not limited to agents: leave --agent out, or choose another role")]
+    #[error(
+        "an owner is not limited to agents: let them at all (--all-agents), or choose another role"
+    )]
     LimitedOwner,
     /// No key was given.
     #[error("no SSH key was given: give a public key, such as ~/.ssh/id_ed25519.pub")]
@@ -458,7 +474,18 @@ mod tests {
         for name in ["alice", "o'brien \"x\" $(id) `id`", "李"] {
             assert!(name.parse::<MemberName>().is_ok(), "{name}");
         }
-        for name in ["", "  ", "a\nb", "a\u{202e}b", "a\u{1b}[2J"] {
+        assert_eq!(
+            " alice ".parse::<MemberName>().map(|it| it.0),
+            Ok("alice".to_owned())
+        );
+        for name in [
+            "",
+            "  ",
+            "m-0123456789ab",
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{1b}[2J",
+        ] {
             assert!(name.parse::<MemberName>().is_err(), "{name:?}");
         }
     }

@@ -35,6 +35,8 @@ impl Keyring {
     /// [`agent::AgentError::Unknown`]; the store's.
     pub async fn reach_of(&self, named: Option<&AgentName>) -> Result<Reach, KeyringError> {
         if let Some(name) = named {
+            let authority = self.demand(Power::See).await?;
+            authority.demand_agent(name)?;
             agent::choose(Some(name), &self.agents().await?)?;
         }
         Ok(Reach::of(named))

@@ -79,8 +79,10 @@ impl Keyring {
         }
         let mut previous = audit::genesis(&workspace.uuid);
         let (mut sequence, mut checkpoints) = (0, 0);
+        // From before the first one on: nothing may stand there.
+        let mut from = i64::MIN;
         loop {
-            let events = self.store.events_one_by_one(sequence, BATCH).await?;
+            let events = self.store.events_one_by_one(from, BATCH).await?;
             if events.is_empty() {
                 break;
             }
@@ -104,6 +106,7 @@ impl Keyring {
                 }
                 checkpoints += hashes.len();
                 sequence = event.sequence;
+                from = sequence;
                 previous = event.hash;
             }
         }
@@ -132,6 +135,9 @@ impl Keyring {
 
 /// What is wrong with an event that should follow on this one.
 fn flaw(event: &Event, before: i64, previous: &str, kept: &[&str]) -> Option<&'static str> {
+    if event.sequence <= before {
+        return Some("an event that was never recorded stands before it");
+    }
     if event.sequence != before + 1 {
         return Some("it is missing");
     }

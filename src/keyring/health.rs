@@ -23,6 +23,8 @@ pub struct Health {
     pub future_event: Option<Moment>,
     /// Why the audit log does not hold, if it does not.
     pub audit: Option<KeyringError>,
+    /// Whether the database itself still refuses to change or remove an audit event.
+    pub guarded: bool,
     /// A key that cannot be read, if there is one.
     pub keys: Option<KeyringError>,
 }
@@ -50,6 +52,7 @@ impl Keyring {
             sealed: stored.is_some(),
             future_event: newest.filter(|at| at.millis() > self.now().millis() + 60_000),
             audit: self.verify(kept).await.err(),
+            guarded: self.store.is_guarded().await?,
             keys: self.read_every_key().await.err(),
         })
     }

@@ -1,6 +1,8 @@
 //! Reading the audit log; it is written by [`super::change`] alone.
+use sqlx::FromRow as _;
+
 use super::{
-    Store, StoreError,
+    Pool, Store, StoreError,
     rows::{EventRow, event_columns},
     with_pool,
 };
@@ -15,10 +17,11 @@ macro_rules! event_condition {
     () => {
         "($1 = '' OR change NOT LIKE 'key.%' \
           OR instr($1, ',' || CASE agent WHEN '' THEN 'default' ELSE agent END || ',') > 0) \
-         AND ($2 = '' OR instr(actor, $2) > 0) AND ($10 = '' OR actor = $10) \
+         AND ($2 = '' OR instr(lower(actor), lower($2)) > 0 OR member = $2 OR fingerprint = $2) \
+         AND ($10 = '' OR actor = $10) \
          AND ($3 = '' OR subject_id = $3) \
-         AND ($4 = '' OR instr(subject_name, $4) > 0 OR subject_id = $4) \
-         AND ($5 = '' OR instr(change, $5) > 0) \
+         AND ($4 = '' OR instr(lower(subject_name), lower($4)) > 0 OR subject_id = $4) \
+         AND ($5 = '' OR instr(change, lower($5)) > 0) \
          AND at >= $6 AND at <= $7"
     };
 }
@@ -82,7 +85,7 @@ impl Store {
         sequence: i64,
         limit: i64,
     ) -> Result<Vec<Result<Event, StoreError>>, StoreError> {
-        let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(
+        let rows: Vec<Result<EventRow, sqlx::Error>> = with_pool!(self, pool => sqlx::query(
             concat!(
                 "SELECT ", event_columns!(),
                 " FROM audit_events WHERE sequence > $1 ORDER BY sequence LIMIT $2"
@@ -91,8 +94,37 @@ impl Store {
         .bind(sequence)
         .bind(limit)
         .fetch_all(pool)
-        .await)?;
-        Ok(rows.into_iter().map(EventRow::into_event).collect())
+        .await
+        .map(|rows| rows.iter().map(EventRow::from_row).collect()))?;
+        let read = |row: Result<EventRow, sqlx::Error>| match row {
+            Ok(row) => row.into_event(),
+            Err(error) => Err(self.fault(&error)),
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Whether the database itself still refuses to change or remove an event.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn is_guarded(&self) -> Result<bool, StoreError> {
+        let (count,): (i64,) = match &self.pool {
+            Pool::Sqlite(pool) => sqlx::query_as(
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN \
+                 ('audit_events_keep', 'audit_events_stay', 'audit_events_follow')",
+            )
+            .fetch_one(pool)
+            .await
+            .map_err(|error| self.fault(&error))?,
+            Pool::Postgres(pool) => sqlx::query_as(
+                "SELECT 3 * count(*) FROM pg_trigger WHERE tgname = 'audit_events_keep' \
+                 AND tgrelid = 'audit_events'::regclass AND tgenabled <> 'D'",
+            )
+            .fetch_one(pool)
+            .await
+            .map_err(|error| self.fault(&error))?,
+        };
+        Ok(count == 3)
     }
 
     /// Events about a subject before a sequence, newest first, at most `limit`.

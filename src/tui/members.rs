@@ -5,7 +5,7 @@ use tui_input::{Input, InputRequest};
 
 use super::wizard::pasted_text;
 use crate::domain::{
-    agent::{AgentName, Reach},
+    agent::{AgentName, Reach, listed},
     member::{Member, MemberDraft, Role, parse_keys},
 };
 
@@ -208,6 +208,46 @@ impl MemberForm {
         };
         let _ = input.handle(request);
         self.problem = None;
+    }
+
+    /// Somebody else changed the member meanwhile: what they changed and this person did not is taken
+    /// over, what this person chose is kept, and it is said what theirs is.
+    pub fn rebase(&mut self, theirs: &Member) {
+        let Some(seen) = self.seen.as_ref().filter(|seen| seen.draft != theirs.draft) else {
+            return;
+        };
+        let (was, is) = (&seen.draft, &theirs.draft);
+        let mut told = Vec::new();
+        if was.name != is.name {
+            told.push(format!("the name is {}", is.name.as_str()));
+            if self.name.value() == was.name.as_str() {
+                self.name = Input::new(is.name.as_str().to_owned());
+            }
+        }
+        if was.role != is.role {
+            told.push(format!("the role is {}", is.role));
+            if self.role == was.role {
+                self.role = is.role;
+            }
+        }
+        if was.reach != is.reach {
+            let theirs = match &is.reach {
+                Reach::Everything => "all agents".to_owned(),
+                Reach::Only(agents) => listed(agents),
+            };
+            told.push(format!("they are let at {theirs}"));
+            if self.agents.value() == agents_text(&was.reach) {
+                self.agents = Input::new(agents_text(&is.reach));
+            }
+        }
+        if was.keys != is.keys {
+            told.push(format!("they have {} SSH keys", is.keys.len()));
+        }
+        self.problem = Some(format!(
+            "somebody else changed this member meanwhile: {}. What you chose is kept: save again to put it on top",
+            told.join("; ")
+        ));
+        self.seen = Some(Box::new(theirs.clone()));
     }
 
     /// Takes in pasted keys, if it is keys that are typed here: each line stays one, and `;` stands

@@ -326,6 +326,9 @@ fn the_log_is_filtered_by_who_which_key_what_and_when() {
     assert_eq!(count(&["--action", "key."]), 4);
     assert_eq!(count(&["--actor", "@"]), 4);
     assert_eq!(count(&["--actor", "nobody"]), 0);
+    assert_eq!(count(&["--action", "Revoked"]), 1, "in any case");
+    let none = home.run(&["audit", "--actor", "nobody"]).done();
+    assert_eq!(none.stderr, "No event is like that.\n");
     assert_eq!(count(&["--since", "1h"]), 4);
     assert_eq!(count(&["--until", "1h"]), 0);
     assert_eq!(
@@ -426,6 +429,14 @@ fn checkpoints_in_a_file_show_a_log_that_was_cut_off_or_made_anew() {
         doctor.contains("checkpoints     of the audit log are kept in"),
         "{doctor}"
     );
+    // A log that has none is none to rely on.
+    let other = home.path().join("other");
+    fs::write(&other, "nothing\n").expect("written");
+    let other = other.display().to_string();
+    home.run(&["audit", "verify", "--checkpoints", &other])
+        .refused(1, "there is no checkpoint of this workspace");
+    home.run(&["audit", "verify", "--checkpoints", "/dev/null"])
+        .refused(1, "it is no file");
     home.tamper(&[
         "DROP TRIGGER audit_events_stay",
         "DELETE FROM audit_events WHERE sequence = 3",
@@ -455,6 +466,72 @@ fn checkpoints_in_a_file_show_a_log_that_was_cut_off_or_made_anew() {
         .refused(1, "event 3");
     home.run(&["audit", "verify", "--checkpoints", "/no/such"])
         .refused(1, "/no/such cannot be read");
+}
+
+#[test]
+fn the_first_event_is_named_whatever_was_done_to_it_and_missing_triggers_are_told() {
+    let home = Home::new();
+    for name in ["one", "two", "three"] {
+        home.create(name, &[]);
+    }
+    home.tamper(&[
+        "DROP TRIGGER audit_events_keep",
+        "DROP TRIGGER audit_events_stay",
+        "DROP TRIGGER audit_events_follow",
+        "CREATE TABLE kept AS SELECT * FROM audit_events",
+    ]);
+    let doctor = home.run(&["doctor"]);
+    assert!(
+        doctor.stdout.contains("the triggers that keep it"),
+        "{doctor:?}"
+    );
+    for (attack, first) in [
+        ("UPDATE audit_events SET at = 1.5 WHERE sequence = 2", 2),
+        (
+            "UPDATE audit_events SET details = x'ff' WHERE sequence = 3",
+            3,
+        ),
+        (
+            "UPDATE audit_events SET change = 'key.stolen' WHERE sequence = 2",
+            2,
+        ),
+        (
+            "UPDATE audit_events SET actor = 'm' WHERE sequence = 1; UPDATE audit_events SET at = 1.5 WHERE sequence = 3",
+            1,
+        ),
+        (
+            "UPDATE audit_events SET sequence = -3 WHERE sequence = 3",
+            1,
+        ),
+        (
+            "INSERT INTO audit_events SELECT 0, at, actor, actor_from, change, subject_id, subject_name, details, previous_hash, hash, member, fingerprint, account, agent, program FROM kept WHERE sequence = 1",
+            1,
+        ),
+    ] {
+        home.tamper(&[attack]);
+        let words = format!("does not hold at event {first}");
+        home.run(&["audit", "verify"]).refused(1, &words);
+        let told = home.run(&["audit", "verify", "--json"]);
+        assert_eq!(told.json()["sequence"], first, "{attack}");
+        home.tamper(&[
+            "DELETE FROM audit_events",
+            "INSERT INTO audit_events SELECT * FROM kept",
+        ]);
+    }
+    home.run(&["audit", "verify"]).done();
+}
+
+#[test]
+fn a_checkpoint_that_could_not_be_kept_is_said_and_the_change_is_made() {
+    let home = Home::new();
+    configure(&home, "checkpoints = \"/dev/full\"\n");
+    let made = home.run(&["create", "acme"]).done();
+    assert!(
+        made.stderr
+            .contains("its checkpoint could not be kept in /dev/full"),
+        "{made:?}"
+    );
+    assert_eq!(home.list().len(), 1);
 }
 
 #[test]
@@ -505,12 +582,15 @@ fn without_a_record_there_is_no_token() {
     let (_, token) = home.create("acme", &[]);
     home.tamper(&["CREATE TRIGGER no_record BEFORE INSERT ON audit_events \
                    BEGIN SELECT RAISE(ABORT, 'the audit log is full'); END"]);
-    for arguments in [["reveal", "acme"], ["copy", "acme"]] {
-        let refused = home.run(&arguments);
-        refused.refused(1, "the audit log is full");
-        assert!(!refused.stdout.contains(&token[..20]), "{arguments:?}");
-    }
+    let refused = home.run(&["reveal", "acme"]);
+    refused.refused(1, "the audit log is full");
+    assert!(!refused.stdout.contains(&token[..20]));
     home.run(&["disable", "acme"])
         .refused(1, "the audit log is full");
     assert_eq!(home.list()[0]["disabled"], false);
+    // And no record of a copy that there cannot be.
+    home.tamper(&["DROP TRIGGER no_record"]);
+    home.run(&["copy", "acme"])
+        .refused(1, "there is no clipboard");
+    assert_eq!(home.audit(), ["key.created"]);
 }

@@ -215,7 +215,7 @@ fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
 }
 
 #[test]
-fn an_edit_of_a_member_who_was_changed_meanwhile_is_refused() {
+fn an_edit_of_a_member_who_was_changed_meanwhile_tells_theirs_and_is_saved_on_top() {
     let mut story = Story::at(80, 24);
     let new = member("dave", Role::Viewer, 0);
     story.wait(story.keyring.add_member(&new)).expect("added");
@@ -225,11 +225,32 @@ fn an_edit_of_a_member_who_was_changed_meanwhile_is_refused() {
     let mut theirs = dave.draft.clone();
     theirs.role = Role::Operator;
     story.wait(bob.edit_member(&dave, &theirs)).expect("first");
-    story.press("<left><enter>");
+    // Before the list was read anew the save is refused, and then told what theirs is.
+    story.press("<left><left><enter>");
+    story.refresh();
+    let screen = story.screen();
     assert!(
-        story.screen().contains("dave was changed meanwhile"),
+        screen.contains("somebody else changed this member meanwhile")
+            && screen.contains("role is"),
+        "{screen}"
+    );
+    story.press("<enter>");
+    assert!(
+        story.screen().contains("Member updated."),
         "{}",
         story.screen()
+    );
+    // A question about one who was changed is withdrawn.
+    story.press("x");
+    let dave = story.wait(bob.member("dave")).expect("there");
+    let mut again = dave.draft.clone();
+    again.role = Role::Viewer;
+    story.wait(bob.edit_member(&dave, &again)).expect("changed");
+    story.refresh();
+    let screen = story.screen();
+    assert!(
+        screen.contains("the question was withdrawn") && !screen.contains("Remove dave"),
+        "{screen}"
     );
 }
 
@@ -718,4 +739,30 @@ fn what_is_shown_of_the_log_is_written_to_a_file_and_over_ssh_it_is_said_how() {
         screen.contains("Over SSH it is written where you are"),
         "{screen}"
     );
+}
+
+#[test]
+fn without_a_record_nothing_is_copied_or_shown() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    let file = story.someone_else("x").place().to_string();
+    story.wait(async {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{file}"))
+            .await
+            .expect("the file");
+        sqlx::query(
+            "CREATE TRIGGER no_record BEFORE INSERT ON audit_events \
+             BEGIN SELECT RAISE(ABORT, 'the audit log is full'); END",
+        )
+        .execute(&mut connection)
+        .await
+        .expect("planted");
+    });
+    for key in ["c", "v"] {
+        story.press(key);
+        let screen = story.screen();
+        assert!(screen.contains("the audit log is full"), "{screen}");
+        assert!(!screen.contains("clv_") && story.sent.is_empty(), "{key}");
+    }
 }

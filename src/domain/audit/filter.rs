@@ -10,7 +10,8 @@ use crate::domain::{
 pub struct EventFilter {
     /// Of which agents' keys; what is no key's is always told.
     pub reach: Reach,
-    /// Part of who did it.
+    /// Part of who did it, or a member's id, or a fingerprint. Upper and lower case are one in this and
+    /// in the other parts, beyond ASCII only where the database knows them.
     pub actor: String,
     /// Who did it, exactly.
     pub actor_is: String,

@@ -38,6 +38,9 @@ pub(super) async fn carry_out(effect: Effect, keyring: &Keyring) -> Option<Messa
             Ok((_, look_alikes)) => said(Ok(()), &added(&look_alikes)),
             Err(error) => said(Err(error), ""),
         },
+        Effect::EditMember(seen, draft) if seen.draft == draft => {
+            said(Ok(()), "The member was like that already.")
+        }
         Effect::EditMember(seen, draft) => {
             said(keyring.edit_member(&seen, &draft).await, "Member updated.")
         }

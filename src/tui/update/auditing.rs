@@ -54,20 +54,15 @@ pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
             audit.opened = None;
             audit.typing = Some(Input::new(audit.typed.clone()));
         }
-        (Intent::OnlySubject, _) => only(audit, |event| {
-            let filter = EventFilter {
-                subject_id: event.draft.subject_id.clone(),
-                ..EventFilter::default()
-            };
-            (format!("key:{}", event.draft.subject_id), filter)
+        (Intent::OnlySubject, _) => only(audit, |event, filter| {
+            filter.subject_id.clone_from(&event.draft.subject_id);
+            filter.subject.clear();
+            ("key", event.draft.subject_id.clone())
         }),
-        (Intent::OnlyActor, _) => only(audit, |event| {
-            let filter = EventFilter {
-                actor_is: event.draft.actor.name.clone(),
-                ..EventFilter::default()
-            };
-            let typed = format!("actor:={}", event.draft.actor.name);
-            (shell_words::quote(&typed).into_owned(), filter)
+        (Intent::OnlyActor, _) => only(audit, |event, filter| {
+            filter.actor_is.clone_from(&event.draft.actor.name);
+            filter.actor.clear();
+            ("actor", format!("={}", event.draft.actor.name))
         }),
         _ => {}
     }
@@ -106,10 +101,25 @@ pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
     }
 }
 
-fn only(audit: &mut AuditScreen, which: impl Fn(&Event) -> (String, EventFilter)) {
-    if let Some((typed, filter)) = audit.selected().map(which) {
-        audit.only(typed, filter);
-    }
+/// Narrows what is shown by something of the selected event; what else was filtered by stays.
+fn only(
+    audit: &mut AuditScreen,
+    narrow: impl Fn(&Event, &mut EventFilter) -> (&'static str, String),
+) {
+    let Some(event) = audit.selected() else {
+        return;
+    };
+    let mut filter = audit.filter.clone();
+    let (name, value) = narrow(event, &mut filter);
+    let words = shell_words::split(&audit.typed).unwrap_or_default();
+    let others = |word: &String| match word.split_once(':') {
+        Some((known, _)) => known != name,
+        // Words without a name are a part of what the key is called.
+        None => name != "key",
+    };
+    let mut words: Vec<String> = words.into_iter().filter(others).collect();
+    words.push(format!("{name}:{value}"));
+    audit.only(shell_words::join(&words), filter);
 }
 
 /// Closes what lies in front on this screen; answers whether anything did.

@@ -146,15 +146,35 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
 
 /// Who there is was read.
 fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
-    let gone = |members: &[Member], seen: &Member| !members.iter().any(|it| it.id == seen.id);
-    if let Ok(members) = &read
-        && let Some(Modal::Removal(removal)) = model.modals.last()
-        && !removal.working
-        && gone(members, &removal.member)
-    {
-        model.modals.pop();
-        if let Some(screen) = screen(model) {
-            screen.problem = Some("The member was removed meanwhile by someone else.".to_owned());
+    if let Ok(members) = &read {
+        let now = |seen: &Member| members.iter().find(|it| it.id == seen.id);
+        let mut withdrawn = None;
+        for modal in &mut model.modals {
+            match modal {
+                Modal::Removal(removal) if !removal.working => {
+                    let is_same = |it: &Member| it.draft == removal.member.draft;
+                    if !now(&removal.member).is_some_and(is_same) {
+                        withdrawn = Some(removal.member.name().to_owned());
+                    }
+                }
+                Modal::MemberForm(form) if !form.working => {
+                    let theirs = form.seen.as_ref().and_then(|seen| now(seen)).cloned();
+                    if let Some(theirs) = theirs {
+                        form.rebase(&theirs);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(name) = withdrawn {
+            model
+                .modals
+                .retain(|modal| !matches!(modal, Modal::Removal(_)));
+            if let Some(screen) = screen(model) {
+                screen.problem = Some(format!(
+                    "{name} was changed or removed meanwhile: the question was withdrawn. Look again."
+                ));
+            }
         }
     }
     let Some(members) = screen(model) else { return };

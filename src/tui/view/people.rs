@@ -4,7 +4,7 @@
 //! ╭ Members · PROD ───────────────────────────────────────────────── 2 members ╮
 //! │ ▸ alice                 owner     last seen 2026-11-25 22:10 UTC           │
 //! │     SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ ssh-ed25519 laptop  │
-//! │   bob                   viewer    only prod  not seen since 2026-11-20     │
+//! │   bob                   viewer    only prod  not seen yet, added 2026-11-20     │
 //! ╰ n add · e change · x remove · Esc close ───────────────────────────────────╯
 //! ```
 use ratatui::{
@@ -84,7 +84,7 @@ fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'sta
         Reach::Only(agents) => format!("only {}  ", listed(agents)),
     };
     let seen = member.last_seen.as_ref().map_or_else(
-        || format!("not seen since {}", member.added_at.date()),
+        || format!("not seen yet, added {}", member.added_at.date()),
         |(at, _)| format!("last seen {} UTC", at.date_and_clock()),
     );
     let text = if model.size.0 < NARROW {
@@ -196,6 +196,16 @@ impl FormPage<'_> {
             "",
             "paste ~/.ssh/id_ed25519.pub: ssh-ed25519 AAAA…",
         );
+        if let Some(seen) = self.form.seen.as_ref().filter(|it| it.draft.keys.len() > 1) {
+            let text = format!(
+                "{} keys: one is taken away with `claviger member edit NAME --remove-key SHA256:…`",
+                seen.draft.keys.len()
+            );
+            for part in super::wrapped(&text, self.room.saturating_sub(2)) {
+                self.lines
+                    .push(Line::styled(format!("  {part}"), theme.quiet()));
+            }
+        }
         if let Some(problem) = &self.form.problem {
             let text = format!("! {}", theme.shown(problem));
             let lines = super::lines(&text, self.room, theme.alarm());
