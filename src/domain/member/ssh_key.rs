@@ -283,6 +283,26 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        /// Whatever somebody gives us: what we print of it is one line of three plain words at most.
+        #[test]
+        fn what_is_kept_of_a_key_can_break_no_line(
+            before in ".{0,40}", between in "[ \\t]{1,3}", after in ".{0,80}",
+        ) {
+            let given = format!("{before}{ED25519}{between}{after}");
+            for text in [given, format!("{ED25519}{between}{after}"), format!("{before} {after}")] {
+                if let Ok(keys) = parse_keys(&text) {
+                    for key in keys {
+                        let plain = |b: u8| b.is_ascii_alphanumeric() || b"+/=@.- ".contains(&b);
+                        proptest::prop_assert!(key.line().bytes().all(plain));
+                        proptest::prop_assert_eq!(key.line().split(' ').count(), 2);
+                        proptest::prop_assert!(text::check(key.comment(), COMMENT_LIMITS).is_ok());
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn fingerprints_are_those_of_openssh() {
         assert!(
