@@ -432,8 +432,8 @@ pub static BINDINGS: &[Binding] = &[
     // The audit log.
     bind(EVENTS, &[ENTER], Intent::Open, Some("details"), "details of the event"),
     bind(ANY_EVENT, &[plain('/')], Intent::Filter, Some("filter"), "filter by actor, key, action and time"),
-    bind(ANY_EVENT, &[plain('o')], Intent::OnlySubject, Some("only this key"), "only about this key, member or area"),
-    bind(ANY_EVENT, &[plain('p')], Intent::OnlyActor, Some("only this person"), "only by this person"),
+    bind(ANY_EVENT, &[plain('o')], Intent::OnlySubject, Some("only about this"), "only about this key, member or area"),
+    bind(ANY_EVENT, &[plain('p')], Intent::OnlyActor, Some("only by them"), "only by this person"),
     bind(ANY_EVENT, &[plain('w')], Intent::Export, Some("write to a file"), "write what is shown to a file, as JSON lines or CSV"),
     bind(EVENT, &[DOWN, plain('j')], Intent::Down, Some("the one before"), "the event before it"),
     bind(EVENT, &[UP, plain('k')], Intent::Up, Some("the one after"), "the event after it"),

@@ -1,12 +1,12 @@
 //! The screen of the audit log, and the details of one event.
 //!
 //! ```text
-//! ╭ Audit log · PROD ──────────────────────────────────────────────────── 1/200+╮
-//! │ All changes, the newest first, in UTC                                       │
-//! │                                                                             │
-//! │ ▸ 2026-11-25 22:10  alice          revoked            Partner: Acme         │
-//! │   2026-11-25 22:04  bob@gw1        member added       carol                 │
-//! ╰ Enter details · / filter · o only this key · Esc close ─────────────────────╯
+//! ╭ Audit log · PROD ───────────────────────────────────────────── 1 of 200+ ─╮
+//! │ The newest first, in UTC                                                  │
+//! │                                                                           │
+//! │ ▸ 2026-11-25 22:10  alice          revoked            Partner: Acme       │
+//! │   2026-11-25 22:04  bob@gw1        member added       carol               │
+//! ╰ Enter details · / filter · o only about this · Esc close ─────────────────╯
 //! ```
 use ratatui::{
     layout::Rect,
@@ -93,7 +93,7 @@ fn filter_line(model: &Model, audit: &AuditScreen, room: usize) -> (Line<'static
     let theme = model.theme;
     let Some(input) = &audit.typing else {
         let line = if audit.filter == EventFilter::default() {
-            Line::styled("All changes, the newest first, in UTC", theme.quiet())
+            Line::styled("The newest first, in UTC", theme.quiet())
         } else {
             let typed = fitted(&theme.shown(&audit.typed), room.saturating_sub(2));
             Line::styled(format!("/ {}", typed.trim_end()), theme.warning())
