@@ -55,6 +55,15 @@ impl ExportForm {
 /// How close to the end of what is loaded the next page is read.
 const MARGIN: usize = 30;
 
+/// Where to begin to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At the newest event.
+    Newest,
+    /// At the oldest one.
+    Oldest,
+}
+
 /// The screen.
 #[derive(Debug, Clone)]
 pub struct AuditScreen {
@@ -74,8 +83,8 @@ pub struct AuditScreen {
     pub filter: EventFilter,
     /// Whether there are older ones.
     pub more: bool,
-    /// Whether nothing was read by this filter yet.
-    pub fresh: bool,
+    /// Which ones are wanted in the place of what is loaded, if any are.
+    pub begin: Option<Begin>,
     /// Whether there may be newer ones.
     pub news: bool,
     /// What is being read.
@@ -97,7 +106,7 @@ impl Default for AuditScreen {
             typed: String::new(),
             filter: EventFilter::default(),
             more: false,
-            fresh: true,
+            begin: Some(Begin::Newest),
             news: false,
             awaited: None,
             problem: None,
@@ -133,13 +142,15 @@ impl AuditScreen {
 
     /// What is to be read now, if anything is.
     pub fn to_read(&mut self) -> Option<Onward> {
-        if self.awaited.is_some() || (self.problem.is_some() && !self.fresh) {
+        if self.awaited.is_some() || (self.problem.is_some() && self.begin.is_none()) {
             return None;
         }
         let wanted = match (self.events.first(), self.events.last()) {
-            _ if self.fresh => Onward::Before(i64::MAX),
+            _ if self.begin == Some(Begin::Newest) => Onward::Before(i64::MAX),
+            _ if self.begin == Some(Begin::Oldest) => Onward::After(0),
             (None, _) if self.news => Onward::Before(i64::MAX),
-            (Some(first), _) if self.news => Onward::After(first.sequence),
+            // Whoever is far from the newest ones has no use for newer ones yet.
+            (Some(first), _) if self.news && self.at <= MARGIN => Onward::After(first.sequence),
             (_, Some(last)) if self.more && self.at + MARGIN >= self.events.len() => {
                 Onward::Before(last.sequence)
             }
@@ -162,7 +173,7 @@ impl AuditScreen {
         let events = match read {
             Ok(events) => events,
             Err(sentence) => {
-                self.fresh = false;
+                self.begin = None;
                 self.problem = Some(sentence);
                 return;
             }
@@ -176,6 +187,14 @@ impl AuditScreen {
             Onward::Before(_) => {
                 self.more = full;
                 self.events.extend(events);
+            }
+            Onward::After(0) if self.begin == Some(Begin::Oldest) => {
+                self.events = events.into_iter().rev().collect();
+                (self.begin, self.more, self.news) = (None, false, full);
+                self.at = self.events.len().saturating_sub(1);
+                self.top = 0;
+                self.keep_in_view(room);
+                return;
             }
             Onward::After(_) => {
                 let count = events.len();
@@ -191,7 +210,7 @@ impl AuditScreen {
                 return;
             }
         }
-        self.fresh = false;
+        self.begin = None;
     }
 
     /// Something was recorded: what is new is read, also where the last read failed.
@@ -199,6 +218,19 @@ impl AuditScreen {
         self.news = true;
         if self.typing.is_none() {
             self.problem = None;
+        }
+    }
+
+    /// To the newest event, or to the oldest one.
+    pub fn jump(&mut self, newest: bool, room: usize) {
+        if newest && self.news {
+            self.begin = Some(Begin::Newest);
+        } else if newest {
+            self.walk(isize::MIN, room);
+        } else if self.more {
+            self.begin = Some(Begin::Oldest);
+        } else {
+            self.walk(isize::MAX, room);
         }
     }
 
@@ -217,7 +249,7 @@ impl AuditScreen {
         self.typing = None;
         self.problem = None;
         self.opened = None;
-        self.fresh = true;
+        self.begin = Some(Begin::Newest);
         // What is still awaited answers another question.
         self.awaited = None;
     }
@@ -269,6 +301,31 @@ mod tests {
         assert_eq!(numbers(&screen), [5, 4, 3, 2, 1]);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(2));
         assert_eq!(screen.to_read(), None);
+    }
+
+    #[test]
+    fn from_the_newest_to_the_oldest_and_back_nothing_in_between_is_read() {
+        let page = |last: i64| (last - PAGE + 1..=last).map(event).collect::<Vec<_>>();
+        let newest = |last| page(last).into_iter().rev().collect::<Vec<_>>();
+        let mut screen = AuditScreen::default();
+        let _ = screen.to_read();
+        screen.take_in(Onward::Before(i64::MAX), Ok(newest(1000)), 10);
+        screen.jump(false, 10);
+        assert_eq!(screen.to_read(), Some(Onward::After(0)));
+        screen.take_in(Onward::After(0), Ok(page(PAGE)), 10);
+        assert_eq!(screen.selected().map(|it| it.sequence), Some(1));
+        assert_eq!(
+            screen.to_read(),
+            None,
+            "neither older ones nor newer ones yet"
+        );
+        // Up again: what is newer is read when the cursor comes near it.
+        screen.walk(-170, 10);
+        assert_eq!(screen.to_read(), Some(Onward::After(PAGE)));
+        screen.take_in(Onward::After(PAGE), Ok(page(2 * PAGE)), 10);
+        assert_eq!(screen.selected().map(|it| it.sequence), Some(171));
+        screen.jump(true, 10);
+        assert_eq!(screen.to_read(), Some(Onward::Before(i64::MAX)));
     }
 
     #[test]

@@ -442,6 +442,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(ANY_EVENT, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     bind(ANY_EVENT, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
     bind(EVENTS, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the newest"),
+    bind(EVENTS, &[plain('G'), named(KeyCode::End)], Intent::Last, None, "to the oldest"),
     bind(&[Place::AuditFilter], &[ENTER], Intent::Accept, Some("filter"), "filter by what was typed"),
     bind(EXPORT, &[ENTER], Intent::Accept, Some("write"), "write it in this form"),
     bind(EXPORT, &[DOWN, plain('j'), TAB], Intent::Down, Some("the other"), "the other form"),

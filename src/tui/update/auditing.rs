@@ -48,7 +48,7 @@ pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
         (Intent::Down, _) => audit.walk(1, room),
         (Intent::PageUp, None) => audit.walk(-page, room),
         (Intent::PageDown, None) => audit.walk(page, room),
-        (Intent::First, _) => audit.walk(isize::MIN, room),
+        (Intent::First | Intent::Last, _) => audit.jump(intent == Intent::First, room),
         (Intent::Open, None) if audit.selected().is_some() => audit.opened = Some(0),
         (Intent::Filter, _) => {
             audit.opened = None;

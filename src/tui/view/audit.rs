@@ -55,7 +55,7 @@ fn events(model: &Model, audit: &AuditScreen, screen: Rect) -> Sheet {
     } else {
         lines.push(Line::default());
     }
-    let loading = audit.events.is_empty() && (audit.fresh || audit.awaited.is_some());
+    let loading = audit.events.is_empty() && (audit.begin.is_some() || audit.awaited.is_some());
     if loading {
         lines.push(Line::from("reading…"));
     } else if audit.events.is_empty() && audit.problem.is_none() {
