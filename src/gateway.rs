@@ -41,6 +41,8 @@ use crate::{
 
 /// How long the recorder rests after a fault of ours.
 const RESTED: Duration = Duration::from_secs(5);
+/// How often the first look at the store is tried before anybody is told that it listens.
+const FIRST_LOOKS: usize = 3;
 /// How many files are open beside those of connections.
 const FILES: u64 = 64;
 
@@ -99,8 +101,15 @@ pub async fn run(
         place: serve.listen.clone(),
         why,
     })?;
-    announce(&serve, &listener, &decider, &workspace.label);
-    let endpoint = Arc::new(Endpoint::new(decider, serve));
+    let endpoint = Arc::new(Endpoint::new(decider, serve.clone()));
+    // The first look takes longest, for a connection is made for it: no request has to pay for that.
+    // Where it fails, each request is told so until it does not.
+    for _ in 0..FIRST_LOOKS {
+        if endpoint.desk.ready().await.is_ok() {
+            break;
+        }
+    }
+    announce(&serve, &listener, &endpoint.decider, &workspace.label);
     let writer = {
         let (recorder, metrics) = (
             Arc::clone(&endpoint.recorder),

@@ -111,7 +111,7 @@ fn a_store_that_went_back_is_refused_loudly() {
         home.create("another", &[]);
         let endpoint = Endpoint::start(&home, &[]);
         let asks = || endpoint.reads(&token);
-        assert_eq!(asks(), 200);
+        assert_eq!(asks(), 200, "{:#?}", endpoint.log());
         let trigger = if database.url() == home.url() {
             "ALTER TABLE audit_events DISABLE TRIGGER audit_events_keep"
         } else {
