@@ -17,7 +17,9 @@ use crate::{
     domain::{
         agent::{AgentName, Reach, listed},
         audit,
-        member::{Fingerprint, Member, MemberDraft, MemberError, MemberId, SshKey, parse_keys},
+        member::{
+            Fingerprint, Member, MemberDraft, MemberError, MemberId, SshKey, add_key, parse_keys,
+        },
         moment::Moment,
         text::visible,
     },
@@ -53,15 +55,6 @@ fn read_keys(keyring: &Keyring, files: &[PathBuf]) -> Result<Vec<SshKey>, Failur
         }
     }
     Ok(keys)
-}
-
-fn add_key(keys: &mut Vec<SshKey>, key: SshKey) {
-    if !keys
-        .iter()
-        .any(|known| known.fingerprint() == key.fingerprint())
-    {
-        keys.push(key);
-    }
 }
 
 fn shown(file: &Path) -> String {

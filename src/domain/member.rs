@@ -8,7 +8,7 @@ mod ssh_key;
 use std::{fmt, str::FromStr};
 
 pub use role::{Authority, Denied, Power, Role, markdown};
-pub use ssh_key::{Fingerprint, SshKey, SshKeyError, parse_keys};
+pub use ssh_key::{Fingerprint, SshKey, SshKeyError, add_key, parse_keys};
 
 use super::{
     agent::Reach,

@@ -234,7 +234,7 @@ impl Store {
         event: &EventDraft,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        change.demand_free(id, draft).await?;
+        demand_free(&change.members_within().await?, id, draft)?;
         execute!(
             change,
             sqlx::query(
@@ -265,11 +265,12 @@ impl Store {
         event: &EventDraft,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        change.demand_as_seen(seen).await?;
+        let all = change.members_within().await?;
+        demand_as_seen(&all, seen)?;
         if draft.role != Role::Owner {
-            change.demand_other_owner(seen).await?;
+            demand_other_owner(&all, seen)?;
         }
-        change.demand_free(&seen.id, draft).await?;
+        demand_free(&all, &seen.id, draft)?;
         execute!(
             change,
             sqlx::query(
@@ -299,8 +300,9 @@ impl Store {
     /// As for [`Store::edit_member`].
     pub async fn remove_member(&self, seen: &Member, event: &EventDraft) -> Result<(), StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        change.demand_as_seen(seen).await?;
-        change.demand_other_owner(seen).await?;
+        let all = change.members_within().await?;
+        demand_as_seen(&all, seen)?;
+        demand_other_owner(&all, seen)?;
         execute!(
             change,
             sqlx::query("DELETE FROM members WHERE id = $1").bind(seen.id.as_str())
@@ -315,6 +317,43 @@ fn reach_word(reach: &Reach) -> &'static str {
         Reach::Everything => "everything",
         Reach::Only(_) => "listed",
     }
+}
+
+fn demand_as_seen(all: &[Member], seen: &Member) -> Result<(), MemberError> {
+    match all.iter().find(|member| member.id == seen.id) {
+        Some(now) if now.draft == seen.draft => Ok(()),
+        _ => Err(MemberError::Conflict(text::visible(seen.name()))),
+    }
+}
+
+fn demand_other_owner(all: &[Member], seen: &Member) -> Result<(), MemberError> {
+    let is_other = |it: &Member| it.id != seen.id && it.draft.role == Role::Owner;
+    if seen.draft.role == Role::Owner && !all.iter().any(is_other) {
+        return Err(MemberError::LastOwner(text::visible(seen.name())));
+    }
+    Ok(())
+}
+
+/// Neither the name nor a key may be another member's.
+fn demand_free(all: &[Member], id: &MemberId, draft: &MemberDraft) -> Result<(), MemberError> {
+    for other in all.iter().filter(|member| member.id != *id) {
+        let member = text::visible(other.name());
+        if other.draft.name == draft.name {
+            return Err(MemberError::NameTaken(member));
+        }
+        let is_theirs = |key: &&SshKey| {
+            let print = key.fingerprint();
+            other.draft.keys.iter().any(|it| it.fingerprint() == print)
+        };
+        if let Some(key) = draft.keys.iter().find(is_theirs) {
+            let fingerprint = key.fingerprint().clone();
+            return Err(MemberError::KeyTaken {
+                fingerprint,
+                member,
+            });
+        }
+    }
+    Ok(())
 }
 
 impl ChangeTransaction<'_> {
@@ -352,45 +391,6 @@ impl ChangeTransaction<'_> {
             sqlx::query_as(KEYS).fetch_all(connection).await
         })?;
         rows.into_iter().map(|row| row.read(&keys)).collect()
-    }
-
-    async fn demand_as_seen(&mut self, seen: &Member) -> Result<(), StoreError> {
-        let all = self.members_within().await?;
-        match all.iter().find(|member| member.id == seen.id) {
-            Some(now) if now.draft == seen.draft => Ok(()),
-            _ => Err(MemberError::Conflict(text::visible(seen.name())).into()),
-        }
-    }
-
-    async fn demand_other_owner(&mut self, seen: &Member) -> Result<(), StoreError> {
-        let mut all = self.members_within().await?.into_iter();
-        let others = all.any(|member| member.id != seen.id && member.draft.role == Role::Owner);
-        if seen.draft.role == Role::Owner && !others {
-            return Err(MemberError::LastOwner(text::visible(seen.name())).into());
-        }
-        Ok(())
-    }
-
-    /// Neither the name nor a key may be another member's.
-    async fn demand_free(&mut self, id: &MemberId, draft: &MemberDraft) -> Result<(), StoreError> {
-        let all = self.members_within().await?;
-        for other in all.iter().filter(|member| member.id != *id) {
-            if other.draft.name == draft.name {
-                return Err(MemberError::NameTaken(text::visible(other.name())).into());
-            }
-            let taken = |key: &&SshKey| {
-                let print = key.fingerprint();
-                other.draft.keys.iter().any(|it| it.fingerprint() == print)
-            };
-            if let Some(key) = draft.keys.iter().find(taken) {
-                return Err(MemberError::KeyTaken {
-                    fingerprint: key.fingerprint().clone(),
-                    member: text::visible(other.name()),
-                }
-                .into());
-            }
-        }
-        Ok(())
     }
 
     async fn insert_member_sets(

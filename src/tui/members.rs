@@ -6,7 +6,7 @@ use tui_input::{Input, InputRequest};
 use super::wizard::pasted_text;
 use crate::domain::{
     agent::{AgentName, Reach, listed},
-    member::{Member, MemberDraft, Role, parse_keys},
+    member::{Member, MemberDraft, Role, add_key, parse_keys},
 };
 
 /// What stands between several keys in one line; no key and no ordinary comment holds it.
@@ -292,9 +292,7 @@ impl MemberForm {
         if !self.keys.value().trim().is_empty() || self.seen.is_none() {
             let typed = parse_keys(&self.keys.value().replace(KEYS_APART, "\n"));
             for key in typed.map_err(|error| wrong(FormFocus::Keys)(&error))? {
-                if !keys.iter().any(|it| it.fingerprint() == key.fingerprint()) {
-                    keys.push(key);
-                }
+                add_key(&mut keys, key);
             }
         }
         let draft = MemberDraft {

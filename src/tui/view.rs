@@ -23,6 +23,7 @@ use ratatui::{
     style::Style,
     text::Line,
 };
+use tui_input::Input;
 
 use super::{
     dialog::Modal,
@@ -133,6 +134,18 @@ fn put_right(buffer: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) 
 fn width(text: &str) -> u16 {
     use unicode_width::UnicodeWidthStr as _;
     u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// What is seen of a text that is typed in a line of a sheet, and the column of its cursor there: it
+/// is scrolled so far that the cursor is in view, where that has the keys. Two cells stand before it.
+fn typed(theme: Theme, input: &Input, room: usize, has_keys: bool) -> (String, u16) {
+    let room = u16::try_from(room.saturating_sub(3)).unwrap_or(u16::MAX);
+    let before: String = input.value().chars().take(input.cursor()).collect();
+    let at = width(&theme.shown(&before));
+    let scroll = if has_keys { at.saturating_sub(room) } else { 0 };
+    let shown = list::scrolled(&theme.shown(input.value()), scroll);
+    let shown = fitted(&shown, usize::from(room) + 1);
+    (shown.trim_end().to_owned(), 2 + at - scroll)
 }
 
 /// Words wrapped to a width, as lines of a style.

@@ -190,6 +190,23 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
         .json();
     assert_eq!(listed[0]["name"], "acme");
     member(&["--member", &id], Some("claviger reveal acme")).refused(1, "your role is viewer");
+    // What a member tests counts as no use, and pushes no real refusal out.
+    let (_, token) = home.create("tried", &["--grant", "contacts=read"]);
+    for (presented, status) in [(token.as_str(), 0), ("nonsense", 1)] {
+        let mut command = home.command(&["--member", &id]);
+        command.env(
+            "SSH_ORIGINAL_COMMAND",
+            "claviger check --area contacts --action read --ip 10.9.9.9",
+        );
+        let input = home.path().join("presented");
+        fs::write(&input, presented).expect("written");
+        let input = fs::File::open(&input).expect("there");
+        let decided = crate::command::ended(command.stdin(input));
+        assert_eq!(decided.status, status, "{decided:?}");
+    }
+    assert!(home.list().iter().all(|key| key["last_used_at"].is_null()));
+    let kept = home.run(&["refusals", "--json"]).done().stdout;
+    assert_eq!(kept, "[]\n");
     member(&["--member", &id], Some("bash")).refused(2, "bash is no command of claviger");
     // A session says which key was used only by what sshd left for that.
     let told = home.path().join("told");

@@ -1,26 +1,14 @@
 //! Copying: it counts when the bytes leave a real tmux, over a real ssh.
 use std::{
-    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
-    path::Path,
     process::{Child, Command},
 };
 
 use crate::{
     command::Home,
     screen::{Screen, copied},
+    sshd::{free_port, key_pair, needed},
 };
-
-/// A program that the test cannot do without.
-fn needed(program: &str) {
-    let found = ["/usr/bin", "/usr/sbin", "/bin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(program).exists());
-    assert!(
-        found,
-        "{program} is not installed: run the tests with tests/run, which installs it"
-    );
-}
 
 fn tmux_buffers(socket: &str, home: &Home) -> String {
     let mut list = Command::new("tmux");
@@ -80,16 +68,9 @@ impl Sshd {
         std::fs::create_dir(&folder).expect("a folder");
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).expect("chmod");
         for name in ["host", "client"] {
-            let made = Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-                .arg(folder.join(name))
-                .status();
-            assert!(made.expect("ssh-keygen").success());
+            key_pair(&folder, name);
         }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a port")
-            .port();
+        let port = free_port();
         let path = folder.display();
         let text = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {path}/host\nAuthorizedKeysFile {path}/client.pub\n\

@@ -232,7 +232,8 @@ pub fn ended(command: &mut Command) -> Ended {
     finished(command.output().expect("started"))
 }
 
-fn finished(output: std::process::Output) -> Ended {
+/// How a command ended whose output was gathered.
+pub fn finished(output: std::process::Output) -> Ended {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Ended {
         status: output.status.code().unwrap_or(-1),

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    command::{Ended, Home, ended},
+    command::{Ended, Home, ended, finished},
     screen::Screen,
 };
 
@@ -171,7 +171,7 @@ impl<'a> Sshd<'a> {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("started");
         let _ = child.stdin.take().expect("an input").write_all(input);
-        finished(child)
+        finished(child.wait_with_output().expect("an end"))
     }
 
     /// Runs a command there.
@@ -185,16 +185,6 @@ impl<'a> Sshd<'a> {
         let arguments = arguments.iter().map(|it| it.replace("HOST", "127.0.0.1"));
         command.args(self.options(key, "-P")).args(arguments);
         ended(command.stdin(Stdio::null()))
-    }
-}
-
-fn finished(child: Child) -> Ended {
-    let output = child.wait_with_output().expect("an end");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    Ended {
-        status: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
     }
 }
 

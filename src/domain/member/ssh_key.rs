@@ -187,6 +187,16 @@ fn weakness(key: &PublicKey) -> Option<String> {
     }
 }
 
+/// Adds a key to others, unless it is among them.
+pub fn add_key(keys: &mut Vec<SshKey>, key: SshKey) {
+    if !keys
+        .iter()
+        .any(|known| known.fingerprint == key.fingerprint)
+    {
+        keys.push(key);
+    }
+}
+
 /// Understands all keys of a file; empty lines and those that begin with `#` are none.
 ///
 /// # Errors
@@ -201,13 +211,7 @@ pub fn parse_keys(text: &str) -> Result<Vec<SshKey>, SshKeyError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let key = SshKey::parse(line, at)?;
-        if !keys
-            .iter()
-            .any(|known| known.fingerprint == key.fingerprint)
-        {
-            keys.push(key);
-        }
+        add_key(&mut keys, SshKey::parse(line, at)?);
     }
     if keys.is_empty() {
         return Err(SshKeyError::NotAKey(1));

@@ -16,9 +16,8 @@ use ratatui::{
 
 use super::{
     footer,
-    list::scrolled,
     sheet::{self, Sheet},
-    width, wrapped,
+    typed, wrapped,
 };
 use crate::{
     domain::{
@@ -107,15 +106,9 @@ fn filter_line(model: &Model, audit: &AuditScreen, room: usize) -> (Line<'static
             2,
         );
     }
-    let before: String = input.value().chars().take(input.cursor()).collect();
-    let at = width(&theme.shown(&before));
-    let scroll = at.saturating_sub(u16::try_from(room.saturating_sub(3)).unwrap_or(u16::MAX));
-    let shown = scrolled(&theme.shown(input.value()), scroll);
-    let line = Line::from(vec![
-        Span::styled("/ ", theme.focus()),
-        Span::raw(fitted(&shown, room.saturating_sub(2)).trim_end().to_owned()),
-    ]);
-    (line, 2 + at - scroll)
+    let (shown, column) = typed(theme, input, room, true);
+    let line = Line::from(vec![Span::styled("/ ", theme.focus()), Span::raw(shown)]);
+    (line, column)
 }
 
 fn row(model: &Model, event: &Event, here: bool, room: usize) -> Vec<Line<'static>> {

@@ -16,9 +16,8 @@ use tui_input::Input;
 
 use super::{
     footer,
-    list::scrolled,
     sheet::{self, Sheet},
-    width,
+    typed, width,
     wizard::buttons,
 };
 use crate::{
@@ -271,20 +270,15 @@ impl FormPage<'_> {
             FormFocus::Keys => &self.form.keys,
             _ => &self.form.name,
         };
-        let room = u16::try_from(self.room.saturating_sub(3)).unwrap_or(u16::MAX);
-        let before: String = input.value().chars().take(input.cursor()).collect();
-        let at = width(&theme.shown(&before));
-        let scroll = if here { at.saturating_sub(room) } else { 0 };
+        let (shown, column) = typed(theme, input, self.room, here);
         if here {
-            self.focus = (self.lines.len(), 2 + at - scroll);
+            self.focus = (self.lines.len(), column);
         }
         let line = if input.value().is_empty() {
-            let example = fitted(example, usize::from(room));
+            let example = fitted(example, self.room.saturating_sub(3));
             Line::styled(format!("  {}", example.trim_end()), theme.quiet())
         } else {
-            let shown = scrolled(&theme.shown(input.value()), scroll);
-            let shown = fitted(&shown, usize::from(room) + 1);
-            Line::raw(format!("  {}", shown.trim_end()))
+            Line::raw(format!("  {shown}"))
         };
         self.lines.push(line);
     }

@@ -14,9 +14,8 @@ use ratatui::{
 
 use super::{
     footer,
-    list::scrolled,
     sheet::{self, Sheet},
-    width, wrapped,
+    typed, width, wrapped,
 };
 use crate::{
     domain::{access::Action, text::fitted},
@@ -152,22 +151,15 @@ impl Page<'_> {
     fn text(&mut self, field: Field, focused: bool) {
         let theme = self.model.theme;
         let input = self.wizard.input(field);
-        let room = u16::try_from(self.room.saturating_sub(3)).unwrap_or(u16::MAX);
-        let before: String = input.value().chars().take(input.cursor()).collect();
-        let at = width(&theme.shown(&before));
-        let scroll = if focused { at.saturating_sub(room) } else { 0 };
-        let shown = fitted(
-            &scrolled(&theme.shown(input.value()), scroll),
-            usize::from(room) + 1,
-        );
+        let (shown, column) = typed(theme, input, self.room, focused);
         if focused {
-            self.focus = (self.lines.len(), 2 + at - scroll);
+            self.focus = (self.lines.len(), column);
         }
         match field.example() {
             Some(example) if focused && input.value().is_empty() => {
                 self.line(format!("  {example}"), theme.quiet());
             }
-            _ => self.line(format!("  {}", shown.trim_end()), Style::new()),
+            _ => self.line(format!("  {shown}"), Style::new()),
         }
     }
 
