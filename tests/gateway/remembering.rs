@@ -105,6 +105,7 @@ const BACK: [&str; 2] = [
 
 #[test]
 fn a_store_that_went_back_is_refused_loudly() {
+    let _alone = crate::history::whole_machine();
     let database = Database::new();
     for home in [Home::new(), Home::on(database.url())] {
         let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
