@@ -2,7 +2,8 @@
 //!
 //! The only async file of it. Messages go into [`update::update`], effects come out and run as
 //! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
-//! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame.
+//! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame, and
+//! every [`FRAME`] while keys come without end. A dialog takes no key that waited when it opened.
 pub mod access;
 pub mod agents;
 pub mod audit;
@@ -16,22 +17,24 @@ pub mod message;
 pub mod model;
 pub mod terminal;
 pub mod theme;
+pub mod typing;
 pub mod update;
 pub mod view;
 pub mod wizard;
 
 use std::{
     collections::HashMap,
+    future::ready,
     io::{self, Write as _},
     mem::{self, Discriminant},
-    sync::Arc,
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use message::{Effect, Message};
 use model::{Expect, Model};
-use terminal::{Input, Signal, Signals, Terminal};
+use terminal::{Input, Inputs, Signal, Signals, Terminal};
 use theme::Theme;
 use tokio::{
     sync::{
@@ -39,8 +42,10 @@ use tokio::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     },
     task::{AbortHandle, JoinSet},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
+
+use update::Burst;
 
 use crate::{
     clipboard::{Clipboard, Environment},
@@ -56,6 +61,11 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// How long a frame waits for what the details tell of the key that the cursor came to, and for an
 /// explanation: nearly always they are there at once, and then one frame shows all of it.
 const SOON: Duration = Duration::from_millis(5);
+
+/// How often a frame is drawn at least, and reads are started at most, while keys come without end.
+const FRAME: Duration = Duration::from_millis(40);
+/// So many changes may be under way; no key is taken while they are.
+const MOST_WRITES: usize = 32;
 
 /// Runs the terminal user interface to its end; answers the exit status.
 ///
@@ -80,12 +90,20 @@ struct Shell {
     keyring: Arc<Keyring>,
     clipboard: Arc<Mutex<Clipboard>>,
     terminal: Terminal,
-    inbox: UnboundedReceiver<Input>,
+    inputs: Inputs,
+    /// Characters that came in together and are not all taken in yet.
+    burst: Option<Burst>,
     answers: UnboundedReceiver<Message>,
     answer: UnboundedSender<Message>,
     writes: JoinSet<()>,
-    /// The newest read of each kind.
+    /// The changes that are under way: the same one is not begun a second time meanwhile.
+    writing: Arc<std::sync::Mutex<Vec<Effect>>>,
+    /// The newest read of each kind that is to be started with the next frame.
+    wanted: HashMap<Discriminant<Effect>, Effect>,
+    /// The newest read of each kind that was started.
     reading: HashMap<Discriminant<Effect>, AbortHandle>,
+    /// When the last frame was drawn.
+    drawn: Instant,
     looking: Option<AbortHandle>,
     /// Whether what the details tell, or an explanation, was asked for since the last frame.
     regarding: bool,
@@ -94,16 +112,25 @@ struct Shell {
 
 /// What the loop goes on with.
 enum Next {
-    Messages(Vec<Message>),
+    Input(Input),
+    Burst,
+    Message(Message),
     Drawn,
-    Suspended,
+    Resumed,
     End(u8),
+}
+
+/// What the loop must do itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    Suspend,
+    Quit,
 }
 
 impl Shell {
     fn begin(keyring: Keyring, config: &Config, warnings: &[String]) -> io::Result<Self> {
         let terminal = Terminal::enter()?;
-        let inbox = Input::listen()?;
+        let inputs = Inputs::listen()?;
         let (answer, answers) = unbounded_channel();
         let size = terminal.size()?;
         let mut model = Model::new(
@@ -131,11 +158,15 @@ impl Shell {
             keyring: Arc::new(keyring),
             clipboard: Arc::new(Mutex::new(clipboard)),
             terminal,
-            inbox,
+            inputs,
+            burst: None,
             answers,
             answer,
             writes: JoinSet::new(),
+            writing: Arc::default(),
+            wanted: HashMap::new(),
             reading: HashMap::new(),
+            drawn: Instant::now(),
             looking: None,
             regarding: false,
             model,
@@ -154,58 +185,132 @@ impl Shell {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counting = false;
         loop {
-            if self.inbox.is_empty() && self.answers.is_empty() {
+            if self.is_time_to_draw() {
+                self.start_reads();
                 if mem::take(&mut self.regarding)
                     && let Ok(Some(message)) = timeout(SOON, self.answers.recv()).await
                 {
-                    if self.take(message)? == Some(Effect::Quit) {
+                    if self.take(message)? == Some(Own::Quit) {
                         return Ok(0);
                     }
                     continue;
                 }
                 let model = &self.model;
                 self.terminal.draw(|frame| view::view(model, frame))?;
+                self.drawn = Instant::now();
             }
             if self.model.counts_down() != counting {
                 counting = !counting;
                 seconds.reset();
             }
+            while self.writes.try_join_next().is_some() {}
+            let may_go_on = self.writes.len() < MOST_WRITES;
             let next = tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
                     Signal::Quit(number) => Next::End(u8::try_from(terminal::exit_status(number)).unwrap_or(1)),
-                    Signal::Resumed => Next::Suspended,
+                    Signal::Resumed => Next::Resumed,
                     Signal::Resized => {
                         let size = self.terminal.size()?;
-                        Next::Messages(vec![Message::Resized(size.width, size.height)])
+                        Next::Message(Message::Resized(size.width, size.height))
                     }
                 },
-                input = self.inbox.recv() => match input {
-                    None | Some(Input::HungUp) => Next::End(129),
-                    Some(Input::Event(event)) => Next::Messages(read_event(event)),
-                },
-                Some(answer) = self.answers.recv() => Next::Messages(vec![answer]),
-                _ = seconds.tick(), if counting => Next::Messages(vec![Message::Ticked(self.keyring.now())]),
+                Some(answer) = self.answers.recv() => Next::Message(answer),
+                _ = seconds.tick(), if counting => Next::Message(Message::Ticked(self.keyring.now())),
                 _ = looks.tick() => {
                     self.look();
                     Next::Drawn
                 }
+                () = ready(()), if may_go_on && self.burst.is_some() => Next::Burst,
+                input = self.inputs.next(), if may_go_on => Next::Input(input),
+                _ = self.writes.join_next(), if !may_go_on => Next::Drawn,
             };
-            match next {
-                Next::Drawn => {}
-                Next::Suspended => self.terminal.resumed()?,
-                Next::End(status) => return Ok(status),
-                Next::Messages(messages) => {
-                    for message in messages {
-                        match self.take(message)? {
-                            Some(Effect::Quit) => return Ok(0),
-                            Some(Effect::Suspend) => self.suspend(signals).await?,
-                            _ => {}
-                        }
-                    }
+            let own = match next {
+                Next::Drawn => None,
+                Next::Resumed => {
+                    self.terminal.resumed()?;
+                    None
                 }
+                Next::End(status) => return Ok(status),
+                Next::Message(message) => self.take(message)?,
+                Next::Input(Input::HungUp) => return Ok(129),
+                Next::Input(input) => self.take_inputs(input)?,
+                Next::Burst => self.go_on()?,
+            };
+            match own {
+                Some(Own::Quit) => return Ok(0),
+                Some(Own::Suspend) => self.suspend(signals).await?,
+                None => {}
             }
         }
+    }
+
+    /// Whether nothing waits to be taken in, or a frame is due all the same.
+    fn is_time_to_draw(&self) -> bool {
+        let is_quiet = self.burst.is_none() && self.inputs.is_empty() && self.answers.is_empty();
+        is_quiet || self.drawn.elapsed() >= FRAME
+    }
+
+    /// Takes an input in, and those that are ready after it, until a frame is due.
+    fn take_inputs(&mut self, first: Input) -> io::Result<Option<Own>> {
+        match self.take_input(first)? {
+            None => self.go_on(),
+            own => Ok(own),
+        }
+    }
+
+    fn go_on(&mut self) -> io::Result<Option<Own>> {
+        let mut own = None;
+        while own.is_none() && self.drawn.elapsed() < FRAME && self.writes.len() < MOST_WRITES {
+            own = if self.burst.is_some() {
+                self.take_burst()?
+            } else if let Some(input) = self.inputs.pop_ready() {
+                self.take_input(input)?
+            } else {
+                break;
+            };
+        }
+        Ok(own)
+    }
+
+    fn take_input(&mut self, input: Input) -> io::Result<Option<Own>> {
+        self.model.is_deaf &= self.inputs.continues();
+        match input {
+            Input::Paste(text) => self.take(Message::Pasted(text)),
+            Input::Typed(..) | Input::Key(_) if self.model.is_deaf && is_text(&input) => Ok(None),
+            Input::Key(key) => self.take_key(key),
+            Input::Typed(text, entered) => {
+                self.burst = Some(Burst::new(text, entered));
+                self.take_burst()
+            }
+            Input::HungUp => Ok(None),
+        }
+    }
+
+    /// Takes in a part of the burst that is taken in at the moment.
+    fn take_burst(&mut self) -> io::Result<Option<Own>> {
+        match self.burst.as_mut().and_then(|it| it.next(&self.model)) {
+            Some(message) => self.take(message),
+            None => {
+                self.burst = None;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Nothing is bound to Alt, and on a slow link Esc and the key after it come in one packet, which
+    /// is also how Alt is sent: so it is Esc and that key.
+    fn take_key(&mut self, key: KeyEvent) -> io::Result<Option<Own>> {
+        let is_alt = key.modifiers.contains(KeyModifiers::ALT);
+        if !(matches!(key.code, KeyCode::Char(_)) && is_alt) {
+            return self.take(Message::Pressed(key));
+        }
+        let own = self.take(Message::Pressed(KeyCode::Esc.into()))?;
+        if own.is_some() {
+            return Ok(own);
+        }
+        let rest = KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT);
+        self.take(Message::Pressed(rest))
     }
 
     async fn suspend(&mut self, signals: &mut Signals) -> io::Result<()> {
@@ -215,43 +320,68 @@ impl Shell {
         Ok(())
     }
 
-    /// Takes a message in; answers an effect that is the loop's own.
-    fn take(&mut self, message: Message) -> io::Result<Option<Effect>> {
+    /// Takes a message in; answers what is the loop's own to do.
+    fn take(&mut self, message: Message) -> io::Result<Option<Own>> {
         self.model.now = self.keyring.now();
-        match update::update(&mut self.model, message) {
-            None => Ok(None),
-            Some(Effect::Redraw) => {
-                self.terminal.redraw()?;
-                Ok(None)
-            }
+        let layer = self.model.layer();
+        let effect = update::update(&mut self.model, message);
+        if self.model.layer().was_opened_after(&layer) {
+            // It was typed before the dialog was there to be seen.
+            self.inputs.discard_waiting();
+            self.burst = None;
+        }
+        match effect {
+            None => {}
+            Some(Effect::Redraw) => self.terminal.redraw()?,
             Some(Effect::Save(_)) => {
                 if let Some(dialog::Modal::Revealed(revealed)) = self.model.modals.last() {
                     let saved = effects::save(&revealed.shown);
                     let _ = self.answer.send(Message::Saved(saved));
                 }
-                Ok(None)
             }
-            Some(effect @ (Effect::Quit | Effect::Suspend)) => Ok(Some(effect)),
-            Some(effect) => {
-                self.start(effect);
-                Ok(None)
+            Some(Effect::Quit) => return Ok(Some(Own::Quit)),
+            Some(Effect::Suspend) => return Ok(Some(Own::Suspend)),
+            Some(effect) if effect.only_reads() => {
+                self.wanted.insert(mem::discriminant(&effect), effect);
             }
+            Some(effect) => self.start(effect),
+        }
+        Ok(None)
+    }
+
+    /// Starts the reads that are wanted: one of each kind, which ends an older one.
+    fn start_reads(&mut self) {
+        for (_, effect) in mem::take(&mut self.wanted) {
+            self.start(effect);
         }
     }
 
-    /// Starts an effect as a task. A newer read ends an older one; writes go on to their end.
+    /// Starts an effect as a task. A newer read ends an older one; writes go on to their end, and one
+    /// that is under way is not begun again.
     fn start(&mut self, effect: Effect) {
         let kind = mem::discriminant(&effect);
         let reads = effect.only_reads();
         self.regarding |= matches!(effect, Effect::Regard(_) | Effect::Explain(..));
+        let writing = Arc::clone(&self.writing);
+        if !reads {
+            let mut begun = lock(&writing);
+            if begun.contains(&effect) {
+                return;
+            }
+            begun.push(effect.clone());
+        }
         let (keyring, clipboard) = (Arc::clone(&self.keyring), Arc::clone(&self.clipboard));
         let answer = self.answer.clone();
         let task = async move {
             let mut screen = terminal::Direct;
+            let begun = (!reads).then(|| effect.clone());
             if let Some(message) =
                 effects::carry_out(effect, &keyring, &clipboard, &mut screen).await
             {
                 let _ = answer.send(message);
+            }
+            if let Some(begun) = begun {
+                lock(&writing).retain(|effect| *effect != begun);
             }
         };
         if reads {
@@ -260,8 +390,6 @@ impl Shell {
                 older.abort();
             }
         } else {
-            // Those that have ended are let go of.
-            while self.writes.try_join_next().is_some() {}
             self.writes.spawn(task);
         }
     }
@@ -310,24 +438,15 @@ impl Shell {
     }
 }
 
-/// What an event means. Nothing is bound to Alt, and on a slow link Esc and the key after it come
-/// in one packet, which is also how Alt is sent: so it is Esc and that key.
-fn read_event(event: Event) -> Vec<Message> {
-    match event {
-        Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
-        Event::Key(key)
-            if matches!(key.code, KeyCode::Char(_))
-                && key.modifiers.contains(KeyModifiers::ALT) =>
-        {
-            let rest = KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT);
-            vec![
-                Message::Pressed(KeyCode::Esc.into()),
-                Message::Pressed(rest),
-            ]
-        }
-        Event::Key(key) => vec![Message::Pressed(key)],
-        Event::Paste(text) => vec![Message::Pasted(text)],
-        Event::Resize(columns, rows) => vec![Message::Resized(columns, rows)],
-        _ => Vec::new(),
+/// Whether it is characters, or the Enter after them.
+fn is_text(input: &Input) -> bool {
+    match input {
+        Input::Typed(..) => true,
+        Input::Key(key) => matches!(key.code, KeyCode::Char(_) | KeyCode::Enter),
+        Input::Paste(_) | Input::HungUp => false,
     }
+}
+
+fn lock(writing: &std::sync::Mutex<Vec<Effect>>) -> MutexGuard<'_, Vec<Effect>> {
+    writing.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -53,6 +53,18 @@ impl fmt::Display for Merged {
     }
 }
 
+/// How one list differs from another: entries as people write them. Nothing in it where either is
+/// anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// Entries that let in what was not let in before.
+    pub added: Vec<String>,
+    /// Entries of which something is let in no longer.
+    pub dropped: Vec<String>,
+    /// What is left of those.
+    pub kept: Vec<String>,
+}
+
 /// Why an allow-list was refused: the first entry that is wrong, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -173,6 +185,27 @@ impl AllowList {
         }
     }
 
+    /// What this list admits that `before` did not, and what it admits no longer.
+    #[must_use]
+    pub fn difference(&self, before: &Self) -> Difference {
+        let (Self::Only(new), Self::Only(old)) = (self, before) else {
+            return Difference::default();
+        };
+        let uncovered = |these: &Networks, by: &Networks| -> Vec<IpNet> {
+            let by = IpNet::aggregate(&by.0);
+            let covered = |network: &IpNet| by.iter().any(|wide| wide.contains(network));
+            let left = these.0.iter().filter(|network| !covered(network));
+            left.copied().collect()
+        };
+        let dropped = uncovered(old, new);
+        let within = |network: &&IpNet| dropped.iter().any(|wide| wide.contains(*network));
+        Difference {
+            added: uncovered(new, old).iter().map(written).collect(),
+            kept: new.0.iter().filter(within).map(written).collect(),
+            dropped: dropped.iter().map(written).collect(),
+        }
+    }
+
     /// The entries as people write them; empty for anywhere.
     #[must_use]
     pub fn entries(&self) -> Vec<String> {
@@ -180,6 +213,17 @@ impl AllowList {
             Self::Anywhere => Vec::new(),
             Self::Only(networks) => networks.0.iter().map(written).collect(),
         }
+    }
+
+    /// The same, what lets in most addresses first.
+    #[must_use]
+    pub fn widest_first(&self) -> Vec<String> {
+        let Self::Only(networks) = self else {
+            return Vec::new();
+        };
+        let mut networks = networks.0.clone();
+        networks.sort_by_key(|it| std::cmp::Reverse(it.max_prefix_len() - it.prefix_len()));
+        networks.iter().map(written).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! names in them have gone through [`super::text::visible`].
 use super::{
     access::{Action, Actions, Area, Grants},
-    allowlist::AllowList,
+    allowlist::{AllowList, Difference},
     key::Draft,
     moment::Moment,
     text::visible,
@@ -67,14 +67,15 @@ fn verbs(actions: Actions) -> String {
     )
 }
 
-/// "from any IP", "from 10.0.0.0/24 and 192.168.1.1", "from 1.1.1.1, 1.1.1.2, 1.1.1.3 and 4 more".
+/// "from any IP", "from 10.0.0.0/24 and 192.168.1.1", "from 1.0.0.0/8, 2.2.2.2, 3.3.3.3 and 4
+/// more": of a long list those are named that let in most.
 fn origin(allow: &AllowList) -> String {
     let entries = allow.entries();
     match entries.len() {
         0 => "from any IP".to_owned(),
         count if count <= NAMED_ADDRESSES + 1 => format!("from {}", join(&entries)),
         count => {
-            let named = entries[..NAMED_ADDRESSES].join(", ");
+            let named = allow.widest_first()[..NAMED_ADDRESSES].join(", ");
             format!("from {named} and {} more", count - NAMED_ADDRESSES)
         }
     }
@@ -114,18 +115,12 @@ pub fn access_words(draft: &Draft, areas: &[Area], shown: impl Fn(&str) -> Strin
     words.join(" ")
 }
 
-/// What an edit changes, each as a sentence, what widens first.
+/// What an edit changes, each as a sentence, what widens first: "Widens: adds 99.0.0.0/8.",
+/// "Narrows: drops 10.1.59.0/24." What is added is never shortened.
 #[must_use]
 pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
     let (mut widens, mut others) = (Vec::new(), Vec::new());
-    if before.allow != after.allow {
-        let change = format!("{} → {}", shortened(&before.allow), shortened(&after.allow));
-        if after.allow.widens(&before.allow) {
-            widens.push(format!("Widens: {change}"));
-        } else {
-            others.push(format!("Narrows: {change}"));
-        }
-    }
+    origins(&before.allow, &after.allow, &mut widens, &mut others);
     for area in areas {
         let (old, new) = (before.grants.of(&area.slug), after.grants.of(&area.slug));
         let title = visible(&area.title);
@@ -160,7 +155,44 @@ pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
         others.push("Changes the description".to_owned());
     }
     widens.append(&mut others);
-    widens
+    widens.iter().map(|change| format!("{change}.")).collect()
+}
+
+/// From where else a key may be used, and from where no longer.
+fn origins(
+    before: &AllowList,
+    after: &AllowList,
+    widens: &mut Vec<String>,
+    others: &mut Vec<String>,
+) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (_, AllowList::Anywhere) => widens.push(format!("Widens: {} → Any IP", shortened(before))),
+        (AllowList::Anywhere, _) => others.push(format!("Narrows: Any IP → {after}")),
+        (AllowList::Only(_), AllowList::Only(_)) => {
+            let Difference {
+                added,
+                dropped,
+                kept,
+            } = after.difference(before);
+            if !added.is_empty() {
+                widens.push(format!("Widens: adds {}", added.join(", ")));
+            }
+            if !dropped.is_empty() {
+                let rest = if kept.is_empty() {
+                    String::new()
+                } else {
+                    format!(" but for {}", kept.join(", "))
+                };
+                others.push(format!("Narrows: drops {}{rest}", dropped.join(", ")));
+            }
+            if added.is_empty() && dropped.is_empty() {
+                others.push("Writes the same addresses in another way".to_owned());
+            }
+        }
+    }
 }
 
 fn shortened(allow: &AllowList) -> String {
@@ -170,7 +202,7 @@ fn shortened(allow: &AllowList) -> String {
         count if count <= NAMED_ADDRESSES + 1 => entries.join(", "),
         count => format!(
             "{} and {} more",
-            entries[..NAMED_ADDRESSES].join(", "),
+            allow.widest_first()[..NAMED_ADDRESSES].join(", "),
             count - NAMED_ADDRESSES
         ),
     }
@@ -249,12 +281,60 @@ mod tests {
         assert_eq!(
             changes(&before, &after, &areas()),
             [
-                "Widens: 10.0.0.0/24 → Any IP",
-                "Widens: Document Extraction Access gains read",
-                "Narrows: Contact Access loses delete",
-                "Renames: Partner → Acme",
+                "Widens: 10.0.0.0/24 → Any IP.",
+                "Widens: Document Extraction Access gains read.",
+                "Narrows: Contact Access loses delete.",
+                "Renames: Partner → Acme.",
             ]
         );
         assert!(changes(&before, &before, &areas()).is_empty());
+    }
+
+    #[test]
+    fn of_a_long_list_the_difference_is_told_whole() {
+        let sixty = |last: &str| {
+            let networks = (1..60).map(|at| format!("10.1.{at}.0/24, "));
+            networks.collect::<String>() + last
+        };
+        for (before, after, expected) in [
+            (
+                sixty("10.1.0.0/24"),
+                sixty("99.0.0.0/8"),
+                vec!["Widens: adds 99.0.0.0/8.", "Narrows: drops 10.1.0.0/24."],
+            ),
+            (
+                sixty("10.1.0.0/24"),
+                sixty("10.1.0.0/24, 10.1.77.7"),
+                vec!["Widens: adds 10.1.77.7."],
+            ),
+            (
+                "10.1.0.0/16".to_owned(),
+                "10.0.0.0/8".to_owned(),
+                vec!["Widens: adds 10.0.0.0/8."],
+            ),
+            (
+                "10.0.0.0/8, 1.1.1.1".to_owned(),
+                "10.1.0.0/16, 1.1.1.1".to_owned(),
+                vec!["Narrows: drops 10.0.0.0/8 but for 10.1.0.0/16."],
+            ),
+            (
+                "10.0.0.0/9, 10.128.0.0/9".to_owned(),
+                "10.0.0.0/8".to_owned(),
+                vec!["Writes the same addresses in another way."],
+            ),
+            (
+                "1.1.1.1, 2.2.2.2, 3.3.3.3, 4.4.4.4, 5.5.5.5, 6.6.6.6".to_owned(),
+                String::new(),
+                vec!["Widens: 1.1.1.1, 2.2.2.2, 3.3.3.3 and 3 more → Any IP."],
+            ),
+            (
+                String::new(),
+                "1.1.1.1, 2.2.2.2, 3.3.3.3, 4.4.4.4, 5.5.5.5".to_owned(),
+                vec!["Narrows: Any IP → 1.1.1.1, 2.2.2.2, 3.3.3.3, 4.4.4.4, 5.5.5.5."],
+            ),
+        ] {
+            let (before, after) = (draft(&[], &before, None), draft(&[], &after, None));
+            assert_eq!(changes(&before, &after, &areas()), expected);
+        }
     }
 }

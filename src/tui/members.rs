@@ -1,9 +1,9 @@
 //! The screen of members, the form that adds or changes one, and the question before one goes.
 use std::collections::BTreeSet;
 
-use tui_input::{Input, InputRequest};
+use tui_input::Input;
 
-use super::wizard::pasted_text;
+use super::typing::{Room, Typing, pasted_text, type_into};
 use crate::domain::{
     agent::{AgentName, Reach, listed},
     member::{Member, MemberDraft, Role, add_key, parse_keys},
@@ -11,6 +11,8 @@ use crate::domain::{
 
 /// What stands between several keys in one line; no key and no ordinary comment holds it.
 const KEYS_APART: &str = " ; ";
+/// A dozen of the longest keys.
+const KEYS_ROOM: Room = Room::of(1 << 15);
 
 /// The screen.
 #[derive(Debug, Clone)]
@@ -199,15 +201,25 @@ impl MemberForm {
     }
 
     /// Types into the focused field.
-    pub fn type_into(&mut self, request: InputRequest) {
+    pub fn type_into(&mut self, typing: Typing<'_>) {
+        if let (FormFocus::Keys, Typing::Paste(text) | Typing::Burst(text)) = (self.focus, typing)
+            && text.contains(['\n', '\r'])
+        {
+            self.paste_keys(text);
+            return;
+        }
         let input = match self.focus {
             FormFocus::Name => &mut self.name,
             FormFocus::Agents => &mut self.agents,
             FormFocus::Keys => &mut self.keys,
             _ => return,
         };
-        let _ = input.handle(request);
-        self.problem = None;
+        let room = if self.focus == FormFocus::Keys {
+            KEYS_ROOM
+        } else {
+            Room::LINE
+        };
+        self.problem = type_into(input, typing, room);
     }
 
     /// Somebody else changed the member meanwhile: what they changed and this person did not is taken
@@ -250,18 +262,15 @@ impl MemberForm {
         self.seen = Some(Box::new(theirs.clone()));
     }
 
-    /// Takes in pasted keys, if it is keys that are typed here: each line stays one, and `;` stands
-    /// between them.
-    pub fn paste_keys(&mut self, text: &str) -> bool {
-        if self.focus != FormFocus::Keys {
-            return false;
-        }
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    /// Takes in pasted keys: each line stays one, and `;` stands between them.
+    fn paste_keys(&mut self, text: &str) {
+        let lines = text
+            .split(['\n', '\r'])
+            .map(str::trim)
+            .filter(|line| !line.is_empty());
         let lines: Vec<String> = lines.map(|line| pasted_text(line, " ")).collect();
-        for c in lines.join(KEYS_APART).chars() {
-            self.type_into(InputRequest::InsertChar(c));
-        }
-        true
+        let keys = lines.join(KEYS_APART);
+        self.problem = type_into(&mut self.keys, Typing::Paste(&keys), KEYS_ROOM);
     }
 
     /// Whose keys. What was not touched stays as it was: somebody who is limited to agents that are

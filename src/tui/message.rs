@@ -30,6 +30,10 @@ pub enum Message {
     Pressed(KeyEvent),
     /// Text was pasted; it is text and never keys.
     Pasted(String),
+    /// Characters came in together for the focused field, line ends between them as `\n`.
+    Typed(String),
+    /// Characters came in together where there is no text field: nothing is to be done.
+    Strayed,
     /// The terminal has another size: columns and rows.
     Resized(u16, u16),
     /// A second went by while something counts down; also brings the present moment.

@@ -5,7 +5,10 @@
 //! `update` alone.
 mod allowing;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    mem::{self, Discriminant},
+};
 
 use tui_input::Input;
 
@@ -79,6 +82,26 @@ pub struct Model {
     pub explaining: Option<u64>,
     /// Why the session ends, if it ends by itself.
     pub parting: Option<String>,
+    /// Whether the burst that is coming in was taken for a paste that went nowhere: then the rest of
+    /// it goes nowhere, too. The shell ends this with the burst.
+    pub is_deaf: bool,
+}
+
+/// A dialog or a step of one, as far as a key press can mean something else in another. The palette
+/// is none: what is typed after `:` belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    depth: usize,
+    dialog: Option<Discriminant<Modal>>,
+    is_second_step: bool,
+}
+
+impl Layer {
+    /// Whether this one was opened since that other one was on top, not merely left uncovered.
+    #[must_use]
+    pub fn was_opened_after(&self, other: &Self) -> bool {
+        self.depth > other.depth || (self.depth == other.depth && self != other)
+    }
 }
 
 /// A sentence above the footer.
@@ -190,6 +213,19 @@ impl Model {
             regarding: None,
             explaining: None,
             parting: None,
+            is_deaf: false,
+        }
+    }
+
+    /// The dialog, or the step of one, that has the keys.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        let is_layer = |modal: &&Modal| !matches!(modal, Modal::Palette(_));
+        let top = self.modals.iter().rev().find(is_layer);
+        Layer {
+            depth: self.modals.iter().filter(is_layer).count(),
+            dialog: top.map(mem::discriminant),
+            is_second_step: matches!(top, Some(Modal::Wizard(wizard)) if matches!(wizard.step, Step::Permissions(..))),
         }
     }
 

@@ -9,6 +9,7 @@
 //! To extend: a mode that `ENTER` switches on is switched off in `LEAVE`; a signal that the
 //! program should notice is one more arm in [`Signals::next`]; a key is a line in `terminal/keys.rs`.
 
+mod bursts;
 mod input;
 mod keys;
 mod screen;
@@ -28,7 +29,8 @@ use nix::unistd::{self, Pid};
 use ratatui::Frame;
 use ratatui::layout::Size;
 
-pub use input::Input;
+pub use bursts::Input;
+pub use input::Inputs;
 use screen::Screen;
 pub use signals::{Signal, Signals, exit_status};
 

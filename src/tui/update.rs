@@ -2,20 +2,22 @@
 //!
 //! It is pure but for the model: no connection, no clock, no terminal. Keys become intents by the
 //! one table of bindings; an intent that the model does not allow does nothing. Messages that
-//! answer an effect are in [`answers`], pages in [`arrivals`], what dialogs do in [`dialogs`], and
-//! the walk through the list in [`walk`].
+//! answer an effect are in [`answers`], pages in [`arrivals`], what came in all at once in
+//! [`bursts`], what dialogs do in [`dialogs`], and the walk through the list in [`walk`].
 mod answers;
 mod arrivals;
 mod auditing;
+mod bursts;
 mod dialogs;
 mod people;
 mod testing;
 mod tidying;
 mod walk;
 
+pub use bursts::Burst;
 use crossterm::event::{Event, KeyEvent};
 pub use dialogs::palette_allows;
-use tui_input::{Input, InputRequest, backend::crossterm::to_input_request};
+use tui_input::{Input, backend::crossterm::to_input_request};
 
 use super::{
     access::{AccessFocus, AccessTest},
@@ -26,7 +28,8 @@ use super::{
     members::FormFocus,
     message::{CopyForm, Effect, Message},
     model::{Expect, Model},
-    wizard::{Wizard, pasted_text},
+    typing::{Room, Typing, type_into},
+    wizard::Wizard,
 };
 use crate::domain::{
     key::Seen,
@@ -41,7 +44,12 @@ pub fn update(model: &mut Model, message: Message) -> Option<Effect> {
 fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Pressed(event) => pressed(model, event),
-        Message::Pasted(text) => pasted(model, &text),
+        Message::Pasted(text) => typed(model, Typing::Paste(&text)),
+        Message::Typed(text) => typed(model, Typing::Burst(&text)),
+        Message::Strayed => {
+            bursts::stray(model);
+            None
+        }
         Message::Resized(columns, rows) => {
             model.size = (columns, rows);
             walk::keep_in_view(model);
@@ -72,70 +80,57 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
             }
             None
         }
-        None if place.takes_text() => typed(model, to_input_request(&Event::Key(event))?),
+        None if place.takes_text() => {
+            let request = to_input_request(&Event::Key(event))?;
+            typed(model, Typing::Key(request))
+        }
         None => None,
     }
 }
 
-fn typed(model: &mut Model, request: InputRequest) -> Option<Effect> {
-    match model.modals.last_mut() {
-        Some(Modal::Wizard(wizard)) => {
-            wizard.type_into(request);
-            None
-        }
-        Some(Modal::Confirmation(confirmation)) => {
-            let _ = confirmation.typed.handle(request);
-            confirmation.problem = None;
-            None
-        }
-        Some(Modal::Withdrawn(_)) => None,
-        Some(Modal::Access(test)) => {
-            let _ = test.typed_field()?.handle(request);
-            None
-        }
-        Some(Modal::Palette(palette)) => {
-            let _ = palette.input.handle(request);
-            palette.selected = 0;
-            None
-        }
-        Some(Modal::MemberForm(form)) => {
-            form.armed = false;
-            form.type_into(request);
-            None
-        }
-        Some(Modal::Audit(audit)) => {
-            audit.problem = None;
-            let _ = audit.typing.as_mut()?.handle(request);
-            None
-        }
-        _ => {
-            let input = model.list.typing.as_mut()?;
-            let _ = input.handle(request);
-            search(model)
-        }
-    }
-}
-
-/// A paste is text for the focused field; where there is none it is nothing, and never keys.
-fn pasted(model: &mut Model, text: &str) -> Option<Effect> {
-    if let Some(Modal::Wizard(wizard)) = model.modals.last_mut() {
-        wizard.armed = false;
-        wizard.paste(text);
-        return None;
-    }
+/// Text or a key for the focused field; where there is none it is nothing, and never keys.
+fn typed(model: &mut Model, typing: Typing<'_>) -> Option<Effect> {
     if !model.place().takes_text() {
         return None;
     }
-    if let Some(Modal::MemberForm(form)) = model.modals.last_mut()
-        && form.paste_keys(text)
-    {
-        return None;
+    match model.modals.last_mut() {
+        Some(Modal::Wizard(wizard)) => {
+            wizard.armed = false;
+            wizard.type_into(typing);
+        }
+        Some(Modal::Confirmation(confirmation)) => {
+            confirmation.problem = type_into(&mut confirmation.typed, typing, Room::LINE);
+        }
+        Some(Modal::Access(test)) => {
+            let cut = type_into(test.typed_field()?, typing, Room::LINE);
+            test.problem = cut;
+        }
+        Some(Modal::Palette(palette)) => {
+            palette.selected = 0;
+            let cut = type_into(&mut palette.input, typing, Room::LINE);
+            complain_of(model, cut);
+        }
+        Some(Modal::MemberForm(form)) => {
+            form.armed = false;
+            form.type_into(typing);
+        }
+        Some(Modal::Audit(audit)) => {
+            audit.problem = type_into(audit.typing.as_mut()?, typing, Room::LINE);
+        }
+        Some(_) => {}
+        None => {
+            let cut = type_into(model.list.typing.as_mut()?, typing, Room::LINE);
+            complain_of(model, cut);
+            return search(model);
+        }
     }
-    let mut effect = None;
-    for c in pasted_text(text, " ").chars() {
-        effect = typed(model, InputRequest::InsertChar(c)).or(effect);
+    None
+}
+
+fn complain_of(model: &mut Model, cut: Option<String>) {
+    if let Some(cut) = cut {
+        model.complain(format!("{cut}."));
     }
-    effect
 }
 
 fn search(model: &mut Model) -> Option<Effect> {

@@ -9,8 +9,10 @@ mod fields;
 mod words;
 
 pub use beside::{Beside, Meanwhile};
-pub use fields::{BasicsFocus, Field, MatrixFocus, pasted_text};
-use tui_input::{Input, InputRequest};
+pub use fields::{BasicsFocus, Field, MatrixFocus};
+use tui_input::Input;
+
+use super::typing::{Typing, type_into};
 
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
@@ -69,6 +71,8 @@ pub struct Wizard {
     pub saving: bool,
     /// Why the last save failed.
     pub trouble: Option<String>,
+    /// What did not fit into a field, as a sentence.
+    pub cut: Option<(Field, String)>,
     /// What somebody else did to the key since the edit began.
     pub meanwhile: Option<Meanwhile>,
     inputs: [Input; 4],
@@ -163,6 +167,7 @@ impl Wizard {
             armed: false,
             saving: false,
             trouble: None,
+            cut: None,
             meanwhile: None,
         }
     }
@@ -193,27 +198,18 @@ impl Wizard {
         }
     }
 
-    /// Types into the focused field.
-    pub fn type_into(&mut self, request: InputRequest) {
+    /// Types into the focused field, if one has the keys.
+    pub fn type_into(&mut self, typing: Typing<'_>) {
         if let Some(field) = self.focused_field() {
-            let _ = self.inputs[field as usize].handle(request);
+            let input = &mut self.inputs[field as usize];
+            self.cut = type_into(input, typing, field.room()).map(|cut| (field, cut));
             self.trouble = None;
-        }
-    }
-
-    /// Pastes into the focused field: text and nothing else, line ends turned into separators.
-    pub fn paste(&mut self, text: &str) {
-        let Some(field) = self.focused_field() else {
-            return;
-        };
-        let separator = if field == Field::Addresses { ", " } else { " " };
-        for c in pasted_text(text, separator).chars() {
-            self.type_into(InputRequest::InsertChar(c));
         }
     }
 
     /// The next or the previous thing to focus; nothing blocks it.
     pub fn move_focus(&mut self, forward: bool) {
+        self.cut = None;
         match &mut self.step {
             Step::Basics(focus) => {
                 if let BasicsFocus::Field(field) = *focus {

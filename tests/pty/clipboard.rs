@@ -173,7 +173,9 @@ fn in_gnu_screens_way_in_short_pieces() {
     );
     screen.wait_for("acme");
     screen
-        .press("C<down><enter>")
+        .press("C")
+        .wait_for("a curl line")
+        .press("<down><enter>")
         .wait_for("sent to your terminal");
     let text = String::from_utf8_lossy(&screen.bytes).into_owned();
     assert!(!text.contains("tmux;"));

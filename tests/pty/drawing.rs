@@ -153,7 +153,11 @@ fn the_cursor_stands_on_the_selected_row_and_in_the_focused_field() {
     screen.press("jj").wait_for("▸ key number 38");
     screen.settle();
     assert_eq!(screen.terminal().cursor_position(), (4, 1));
-    screen.press("nab").wait_for("2/100");
+    screen
+        .press("n")
+        .wait_for("0/100")
+        .press("ab")
+        .wait_for("2/100");
     screen.settle();
     let (row, column) = screen.terminal().cursor_position();
     assert!(

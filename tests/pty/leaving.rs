@@ -30,7 +30,7 @@ fn by_its_own_key_and_by_every_signal() {
         (Signal::SIGHUP, 129),
     ] {
         let mut screen = started(&home);
-        screen.press("nunsaved");
+        screen.press("n").wait_for("Step 1 of 2").press("unsaved");
         screen.wait_for("unsaved");
         screen.signal(signal);
         assert_eq!(screen.end(), status, "{signal}");
@@ -142,7 +142,8 @@ fn ctrl_z_gives_the_shell_back_and_fg_the_unsaved_form() {
     shell.wait_for("ready>");
     shell.send(format!("{}\n", env!("CARGO_BIN_EXE_claviger")));
     shell.wait_for("Press n");
-    shell.press("nhalf typed").wait_for("half typed");
+    shell.press("n").wait_for("Step 1 of 2");
+    shell.press("half typed").wait_for("half typed");
     shell.press("<c-z>");
     shell.wait_until("the shell's screen", |s| {
         !s.terminal().alternate_screen() && s.text().contains("Stopped")

@@ -59,7 +59,8 @@ fn two_members(home: &Home) {
     assert!(!second.text().contains("x revoke") && !second.text().contains("c copy"));
     second.press("x").wait_for("your role is viewer");
 
-    first.press("nnew one<enter>").wait_for("Step 2 of 2");
+    first.press("n").wait_for("Step 1 of 2");
+    first.press("new one<enter>").wait_for("Step 2 of 2");
     first
         .press("<enter>")
         .wait_for("API key created successfully.");

@@ -35,7 +35,11 @@ fn the_main_job_from_an_empty_home() {
     );
 
     screen.press("<esc>/acme<enter>").wait_for("1 of 1 key");
-    screen.press("e<enter>").wait_for("Step 2 of 2");
+    screen
+        .press("e")
+        .wait_for("Step 1 of 2")
+        .press("<enter>")
+        .wait_for("Step 2 of 2");
     screen
         .press("2<enter>")
         .wait_for("API key updated successfully.");
@@ -121,7 +125,11 @@ fn follow_each_other(home: &Home, variables: &[(&str, &str)]) {
     home.create("four", &[]);
     second.wait_for("four");
     second.press("j").wait_for("▸ two");
-    second.press("e2<enter>").wait_for("Step 2 of 2");
+    second
+        .press("e")
+        .wait_for("Step 1 of 2")
+        .press("2<enter>")
+        .wait_for("Step 2 of 2");
     second
         .press("<enter>")
         .wait_for("API key updated successfully.");
@@ -129,9 +137,15 @@ fn follow_each_other(home: &Home, variables: &[(&str, &str)]) {
     assert!(first.text().contains("▸ two2"), "{}", first.text());
     // Both edit the same key: the second to save sees theirs beside mine.
     first
-        .press("<esc>e by one<tab>mine<enter>")
+        .press("<esc>e")
+        .wait_for("Step 1 of 2")
+        .press(" by one<tab>mine<enter>")
         .wait_for("Step 2 of 2");
-    second.press("e by two<enter>").wait_for("Step 2 of 2");
+    second
+        .press("e")
+        .wait_for("Step 1 of 2")
+        .press(" by two<enter>")
+        .wait_for("Step 2 of 2");
     second
         .press("<enter>")
         .wait_for("API key updated successfully.");
@@ -145,7 +159,8 @@ fn follow_each_other(home: &Home, variables: &[(&str, &str)]) {
         .press("<enter>")
         .wait_for("API key updated successfully.");
     second.wait_for("two2 by one");
-    second.press("x<tab><enter>").wait_for("API key revoked.");
+    second.press("x").wait_for("Revoke two2");
+    second.press("<tab><enter>").wait_for("API key revoked.");
     first.wait_for("revoked by someone else");
     assert!(first.text().contains("▸ one"), "{}", first.text());
 }

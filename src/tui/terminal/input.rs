@@ -1,54 +1,198 @@
 //! What comes in from the terminal: keys, pastes, and its end.
 //!
-//! One thread, which must neither spin once the terminal is gone nor read what is typed while the
-//! terminal is not ours. What the bytes mean is `keys`' business.
+//! One thread waits for the terminal. It must neither spin once the terminal is gone nor read what
+//! is typed while the terminal is not ours, and it reads no further than [`WAITING`] bytes ahead of
+//! the program: what is more stays in the kernel, which makes the sender wait. What the bytes mean
+//! is the business of `keys` and `bursts`.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crossterm::event::Event;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal as Unix;
 use nix::unistd;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
-use super::{OURS, exit_status, keys, restore};
+use super::bursts::{Bursts, Input, PATIENCE};
+use super::{OURS, exit_status, restore};
 
 /// The thread that reads the keys; it sleeps while the terminal is not ours.
 static READER: OnceLock<Thread> = OnceLock::new();
 
 /// How long the program may go on after its terminal has vanished: enough to end a write.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
+/// How many bytes wait for the program at most.
+const WAITING: usize = 4096;
+/// How long the reader waits for room before it looks again.
+const NO_ROOM: Duration = Duration::from_millis(1);
+/// How long a paste may take without its end before it is taken as it is.
+const PASTE: Duration = Duration::from_secs(1);
+/// How many waiting bytes are thrown away at most: more than a terminal's queues hold.
+const DISCARDED: usize = 1 << 17;
 
-/// What comes in from the terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// A key or a bracketed paste.
-    Event(Event),
-    /// The terminal is gone and has been restored as far as possible. Whoever has not ended the
-    /// program 1.5 seconds from now finds it ended, with status 129.
-    HungUp,
+/// The inputs of the terminal, in order.
+pub struct Inputs {
+    queue: Arc<Queue>,
+    bursts: Bursts,
+    ready: VecDeque<Input>,
+    /// When bytes came last.
+    last: Instant,
+    /// When the paste that is coming in began.
+    paste: Option<Instant>,
+    /// Whether what is ready came so soon after what was before that it is one burst with it.
+    continues: bool,
+    gone: bool,
 }
 
-impl Input {
-    /// Starts the thread that reads the terminal, once in a program's life. If the channel ends, so
-    /// should the program.
-    ///
-    /// The channel has no bound, so that the thread is not stuck in it when the terminal vanishes.
+/// What the reader hands over.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    gone: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take(&self) -> Waiting {
+        loop {
+            let waiting = std::mem::take(&mut *self.lock());
+            if waiting.gone || !waiting.bytes.is_empty() {
+                return waiting;
+            }
+            self.arrived.notified().await;
+        }
+    }
+}
+
+impl Inputs {
+    /// Starts the thread that reads the terminal, once in a program's life.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn listen() -> io::Result<UnboundedReceiver<Self>> {
-        let (inbox, input) = unbounded_channel();
+    pub fn listen() -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
         let reader = thread::Builder::new().name("claviger-input".to_owned());
-        let handle = reader.spawn(move || read(&inbox))?;
+        let shared = Arc::clone(&queue);
+        let handle = reader.spawn(move || read(&shared))?;
         let _ = READER.set(handle.thread().clone());
-        Ok(input)
+        Ok(Self {
+            queue,
+            bursts: Bursts::default(),
+            ready: VecDeque::new(),
+            last: Instant::now(),
+            paste: None,
+            continues: false,
+            gone: false,
+        })
+    }
+
+    /// Waits for an input. [`Input::HungUp`] comes again and again once the terminal is gone.
+    /// Dropping the wait loses none.
+    pub async fn next(&mut self) -> Input {
+        loop {
+            if let Some(input) = self.pop_ready() {
+                return input;
+            }
+            if self.gone {
+                return Input::HungUp;
+            }
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                waiting = self.queue.take() => self.take_in(&waiting),
+                () = sleep_until(deadline.unwrap_or(self.last)), if deadline.is_some() => {
+                    let settled = self.bursts.settle();
+                    self.hand_on(settled);
+                }
+            }
+        }
+    }
+
+    /// The next input that is read and understood already, if there is one.
+    pub fn pop_ready(&mut self) -> Option<Input> {
+        self.ready.pop_front()
+    }
+
+    /// Whether nothing waits to be taken in. What is held for a moment, to see whether more
+    /// follows, does not wait.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.queue.lock().bytes.is_empty()
+    }
+
+    /// Whether the input that was taken last belongs to the same burst as the one before it.
+    #[must_use]
+    pub const fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// Throws away what waits: the rest of what was read, and what the kernel holds. A paste of
+    /// which only a part is there is thrown away to its end.
+    pub fn discard_waiting(&mut self) {
+        self.ready.clear();
+        let mut waiting = self.queue.lock();
+        let mut thrown = 0;
+        loop {
+            drop(self.bursts.feed(&waiting.bytes));
+            thrown += waiting.bytes.len();
+            waiting.bytes.clear();
+            // The lock keeps the reader from taking what was just seen: this read does not wait.
+            if thrown >= DISCARDED || waiting.gone || !readable_now() {
+                break;
+            }
+            let mut bytes = [0; WAITING];
+            match unistd::read(io::stdin(), &mut bytes) {
+                Ok(count) if count > 0 => waiting.bytes.extend_from_slice(&bytes[..count]),
+                // The reader finds out the same, and tells it.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        drop(waiting);
+        self.bursts.forget();
+        self.paste = None;
+        self.last = Instant::now();
+    }
+
+    /// When what is held is taken as it is.
+    fn deadline(&self) -> Option<Instant> {
+        let quiet = self.last + PATIENCE;
+        match self.paste {
+            Some(began) => Some(quiet.max(began + PASTE)),
+            None => self.bursts.holds().then_some(quiet),
+        }
+    }
+
+    fn take_in(&mut self, waiting: &Waiting) {
+        self.gone |= waiting.gone;
+        let now = Instant::now();
+        self.continues = now.duration_since(self.last) <= PATIENCE;
+        self.last = now;
+        let inputs = self.bursts.feed(&waiting.bytes);
+        self.hand_on(inputs);
+    }
+
+    fn hand_on(&mut self, inputs: Vec<Input>) {
+        self.paste = self
+            .bursts
+            .is_pasting()
+            .then(|| self.paste.unwrap_or(self.last));
+        self.ready.extend(inputs);
     }
 }
 
@@ -63,58 +207,70 @@ pub(super) fn wake() {
 /// after 1,024 bytes that come at once until another key is pressed, and it takes the end of an
 /// arrow key that comes in two packets for typed letters. Here one thread sleeps in one `poll`
 /// that reports the keys and the end of the terminal alike.
-fn read(inbox: &UnboundedSender<Input>) {
-    let mut keys = keys::Keys::default();
-    let mut bytes = [0; 4096];
+fn read(queue: &Queue) {
     loop {
         // What is typed while the terminal is not ours is the shell's.
         while !OURS.load(Ordering::SeqCst) {
             thread::park();
         }
-        let events = match wait(keys.patience()) {
-            Ok(Ready::Quiet) => keys.settle(),
-            Ok(Ready::Bytes) if !OURS.load(Ordering::SeqCst) => continue,
-            Ok(Ready::Bytes) => match unistd::read(io::stdin(), &mut bytes) {
-                Ok(count) if count > 0 => keys.feed(&bytes[..count]),
-                Err(Errno::EINTR | Errno::EAGAIN) => continue,
-                Ok(_) | Err(_) => return hung_up(inbox),
-            },
-            Err(_) => return hung_up(inbox),
-        };
-        for event in events {
-            if inbox.send(Input::Event(event)).is_err() {
-                return;
+        let room = WAITING.saturating_sub(queue.lock().bytes.len());
+        if room == 0 {
+            // Nothing is read, but the end of the terminal is noticed all the same.
+            match wait(PollFlags::empty(), within(NO_ROOM)) {
+                Ok(_) => continue,
+                Err(_) => return hung_up(queue),
             }
         }
+        match wait(PollFlags::POLLIN, PollTimeout::NONE) {
+            Ok(_) if !OURS.load(Ordering::SeqCst) => continue,
+            Ok(_) => {}
+            Err(_) => return hung_up(queue),
+        }
+        let mut waiting = queue.lock();
+        // Somebody may have thrown away what was there.
+        if !readable_now() {
+            continue;
+        }
+        let mut bytes = [0; WAITING];
+        match unistd::read(io::stdin(), &mut bytes[..room]) {
+            Ok(count) if count > 0 => waiting.bytes.extend_from_slice(&bytes[..count]),
+            Err(Errno::EINTR | Errno::EAGAIN) => continue,
+            Ok(_) | Err(_) => {
+                drop(waiting);
+                return hung_up(queue);
+            }
+        }
+        drop(waiting);
+        queue.arrived.notify_one();
     }
 }
 
-enum Ready {
-    Bytes,
-    Quiet,
-}
-
-/// Waits for bytes, for as long as the keys have patience, or (the error) for the terminal's end.
-fn wait(patience: Option<Duration>) -> nix::Result<Ready> {
+/// Waits for what is wanted of standard input, or (the error) for the terminal's end; answers
+/// whether what is wanted is there.
+fn wait(wanted: PollFlags, patience: PollTimeout) -> nix::Result<bool> {
     let stdin = io::stdin();
-    let patience = patience.map_or(PollTimeout::NONE, within);
     loop {
-        let mut ready = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let mut ready = [PollFd::new(stdin.as_fd(), wanted)];
         match poll(&mut ready, patience) {
-            Ok(0) => return Ok(Ready::Quiet),
+            Ok(0) => return Ok(false),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
             // A hang-up is told together with "readable": the next read would give nothing, again
-            // and again. Anything that is not plainly bytes is the end.
-            Ok(_) if ready[0].revents() == Some(PollFlags::POLLIN) => return Ok(Ready::Bytes),
+            // and again. Anything that is not plainly what was asked for is the end.
+            Ok(_) if ready[0].revents() == Some(wanted) => return Ok(true),
             Ok(_) => return Err(Errno::EIO),
         }
     }
 }
 
-fn hung_up(inbox: &UnboundedSender<Input>) {
+fn readable_now() -> bool {
+    wait(PollFlags::POLLIN, PollTimeout::ZERO) == Ok(true)
+}
+
+fn hung_up(queue: &Queue) {
     restore();
-    let _ = inbox.send(Input::HungUp);
+    queue.lock().gone = true;
+    queue.arrived.notify_one();
     let _ = poll(&mut [], within(LAST_WORDS));
     std::process::exit(exit_status(Unix::SIGHUP as i32));
 }

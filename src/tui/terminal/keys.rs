@@ -1,26 +1,44 @@
-//! Bytes to keys: the escape sequences of terminals, as crossterm's [`Event`].
+//! Bytes to keys: the escape sequences of terminals, as crossterm's [`KeyEvent`].
 //!
 //! Pure: no terminal, no clock. What is not understood is swallowed whole, never taken for
 //! letters: a stray answer of the terminal must not press `x`. A new key is a line in
 //! `letter` or `number`.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use std::time::Duration;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 const ESC: u8 = 0x1b;
+/// Ctrl-C.
+const INTERRUPT: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
-/// More than any field holds; the rest of a larger paste is dropped.
-const PASTE_LIMIT: usize = 1 << 20;
+/// More than any field holds; the rest of a larger paste is dropped as it comes in.
+const PASTE_LIMIT: usize = 1 << 16;
 /// No sequence that a key sends is nearly as long.
 const SEQUENCE_LIMIT: usize = 256;
-/// How long the rest of a sequence may take over a slow line before ESC is the key Esc.
-const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What the bytes say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A key was pressed. A line end, of any kind, is Enter.
+    Key(KeyEvent),
+    /// A bracketed paste, cut at [`PASTE_LIMIT`] bytes.
+    Paste(String),
+    /// The end of a paste that had no beginning.
+    PasteEnd,
+}
 
 /// What has come in and is no whole key yet.
 #[derive(Default)]
 pub struct Keys {
     pending: Vec<u8>,
-    paste: Option<Vec<u8>>,
+    paste: Option<Paste>,
+}
+
+/// A paste that has begun.
+enum Paste {
+    /// Its text, as far as it has come in.
+    Text(Vec<u8>),
+    /// It is not wanted.
+    Unwanted,
 }
 
 /// What the bytes begin with, and how many of them it takes.
@@ -29,75 +47,136 @@ enum Step {
     Key(usize, KeyEvent),
     Nothing(usize),
     Paste(usize),
+    PasteEnd(usize),
     /// It depends on what comes next.
     Partial,
 }
 
 impl Keys {
-    /// How long to wait for more before [`settle`](Self::settle).
+    /// Whether half a sequence waits for its other half, or an unwanted paste for its end.
     #[must_use]
-    pub fn patience(&self) -> Option<Duration> {
-        (!self.pending.is_empty() && self.paste.is_none()).then_some(PATIENCE)
+    pub fn holds(&self) -> bool {
+        match self.paste {
+            Some(Paste::Text(_)) => false,
+            Some(Paste::Unwanted) => true,
+            None => !self.pending.is_empty(),
+        }
     }
 
-    /// The keys that these bytes complete.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Event> {
+    /// Whether a paste that is wanted has begun and not ended.
+    #[must_use]
+    pub fn is_pasting(&self) -> bool {
+        matches!(self.paste, Some(Paste::Text(_)))
+    }
+
+    /// The paste that has begun, if one has, is not wanted.
+    pub fn forget_paste(&mut self) {
+        self.paste = self.paste.take().map(|_| Paste::Unwanted);
+    }
+
+    /// What these bytes complete.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Heard> {
         self.pending.extend_from_slice(bytes);
         self.take(step)
     }
 
-    /// Nothing more has come: ESC is the key, and half a sequence is none.
-    pub fn settle(&mut self) -> Vec<Event> {
-        self.take(|bytes| match step(bytes) {
+    /// Nothing more has come: ESC is the key, half a sequence is none, and a paste has no end.
+    pub fn settle(&mut self) -> Vec<Heard> {
+        let given_up = self.paste.take().map(|paste| {
+            let rest = std::mem::take(&mut self.pending);
+            match paste {
+                Paste::Text(text) => pasted(&[text, rest].concat()),
+                Paste::Unwanted => None,
+            }
+        });
+        let mut heard: Vec<Heard> = given_up.flatten().into_iter().collect();
+        heard.extend(self.take(|bytes| match step(bytes) {
             Step::Partial => settled(bytes),
             step => step,
-        })
+        }));
+        heard
     }
 
-    fn take(&mut self, step: impl Fn(&[u8]) -> Step) -> Vec<Event> {
-        let mut events = Vec::new();
-        loop {
+    fn take(&mut self, step: impl Fn(&[u8]) -> Step) -> Vec<Heard> {
+        let mut heard = Vec::new();
+        let mut used = 0;
+        while used < self.pending.len() || self.paste.is_some() {
             if self.paste.is_some() {
-                match self.pasted() {
-                    Some(text) => events.push(Event::Paste(text)),
-                    None => return events,
+                self.pending.drain(..used);
+                used = 0;
+                if !self.take_paste(&mut heard) {
+                    return heard;
                 }
+                continue;
             }
-            if self.pending.is_empty() {
-                return events;
-            }
-            let used = match step(&self.pending) {
-                Step::Partial => return events,
+            used += match step(&self.pending[used..]) {
+                Step::Partial => break,
                 Step::Nothing(used) => used,
                 Step::Key(used, key) => {
-                    events.push(Event::Key(key));
+                    heard.push(Heard::Key(key));
+                    used
+                }
+                Step::PasteEnd(used) => {
+                    heard.push(Heard::PasteEnd);
                     used
                 }
                 Step::Paste(used) => {
-                    self.paste = Some(Vec::new());
+                    self.paste = Some(Paste::Text(Vec::new()));
                     used
                 }
             };
-            self.pending.drain(..used);
         }
+        self.pending.drain(..used);
+        heard
     }
 
-    /// The whole paste, once its end is there. Until then all but the last bytes move over,
-    /// which may be the beginning of the end.
-    fn pasted(&mut self) -> Option<String> {
-        let end = self
-            .pending
-            .windows(PASTE_END.len())
-            .position(|bytes| bytes == PASTE_END);
-        let text = end.unwrap_or(self.pending.len().saturating_sub(PASTE_END.len() - 1));
-        let paste = self.paste.as_mut()?;
-        let room = PASTE_LIMIT - paste.len();
-        paste.extend(self.pending.drain(..text).take(room));
-        end?;
-        self.pending.drain(..PASTE_END.len());
-        let paste = self.paste.take()?;
-        Some(String::from_utf8_lossy(&paste).into_owned())
+    /// Takes the paste's text in; answers whether its end is there. Until then all but the last
+    /// bytes move over, which may be the beginning of the end. Ctrl-C ends it as well: a terminal
+    /// sends none within a paste, so somebody wants out; what still follows is not wanted then.
+    fn take_paste(&mut self, heard: &mut Vec<Heard>) -> bool {
+        let mut windows = self.pending.windows(PASTE_END.len());
+        let end = windows.position(|bytes| bytes == PASTE_END);
+        let interrupt = self.pending.iter().position(|byte| *byte == INTERRUPT);
+        let interrupt = interrupt.filter(|at| end.is_none_or(|end| *at < end));
+        let text = interrupt
+            .or(end)
+            .unwrap_or(self.pending.len().saturating_sub(PASTE_END.len() - 1));
+        let mut text = self.pending.drain(..text);
+        if let Some(Paste::Text(paste)) = &mut self.paste {
+            let room = PASTE_LIMIT - paste.len();
+            paste.extend(text.by_ref().take(room));
+        }
+        drop(text);
+        let is_full = matches!(&self.paste, Some(Paste::Text(text)) if text.len() >= PASTE_LIMIT);
+        if interrupt.is_some() || is_full {
+            self.hand_over(heard, Some(Paste::Unwanted));
+        }
+        if interrupt.is_some() {
+            self.pending.drain(..1);
+            let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+            heard.push(Heard::Key(control));
+        } else if end.is_some() {
+            self.pending.drain(..PASTE_END.len());
+            self.hand_over(heard, None);
+        }
+        interrupt.or(end).is_some()
     }
+
+    /// Hands the text of the paste over, if it is wanted; what becomes of the rest.
+    fn hand_over(&mut self, heard: &mut Vec<Heard>, rest: Option<Paste>) {
+        if let Some(Paste::Text(text)) = std::mem::replace(&mut self.paste, rest) {
+            heard.extend(pasted(&text));
+        }
+    }
+}
+
+fn pasted(text: &[u8]) -> Option<Heard> {
+    let mut lossy = String::from_utf8_lossy(text).into_owned();
+    // Where it was cut, half a character may be left.
+    if text.len() >= PASTE_LIMIT {
+        lossy.truncate(lossy.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
+    }
+    (!lossy.is_empty()).then_some(Heard::Paste(lossy))
 }
 
 fn step(bytes: &[u8]) -> Step {
@@ -135,6 +214,7 @@ fn with_alt(step: Step) -> Step {
         }
         Step::Nothing(used) => Step::Nothing(used + 1),
         Step::Paste(used) => Step::Paste(used + 1),
+        Step::PasteEnd(used) => Step::PasteEnd(used + 1),
         Step::Partial => Step::Partial,
     }
 }
@@ -157,6 +237,7 @@ fn control_sequence(bytes: &[u8]) -> Step {
         // Cut off by something else, which is looked at anew.
         ..0x40 | 0x7f.. => Step::Nothing(used - 1),
         b'~' if parameters == b"200" => Step::Paste(used),
+        b'~' if parameters == b"201" => Step::PasteEnd(used),
         // The oldest way to report a mouse: three bytes more, of any kind.
         b'M' if end == 0 && bytes.len() < used + 3 => Step::Partial,
         b'M' if end == 0 => Step::Nothing(used + 3),
@@ -251,7 +332,7 @@ fn partial(bytes: &[u8]) -> Step {
 fn typed(bytes: &[u8]) -> Step {
     let control = |letter: u8| KeyEvent::new(KeyCode::Char(letter.into()), KeyModifiers::CONTROL);
     let key = match bytes[0] {
-        b'\r' => KeyCode::Enter.into(),
+        b'\r' | b'\n' => KeyCode::Enter.into(),
         b'\t' => KeyCode::Tab.into(),
         0x7f => KeyCode::Backspace.into(),
         0x00 => control(b' '),
@@ -289,12 +370,12 @@ fn character(bytes: &[u8]) -> Step {
 mod tests {
     use super::*;
 
-    fn key(code: KeyCode, modifiers: KeyModifiers) -> Event {
-        Event::Key(KeyEvent::new(code, modifiers))
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> Heard {
+        Heard::Key(KeyEvent::new(code, modifiers))
     }
 
     /// All that the bytes say once nothing more comes.
-    fn keys(bytes: &[u8]) -> Vec<Event> {
+    fn keys(bytes: &[u8]) -> Vec<Heard> {
         let mut keys = Keys::default();
         let mut events = keys.feed(bytes);
         events.extend(keys.settle());
@@ -319,6 +400,7 @@ mod tests {
             (b"\x1bOP", F(1), M::NONE),
             (b"\x1b[24~", F(12), M::NONE),
             (b"\r", Enter, M::NONE),
+            (b"\n", Enter, M::NONE),
             (b"\x7f", Backspace, M::NONE),
             (b"\x1b\x7f", Backspace, M::ALT),
             (b"\x03", Char('c'), M::CONTROL),
@@ -372,12 +454,48 @@ mod tests {
     fn a_paste_is_one_event_however_it_comes() {
         let bytes = b"\x1b[200~10.0.0.0/8,\r\n\x1b[A2001:db8::/32\x1b[201~q";
         let expected = [
-            Event::Paste("10.0.0.0/8,\r\n\x1b[A2001:db8::/32".to_owned()),
+            Heard::Paste("10.0.0.0/8,\r\n\x1b[A2001:db8::/32".to_owned()),
             key(KeyCode::Char('q'), KeyModifiers::NONE),
         ];
         assert_eq!(keys(bytes), expected);
         let mut slow = Keys::default();
         let events: Vec<_> = bytes.iter().flat_map(|byte| slow.feed(&[*byte])).collect();
         assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn a_paste_without_its_end_is_given_up_and_ctrl_c_is_heard_within() {
+        let interrupt = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        let text = |text: &str| Heard::Paste(text.to_owned());
+        let mut stuck = Keys::default();
+        assert_eq!(stuck.feed(b"\x1b[200~10.0"), []);
+        assert!(stuck.is_pasting());
+        assert_eq!(stuck.settle(), [text("10.0")]);
+        assert_eq!(
+            stuck.feed(b"q"),
+            [key(KeyCode::Char('q'), KeyModifiers::NONE)]
+        );
+        let left = stuck.feed(b"\x1b[200~ab\x03cd");
+        assert_eq!(left, [text("ab"), interrupt.clone()]);
+        assert!(!stuck.is_pasting() && stuck.holds());
+        // The rest of it is swallowed, to its end or until nothing more comes.
+        assert_eq!(stuck.feed(b"x\x1b[201~"), []);
+        assert_eq!(keys(b"\x1b[200~\x03d"), [interrupt]);
+    }
+
+    #[test]
+    fn a_large_paste_is_cut_while_it_comes_in() {
+        let mut slow = Keys::default();
+        let mut heard = slow.feed(b"\x1b[200~");
+        for _ in 0..2000 {
+            heard.extend(slow.feed("xyz\u{754c}".repeat(100).as_bytes()));
+            assert!(slow.pending.len() < 100, "nothing piles up");
+        }
+        heard.extend(slow.feed(b"\x1b[201~"));
+        let [Heard::Paste(text)] = heard.as_slice() else {
+            panic!("one paste: {}", heard.len());
+        };
+        assert!((PASTE_LIMIT - 3..=PASTE_LIMIT).contains(&text.len()));
+        assert!(!text.contains(char::REPLACEMENT_CHARACTER));
     }
 }

@@ -103,7 +103,11 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             }
             None
         }
-        Message::Pressed(_) | Message::Pasted(_) | Message::Resized(..) => None,
+        Message::Pressed(_)
+        | Message::Pasted(_)
+        | Message::Typed(_)
+        | Message::Strayed
+        | Message::Resized(..) => None,
     }
 }
 

@@ -132,18 +132,25 @@ impl Page<'_> {
             Span::styled(corner, theme.quiet()),
         ]));
         self.text(field, focused);
+        if let Some((_, cut)) = self.wizard.cut.as_ref().filter(|(it, _)| *it == field) {
+            self.error(cut);
+        }
         if let Some(error) = self.wizard.error(field, self.model.now) {
-            for (at, part) in wrapped(&error, self.room.saturating_sub(4))
-                .into_iter()
-                .enumerate()
-            {
-                let mark = if at == 0 { "  ! " } else { "    " };
-                self.line(format!("{mark}{part}"), theme.alarm());
-            }
+            self.error(&error);
         } else if field == Field::Addresses {
             for note in notes {
                 self.line(format!("  {note}"), theme.quiet());
             }
+        }
+    }
+
+    fn error(&mut self, error: &str) {
+        for (at, part) in wrapped(error, self.room.saturating_sub(4))
+            .into_iter()
+            .enumerate()
+        {
+            let mark = if at == 0 { "  ! " } else { "    " };
+            self.line(format!("{mark}{part}"), self.model.theme.alarm());
         }
     }
 

@@ -1,4 +1,9 @@
-//! The wizard's fields and buttons, in their order, and what a paste becomes in one of them.
+//! The wizard's fields and buttons, in their order, and what can be typed into them.
+use crate::{
+    domain::key::{DESCRIPTION_LIMITS, NAME_LIMITS},
+    tui::typing::Room,
+};
+
 /// A field of step one, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "their titles say what they are")]
@@ -43,9 +48,30 @@ impl Field {
     #[must_use]
     pub const fn limit(self) -> Option<usize> {
         match self {
-            Self::Name => Some(100),
-            Self::Description => Some(500),
+            Self::Name => Some(NAME_LIMITS.characters),
+            Self::Description => Some(DESCRIPTION_LIMITS.characters),
             Self::Addresses | Self::Expires => None,
+        }
+    }
+
+    /// What can be typed into it.
+    #[must_use]
+    pub const fn room(self) -> Room {
+        match self {
+            Self::Name => Room {
+                limits: NAME_LIMITS,
+                separator: " ",
+            },
+            Self::Description => Room {
+                limits: DESCRIPTION_LIMITS,
+                separator: " ",
+            },
+            // Twice as much as the longest list.
+            Self::Addresses => Room {
+                separator: ", ",
+                ..Room::of(8192)
+            },
+            Self::Expires => Room::of(100),
         }
     }
 }
@@ -79,26 +105,4 @@ pub enum MatrixFocus {
     Back,
     /// Give Access, or Save changes.
     Save,
-}
-
-/// A paste as text: line ends become separators, other control characters go.
-#[must_use]
-pub fn pasted_text(text: &str, separator: &str) -> String {
-    let lines: Vec<String> = text
-        .split(['\n', '\r'])
-        .map(|line| {
-            let line = line.replace('\t', " ");
-            let trimmed = if separator == ", " {
-                line.trim().trim_end_matches([',', ';'])
-            } else {
-                &line
-            };
-            trimmed
-                .chars()
-                .filter(|c| !c.is_control())
-                .collect::<String>()
-        })
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    lines.join(separator)
 }

@@ -1,0 +1,237 @@
+//! Keys to inputs: what was typed key by key, and what came in all at once.
+//!
+//! Not every paste is bracketed: a line end in `tmux paste-buffer`, an old PuTTY or a console over
+//! a network is the key Enter, and a digit is a key as well. So characters that come in together
+//! stay together here, and a line end is Enter only if no character follows it for [`PATIENCE`].
+//! What such a burst means where the keys go is for `update` to say. Pure: no terminal, no clock.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::keys::{Heard, Keys};
+
+/// How long the rest of a sequence may take over a slow line before ESC is the key Esc, and how
+/// long a line end waits for what follows it. Consoles that type a paste key by key leave less than
+/// that between two keys, and people more.
+pub const PATIENCE: Duration = Duration::from_millis(50);
+/// A burst that is longer is handed on in pieces.
+const PIECE: usize = 4096;
+
+/// What comes in from the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A key on its own.
+    Key(KeyEvent),
+    /// Characters that came in together, line ends between them as `\n`; and whether Enter came
+    /// after them.
+    Typed(String, bool),
+    /// A bracketed paste.
+    Paste(String),
+    /// The terminal is gone and has been restored as far as possible. Whoever has not ended the
+    /// program 1.5 seconds from now finds it ended, with status 129.
+    HungUp,
+}
+
+/// What has come in and is not handed on yet.
+#[derive(Default)]
+pub(super) struct Bursts {
+    keys: Keys,
+    /// Characters, and line ends as `\n`, several of them as one.
+    run: String,
+}
+
+impl Bursts {
+    /// What these bytes complete. A line end at their end is held until it is known whether
+    /// something follows: see [`settle`](Self::settle).
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Input> {
+        let heard = self.keys.feed(bytes);
+        let mut inputs = self.gather(heard);
+        if self.run.len() >= PIECE && self.run.ends_with('\n') {
+            let rest = self.run.split_off(self.run.len() - 1);
+            self.release(&mut inputs);
+            self.run = rest;
+        } else if !self.run.ends_with('\n') {
+            self.release(&mut inputs);
+        }
+        inputs
+    }
+
+    /// Nothing more has come for [`PATIENCE`]: what is held is what it is.
+    pub fn settle(&mut self) -> Vec<Input> {
+        let heard = self.keys.settle();
+        let mut inputs = self.gather(heard);
+        self.release(&mut inputs);
+        inputs
+    }
+
+    /// Whether something is held that [`settle`](Self::settle) would hand on.
+    pub fn holds(&self) -> bool {
+        !self.run.is_empty() || self.keys.holds()
+    }
+
+    /// Whether a bracketed paste has begun and not ended.
+    pub fn is_pasting(&self) -> bool {
+        self.keys.is_pasting()
+    }
+
+    /// What came in so far is not wanted, nor the rest of a paste that has begun.
+    pub fn forget(&mut self) {
+        self.run.clear();
+        self.keys.forget_paste();
+    }
+
+    fn gather(&mut self, heard: Vec<Heard>) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        for heard in heard {
+            match heard {
+                Heard::Key(key) => match character(key) {
+                    Some('\n') if self.run.ends_with('\n') => {}
+                    Some(c) => self.run.push(c),
+                    None => {
+                        self.release(&mut inputs);
+                        inputs.push(Input::Key(key));
+                    }
+                },
+                Heard::Paste(text) => {
+                    self.release(&mut inputs);
+                    inputs.push(Input::Paste(text));
+                }
+                // The rest of a paste that was given up: its last line end is text, too.
+                Heard::PasteEnd => {
+                    self.run.truncate(self.run.trim_end_matches('\n').len());
+                }
+            }
+        }
+        inputs
+    }
+
+    fn release(&mut self, inputs: &mut Vec<Input>) {
+        let run = std::mem::take(&mut self.run);
+        let text = run.strip_suffix('\n');
+        let (text, entered) = (text.unwrap_or(&run), text.is_some());
+        let mut characters = text.chars();
+        inputs.extend(match (characters.next(), characters.next(), entered) {
+            (None, _, false) => None,
+            (None, _, true) => Some(Input::Key(KeyCode::Enter.into())),
+            (Some(c), None, false) if c != '\n' => Some(Input::Key(KeyCode::Char(c).into())),
+            _ => Some(Input::Typed(text.to_owned(), entered)),
+        });
+    }
+}
+
+/// The character that a key types, or the line end.
+fn character(key: KeyEvent) -> Option<char> {
+    let plain = KeyModifiers::SHIFT.contains(key.modifiers);
+    match key.code {
+        KeyCode::Char(c) if plain => Some(c),
+        KeyCode::Enter if plain => Some('\n'),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(text: &str, entered: bool) -> Input {
+        Input::Typed(text.to_owned(), entered)
+    }
+
+    fn key(code: KeyCode) -> Input {
+        Input::Key(code.into())
+    }
+
+    /// All that the pieces say, each of them followed at once by the next.
+    fn inputs(pieces: &[&str]) -> Vec<Input> {
+        let mut bursts = Bursts::default();
+        let mut inputs: Vec<Input> = pieces
+            .iter()
+            .flat_map(|piece| bursts.feed(piece.as_bytes()))
+            .collect();
+        inputs.extend(bursts.settle());
+        assert!(!bursts.holds());
+        inputs
+    }
+
+    #[test]
+    fn a_line_end_is_enter_only_if_no_character_follows() {
+        use KeyCode::{Char, Down, Enter, Tab};
+        for (bytes, expected) in [
+            ("n", vec![key(Char('n'))]),
+            ("\r", vec![key(Enter)]),
+            ("acme\r", vec![typed("acme", true)]),
+            ("1\r", vec![typed("1", true)]),
+            ("\r\r\r", vec![key(Enter)]),
+            (
+                "10.20.0.0/16,\r192.168.1.0/24\r",
+                vec![typed("10.20.0.0/16,\n192.168.1.0/24", true)],
+            ),
+            ("a\r\n\r\nb\r\n", vec![typed("a\nb", true)]),
+            ("a\nb", vec![typed("a\nb", false)]),
+            ("\rx", vec![typed("\nx", false)]),
+            (
+                "a\tb\r\t\r",
+                vec![
+                    key(Char('a')),
+                    key(Tab),
+                    typed("b", true),
+                    key(Tab),
+                    key(Enter),
+                ],
+            ),
+            ("\x1b[B\x1b[B", vec![key(Down), key(Down)]),
+        ] {
+            assert_eq!(inputs(&[bytes]), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_one_burst() {
+        assert_eq!(
+            inputs(&["10.20.0.0/16,\r", "192.168.1.0/24\r"]),
+            [typed("10.20.0.0/16,\n192.168.1.0/24", true)]
+        );
+        assert_eq!(
+            inputs(&["acme", "\r"]),
+            [typed("acme", false), key(KeyCode::Enter)]
+        );
+    }
+
+    #[test]
+    fn a_burst_without_end_is_handed_on_in_pieces() {
+        let line = "x".repeat(1000) + "\r";
+        let pieces: Vec<&str> = std::iter::repeat_n(line.as_str(), 100).collect();
+        let inputs = inputs(&pieces);
+        assert!(inputs.len() > 10, "{}", inputs.len());
+        let (last, before) = inputs.split_last().expect("some");
+        let enters = |it: &Input| matches!(it, Input::Typed(_, true) | Input::Key(_));
+        assert!(enters(last), "{last:?}");
+        let held = |it: &Input| matches!(it, Input::Typed(text, false) if text.len() < 2 * PIECE);
+        assert!(before.iter().all(held));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_handed_on() {
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.feed(b"x\r"), []);
+        bursts.forget();
+        assert_eq!(bursts.settle(), []);
+        assert_eq!(bursts.feed(b"\x1b[200~10.0.0."), []);
+        bursts.forget();
+        assert_eq!(bursts.feed(b"0/8\r\x1b[201~"), []);
+        assert_eq!(bursts.feed(b"q"), [key(KeyCode::Char('q'))]);
+    }
+
+    #[test]
+    fn the_rest_of_a_paste_that_was_given_up_presses_no_enter() {
+        let mut bursts = Bursts::default();
+        assert_eq!(bursts.feed(b"\x1b[200~10.0.0.0/8,"), []);
+        assert!(bursts.is_pasting());
+        assert_eq!(bursts.settle(), [Input::Paste("10.0.0.0/8,".to_owned())]);
+        assert_eq!(
+            bursts.feed(b"\r10.1.0.0/16\r\x1b[201~"),
+            [typed("\n10.1.0.0/16", false)]
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! What is typed or pasted into a field: text and nothing else, and no more than the field takes.
+//!
+//! Pure. Every text field of the program goes through [`type_into`], so none of them grows without
+//! bound, and a paste costs no more than its length.
+use std::ops::ControlFlow;
+
+use tui_input::{Input, InputRequest};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::domain::text::{Limits, length, thousands};
+
+/// What is done to a field.
+#[derive(Debug, Clone, Copy)]
+pub enum Typing<'a> {
+    /// A key was pressed.
+    Key(InputRequest),
+    /// Text was pasted, as the terminal said.
+    Paste(&'a str),
+    /// Characters came in together, line ends as `\n`. More may follow.
+    Burst(&'a str),
+}
+
+/// What a field takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// How much of a paste. What is typed key by key may be longer, up to the bytes, so that the
+    /// person sees by how much.
+    pub limits: Limits,
+    /// What a line end becomes.
+    pub separator: &'static str,
+}
+
+impl Room {
+    /// That of a line which has no limits of its own.
+    pub const LINE: Self = Self::of(1000);
+
+    /// That of a line of so many characters.
+    #[must_use]
+    pub const fn of(characters: usize) -> Self {
+        Self {
+            limits: Limits {
+                field: "The line",
+                characters,
+                bytes: 4 * characters,
+            },
+            separator: " ",
+        }
+    }
+}
+
+/// Types into a field at its cursor; answers what did not fit, as a sentence.
+pub fn type_into(input: &mut Input, typing: Typing<'_>, room: Room) -> Option<String> {
+    let text = match typing {
+        Typing::Key(InputRequest::InsertChar(c)) => {
+            if input.value().len() + c.len_utf8() > room.limits.bytes {
+                let most = thousands_of(room.limits.bytes);
+                return Some(format!(
+                    "There is no room for more: {most} bytes are the most"
+                ));
+            }
+            let _ = input.handle(InputRequest::InsertChar(c));
+            return None;
+        }
+        Typing::Key(request) => {
+            let _ = input.handle(request);
+            return None;
+        }
+        Typing::Paste(text) => pasted_text(text, room.separator),
+        Typing::Burst(text) => burst_text(text, room.separator),
+    };
+    insert(input, &text, room)
+}
+
+fn insert(input: &mut Input, text: &str, room: Room) -> Option<String> {
+    let at = input.value().char_indices().nth(input.cursor());
+    let (before, after) = input
+        .value()
+        .split_at(at.map_or(input.value().len(), |(at, _)| at));
+    // A burst that goes on with a line end goes on from what is there.
+    let text = match text.strip_prefix(room.separator) {
+        Some(rest) if before.is_empty() => rest,
+        Some(rest) if before.ends_with([',', ' ']) => rest,
+        _ => text,
+    };
+    let (kept, left) = fitting(text, room, input.value());
+    let value = format!("{before}{kept}{after}");
+    let cursor = before.chars().count() + kept.chars().count();
+    *input = Input::new(value).with_cursor(cursor);
+    if left == 0 {
+        return None;
+    }
+    let most = thousands_of(room.limits.characters);
+    let did = if left == 1 {
+        "1 character"
+    } else {
+        "characters"
+    };
+    let left = if left == 1 {
+        did.to_owned()
+    } else {
+        format!("{} {did}", thousands_of(left))
+    };
+    Some(format!(
+        "The paste was cut, for {most} characters are the most: {left} did not fit"
+    ))
+}
+
+/// As much of a text as fits beside what is there, and how many characters do not. A list is cut
+/// between two entries: half an address may be another one.
+fn fitting<'a>(text: &'a str, room: Room, there: &str) -> (&'a str, usize) {
+    let mut characters = room.limits.characters.saturating_sub(length(there));
+    let mut bytes = room.limits.bytes.saturating_sub(there.len());
+    let end = text.grapheme_indices(true).try_for_each(|(at, cluster)| {
+        if characters == 0 || bytes < cluster.len() {
+            return ControlFlow::Break(at);
+        }
+        characters -= 1;
+        bytes -= cluster.len();
+        ControlFlow::Continue(())
+    });
+    let ControlFlow::Break(end) = end else {
+        return (text, 0);
+    };
+    let end = match room.separator.trim() {
+        "" => end,
+        mark => text[..end].rfind(mark).unwrap_or(0),
+    };
+    (&text[..end], length(&text[end..]))
+}
+
+/// A paste as text: line ends become separators, other control characters go.
+#[must_use]
+pub fn pasted_text(text: &str, separator: &str) -> String {
+    let lines: Vec<String> = text
+        .split(['\n', '\r'])
+        .map(|line| {
+            let line = line.replace('\t', " ");
+            let trimmed = if separator.trim().is_empty() {
+                &line
+            } else {
+                line.trim().trim_end_matches([',', ';'])
+            };
+            trimmed
+                .chars()
+                .filter(|c| !c.is_control())
+                .collect::<String>()
+        })
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines.join(separator)
+}
+
+/// A burst as text: line ends within it become separators; its ends stay as they are, for more may
+/// have come before and may follow.
+fn burst_text(text: &str, separator: &str) -> String {
+    let mut joined = String::new();
+    for (at, line) in text.split('\n').enumerate() {
+        if at == 0 {
+            joined.push_str(line);
+            continue;
+        }
+        let kept = joined.trim_end().trim_end_matches([',', ';']).len();
+        if !separator.trim().is_empty() {
+            joined.truncate(kept);
+        }
+        joined.push_str(separator);
+        joined.push_str(line.trim_start());
+    }
+    joined
+}
+
+fn thousands_of(number: usize) -> String {
+    thousands(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: Room = Room {
+        separator: ", ",
+        ..Room::of(40)
+    };
+
+    fn after(there: &str, typing: Typing<'_>, room: Room) -> (String, Option<String>) {
+        let mut input = Input::new(there.to_owned());
+        let cut = type_into(&mut input, typing, room);
+        (input.value().to_owned(), cut)
+    }
+
+    #[test]
+    fn line_ends_are_separators() {
+        let networks = "10.0.0.0/8, 192.168.1.0/24";
+        for typing in [
+            Typing::Paste("10.0.0.0/8,\r\n192.168.1.0/24\r\n"),
+            Typing::Burst("10.0.0.0/8,\n192.168.1.0/24"),
+        ] {
+            assert_eq!(after("", typing, LIST), (networks.to_owned(), None));
+        }
+        for (there, burst, expected) in [
+            ("10.0.0.0/8,", "\n1.2.3.4", "10.0.0.0/8,1.2.3.4"),
+            ("10.0.0.0/8", "\n1.2.3.4", "10.0.0.0/8, 1.2.3.4"),
+            ("10.0.0.0/8, ", "1.2.3.4, ", "10.0.0.0/8, 1.2.3.4, "),
+            ("", "\n1.2.3.4", "1.2.3.4"),
+        ] {
+            assert_eq!(after(there, Typing::Burst(burst), LIST).0, expected);
+        }
+        let name = after("", Typing::Burst("two\nlines"), Room::of(40));
+        assert_eq!(name, ("two lines".to_owned(), None));
+    }
+
+    #[test]
+    fn a_paste_is_cut_at_the_limit_and_a_list_between_two_entries() {
+        let (value, cut) = after("ab", Typing::Paste(&"é".repeat(100)), Room::of(40));
+        assert_eq!(length(&value), 40);
+        assert_eq!(
+            cut.as_deref(),
+            Some("The paste was cut, for 40 characters are the most: 62 characters did not fit")
+        );
+        let list = "10.0.0.0/8, 192.168.1.0/24, 192.168.2.128/25";
+        let (value, cut) = after("", Typing::Paste(list), LIST);
+        assert_eq!(value, "10.0.0.0/8, 192.168.1.0/24");
+        assert!(cut.is_some_and(|cut| cut.contains("18 characters")));
+    }
+
+    #[test]
+    fn what_is_typed_goes_in_at_the_cursor_and_ends_somewhere() {
+        let mut input = Input::new("ac".to_owned()).with_cursor(1);
+        assert_eq!(type_into(&mut input, Typing::Burst("bb"), Room::LINE), None);
+        assert_eq!((input.value(), input.cursor()), ("abbc", 3));
+        let key = Typing::Key(InputRequest::InsertChar('x'));
+        for _ in 0..100 {
+            let _ = type_into(&mut input, key, Room::of(10));
+        }
+        assert_eq!(input.value().len(), 40);
+        assert!(type_into(&mut input, key, Room::of(10)).is_some());
+    }
+}

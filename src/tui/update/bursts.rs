@@ -1,0 +1,118 @@
+//! What characters mean that came in together: text where there is a text field, keys where each of
+//! them is one, and else nothing.
+//!
+//! A paste that is not bracketed looks like this, and so do keys that were pressed over a slow line.
+//! What holds a line end within, two digits, or a character that is no key here, is a paste: it
+//! reaches no matrix, no preset and no button, and neither does the Enter after it.
+use crossterm::event::{KeyCode, KeyEvent};
+
+use crate::tui::{
+    dialog::Modal,
+    keymap::{Chord, Intent, Place, intent_of},
+    message::Message,
+    model::Model,
+};
+
+/// Characters that came in together, as far as they are not taken in yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burst {
+    text: String,
+    /// How many bytes of the text are taken in.
+    taken: usize,
+    /// Whether Enter came after them.
+    entered: bool,
+    /// Where they were found to be keys.
+    keys_in: Option<Place>,
+}
+
+impl Burst {
+    /// These characters, line ends between them as `\n`; and whether Enter came after them.
+    #[must_use]
+    pub const fn new(text: String, entered: bool) -> Self {
+        Self {
+            text,
+            taken: 0,
+            entered,
+            keys_in: None,
+        }
+    }
+
+    /// What the next part of it means where the keys go now; `None` once all is taken in.
+    pub fn next(&mut self, model: &Model) -> Option<Message> {
+        let rest = &self.text[self.taken..];
+        let Some(first) = rest.chars().next() else {
+            let enter = std::mem::take(&mut self.entered);
+            return enter.then(|| Message::Pressed(KeyCode::Enter.into()));
+        };
+        let place = model.place();
+        if place.takes_text() {
+            let text = rest.to_owned();
+            self.taken = self.text.len();
+            return Some(Message::Typed(text));
+        }
+        if self.keys_in != Some(place) && is_text(place, rest) {
+            self.taken = self.text.len();
+            self.entered = false;
+            return Some(Message::Strayed);
+        }
+        self.keys_in = Some(place);
+        self.taken += first.len_utf8();
+        Some(Message::Pressed(KeyCode::Char(first).into()))
+    }
+}
+
+/// Whether it was no keys, in a place without a text field.
+fn is_text(place: Place, text: &str) -> bool {
+    if text.contains('\n') {
+        return true;
+    }
+    let meant = |c: char| intent_of(place, Chord::of(KeyEvent::from(KeyCode::Char(c))));
+    // What follows `/` or `:` is typed.
+    let opens_line = |c: &char| matches!(meant(*c), Some(Intent::Filter | Intent::Palette));
+    let keys: Vec<char> = text.chars().take_while(|c| !opens_line(c)).collect();
+    let digits = keys.iter().filter(|c| c.is_ascii_digit()).count();
+    keys.len() > 1 && (digits > 1 || keys.iter().any(|c| meant(*c).is_none()))
+}
+
+/// Says that a paste went nowhere, where that is seen.
+pub(super) fn stray(model: &mut Model) {
+    const WHY: &str = "What came in all at once was taken for a paste, and there is no text field here: nothing was done. Press one key at a time";
+    match model.modals.last_mut() {
+        Some(Modal::Wizard(wizard)) => wizard.trouble = Some(WHY.to_owned()),
+        _ => model.complain(format!("{WHY}.")),
+    }
+    model.is_deaf = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_told_from_text() {
+        for (place, text, expected) in [
+            (Place::Matrix, "1", false),
+            (Place::Matrix, "j1", false),
+            (Place::Matrix, "jl ", false),
+            (Place::Matrix, "   ", false),
+            (Place::Matrix, "12", true),
+            (Place::Matrix, "1j2", true),
+            (Place::Matrix, "10.20.0.0/16", true),
+            (Place::Matrix, "1\n2", true),
+            (Place::Buttons, "no", true),
+            (Place::Confirmation, "yes", true),
+            (Place::NewToken, "copy", true),
+            (Place::List, "jjjj", false),
+            (Place::List, "ssss", false),
+            (Place::List, "!t", false),
+            (Place::List, "/acme", false),
+            (Place::List, "jj/10.20.0.0/16", false),
+            (Place::List, ":q", false),
+            (Place::List, "10.20.0.0/16", true),
+            (Place::List, "compromised", true),
+            (Place::List, "j\nj", true),
+        ] {
+            assert_eq!(is_text(place, text), expected, "{place:?} {text:?}");
+        }
+    }
+}
