@@ -405,6 +405,7 @@ async fn change_keys(location: &Location, folder: &Path, over: &AtomicBool) {
         direction: claviger::domain::listing::Direction::First,
         limit: 50,
         now: keyring.now(),
+        damaged: Vec::new(),
     };
     let keys = keyring.page(&newest).await.expect("keys").rows;
     for (number, row) in keys.iter().cycle().enumerate() {

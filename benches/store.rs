@@ -157,6 +157,8 @@ fn request(keyring: &Keyring, search: &str, field: SortField, direction: Directi
         direction,
         limit: 50,
         now: keyring.now(),
+        damaged: Vec::new(),
+        damaged: Vec::new(),
     }
 }
 

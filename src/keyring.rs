@@ -9,6 +9,7 @@ mod areas;
 mod auditing;
 mod authority;
 mod changing;
+mod damage;
 mod deciding;
 mod error;
 mod explaining;
@@ -18,6 +19,7 @@ mod resolve;
 mod tidying;
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     sync::{Arc, Mutex},
 };
@@ -36,7 +38,7 @@ use crate::{
     domain::{
         access::{Action, Area, AreaSlug},
         agent::{AgentName, Reach},
-        audit::{Actor, Event},
+        audit::{Actor, Change, Event},
         key::Key,
         listing::{Count, Direction, Edition, Filter, PageRequest},
         member::Power,
@@ -82,6 +84,8 @@ pub struct Keyring {
     workspace: Workspace,
     warnings: Vec<String>,
     unkept: Arc<Mutex<Option<String>>>,
+    /// The keys that are known to be damaged.
+    damaged: Mutex<BTreeSet<KeyId>>,
 }
 
 /// Where the keyring's store is.
@@ -122,6 +126,7 @@ impl Keyring {
             workspace,
             warnings: opened.warnings,
             unkept: Arc::default(),
+            damaged: Mutex::default(),
         })
     }
 
@@ -211,12 +216,12 @@ impl Keyring {
     /// The store's.
     pub async fn page(&self, request: &PageRequest) -> Result<Page, KeyringError> {
         let reach = self.demand(Power::See).await?.reach;
-        if reach == Reach::Everything {
-            return Ok(self.store.page(request).await?);
-        }
         let mut narrowed = request.clone();
         narrowed.reach = request.reach.within(&reach);
-        Ok(self.store.page(&narrowed).await?)
+        narrowed.damaged = self.known_damaged();
+        let page = self.store.page(&narrowed).await?;
+        self.note_damaged(&page);
+        Ok(page)
     }
 
     /// How many keys there are beside a page that was just read. Where the page is all that the
@@ -246,7 +251,10 @@ impl Keyring {
     /// The store's.
     pub async fn count(&self, filter: &Filter, reach: &Reach) -> Result<Count, KeyringError> {
         let reach = reach.within(&self.demand(Power::See).await?.reach);
-        Ok(self.store.count(filter, &reach, self.now()).await?)
+        Ok(self
+            .store
+            .count(filter, &reach, self.now(), &self.known_damaged())
+            .await?)
     }
 
     /// A key by its id.
@@ -312,10 +320,14 @@ impl Keyring {
         self.demand_sight(Some(id)).await?;
         let now = self.now();
         let tallies = self.store.tallies(id, now.plus(-NEWS)).await?;
+        let disabled = self.store.newest_change(id.as_str(), Change::Disabled);
+        let disabled = disabled.await.ok().flatten();
+        let disabled_by = disabled.map(|event| event.draft.actor.name);
         Ok(Activity {
             hours: Hours::of(tallies.iter(), now),
             refusals: self.refusals(Some(id)).await?,
             former: self.store.former_tokens(id).await?,
+            disabled_by,
         })
     }
 

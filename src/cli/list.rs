@@ -43,6 +43,7 @@ pub(super) async fn run(
         direction: Direction::First,
         limit: BATCH,
         now: keyring.now(),
+        damaged: Vec::new(),
     };
     let until = arguments
         .expiring

@@ -16,7 +16,7 @@ pub const EXPIRING_DAYS: i64 = 14;
 /// After how many days without a use a key calls for attention.
 pub const UNUSED_DAYS: i64 = 90;
 
-/// What deserves a look, the most urgent first.
+/// What deserves a look. Of several, the first is what a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attention {
     /// It is switched off.
@@ -65,22 +65,31 @@ impl Attention {
     }
 }
 
+/// Between two kinds of urgency there is room for every moment that can be written.
+const STEP: i64 = 1 << 48;
+
 impl Attention {
-    /// Its place among the others, the most urgent first.
+    /// The place of a key in the order of urgency, the most urgent first: what is refused now, the
+    /// newest first; what has ended; what ends or whose old token ends, the soonest first; what is
+    /// switched off; what is unused, the longest first; and then the rest. A damaged key comes before
+    /// them all, at 0.
     #[must_use]
-    pub const fn rank(self) -> i64 {
-        match self {
-            Self::Disabled => 1,
-            Self::Expired => 2,
-            Self::Expires(_) => 3,
-            Self::Refused(_) => 4,
-            Self::Rotating(_) => 5,
-            Self::Unused(_) => 6,
+    pub fn urgency(key: &Key, now: Moment) -> i64 {
+        let soonest = |at: Option<Moment>| at.map_or(0, Moment::millis) % STEP;
+        let newest = |at: Option<Moment>| STEP - 1 - soonest(at);
+        match Self::of(key, now) {
+            Some(Self::Refused(_)) => STEP + newest(key.refused.map(|refused| refused.at)),
+            Some(Self::Expired) => 2 * STEP + newest(key.draft.expires_at),
+            Some(Self::Expires(_)) => 3 * STEP + soonest(key.draft.expires_at),
+            Some(Self::Rotating(_)) => 4 * STEP + soonest(key.former_until),
+            Some(Self::Disabled) => 5 * STEP + newest(key.disabled_at),
+            Some(Self::Unused(_)) => {
+                let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
+                6 * STEP + soonest(Some(seen))
+            }
+            None => 7 * STEP,
         }
     }
-
-    /// The place of a key that deserves no look.
-    pub const NONE: i64 = 7;
 }
 
 impl fmt::Display for Attention {

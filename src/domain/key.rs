@@ -58,6 +58,15 @@ impl fmt::Display for KeyName {
     }
 }
 
+/// Other keys that are called like one, or nearly so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namesakes {
+    /// Those that have the very name: id and agent, the oldest first.
+    pub same: Vec<(KeyId, AgentName)>,
+    /// The names of some that look like it.
+    pub look_alikes: Vec<String>,
+}
+
 /// A key's description: up to 500 characters, may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Description(String);

@@ -2,7 +2,7 @@
 //!
 //! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
 //! that tells equal ones apart. Nothing here loads anything.
-use super::{agent::Reach, attention::Attention, key::Key, moment::Moment, text};
+use super::{agent::Reach, attention::Attention, key::Key, moment::Moment, text, token::KeyId};
 
 /// What the list can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +119,8 @@ pub struct PageRequest {
     pub limit: u32,
     /// The time by which attention is judged.
     pub now: Moment,
+    /// Keys that are known to be damaged: the most urgent there are.
+    pub damaged: Vec<KeyId>,
 }
 
 /// A row of a page.
@@ -128,6 +130,17 @@ pub struct Row {
     pub key: Key,
     /// Where it stands.
     pub cursor: Cursor,
+    /// Whether another key that is listed too has this name, or one that looks like it.
+    pub has_twin: bool,
+}
+
+/// A key that cannot be read: it is refused everywhere, and can be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its id.
+    pub id: KeyId,
+    /// What is wrong with it, as a sentence without its full stop.
+    pub why: String,
 }
 
 /// How many keys there are.
@@ -181,9 +194,7 @@ impl Cursor {
                     .collect();
                 cut(&areas.join(" "))
             }
-            SortField::Attention => {
-                SortValue::Number(Attention::of(key, now).map_or(Attention::NONE, Attention::rank))
-            }
+            SortField::Attention => SortValue::Number(Attention::urgency(key, now)),
             SortField::LastUsed => number(key.last_use.map(|usage| usage.at), 0),
             SortField::Expires => number(key.draft.expires_at, i64::MAX),
             SortField::Addresses => SortValue::Number(

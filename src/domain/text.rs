@@ -296,6 +296,31 @@ pub fn fitted(text: &str, width: usize) -> String {
     kept
 }
 
+/// The text cut to a width in terminal cells, with an ellipsis in the middle where something was cut:
+/// names that begin alike are told apart by their ends. It is not padded.
+#[must_use]
+pub fn cut_in_the_middle(text: &str, width: usize) -> String {
+    use unicode_width::UnicodeWidthStr as _;
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let clusters: Vec<&str> = text.graphemes(true).collect();
+    let room = width.saturating_sub(1);
+    let fitting = |clusters: &mut dyn Iterator<Item = &&str>, room: usize| {
+        let mut used = 0;
+        let fits = clusters.take_while(|cluster| {
+            used += cluster.width();
+            used <= room
+        });
+        fits.count()
+    };
+    let last = fitting(&mut clusters.iter().rev(), room / 2);
+    let end: String = clusters[clusters.len() - last..].concat();
+    let first = fitting(&mut clusters.iter(), room - end.width().min(room));
+    let mark = if width == 0 { "" } else { "…" };
+    format!("{}{mark}{end}", clusters[..first].concat())
+}
+
 /// A number as people read it: `1,204`.
 #[must_use]
 pub fn thousands(number: i64) -> String {
@@ -401,5 +426,20 @@ mod tests {
         assert_eq!(thousands(0), "0");
         assert_eq!(thousands(1204), "1,204");
         assert_eq!(thousands(1_000_000), "1,000,000");
+    }
+
+    #[test]
+    fn a_name_is_cut_in_the_middle() {
+        for (text, width, expected) in [
+            ("Partner: Acme", 13, "Partner: Acme"),
+            ("Partner: Acme", 9, "Part…Acme"),
+            ("Partner: Acme", 2, "P…"),
+            ("Partner: Acme", 1, "…"),
+            ("Partner: Acme", 0, ""),
+            ("界界界界", 5, "界…界"),
+            ("🇩🇪 Partner 🇩🇪", 6, "🇩🇪 …🇩🇪"),
+        ] {
+            assert_eq!(cut_in_the_middle(text, width), expected, "{text} {width}");
+        }
     }
 }

@@ -273,6 +273,8 @@ pub struct Activity {
     pub refusals: Vec<Refusal>,
     /// Its tokens that were rotated out, the newest first.
     pub former: Vec<super::key::FormerToken>,
+    /// Who switched it off last, if anybody ever did.
+    pub disabled_by: Option<String>,
 }
 
 /// The beginning of a moment's hour.

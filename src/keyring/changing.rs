@@ -9,7 +9,7 @@ use crate::{
         agent::{self, AgentName},
         audit::{Change, Details, EventDraft},
         decision::Rules,
-        key::{Draft, KEPT_FORMER, Key, KeyName, Revision, RevokeReason, Seen},
+        key::{Draft, KEPT_FORMER, Key, KeyName, Namesakes, Revision, RevokeReason, Seen},
         member::{Denied, Power},
         moment::Moment,
         policy::Policy,
@@ -146,6 +146,27 @@ impl Keyring {
             .store
             .look_alikes(name.as_str(), &reach, NAMED_LOOK_ALIKES)
             .await?)
+    }
+
+    /// Other keys than this one that have a name, or one that looks like it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn namesakes(
+        &self,
+        name: &KeyName,
+        except: Option<&KeyId>,
+    ) -> Result<Namesakes, KeyringError> {
+        let reach = self.demand(Power::See).await?.reach;
+        let named = self
+            .store
+            .keys_named(name.as_str(), &reach, NAMED_LOOK_ALIKES)
+            .await?;
+        let others = named.into_iter().filter(|key| Some(&key.id) != except);
+        Ok(Namesakes {
+            same: others.map(|key| (key.id, key.agent)).collect(),
+            look_alikes: self.look_alikes(name).await?,
+        })
     }
 
     /// Changes what people decided about a key; does nothing if nothing differs.

@@ -67,6 +67,7 @@ impl Keyring {
                 direction,
                 limit: 500,
                 now: self.now(),
+                damaged: Vec::new(),
             };
             let mut page = self.store.page(&request).await?;
             if !page.unreadable.is_empty() {

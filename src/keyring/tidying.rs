@@ -47,6 +47,7 @@ impl Keyring {
                 direction: after.map_or(Direction::First, Direction::After),
                 limit: BATCH,
                 now,
+                damaged: Vec::new(),
             })
             .await?;
         let since = self.store.counted_since().await?;

@@ -7,7 +7,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    audit::{Event, EventFilter, Onward},
+    audit::{Change, Event, EventFilter, Onward},
     moment::Moment,
 };
 
@@ -165,6 +165,29 @@ impl Store {
             ),
         )
         .bind(subject)
+        .fetch_optional(pool)
+        .await)?;
+        row.map(EventRow::into_event).transpose()
+    }
+
+    /// The newest event of one kind about a key.
+    ///
+    /// # Errors
+    /// The store's faults, and [`StoreError::Corrupt`].
+    pub async fn newest_change(
+        &self,
+        subject: &str,
+        change: Change,
+    ) -> Result<Option<Event>, StoreError> {
+        let row: Option<EventRow> = with_pool!(self, pool => sqlx::query_as(
+            concat!(
+                "SELECT ", event_columns!(),
+                " FROM audit_events WHERE subject_id = $1 AND change = $2 \
+                 ORDER BY sequence DESC LIMIT 1"
+            ),
+        )
+        .bind(subject)
+        .bind(change.word())
         .fetch_optional(pool)
         .await)?;
         row.map(EventRow::into_event).transpose()

@@ -281,7 +281,7 @@ impl Store {
         let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event)| event).collect();
         let mut change = self.begin_change(&events).await?;
         for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
-            bury(&mut change, id, event, reason).await?;
+            one_row(bury(&mut change, id, event, reason).await?, id)?;
             let done = execute!(
                 change,
                 sqlx::query("DELETE FROM keys WHERE id = $1 AND revision = $2",)
@@ -291,6 +291,43 @@ impl Store {
             one_row(done, id)?;
             change.record(event).await?;
         }
+        change.commit().await?;
+        self.forget().await;
+        Ok(())
+    }
+
+    /// Name and agent of a key as they stand in its row, whatever that is.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn raw_key(&self, id: &KeyId) -> Result<Option<(String, String)>, StoreError> {
+        with_pool!(self, pool => {
+            sqlx::query_as("SELECT name, agent FROM keys WHERE id = $1")
+                .bind(id.as_str())
+                .fetch_optional(pool)
+                .await
+        })
+    }
+
+    /// Deletes a key for good at whatever revision it is, for it cannot be read, and leaves a
+    /// tombstone if it had a token.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it is gone meanwhile.
+    pub async fn revoke_damaged(
+        &self,
+        id: &KeyId,
+        event: &EventDraft,
+        reason: RevokeReason,
+    ) -> Result<(), StoreError> {
+        let mut change = self.begin_change(&[event]).await?;
+        let _ = bury(&mut change, id, event, reason).await?;
+        let done = execute!(
+            change,
+            sqlx::query("DELETE FROM keys WHERE id = $1").bind(id.as_str())
+        )?;
+        one_row(done, id)?;
+        change.record(event).await?;
         change.commit().await?;
         self.forget().await;
         Ok(())
@@ -333,14 +370,15 @@ pub(super) fn by_id<C>(changes: &[C], id: impl Fn(&C) -> &KeyId) -> Vec<&C> {
     ordered
 }
 
-/// The tombstone of a key that is about to go: the digest stays, the secret does not.
+/// The tombstone of a key that is about to go: the digest stays, the secret does not. Answers how
+/// many there are, one or none.
 async fn bury(
     change: &mut ChangeTransaction<'_>,
     id: &KeyId,
     event: &EventDraft,
     reason: RevokeReason,
-) -> Result<(), StoreError> {
-    let done = execute!(
+) -> Result<u64, StoreError> {
+    execute!(
         change,
         sqlx::query(
             "INSERT INTO tombstones (key_id, digest, name, revoked_at, actor, reason) \
@@ -351,8 +389,7 @@ async fn bury(
         .bind(event.actor.name.as_str())
         .bind(reason.word())
         .bind(id.as_str())
-    )?;
-    one_row(done, id)
+    )
 }
 
 async fn insert_sets(

@@ -12,9 +12,12 @@ use super::{
 use crate::domain::{
     agent::Reach,
     attention::{EXPIRING_DAYS, UNUSED_DAYS},
-    listing::{Count, Cursor, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue},
+    listing::{
+        Count, Cursor, Damaged, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue,
+    },
     moment::{DAY, Moment},
     text,
+    token::KeyId,
     usage::NEWS,
 };
 
@@ -34,17 +37,35 @@ fn moment(filter: &Filter, now: Moment) -> i64 {
     if filter.attention { now.millis() } else { -1 }
 }
 
-/// Disabled, expired, expiring, refused, rotating, unused: the order and the conditions of
-/// [`crate::domain::attention::Attention`], said in SQL. `$9` is the moment, `$3` and `$4` the
-/// two spans; the third, [`NEWS`], is written out.
-macro_rules! attention_rank {
+/// Keys that are known to be damaged, as the statements take them.
+fn damaged(known: &[KeyId]) -> String {
+    if known.is_empty() {
+        return String::new();
+    }
+    let ids: Vec<&str> = known.iter().map(KeyId::as_str).collect();
+    format!(",{},", ids.join(","))
+}
+
+/// The conditions of [`Attention::of`] and the order of [`Attention::urgency`], said in SQL. `$10`
+/// is the moment, `$3` and `$4` the two spans, `$6` the keys that are known to be damaged; the third
+/// span, [`NEWS`], and multiples of 2^48 are written out.
+///
+/// [`Attention::of`]: crate::domain::attention::Attention::of
+/// [`Attention::urgency`]: crate::domain::attention::Attention::urgency
+macro_rules! urgency {
     () => {
-        "(CASE WHEN disabled_at IS NOT NULL THEN 1 \
-          WHEN expires_at < $9 THEN 2 \
-          WHEN expires_at < $9 + $3 THEN 3 \
-          WHEN refused_count > 0 AND refused_at > $9 - 172800000 THEN 4 \
-          WHEN former_until >= $9 THEN 5 \
-          WHEN coalesce(last_used_at, created_at) <= $9 - $4 THEN 6 ELSE 7 END)"
+        "(CASE WHEN $6 <> '' AND instr($6, ',' || keys.id || ',') > 0 THEN 0 \
+          WHEN disabled_at IS NOT NULL \
+          THEN 1407374883553280 + 281474976710655 - disabled_at % 281474976710656 \
+          WHEN expires_at < $10 \
+          THEN 562949953421312 + 281474976710655 - expires_at % 281474976710656 \
+          WHEN expires_at < $10 + $3 THEN 844424930131968 + expires_at % 281474976710656 \
+          WHEN refused_count > 0 AND refused_at > $10 - 172800000 \
+          THEN 281474976710656 + 281474976710655 - refused_at % 281474976710656 \
+          WHEN former_until >= $10 THEN 1125899906842624 + former_until % 281474976710656 \
+          WHEN coalesce(last_used_at, created_at) <= $10 - $4 \
+          THEN 1688849860263936 + coalesce(last_used_at, created_at) % 281474976710656 \
+          ELSE 1970324836974592 END)"
     };
 }
 
@@ -53,8 +74,18 @@ macro_rules! filter_condition {
         "($1 = '' OR instr(search_text, $1) > 0) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
               OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until >= $2 \
-              OR coalesce(last_used_at, created_at) <= $2 - $4) \
+              OR coalesce(last_used_at, created_at) <= $2 - $4 \
+              OR ($6 <> '' AND instr($6, ',' || keys.id || ',') > 0)) \
          AND ($5 = '' OR instr($5, ',' || agent || ',') > 0)"
+    };
+}
+
+/// Whether another key of these agents has the same name, or one that looks like it.
+macro_rules! has_twin {
+    () => {
+        "CAST(CASE WHEN EXISTS (SELECT 1 FROM keys AS twins \
+         WHERE twins.name_skeleton = keys.name_skeleton AND twins.id <> keys.id \
+         AND ($5 = '' OR instr($5, ',' || twins.agent || ',') > 0)) THEN 1 ELSE 0 END AS BIGINT)"
     };
 }
 
@@ -65,21 +96,23 @@ macro_rules! page_statement {
             key_columns!(),
             ", CAST(",
             $value,
-            " AS TEXT) AS sort_value FROM keys WHERE ",
+            " AS TEXT) AS sort_value, ",
+            has_twin!(),
+            " AS twins FROM keys WHERE ",
             filter_condition!(),
             " AND (",
             $value,
             ", sequence) ",
             $compare,
-            " (CAST($6 AS ",
+            " (CAST($7 AS ",
             $type,
-            "), $7) ORDER BY ",
+            "), $8) ORDER BY ",
             $value,
             " ",
             $order,
             ", sequence ",
             $order,
-            " LIMIT $8"
+            " LIMIT $9"
         )
     };
 }
@@ -104,7 +137,7 @@ fn statement(field: SortField, ascending: bool) -> &'static str {
         SortField::Created => both_ways!(ascending, "sequence", "BIGINT"),
         SortField::Name => both_ways!(ascending, "name_sort", "TEXT"),
         SortField::Access => both_ways!(ascending, "access_sort", "TEXT"),
-        SortField::Attention => both_ways!(ascending, attention_rank!(), "BIGINT"),
+        SortField::Attention => both_ways!(ascending, urgency!(), "BIGINT"),
         SortField::LastUsed => both_ways!(ascending, "coalesce(last_used_at, 0)", "BIGINT"),
         SortField::Expires => {
             both_ways!(
@@ -150,7 +183,10 @@ pub struct Page {
     pub more: bool,
     /// Where the next page goes on from, even if no row of this one could be read.
     pub reached: Option<Cursor>,
-    /// Why the others could not be: they are refused everywhere, and must not hide the rest.
+    /// Those that could not: each with the place among the rows before which it stands.
+    pub damaged: Vec<(usize, Damaged, Cursor)>,
+    /// Why they could not be, and those of which not even the id could: they are refused everywhere,
+    /// and must not hide the rest.
     pub unreadable: Vec<StoreError>,
 }
 
@@ -159,6 +195,7 @@ struct PageRow {
     #[sqlx(flatten)]
     key: KeyRow,
     sort_value: String,
+    twins: i64,
 }
 
 impl Store {
@@ -189,7 +226,8 @@ impl Store {
                 .bind(moment(&request.filter, request.now))
                 .bind(EXPIRING_DAYS * DAY)
                 .bind(UNUSED_DAYS * DAY)
-                .bind(request.reach.written());
+                .bind(request.reach.written())
+                .bind(damaged(&request.damaged));
             let query = match value {
                 SortValue::Text(text) => query.bind(text),
                 SortValue::Number(number) => query.bind(number),
@@ -207,17 +245,38 @@ impl Store {
             more: rows.len() == request.limit as usize,
             ..Page::default()
         };
-        for PageRow { key, sort_value } in rows {
+        for PageRow {
+            key,
+            sort_value,
+            twins,
+        } in rows
+        {
             let cursor =
                 cursor(field, &sort_value, key.sequence()).ok_or_else(|| key.bad("sequence"))?;
             page.reached = Some(cursor.clone());
+            let id = key.id();
             match key.into_key() {
-                Ok(key) => page.rows.push(Row { key, cursor }),
-                Err(error) => page.unreadable.push(error),
+                Ok(key) => page.rows.push(Row {
+                    key,
+                    cursor,
+                    has_twin: twins > 0,
+                }),
+                Err(error) => {
+                    if let Some(id) = id {
+                        let why = error.to_string();
+                        let damaged = Damaged { id, why };
+                        page.damaged.push((page.rows.len(), damaged, cursor));
+                    }
+                    page.unreadable.push(error);
+                }
             }
         }
         if backwards {
             page.rows.reverse();
+            page.damaged.reverse();
+            for (at, ..) in &mut page.damaged {
+                *at = page.rows.len() - *at;
+            }
         }
         Ok(page)
     }
@@ -231,6 +290,7 @@ impl Store {
         filter: &Filter,
         reach: &Reach,
         now: Moment,
+        known: &[KeyId],
     ) -> Result<Count, StoreError> {
         let (total,): (i64,) = match reach {
             Reach::Everything => with_pool!(self, pool => {
@@ -257,6 +317,7 @@ impl Store {
         .bind(EXPIRING_DAYS * DAY)
         .bind(UNUSED_DAYS * DAY)
         .bind(reach.written())
+        .bind(damaged(known))
         .fetch_one(pool)
         .await)?;
         Ok(Count { matching, total })

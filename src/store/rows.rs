@@ -13,7 +13,7 @@ use crate::domain::{
     decision::{Former, Rules},
     key::{Draft, Key, LastUse, Refused, Revision},
     moment::Moment,
-    token::Digest,
+    token::{Digest, KeyId},
 };
 
 /// A moment, unless it lies beyond the years that can be written: held within them it would be
@@ -129,6 +129,11 @@ pub(super) fn digests_of(texts: &str, id: &str) -> Result<Arc<[Digest]>, StoreEr
 impl KeyRow {
     pub fn bad(&self, column: &'static str) -> StoreError {
         StoreError::corrupt("keys", column, &self.id)
+    }
+
+    /// The id, if that can be read.
+    pub fn id(&self) -> Option<KeyId> {
+        self.id.parse().ok()
     }
 
     /// The order of creation, as it stands in the row.

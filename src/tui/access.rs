@@ -9,7 +9,7 @@ use tui_input::Input;
 
 use crate::domain::{
     access::{Action, Area},
-    decision::{DecisionId, Target},
+    decision::{DecisionId, Reason, Target},
     explain::{Check, Explanation, Question, State},
     forwarded::{Client, ClientAddress},
     key::Key,
@@ -190,8 +190,36 @@ impl AccessTest {
         }
     }
 
+    /// Whether nothing was refused to the key that could be looked at: then a request is described
+    /// first, for a verdict on an address that nobody gave would say nothing.
+    fn is_nothing_to_show(&self, told: &Explanation) -> bool {
+        let is_described = matches!(told.question, Question::Request { .. });
+        let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
+        let is_unknown = told.request.address == ClientAddress::Unknown;
+        let is_well = failing.all(|it| it.reason == Reason::AddressNotAllowed && is_unknown);
+        match self.inquiry {
+            Inquiry::Newest(_) => is_described && is_well,
+            Inquiry::Ordinary(_) => is_described && is_well && told.failing().is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether a request is described and none was decided on before.
+    #[must_use]
+    pub fn is_first_request(&self) -> bool {
+        matches!(self.focus, AccessFocus::Field(_)) && self.told.is_none()
+    }
+
     /// Takes the answer in.
     pub fn answered(&mut self, told: Explanation) {
+        if self.is_nothing_to_show(&told) {
+            if matches!(self.focus, AccessFocus::Row(_)) {
+                self.fill_in(&told);
+                self.problem = None;
+                self.focus = AccessFocus::Field(RequestField::Address);
+            }
+            return;
+        }
         if matches!(self.focus, AccessFocus::Row(_)) {
             self.fill_in(&told);
             self.problem = None;

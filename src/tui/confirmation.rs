@@ -6,6 +6,7 @@ use tui_input::Input;
 use crate::domain::{
     hygiene::Tidying,
     key::{Key, RevokeReason, Seen},
+    listing::Damaged,
     moment::Moment,
     token::KeyId,
 };
@@ -99,6 +100,8 @@ pub struct Confirmation {
     pub verb: Verb,
     /// To which keys, as they were seen.
     pub keys: Vec<Key>,
+    /// Or to which one that cannot be read.
+    pub damaged: Option<Damaged>,
     /// Why; unset is never guessed.
     pub reason: Option<RevokeReason>,
     /// What becomes of the old token.
@@ -162,6 +165,7 @@ impl Confirmation {
         Self {
             verb,
             keys,
+            damaged: None,
             known,
             pressed: false,
             overlap,
@@ -173,6 +177,19 @@ impl Confirmation {
             focus,
             problem: None,
             working: false,
+        }
+    }
+
+    /// Asks whether to revoke a key that cannot be read. When it was used last is not known, so the start
+    /// of its id is typed.
+    #[must_use]
+    pub fn of_damaged(damaged: Damaged, now: Moment) -> Self {
+        Self {
+            expected: Some(damaged.id.start().to_owned()),
+            focus: ConfirmationFocus::Field,
+            known: Known::Now,
+            damaged: Some(damaged),
+            ..Self::about(Verb::Revoke, Vec::new(), now)
         }
     }
 

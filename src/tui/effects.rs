@@ -19,7 +19,9 @@ use super::{
     access::Inquiry,
     confirmation::Overlap,
     hygiene::Findings,
-    message::{Copied, CopyForm, Effect, Load, Loaded, Message, Rotation, Shown, Tidied, Trouble},
+    message::{
+        Copied, CopyForm, Effect, ListRow, Load, Loaded, Message, Rotation, Shown, Tidied, Trouble,
+    },
 };
 use crate::{
     clipboard::{Clipboard, Delivery},
@@ -35,7 +37,7 @@ use crate::{
         token::KeyId,
         usage::Activity,
     },
-    keyring::{Keyring, KeyringError, StoreError},
+    keyring::{Keyring, KeyringError, Page, StoreError},
 };
 
 /// Carries out an effect that needs the keyring or the clipboard; `None` for one that is the
@@ -74,6 +76,19 @@ pub async fn carry_out(
         Effect::Switch(seen, disable) => {
             let switched = switch(&seen, disable, keyring).await;
             Message::Switched(disable, or_trouble(switched, keyring).await)
+        }
+        Effect::RevokeDamaged(id, reason) => {
+            let revoked = keyring.revoke_damaged(&id, reason).await;
+            Message::Revoked(or_trouble(revoked.map(|()| vec![id]), keyring).await)
+        }
+        Effect::LookForDamage => {
+            let found = keyring.look_for_damage().await;
+            Message::DamageFound(found.map_err(|error| error.to_string()))
+        }
+        // A warning that cannot be given keeps nobody from going on.
+        Effect::FindNamesakes(name, except) => {
+            let found = keyring.namesakes(&name, except.as_ref()).await;
+            Message::NamesakesFound(name, found.unwrap_or_default())
         }
         Effect::Revoke(seen, reason) => {
             let revoked = keyring.revoke(&seen, reason).await;
@@ -140,9 +155,9 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         let key = match page.rows.iter().find(|row| row.key.id == id) {
             Some(row) => Some(row.key.clone()),
             None => match keyring.key(&id).await {
-                // Gone, or out of one's reach by now, which is as good.
+                // Gone, damaged, or out of one's reach by now, which is as good.
                 Err(
-                    KeyringError::Store(StoreError::Gone { .. })
+                    KeyringError::Store(StoreError::Gone { .. } | StoreError::Corrupt { .. })
                     | KeyringError::Denied(Denied::Agent(_)),
                 ) => None,
                 other => Some(other?),
@@ -150,10 +165,11 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         };
         watched.push((id, key));
     }
+    let unreadable = page.unreadable.len() - page.damaged.len();
     Ok(Loaded {
-        rows: page.rows,
         more: page.more,
-        unreadable: page.unreadable.len(),
+        rows: merged(page),
+        unreadable,
         count,
         role,
         agents,
@@ -163,6 +179,20 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         now: keyring.now(),
         watched,
     })
+}
+
+/// The rows of a page with the damaged ones in their places.
+fn merged(page: Page) -> Vec<ListRow> {
+    let mut rows: Vec<ListRow> = page
+        .rows
+        .into_iter()
+        .map(|row| ListRow::Key(Box::new(row)))
+        .collect();
+    // From below, so that the places above stay right.
+    for (at, damaged, cursor) in page.damaged.into_iter().rev() {
+        rows.insert(at, ListRow::Damaged(damaged, cursor));
+    }
+    rows
 }
 
 async fn regard(id: &KeyId, keyring: &Keyring) -> Result<(Key, Activity), KeyringError> {
@@ -308,8 +338,8 @@ async fn copy(
     let text = Zeroizing::new(form.filled(shown.text.expose_secret()));
     let text = SecretString::from(text.as_str());
     match clipboard.lock().await.copy(&text, terminal).await {
-        Ok(Delivery::Copied) => Copied::Native,
-        Ok(Delivery::Sent) => Copied::Sent(shown.name),
+        Ok(Delivery::Copied) => Copied::Native(shown.id, shown.name),
+        Ok(Delivery::Sent) => Copied::Sent(shown.id, shown.name, None),
         Err(unavailable) => Copied::Nowhere(shown, unavailable.reason),
     }
 }

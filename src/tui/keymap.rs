@@ -329,6 +329,7 @@ const FIELDS: &[Place] = &[Place::Field];
 const CONFIRMATIONS: &[Place] = &[Place::Confirmation];
 const CONFIRMATION_FIELDS: &[Place] = &[Place::ConfirmationField];
 const MATRIX: &[Place] = &[Place::Matrix];
+const REVIEW: &[Place] = &[Place::Matrix, Place::Buttons];
 const BUTTONS: &[Place] = &[Place::Buttons];
 const TOKEN: &[Place] = &[Place::NewToken];
 const ACCESS: &[Place] = &[Place::Access];
@@ -396,6 +397,8 @@ pub static BINDINGS: &[Binding] = &[
     bind(MATRIX, &[DOWN, plain('j')], Intent::Down, None, "area below"),
     bind(MATRIX, &[LEFT, plain('h')], Intent::Left, None, "action to the left"),
     bind(MATRIX, &[RIGHT, plain('l')], Intent::Right, None, "action to the right"),
+    bind(REVIEW, &[named(KeyCode::PageUp)], Intent::PageUp, None, "what it says below, up"),
+    bind(REVIEW, &[named(KeyCode::PageDown)], Intent::PageDown, None, "what it says below, down"),
     bind(MATRIX, &[TAB], Intent::Next, Some("Back"), "to Back and Give Access"),
     bind(MATRIX, &[SHIFT_TAB], Intent::Previous, None, "the other way round"),
     bind(BUTTONS, &[TAB, RIGHT, DOWN], Intent::Next, Some("next"), "next"),

@@ -12,8 +12,8 @@ use crate::domain::{
     audit::{Event, EventFilter, Onward},
     explain::Explanation,
     hygiene::Tidying,
-    key::{Draft, Key, RevokeReason, Seen},
-    listing::{Count, Edition, PageRequest, Row},
+    key::{Draft, Key, KeyName, Namesakes, RevokeReason, Seen},
+    listing::{Count, Cursor, Damaged, Edition, PageRequest, Row},
     member::{Member, MemberDraft, Role},
     moment::Moment,
     policy::Policy,
@@ -62,6 +62,10 @@ pub enum Message {
     EventsRead(EventFilter, Onward, Result<Vec<Event>, String>),
     /// The audit log was written to a file, or why not.
     Exported(Result<String, String>),
+    /// All keys were read: how many are damaged, or why not.
+    DamageFound(Result<usize, String>),
+    /// Other keys that are called like this, or nearly so, were looked for.
+    NamesakesFound(KeyName, Namesakes),
     /// Who the members are was read.
     MembersRead(Result<Vec<Member>, String>),
     /// A change of a member was made, or why not.
@@ -88,10 +92,10 @@ pub enum Message {
 #[derive(Debug)]
 pub struct Loaded {
     /// The rows, in the list's order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ListRow>,
     /// Whether the list goes on in the direction that was read.
     pub more: bool,
-    /// How many keys in between cannot be read.
+    /// How many keys in between cannot be read and have no row either.
     pub unreadable: usize,
     /// How many keys there are.
     pub count: Count,
@@ -145,10 +149,11 @@ pub struct Tidied {
 /// How a copy ended.
 #[derive(Debug)]
 pub enum Copied {
-    /// The local clipboard holds it.
-    Native,
-    /// It went to the terminal; whose token it is.
-    Sent(String),
+    /// The local clipboard holds it; whose token it is, and what that key is called.
+    Native(KeyId, String),
+    /// It went to the terminal: whose token it is, what that key is called, and why it may not arrive,
+    /// if it may not.
+    Sent(KeyId, String, Option<String>),
     /// There is no clipboard: the token must be shown.
     Nowhere(Shown, String),
     /// The token could not be opened.
@@ -222,6 +227,12 @@ pub enum Effect {
     Edit(Seen, Draft),
     /// Switch keys off (`true`) or on.
     Switch(Vec<Seen>, bool),
+    /// Revoke a key that cannot be read.
+    RevokeDamaged(KeyId, RevokeReason),
+    /// Read all keys, so that those that are damaged are known.
+    LookForDamage,
+    /// Look for other keys than this one that are called so, or nearly so.
+    FindNamesakes(KeyName, Option<KeyId>),
     /// Revoke keys.
     Revoke(Vec<Seen>, RevokeReason),
     /// Give a key a new token, or end its old ones.
@@ -276,7 +287,55 @@ impl Effect {
                 | Self::Explain(..)
                 | Self::ReadEvents(..)
                 | Self::ReadMembers
+                | Self::LookForDamage
+                | Self::FindNamesakes(..)
         )
+    }
+}
+
+/// A row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListRow {
+    /// A key.
+    Key(Box<Row>),
+    /// One that cannot be read, and where it stands.
+    Damaged(Damaged, Cursor),
+}
+
+impl ListRow {
+    /// The key's id.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        match self {
+            Self::Key(row) => &row.key.id,
+            Self::Damaged(damaged, _) => &damaged.id,
+        }
+    }
+
+    /// The key, if it can be read.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(row) => Some(&row.key),
+            Self::Damaged(..) => None,
+        }
+    }
+
+    /// The key, to be brought up to date.
+    pub fn key_mut(&mut self) -> Option<&mut Key> {
+        match self {
+            Self::Key(row) => Some(&mut row.key),
+            Self::Damaged(..) => None,
+        }
+    }
+
+    /// Where it stands in the list's order.
+    #[must_use]
+    pub const fn cursor(&self) -> &Cursor {
+        match self {
+            Self::Key(row) => &row.cursor,
+            Self::Damaged(_, cursor) => cursor,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 mod allowing;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem::{self, Discriminant},
 };
 
@@ -17,7 +17,7 @@ use super::{
     dialog::Modal,
     hygiene::Hygiene,
     keymap::Place,
-    message::{Effect, Load},
+    message::{Effect, ListRow, Load},
     theme::Theme,
     wizard::{BasicsFocus, MatrixFocus, Step},
 };
@@ -25,7 +25,7 @@ use crate::domain::{
     access::Area,
     agent::{AgentName, Reach},
     key::Key,
-    listing::{Count, Cursor, Direction, Edition, Filter, PageRequest, Row, Sort},
+    listing::{Count, Cursor, Damaged, Direction, Edition, Filter, PageRequest, Sort},
     member::Role,
     moment::Moment,
     policy::Policy,
@@ -35,6 +35,9 @@ use crate::domain::{
 
 /// Rows that are kept around the cursor.
 pub const WINDOW: usize = 400;
+
+/// So many messages wait to be said.
+const MOST_UNSAID: usize = 8;
 
 /// Below this width a row of a dialog takes two lines.
 pub const NARROW: u16 = 64;
@@ -70,8 +73,14 @@ pub struct Model {
     pub list: List,
     /// What lies on top of it; the last one has the keys.
     pub modals: Vec<Modal>,
+    /// Of the keys that are or were listed, those that share their name with another, or nearly so.
+    pub twins: BTreeSet<KeyId>,
     /// What was last said.
     pub notice: Option<Notice>,
+    /// What failed and could not be said yet: one after the other.
+    pub unsaid: VecDeque<String>,
+    /// Whether something of ours may be on a clipboard.
+    pub is_copied: bool,
     /// Seconds until the native clipboard is cleared.
     pub clipboard: Option<u32>,
     /// What is known of the use of the key that is looked at.
@@ -117,7 +126,7 @@ pub struct Notice {
 #[derive(Debug)]
 pub struct List {
     /// The loaded rows, in order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ListRow>,
     /// Whether nothing comes before the first row.
     pub at_start: bool,
     /// Whether nothing comes after the last row.
@@ -136,6 +145,8 @@ pub struct List {
     pub sort: Sort,
     /// The filter while it is typed.
     pub typing: Option<Input>,
+    /// Whether all keys were read for damage, or are being read.
+    pub is_inspected: bool,
     /// The marked keys, as they were when they were marked or last seen.
     pub marks: BTreeMap<KeyId, Key>,
     /// Of what is shown.
@@ -188,6 +199,7 @@ impl Model {
             filter: Filter::default(),
             sort: Sort::NEWEST,
             typing: None,
+            is_inspected: false,
             marks: BTreeMap::new(),
             edition: Edition::default(),
             awaited: None,
@@ -207,7 +219,10 @@ impl Model {
             policy: Policy::default(),
             list,
             modals: Vec::new(),
+            twins: BTreeSet::new(),
             notice: None,
+            unsaid: VecDeque::new(),
+            is_copied: false,
             clipboard: None,
             regarded: None,
             regarding: None,
@@ -276,18 +291,55 @@ impl Model {
     #[must_use]
     pub fn selected(&self) -> Option<&Key> {
         let id = self.list.selected.as_ref()?;
-        self.list
-            .rows
-            .iter()
-            .map(|row| &row.key)
-            .find(|key| key.id == *id)
+        self.list.rows.iter().find(|row| row.id() == id)?.key()
+    }
+
+    /// The selected row, if it is a key that cannot be read.
+    #[must_use]
+    pub fn selected_damaged(&self) -> Option<&Damaged> {
+        match self.list.rows.get(self.selected_index()?)? {
+            ListRow::Damaged(damaged, _) => Some(damaged),
+            ListRow::Key(_) => None,
+        }
+    }
+
+    /// What must stand beside a key's name so that it is told from others: id and agent, once there
+    /// are several agents, or another key that is called so. A name is never enough then.
+    #[must_use]
+    pub fn tag(&self, id: &KeyId) -> String {
+        let several = self.agents.len() > 1;
+        if !several && !self.twins.contains(id) {
+            return String::new();
+        }
+        let agent = self.known_key(id).filter(|_| several);
+        match agent {
+            Some(key) => format!(" ({id}, {})", key.agent),
+            None => format!(" ({id})"),
+        }
+    }
+
+    /// A key's name, and what must stand beside it.
+    #[must_use]
+    pub fn told(&self, id: &KeyId, name: &str) -> String {
+        format!("{}{}", self.theme.shown(name), self.tag(id))
+    }
+
+    /// A key that is in the list, marked, or asked about.
+    #[must_use]
+    pub fn known_key(&self, id: &KeyId) -> Option<&Key> {
+        let asked = self.modals.iter().find_map(|modal| match modal {
+            Modal::Confirmation(asked) => asked.keys.iter().find(|key| key.id == *id),
+            _ => None,
+        });
+        let listed = || self.list.rows.iter().find(|row| row.id() == id)?.key();
+        asked.or_else(|| self.list.marks.get(id)).or_else(listed)
     }
 
     /// Where the selected key stands among the loaded rows.
     #[must_use]
     pub fn selected_index(&self) -> Option<usize> {
         let id = self.list.selected.as_ref()?;
-        self.list.rows.iter().position(|row| row.key.id == *id)
+        self.list.rows.iter().position(|row| row.id() == id)
     }
 
     /// What revoke and disable act on: the marks, the newest first, else the selected key.
@@ -343,6 +395,14 @@ impl Model {
         {
             hygiene.stale = false;
             return Some(Effect::Inspect(Reach::of(self.list.agent.as_ref())));
+        }
+        if self.list.filter.attention && !std::mem::replace(&mut self.list.is_inspected, true) {
+            return Some(Effect::LookForDamage);
+        }
+        if let Some(Modal::Wizard(wizard)) = self.modals.last_mut()
+            && let Some((name, except)) = wizard.to_compare()
+        {
+            return Some(Effect::FindNamesakes(name, except));
         }
         for modal in self.modals.iter_mut().rev() {
             match modal {
@@ -409,20 +469,35 @@ impl Model {
         self.list.typing.is_some() || self.list.filter != Filter::default()
     }
 
-    /// Says something above the footer.
+    /// Says something above the footer. What failed and was not read yet is said again after it.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice {
+        let said = Notice {
             text: text.into(),
             failed: false,
-        });
+        };
+        if let Some(before) = self.notice.replace(said).filter(|before| before.failed) {
+            self.unsaid.push_front(before.text);
+        }
     }
 
-    /// Says that something failed.
+    /// Says that something failed, after what failed before and was not read yet.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice {
-            text: text.into(),
-            failed: true,
-        });
+        let text = text.into();
+        match &self.notice {
+            Some(notice) if notice.failed => {
+                let is_new = notice.text != text && !self.unsaid.contains(&text);
+                if is_new && self.unsaid.len() < MOST_UNSAID {
+                    self.unsaid.push_back(text);
+                }
+            }
+            _ => self.notice = Some(Notice { text, failed: true }),
+        }
+    }
+
+    /// What was said has been read: what waits is said next.
+    pub fn hear(&mut self) {
+        let next = self.unsaid.pop_front();
+        self.notice = next.map(|text| Notice { text, failed: true });
     }
 
     /// Reads a page; the newest one replaces any that is still awaited.
@@ -444,6 +519,7 @@ impl Model {
                 direction,
                 limit: u32::try_from(limit).unwrap_or(u32::MAX),
                 now: self.now,
+                damaged: Vec::new(),
             },
             watch: self.watched(),
         })
@@ -453,7 +529,7 @@ impl Model {
     #[must_use]
     pub fn refresh(&mut self) -> Effect {
         let direction = match self.list.rows.first() {
-            Some(first) if !self.list.at_start => Direction::From(first.cursor.clone()),
+            Some(first) if !self.list.at_start => Direction::From(first.cursor().clone()),
             _ => Direction::First,
         };
         self.load(direction, Expect::Refresh)

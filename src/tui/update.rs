@@ -31,10 +31,7 @@ use super::{
     typing::{Room, Typing, type_into},
     wizard::Wizard,
 };
-use crate::domain::{
-    key::Seen,
-    listing::{Direction, Filter},
-};
+use crate::domain::listing::{Direction, Filter};
 
 /// Takes a message in; answers what is to be done about it.
 pub fn update(model: &mut Model, message: Message) -> Option<Effect> {
@@ -73,10 +70,21 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
     }
     match intent {
         Some(intent) if model.allows(intent) => perform(model, intent),
+        Some(Intent::Overwrite) => {
+            model.say("Nothing was copied from here: the clipboard is left as it is.");
+            None
+        }
         Some(intent) => {
             // What is only not possible now is silent; what somebody may not do is said.
             if let Err(why) = model.demand(intent) {
                 people::refuse(model, why);
+            } else if place == Place::List
+                && (intent == Intent::Open || intent.power(place).is_some())
+                && let Some(damaged) = model.selected_damaged()
+            {
+                let why = format!("{}. x revokes the key.", damaged.why);
+                model.hear();
+                model.complain(why);
             }
             None
         }
@@ -151,7 +159,7 @@ fn search(model: &mut Model) -> Option<Effect> {
 fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
     // What was said is old once something else is done.
     if !matches!(intent, Intent::Redraw | Intent::Suspend) && model.clipboard.is_none() {
-        model.notice = None;
+        model.hear();
     }
     match intent {
         Intent::Help => {
@@ -309,9 +317,16 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
             model.modals.push(Modal::Confirmation(confirmation));
             None
         }
-        (Intent::Switch, _) => switch(model),
+        (Intent::Switch, _) => {
+            switch(model);
+            None
+        }
         (Intent::Revoke, _) => {
-            let confirmation = Confirmation::about(Verb::Revoke, model.targets(), model.now);
+            let damaged = model.selected_damaged().cloned();
+            let confirmation = match damaged.filter(|_| model.list.marks.is_empty()) {
+                Some(damaged) => Confirmation::of_damaged(damaged, model.now),
+                None => Confirmation::about(Verb::Revoke, model.targets(), model.now),
+            };
             model.modals.push(Modal::Confirmation(confirmation));
             None
         }
@@ -319,26 +334,22 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     }
 }
 
-/// Disabling stops production with the next request, so it asks. Enabling the one key under the
-/// cursor does not; marked keys may be out of sight, so for them it does.
-fn switch(model: &mut Model) -> Option<Effect> {
+/// Disabling stops production with the next request, and enabling lets in what somebody shut out: both
+/// ask.
+fn switch(model: &mut Model) {
     let targets = model.targets();
     let active: Vec<_> = targets
         .iter()
         .filter(|key| key.disabled_at.is_none())
         .cloned()
         .collect();
-    let (verb, keys) = match active.as_slice() {
-        [] if model.list.marks.is_empty() => {
-            let seen = targets.iter().map(Seen::of).collect();
-            return Some(Effect::Switch(seen, false));
-        }
-        [] => (Verb::Enable, targets),
-        _ => (Verb::Disable, active),
+    let (verb, keys) = if active.is_empty() {
+        (Verb::Enable, targets)
+    } else {
+        (Verb::Disable, active)
     };
     let confirmation = Confirmation::about(verb, keys, model.now);
     model.modals.push(Modal::Confirmation(confirmation));
-    None
 }
 
 fn scroll_by(scroll: &mut u16, intent: Intent) {
@@ -360,7 +371,9 @@ fn close(model: &mut Model) -> Option<Effect> {
             wizard.armed = true;
             None
         }
-        Some(Modal::Access(test)) if matches!(test.focus, AccessFocus::Field(_)) => {
+        Some(Modal::Access(test))
+            if matches!(test.focus, AccessFocus::Field(_)) && !test.is_first_request() =>
+        {
             test.leave_fields();
             None
         }
@@ -422,7 +435,12 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
         Some(Modal::Confirmation(confirmation)) if place == Place::ConfirmationField => {
             confirmation.focus = ConfirmationFocus::Cancel;
         }
-        Some(Modal::Access(test)) if place == Place::AccessField => test.leave_fields(),
+        Some(Modal::Access(test)) if place == Place::AccessField && !test.is_first_request() => {
+            test.leave_fields();
+        }
+        Some(Modal::Access(_)) if place == Place::AccessField => {
+            model.modals.pop();
+        }
         Some(Modal::MemberForm(form)) if place == Place::MemberField => {
             form.focus = FormFocus::Cancel;
         }

@@ -85,8 +85,8 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Agents(choice) => Some(people::agents(model, choice, area)),
             Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
-            Modal::CopyAs { name, choice, .. } => {
-                Some(dialogs::copy_as(model, name, *choice, area))
+            Modal::CopyAs { id, name, choice } => {
+                Some(dialogs::copy_as(model, (id, name), *choice, area))
             }
             Modal::Help { place, scroll } => Some(dialogs::help(model, *place, *scroll, area)),
             Modal::Palette(palette) => Some(dialogs::palette(model, palette, area)),

@@ -19,10 +19,11 @@ use crate::domain::{
     agent::AgentName,
     allowlist::AllowList,
     explain::Mend,
-    key::{Description, Draft, Key, KeyName},
+    key::{Description, Draft, Key, KeyName, Namesakes},
     moment::{Moment, parse_expiry},
     policy::Policy,
     text::visible,
+    token::KeyId,
 };
 
 /// What the wizard is for.
@@ -75,6 +76,10 @@ pub struct Wizard {
     pub cut: Option<(Field, String)>,
     /// What somebody else did to the key since the edit began.
     pub meanwhile: Option<Meanwhile>,
+    /// How far what step two says is scrolled, where it does not fit.
+    pub scroll: u16,
+    /// The name for which others were looked for, and what was found.
+    namesakes: Option<(KeyName, Namesakes)>,
     inputs: [Input; 4],
     left: [bool; 4],
     began: ([String; 4], Grants),
@@ -169,6 +174,34 @@ impl Wizard {
             trouble: None,
             cut: None,
             meanwhile: None,
+            scroll: 0,
+            namesakes: None,
+        }
+    }
+
+    /// The name for which others that are called so must be looked for, if it must, and the key that
+    /// has it rightly. They are being looked for from now on.
+    pub fn to_compare(&mut self) -> Option<(KeyName, Option<KeyId>)> {
+        if self.focused_field() == Some(Field::Name) {
+            return None;
+        }
+        let name: KeyName = self.value(Field::Name).parse().ok()?;
+        let edited = match &self.purpose {
+            Purpose::New => None,
+            Purpose::Edit(key) => Some(key),
+        };
+        let is_known = self.namesakes.as_ref().is_some_and(|(it, _)| *it == name);
+        if is_known || edited.is_some_and(|key| key.draft.name == name) {
+            return None;
+        }
+        self.namesakes = Some((name.clone(), Namesakes::default()));
+        Some((name, edited.map(|key| key.id.clone())))
+    }
+
+    /// Learns which others are called so.
+    pub fn compared(&mut self, name: KeyName, namesakes: Namesakes) {
+        if self.namesakes.as_ref().is_some_and(|(it, _)| *it == name) {
+            self.namesakes = Some((name, namesakes));
         }
     }
 

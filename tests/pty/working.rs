@@ -58,7 +58,8 @@ fn the_main_job_from_an_empty_home() {
             .as_deref(),
         Some("disabled")
     );
-    screen.press("d").wait_for("API key enabled.");
+    screen.press("d").wait_for("Enable Partner: Acme in local?");
+    screen.press("<tab><enter>").wait_for("API key enabled.");
 
     // It was used just now: the start of its id is asked for.
     screen.press("x").wait_for("to revoke:");

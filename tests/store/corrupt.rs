@@ -208,6 +208,7 @@ fn request(limit: u32) -> PageRequest {
         direction: Direction::First,
         limit,
         now: now(),
+        damaged: Vec::new(),
     }
 }
 

@@ -49,6 +49,7 @@ async fn filtered(keyring: &Keyring, filter: Filter) -> Vec<Key> {
         direction: Direction::First,
         limit: 1000,
         now: now(),
+        damaged: Vec::new(),
     };
     let rows = keyring.page(&request).await.expect("a page");
     rows.rows.into_iter().map(|row| row.key).collect()

@@ -292,6 +292,7 @@ fn page_request(reach: Reach) -> PageRequest {
         direction: Direction::First,
         limit: 50,
         now: now(),
+        damaged: Vec::new(),
     }
 }
 

@@ -167,6 +167,7 @@ async fn page(
         direction,
         limit,
         now: now(),
+        damaged: Vec::new(),
     };
     keyring.page(&request).await.expect("a page").rows
 }

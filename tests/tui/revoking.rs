@@ -230,7 +230,7 @@ fn enabling_marked_keys_asks_for_they_may_be_out_of_sight() {
 }
 
 #[test]
-fn disabling_asks_and_enabling_the_key_under_the_cursor_does_not() {
+fn disabling_and_enabling_ask() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story.press("d");
@@ -244,6 +244,19 @@ fn disabling_asks_and_enabling_the_key_under_the_cursor_does_not() {
     assert!(story.screen().contains("API key disabled."));
     assert!(story.screen().contains("d enable"), "{}", story.screen());
     story.press("d");
+    let screen = story.screen();
+    assert!(screen.contains("Enable acme in PROD?"), "{screen}");
+    assert!(
+        screen.contains("Disabled 2026-11-23 07:00 UTC by alice@gw1"),
+        "{screen}"
+    );
+    story.press("<enter>");
+    assert_eq!(
+        story.audit(),
+        ["key.created", "key.disabled"],
+        "Cancel is focused"
+    );
+    story.press("d<tab><enter>");
     assert!(story.screen().contains("API key enabled."));
     assert_eq!(
         story.audit(),

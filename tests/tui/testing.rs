@@ -84,9 +84,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
     );
     story.press("<enter>");
     assert!(
-        story
-            .screen()
-            .contains("Widens: 10.0.0.0/24, 192.168.1.1 → 10.0.0.0/24, 192.168.1.1, 10.0.1.1"),
+        story.screen().contains("Widens: adds 10.0.1.1."),
         "{}",
         story.screen()
     );
@@ -176,7 +174,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
 fn what_leads_nowhere_names_no_area() {
     let mut story = Story::at(80, 24);
     partner(&mut story);
-    story.press("t<tab><tab><tab><tab>OPTIONS /elsewhere<enter>");
+    story.press("t<tab><tab><tab>OPTIONS /elsewhere<enter>");
     let screen = story.screen();
     assert!(screen.contains("Area none    Action none"), "{screen}");
     assert!(screen.contains("Request OPTIONS /elsewhere"), "{screen}");
@@ -415,7 +413,7 @@ fn a_new_key_is_tested_from_its_dialog_and_a_change_of_others_is_followed() {
 fn what_no_change_of_the_key_mends_says_the_way_out_and_offers_no_fix() {
     let mut story = Story::at(80, 24);
     partner(&mut story);
-    story.press("t<tab><tab><tab><tab>GET /elsewhere<enter>");
+    story.press("t<tab><tab><tab>GET /elsewhere<enter>");
     // The address is not known, and the path leads nowhere.
     let screen = story.screen();
     assert!(screen.contains("DENIED"), "{screen}");
@@ -467,7 +465,7 @@ fn after_a_rotation_the_new_token_is_tested_and_the_old_one_has_a_way_out() {
     // The overlap ends at once: Shift-Tab to the choice, one to the left of 24 hours twice.
     story.press("R<s-tab><left><left><tab><tab><enter>");
     ask(&mut story, &old, Action::Read, "10.0.0.9");
-    story.press("t");
+    story.press("t10.0.0.9<enter>");
     let screen = story.screen();
     assert!(screen.contains("with the current token"), "{screen}");
     assert!(!screen.contains("FAILS expiry"), "{screen}");

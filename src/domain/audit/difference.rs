@@ -8,7 +8,7 @@ use super::Event;
 use crate::domain::text::visible;
 
 /// The fields that are told, in this order; others follow.
-const FIELDS: [(&str, &str); 17] = [
+const FIELDS: [(&str, &str); 18] = [
     ("name", "Name"),
     ("description", "Description"),
     ("allow_ip", "From"),
@@ -24,6 +24,7 @@ const FIELDS: [(&str, &str); 17] = [
     ("longest_life", "Longest life"),
     ("must_expire", "Must expire"),
     ("reason", "Reason"),
+    ("unreadable", "Could not be read"),
     ("members_who_lose_it", "Members who lose it"),
     ("former_valid_until", "Old token good until"),
 ];

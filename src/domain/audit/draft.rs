@@ -49,6 +49,22 @@ impl EventDraft {
         }
     }
 
+    /// The event of a damaged key that is revoked: what it was nobody can tell.
+    #[must_use]
+    pub fn damaged_key_revoked(
+        at: Moment,
+        actor: &Actor,
+        subject: (String, String),
+        agent: Option<AgentName>,
+        reason: RevokeReason,
+    ) -> Self {
+        let details = json!({ "reason": reason.word(), "unreadable": true });
+        Self {
+            agent,
+            ..Self::about(at, actor, Change::Revoked, subject, &details)
+        }
+    }
+
     fn about(
         at: Moment,
         actor: &Actor,

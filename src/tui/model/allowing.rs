@@ -80,6 +80,7 @@ impl Model {
                 })
             }
             Intent::Agents => self.agents.len() > 1,
+            Intent::Overwrite => self.is_copied,
             Intent::New if self.place() == Place::Members => true,
             Intent::Edit | Intent::Revoke if self.place() == Place::Members => {
                 matches!(self.modals.last(), Some(Modal::Members(it)) if it.selected().is_some())
@@ -100,6 +101,7 @@ impl Model {
             | Intent::Rotate
             | Intent::Test => self.selected().is_some(),
             Intent::Copy | Intent::CopyAs | Intent::Reveal if on_list => self.selected().is_some(),
+            Intent::Revoke if self.selected_damaged().is_some() => true,
             Intent::Switch | Intent::Revoke => !self.targets().is_empty(),
             Intent::Filter | Intent::SortNext | Intent::SortReverse => self.list.count.total > 0,
             Intent::OnlyAttention => self.list.count.total > 0 || self.list.filter.attention,

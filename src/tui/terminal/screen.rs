@@ -2,6 +2,10 @@
 //!
 //! It never asks the terminal where the cursor is, and sends nothing if nothing changed. What is
 //! written between two frames goes past it: see `write_raw`.
+//!
+//! A line that changes, and holds or held anything but plain cells, is written whole: terminals
+//! differ in how many cells a flag or a joined emoji takes, and in what stays of it when one of
+//! them is written over (tmux 3.3a and xterm keep half a flag, beside another key's name).
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -9,8 +13,8 @@ use std::sync::atomic::Ordering;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::{queue, terminal};
 use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
-use ratatui::buffer::Cell;
-use ratatui::layout::{Position, Size};
+use ratatui::buffer::{Buffer, Cell, CellWidth as _};
+use ratatui::layout::{Position, Rect, Size};
 
 use super::{OURS, write_whole};
 
@@ -30,6 +34,8 @@ pub(super) struct Screen {
     cursor_shown: bool,
     /// Where the terminal's cursor is, unless printing has moved it.
     cursor_at: Option<Position>,
+    /// What stands on the terminal.
+    shown: Buffer,
 }
 
 impl Default for Screen {
@@ -38,6 +44,7 @@ impl Default for Screen {
             frame: FRAME_START.to_vec(),
             cursor_shown: false,
             cursor_at: None,
+            shown: Buffer::default(),
         }
     }
 }
@@ -58,6 +65,59 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Takes over what changes; answers the lines that must be written whole, from above.
+    fn take_in(&mut self, changes: &[(u16, u16, &Cell)]) -> Vec<u16> {
+        let right = changes.iter().map(|(x, ..)| x + 1).max().unwrap_or(0);
+        let below = changes.iter().map(|(_, y, _)| y + 1).max().unwrap_or(0);
+        let area = self.shown.area;
+        if right > area.width || below > area.height {
+            let grown = Rect::new(0, 0, right.max(area.width), below.max(area.height));
+            let mut larger = Buffer::empty(grown);
+            larger.merge(&self.shown);
+            self.shown = larger;
+        }
+        let mut lines: Vec<u16> = changes.iter().map(|(_, y, _)| *y).collect();
+        lines.dedup();
+        let were: Vec<bool> = lines.iter().map(|y| self.is_plain(*y)).collect();
+        for (x, y, cell) in changes {
+            self.shown[(*x, *y)] = (*cell).clone();
+            // What lies under the rest of a wide cell is gone.
+            for hidden in 1..cell.cell_width().max(1) {
+                if let Some(under) = self.shown.cell_mut((x + hidden, *y)) {
+                    under.reset();
+                }
+            }
+        }
+        let lines = lines.into_iter().zip(were);
+        let whole = lines.filter(|(y, was)| !(*was && self.is_plain(*y)));
+        whole.map(|(y, _)| y).collect()
+    }
+
+    /// Whether each cell of a line is one character in one cell.
+    fn is_plain(&self, y: u16) -> bool {
+        (0..self.shown.area.width).all(|x| {
+            let symbol = self.shown[(x, y)].symbol();
+            symbol.is_ascii()
+                || (symbol.chars().count() == 1 && self.shown[(x, y)].cell_width() == 1)
+        })
+    }
+}
+
+/// The cells of a line without those that lie under wide ones.
+fn visible_cells(buffer: &Buffer, y: u16) -> impl Iterator<Item = (u16, u16, &Cell)> {
+    let mut hidden = 0;
+    (0..buffer.area.width).filter_map(move |x| {
+        if hidden > 0 {
+            hidden -= 1;
+            return None;
+        }
+        let cell = &buffer[(x, y)];
+        hidden = cell.cell_width().saturating_sub(1);
+        Some((x, y, cell))
+    })
+}
+
 impl Backend for Screen {
     type Error = io::Error;
 
@@ -65,12 +125,17 @@ impl Backend for Screen {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let mut content = content.peekable();
-        if content.peek().is_none() {
+        let changes: Vec<(u16, u16, &Cell)> = content.collect();
+        if changes.is_empty() {
             return Ok(());
         }
         self.cursor_at = None;
-        CrosstermBackend::new(&mut self.frame).draw(content)?;
+        let whole = self.take_in(&changes);
+        let few = changes.into_iter().filter(|(_, y, _)| !whole.contains(y));
+        let rows = whole.iter().flat_map(|y| visible_cells(&self.shown, *y));
+        let mut cells: Vec<(u16, u16, &Cell)> = few.chain(rows).collect();
+        cells.sort_by_key(|(x, y, _)| (*y, *x));
+        CrosstermBackend::new(&mut self.frame).draw(cells.into_iter())?;
         if let Some(start) = self.frame.strip_suffix(LONG_RESET).map(<[u8]>::len) {
             self.frame.truncate(start);
             self.frame.extend_from_slice(RESET);
@@ -110,6 +175,8 @@ impl Backend for Screen {
     }
 
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
+        // Only all of it is ever cleared.
+        self.shown.reset();
         CrosstermBackend::new(&mut self.frame).clear_region(region)
     }
 
@@ -171,5 +238,35 @@ mod tests {
             "\x1b[1;1H \x1b[2;1H>\x1b[0m\x1b[2;1H"
         );
         assert_eq!(frame(&mut screen, "  a\n> b", (5, 1)), "\x1b[2;6H");
+    }
+
+    #[test]
+    fn a_line_with_flags_is_written_whole_when_it_changes() {
+        let area = ratatui::layout::Rect::new(0, 0, 9, 2);
+        let options = ratatui::TerminalOptions {
+            viewport: ratatui::Viewport::Fixed(area),
+        };
+        let screen = ratatui::Terminal::with_options(Screen::default(), options);
+        let mut screen = screen.expect("no terminal is asked for");
+        let whole = frame(&mut screen, "\u{1f1e9}\u{1f1ea} Berlin\nplain", (0, 0));
+        assert!(
+            whole.contains("\u{1f1e9}\u{1f1ea}\u{1b}[1;3H Berlin"),
+            "{whole:?}"
+        );
+        // The blank after A was a part of the flag: ratatui finds it unchanged.
+        let after = frame(&mut screen, "A Berlin\nplain", (0, 0));
+        assert!(after.starts_with("\u{1b}[1;1HA Berlin "), "{after:?}");
+        assert!(!after.contains("plain"), "{after:?}");
+        assert_eq!(frame(&mut screen, "A Berlin\nplain", (0, 0)), "");
+        assert_eq!(
+            frame(&mut screen, "B Berlin\nplain", (0, 0)),
+            "\u{1b}[1;1HB\u{1b}[0m\u{1b}[1;1H"
+        );
+        // Within a line with one, a move elsewhere costs the line, and another line nothing.
+        let back = frame(&mut screen, "B Berlin\n\u{2764}\u{fe0f} acme", (0, 0));
+        assert!(
+            !back.contains("Berlin") && back.contains(" acme"),
+            "{back:?}"
+        );
     }
 }

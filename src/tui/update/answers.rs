@@ -4,7 +4,7 @@ use crate::{
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
         keymap::Intent,
-        message::{Copied, Effect, Message, Rotation, Shown, Trouble},
+        message::{Copied, Effect, ListRow, Message, Rotation, Shown, Trouble},
         model::{Expect, Model},
         update::{arrivals, dialogs, people, testing, tidying},
         wizard::Wizard,
@@ -56,6 +56,17 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         | Message::Exported(_)
         | Message::Warned(_)
         | Message::Expelled(_)) => people::answered(model, other),
+        Message::DamageFound(Ok(found)) => (found > 0).then(|| model.refresh()),
+        Message::DamageFound(Err(sentence)) => {
+            model.complain(sentence);
+            None
+        }
+        Message::NamesakesFound(name, namesakes) => {
+            if let Some(wizard) = wizard(model) {
+                wizard.compared(name, namesakes);
+            }
+            None
+        }
         Message::Tidied(tidied) => {
             drop_confirmation(model);
             model.remove(&tidied.revoked);
@@ -74,10 +85,11 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Revealed(Err(trouble)) => {
-            model.complain(sentence(trouble));
+            model.complain(sentence(model, trouble));
             None
         }
         Message::Overwritten(Ok(())) => {
+            model.is_copied = false;
             model.clipboard = None;
             model.say("The clipboard was overwritten.");
             None
@@ -127,9 +139,10 @@ fn regarded(
         Ok(known) => {
             let (key, activity) = *known;
             let go_on = asked.is_some_and(|asked| asked.learn(&key, now));
-            let row = model.list.rows.iter_mut().find(|row| row.key.id == id);
-            if let Some(row) = row.filter(|row| row.key.revision == key.revision) {
-                row.key = key;
+            let row = model.list.rows.iter_mut().find(|row| *row.id() == id);
+            let listed = row.and_then(ListRow::key_mut);
+            if let Some(listed) = listed.filter(|listed| listed.revision == key.revision) {
+                *listed = key;
             }
             model.regarded = Some((id, activity));
             go_on.then(|| dialogs::on_confirmation(model, Intent::Accept))?
@@ -169,7 +182,7 @@ fn tick(model: &mut Model) -> Option<Effect> {
 fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     let key = match result {
         Ok(key) => key,
-        Err(trouble) => return not_saved(model, sentence(trouble)),
+        Err(trouble) => return not_saved(model, sentence(model, trouble)),
     };
     model
         .modals
@@ -226,7 +239,7 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, Trouble>) -> 
     let (key, rotation) = match result {
         Ok(done) => *done,
         Err(trouble) => {
-            model.complain(sentence(trouble));
+            model.complain(sentence(model, trouble));
             return model.refresh();
         }
     };
@@ -275,7 +288,8 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>
     match result {
         Ok(keys) => {
             let word = if disabled { "disabled" } else { "enabled" };
-            model.say(format!("{} {word}.", api_keys(keys.len())));
+            let named: Vec<_> = keys.iter().map(|key| (&key.id, key.name())).collect();
+            model.say(format!("{} {word}.", api_keys(model, &named)));
             testing::doubt(model);
             for key in keys {
                 // It was marked for this, and this is done.
@@ -283,7 +297,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>
                 model.renew(key);
             }
         }
-        Err(trouble) => model.complain(sentence(trouble)),
+        Err(trouble) => model.complain(sentence(model, trouble)),
     }
     model.refresh()
 }
@@ -295,20 +309,22 @@ fn revoked(model: &mut Model, result: Result<Vec<KeyId>, Trouble>) -> Effect {
             model
                 .modals
                 .retain(|modal| !matches!(modal, Modal::Details { .. }));
-            model.say(format!("{} revoked.", api_keys(ids.len())));
+            let name = |id| model.known_key(id).map_or("", Key::name);
+            let named: Vec<_> = ids.iter().map(|id| (id, name(id))).collect();
+            model.say(format!("{} revoked.", api_keys(model, &named)));
             model.remove(&ids);
         }
-        Err(trouble) => model.complain(sentence(trouble)),
+        Err(trouble) => model.complain(sentence(model, trouble)),
     }
     model.refresh()
 }
 
-/// "API key", "3 API keys".
-fn api_keys(count: usize) -> String {
-    if count == 1 {
-        "API key".to_owned()
-    } else {
-        format!("{count} API keys")
+/// "API key", "3 API keys", or which one, where its name alone does not tell.
+fn api_keys(model: &Model, keys: &[(&KeyId, &str)]) -> String {
+    match keys {
+        [(id, name)] if !model.tag(id).is_empty() => format!("API key {}", model.told(id, name)),
+        [_] => "API key".to_owned(),
+        several => format!("{} API keys", several.len()),
     }
 }
 
@@ -320,20 +336,32 @@ fn drop_confirmation(model: &mut Model) {
 
 fn note_copy(model: &mut Model, copied: Copied) {
     match copied {
-        Copied::Native => {
+        Copied::Native(id, name) => {
+            model.is_copied = true;
             model.clipboard = Some(CLIPBOARD_SECONDS);
-            model.say("copied");
+            model.say(if model.tag(&id).is_empty() {
+                "copied".to_owned()
+            } else {
+                format!("copied {}", model.told(&id, &name))
+            });
         }
-        Copied::Sent(name) => {
+        Copied::Sent(id, name, doubt) => {
+            model.is_copied = true;
             model.clipboard = None;
-            model.say(format!(
-                "sent to your terminal · v shows it · z overwrites the clipboard · {name}"
-            ));
+            let told = model.told(&id, &name);
+            match doubt {
+                None => model.say(format!(
+                    "sent to your terminal · v shows it · z overwrites the clipboard · {told}"
+                )),
+                Some(doubt) => {
+                    model.complain(format!("{told}: sent to your terminal, but it may not arrive: {doubt}. v shows the token."));
+                }
+            }
         }
         Copied::Nowhere(shown, why) => {
             reveal(model, shown, Some(format!("No clipboard: {why}.")));
         }
-        Copied::Failed(trouble) => model.complain(sentence(trouble)),
+        Copied::Failed(trouble) => model.complain(sentence(model, trouble)),
     }
 }
 
@@ -348,12 +376,12 @@ fn reveal(model: &mut Model, shown: Shown, note: Option<String>) {
     }));
 }
 
-fn sentence(trouble: Trouble) -> String {
+fn sentence(model: &Model, trouble: Trouble) -> String {
     match trouble {
         Trouble::Said(sentence) => sentence,
         Trouble::Conflict(key, by) => format!(
             "{} was changed meanwhile by {}: nothing was done. Look at it and try again.",
-            visible(key.name()),
+            model.told(&key.id, key.name()),
             visible(&by)
         ),
         Trouble::Gone(by) => format!("The key was revoked meanwhile by {}.", visible(&by)),
@@ -383,8 +411,9 @@ impl Model {
         if let Some(mark) = self.list.marks.get_mut(&key.id) {
             mark.clone_from(&key);
         }
-        if let Some(row) = self.list.rows.iter_mut().find(|row| row.key.id == key.id) {
-            row.key = key;
+        let row = self.list.rows.iter_mut().find(|row| *row.id() == key.id);
+        if let Some(listed) = row.and_then(ListRow::key_mut) {
+            *listed = key;
         }
     }
 
@@ -393,13 +422,13 @@ impl Model {
         let at = self.selected_index().unwrap_or(0);
         let above = self.list.rows[..at]
             .iter()
-            .filter(|row| ids.contains(&row.key.id))
+            .filter(|row| ids.contains(row.id()))
             .count();
-        self.list.rows.retain(|row| !ids.contains(&row.key.id));
+        self.list.rows.retain(|row| !ids.contains(row.id()));
         self.list.marks.retain(|id, _| !ids.contains(id));
         if self.selected_index().is_none() {
             let neighbour = (at - above).min(self.list.rows.len().saturating_sub(1));
-            self.list.selected = self.list.rows.get(neighbour).map(|row| row.key.id.clone());
+            self.list.selected = self.list.rows.get(neighbour).map(|row| row.id().clone());
         }
     }
 

@@ -1,10 +1,10 @@
 //! A page that arrives: rows come in, the selection stays with its key, dialogs learn what became
 //! of theirs.
 use crate::{
-    domain::{attention::Attention, key::Key, listing::Direction, text::visible, token::KeyId},
+    domain::{attention::Attention, key::Key, listing::Direction, token::KeyId},
     tui::{
         dialog::Modal,
-        message::{Effect, Loaded},
+        message::{Effect, ListRow, Loaded},
         model::{Expect, Model, WINDOW},
         update::{people, testing, walk},
     },
@@ -15,8 +15,8 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     let was_at = list
         .selected
         .as_ref()
-        .and_then(|id| list.rows.iter().position(|r| r.key.id == *id));
-    let (old_first, old_top) = (list.rows.first().map(|row| row.key.id.clone()), list.top);
+        .and_then(|id| list.rows.iter().position(|r| r.id() == id));
+    let (old_first, old_top) = (list.rows.first().map(|row| row.id().clone()), list.top);
     list.loaded = true;
     list.count = loaded.count;
     let news = loaded.edition.is_other(&list.edition);
@@ -64,7 +64,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
             list.rows = loaded.rows;
             // Rows that came in above push the view down with the rows that were there.
             if let Some(first) = old_first
-                && let Some(shift) = list.rows.iter().position(|row| row.key.id == first)
+                && let Some(shift) = list.rows.iter().position(|row| *row.id() == first)
                 && old_top > 0
             {
                 list.top = old_top + shift;
@@ -78,23 +78,43 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
             list.top = 0;
         }
     }
-    if loaded.unreadable > 0 && model.notice.is_none() {
+    if loaded.unreadable > 0 {
         model.complain(unreadable(loaded.unreadable));
     }
+    note_twins(model);
     let followed = choose(model, expect, was_at, &loaded.watched);
     look_after(model, loaded.watched);
     walk::keep_in_view(model);
     followed.or_else(|| walk::load_around(model))
 }
 
+/// Of which keys it is known that their name is not theirs alone.
+fn note_twins(model: &mut Model) {
+    let Model { list, twins, .. } = model;
+    if twins.len() > 4 * WINDOW {
+        twins.retain(|id| list.marks.contains_key(id));
+    }
+    for row in &list.rows {
+        match row {
+            ListRow::Key(row) if row.has_twin => {
+                twins.insert(row.key.id.clone());
+            }
+            ListRow::Key(row) => {
+                twins.remove(&row.key.id);
+            }
+            ListRow::Damaged(..) => {}
+        }
+    }
+}
+
 /// Keys that cannot be read are refused everywhere; whoever looks at the list must learn of them.
 fn unreadable(count: usize) -> String {
     let keys = if count == 1 {
-        "1 key here".to_owned()
+        "1 key here cannot be read and is refused".to_owned()
     } else {
-        format!("{count} keys here")
+        format!("{count} keys here cannot be read and are refused")
     };
-    format!("{keys} cannot be read and is refused everywhere: run `claviger doctor`.")
+    format!("{keys} everywhere: run `claviger doctor`.")
 }
 
 /// Where the key stands that was refused last and shows it, or else the first one.
@@ -102,7 +122,7 @@ fn refused_last(model: &Model) -> usize {
     let shown = |key: &Key| matches!(model.attention(key), Some(Attention::Refused(_)));
     let at = |key: &Key| key.refused.filter(|_| shown(key)).map(|refused| refused.at);
     let rows = model.list.rows.iter().enumerate().rev();
-    let refused = rows.filter_map(|(place, row)| Some((at(&row.key)?, place)));
+    let refused = rows.filter_map(|(place, row)| Some((at(row.key()?)?, place)));
     refused
         .max_by_key(|(at, _)| *at)
         .map_or(0, |(_, place)| place)
@@ -122,9 +142,7 @@ fn choose(
         _ => Some(0),
     };
     if matches!(expect, Expect::Top | Expect::Refused | Expect::Bottom) {
-        model.list.selected = end
-            .and_then(|at| rows.get(at))
-            .map(|row| row.key.id.clone());
+        model.list.selected = end.and_then(|at| rows.get(at)).map(|row| row.id().clone());
         return None;
     }
     if model.selected_index().is_some() {
@@ -145,7 +163,7 @@ fn choose(
     let neighbour = was_at
         .unwrap_or(0)
         .min(model.list.rows.len().saturating_sub(1));
-    model.list.selected = model.list.rows.get(neighbour).map(|row| row.key.id.clone());
+    model.list.selected = model.list.rows.get(neighbour).map(|row| row.id().clone());
     if matches!(fate, Some((_, None))) {
         model.say(if model.list.selected.is_some() {
             "The selected key was revoked by someone else; the cursor is on its neighbour."
@@ -169,9 +187,9 @@ fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
         withdrawn = confirmation.keys.iter().find_map(|seen| {
             let (_, now) = watched.iter().find(|(id, _)| *id == seen.id)?;
             match now {
-                None => Some(format!("{} was revoked meanwhile: the question was withdrawn.", visible(seen.name()))),
+                None => Some(format!("{} was revoked meanwhile: the question was withdrawn.", model.told(&seen.id, seen.name()))),
                 Some(now) if now.revision != seen.revision => {
-                    Some(format!("{} was changed meanwhile: the question was withdrawn. Look at it and ask again.", visible(seen.name())))
+                    Some(format!("{} was changed meanwhile: the question was withdrawn. Look at it and ask again.", model.told(&seen.id, seen.name())))
                 }
                 Some(_) => None,
             }

@@ -13,6 +13,10 @@ use crate::{
     },
 };
 
+/// How far a page of what step two says is, and how far it can be scrolled at all.
+const REVIEW_PAGE: u16 = 3;
+const MOST_SCROLL: u16 = 600;
+
 pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
     let (now, areas) = (model.now, &model.areas);
     let Some(Modal::Wizard(wizard)) = model.modals.last_mut() else {
@@ -28,6 +32,10 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Down => wizard.move_cell(1, 0, areas.len()),
         Intent::Left => wizard.move_cell(0, -1, areas.len()),
         Intent::Right => wizard.move_cell(0, 1, areas.len()),
+        Intent::PageUp => wizard.scroll = wizard.scroll.saturating_sub(REVIEW_PAGE),
+        Intent::PageDown => {
+            wizard.scroll = wizard.scroll.saturating_add(REVIEW_PAGE).min(MOST_SCROLL)
+        }
         Intent::Toggle => wizard.toggle(areas),
         Intent::GrantNone => wizard.preset(Actions::NONE, areas),
         Intent::GrantRead => wizard.preset(Actions::READ, areas),
@@ -83,6 +91,10 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                 }
                 confirmation.working = true;
                 let seen = confirmation.seen();
+                if let Some(damaged) = &confirmation.damaged {
+                    let reason = confirmation.reason.unwrap_or_default();
+                    return Some(Effect::RevokeDamaged(damaged.id.clone(), reason));
+                }
                 return Some(match confirmation.verb {
                     Verb::Revoke => Effect::Revoke(seen, confirmation.reason.unwrap_or_default()),
                     Verb::Disable => Effect::Switch(seen, true),

@@ -268,7 +268,11 @@ pub(super) fn refuse(model: &mut Model, why: String) {
         Some(Modal::Audit(audit)) => audit.problem = Some(why),
         Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
         Some(Modal::Access(test)) => test.problem = Some(why),
-        _ => model.complain(why),
+        _ => {
+            // Whoever presses a key has read what was said before.
+            model.hear();
+            model.complain(why);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn walked(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::First => 0,
         _ => last,
     };
-    model.list.selected = Some(model.list.rows[to].key.id.clone());
+    model.list.selected = Some(model.list.rows[to].id().clone());
     keep_in_view(model);
     load_around(model)
 }
@@ -62,11 +62,11 @@ pub(super) fn load_around(model: &mut Model) -> Option<Effect> {
     let room = model.visible_rows();
     let near_end = at.max(model.list.top + room) + MARGIN >= model.list.rows.len();
     if near_end && !model.list.at_end {
-        let cursor = model.list.rows.last()?.cursor.clone();
+        let cursor = model.list.rows.last()?.cursor().clone();
         return Some(model.load(Direction::After(cursor), Expect::Append));
     }
     if at.min(model.list.top) < MARGIN && !model.list.at_start {
-        let cursor = model.list.rows.first()?.cursor.clone();
+        let cursor = model.list.rows.first()?.cursor().clone();
         return Some(model.load(Direction::Before(cursor), Expect::Prepend));
     }
     None

@@ -20,7 +20,7 @@ use ratatui::{
 
 use super::{
     footer,
-    sheet::{self, Sheet},
+    sheet::{self, Sheet, Title},
     width, wrapped,
 };
 use crate::{
@@ -64,15 +64,21 @@ pub(super) fn sheet(model: &Model, test: &AccessTest, screen: Rect) -> Sheet {
         page.refusals(told);
     }
     let name = model.theme.shown(&test.name);
+    let tag = test
+        .id
+        .as_ref()
+        .map_or_else(String::new, |id| model.tag(id));
     Sheet {
-        title: format!(
-            "Test access · {name} · {}",
-            model.theme.shown(&model.workspace)
-        ),
+        title: Title {
+            before: "Test access · ".to_owned(),
+            name,
+            after: format!("{tag} · {}", model.theme.shown(&model.workspace)),
+        },
         corner: String::new(),
         lines: page.lines,
         focus: page.focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -96,6 +102,11 @@ impl Page<'_> {
             self.text(&format!("! {problem}"), self.model.theme.alarm());
         }
         match &self.test.told {
+            None if self.test.is_first_request() => {
+                let text = "No refusal is known. Describe a request, and Enter decides on it.";
+                self.text(text, self.model.theme.quiet());
+                self.lines.push(Line::default());
+            }
             _ if !self.is_told() => {
                 self.text("Enter decides on this request.", self.model.theme.quiet());
                 self.lines.push(Line::default());

@@ -79,11 +79,12 @@ fn events(model: &Model, audit: &AuditScreen, screen: Rect) -> Sheet {
         count => format!("{} of {}{more}", audit.at + 1, thousands(count)),
     };
     Sheet {
-        title: format!("Audit log · {}", theme.shown(&model.workspace)),
+        title: format!("Audit log · {}", theme.shown(&model.workspace)).into(),
         corner,
         lines,
         focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -174,13 +175,14 @@ fn details(model: &Model, event: &Event, scroll: u16, screen: Rect) -> Sheet {
         scroll => usize::from(scroll) + height.saturating_sub(3),
     };
     Sheet {
-        title: format!("Event {} · {}", event.sequence, event.draft.change.title()),
+        title: format!("Event {} · {}", event.sequence, event.draft.change.title()).into(),
         corner: fitted(&theme.shown(&event.draft.subject_name), 24)
             .trim_end()
             .to_owned(),
         focus: (focus.min(lines.len().saturating_sub(1)), 0),
         lines,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -278,10 +280,11 @@ pub(super) fn export(model: &Model, form: ExportForm, screen: Rect) -> Sheet {
         Line::styled(text.trim_end().to_owned(), style)
     };
     Sheet {
-        title: "Write what is shown to a file as".to_owned(),
+        title: "Write what is shown to a file as".to_owned().into(),
         corner: String::new(),
         lines: ExportForm::ALL.map(line).to_vec(),
         focus: (usize::from(form == ExportForm::Csv), 0),
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }

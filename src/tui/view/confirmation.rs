@@ -16,7 +16,7 @@ use crate::{
     domain::{
         hygiene::{Tidying, review},
         key::{Key, RevokeReason},
-        text::thousands,
+        text::{cut_in_the_middle, thousands},
     },
     tui::{
         confirmation::{Confirmation, ConfirmationFocus, Overlap, Verb},
@@ -26,6 +26,8 @@ use crate::{
 
 /// How many of several keys a question names.
 const NAMED_KEYS: usize = 5;
+/// So much of the name of each at least.
+const LEAST_NAME: usize = 12;
 
 /// ```text
 /// ╭ Revoke Partner: Acme in PROD? ───────────────────────────╮
@@ -39,20 +41,16 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
     let room = sheet::room(screen);
     let theme = model.theme;
     let act = confirmation.act();
-    let workspace = theme.shown(&model.workspace);
-    let subject = match confirmation.keys.as_slice() {
-        several if confirmation.verb == Verb::Tidy => {
-            let noun = if several.len() == 1 {
-                "change"
-            } else {
-                "changes"
-            };
-            format!("{} {noun}", several.len())
-        }
-        [one] => theme.shown(one.name()),
-        several => format!("{} keys", several.len()),
+    let (name, tag) = subject(model, confirmation);
+    let before = match act {
+        "End old token" => "End the old token of ".to_owned(),
+        act => format!("{act} "),
     };
-    let mut text = consequences(model, confirmation, room);
+    let (title, corner, mut text) = sheet::asked(model, screen, (before, name, tag), "in");
+    let head = text.len();
+    text.extend(consequences(model, confirmation, room));
+    let body = text.len();
+    text.extend(evidence(model, confirmation, room));
     let mut focus = (text.len(), 0);
     let choice = match confirmation.verb {
         Verb::Revoke => {
@@ -116,15 +114,53 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
         footer::border(model)
     };
     Sheet {
-        title: match act {
-            "End old token" => format!("End the old token of {subject} in {workspace}?"),
-            act => format!("{act} {subject} in {workspace}?"),
-        },
-        corner: String::new(),
+        title,
+        corner,
+        head,
+        foot: text.len() - body,
         lines: text,
         focus,
         hint,
     }
+}
+
+/// What it is about, and what must stand beside that.
+fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
+    if let Some(damaged) = &confirmation.damaged {
+        return (damaged.id.to_string(), String::new());
+    }
+    match confirmation.keys.as_slice() {
+        [_] if confirmation.verb == Verb::Tidy => ("1 change".to_owned(), String::new()),
+        several if confirmation.verb == Verb::Tidy => {
+            (format!("{} changes", several.len()), String::new())
+        }
+        [one] => (model.theme.shown(one.name()), model.tag(&one.id)),
+        several => (format!("{} keys", several.len()), String::new()),
+    }
+}
+
+/// When the key was used last, and who switched it off: what tells whether one is about to do harm.
+fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
+    if confirmation.damaged.is_some() {
+        let sentence = "When it was used last cannot be read.";
+        return lines(sentence, room, Style::new());
+    }
+    let [key] = confirmation.keys.as_slice() else {
+        return Vec::new();
+    };
+    if confirmation.verb == Verb::Tidy {
+        return Vec::new();
+    }
+    let mut text = Vec::new();
+    if confirmation.verb == Verb::Enable {
+        text.extend(lines(&disabled(model, key), room, Style::new()));
+    }
+    let sentence = last_use(model, key);
+    let mut words = sentence.chars();
+    let first = words.next().map(|c| c.to_ascii_uppercase().to_string());
+    let sentence = first.unwrap_or_default() + words.as_str();
+    text.extend(lines(&sentence, room, Style::new()));
+    text
 }
 
 /// What will happen, and to whom, in plain words.
@@ -137,8 +173,12 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     }
     if keys.len() > 1 {
         for key in keys.iter().take(NAMED_KEYS) {
-            let line = format!("{}: {}", theme.shown(key.name()), key.last_use_sentence());
-            text.push(Line::from(crate::domain::text::fitted(&line, room)));
+            let tag = model.tag(&key.id);
+            let use_ = key.last_use_sentence();
+            let taken = usize::from(width(&tag) + width(&use_) + 2);
+            let name = theme.shown(key.name());
+            let name = cut_in_the_middle(&name, room.saturating_sub(taken).max(LEAST_NAME));
+            text.extend(lines(&format!("{name}{tag}: {use_}"), room, Style::new()));
         }
         if keys.len() > NAMED_KEYS {
             text.push(Line::from(format!("and {} more", keys.len() - NAMED_KEYS)));
@@ -155,7 +195,10 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             ));
         }
     }
-    let one = keys.len() == 1;
+    if let Some(damaged) = &confirmation.damaged {
+        text.extend(lines(&format!("{}.", damaged.why), room, theme.warning()));
+    }
+    let one = keys.len() < 2;
     match confirmation.verb {
         Verb::Revoke => {
             let sentence = if one {
@@ -212,15 +255,22 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             text.extend(lines(sentence, room, theme.warning()));
         }
     }
-    if one {
-        let sentence = last_use(model, &keys[0]);
-        let mut words = sentence.chars();
-        let sentence = words
-            .next()
-            .map(|c| c.to_ascii_uppercase().to_string() + words.as_str());
-        text.extend(lines(&sentence.unwrap_or_default(), room, Style::new()));
-    }
     text
+}
+
+/// Since when the key is switched off, and by whom where that is known.
+fn disabled(model: &Model, key: &Key) -> String {
+    let since = key
+        .disabled_at
+        .map_or_else(String::new, |at| format!(" {} UTC", at.date_and_clock()));
+    let by = match model.activity(&key.id) {
+        None => " by …".to_owned(),
+        Some(activity) => activity
+            .disabled_by
+            .as_ref()
+            .map_or_else(String::new, |by| format!(" by {}", model.theme.shown(by))),
+    };
+    format!("Disabled{since}{by}")
 }
 
 /// When the key was used last, and how often of late where that is known.

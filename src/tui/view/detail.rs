@@ -81,12 +81,12 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         room,
     ));
     if let Some(since) = key.disabled_at {
-        lines.extend(fact(
-            model,
-            "Disabled",
-            &format!("since {} UTC", since.date_and_clock()),
-            room,
-        ));
+        let by = model
+            .activity(&key.id)
+            .and_then(|it| it.disabled_by.as_ref());
+        let by = by.map_or_else(String::new, |by| format!(" by {}", theme.shown(by)));
+        let words = format!("since {} UTC{by}", since.date_and_clock());
+        lines.extend(fact(model, "Disabled", &words, room));
     }
     if model.agents.len() > 1 {
         lines.extend(fact(model, "Agent", key.agent.as_str(), room));

@@ -10,12 +10,12 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     detail, footer, lines, put,
-    sheet::{self, Sheet},
+    sheet::{self, Sheet, Title},
     wizard::rows_of_buttons,
     wrapped,
 };
 use crate::{
-    domain::token::Token,
+    domain::token::{KeyId, Token},
     tui::{
         dialog::{NewToken, Palette, Revealed, TokenButton, palette_entries},
         keymap::{Binding, Intent, Place, bindings_in},
@@ -28,11 +28,12 @@ use crate::{
 pub(super) fn withdrawn(model: &Model, why: &str, screen: Rect) -> Sheet {
     let why = model.theme.shown(why);
     Sheet {
-        title: "Nothing was done".to_owned(),
+        title: "Nothing was done".to_owned().into(),
         corner: String::new(),
         lines: lines(&why, sheet::room(screen), model.theme.alarm()),
         focus: (0, 0),
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -63,11 +64,12 @@ pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet
         text.push(line);
     }
     Sheet {
-        title: dialog.title.to_owned(),
+        title: dialog.title.to_owned().into(),
         corner: String::new(),
         lines: text,
         focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -82,7 +84,12 @@ fn said(model: &Model) -> Option<String> {
     (!notice.text.starts_with("API key created")).then(|| model.theme.shown(&notice.text))
 }
 
-pub(super) fn copy_as(model: &Model, name: &str, choice: usize, screen: Rect) -> Sheet {
+pub(super) fn copy_as(
+    model: &Model,
+    (id, name): (&KeyId, &str),
+    choice: usize,
+    screen: Rect,
+) -> Sheet {
     let room = sheet::room(screen);
     let text = CopyForm::ALL
         .iter()
@@ -100,11 +107,16 @@ pub(super) fn copy_as(model: &Model, name: &str, choice: usize, screen: Rect) ->
         })
         .collect();
     Sheet {
-        title: format!("Copy {} as", model.theme.shown(name)),
+        title: Title {
+            before: "Copy ".to_owned(),
+            name: model.theme.shown(name),
+            after: format!("{} as", model.tag(id)),
+        },
         corner: String::new(),
         lines: text,
         focus: (choice, 0),
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -112,11 +124,12 @@ pub(super) fn details(model: &Model, scroll: u16, screen: Rect) -> Option<Sheet>
     let key = model.selected()?;
     let lines = detail::lines(model, key, sheet::room(screen));
     Some(Sheet {
-        title: "Details".to_owned(),
+        title: "Details".to_owned().into(),
         corner: model.theme.shown(&model.workspace),
         focus: (scrolled(scroll, lines.len(), screen), 0),
         lines,
         hint: footer::border(model),
+        ..Sheet::default()
     })
 }
 
@@ -169,11 +182,12 @@ pub(super) fn help(model: &Model, place: Place, scroll: u16, screen: Rect) -> Sh
         .collect();
     let focus = scrolled(scroll, text.len(), screen);
     Sheet {
-        title: format!("Help: {}", place.title()),
+        title: format!("Help: {}", place.title()).into(),
         corner: format!("claviger {}", env!("CARGO_PKG_VERSION")),
         lines: text,
         focus: (focus, 0),
         hint: "↑ ↓ scroll · Esc close".to_owned(),
+        ..Sheet::default()
     }
 }
 
@@ -214,11 +228,12 @@ pub(super) fn palette(model: &Model, palette: &Palette, screen: Rect) -> Sheet {
         ));
     }
     Sheet {
-        title: "Do".to_owned(),
+        title: "Do".to_owned().into(),
         corner: String::new(),
         lines: text,
         focus: (0, typed),
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -232,7 +247,8 @@ pub(super) fn revealed(
 ) -> Position {
     let theme = model.theme;
     let room = usize::from(area.width);
-    let name = format!("The token of {}", theme.shown(&revealed.shown.name));
+    let name = model.told(&revealed.shown.id, &revealed.shown.name);
+    let name = format!("The token of {name}");
     put(buffer, area, 0, 0, &name, theme.strong());
     let mut y = 2;
     for part in wrapped(revealed.shown.text.expose_secret(), room) {

@@ -75,11 +75,12 @@ pub(super) fn sheet(model: &Model, hygiene: &Hygiene, screen: Rect) -> Sheet {
         count => format!("{count} marked"),
     };
     Sheet {
-        title: format!("Hygiene · {}", theme.shown(&model.workspace)),
+        title: format!("Hygiene · {}", theme.shown(&model.workspace)).into(),
         corner,
         lines,
         focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 

@@ -16,14 +16,20 @@ use ratatui::{
 
 use super::{access_words, attention_style, detail, footer, put, put_right, thousands, width};
 use crate::{
-    domain::{key::Key, listing::SortField, moment::Moment, text::fitted},
-    tui::model::Model,
+    domain::{
+        key::Key,
+        listing::SortField,
+        moment::Moment,
+        text::{cut_in_the_middle, fitted},
+    },
+    tui::{message::ListRow, model::Model},
 };
 
 /// A column of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
     Name,
+    Agent,
     Access,
     Created,
     LastUsed,
@@ -36,6 +42,7 @@ impl Column {
     fn title(self) -> &'static str {
         match self {
             Self::Name => "Name",
+            Self::Agent => "Agent",
             Self::Access => "Access",
             Self::Created => "Created",
             Self::LastUsed => "Last used",
@@ -45,8 +52,10 @@ impl Column {
         }
     }
 
-    fn field(self) -> SortField {
-        match self {
+    /// By what the list is sorted when it is sorted by this column.
+    fn field(self) -> Option<SortField> {
+        Some(match self {
+            Self::Agent => return None,
             Self::Name => SortField::Name,
             Self::Access => SortField::Access,
             Self::Created => SortField::Created,
@@ -54,7 +63,7 @@ impl Column {
             Self::Expires => SortField::Expires,
             Self::Addresses => SortField::Addresses,
             Self::Attention => SortField::Attention,
-        }
+        })
     }
 }
 
@@ -63,16 +72,25 @@ const GAP: u16 = 2;
 const MARKERS: u16 = 3;
 const ATTENTION: u16 = 12;
 const LEAST_NAME: u16 = 20;
-const ALL_COLUMNS: usize = 7;
+/// So much of a name stays in the header.
+const LEAST_OF_A_NAME: u16 = 12;
+const AGENT: u16 = 10;
+const LEAST_NAME_BESIDE_AGENT: u16 = 8;
 /// Below this badges are initials.
 const FULL_BADGES: u16 = 60;
 
-/// What the width has room for: columns vanish in the order IPs, expires, last used, created.
-fn columns(room: u16) -> Vec<(Column, u16)> {
+/// What the width has room for: columns vanish in the order IPs, expires, last used, created, agent.
+/// That of agents is there where the keys of several are shown.
+fn columns(room: u16, several_agents: bool) -> Vec<(Column, u16)> {
     let access = if room < FULL_BADGES { 10 } else { 25 };
     let attention = if room < FULL_BADGES { 11 } else { ATTENTION };
     let mut used = MARKERS + GAP + access + GAP + attention;
     let mut chosen = vec![(Column::Access, access)];
+    let agent = if several_agents { AGENT } else { 0 };
+    if several_agents && used + LEAST_NAME_BESIDE_AGENT + GAP + agent <= room {
+        used += GAP + agent;
+        chosen.insert(0, (Column::Agent, agent));
+    }
     let optional = [
         (Column::Created, 10),
         (Column::LastUsed, 28),
@@ -91,14 +109,20 @@ fn columns(room: u16) -> Vec<(Column, u16)> {
     chosen
 }
 
+fn columns_at_most(several_agents: bool) -> usize {
+    7 + usize::from(several_agents)
+}
+
 pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
     let pane = detail::pane_width(area.width);
     let table = Rect {
         width: area.width - pane.unwrap_or(0),
         ..area
     };
-    let columns = columns(table.width);
-    header(model, buffer, area, ALL_COLUMNS - columns.len());
+    let several_agents = model.agents.len() > 1 && model.list.agent.is_none();
+    let columns = columns(table.width, several_agents);
+    let all = columns_at_most(several_agents);
+    header(model, buffer, area, all.saturating_sub(columns.len()));
     let mut y = 1;
     let mut cursor = None;
     if model.filter_line() {
@@ -119,8 +143,8 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
         .take(rows)
         .zip(y..)
     {
-        let selected = model.list.selected.as_ref() == Some(&row.key.id);
-        draw_row(model, buffer, table, at, &row.key, selected, &columns);
+        let selected = model.list.selected.as_ref() == Some(row.id());
+        draw_row(model, buffer, table, at, row, selected, &columns);
         if selected && model.list.typing.is_none() {
             cursor = Some(Position::new(area.x + 1, area.y + at));
         }
@@ -139,52 +163,74 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
     cursor.or(Some(Position::new(area.x, area.y + area.height - 1)))
 }
 
-/// Where one is, and as whom; how many keys there are, and of which time zone the dates.
+/// Where one is, and as whom; how many keys there are, and of which time zone the dates. What does not
+/// fit goes in the order: the program's name, the time zone, the missing columns; names are cut.
 fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     let theme = model.theme;
-    let mut count = counted(model, area.width);
-    if missing > 0 {
-        count = format!("+{missing} cols · {count}");
+    let room = area.width.saturating_sub(2);
+    let narrow = area.width < 60;
+    let workspace = theme.shown(&model.workspace);
+    // Whose keys these are, once there is more than one agent.
+    let agent = match &model.list.agent {
+        _ if model.agents.len() < 2 => String::new(),
+        Some(agent) => format!(" / {agent}"),
+        None => " / all agents".to_owned(),
+    };
+    let mut actor = theme.shown(&model.actor);
+    if model.is_member && !narrow {
+        actor = format!("{actor}, {}", model.role);
     }
-    let right = put_right(
-        buffer,
-        Rect {
-            width: area.width - 1,
-            ..area
-        },
-        0,
-        &count,
-        theme.quiet(),
-    );
+    let count = counted(model, area.width);
+    let columns = if missing > 0 {
+        format!("+{missing} cols · ")
+    } else {
+        String::new()
+    };
+    let zone = if narrow { "" } else { "UTC · " };
+    let gap = if narrow { 1 } else { 2 };
+    let names = [&workspace, &agent, &actor].map(|text| width(text));
+    let whole: u16 = names.iter().sum();
+    let least: u16 = names.iter().map(|wide| wide.min(&LEAST_OF_A_NAME)).sum();
+    let choices = [
+        ("claviger", format!("{columns}{zone}{count}"), whole),
+        ("", format!("{columns}{zone}{count}"), least),
+        ("", format!("{columns}{count}"), least),
+        ("", count, 0),
+    ];
+    let fitting = choices.into_iter().find(|(program, right, names)| {
+        let program = width(program) + if program.is_empty() { 0 } else { gap };
+        program + names + gap + 1 + width(right) <= room
+    });
+    let (program, right, _) = fitting.unwrap_or_default();
+    let bounds = Rect {
+        width: area.width - 1,
+        ..area
+    };
+    let right = put_right(buffer, bounds, 0, &right, theme.quiet());
     let left = Rect {
         width: right.saturating_sub(1),
         ..area
     };
-    let mut x = put(buffer, left, 1, 0, "claviger", theme.strong());
-    x = put(
-        buffer,
-        left,
-        x + if area.width < 60 { 1 } else { 2 },
-        0,
-        &theme.shown(&model.workspace),
-        theme.focus(),
-    );
-    // Whose keys these are, once there is more than one agent.
-    if model.agents.len() > 1 {
-        let agent = model.list.agent.as_ref();
-        let agent = agent.map_or("all agents", |agent| agent.as_str());
-        let agent = format!(" / {agent}");
-        x = put(buffer, left, x, 0, &agent, theme.focus());
+    let mut x = 1;
+    if !program.is_empty() {
+        x = put(buffer, left, x, 0, program, theme.strong()) + gap;
     }
-    if area.width >= 60 {
-        let actor = theme.shown(&model.actor);
-        let actor = if model.is_member {
-            format!("{actor}, {}", model.role)
-        } else {
-            actor
-        };
-        put(buffer, left, x + 2, 0, &actor, Style::new());
+    let room = usize::from(left.width.saturating_sub(x + gap));
+    let mut wanted = names.map(usize::from);
+    // The longest is cut first.
+    while wanted.iter().sum::<usize>() > room {
+        if let Some(longest) = wanted.iter_mut().max() {
+            *longest -= 1;
+        }
     }
+    let [workspace, agent, actor] = [
+        cut_in_the_middle(&workspace, wanted[0]),
+        cut_in_the_middle(&agent, wanted[1]),
+        cut_in_the_middle(&actor, wanted[2]),
+    ];
+    x = put(buffer, left, x, 0, &workspace, theme.focus());
+    x = put(buffer, left, x, 0, &agent, theme.focus());
+    put(buffer, left, x + gap, 0, &actor, Style::new());
 }
 
 fn counted(model: &Model, wide: u16) -> String {
@@ -202,11 +248,7 @@ fn counted(model: &Model, wide: u16) -> String {
         let hidden = model.hidden_marks();
         words = format!("{} marked, {hidden} hidden · {words}", list.marks.len());
     }
-    if wide < 60 {
-        words
-    } else {
-        format!("UTC · {words}")
-    }
+    words
 }
 
 fn filter(model: &Model, buffer: &mut Buffer, area: Rect, y: u16) -> Option<Position> {
@@ -259,7 +301,7 @@ fn heads(model: &Model, buffer: &mut Buffer, area: Rect, y: u16, columns: &[(Col
     let theme = model.theme;
     let mut x = MARKERS;
     for (column, wide) in columns {
-        let sorted = column.field() == model.list.sort.field;
+        let sorted = column.field() == Some(model.list.sort.field);
         let arrow = if model.list.sort.descending {
             " ↓"
         } else {
@@ -308,7 +350,7 @@ fn draw_row(
     buffer: &mut Buffer,
     area: Rect,
     y: u16,
-    key: &Key,
+    listed: &ListRow,
     selected: bool,
     columns: &[(Column, u16)],
 ) {
@@ -329,53 +371,69 @@ fn draw_row(
         );
         put(buffer, area, 1, y, "▸", row.patch(theme.focus()));
     }
-    if model.list.marks.contains_key(&key.id) {
+    if model.list.marks.contains_key(listed.id()) {
         put(buffer, area, 2, y, "*", row.patch(theme.warning()));
     }
     let mut x = MARKERS;
-    let has_addresses = columns
-        .iter()
-        .any(|(column, _)| *column == Column::Addresses);
     for (column, wide) in columns {
-        let mut style = row;
-        let text = match column {
-            Column::Name => theme.shown(key.name()),
-            Column::Access => {
-                let words = access_words(model, key, area.width < FULL_BADGES);
-                // With a column of its own, `Any IP` need not stand here too.
-                if has_addresses {
-                    words.trim_end_matches(" Any IP").to_owned()
-                } else {
-                    words
-                }
-            }
-            Column::Created => key.created_at.date(),
-            Column::LastUsed => last_used(key),
-            Column::Expires => key
-                .draft
-                .expires_at
-                .map_or_else(|| "never".to_owned(), Moment::date),
-            Column::Addresses => key.draft.allow.to_string(),
-            Column::Attention => match model.attention(key) {
-                None => String::new(),
-                Some(attention) => {
-                    style = row.patch(attention_style(theme, attention));
-                    attention.to_string()
-                }
+        let (text, style) = match listed {
+            ListRow::Key(listed) => cell(model, &listed.key, *column, area, columns),
+            ListRow::Damaged(damaged, _) => match column {
+                Column::Name => (damaged.id.to_string(), None),
+                Column::Attention => ("damaged".to_owned(), Some(theme.alarm())),
+                _ => (String::new(), None),
             },
         };
+        let style = style.map_or(row, |style| row.patch(style));
         if !text.is_empty() {
-            put(
-                buffer,
-                area,
-                x,
-                y,
-                fitted(&text, usize::from(*wide)).trim_end(),
-                style,
-            );
+            let wide = usize::from(*wide);
+            let text = if *column == Column::Name {
+                cut_in_the_middle(&text, wide)
+            } else {
+                fitted(&text, wide).trim_end().to_owned()
+            };
+            put(buffer, area, x, y, &text, style);
         }
         x += wide + GAP;
     }
+}
+
+/// What stands in a column about a key, and in which style if not in that of the row.
+fn cell(
+    model: &Model,
+    key: &Key,
+    column: Column,
+    area: Rect,
+    columns: &[(Column, u16)],
+) -> (String, Option<Style>) {
+    let has = |column| columns.iter().any(|(shown, _)| *shown == column);
+    let text = match column {
+        Column::Name => model.theme.shown(key.name()),
+        Column::Agent => key.agent.to_string(),
+        Column::Access => {
+            let words = access_words(model, key, area.width < FULL_BADGES);
+            // With a column of its own, `Any IP` need not stand here too.
+            if has(Column::Addresses) {
+                words.trim_end_matches(" Any IP").to_owned()
+            } else {
+                words
+            }
+        }
+        Column::Created => key.created_at.date(),
+        Column::LastUsed => last_used(key),
+        Column::Expires => key
+            .draft
+            .expires_at
+            .map_or_else(|| "never".to_owned(), Moment::date),
+        Column::Addresses => key.draft.allow.to_string(),
+        Column::Attention => {
+            let attention = model.attention(key);
+            let style = attention.map(|it| attention_style(model.theme, it));
+            let words = attention.map_or_else(String::new, |it| it.to_string());
+            return (words, style);
+        }
+    };
+    (text, None)
 }
 
 fn last_used(key: &Key) -> String {

@@ -65,11 +65,12 @@ pub(super) fn members(model: &Model, screen: &MembersScreen, area: Rect) -> Shee
         count => format!("{count} members"),
     };
     Sheet {
-        title: format!("Members · {}", theme.shown(&model.workspace)),
+        title: format!("Members · {}", theme.shown(&model.workspace)).into(),
         corner,
         lines,
         focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -145,11 +146,12 @@ pub(super) fn form(model: &Model, form: &MemberForm, screen: Rect) -> Sheet {
         footer::border(model)
     };
     Sheet {
-        title,
+        title: title.into(),
         corner: String::new(),
         lines: page.lines,
         focus: page.focus,
         hint,
+        ..Sheet::default()
     }
 }
 
@@ -302,13 +304,15 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let theme = model.theme;
     let name = theme.shown(removal.member.name());
-    let workspace = theme.shown(&model.workspace);
+    let asked = ("Remove ".to_owned(), name.clone(), String::new());
+    let (title, corner, mut lines) = sheet::asked(model, screen, asked, "from");
+    let head = lines.len();
     let text = format!(
         "{name} is {} {} here. Their SSH keys let nobody in any more, and what they have open can do nothing from then on. The API keys that they made stay.",
         removal.member.draft.role.article(),
         removal.member.draft.role
     );
-    let mut lines = super::lines(&text, room, Style::new());
+    lines.extend(super::lines(&text, room, Style::new()));
     lines.push(Line::default());
     let focused = Some(usize::from(removal.act));
     let (line, column) = buttons(
@@ -320,11 +324,14 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
     let focus = (lines.len(), column.unwrap_or(0));
     lines.push(line);
     Sheet {
-        title: format!("Remove {name} from {workspace}?"),
-        corner: String::new(),
+        title,
+        corner,
+        head,
+        foot: 1,
         lines,
         focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 
@@ -346,12 +353,13 @@ pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet
     let workspace = theme.shown(&model.workspace);
     Sheet {
         title: match choice.choosing {
-            Choosing::Shown => format!("Whose keys in {workspace}?"),
-            Choosing::NewKey => format!("New API key in {workspace}: for which agent?"),
+            Choosing::Shown => format!("Whose keys in {workspace}?").into(),
+            Choosing::NewKey => format!("New API key in {workspace}: for which agent?").into(),
         },
         corner: String::new(),
         lines: choice.choices.iter().enumerate().map(line).collect(),
         focus: (choice.at, 0),
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }

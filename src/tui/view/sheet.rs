@@ -12,22 +12,109 @@ use ratatui::{
     text::Line,
 };
 
-use super::{put, width};
-use crate::tui::theme::Theme;
+use super::{put, width, wrapped};
+use crate::{
+    domain::text::cut_in_the_middle,
+    tui::{model::Model, theme::Theme},
+};
 
 /// A screen of this size and below is filled by a dialog.
 const SMALL: (u16, u16) = (60, 20);
 const WIDEST: u16 = 78;
 
 /// A dialog, ready to be drawn.
+#[derive(Default)]
 pub(super) struct Sheet {
-    pub title: String,
+    pub title: Title,
     pub corner: String,
     pub lines: Vec<Line<'static>>,
+    /// How many lines from above stay in view whatever is scrolled.
+    pub head: usize,
+    /// How many lines from below do.
+    pub foot: usize,
     /// The line and the column of what has the keys.
     pub focus: (usize, u16),
     pub hint: String,
 }
+
+/// What stands above a dialog. Where it does not fit the name is cut, in its middle.
+#[derive(Default)]
+pub(super) struct Title {
+    pub before: String,
+    pub name: String,
+    pub after: String,
+}
+
+impl From<String> for Title {
+    fn from(text: String) -> Self {
+        Self {
+            before: text,
+            ..Self::default()
+        }
+    }
+}
+
+impl Title {
+    fn fitting(&self, room: usize) -> String {
+        let Self {
+            before,
+            name,
+            after,
+        } = self;
+        let taken = usize::from(width(before) + width(after));
+        let name = cut_in_the_middle(name, room.saturating_sub(taken));
+        format!("{before}{name}{after}")
+    }
+}
+
+/// The title of a question, its corner, and the lines that stay above all others: together they name
+/// the workspace, who acts, and what it is about so that it is told from others.
+pub(super) fn asked(
+    model: &Model,
+    screen: Rect,
+    (before, name, tag): (String, String, String),
+    preposition: &str,
+) -> (Title, String, Vec<Line<'static>>) {
+    let theme = model.theme;
+    let room = room(screen);
+    let workspace = theme.shown(&model.workspace);
+    let actor = cut_in_the_middle(&theme.shown(&model.actor), MOST_ACTOR);
+    let ending = format!(" {preposition} {workspace}?");
+    let needed = width(&before) + width(&tag) + width(&ending) + width(&actor) + 4;
+    let least = usize::from(width(&name)).min(LEAST_NAME);
+    if usize::from(needed) + least <= room {
+        let after = format!("{tag}{ending}");
+        let title = Title {
+            before,
+            name,
+            after,
+        };
+        return (title, actor, Vec::new());
+    }
+    let tag = tag.trim().trim_matches(['(', ')']);
+    let words = if tag.is_empty() {
+        format!("as {actor}")
+    } else {
+        format!("{tag} · as {actor}")
+    };
+    let lines = wrapped(&words, room);
+    let title = Title {
+        before,
+        name,
+        after: ending,
+    };
+    let head = lines
+        .into_iter()
+        .map(|line| Line::styled(line, theme.quiet()));
+    (title, String::new(), head.collect())
+}
+
+/// So much of a name stands in a title, and so much of who acts beside it.
+const LEAST_NAME: usize = 16;
+const MOST_ACTOR: usize = 30;
+
+/// The least lines between head and foot; with less everything is scrolled.
+const LEAST_BODY: usize = 1;
 
 /// Whether dialogs fill a screen of this size.
 fn fills(screen: Rect) -> bool {
@@ -44,6 +131,12 @@ pub(super) fn room(screen: Rect) -> usize {
     usize::from(outer.saturating_sub(4))
 }
 
+/// The lines that a sheet has room for on a screen.
+pub(super) fn height(screen: Rect) -> usize {
+    let taken = if fills(screen) { 2 } else { 4 };
+    usize::from(screen.height.saturating_sub(taken))
+}
+
 impl Sheet {
     pub fn draw(&self, theme: Theme, buffer: &mut Buffer, screen: Rect) -> Position {
         let area = self.area(screen);
@@ -53,19 +146,17 @@ impl Sheet {
             width: area.width.saturating_sub(4),
             height: area.height.saturating_sub(2),
         };
-        let scroll = self.scroll(inner.height);
-        let below = self.lines.len().saturating_sub(scroll) > usize::from(inner.height);
+        let (shown, below) = self.shown(usize::from(inner.height));
         border(self, below, theme, buffer, area);
-        for (line, y) in self.lines.iter().skip(scroll).zip(0..inner.height) {
-            buffer.set_line(inner.x, inner.y + y, line, inner.width);
+        for (at, y) in shown.iter().zip(0..inner.height) {
+            buffer.set_line(inner.x, inner.y + y, &self.lines[*at], inner.width);
         }
         let (line, column) = self.focus;
-        let y = u16::try_from(line.saturating_sub(scroll))
-            .unwrap_or(0)
-            .min(inner.height.saturating_sub(1));
+        let y = shown.iter().rposition(|at| *at <= line).unwrap_or(0);
+        let y = u16::try_from(y).unwrap_or(0);
         Position::new(
             inner.x + column.min(inner.width.saturating_sub(1)),
-            inner.y + y,
+            inner.y + y.min(inner.height.saturating_sub(1)),
         )
     }
 
@@ -85,14 +176,28 @@ impl Sheet {
         }
     }
 
-    /// Scrolls just so far that the focused line, and what stands under it, is in view.
-    fn scroll(&self, height: u16) -> usize {
-        let height = usize::from(height);
-        let most = self.lines.len().saturating_sub(height);
-        (self.focus.0 + 3)
-            .saturating_sub(height)
-            .min(self.focus.0)
-            .min(most)
+    /// The lines that are in view: head and foot, and between them the focused line and what stands
+    /// under it; and whether some are left below.
+    fn shown(&self, height: usize) -> (Vec<usize>, bool) {
+        let count = self.lines.len();
+        let (mut head, mut foot) = (self.head, self.foot);
+        if head + foot + LEAST_BODY > height {
+            (head, foot) = (0, 0);
+        }
+        let room = height.saturating_sub(head + foot);
+        let body = head..count.saturating_sub(foot);
+        let focus = self.focus.0.clamp(head, body.end.max(head)) - head;
+        let focus = if body.contains(&self.focus.0) {
+            focus
+        } else {
+            0
+        };
+        let most = body.len().saturating_sub(room);
+        let scroll = (focus + 3).saturating_sub(room).min(focus).min(most);
+        let from = head + scroll;
+        let to = (from + room).min(body.end);
+        let shown = (0..head).chain(from..to).chain(body.end..count);
+        (shown.collect(), to < body.end)
     }
 }
 
@@ -142,12 +247,15 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
         width: within.width.saturating_sub(corner + 1),
         ..within
     };
+    let title = sheet
+        .title
+        .fitting(usize::from(for_title.width.saturating_sub(3)));
     put(
         buffer,
         for_title,
         1,
         0,
-        &format!(" {} ", sheet.title),
+        &format!(" {title} "),
         theme.strong(),
     );
     if corner > 0 {

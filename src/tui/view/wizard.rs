@@ -14,7 +14,7 @@ use ratatui::{
 
 use super::{
     footer,
-    sheet::{self, Sheet},
+    sheet::{self, Sheet, Title},
     typed, width, wrapped,
 };
 use crate::{
@@ -30,17 +30,24 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
     let workspace = model.theme.shown(&model.workspace);
     let title = match &wizard.purpose {
         Purpose::New => match wizard.agent.as_ref().filter(|_| model.agents.len() > 1) {
-            Some(agent) => format!("New API key for {agent} in {workspace}"),
-            None => format!("New API key in {workspace}"),
+            Some(agent) => format!("New API key for {agent} in {workspace}").into(),
+            None => format!("New API key in {workspace}").into(),
         },
-        Purpose::Edit(key) => format!("Edit {} in {workspace}", model.theme.shown(key.name())),
+        Purpose::Edit(key) => Title {
+            before: "Edit ".to_owned(),
+            name: model.theme.shown(key.name()),
+            after: format!("{} in {workspace}", model.tag(&key.id)),
+        },
     };
     let mut page = Page {
         model,
         wizard,
         room,
+        height: sheet::height(screen),
         lines: Vec::new(),
         focus: (0, 0),
+        head: 0,
+        foot: 0,
     };
     let corner = match wizard.step {
         Step::Basics(focus) => {
@@ -63,6 +70,8 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         title,
         corner: corner.to_owned(),
         lines: page.lines,
+        head: page.head,
+        foot: page.foot,
         focus: page.focus,
         hint,
     }
@@ -72,9 +81,17 @@ struct Page<'a> {
     model: &'a Model,
     wizard: &'a Wizard,
     room: usize,
+    /// The lines that the sheet has room for.
+    height: usize,
     lines: Vec<Line<'static>>,
     focus: (usize, u16),
+    /// How many lines stay in view above and below.
+    head: usize,
+    foot: usize,
 }
+
+/// The least rows of the matrix that are in view.
+const LEAST_ROWS: usize = 3;
 
 impl Page<'_> {
     fn line(&mut self, text: impl Into<String>, style: Style) {
@@ -132,6 +149,9 @@ impl Page<'_> {
             Span::styled(corner, theme.quiet()),
         ]));
         self.text(field, focused);
+        if field == Field::Name {
+            self.warnings();
+        }
         if let Some((_, cut)) = self.wizard.cut.as_ref().filter(|(it, _)| *it == field) {
             self.error(cut);
         }
@@ -140,6 +160,18 @@ impl Page<'_> {
         } else if field == Field::Addresses {
             for note in notes {
                 self.line(format!("  {note}"), theme.quiet());
+            }
+        }
+    }
+
+    fn warnings(&mut self) {
+        for warning in self.wizard.warnings() {
+            for (at, part) in wrapped(&warning, self.room.saturating_sub(4))
+                .into_iter()
+                .enumerate()
+            {
+                let mark = if at == 0 { "  ! " } else { "    " };
+                self.line(format!("{mark}{part}"), self.model.theme.warning());
             }
         }
     }
@@ -170,9 +202,10 @@ impl Page<'_> {
         }
     }
 
+    /// The matrix is scrolled between the heads of its columns and what one must have read before one
+    /// saves: what the key will be able to do.
     fn permissions(&mut self, focus: MatrixFocus, tight: bool) {
         let theme = self.model.theme;
-        self.line("Configure permissions", theme.strong());
         let wide = self.room >= 60;
         let cell = if wide { 9 } else { 6 };
         let label = self.room.saturating_sub(4 * cell);
@@ -184,36 +217,103 @@ impl Page<'_> {
                 )
             })
             .concat();
+        let changes = self.of(Self::changes);
+        let sentence = self.of(Self::sentence);
+        let trouble = self.of(Self::trouble);
+        let help = self.of(|page| page.matrix_help(focus, wide));
+        let fits = changes.len() + trouble.len();
+        // What there is room for, the most needed first: the heads, the buttons, what the key can do
+        // and some rows; what changes; the title; the help.
+        let most = self.height.saturating_sub(2 + sentence.len());
+        let rows = if fits + LEAST_ROWS <= most {
+            LEAST_ROWS
+        } else {
+            1
+        };
+        let told = fits.min(most.saturating_sub(rows).max(2));
+        let left = most.saturating_sub(rows + told);
+        if left > 0 {
+            self.line("Configure permissions", theme.strong());
+        }
         self.line(format!("{:<label$}{heads}", ""), theme.quiet());
+        self.head = self.lines.len();
         for (row, area) in self.model.areas.iter().enumerate() {
             self.area(row, area, focus, label, cell);
         }
-        if let MatrixFocus::Cell(_, column) = focus {
-            let action = Action::ALL[column];
-            self.line(
-                format!("  {}: {}", action.title(), action.description()),
-                Style::new(),
-            );
-            let presets = if wide {
-                "Row: 0 none  1 read  2 read and write (read, create, update)  3 all four"
-            } else {
-                "0 none  1 read  2 read, create, update  3 all four"
-            };
-            for part in wrapped(presets, self.room.saturating_sub(2)) {
-                self.line(format!("  {part}"), theme.quiet());
-            }
-        }
+        let matrix = self.lines.len();
+        let is_pinned = left > help.len();
+        self.lines.extend(help);
+        let body = if is_pinned { matrix } else { self.lines.len() };
         if !tight {
             self.lines.push(Line::default());
         }
-        self.review();
-        self.trouble();
+        if told == fits {
+            self.lines.extend(changes);
+            self.lines.extend(sentence);
+            self.lines.extend(trouble);
+        } else {
+            // Why it was not saved comes first, but for what both did: that is long.
+            let mut parts = [changes, trouble];
+            if self.wizard.meanwhile.is_none() {
+                parts.reverse();
+            }
+            self.window(parts.concat(), told);
+            self.lines.extend(sentence);
+        }
         let focused = match focus {
             MatrixFocus::Back => Some(0),
             MatrixFocus::Save => Some(1),
             MatrixFocus::Cell(..) => None,
         };
         self.buttons(&["Back", footer::save_word(self.model)], focused);
+        self.foot = self.lines.len() - body;
+        if self.head + self.foot + rows > self.height && !tight {
+            // The blank line is the first to go.
+            self.foot -= 1;
+        }
+    }
+
+    /// The lines that a part of the page would add.
+    fn of(&mut self, part: impl FnOnce(&mut Self)) -> Vec<Line<'static>> {
+        let before = std::mem::take(&mut self.lines);
+        part(self);
+        std::mem::replace(&mut self.lines, before)
+    }
+
+    /// As many of these lines as there is room for, from where they are scrolled to.
+    fn window(&mut self, lines: Vec<Line<'static>>, room: usize) {
+        if lines.len() <= room {
+            self.lines.extend(lines);
+            return;
+        }
+        let room = room.saturating_sub(1).max(1);
+        let most = lines.len() - room;
+        let from = usize::from(self.wizard.scroll).min(most);
+        let below = most - from;
+        self.lines.extend(lines.into_iter().skip(from).take(room));
+        let mark = match (below, &self.wizard.meanwhile) {
+            (0, _) => "↑ PgUp".to_owned(),
+            (below, None) => format!("↓ {below} more lines, PgDn"),
+            (below, Some(_)) => format!("! changed meanwhile, ↓ {below} more: PgDn"),
+        };
+        self.line(mark, self.model.theme.warning());
+    }
+
+    fn matrix_help(&mut self, focus: MatrixFocus, wide: bool) {
+        let MatrixFocus::Cell(_, column) = focus else {
+            return;
+        };
+        let action = Action::ALL[column];
+        let said = format!("  {}: {}", action.title(), action.description());
+        self.line(said, Style::new());
+        let presets = if wide {
+            "Row: 0 none  1 read  2 read and write (read, create, update)  3 all four"
+        } else {
+            "0 none  1 read  2 read, create, update  3 all four"
+        };
+        for part in wrapped(presets, self.room.saturating_sub(2)) {
+            self.line(format!("  {part}"), self.model.theme.quiet());
+        }
     }
 
     fn area(
@@ -253,9 +353,11 @@ impl Page<'_> {
         self.lines.push(Line::from(spans));
     }
 
-    fn review(&mut self) {
+    /// What changes, and what is to be thought of.
+    fn changes(&mut self) {
         let theme = self.model.theme;
-        for sentence in self.wizard.review(&self.model.areas) {
+        self.warnings();
+        for sentence in self.wizard.changes(&self.model.areas) {
             let sentence = theme.shown(&sentence);
             let style = if sentence.starts_with("Widens") {
                 theme.warning()
@@ -265,6 +367,15 @@ impl Page<'_> {
             for part in wrapped(&sentence, self.room) {
                 self.line(part, style);
             }
+        }
+    }
+
+    /// What the key will and will not be able to do.
+    fn sentence(&mut self) {
+        let sentence = self.wizard.sentence(&self.model.areas);
+        let sentence = self.model.theme.shown(&sentence.unwrap_or_default());
+        for part in wrapped(&sentence, self.room) {
+            self.line(part, Style::new());
         }
     }
 

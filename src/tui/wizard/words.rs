@@ -6,7 +6,7 @@ use crate::domain::{
     key::{Description, KeyName},
     moment::Moment,
     review,
-    text::length,
+    text::{length, visible},
 };
 
 impl Wizard {
@@ -32,6 +32,36 @@ impl Wizard {
                 .map(|e| e.to_string()),
             Field::Expires => self.expires_at(now).err(),
         }
+    }
+
+    /// That other keys are called so, or nearly so, once the name was left.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let Some((name, found)) = &self.namesakes else {
+            return Vec::new();
+        };
+        if self.value(Field::Name) != name.as_str() {
+            return Vec::new();
+        }
+        let mut warnings = Vec::new();
+        let ids: Vec<&str> = found.same.iter().map(|(id, _)| id.as_str()).collect();
+        match ids.as_slice() {
+            [] => {}
+            [id] => warnings.push(format!(
+                "Another key is called so, {id}: they are told apart by their ids alone"
+            )),
+            [id, rest @ ..] => warnings.push(format!(
+                "{id} and {} more are called so: they are told apart by their ids alone",
+                rest.len()
+            )),
+        }
+        for name in &found.look_alikes {
+            warnings.push(format!(
+                "The name looks like that of another key, {}",
+                visible(name)
+            ));
+        }
+        warnings
     }
 
     /// What is worth saying about a field that is well: what it means, what was merged.
@@ -69,20 +99,22 @@ impl Wizard {
         Some(format!("{}/{limit}", length(self.value(field))))
     }
 
-    /// What step two says: for an edit what changes, what widens first; then what the key can do.
+    /// What an edit changes, what widens first.
     #[must_use]
-    pub fn review(&self, areas: &[Area]) -> Vec<String> {
-        let Some(draft) = self.draft() else {
+    pub fn changes(&self, areas: &[Area]) -> Vec<String> {
+        let (Purpose::Edit(key), Some(draft)) = (&self.purpose, self.draft()) else {
             return Vec::new();
         };
-        let mut lines = match &self.purpose {
-            Purpose::New => Vec::new(),
-            Purpose::Edit(key) => review::changes(&key.draft, &draft, areas),
-        };
-        if lines.is_empty() && matches!(self.purpose, Purpose::Edit(_)) {
-            lines.push("Nothing changes.".to_owned());
+        let changes = review::changes(&key.draft, &draft, areas);
+        if changes.is_empty() {
+            return vec!["Nothing changes.".to_owned()];
         }
-        lines.push(review::sentence(&draft, areas));
-        lines
+        changes
+    }
+
+    /// What the key will and will not be able to do; step one does not know yet.
+    #[must_use]
+    pub fn sentence(&self, areas: &[Area]) -> Option<String> {
+        Some(review::sentence(&self.draft()?, areas))
     }
 }
