@@ -11,6 +11,7 @@
 //! and its sequence beside `osc52`.
 
 mod desktop;
+mod doubt;
 mod sequence;
 mod tmux;
 
@@ -19,15 +20,19 @@ use std::io::Write;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use desktop::{Desktop, digest};
+pub use doubt::Doubt;
 use sequence::{for_screen, osc52};
 
 /// A copy is decided in less than two seconds, or the secret is shown instead.
 const DECIDED: Duration = Duration::from_millis(1900);
 /// What overwrites a secret where an empty text would be ignored, as tmux does.
 const NEUTRAL: &str = " ";
+/// How long another text must stand on a clipboard so that mosh hands the same text on a second time:
+/// longer than the time between two of its packets (at most 250 ms).
+const BETWEEN: Duration = Duration::from_millis(300);
 
 /// How far a copy got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub enum Delivery {
     Copied,
     /// It was handed to the terminal, and no program can know more.
     Sent,
+    /// It was handed to the terminal, and what lies between may keep it.
+    Doubtful(Doubt),
 }
 
 /// There is no clipboard to be had. Shown as a sentence; never the secret.
@@ -51,6 +58,8 @@ pub struct Unavailable {
 pub struct Environment {
     ssh: bool,
     multiplexer: Option<Multiplexer>,
+    /// Whether tmux and GNU screen lie one in the other, nobody knows which in which.
+    nested: bool,
     display: bool,
     /// `$TERM`.
     term: String,
@@ -90,6 +99,7 @@ impl Environment {
         Self {
             ssh: has("SSH_CONNECTION") || has("SSH_TTY"),
             multiplexer,
+            nested: has("TMUX") && has("STY"),
             display: cfg!(target_os = "macos") || has("WAYLAND_DISPLAY") || has("DISPLAY"),
             term: value("TERM").unwrap_or_default(),
         }
@@ -155,6 +165,8 @@ pub struct Clipboard {
     ours: Option<[u8; 32]>,
     /// Whether something of ours may be on the terminal's clipboard.
     sent: bool,
+    /// The digest of what was sent there last.
+    last: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for Clipboard {
@@ -175,6 +187,7 @@ impl Clipboard {
             desktop: Desktop::Untried,
             ours: None,
             sent: false,
+            last: None,
         }
     }
 
@@ -208,12 +221,22 @@ impl Clipboard {
                 Err(reason) => refused = Some(reason),
             }
         }
-        let sent = self.send(secret.expose_secret(), terminal).await;
-        sent.map(|()| Delivery::Sent)
-            .map_err(|reason| match refused {
+        let doubt = self.doubt().await;
+        if let Err(reason) = self.send(secret.expose_secret(), terminal).await {
+            return Err(match refused {
                 Some(refused) => format!("{refused}, and {reason}"),
                 None => reason,
-            })
+            });
+        }
+        Ok(doubt.map_or(Delivery::Sent, Delivery::Doubtful))
+    }
+
+    /// Why what is sent to the terminal may not arrive, if somebody on its way can tell.
+    pub async fn doubt(&self) -> Option<Doubt> {
+        match self.environment.way(self.osc52) {
+            Ok(Way::Tmux) => doubt::of_tmux(self.environment.nested).await,
+            _ => None,
+        }
     }
 
     /// Clears the desktop's clipboard if it still holds what we put there, and tells whether it
@@ -272,14 +295,23 @@ impl Clipboard {
                 .is_ok_and(|line| line.starts_with("SSH_CONNECTION="))
     }
 
+    /// Sends a text; one that was sent last, after another: mosh hands on only what changes.
     async fn send(&mut self, text: &str, terminal: &mut impl Write) -> Result<(), String> {
-        match self.environment.way(self.osc52)? {
-            Way::Tmux => tmux::send(text, terminal).await?,
-            Way::Screen => write(terminal, &for_screen(&osc52(text)))?,
-            Way::Plain => write(terminal, &osc52(text))?,
+        if self.last.replace(digest(text)) == Some(digest(text)) && text != NEUTRAL {
+            self.hand_over(NEUTRAL, terminal).await?;
+            sleep(BETWEEN).await;
         }
+        self.hand_over(text, terminal).await?;
         self.sent = true;
         Ok(())
+    }
+
+    async fn hand_over(&self, text: &str, terminal: &mut impl Write) -> Result<(), String> {
+        match self.environment.way(self.osc52)? {
+            Way::Tmux => tmux::send(text, self.environment.nested, terminal).await,
+            Way::Screen => write(terminal, &for_screen(&osc52(text))),
+            Way::Plain => write(terminal, &osc52(text)),
+        }
     }
 }
 
@@ -352,6 +384,18 @@ mod tests {
         let overwritten = clipboard.overwrite(&mut terminal).await;
         assert_eq!(overwritten, Ok(Delivery::Sent));
         assert!(terminal.ends_with(b"\x1b]52;c;IA==\x07"));
+    }
+
+    #[tokio::test]
+    async fn the_same_text_is_sent_again_after_another() {
+        let mut clipboard = Clipboard::new(environment("TERM=xterm SSH_TTY=/dev/pts/1"), true);
+        let mut terminal = Vec::new();
+        for text in ["hello", "hello", "other"] {
+            let copied = clipboard.copy(&text.into(), &mut terminal).await;
+            assert_eq!(copied, Ok(Delivery::Sent));
+        }
+        let sent = String::from_utf8_lossy(&terminal).replace("\x1b]52;c;", "");
+        assert_eq!(sent, "aGVsbG8=\x07IA==\x07aGVsbG8=\x07b3RoZXI=\x07");
     }
 
     #[tokio::test]

@@ -80,6 +80,9 @@ pub(super) async fn run(
             format!("The token of {name} was copied; the clipboard is cleared in 45 seconds.")
         }
         Delivery::Sent => format!("The token of {name} was sent to your terminal."),
+        Delivery::Doubtful(doubt) => {
+            format!("The token of {name} was sent to your terminal, but may not arrive: {doubt}.")
+        }
     });
     Ok(())
 }

@@ -84,7 +84,7 @@ async fn of_this_machine(config: &Config) -> Vec<Finding> {
     findings.extend(of_folders(config));
     findings.extend(of_disk(config));
     findings.extend(of_settings(config));
-    findings.push(of_clipboard(config));
+    findings.push(of_clipboard(config).await);
     findings.push(of_terminal());
     findings.push(of_process());
     findings
@@ -374,9 +374,16 @@ fn of_settings(config: &Config) -> Option<Finding> {
     })
 }
 
-fn of_clipboard(config: &Config) -> Finding {
+async fn of_clipboard(config: &Config) -> Finding {
     let clipboard = Clipboard::new(Environment::from_env(), config.osc52);
-    Finding::well("clipboard", clipboard.describe())
+    match clipboard.doubt().await {
+        None => Finding::well("clipboard", clipboard.describe()),
+        // No fault of this installation: it is told, and fails nothing.
+        Some(doubt) => Finding::well(
+            "clipboard",
+            format!("{}, but may not arrive: {doubt}", clipboard.describe()),
+        ),
+    }
 }
 
 fn of_terminal() -> Finding {

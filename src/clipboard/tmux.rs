@@ -18,13 +18,16 @@ const TMUX: Duration = Duration::from_secs(1);
 /// A tmux without configuration drops a request for the clipboard, wrapped or not, and says
 /// nothing. Where it is told to hand on what is wrapped, that is the best way. Otherwise tmux
 /// itself is asked to send the text, from a buffer that is gone a moment later. (Where
-/// `set-clipboard` is `on` it would take a plain request too, but keep the text in a buffer.)
-pub(super) async fn send(text: &str, terminal: &mut impl Write) -> Result<(), String> {
-    let (passthrough, terminals) = tokio::join!(
-        ask(&["show", "-Apv", "allow-passthrough"], None),
-        ask(&["show-messages", "-T"], None),
-    );
-    if passthrough.is_ok_and(|value| matches!(value.trim(), "on" | "all")) {
+/// `set-clipboard` is `on` it would take a plain request too, but keep the text in a buffer.) Where
+/// GNU screen has a part in it (`nested`) nothing is wrapped: screen would print that.
+pub(super) async fn send(
+    text: &str,
+    nested: bool,
+    terminal: &mut impl Write,
+) -> Result<(), String> {
+    let (passes_through, terminals) =
+        tokio::join!(passes_through(), ask(&["show-messages", "-T"], None));
+    if !nested && passes_through {
         return write(terminal, &for_tmux(&osc52(text)));
     }
     if terminals.is_ok_and(|capabilities| lacks_clipboard(&capabilities)) {
@@ -40,6 +43,13 @@ pub(super) async fn send(text: &str, terminal: &mut impl Write) -> Result<(), St
         let _ = ask(&delete, None).await;
     }
     sent.map(drop)
+}
+
+/// Whether tmux hands on what stands in its own wrapping.
+pub(super) async fn passes_through() -> bool {
+    ask(&["show", "-Apv", "allow-passthrough"], None)
+        .await
+        .is_ok_and(|value| matches!(value.trim(), "on" | "all"))
 }
 
 /// From tmux's list of what its terminals can do: `Ms` is the sequence that sets a clipboard.

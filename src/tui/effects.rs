@@ -340,6 +340,9 @@ async fn copy(
     match clipboard.lock().await.copy(&text, terminal).await {
         Ok(Delivery::Copied) => Copied::Native(shown.id, shown.name),
         Ok(Delivery::Sent) => Copied::Sent(shown.id, shown.name, None),
+        Ok(Delivery::Doubtful(doubt)) => {
+            Copied::Sent(shown.id, shown.name, Some(doubt.to_string()))
+        }
         Err(unavailable) => Copied::Nowhere(shown, unavailable.reason),
     }
 }

@@ -1,0 +1,110 @@
+//! Whether a text that is sent to the terminal may get lost on its way: who stands between is asked.
+//!
+//! tmux 3.3a writes the clipboard's sequence without a target (`52;;`) unless its configuration says
+//! otherwise, and mosh 1.4 hands on only what names one (`52;c;`). GNU screen, and a tmux around
+//! another, keep such sequences to themselves.
+
+use std::fmt;
+
+use super::tmux;
+
+/// Why a text may not arrive, and what to do about it. Shown as a clause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// tmux under mosh, with the sequence that mosh drops.
+    Mosh,
+    /// GNU screen around tmux.
+    Screen,
+    /// tmux around tmux.
+    Tmux,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mosh => {
+                "mosh drops what this tmux writes. Add to ~/.tmux.conf, and start tmux anew: \
+                 set -as terminal-overrides ',*:Ms=\\E]52;c;%p2%s\\7'"
+            }
+            Self::Screen => "GNU screen lies around this tmux and keeps it",
+            Self::Tmux => {
+                "another tmux lies around this one and keeps it, unless it has `set -g set-clipboard on`"
+            }
+        })
+    }
+}
+
+/// Whether what tmux sends may not arrive at the terminal that looks at it.
+pub(super) async fn of_tmux(nested: bool) -> Option<Doubt> {
+    let client = ["display-message", "-p", "#{client_pid} #{client_termname}"];
+    let (client, terminals) = tokio::join!(
+        tmux::ask(&client, None),
+        tmux::ask(&["show-messages", "-T"], None),
+    );
+    let (client, terminals) = (client.ok()?, terminals.unwrap_or_default());
+    let (process, term) = client.trim().split_once(' ')?;
+    let stands_under = |name: &str| {
+        let process = process.parse().unwrap_or(0);
+        ancestors(process).iter().any(|it| it.starts_with(name))
+    };
+    if stands_under("screen") || stands_under("SCREEN") {
+        return Some(Doubt::Screen);
+    }
+    if term.starts_with("tmux") || term.starts_with("screen") {
+        return Some(Doubt::Tmux);
+    }
+    // What is wrapped for tmux has its target.
+    let is_wrapped = !nested && tmux::passes_through().await;
+    let is_open = !is_wrapped && leaves_target_open(&terminals);
+    (is_open && stands_under("mosh-server")).then_some(Doubt::Mosh)
+}
+
+/// From tmux's list of what its terminals can do: whether one of them is written a sequence whose
+/// target tmux fills in, which is with nothing.
+fn leaves_target_open(capabilities: &str) -> bool {
+    let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
+    known.any(|line| line.contains("%p1"))
+}
+
+/// What the programs are called that started a process, the nearest first, as far as Linux tells.
+fn ancestors(process: u32) -> Vec<String> {
+    const MOST: usize = 64;
+    let mut names = Vec::new();
+    let mut process = process;
+    while process > 1 && names.len() < MOST {
+        // proc(5): the second field is the name in parentheses, which may hold any character; the
+        // fourth is the parent.
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+            break;
+        };
+        let (Some(open), Some(close)) = (status.find('('), status.rfind(')')) else {
+            break;
+        };
+        names.push(status[open + 1..close].to_owned());
+        let parent = status[close + 1..].split_whitespace().nth(1);
+        process = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fills_in_the_target_is_read_from_tmux() {
+        for (capabilities, expected) in [
+            (" 192: Ms: (string) \\033]52;%p1%s;%p2%s\\a\n", true),
+            (" 192: Ms: (string) \\033]52;c;%p2%s\\a\n", false),
+            (" 192: Ms: [missing]\n 193: X: %p1\n", false),
+        ] {
+            assert_eq!(leaves_target_open(capabilities), expected, "{capabilities}");
+        }
+    }
+
+    #[test]
+    fn the_ancestors_of_a_process_have_names() {
+        let names = ancestors(std::process::id());
+        assert!(names.len() > 1, "{names:?}");
+    }
+}
