@@ -158,7 +158,6 @@ fn request(keyring: &Keyring, search: &str, field: SortField, direction: Directi
         limit: 50,
         now: keyring.now(),
         damaged: Vec::new(),
-        damaged: Vec::new(),
     }
 }
 

@@ -14,6 +14,8 @@ mod leaving;
 mod members;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "pty/requirements.rs"]
+mod requirements;
 #[path = "support/screen.rs"]
 mod screen;
 #[path = "support/sshd.rs"]

@@ -8,7 +8,7 @@ use crate::{
         access::Area,
         attention::Attention,
         key::Key,
-        listing::{Cursor, Direction, Filter, PageRequest, Sort, SortField, SortValue},
+        listing::{Cursor, Damaged, Direction, Filter, PageRequest, Sort, SortField, SortValue},
         moment::{Moment, duration},
         review,
         text::{fitted, visible},
@@ -65,13 +65,26 @@ pub(super) async fn run(
         |key: &Key| until.is_none_or(|until| key.draft.expires_at.is_some_and(|end| end <= until));
     let mut unreadable = Vec::new();
     let filtered = request.filter != Filter::default() || until.is_some();
+    if arguments.attention {
+        // The most urgent of all; only reading them tells which they are.
+        keyring.look_for_damage().await?;
+    }
     let mut printer = ListPrinter::new(output, areas, request.now)?;
     while left > 0 {
         request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
         let page = keyring.page(&request).await?;
         left -= page.rows.len() as u64;
-        for row in page.rows.iter().filter(|row| within(&row.key)) {
-            printer.key(&row.key)?;
+        let mut damaged = page.damaged.iter().peekable();
+        for (at, row) in page.rows.iter().enumerate() {
+            while let Some((_, damaged, _)) = damaged.next_if(|(before, ..)| *before <= at) {
+                printer.damaged(damaged)?;
+            }
+            if within(&row.key) {
+                printer.key(&row.key)?;
+            }
+        }
+        for (_, damaged, _) in damaged {
+            printer.damaged(damaged)?;
         }
         for error in page.unreadable {
             if !unreadable.contains(&error) {
@@ -194,6 +207,20 @@ impl<'a> ListPrinter<'a> {
                 cells.push(key.agent.as_str());
             }
             cells.join("\t")
+        };
+        self.output.buffered(format!("{line}\n").as_bytes())
+    }
+
+    /// A key that cannot be read: in the array of JSON there is none, for what it is nobody can tell.
+    fn damaged(&mut self, damaged: &Damaged) -> Result<(), Failure> {
+        if self.output.json {
+            return Ok(());
+        }
+        self.printed += 1;
+        let line = if self.name_width.is_some() {
+            format!("{}  damaged", damaged.id)
+        } else {
+            format!("{}\t\t\t\t\t\t\tdamaged", damaged.id)
         };
         self.output.buffered(format!("{line}\n").as_bytes())
     }

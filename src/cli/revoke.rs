@@ -8,8 +8,12 @@ use super::{
     output::{self, Output, brief, counted, key_json},
 };
 use crate::{
-    domain::key::{Key, Seen},
-    keyring::Keyring,
+    domain::{
+        key::{Key, Seen},
+        text::visible,
+        token::KeyId,
+    },
+    keyring::{Keyring, KeyringError, StoreError},
 };
 
 pub(super) async fn run(
@@ -19,13 +23,18 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut keys: Vec<Key> = Vec::new();
     for text in &arguments.keys {
-        let key = keyring.resolve(text).await?;
+        let key = match keyring.resolve(text).await {
+            Err(KeyringError::Store(StoreError::Corrupt { .. })) if arguments.keys.len() == 1 => {
+                return revoke_damaged(keyring, text, arguments, output).await;
+            }
+            resolved => resolved?,
+        };
         if !keys.iter().any(|known| known.id == key.id) {
             keys.push(key);
         }
     }
     if !arguments.yes {
-        ask(keyring, &keys)?;
+        ask_about(keyring, &keys)?;
     }
     let seen: Vec<Seen> = keys.iter().map(Seen::of).collect();
     keyring.revoke(&seen, arguments.reason).await?;
@@ -42,23 +51,44 @@ pub(super) async fn run(
     Ok(())
 }
 
+/// A key that cannot be read is revoked by its full id, and alone.
+async fn revoke_damaged(
+    keyring: &Keyring,
+    text: &str,
+    arguments: &RevokeArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let id: KeyId = text.parse().map_err(|_| {
+        Failure::Refused(format!(
+            "{} is a key that cannot be read: revoke it by its id, `claviger list` has it",
+            visible(text)
+        ))
+    })?;
+    if !arguments.yes {
+        let told = format!("{id} is damaged: it cannot be read, nor when it was used last.");
+        ask(keyring, &[told], "key is", id.start())?;
+    }
+    keyring.revoke_damaged(&id, arguments.reason).await?;
+    if output.json {
+        let reason = arguments.reason.word();
+        let fields =
+            json!({ "id": id.as_str(), "damaged": true, "revoked": true, "reason": reason });
+        return output.json(&fields);
+    }
+    output::tell("API key revoked.");
+    Ok(())
+}
+
 /// What must be typed: the number of several keys, the first four characters of the id of one
 /// that was used in the last seven days, else yes.
-fn ask(keyring: &Keyring, keys: &[Key]) -> Result<(), Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::Refused(
-            "revoke asks first, and nobody is there to answer: add --yes to do it without asking"
-                .into(),
-        ));
-    }
-    for key in keys {
-        output::tell(&format!(
-            "{} ({}): {}",
-            brief(key.name()),
-            key.id,
-            key.last_use_sentence()
-        ));
-    }
+fn ask_about(keyring: &Keyring, keys: &[Key]) -> Result<(), Failure> {
+    let told: Vec<String> = keys
+        .iter()
+        .map(|key| {
+            let (name, used) = (brief(key.name()), key.last_use_sentence());
+            format!("{name} ({}): {used}", key.id)
+        })
+        .collect();
     let expected = match keys {
         [one] if one.recently_used(keyring.now()) => one.id.start().to_owned(),
         [_] => "yes".to_owned(),
@@ -69,6 +99,19 @@ fn ask(keyring: &Keyring, keys: &[Key]) -> Result<(), Failure> {
     } else {
         "keys are"
     };
+    ask(keyring, &told, subject, &expected)
+}
+
+fn ask(keyring: &Keyring, told: &[String], subject: &str, expected: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::Refused(
+            "revoke asks first, and nobody is there to answer: add --yes to do it without asking"
+                .into(),
+        ));
+    }
+    for line in told {
+        output::tell(line);
+    }
     output::tell(&format!(
         "In {}: the {subject} permanently deleted. Any applications using this key will lose access.",
         keyring.workspace().label

@@ -174,6 +174,15 @@ fn edge(field: SortField, ascending: bool) -> Cursor {
     }
 }
 
+fn why(error: &StoreError) -> String {
+    match error {
+        StoreError::Corrupt { table, column, .. } => {
+            format!("{table}.{column} cannot be read, so it is refused everywhere")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// A page of the list.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -263,7 +272,7 @@ impl Store {
                 }),
                 Err(error) => {
                     if let Some(id) = id {
-                        let why = error.to_string();
+                        let why = why(&error);
                         let damaged = Damaged { id, why };
                         page.damaged.push((page.rows.len(), damaged, cursor));
                     }

@@ -82,7 +82,10 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
                 && (intent == Intent::Open || intent.power(place).is_some())
                 && let Some(damaged) = model.selected_damaged()
             {
-                let why = format!("{}. x revokes the key.", damaged.why);
+                let why = format!(
+                    "{} is damaged: {}. `claviger doctor` says more; restore it from a backup, or x revokes it.",
+                    damaged.id, damaged.why
+                );
                 model.hear();
                 model.complain(why);
             }

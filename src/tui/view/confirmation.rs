@@ -195,9 +195,6 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             ));
         }
     }
-    if let Some(damaged) = &confirmation.damaged {
-        text.extend(lines(&format!("{}.", damaged.why), room, theme.warning()));
-    }
     let one = keys.len() < 2;
     match confirmation.verb {
         Verb::Revoke => {
@@ -254,6 +251,10 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             };
             text.extend(lines(sentence, room, theme.warning()));
         }
+    }
+    if let Some(damaged) = &confirmation.damaged {
+        let sentence = format!("It is damaged: {}.", damaged.why);
+        text.extend(lines(&sentence, room, theme.warning()));
     }
     text
 }

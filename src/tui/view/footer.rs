@@ -27,8 +27,11 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
         } else {
             model.theme.success()
         };
-        let text = model.theme.shown(&notice.text);
-        if notice.failed {
+        let mut text = model.theme.shown(&notice.text);
+        if !model.unsaid.is_empty() {
+            text = format!("{text} (and {} more, after any key)", model.unsaid.len());
+        }
+        if notice.failed || width(&text) + 2 > area.width {
             trouble(&text, style, buffer, area);
         } else {
             put(buffer, area, 1, y, &text, style);
@@ -36,7 +39,8 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// What failed is said whole, over the lowest rows of the list: the way out stands at its end.
+/// What failed, and what is too long for a line, is said whole, over the lowest rows of the list: the
+/// way out stands at its end.
 fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     let mut lines = wrapped(text, usize::from(area.width.saturating_sub(2)));
     lines.truncate(usize::from(area.height.saturating_sub(4)).clamp(1, MOST_LINES));

@@ -201,8 +201,8 @@ impl Sheet {
     }
 }
 
-/// What stands in the border where lines are left below: the first that fits.
-const MORE: [&str; 2] = [" ↓ more ", " ↓ "];
+/// What stands in the border where lines are left below.
+const MORE: &str = " ↓ more ";
 
 fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: Rect) {
     let quiet = theme.quiet();
@@ -262,16 +262,15 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
         let x = area.width.saturating_sub(corner + 2);
         put(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
     }
-    let room = usize::from(within.width.saturating_sub(4));
+    // That there is more to read is worth more than a hint.
+    let mark = if below { MORE } else { "" };
+    let room = usize::from(within.width.saturating_sub(4 + width(mark)));
     let hints = whole_hints(&sheet.hint, room);
     if !hints.is_empty() {
         put(buffer, within, 1, last, &format!(" {hints} "), quiet);
     }
-    let free = area.width.saturating_sub(width(&hints) + 5);
-    if let Some(mark) = MORE.iter().find(|mark| below && width(mark) <= free) {
-        let x = area.width - width(mark) - 2;
-        put(buffer, within, x, last, mark, theme.warning());
-    }
+    let x = area.width.saturating_sub(width(mark) + 2);
+    put(buffer, within, x, last, mark, theme.warning());
 }
 
 /// As many whole hints as fit. The first two say what the dialog is for; after them the last one,

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{access::Action, text::fitted},
     tui::{
-        model::Model,
+        model::{Model, NARROW},
         wizard::{BasicsFocus, Beside, Field, MatrixFocus, Purpose, Step, Wizard},
     },
 };
@@ -36,7 +36,11 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         Purpose::Edit(key) => Title {
             before: "Edit ".to_owned(),
             name: model.theme.shown(key.name()),
-            after: format!("{} in {workspace}", model.tag(&key.id)),
+            after: if room < NARROW.into() {
+                format!(" in {workspace}")
+            } else {
+                format!("{} in {workspace}", model.tag(&key.id))
+            },
         },
     };
     let mut page = Page {
@@ -49,6 +53,17 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         head: 0,
         foot: 0,
     };
+    // Where a title has no room for it, which key of several stands below.
+    if let Purpose::Edit(key) = &wizard.purpose
+        && room < NARROW.into()
+    {
+        let tag = model.tag(&key.id);
+        let tag = tag.trim().trim_matches(['(', ')']);
+        if !tag.is_empty() {
+            page.line(tag, model.theme.quiet());
+            page.head = 1;
+        }
+    }
     let corner = match wizard.step {
         Step::Basics(focus) => {
             page.basics(focus, screen.height < 20);
@@ -224,7 +239,9 @@ impl Page<'_> {
         let fits = changes.len() + trouble.len();
         // What there is room for, the most needed first: the heads, the buttons, what the key can do
         // and some rows; what changes; the title; the help.
-        let most = self.height.saturating_sub(2 + sentence.len());
+        let most = self
+            .height
+            .saturating_sub(self.lines.len() + 2 + sentence.len());
         let rows = if fits + LEAST_ROWS <= most {
             LEAST_ROWS
         } else {
