@@ -289,13 +289,12 @@ impl Shell {
 
     /// Takes in a part of the burst that is taken in at the moment.
     fn take_burst(&mut self) -> io::Result<Option<Own>> {
-        match self.burst.as_mut().and_then(|it| it.next(&self.model)) {
-            Some(message) => self.take(message),
-            None => {
-                self.burst = None;
-                Ok(None)
-            }
+        let part = self.burst.as_mut().and_then(|it| it.next(&self.model));
+        if let Some(message) = part {
+            return self.take(message);
         }
+        self.burst = None;
+        Ok(None)
     }
 
     /// Nothing is bound to Alt, and on a slow link Esc and the key after it come in one packet, which

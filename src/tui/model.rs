@@ -145,8 +145,8 @@ pub struct List {
     pub sort: Sort,
     /// The filter while it is typed.
     pub typing: Option<Input>,
-    /// Whether all keys were read for damage, or are being read.
-    pub is_inspected: bool,
+    /// Whether all keys were read for damage.
+    pub damage: DamageSearch,
     /// The marked keys, as they were when they were marked or last seen.
     pub marks: BTreeMap<KeyId, Key>,
     /// Of what is shown.
@@ -157,6 +157,15 @@ pub struct List {
     pub loaded: bool,
     /// The last ticket that was given out.
     pub tickets: u64,
+}
+
+/// Whether the store was read for keys that are damaged: once, when somebody looks for what needs
+/// attention, for it takes as long as there are keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "two states")]
+pub enum DamageSearch {
+    NotYet,
+    Begun,
 }
 
 /// What is to happen with the rows of a load.
@@ -199,7 +208,7 @@ impl Model {
             filter: Filter::default(),
             sort: Sort::NEWEST,
             typing: None,
-            is_inspected: false,
+            damage: DamageSearch::NotYet,
             marks: BTreeMap::new(),
             edition: Edition::default(),
             awaited: None,
@@ -396,7 +405,8 @@ impl Model {
             hygiene.stale = false;
             return Some(Effect::Inspect(Reach::of(self.list.agent.as_ref())));
         }
-        if self.list.filter.attention && !std::mem::replace(&mut self.list.is_inspected, true) {
+        if self.list.filter.attention && self.list.damage == DamageSearch::NotYet {
+            self.list.damage = DamageSearch::Begun;
             return Some(Effect::LookForDamage);
         }
         if let Some(Modal::Wizard(wizard)) = self.modals.last_mut()

@@ -141,7 +141,7 @@ fn list_sorts_by_every_field_in_both_directions() {
         ("created", ["listed", "off", "Ends", "used"]),
         ("name", ["Ends", "listed", "off", "used"]),
         ("access", ["Ends", "listed", "off", "used"]),
-        ("attention", ["off", "Ends", "used", "listed"]),
+        ("attention", ["Ends", "off", "used", "listed"]),
         ("last-used", ["used", "listed", "off", "Ends"]),
         ("expires", ["Ends", "listed", "used", "off"]),
         ("ips", ["used", "off", "Ends", "listed"]),

@@ -346,7 +346,9 @@ fn two_endpoints_and_a_screen_share_one_file() {
     screen.wait_for("disabled");
     all(401);
     screen.send("d");
-    screen.wait_for("enabled");
+    screen.wait_for("Enable acme");
+    screen.send("\t\r");
+    screen.wait_for("API key enabled.");
     all(200);
     screen.send("q");
 }

@@ -30,8 +30,8 @@ fn frames(bytes: &[u8]) -> usize {
 
 /// Sixty networks, of which the last is this one.
 fn sixty(last: &str) -> String {
-    let networks: String = (0..59).map(|at| format!("10.1.{at}.0/24, ")).collect();
-    networks + last
+    let networks: Vec<String> = (0..59).map(|at| format!("10.1.{at}.0/24, ")).collect();
+    networks.concat() + last
 }
 
 #[test]

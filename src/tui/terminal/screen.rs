@@ -66,17 +66,25 @@ impl Screen {
 }
 
 impl Screen {
-    /// Takes over what changes; answers the lines that must be written whole, from above.
-    fn take_in(&mut self, changes: &[(u16, u16, &Cell)]) -> Vec<u16> {
+    /// What stands on the terminal becomes as large as these cells need. (`Buffer::merge` counts cells
+    /// in 16 bits, and a terminal may have more.)
+    fn make_room(&mut self, changes: &[(u16, u16, &Cell)]) {
         let right = changes.iter().map(|(x, ..)| x + 1).max().unwrap_or(0);
         let below = changes.iter().map(|(_, y, _)| y + 1).max().unwrap_or(0);
         let area = self.shown.area;
-        if right > area.width || below > area.height {
-            let grown = Rect::new(0, 0, right.max(area.width), below.max(area.height));
-            let mut larger = Buffer::empty(grown);
-            larger.merge(&self.shown);
-            self.shown = larger;
+        if right <= area.width && below <= area.height {
+            return;
         }
+        let grown = Rect::new(0, 0, right.max(area.width), below.max(area.height));
+        let before = std::mem::replace(&mut self.shown, Buffer::empty(grown));
+        for place in area.positions() {
+            self.shown[place] = before[place].clone();
+        }
+    }
+
+    /// Takes over what changes; answers the lines that must be written whole, from above.
+    fn take_in(&mut self, changes: &[(u16, u16, &Cell)]) -> Vec<u16> {
+        self.make_room(changes);
         let mut lines: Vec<u16> = changes.iter().map(|(_, y, _)| *y).collect();
         lines.dedup();
         let were: Vec<bool> = lines.iter().map(|y| self.is_plain(*y)).collect();
@@ -175,8 +183,8 @@ impl Backend for Screen {
     }
 
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
-        // Only all of it is ever cleared.
-        self.shown.reset();
+        // Only all of it is ever cleared, and it may have another size from now on.
+        self.shown = Buffer::default();
         CrosstermBackend::new(&mut self.frame).clear_region(region)
     }
 

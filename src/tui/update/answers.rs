@@ -56,17 +56,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         | Message::Exported(_)
         | Message::Warned(_)
         | Message::Expelled(_)) => people::answered(model, other),
-        Message::DamageFound(Ok(found)) => (found > 0).then(|| model.refresh()),
-        Message::DamageFound(Err(sentence)) => {
-            model.complain(sentence);
-            None
-        }
-        Message::NamesakesFound(name, namesakes) => {
-            if let Some(wizard) = wizard(model) {
-                wizard.compared(name, namesakes);
-            }
-            None
-        }
+        other @ (Message::DamageFound(_) | Message::NamesakesFound(..)) => looked_up(model, other),
         Message::Tidied(tidied) => {
             drop_confirmation(model);
             model.remove(&tidied.revoked);
@@ -121,6 +111,20 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         | Message::Strayed
         | Message::Resized(..) => None,
     }
+}
+
+fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
+    match found {
+        Message::DamageFound(Ok(found)) => return (found > 0).then(|| model.refresh()),
+        Message::DamageFound(Err(sentence)) => model.complain(sentence),
+        Message::NamesakesFound(name, namesakes) => {
+            if let Some(wizard) = wizard(model) {
+                wizard.compared(name, namesakes);
+            }
+        }
+        _ => {}
+    }
+    None
 }
 
 /// What is known of a key by now: its use, and when that was last. A question about it learns of it

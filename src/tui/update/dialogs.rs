@@ -34,7 +34,7 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Right => wizard.move_cell(0, 1, areas.len()),
         Intent::PageUp => wizard.scroll = wizard.scroll.saturating_sub(REVIEW_PAGE),
         Intent::PageDown => {
-            wizard.scroll = wizard.scroll.saturating_add(REVIEW_PAGE).min(MOST_SCROLL)
+            wizard.scroll = wizard.scroll.saturating_add(REVIEW_PAGE).min(MOST_SCROLL);
         }
         Intent::Toggle => wizard.toggle(areas),
         Intent::GrantNone => wizard.preset(Actions::NONE, areas),
