@@ -107,15 +107,21 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
     left.into_iter().map(|row| row.key).collect()
 }
 
-fn rank(key: &Key) -> u8 {
+/// What is refused now, what has ended, what ends, what is switched off, what is unused.
+fn urgency(key: &Key) -> (u8, i64) {
+    let soonest = |at: Option<Moment>| at.expect("a moment").millis();
+    let newest = |at: Option<Moment>| -soonest(at);
     match Attention::of(key, now()) {
-        Some(Attention::Disabled) => 1,
-        Some(Attention::Expired) => 2,
-        Some(Attention::Expires(_)) => 3,
-        Some(Attention::Refused(_)) => 4,
-        Some(Attention::Rotating(_)) => 5,
-        Some(Attention::Unused(_)) => 6,
-        None => 7,
+        Some(Attention::Refused(_)) => (1, newest(key.refused.map(|refused| refused.at))),
+        Some(Attention::Expired) => (2, newest(key.draft.expires_at)),
+        Some(Attention::Expires(_)) => (3, soonest(key.draft.expires_at)),
+        Some(Attention::Rotating(_)) => (4, soonest(key.former_until)),
+        Some(Attention::Disabled) => (5, newest(key.disabled_at)),
+        Some(Attention::Unused(_)) => {
+            let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
+            (6, soonest(Some(seen)))
+        }
+        None => (7, 0),
     }
 }
 
@@ -136,7 +142,7 @@ fn compare(field: SortField, one: &Key, other: &Key) -> Ordering {
         SortField::Created => Ordering::Equal,
         SortField::Name => name(one).cmp(&name(other)),
         SortField::Access => access(one).cmp(&access(other)),
-        SortField::Attention => rank(one).cmp(&rank(other)),
+        SortField::Attention => urgency(one).cmp(&urgency(other)),
         SortField::LastUsed => used(one).cmp(&used(other)),
         SortField::Expires => end(one).cmp(&end(other)),
         SortField::Addresses => addresses(one).cmp(&addresses(other)),
