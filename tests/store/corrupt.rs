@@ -1,8 +1,8 @@
 //! Rows that no claviger would have written: each is an error that names it, and never an allow.
 use claviger::domain::agent::Reach;
-use claviger::domain::listing::{Direction, Filter, PageRequest, Sort};
+use claviger::domain::listing::{Direction, Filter, PageRequest, Sort, SortField};
 use claviger::{
-    domain::{audit::Change, decision::Decision},
+    domain::{audit::Change, decision::Decision, key::RevokeReason},
     keyring::{Created, Keyring, KeyringError, StoreError},
 };
 use secrecy::ExposeSecret as _;
@@ -172,7 +172,37 @@ fn every_bad_column_is_an_error_that_names_it_and_never_an_allow() {
                 decide(&keyring, token, None).await,
                 Ok(Decision::Allow { .. })
             ));
-            world.plant(&format!("DELETE FROM allowed_networks WHERE key_id = '{id}'; DELETE FROM grants WHERE key_id = '{id}'; DELETE FROM tokens WHERE key_id = '{id}'; DELETE FROM keys WHERE id = '{id}'")).await;
+
+            // It has a row, is the most urgent there is, and can be revoked; then it is gone.
+            assert_eq!(keyring.look_for_damage().await, Ok(1), "{plant}");
+            let mut urgent = request(50);
+            urgent.filter.attention = true;
+            urgent.sort.field = SortField::Attention;
+            urgent.sort.descending = false;
+            let found = keyring.page(&urgent).await.expect("a page");
+            let ids: Vec<&str> = found.damaged.iter().map(|it| it.1.id.as_str()).collect();
+            assert_eq!(ids, [id], "{plant}");
+            let count = keyring.count(&urgent.filter, &urgent.reach).await;
+            assert_eq!(count.expect("a count").matching, 1, "{plant}");
+            let reason = RevokeReason::Other;
+            let revoked = keyring.revoke_damaged(&created.key.id, reason).await;
+            assert_eq!(revoked, Ok(()), "{plant}");
+            let again = keyring.revoke_damaged(&created.key.id, reason).await;
+            assert!(
+                matches!(again, Err(KeyringError::Store(StoreError::Gone { .. }))),
+                "{plant}"
+            );
+            let sound = keyring.revoke_damaged(&sound.key.id, reason).await;
+            assert!(
+                matches!(sound, Err(KeyringError::Store(StoreError::Conflict { .. }))),
+                "{plant}: one that can be read is revoked as it was seen"
+            );
+            let token = created.token.expose().expose_secret();
+            let decided = decide(&keyring, token, None).await;
+            assert!(
+                !matches!(decided, Ok(Decision::Allow { .. })),
+                "{plant}: {decided:?}"
+            );
             assert!(page(&keyring).await.is_ok());
         }
     });
