@@ -221,8 +221,14 @@ impl Clipboard {
                 Err(reason) => refused = Some(reason),
             }
         }
-        let doubt = self.doubt().await;
-        if let Err(reason) = self.send(secret.expose_secret(), terminal).await {
+        let way = self.environment.way(self.osc52);
+        let nested = self.environment.nested;
+        // At the same time: a slow answer must not turn a copy that worked into none.
+        let (sent, doubt) = tokio::join!(
+            self.send(secret.expose_secret(), terminal),
+            doubt_about(way, nested)
+        );
+        if let Err(reason) = sent {
             return Err(match refused {
                 Some(refused) => format!("{refused}, and {reason}"),
                 None => reason,
@@ -233,10 +239,7 @@ impl Clipboard {
 
     /// Why what is sent to the terminal may not arrive, if somebody on its way can tell.
     pub async fn doubt(&self) -> Option<Doubt> {
-        match self.environment.way(self.osc52) {
-            Ok(Way::Tmux) => doubt::of_tmux(self.environment.nested).await,
-            _ => None,
-        }
+        doubt_about(self.environment.way(self.osc52), self.environment.nested).await
     }
 
     /// Clears the desktop's clipboard if it still holds what we put there, and tells whether it
@@ -312,6 +315,13 @@ impl Clipboard {
             Way::Screen => write(terminal, &for_screen(&osc52(text))),
             Way::Plain => write(terminal, &osc52(text)),
         }
+    }
+}
+
+async fn doubt_about(way: Result<Way, String>, nested: bool) -> Option<Doubt> {
+    match way {
+        Ok(Way::Tmux) => doubt::of_tmux(nested).await,
+        _ => None,
     }
 }
 

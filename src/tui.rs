@@ -64,7 +64,7 @@ const SOON: Duration = Duration::from_millis(5);
 
 /// How often a frame is drawn at least, and reads are started at most, while keys come without end.
 const FRAME: Duration = Duration::from_millis(40);
-/// So many changes may be under way; no key is taken while they are.
+/// The most changes that may be under way; no key is taken while they are.
 const MOST_WRITES: usize = 32;
 
 /// Runs the terminal user interface to its end; answers the exit status.
@@ -277,7 +277,9 @@ impl Shell {
         self.model.is_deaf &= self.inputs.continues();
         match input {
             Input::Paste(text) => self.take(Message::Pasted(text)),
-            Input::Typed(..) | Input::Key(_) if self.model.is_deaf && is_text(&input) => Ok(None),
+            Input::Typed(..) | Input::Key(_) if self.model.is_deaf && !is_way_out(&input) => {
+                Ok(None)
+            }
             Input::Key(key) => self.take_key(key),
             Input::Typed(text, entered) => {
                 self.burst = Some(Burst::new(text, entered));
@@ -437,12 +439,13 @@ impl Shell {
     }
 }
 
-/// Whether it is characters, or the Enter after them.
-fn is_text(input: &Input) -> bool {
+/// Whether it is a key that no paste holds and that leads out of wherever one is.
+fn is_way_out(input: &Input) -> bool {
     match input {
-        Input::Typed(..) => true,
-        Input::Key(key) => matches!(key.code, KeyCode::Char(_) | KeyCode::Enter),
-        Input::Paste(_) | Input::HungUp => false,
+        Input::Key(key) => {
+            key.code == KeyCode::Esc || key.modifiers.contains(KeyModifiers::CONTROL)
+        }
+        Input::Typed(..) | Input::Paste(_) | Input::HungUp => false,
     }
 }
 

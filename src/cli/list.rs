@@ -73,8 +73,15 @@ pub(super) async fn run(
     while left > 0 {
         request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
         let page = keyring.page(&request).await?;
-        left -= page.rows.len() as u64;
-        let mut damaged = page.damaged.iter().peekable();
+        let read = page.rows.len() + page.damaged.len();
+        left = left.saturating_sub(read as u64);
+        // When a damaged key ends nobody can tell.
+        let shown = if until.is_none() {
+            page.damaged.as_slice()
+        } else {
+            &[]
+        };
+        let mut damaged = shown.iter().peekable();
         for (at, row) in page.rows.iter().enumerate() {
             while let Some((_, damaged, _)) = damaged.next_if(|(before, ..)| *before <= at) {
                 printer.damaged(damaged)?;
@@ -153,6 +160,7 @@ impl<'a> ListPrinter<'a> {
 
     fn key(&mut self, key: &Key) -> Result<(), Failure> {
         let first = self.printed == 0;
+        self.head()?;
         self.printed += 1;
         if self.output.json {
             let separator = if first { "" } else { "," };
@@ -165,17 +173,6 @@ impl<'a> ListPrinter<'a> {
         let created = key.created_at.date();
         let attention = Attention::of(key, self.now).map_or_else(String::new, |a| a.to_string());
         let line = if let Some(width) = self.name_width {
-            if first {
-                let head = format!(
-                    "{:12}  {}{}  {}  {:10}  Attention\n",
-                    "Id",
-                    fitted("Name", width),
-                    self.agent("Agent"),
-                    fitted("Access", 27),
-                    "Created"
-                );
-                self.output.buffered(head.as_bytes())?;
-            }
             let (name, access) = (fitted(&name, width), fitted(&access, 27));
             let agent = self.agent(key.agent.as_str());
             format!(
@@ -211,16 +208,39 @@ impl<'a> ListPrinter<'a> {
         self.output.buffered(format!("{line}\n").as_bytes())
     }
 
-    /// A key that cannot be read: in the array of JSON there is none, for what it is nobody can tell.
+    /// The heads of the columns, before the first row at a terminal.
+    fn head(&mut self) -> Result<(), Failure> {
+        let Some(width) = self.name_width.filter(|_| self.printed == 0) else {
+            return Ok(());
+        };
+        let head = format!(
+            "{:12}  {}{}  {}  {:10}  Attention\n",
+            "Id",
+            fitted("Name", width),
+            self.agent("Agent"),
+            fitted("Access", 27),
+            "Created"
+        );
+        self.output.buffered(head.as_bytes())
+    }
+
+    /// A key that cannot be read. JSON output leaves it out, because its fields are unknown.
     fn damaged(&mut self, damaged: &Damaged) -> Result<(), Failure> {
         if self.output.json {
             return Ok(());
         }
+        self.head()?;
         self.printed += 1;
-        let line = if self.name_width.is_some() {
-            format!("{}  damaged", damaged.id)
+        let line = if let Some(width) = self.name_width {
+            let agent = self.agent("");
+            let (name, access) = (fitted("", width), fitted("", 27));
+            format!(
+                "{}  {name}{agent}  {access}  {:10}  damaged",
+                damaged.id, ""
+            )
         } else {
-            format!("{}\t\t\t\t\t\t\tdamaged", damaged.id)
+            let agent = if self.output.several_agents { "\t" } else { "" };
+            format!("{}\t\t\t\t\t\t\tdamaged{agent}", damaged.id)
         };
         self.output.buffered(format!("{line}\n").as_bytes())
     }

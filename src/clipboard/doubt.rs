@@ -1,4 +1,4 @@
-//! Whether a text that is sent to the terminal may get lost on its way: who stands between is asked.
+//! Whether a text that is sent to the terminal may get lost on its way there.
 //!
 //! tmux 3.3a writes the clipboard's sequence without a target (`52;;`) unless its configuration says
 //! otherwise, and mosh 1.4 hands on only what names one (`52;c;`). GNU screen, and a tmux around
@@ -23,7 +23,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mosh => {
-                "mosh drops what this tmux writes. Add to ~/.tmux.conf, and start tmux anew: \
+                "mosh drops what this tmux writes. Add to ~/.tmux.conf, and restart tmux: \
                  set -as terminal-overrides ',*:Ms=\\E]52;c;%p2%s\\7'"
             }
             Self::Screen => "GNU screen lies around this tmux and keeps it",
@@ -37,26 +37,27 @@ impl fmt::Display for Doubt {
 /// Whether what tmux sends may not arrive at the terminal that looks at it.
 pub(super) async fn of_tmux(nested: bool) -> Option<Doubt> {
     let client = ["display-message", "-p", "#{client_pid} #{client_termname}"];
-    let (client, terminals) = tokio::join!(
+    let (client, terminals, passes_through) = tokio::join!(
         tmux::ask(&client, None),
         tmux::ask(&["show-messages", "-T"], None),
+        tmux::passes_through(),
     );
     let (client, terminals) = (client.ok()?, terminals.unwrap_or_default());
     let (process, term) = client.trim().split_once(' ')?;
-    let stands_under = |name: &str| {
+    let has_ancestor = |name: &str| {
         let process = process.parse().unwrap_or(0);
         ancestors(process).iter().any(|it| it.starts_with(name))
     };
-    if stands_under("screen") || stands_under("SCREEN") {
+    if has_ancestor("screen") || has_ancestor("SCREEN") {
         return Some(Doubt::Screen);
     }
     if term.starts_with("tmux") || term.starts_with("screen") {
         return Some(Doubt::Tmux);
     }
     // What is wrapped for tmux has its target.
-    let is_wrapped = !nested && tmux::passes_through().await;
+    let is_wrapped = !nested && passes_through;
     let is_open = !is_wrapped && leaves_target_open(&terminals);
-    (is_open && stands_under("mosh-server")).then_some(Doubt::Mosh)
+    (is_open && has_ancestor("mosh-server")).then_some(Doubt::Mosh)
 }
 
 /// From tmux's list of what its terminals can do: whether one of them is written a sequence whose

@@ -59,9 +59,9 @@ impl fmt::Display for Merged {
 pub struct Difference {
     /// Entries that let in what was not let in before.
     pub added: Vec<String>,
-    /// Entries of which something is let in no longer.
+    /// Entries that are no longer let in, or not wholly.
     pub dropped: Vec<String>,
-    /// What is left of those.
+    /// The parts of these that are still let in.
     pub kept: Vec<String>,
 }
 

@@ -61,8 +61,8 @@ impl fmt::Display for KeyName {
 /// Other keys that are called like one, or nearly so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Namesakes {
-    /// Those that have the very name: id and agent, the oldest first.
-    pub same: Vec<(KeyId, AgentName)>,
+    /// The ids of those that have the very name, the oldest first.
+    pub same: Vec<KeyId>,
     /// The names of some that look like it.
     pub look_alikes: Vec<String>,
 }

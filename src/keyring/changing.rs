@@ -158,15 +158,19 @@ impl Keyring {
         except: Option<&KeyId>,
     ) -> Result<Namesakes, KeyringError> {
         let reach = self.demand(Power::See).await?.reach;
-        let named = self
-            .store
-            .keys_named(name.as_str(), &reach, NAMED_LOOK_ALIKES)
-            .await?;
-        let others = named.into_iter().filter(|key| Some(&key.id) != except);
-        Ok(Namesakes {
-            same: others.map(|key| (key.id, key.agent)).collect(),
-            look_alikes: self.look_alikes(name).await?,
-        })
+        let except = except.map_or("", KeyId::as_str);
+        let found = self.store.namesakes(name.as_str(), except, &reach).await?;
+        let mut namesakes = Namesakes::default();
+        for (id, other) in found {
+            if other == name.as_str() {
+                namesakes.same.push(id);
+            } else {
+                namesakes.look_alikes.push(other);
+            }
+        }
+        let most = usize::try_from(NAMED_LOOK_ALIKES).unwrap_or(usize::MAX);
+        namesakes.look_alikes.truncate(most);
+        Ok(namesakes)
     }
 
     /// Changes what people decided about a key; does nothing if nothing differs.

@@ -56,14 +56,16 @@ impl Keyring {
         let authority = self.demand(Power::Revoke).await?;
         let gone = || StoreError::Gone { id: id.to_string() };
         let (name, agent) = self.store.raw_key(id).await?.ok_or_else(gone)?;
-        if self.store.key(id).await.is_ok() {
-            return Err(StoreError::Conflict { id: id.to_string() }.into());
-        }
         let agent = agent.parse().ok();
         match &agent {
             Some(agent) => authority.demand_agent(agent)?,
             None if authority.reach == Reach::Everything => {}
             None => return Err(Denied::Agent(authority.reach).into()),
+        }
+        match self.store.key(id).await {
+            Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Err(StoreError::Conflict { id: id.to_string() }.into()),
         }
         let subject = (id.to_string(), visible(&name));
         let event =

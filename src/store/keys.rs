@@ -190,6 +190,30 @@ impl Store {
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
 
+    /// The keys of these agents, other than one, whose name is this one or looks like it: id and name,
+    /// the oldest first, at most a hundred. Whether the rest of them can be read does not matter.
+    ///
+    /// # Errors
+    /// The store's faults.
+    pub async fn namesakes(
+        &self,
+        name: &str,
+        except: &str,
+        reach: &Reach,
+    ) -> Result<Vec<(KeyId, String)>, StoreError> {
+        let rows: Vec<(String, String)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT id, name FROM keys WHERE name_skeleton = $1 AND id <> $2 \
+             AND ($3 = '' OR instr($3, ',' || agent || ',') > 0) ORDER BY sequence LIMIT 100",
+        )
+        .bind(cut(&text::skeleton(name)))
+        .bind(except)
+        .bind(reach.written())
+        .fetch_all(pool)
+        .await)?;
+        let read = |(id, name): (String, String)| Some((id.parse().ok()?, name));
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+
     /// Changes what people decided about a key; where that may let other requests pass than before,
     /// `left` is what is news still of its refusals.
     ///

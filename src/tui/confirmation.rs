@@ -118,6 +118,8 @@ pub struct Confirmation {
     pub focus: ConfirmationFocus,
     /// Why nothing happened.
     pub problem: Option<String>,
+    /// How far what it says is scrolled, where that does not fit.
+    pub scroll: u16,
     /// Whether it is being done.
     pub working: bool,
     /// Whether it is known when the key was used last: what a list shows of that may be old.
@@ -176,6 +178,7 @@ impl Confirmation {
             typed: Input::default(),
             focus,
             problem: None,
+            scroll: 0,
             working: false,
         }
     }

@@ -155,9 +155,11 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         let key = match page.rows.iter().find(|row| row.key.id == id) {
             Some(row) => Some(row.key.clone()),
             None => match keyring.key(&id).await {
-                // Gone, damaged, or out of one's reach by now, which is as good.
+                // It is there, and nothing can be told of it.
+                Err(KeyringError::Store(StoreError::Corrupt { .. })) => continue,
+                // Gone, or out of one's reach by now, which is as good.
                 Err(
-                    KeyringError::Store(StoreError::Gone { .. } | StoreError::Corrupt { .. })
+                    KeyringError::Store(StoreError::Gone { .. })
                     | KeyringError::Denied(Denied::Agent(_)),
                 ) => None,
                 other => Some(other?),

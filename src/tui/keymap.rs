@@ -327,6 +327,7 @@ const LIST: &[Place] = &[Place::List];
 const KEY: &[Place] = &[Place::List, Place::Details];
 const FIELDS: &[Place] = &[Place::Field];
 const CONFIRMATIONS: &[Place] = &[Place::Confirmation];
+const ASKED: &[Place] = &[Place::Confirmation, Place::ConfirmationField];
 const CONFIRMATION_FIELDS: &[Place] = &[Place::ConfirmationField];
 const MATRIX: &[Place] = &[Place::Matrix];
 const REVIEW: &[Place] = &[Place::Matrix, Place::Buttons];
@@ -410,6 +411,8 @@ pub static BINDINGS: &[Binding] = &[
     bind(CONFIRMATIONS, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
     bind(CONFIRMATIONS, &[LEFT], Intent::Left, None, "the choice before, or the button to the left"),
     bind(CONFIRMATIONS, &[RIGHT], Intent::Right, None, "the next choice, or the button to the right"),
+    bind(ASKED, &[named(KeyCode::PageUp)], Intent::PageUp, None, "what it says, up"),
+    bind(ASKED, &[named(KeyCode::PageDown)], Intent::PageDown, None, "what it says, down"),
     bind(CONFIRMATION_FIELDS, &[ENTER], Intent::Accept, Some("revoke"), "revoke, if what is asked for is typed"),
     bind(CONFIRMATION_FIELDS, &[TAB, DOWN], Intent::Next, Some("reason"), "next"),
     bind(CONFIRMATION_FIELDS, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),

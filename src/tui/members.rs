@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use tui_input::Input;
 
-use super::typing::{Room, Typing, pasted_text, type_into};
+use super::typing::{Room, Typing, type_into};
 use crate::domain::{
     agent::{AgentName, Reach, listed},
     member::{Member, MemberDraft, Role, add_key, parse_keys},
@@ -11,8 +11,11 @@ use crate::domain::{
 
 /// What stands between several keys in one line; no key and no ordinary comment holds it.
 const KEYS_APART: &str = " ; ";
-/// A dozen of the longest keys.
-const KEYS_ROOM: Room = Room::of(1 << 15);
+/// A dozen of the longest keys; each line stays one of its own.
+const KEYS_ROOM: Room = Room {
+    separator: KEYS_APART,
+    ..Room::of(1 << 15)
+};
 
 /// The screen.
 #[derive(Debug, Clone)]
@@ -202,12 +205,6 @@ impl MemberForm {
 
     /// Types into the focused field.
     pub fn type_into(&mut self, typing: Typing<'_>) {
-        if let (FormFocus::Keys, Typing::Paste(text) | Typing::Burst(text)) = (self.focus, typing)
-            && text.contains(['\n', '\r'])
-        {
-            self.paste_keys(text);
-            return;
-        }
         let input = match self.focus {
             FormFocus::Name => &mut self.name,
             FormFocus::Agents => &mut self.agents,
@@ -260,17 +257,6 @@ impl MemberForm {
             told.join("; ")
         ));
         self.seen = Some(Box::new(theirs.clone()));
-    }
-
-    /// Takes in pasted keys: each line stays one, and `;` stands between them.
-    fn paste_keys(&mut self, text: &str) {
-        let lines = text
-            .split(['\n', '\r'])
-            .map(str::trim)
-            .filter(|line| !line.is_empty());
-        let lines: Vec<String> = lines.map(|line| pasted_text(line, " ")).collect();
-        let keys = lines.join(KEYS_APART);
-        self.problem = type_into(&mut self.keys, Typing::Paste(&keys), KEYS_ROOM);
     }
 
     /// Whose keys. What was not touched stays as it was: somebody who is limited to agents that are

@@ -64,7 +64,7 @@ pub enum Message {
     Exported(Result<String, String>),
     /// All keys were read: how many are damaged, or why not.
     DamageFound(Result<usize, String>),
-    /// Other keys that are called like this, or nearly so, were looked for.
+    /// Other keys that have this name, or one that looks like it, were looked for.
     NamesakesFound(KeyName, Namesakes),
     /// Who the members are was read.
     MembersRead(Result<Vec<Member>, String>),
@@ -231,7 +231,7 @@ pub enum Effect {
     RevokeDamaged(KeyId, RevokeReason),
     /// Read all keys, so that those that are damaged are known.
     LookForDamage,
-    /// Look for other keys than this one that are called so, or nearly so.
+    /// Look for other keys than this one that have this name, or one that looks like it.
     FindNamesakes(KeyName, Option<KeyId>),
     /// Revoke keys.
     Revoke(Vec<Seen>, RevokeReason),

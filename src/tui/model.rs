@@ -36,7 +36,7 @@ use crate::domain::{
 /// Rows that are kept around the cursor.
 pub const WINDOW: usize = 400;
 
-/// So many messages wait to be said.
+/// The most messages that wait to be said.
 const MOST_UNSAID: usize = 8;
 
 /// Below this width a row of a dialog takes two lines.
@@ -73,14 +73,14 @@ pub struct Model {
     pub list: List,
     /// What lies on top of it; the last one has the keys.
     pub modals: Vec<Modal>,
-    /// Of the keys that are or were listed, those that share their name with another, or nearly so.
+    /// The listed keys that share their name with another key, or have one that looks like it.
     pub twins: BTreeSet<KeyId>,
     /// What was last said.
     pub notice: Option<Notice>,
     /// What failed and could not be said yet: one after the other.
     pub unsaid: VecDeque<String>,
-    /// Whether something of ours may be on a clipboard.
-    pub is_copied: bool,
+    /// The key whose token was copied last and may be on a clipboard, and what it is called.
+    pub copied: Option<(KeyId, String)>,
     /// Seconds until the native clipboard is cleared.
     pub clipboard: Option<u32>,
     /// What is known of the use of the key that is looked at.
@@ -91,8 +91,8 @@ pub struct Model {
     pub explaining: Option<u64>,
     /// Why the session ends, if it ends by itself.
     pub parting: Option<String>,
-    /// Whether the burst that is coming in was taken for a paste that went nowhere: then the rest of
-    /// it goes nowhere, too. The shell ends this with the burst.
+    /// Whether the rest of the burst that is coming in is ignored: it was taken for a paste where there
+    /// is no text field, or did not fit into one. The shell clears this when another burst begins.
     pub is_deaf: bool,
 }
 
@@ -145,7 +145,7 @@ pub struct List {
     pub sort: Sort,
     /// The filter while it is typed.
     pub typing: Option<Input>,
-    /// Whether all keys were read for damage.
+    /// How far the store was read for damaged keys.
     pub damage: DamageSearch,
     /// The marked keys, as they were when they were marked or last seen.
     pub marks: BTreeMap<KeyId, Key>,
@@ -159,13 +159,14 @@ pub struct List {
     pub tickets: u64,
 }
 
-/// Whether the store was read for keys that are damaged: once, when somebody looks for what needs
-/// attention, for it takes as long as there are keys.
+/// How far the store was read for damaged keys: once, when somebody looks for what needs attention,
+/// because it reads every key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "two states")]
+#[expect(missing_docs, reason = "their names say what they are")]
 pub enum DamageSearch {
     NotYet,
     Begun,
+    Failed,
 }
 
 /// What is to happen with the rows of a load.
@@ -231,7 +232,7 @@ impl Model {
             twins: BTreeSet::new(),
             notice: None,
             unsaid: VecDeque::new(),
-            is_copied: false,
+            copied: None,
             clipboard: None,
             regarded: None,
             regarding: None,
@@ -330,7 +331,8 @@ impl Model {
     /// A key's name, and what must stand beside it.
     #[must_use]
     pub fn told(&self, id: &KeyId, name: &str) -> String {
-        format!("{}{}", self.theme.shown(name), self.tag(id))
+        let told = format!("{}{}", self.theme.shown(name), self.tag(id));
+        told.trim().to_owned()
     }
 
     /// A key that is in the list, marked, or asked about.
@@ -486,7 +488,7 @@ impl Model {
             failed: false,
         };
         if let Some(before) = self.notice.replace(said).filter(|before| before.failed) {
-            self.unsaid.push_front(before.text);
+            self.say_later(before.text);
         }
     }
 
@@ -494,13 +496,15 @@ impl Model {
     pub fn complain(&mut self, text: impl Into<String>) {
         let text = text.into();
         match &self.notice {
-            Some(notice) if notice.failed => {
-                let is_new = notice.text != text && !self.unsaid.contains(&text);
-                if is_new && self.unsaid.len() < MOST_UNSAID {
-                    self.unsaid.push_back(text);
-                }
-            }
+            Some(notice) if notice.failed && notice.text == text => {}
+            Some(notice) if notice.failed => self.say_later(text),
             _ => self.notice = Some(Notice { text, failed: true }),
+        }
+    }
+
+    fn say_later(&mut self, text: String) {
+        if self.unsaid.len() < MOST_UNSAID && !self.unsaid.contains(&text) {
+            self.unsaid.push_back(text);
         }
     }
 

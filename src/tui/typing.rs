@@ -31,10 +31,10 @@ pub struct Room {
 }
 
 impl Room {
-    /// That of a line which has no limits of its own.
+    /// For a line that has no limits of its own.
     pub const LINE: Self = Self::of(1000);
 
-    /// That of a line of so many characters.
+    /// For a line of at most this number of characters.
     #[must_use]
     pub const fn of(characters: usize) -> Self {
         Self {
@@ -79,7 +79,7 @@ fn insert(input: &mut Input, text: &str, room: Room) -> Option<String> {
     // A burst that goes on with a line end goes on from what is there.
     let text = match text.strip_prefix(room.separator) {
         Some(rest) if before.is_empty() => rest,
-        Some(rest) if before.ends_with([',', ' ']) => rest,
+        Some(rest) if before.ends_with([',', ';', ' ']) => rest,
         _ => text,
     };
     let (kept, left) = fitting(text, room, input.value());
@@ -129,8 +129,7 @@ fn fitting<'a>(text: &'a str, room: Room, there: &str) -> (&'a str, usize) {
 }
 
 /// A paste as text: line ends become separators, other control characters go.
-#[must_use]
-pub fn pasted_text(text: &str, separator: &str) -> String {
+fn pasted_text(text: &str, separator: &str) -> String {
     let lines: Vec<String> = text
         .split(['\n', '\r'])
         .map(|line| {

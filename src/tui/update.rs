@@ -27,7 +27,7 @@ use super::{
     keymap::{Chord, Intent, Place, intent_of},
     members::FormFocus,
     message::{CopyForm, Effect, Message},
-    model::{Expect, Model},
+    model::{DamageSearch, Expect, Model},
     typing::{Room, Typing, type_into},
     wizard::Wizard,
 };
@@ -42,7 +42,12 @@ fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Pressed(event) => pressed(model, event),
         Message::Pasted(text) => typed(model, Typing::Paste(&text)),
-        Message::Typed(text) => typed(model, Typing::Burst(&text)),
+        Message::Typed(text) => {
+            let effect = typed(model, Typing::Burst(&text));
+            // The rest of a burst that did not fit must not be put on to what was cut.
+            model.is_deaf |= is_cut(model);
+            effect
+        }
         Message::Strayed => {
             bursts::stray(model);
             None
@@ -138,6 +143,12 @@ fn typed(model: &mut Model, typing: Typing<'_>) -> Option<Effect> {
     None
 }
 
+/// Whether the last text for a field of the wizard did not fit. Only there half a text could be
+/// another value.
+fn is_cut(model: &Model) -> bool {
+    matches!(model.modals.last(), Some(Modal::Wizard(wizard)) if wizard.cut.is_some())
+}
+
 fn complain_of(model: &mut Model, cut: Option<String>) {
     if let Some(cut) = cut {
         model.complain(format!("{cut}."));
@@ -161,7 +172,8 @@ fn search(model: &mut Model) -> Option<Effect> {
 /// Does what is wanted, wherever the keys are.
 fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
     // What was said is old once something else is done.
-    if !matches!(intent, Intent::Redraw | Intent::Suspend) && model.clipboard.is_none() {
+    let counts = model.clipboard.is_some() && !model.notice.as_ref().is_some_and(|it| it.failed);
+    if !matches!(intent, Intent::Redraw | Intent::Suspend) && !counts {
         model.hear();
     }
     match intent {
@@ -225,6 +237,9 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
         }
         Intent::OnlyAttention => {
             model.list.filter.attention = !model.list.filter.attention;
+            if model.list.damage == DamageSearch::Failed {
+                model.list.damage = DamageSearch::NotYet;
+            }
             // Whoever looks for what needs attention mostly looks for what is refused.
             let expect = if model.list.filter.attention {
                 Expect::Refused

@@ -78,7 +78,7 @@ pub struct Wizard {
     pub meanwhile: Option<Meanwhile>,
     /// How far what step two says is scrolled, where it does not fit.
     pub scroll: u16,
-    /// The name for which others were looked for, and what was found.
+    /// The name that was last compared with those of other keys, and what was found.
     namesakes: Option<(KeyName, Namesakes)>,
     inputs: [Input; 4],
     left: [bool; 4],
@@ -179,8 +179,8 @@ impl Wizard {
         }
     }
 
-    /// The name for which others that are called so must be looked for, if it must, and the key that
-    /// has it rightly. They are being looked for from now on.
+    /// The name that must be compared with those of other keys now, if it must, and the edited key,
+    /// which is left out of that. It counts as compared from now on.
     pub fn to_compare(&mut self) -> Option<(KeyName, Option<KeyId>)> {
         if self.focused_field() == Some(Field::Name) {
             return None;
@@ -198,7 +198,7 @@ impl Wizard {
         Some((name, edited.map(|key| key.id.clone())))
     }
 
-    /// Learns which others are called so.
+    /// Takes in which other keys have this name, or one that looks like it.
     pub fn compared(&mut self, name: KeyName, namesakes: Namesakes) {
         if self.namesakes.as_ref().is_some_and(|(it, _)| *it == name) {
             self.namesakes = Some((name, namesakes));
@@ -294,6 +294,7 @@ impl Wizard {
             let actions = self.grants.of(&area.slug).toggled(Action::ALL[*column]);
             self.grants.set(area.slug.clone(), actions);
             self.trouble = None;
+            self.scroll = 0;
         }
     }
 
@@ -304,12 +305,14 @@ impl Wizard {
         {
             self.grants.set(area.slug.clone(), actions);
             self.trouble = None;
+            self.scroll = 0;
         }
     }
 
     /// Goes on to step two if step one is valid; else to the first field that is not.
     pub fn next_step(&mut self, now: Moment) {
         self.left = [true; 4];
+        self.scroll = 0;
         match self.basics(now) {
             Ok(basics) => self.step = Step::Permissions(basics, MatrixFocus::Cell(0, 0)),
             Err(field) => self.step = Step::Basics(BasicsFocus::Field(field)),
@@ -406,6 +409,7 @@ impl Wizard {
             "{} changed this key meanwhile{what}. What you typed is kept: save again to put it on top, or Esc to discard it",
             visible(by)
         ));
+        self.scroll = 0;
         self.meanwhile = Some(Meanwhile {
             by: by.to_owned(),
             base: base.draft.clone(),

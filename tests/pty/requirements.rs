@@ -84,6 +84,8 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
         "1\n2\n",
         "2023\r",
         "3 yes\r",
+        "host\t\t3\r",
+        "\u{1b}[200~1\r\u{1b}[201~ab\t\t\r",
     ] {
         screen.send(paste);
         screen.wait_for("taken for a paste");
@@ -229,7 +231,7 @@ fn requirement_45_keys_of_the_same_name_are_told_apart() {
         .wait_for(&format!("API key acme ({}) revoked.", ids[0]));
     // Under its name the wizard warns, as the command line does.
     screen.press("n").wait_for("0/100").press("acme<tab>");
-    screen.wait_for(&format!("Another key is called so, {}", ids[1]));
+    screen.wait_for(&format!("Another key has this name, {}", ids[1]));
     screen.press("<esc><esc>").wait_for("▸ acme");
     // Of several agents the list says whose each key is.
     home.run(&["agent", "add", "prod"]).done();
@@ -290,6 +292,13 @@ fn requirement_47_a_large_paste_is_cut_and_a_stuck_one_is_given_up() {
         screen.wait_for("100/100").wait_for("The paste was cut");
         screen.press("<c-u>").wait_for("0/100");
     }
+    // What follows a paste that was cut is a part of it, and so is its Enter.
+    screen.send("x".repeat(9_000) + "\r");
+    screen
+        .wait_for("100/100")
+        .wait_for("The paste was cut")
+        .settle();
+    assert!(screen.text().contains("Step 1 of 2"), "{}", screen.text());
     // The same without brackets, and in a field that is larger.
     screen.press("<tab>").settle();
     screen.send("y".repeat(100_000));
@@ -574,7 +583,7 @@ fn requirement_51_a_damaged_key_has_a_row_and_can_be_revoked() {
         .wait_for(&format!("Revoke {first} in local?"));
     screen
         .press(&format!("{}<enter>", &first[..4]))
-        .wait_for("API key revoked.");
+        .wait_for(&format!("API key {first} revoked."));
     screen.wait_for("1 of 2 keys");
     assert_eq!(
         home.check(&token, "contacts", "read", None).1.as_deref(),

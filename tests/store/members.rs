@@ -449,6 +449,34 @@ fn a_member_may_have_several_keys_and_each_lets_them_in() {
 }
 
 #[test]
+fn a_damaged_key_of_another_agent_is_out_of_reach() {
+    on_both(&async |world: &World| {
+        let owner = world.keyring().await;
+        for name in ["prod", "staging"] {
+            owner.add_agent(&agent(name)).await.expect("added");
+        }
+        let mut limited = member("carol", Role::Manager, 0);
+        limited.reach = only(&["prod"]);
+        let theirs = session(world, &add(&owner, &limited).await).await;
+        let made = owner
+            .create(Some(&agent("staging")), draft("damaged"))
+            .await;
+        let id = made.expect("made").key.id;
+        world
+            .plant(&format!(
+                "UPDATE keys SET name = '\u{202e}' WHERE id = '{id}'"
+            ))
+            .await;
+        let reason = RevokeReason::Other;
+        let beyond = Denied::Agent(only(&["prod"]));
+        assert_eq!(denied(theirs.revoke_damaged(&id, reason).await), beyond);
+        assert_eq!(theirs.look_for_damage().await, Ok(0));
+        assert_eq!(owner.look_for_damage().await, Ok(1));
+        owner.revoke_damaged(&id, reason).await.expect("revoked");
+    });
+}
+
+#[test]
 fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
     on_both(&async |world: &World| {
         let owner = world.keyring().await;
@@ -477,21 +505,6 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
         assert_eq!(theirs.agents().await.expect("agents"), [agent("prod")]);
 
         let beyond = Denied::Agent(only(&["prod"]));
-        // So is a damaged key of another agent.
-        let made = owner
-            .create(Some(&agent("staging")), draft("damaged"))
-            .await;
-        let id = made.expect("made").key.id;
-        world
-            .plant(&format!(
-                "UPDATE keys SET name = '\u{202e}' WHERE id = '{id}'"
-            ))
-            .await;
-        let reason = RevokeReason::Other;
-        assert_eq!(denied(theirs.revoke_damaged(&id, reason).await), beyond);
-        assert_eq!(theirs.look_for_damage().await, Ok(0));
-        assert_eq!(owner.look_for_damage().await, Ok(1));
-        owner.revoke_damaged(&id, reason).await.expect("revoked");
         let at = seen(&owner, &elsewhere).await;
         assert_eq!(denied(theirs.key(&elsewhere.id).await), beyond);
         assert_eq!(denied(theirs.activity(&elsewhere.id).await), beyond);

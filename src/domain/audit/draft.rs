@@ -49,7 +49,7 @@ impl EventDraft {
         }
     }
 
-    /// The event of a damaged key that is revoked: what it was nobody can tell.
+    /// The event of a damaged key that is revoked. Its rules cannot be read, so it tells none.
     #[must_use]
     pub fn damaged_key_revoked(
         at: Moment,

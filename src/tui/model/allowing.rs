@@ -80,7 +80,7 @@ impl Model {
                 })
             }
             Intent::Agents => self.agents.len() > 1,
-            Intent::Overwrite => self.is_copied,
+            Intent::Overwrite => self.copied.is_some(),
             Intent::New if self.place() == Place::Members => true,
             Intent::Edit | Intent::Revoke if self.place() == Place::Members => {
                 matches!(self.modals.last(), Some(Modal::Members(it)) if it.selected().is_some())

@@ -28,8 +28,8 @@ pub enum Input {
     Typed(String, bool),
     /// A bracketed paste.
     Paste(String),
-    /// The terminal is gone and has been restored as far as possible. Whoever has not ended the
-    /// program 1.5 seconds from now finds it ended, with status 129.
+    /// The terminal is gone and has been restored as far as possible. The program ends by itself in
+    /// 1.5 seconds, with status 129.
     HungUp,
 }
 
@@ -73,6 +73,11 @@ impl Bursts {
     /// Whether a bracketed paste has begun and not ended.
     pub fn is_pasting(&self) -> bool {
         self.keys.is_pasting()
+    }
+
+    /// Whether it is one that will be handed on.
+    pub fn is_wanted_paste(&self) -> bool {
+        self.keys.is_wanted_paste()
     }
 
     /// What came in so far is not wanted, nor the rest of a paste that has begun.

@@ -31,9 +31,11 @@ const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// How many bytes wait for the program at most.
 const WAITING: usize = 4096;
 /// How long the reader waits for room before it looks again.
-const NO_ROOM: Duration = Duration::from_millis(1);
+const NO_ROOM: Duration = Duration::from_millis(5);
 /// How long a paste may take without its end before it is taken as it is.
 const PASTE: Duration = Duration::from_secs(1);
+/// How long a paste may stall on a slow line.
+const STALL: Duration = Duration::from_millis(250);
 /// How many waiting bytes are thrown away at most: more than a terminal's queues hold.
 const DISCARDED: usize = 1 << 17;
 
@@ -46,7 +48,9 @@ pub struct Inputs {
     last: Instant,
     /// When the paste that is coming in began.
     paste: Option<Instant>,
-    /// Whether what is ready came so soon after what was before that it is one burst with it.
+    /// Whether the next input begins a burst: the terminal was quiet before it.
+    begins: bool,
+    /// Whether the input that was taken last belongs to the same burst as the one before it.
     continues: bool,
     gone: bool,
 }
@@ -97,6 +101,7 @@ impl Inputs {
             ready: VecDeque::new(),
             last: Instant::now(),
             paste: None,
+            begins: true,
             continues: false,
             gone: false,
         })
@@ -126,7 +131,9 @@ impl Inputs {
 
     /// The next input that is read and understood already, if there is one.
     pub fn pop_ready(&mut self) -> Option<Input> {
-        self.ready.pop_front()
+        let input = self.ready.pop_front()?;
+        self.continues = !std::mem::take(&mut self.begins);
+        Some(input)
     }
 
     /// Whether nothing waits to be taken in. What is held for a moment, to see whether more
@@ -171,17 +178,17 @@ impl Inputs {
 
     /// When what is held is taken as it is.
     fn deadline(&self) -> Option<Instant> {
-        let quiet = self.last + PATIENCE;
         match self.paste {
-            Some(began) => Some(quiet.max(began + PASTE)),
-            None => self.bursts.holds().then_some(quiet),
+            Some(began) => Some((self.last + STALL).max(began + PASTE)),
+            None if self.bursts.is_pasting() => Some(self.last + STALL),
+            None => self.bursts.holds().then_some(self.last + PATIENCE),
         }
     }
 
     fn take_in(&mut self, waiting: &Waiting) {
         self.gone |= waiting.gone;
         let now = Instant::now();
-        self.continues = now.duration_since(self.last) <= PATIENCE;
+        self.begins |= now.duration_since(self.last) > PATIENCE;
         self.last = now;
         let inputs = self.bursts.feed(&waiting.bytes);
         self.hand_on(inputs);
@@ -190,7 +197,7 @@ impl Inputs {
     fn hand_on(&mut self, inputs: Vec<Input>) {
         self.paste = self
             .bursts
-            .is_pasting()
+            .is_wanted_paste()
             .then(|| self.paste.unwrap_or(self.last));
         self.ready.extend(inputs);
     }

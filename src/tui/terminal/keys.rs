@@ -53,19 +53,21 @@ enum Step {
 }
 
 impl Keys {
-    /// Whether half a sequence waits for its other half, or an unwanted paste for its end.
+    /// Whether half a sequence waits for its other half.
     #[must_use]
     pub fn holds(&self) -> bool {
-        match self.paste {
-            Some(Paste::Text(_)) => false,
-            Some(Paste::Unwanted) => true,
-            None => !self.pending.is_empty(),
-        }
+        self.paste.is_none() && !self.pending.is_empty()
     }
 
-    /// Whether a paste that is wanted has begun and not ended.
+    /// Whether a paste has begun and not ended.
     #[must_use]
     pub fn is_pasting(&self) -> bool {
+        self.paste.is_some()
+    }
+
+    /// Whether it is one that is wanted.
+    #[must_use]
+    pub fn is_wanted_paste(&self) -> bool {
         matches!(self.paste, Some(Paste::Text(_)))
     }
 
@@ -197,7 +199,11 @@ fn step(bytes: &[u8]) -> Step {
 fn settled(bytes: &[u8]) -> Step {
     match bytes {
         [ESC] | [ESC, ESC] => Step::Key(1, KeyCode::Esc.into()),
-        [ESC, _] => with_alt(typed(&bytes[1..])),
+        [ESC, _] => match with_alt(typed(&bytes[1..])) {
+            // Half a character, whose other half does not come.
+            Step::Partial => Step::Nothing(bytes.len()),
+            step => step,
+        },
         _ => Step::Nothing(bytes.len()),
     }
 }
@@ -234,7 +240,7 @@ fn control_sequence(bytes: &[u8]) -> Step {
     };
     let (parameters, used) = (&body[..end], end + 3);
     match body[end] {
-        // Cut off by something else, which is looked at anew.
+        // Cut off by something else, which is read again.
         ..0x40 | 0x7f.. => Step::Nothing(used - 1),
         b'~' if parameters == b"200" => Step::Paste(used),
         b'~' if parameters == b"201" => Step::PasteEnd(used),
@@ -427,7 +433,8 @@ mod tests {
 
     #[test]
     fn what_is_no_key_presses_none() {
-        let strays: [&[u8]; 9] = [
+        let strays: [&[u8]; 10] = [
+            b"\x1b\xe9",
             b"\x1b[?62;22c",
             b"\x1b]11;rgb:1e1e/1e1e/1e1e\x07",
             b"\x1bP>|XTerm(397)\x1b\\",
@@ -477,7 +484,7 @@ mod tests {
         );
         let left = stuck.feed(b"\x1b[200~ab\x03cd");
         assert_eq!(left, [text("ab"), interrupt.clone()]);
-        assert!(!stuck.is_pasting() && stuck.holds());
+        assert!(stuck.is_pasting() && !stuck.is_wanted_paste());
         // The rest of it is swallowed, to its end or until nothing more comes.
         assert_eq!(stuck.feed(b"x\x1b[201~"), []);
         assert_eq!(keys(b"\x1b[200~\x03d"), [interrupt]);

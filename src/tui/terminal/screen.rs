@@ -34,7 +34,7 @@ pub(super) struct Screen {
     cursor_shown: bool,
     /// Where the terminal's cursor is, unless printing has moved it.
     cursor_at: Option<Position>,
-    /// What stands on the terminal.
+    /// A copy of the terminal's content.
     shown: Buffer,
 }
 
@@ -66,8 +66,8 @@ impl Screen {
 }
 
 impl Screen {
-    /// What stands on the terminal becomes as large as these cells need. (`Buffer::merge` counts cells
-    /// in 16 bits, and a terminal may have more.)
+    /// Makes the copy of the terminal's content large enough for these cells. (`Buffer::merge` counts
+    /// cells in 16 bits, and a terminal may have more.)
     fn make_room(&mut self, changes: &[(u16, u16, &Cell)]) {
         let right = changes.iter().map(|(x, ..)| x + 1).max().unwrap_or(0);
         let below = changes.iter().map(|(_, y, _)| y + 1).max().unwrap_or(0);

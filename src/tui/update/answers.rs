@@ -5,7 +5,7 @@ use crate::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
         keymap::Intent,
         message::{Copied, Effect, ListRow, Message, Rotation, Shown, Trouble},
-        model::{Expect, Model},
+        model::{DamageSearch, Expect, Model},
         update::{arrivals, dialogs, people, testing, tidying},
         wizard::Wizard,
     },
@@ -79,7 +79,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Overwritten(Ok(())) => {
-            model.is_copied = false;
+            model.copied = None;
             model.clipboard = None;
             model.say("The clipboard was overwritten.");
             None
@@ -116,7 +116,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
 fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
     match found {
         Message::DamageFound(Ok(found)) => return (found > 0).then(|| model.refresh()),
-        Message::DamageFound(Err(sentence)) => model.complain(sentence),
+        Message::DamageFound(Err(sentence)) => {
+            model.list.damage = DamageSearch::Failed;
+            model.complain(sentence);
+        }
         Message::NamesakesFound(name, namesakes) => {
             if let Some(wizard) = wizard(model) {
                 wizard.compared(name, namesakes);
@@ -326,6 +329,8 @@ fn revoked(model: &mut Model, result: Result<Vec<KeyId>, Trouble>) -> Effect {
 /// "API key", "3 API keys", or which one, where its name alone does not tell.
 fn api_keys(model: &Model, keys: &[(&KeyId, &str)]) -> String {
     match keys {
+        // The name of a damaged key is not known.
+        [(id, "")] => format!("API key {id}"),
         [(id, name)] if !model.tag(id).is_empty() => format!("API key {}", model.told(id, name)),
         [_] => "API key".to_owned(),
         several => format!("{} API keys", several.len()),
@@ -341,18 +346,14 @@ fn drop_confirmation(model: &mut Model) {
 fn note_copy(model: &mut Model, copied: Copied) {
     match copied {
         Copied::Native(id, name) => {
-            model.is_copied = true;
+            model.copied = Some((id, name));
             model.clipboard = Some(CLIPBOARD_SECONDS);
-            model.say(if model.tag(&id).is_empty() {
-                "copied".to_owned()
-            } else {
-                format!("copied {}", model.told(&id, &name))
-            });
+            model.say("copied");
         }
         Copied::Sent(id, name, doubt) => {
-            model.is_copied = true;
             model.clipboard = None;
             let told = model.told(&id, &name);
+            model.copied = Some((id, name));
             match doubt {
                 None => model.say(format!(
                     "sent to your terminal · v shows it · z overwrites the clipboard · {told}"

@@ -88,7 +88,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     followed.or_else(|| walk::load_around(model))
 }
 
-/// Of which keys it is known that their name is not theirs alone.
+/// Notes which listed keys share their name with another key.
 fn note_twins(model: &mut Model) {
     let Model { list, twins, .. } = model;
     if twins.len() > 4 * WINDOW {

@@ -39,6 +39,10 @@ impl Burst {
 
     /// What the next part of it means where the keys go now; `None` once all is taken in.
     pub fn next(&mut self, model: &Model) -> Option<Message> {
+        if model.is_deaf {
+            self.taken = self.text.len();
+            self.entered = false;
+        }
         let rest = &self.text[self.taken..];
         let Some(first) = rest.chars().next() else {
             let enter = std::mem::take(&mut self.entered);

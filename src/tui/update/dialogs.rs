@@ -32,10 +32,9 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Down => wizard.move_cell(1, 0, areas.len()),
         Intent::Left => wizard.move_cell(0, -1, areas.len()),
         Intent::Right => wizard.move_cell(0, 1, areas.len()),
+        Intent::PageUp | Intent::PageDown if matches!(wizard.step, Step::Basics(_)) => {}
         Intent::PageUp => wizard.scroll = wizard.scroll.saturating_sub(REVIEW_PAGE),
-        Intent::PageDown => {
-            wizard.scroll = wizard.scroll.saturating_add(REVIEW_PAGE).min(MOST_SCROLL);
-        }
+        Intent::PageDown => wizard.scroll = (wizard.scroll + REVIEW_PAGE).min(MOST_SCROLL),
         Intent::Toggle => wizard.toggle(areas),
         Intent::GrantNone => wizard.preset(Actions::NONE, areas),
         Intent::GrantRead => wizard.preset(Actions::READ, areas),
@@ -80,6 +79,10 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
     match intent {
         Intent::Next => confirmation.move_focus(true),
         Intent::Previous => confirmation.move_focus(false),
+        Intent::PageUp => confirmation.scroll = confirmation.scroll.saturating_sub(REVIEW_PAGE),
+        Intent::PageDown => {
+            confirmation.scroll = (confirmation.scroll + REVIEW_PAGE).min(MOST_SCROLL);
+        }
         Intent::Left => confirmation.sideways(false),
         Intent::Right => confirmation.sideways(true),
         Intent::Accept => match confirmation.focus {

@@ -269,7 +269,7 @@ pub(super) fn refuse(model: &mut Model, why: String) {
         Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
         Some(Modal::Access(test)) => test.problem = Some(why),
         _ => {
-            // Whoever presses a key has read what was said before.
+            // A key press means that the sentence before was read.
             model.hear();
             model.complain(why);
         }

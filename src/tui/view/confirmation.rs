@@ -120,6 +120,7 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
         foot: text.len() - body,
         lines: text,
         focus,
+        scroll: confirmation.scroll.into(),
         hint,
     }
 }

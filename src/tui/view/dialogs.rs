@@ -75,10 +75,8 @@ pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet
 
 /// What was said since the dialog opened: the dialog may lie over the line where it is said.
 fn said(model: &Model) -> Option<String> {
-    if let Some(left) = model.clipboard {
-        return Some(format!(
-            "copied · the clipboard is cleared in {left} s · z clears it now"
-        ));
+    if let Some(sentence) = footer::countdown(model) {
+        return Some(sentence);
     }
     let notice = model.notice.as_ref()?;
     (!notice.text.starts_with("API key created")).then(|| model.theme.shown(&notice.text))

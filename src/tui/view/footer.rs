@@ -18,8 +18,8 @@ const MOST_LINES: usize = 5;
 /// What was last said; while a copied token waits to be cleared, how long that takes.
 pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     let y = area.height.saturating_sub(2);
-    if let Some(left) = model.clipboard {
-        let sentence = format!("copied · the clipboard is cleared in {left} s · z clears it now");
+    let failed = model.notice.as_ref().filter(|notice| notice.failed);
+    if let (Some(sentence), None) = (countdown(model), failed) {
         put(buffer, area, 1, y, &sentence, model.theme.success());
     } else if let Some(notice) = &model.notice {
         let style = if notice.failed {
@@ -29,7 +29,7 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
         };
         let mut text = model.theme.shown(&notice.text);
         if !model.unsaid.is_empty() {
-            text = format!("{text} (and {} more, after any key)", model.unsaid.len());
+            text = format!("(1 of {}) {text}", model.unsaid.len() + 1);
         }
         if notice.failed || width(&text) + 2 > area.width {
             trouble(&text, style, buffer, area);
@@ -37,6 +37,20 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
             put(buffer, area, 1, y, &text, style);
         }
     }
+}
+
+/// How long a copied token stays on the desktop's clipboard, and whose it is where that must be told.
+pub(super) fn countdown(model: &Model) -> Option<String> {
+    let left = model.clipboard?;
+    let (id, name) = model.copied.as_ref()?;
+    let whose = if model.tag(id).is_empty() {
+        String::new()
+    } else {
+        format!(" {}", model.told(id, name))
+    };
+    Some(format!(
+        "copied{whose} · the clipboard is cleared in {left} s · z clears it now"
+    ))
 }
 
 /// What failed, and what is too long for a line, is said whole, over the lowest rows of the list: the

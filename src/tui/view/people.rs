@@ -331,6 +331,7 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
         lines,
         focus,
         hint: footer::border(model),
+        ..Sheet::default()
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Sheet {
     pub foot: usize,
     /// The line and the column of what has the keys.
     pub focus: (usize, u16),
+    /// How far what lies between head and foot is scrolled where nothing in it has the keys.
+    pub scroll: usize,
     pub hint: String,
 }
 
@@ -92,24 +94,29 @@ pub(super) fn asked(
         return (title, actor, Vec::new());
     }
     let tag = tag.trim().trim_matches(['(', ')']);
-    let words = if tag.is_empty() {
-        format!("as {actor}")
+    let mut words = vec![format!("as {actor}")];
+    if !tag.is_empty() {
+        words.insert(0, tag.to_owned());
+    }
+    // Where the title has no room for the name, that comes first below it.
+    let has_room = usize::from(width(&before) + width(&ending)) + least.min(8) <= room;
+    let (before, name) = if has_room {
+        (before, name)
     } else {
-        format!("{tag} · as {actor}")
+        words.insert(0, name);
+        (before.trim_end().to_owned(), String::new())
     };
-    let lines = wrapped(&words, room);
     let title = Title {
         before,
         name,
         after: ending,
     };
-    let head = lines
-        .into_iter()
-        .map(|line| Line::styled(line, theme.quiet()));
+    let lines = wrapped(&words.join(" · "), room).into_iter();
+    let head = lines.map(|line| Line::styled(line, theme.quiet()));
     (title, String::new(), head.collect())
 }
 
-/// So much of a name stands in a title, and so much of who acts beside it.
+/// The least of a name in a title, and the most of who acts beside it.
 const LEAST_NAME: usize = 16;
 const MOST_ACTOR: usize = 30;
 
@@ -186,14 +193,13 @@ impl Sheet {
         }
         let room = height.saturating_sub(head + foot);
         let body = head..count.saturating_sub(foot);
-        let focus = self.focus.0.clamp(head, body.end.max(head)) - head;
-        let focus = if body.contains(&self.focus.0) {
-            focus
-        } else {
-            0
-        };
         let most = body.len().saturating_sub(room);
-        let scroll = (focus + 3).saturating_sub(room).min(focus).min(most);
+        let scroll = if body.contains(&self.focus.0) {
+            let focus = self.focus.0 - head;
+            (focus + 3).saturating_sub(room).min(focus).min(most)
+        } else {
+            self.scroll.min(most)
+        };
         let from = head + scroll;
         let to = (from + room).min(body.end);
         let shown = (0..head).chain(from..to).chain(body.end..count);

@@ -89,6 +89,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         foot: page.foot,
         focus: page.focus,
         hint,
+        ..Sheet::default()
     }
 }
 
@@ -168,10 +169,10 @@ impl Page<'_> {
             self.warnings();
         }
         if let Some((_, cut)) = self.wizard.cut.as_ref().filter(|(it, _)| *it == field) {
-            self.error(cut);
+            self.marked(cut, theme.alarm());
         }
         if let Some(error) = self.wizard.error(field, self.model.now) {
-            self.error(&error);
+            self.marked(&error, theme.alarm());
         } else if field == Field::Addresses {
             for note in notes {
                 self.line(format!("  {note}"), theme.quiet());
@@ -181,23 +182,18 @@ impl Page<'_> {
 
     fn warnings(&mut self) {
         for warning in self.wizard.warnings() {
-            for (at, part) in wrapped(&warning, self.room.saturating_sub(4))
-                .into_iter()
-                .enumerate()
-            {
-                let mark = if at == 0 { "  ! " } else { "    " };
-                self.line(format!("{mark}{part}"), self.model.theme.warning());
-            }
+            self.marked(&warning, self.model.theme.warning());
         }
     }
 
-    fn error(&mut self, error: &str) {
-        for (at, part) in wrapped(error, self.room.saturating_sub(4))
+    /// A sentence below a field, with a mark.
+    fn marked(&mut self, sentence: &str, style: Style) {
+        for (at, part) in wrapped(sentence, self.room.saturating_sub(4))
             .into_iter()
             .enumerate()
         {
             let mark = if at == 0 { "  ! " } else { "    " };
-            self.line(format!("{mark}{part}"), self.model.theme.alarm());
+            self.line(format!("{mark}{part}"), style);
         }
     }
 
@@ -232,8 +228,12 @@ impl Page<'_> {
                 )
             })
             .concat();
-        let changes = self.of(Self::changes);
-        let sentence = self.of(Self::sentence);
+        let mut changes = self.of(Self::changes);
+        let mut sentence = self.of(Self::sentence);
+        if sentence.len() + 4 > self.height {
+            // On so small a screen it is scrolled with the rest.
+            changes.append(&mut sentence);
+        }
         let trouble = self.of(Self::trouble);
         let help = self.of(|page| page.matrix_help(focus, wide));
         let fits = changes.len() + trouble.len();
@@ -258,10 +258,12 @@ impl Page<'_> {
             self.area(row, area, focus, label, cell);
         }
         let matrix = self.lines.len();
+        // The title takes a line, and so does what stands apart.
         let is_pinned = left > help.len();
+        let is_apart = !tight && left > 1 + if is_pinned { help.len() } else { 0 };
         self.lines.extend(help);
         let body = if is_pinned { matrix } else { self.lines.len() };
-        if !tight {
+        if is_apart {
             self.lines.push(Line::default());
         }
         if told == fits {
@@ -284,10 +286,6 @@ impl Page<'_> {
         };
         self.buttons(&["Back", footer::save_word(self.model)], focused);
         self.foot = self.lines.len() - body;
-        if self.head + self.foot + rows > self.height && !tight {
-            // The blank line is the first to go.
-            self.foot -= 1;
-        }
     }
 
     /// The lines that a part of the page would add.
@@ -308,10 +306,11 @@ impl Page<'_> {
         let from = usize::from(self.wizard.scroll).min(most);
         let below = most - from;
         self.lines.extend(lines.into_iter().skip(from).take(room));
-        let mark = match (below, &self.wizard.meanwhile) {
-            (0, _) => "↑ PgUp".to_owned(),
-            (below, None) => format!("↓ {below} more lines, PgDn"),
-            (below, Some(_)) => format!("! changed meanwhile, ↓ {below} more: PgDn"),
+        let mark = match (from, below, &self.wizard.meanwhile) {
+            (from, 0, _) => format!("↑ {from} lines above, PgUp"),
+            (0, below, None) => format!("↓ {below} more lines, PgDn"),
+            (0, below, Some(_)) => format!("! changed meanwhile, ↓ {below} more: PgDn"),
+            (from, below, _) => format!("↑ {from} PgUp · ↓ {below} more, PgDn"),
         };
         self.line(mark, self.model.theme.warning());
     }

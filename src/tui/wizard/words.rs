@@ -34,7 +34,7 @@ impl Wizard {
         }
     }
 
-    /// That other keys are called so, or nearly so, once the name was left.
+    /// That other keys have this name, or one that looks like it, once the name was left.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let Some((name, found)) = &self.namesakes else {
@@ -44,14 +44,13 @@ impl Wizard {
             return Vec::new();
         }
         let mut warnings = Vec::new();
-        let ids: Vec<&str> = found.same.iter().map(|(id, _)| id.as_str()).collect();
-        match ids.as_slice() {
+        match found.same.as_slice() {
             [] => {}
             [id] => warnings.push(format!(
-                "Another key is called so, {id}: they are told apart by their ids alone"
+                "Another key has this name, {id}: only their ids tell them apart"
             )),
             [id, rest @ ..] => warnings.push(format!(
-                "{id} and {} more are called so: they are told apart by their ids alone",
+                "{id} and {} more have this name: only their ids tell them apart",
                 rest.len()
             )),
         }
