@@ -280,7 +280,11 @@ impl Shell {
             Input::Typed(..) | Input::Key(_) if self.model.is_deaf && !is_way_out(&input) => {
                 Ok(None)
             }
-            Input::Key(key) => self.take_key(key),
+            Input::Key(key) => {
+                let is_alone = !self.inputs.continues() && self.inputs.is_empty();
+                self.model.is_deaf |= !is_alone && update::is_stray(&self.model, key);
+                self.take_key(key)
+            }
             Input::Typed(text, entered) => {
                 self.burst = Some(Burst::new(text, entered));
                 self.take_burst()

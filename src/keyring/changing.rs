@@ -164,7 +164,7 @@ impl Keyring {
         for (id, other) in found {
             if other == name.as_str() {
                 namesakes.same.push(id);
-            } else {
+            } else if !namesakes.look_alikes.contains(&other) {
                 namesakes.look_alikes.push(other);
             }
         }

@@ -6,7 +6,7 @@
 use super::{
     Store, StoreError,
     change::{ChangeTransaction, execute},
-    rows::{KeyRow, key_columns},
+    rows::{KeyRow, column_of, key_columns},
     with_pool,
 };
 use crate::domain::{
@@ -109,12 +109,20 @@ impl Store {
     /// # Errors
     /// The store's faults, and [`StoreError::Corrupt`].
     pub async fn key(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
-        let row: Option<KeyRow> = with_pool!(self, pool => sqlx::query_as(
-            concat!("SELECT ", key_columns!(), " FROM keys WHERE id = $1"),
-        )
-        .bind(id.as_str())
-        .fetch_optional(pool)
-        .await)?;
+        let row: Result<Option<KeyRow>, &'static str> = with_pool!(self, pool => {
+            let read = sqlx::query_as(
+                concat!("SELECT ", key_columns!(), " FROM keys WHERE id = $1"),
+            )
+            .bind(id.as_str())
+            .fetch_optional(pool)
+            .await;
+            match read {
+                // A value of a wrong type: SQLite keeps such.
+                Err(error @ sqlx::Error::ColumnDecode { .. }) => Ok(Err(column_of(&error))),
+                read => read.map(Ok),
+            }
+        })?;
+        let row = row.map_err(|column| StoreError::corrupt("keys", column, id.as_str()))?;
         row.map(KeyRow::into_key).transpose()
     }
 

@@ -4,9 +4,11 @@
 //! that tells equal ones apart. Going back is the same walk in the other direction. Each order
 //! is one statement, written out at compile time by [`page_statement!`]; to add an order, add a
 //! field to [`SortField`] and a line to `statement`.
+use sqlx::{FromRow as _, Row as _};
+
 use super::{
     Store, StoreError,
-    rows::{KeyRow, key_columns},
+    rows::{KeyRow, column_of, key_columns},
     with_pool,
 };
 use crate::domain::{
@@ -207,6 +209,14 @@ struct PageRow {
     twins: i64,
 }
 
+/// A row of which a column holds a value of another type than it should: SQLite keeps such.
+struct BadRow {
+    id: String,
+    sequence: i64,
+    sort_value: String,
+    column: &'static str,
+}
+
 impl Store {
     /// Reads a page; its rows stand in the list's order.
     ///
@@ -229,8 +239,8 @@ impl Store {
         if field == SortField::Created && matches!(request.direction, Direction::From(_)) {
             value = SortValue::Number(sequence);
         }
-        let rows: Vec<PageRow> = with_pool!(self, pool => {
-            let query = sqlx::query_as(statement(field, ascending))
+        let rows: Vec<Result<PageRow, BadRow>> = with_pool!(self, pool => {
+            let query = sqlx::query(statement(field, ascending))
                 .bind(needle(&request.filter))
                 .bind(moment(&request.filter, request.now))
                 .bind(EXPIRING_DAYS * DAY)
@@ -248,27 +258,49 @@ impl Store {
                 SortField::Attention => query.bind(request.now.millis()),
                 _ => query,
             };
-            query.fetch_all(pool).await
+            let rows = query.fetch_all(pool).await;
+            // One by one: a value of a wrong type must not hide the other rows.
+            rows.map(|rows| {
+                let read = rows.iter().map(|row| {
+                    PageRow::from_row(row).map_err(|error| BadRow {
+                        id: row.try_get("id").unwrap_or_default(),
+                        sequence: row.try_get("sequence").unwrap_or_default(),
+                        sort_value: row.try_get("sort_value").unwrap_or_default(),
+                        column: column_of(&error),
+                    })
+                });
+                read.collect()
+            })
         })?;
         let mut page = Page {
             more: rows.len() == request.limit as usize,
             ..Page::default()
         };
-        for PageRow {
-            key,
-            sort_value,
-            twins,
-        } in rows
-        {
-            let cursor =
-                cursor(field, &sort_value, key.sequence()).ok_or_else(|| key.bad("sequence"))?;
+        for row in rows {
+            let (cursor, id, read) = match row {
+                Ok(PageRow {
+                    key,
+                    sort_value,
+                    twins,
+                }) => {
+                    let cursor = cursor(field, &sort_value, key.sequence())
+                        .ok_or_else(|| key.bad("sequence"))?;
+                    (cursor, key.id(), key.into_key().map(|key| (key, twins > 0)))
+                }
+                Err(bad) => {
+                    let error = StoreError::corrupt("keys", bad.column, &bad.id);
+                    // What cannot be sorted comes last.
+                    let place = cursor(field, &bad.sort_value, bad.sequence);
+                    let last = edge(field, !ascending);
+                    (place.unwrap_or(last), bad.id.parse().ok(), Err(error))
+                }
+            };
             page.reached = Some(cursor.clone());
-            let id = key.id();
-            match key.into_key() {
-                Ok(key) => page.rows.push(Row {
+            match read {
+                Ok((key, has_twin)) => page.rows.push(Row {
                     key,
                     cursor,
-                    has_twin: twins > 0,
+                    has_twin,
                 }),
                 Err(error) => {
                     if let Some(id) = id {

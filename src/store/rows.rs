@@ -38,6 +38,38 @@ macro_rules! key_columns {
 }
 pub(super) use key_columns;
 
+/// The columns of a key that could hold a value of another type than they should.
+const KEY_COLUMNS: [&str; 18] = [
+    "id",
+    "sequence",
+    "agent",
+    "name",
+    "description",
+    "origin",
+    "network_count",
+    "created_at",
+    "expires_at",
+    "disabled_at",
+    "last_used_at",
+    "last_used_from",
+    "refused_at",
+    "refused_count",
+    "former_until",
+    "revision",
+    "networks",
+    "granted",
+];
+
+/// The column of a key that a row could not be read for.
+pub(super) fn column_of(error: &sqlx::Error) -> &'static str {
+    let sqlx::Error::ColumnDecode { index, .. } = error else {
+        return "id";
+    };
+    let name = index.trim_matches('"');
+    let known = KEY_COLUMNS.iter().find(|column| **column == name);
+    known.copied().unwrap_or("id")
+}
+
 #[derive(sqlx::FromRow)]
 pub(super) struct KeyRow {
     id: String,

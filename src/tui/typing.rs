@@ -82,32 +82,20 @@ fn insert(input: &mut Input, text: &str, room: Room) -> Option<String> {
         Some(rest) if before.ends_with([',', ';', ' ']) => rest,
         _ => text,
     };
-    let (kept, left) = fitting(text, room, input.value());
+    let kept = fitting(text, room, input.value());
+    let is_cut = kept.len() < text.len();
     let value = format!("{before}{kept}{after}");
     let cursor = before.chars().count() + kept.chars().count();
     *input = Input::new(value).with_cursor(cursor);
-    if left == 0 {
-        return None;
-    }
     let most = thousands_of(room.limits.characters);
-    let did = if left == 1 {
-        "1 character"
-    } else {
-        "characters"
-    };
-    let left = if left == 1 {
-        did.to_owned()
-    } else {
-        format!("{} {did}", thousands_of(left))
-    };
-    Some(format!(
-        "The paste was cut, for {most} characters are the most: {left} did not fit"
-    ))
+    is_cut.then(|| {
+        format!("The paste was cut, for {most} characters are the most: the rest did not fit")
+    })
 }
 
-/// As much of a text as fits beside what is there, and how many characters do not. A list is cut
-/// between two entries: half an address may be another one.
-fn fitting<'a>(text: &'a str, room: Room, there: &str) -> (&'a str, usize) {
+/// As much of a text as fits beside what is there. A list is cut between two entries: half an address
+/// may be another one.
+fn fitting<'a>(text: &'a str, room: Room, there: &str) -> &'a str {
     let mut characters = room.limits.characters.saturating_sub(length(there));
     let mut bytes = room.limits.bytes.saturating_sub(there.len());
     let end = text.grapheme_indices(true).try_for_each(|(at, cluster)| {
@@ -119,13 +107,13 @@ fn fitting<'a>(text: &'a str, room: Room, there: &str) -> (&'a str, usize) {
         ControlFlow::Continue(())
     });
     let ControlFlow::Break(end) = end else {
-        return (text, 0);
+        return text;
     };
     let end = match room.separator.trim() {
         "" => end,
         mark => text[..end].rfind(mark).unwrap_or(0),
     };
-    (&text[..end], length(&text[end..]))
+    &text[..end]
 }
 
 /// A paste as text: line ends become separators, other control characters go.
@@ -214,12 +202,12 @@ mod tests {
         assert_eq!(length(&value), 40);
         assert_eq!(
             cut.as_deref(),
-            Some("The paste was cut, for 40 characters are the most: 62 characters did not fit")
+            Some("The paste was cut, for 40 characters are the most: the rest did not fit")
         );
         let list = "10.0.0.0/8, 192.168.1.0/24, 192.168.2.128/25";
         let (value, cut) = after("", Typing::Paste(list), LIST);
         assert_eq!(value, "10.0.0.0/8, 192.168.1.0/24");
-        assert!(cut.is_some_and(|cut| cut.contains("18 characters")));
+        assert!(cut.is_some_and(|cut| cut.contains("did not fit")));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod testing;
 mod tidying;
 mod walk;
 
-pub use bursts::Burst;
+pub use bursts::{Burst, is_stray};
 use crossterm::event::{Event, KeyEvent};
 pub use dialogs::palette_allows;
 use tui_input::{Input, backend::crossterm::to_input_request};
@@ -42,12 +42,7 @@ fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Pressed(event) => pressed(model, event),
         Message::Pasted(text) => typed(model, Typing::Paste(&text)),
-        Message::Typed(text) => {
-            let effect = typed(model, Typing::Burst(&text));
-            // The rest of a burst that did not fit must not be put on to what was cut.
-            model.is_deaf |= is_cut(model);
-            effect
-        }
+        Message::Typed(text) => typed(model, Typing::Burst(&text)),
         Message::Strayed => {
             bursts::stray(model);
             None
@@ -109,50 +104,56 @@ fn typed(model: &mut Model, typing: Typing<'_>) -> Option<Effect> {
     if !model.place().takes_text() {
         return None;
     }
-    match model.modals.last_mut() {
+    let cut = match model.modals.last_mut() {
         Some(Modal::Wizard(wizard)) => {
             wizard.armed = false;
             wizard.type_into(typing);
+            wizard.cut.is_some()
         }
         Some(Modal::Confirmation(confirmation)) => {
             confirmation.problem = type_into(&mut confirmation.typed, typing, Room::LINE);
+            confirmation.problem.is_some()
         }
         Some(Modal::Access(test)) => {
             let cut = type_into(test.typed_field()?, typing, Room::LINE);
             test.problem = cut;
+            test.problem.is_some()
         }
         Some(Modal::Palette(palette)) => {
             palette.selected = 0;
             let cut = type_into(&mut palette.input, typing, Room::LINE);
-            complain_of(model, cut);
+            complain_of(model, cut)
         }
         Some(Modal::MemberForm(form)) => {
             form.armed = false;
             form.type_into(typing);
+            form.problem.is_some()
         }
         Some(Modal::Audit(audit)) => {
             audit.problem = type_into(audit.typing.as_mut()?, typing, Room::LINE);
+            audit.problem.is_some()
         }
-        Some(_) => {}
+        Some(_) => false,
         None => {
             let cut = type_into(model.list.typing.as_mut()?, typing, Room::LINE);
-            complain_of(model, cut);
-            return search(model);
+            complain_of(model, cut)
         }
+    };
+    // The rest of a burst that did not fit must not be put on to what was cut.
+    model.is_deaf |= cut && matches!(typing, Typing::Burst(_));
+    if model.modals.is_empty() {
+        search(model)
+    } else {
+        None
     }
-    None
 }
 
-/// Whether the last text for a field of the wizard did not fit. Only there half a text could be
-/// another value.
-fn is_cut(model: &Model) -> bool {
-    matches!(model.modals.last(), Some(Modal::Wizard(wizard)) if wizard.cut.is_some())
-}
-
-fn complain_of(model: &mut Model, cut: Option<String>) {
+fn complain_of(model: &mut Model, cut: Option<String>) -> bool {
+    let is_cut = cut.is_some();
     if let Some(cut) = cut {
         model.complain(format!("{cut}."));
     }
+    is_cut
 }
 
 fn search(model: &mut Model) -> Option<Effect> {

@@ -88,7 +88,7 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
         "\u{1b}[200~1\r\u{1b}[201~ab\t\t\r",
     ] {
         screen.send(paste);
-        screen.wait_for("taken for a paste");
+        screen.wait_for("like a paste");
         screen.wait_for("No access: can do nothing.");
         screen.press("<tab><tab><tab>").settle();
     }
@@ -104,8 +104,17 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
     // Where there is no field at all nothing is pressed either.
     screen.press("<esc>").settle();
     screen.send("xy 1\rdelete\r");
-    screen.wait_for("taken for a paste");
+    screen.wait_for("like a paste");
     assert!(!screen.text().contains("Revoke"), "{}", screen.text());
+    // Nor does a row of a table confirm anything.
+    screen.press("x").wait_for("Revoke acme");
+    for row in ["col1\tcol2\tcol3\r\na\tb\tc\r\n", "hello\t\r", "a\tb\r"] {
+        screen.send(row);
+        screen.settle();
+        screen.wait_for("Revoke acme");
+        assert_eq!(home.list().len(), 1, "{row:?}");
+    }
+    screen.press("<esc>");
     // A dialog takes no key that was there before it.
     screen.send("d\t\r");
     screen.wait_for("Disable acme").settle();
@@ -555,7 +564,7 @@ fn requirement_51_a_damaged_key_has_a_row_and_can_be_revoked() {
     home.create("well", &[]);
     home.tamper(&[
         "UPDATE allowed_networks SET network = 'nowhere'".to_owned(),
-        format!("UPDATE keys SET expires_at = 9223372036854775807 WHERE id = '{second}'"),
+        format!("UPDATE keys SET expires_at = 'garbage' WHERE id = '{second}'"),
     ]);
     let mut screen = Screen::claviger(home.path(), 80, 24, &[]);
     screen.wait_for("▸ well");

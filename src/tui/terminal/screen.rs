@@ -139,6 +139,14 @@ impl Backend for Screen {
         }
         self.cursor_at = None;
         let whole = self.take_in(&changes);
+        for y in &whole {
+            // Where the terminal finds a cluster narrower than it is here, a cell would stay as it was.
+            queue!(
+                self.frame,
+                MoveTo(0, *y),
+                terminal::Clear(terminal::ClearType::CurrentLine)
+            )?;
+        }
         let few = changes.into_iter().filter(|(_, y, _)| !whole.contains(y));
         let rows = whole.iter().flat_map(|y| visible_cells(&self.shown, *y));
         let mut cells: Vec<(u16, u16, &Cell)> = few.chain(rows).collect();
@@ -263,7 +271,10 @@ mod tests {
         );
         // The blank after A was a part of the flag: ratatui finds it unchanged.
         let after = frame(&mut screen, "A Berlin\nplain", (0, 0));
-        assert!(after.starts_with("\u{1b}[1;1HA Berlin "), "{after:?}");
+        assert!(
+            after.starts_with("\u{1b}[1;1H\u{1b}[2K\u{1b}[1;1HA Berlin "),
+            "{after:?}"
+        );
         assert!(!after.contains("plain"), "{after:?}");
         assert_eq!(frame(&mut screen, "A Berlin\nplain", (0, 0)), "");
         assert_eq!(

@@ -11,6 +11,7 @@ use crate::tui::{
     keymap::{Chord, Intent, Place, intent_of},
     message::Message,
     model::Model,
+    update::people,
 };
 
 /// Characters that came in together, as far as they are not taken in yet.
@@ -54,7 +55,7 @@ impl Burst {
             self.taken = self.text.len();
             return Some(Message::Typed(text));
         }
-        if self.keys_in != Some(place) && is_text(place, rest) {
+        if self.keys_in != Some(place) && is_text(place, rest, self.entered) {
             self.taken = self.text.len();
             self.entered = false;
             return Some(Message::Strayed);
@@ -66,7 +67,7 @@ impl Burst {
 }
 
 /// Whether it was no keys, in a place without a text field.
-fn is_text(place: Place, text: &str) -> bool {
+fn is_text(place: Place, text: &str, entered: bool) -> bool {
     if text.contains('\n') {
         return true;
     }
@@ -75,17 +76,27 @@ fn is_text(place: Place, text: &str) -> bool {
     let opens_line = |c: &char| matches!(meant(*c), Some(Intent::Filter | Intent::Palette));
     let keys: Vec<char> = text.chars().take_while(|c| !opens_line(c)).collect();
     let digits = keys.iter().filter(|c| c.is_ascii_digit()).count();
-    keys.len() > 1 && (digits > 1 || keys.iter().any(|c| meant(*c).is_none()))
+    let is_strange = keys.iter().any(|c| meant(*c).is_none());
+    (keys.len() > 1 && (digits > 1 || is_strange)) || (entered && is_strange)
+}
+
+/// Whether a key is a character that is no key here: within a burst that makes the rest text.
+#[must_use]
+pub fn is_stray(model: &Model, key: KeyEvent) -> bool {
+    let place = model.place();
+    let is_character = matches!(key.code, KeyCode::Char(_));
+    is_character && !place.takes_text() && intent_of(place, Chord::of(key)).is_none()
 }
 
 /// Says that a paste went nowhere, where that is seen.
 pub(super) fn stray(model: &mut Model) {
-    const WHY: &str = "What came in all at once was taken for a paste, and there is no text field here: nothing was done. Press one key at a time";
+    const WHY: &str = "That came in all at once, like a paste, and there is no text field here: it was left out. Press one key at a time";
+    model.is_deaf = true;
     match model.modals.last_mut() {
         Some(Modal::Wizard(wizard)) => wizard.trouble = Some(WHY.to_owned()),
-        _ => model.complain(format!("{WHY}.")),
+        Some(Modal::Confirmation(asked)) => asked.problem = Some(WHY.to_owned()),
+        _ => people::refuse(model, format!("{WHY}.")),
     }
-    model.is_deaf = true;
 }
 
 #[cfg(test)]
@@ -116,7 +127,9 @@ mod tests {
             (Place::List, "compromised", true),
             (Place::List, "j\nj", true),
         ] {
-            assert_eq!(is_text(place, text), expected, "{place:?} {text:?}");
+            assert_eq!(is_text(place, text, false), expected, "{place:?} {text:?}");
         }
+        assert!(is_text(Place::Confirmation, "b", true));
+        assert!(!is_text(Place::Matrix, "1", true));
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
         let style = if here { theme.pressed() } else { Style::new() };
         text.push(Line::from(vec![
             Span::raw(label),
-            Span::styled(format!("‹ {chosen} ›"), style),
+            Span::styled(
+                format!("{}‹ {chosen} ›", if here { "▸ " } else { "" }),
+                style,
+            ),
         ]));
     }
     if let Some(expected) = &confirmation.expected {

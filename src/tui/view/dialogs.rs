@@ -20,7 +20,7 @@ use crate::{
         dialog::{NewToken, Palette, Revealed, TokenButton, palette_entries},
         keymap::{Binding, Intent, Place, bindings_in},
         message::CopyForm,
-        model::Model,
+        model::{Model, NARROW},
         update::palette_allows,
     },
 };
@@ -89,30 +89,39 @@ pub(super) fn copy_as(
     screen: Rect,
 ) -> Sheet {
     let room = sheet::room(screen);
-    let text = CopyForm::ALL
-        .iter()
-        .enumerate()
-        .map(|(at, form)| {
-            let sample = form.filled("clv_…");
-            let marker = if at == choice { "▸" } else { " " };
-            let line = format!("{marker} {:<18}{sample}", form.title());
-            let style = if at == choice {
-                model.theme.focus()
-            } else {
-                Style::new()
-            };
-            Line::styled(crate::domain::text::fitted(&line, room), style)
-        })
-        .collect();
+    let tag = model.tag(id);
+    let is_narrow = room < NARROW.into();
+    let mut text = Vec::new();
+    if is_narrow && !tag.is_empty() {
+        let tag = tag.trim().trim_matches(['(', ')']).to_owned();
+        text.push(Line::styled(tag, model.theme.quiet()));
+    }
+    let head = text.len();
+    for (at, form) in CopyForm::ALL.iter().enumerate() {
+        let sample = form.filled("clv_…");
+        let marker = if at == choice { "▸" } else { " " };
+        let line = format!("{marker} {:<18}{sample}", form.title());
+        let style = if at == choice {
+            model.theme.focus()
+        } else {
+            Style::new()
+        };
+        let line = crate::domain::text::fitted(&line, room);
+        text.push(Line::styled(line, style));
+    }
     Sheet {
         title: Title {
             before: "Copy ".to_owned(),
             name: model.theme.shown(name),
-            after: format!("{} as", model.tag(id)),
+            after: if is_narrow {
+                " as".to_owned()
+            } else {
+                format!("{tag} as")
+            },
         },
-        corner: String::new(),
         lines: text,
-        focus: (choice, 0),
+        head,
+        focus: (head + choice, 0),
         hint: footer::border(model),
         ..Sheet::default()
     }

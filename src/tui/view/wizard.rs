@@ -18,7 +18,10 @@ use super::{
     typed, width, wrapped,
 };
 use crate::{
-    domain::{access::Action, text::fitted},
+    domain::{
+        access::Action,
+        text::{cut_in_the_middle, fitted},
+    },
     tui::{
         model::{Model, NARROW},
         wizard::{BasicsFocus, Beside, Field, MatrixFocus, Purpose, Step, Wizard},
@@ -230,8 +233,9 @@ impl Page<'_> {
             .concat();
         let mut changes = self.of(Self::changes);
         let mut sentence = self.of(Self::sentence);
-        if sentence.len() + 4 > self.height {
-            // On so small a screen it is scrolled with the rest.
+        let least = self.lines.len() + 3 + changes.len().min(2);
+        if sentence.len() + least > self.height {
+            // On so small a screen it is scrolled with what changes.
             changes.append(&mut sentence);
         }
         let trouble = self.of(Self::trouble);
@@ -343,7 +347,8 @@ impl Page<'_> {
         let theme = self.model.theme;
         let here = matches!(focus, MatrixFocus::Cell(focused, _) if focused == row);
         let marker = if here { "▸ " } else { "  " };
-        let title = fitted(&theme.shown(&area.title), label.saturating_sub(3));
+        let title = cut_in_the_middle(&theme.shown(&area.title), label.saturating_sub(3));
+        let title = fitted(&title, label.saturating_sub(3));
         let style = if here { theme.focus() } else { Style::new() };
         let mut spans = vec![Span::styled(format!("{marker}{title} "), style)];
         let actions = self.wizard.grants.of(&area.slug);
