@@ -338,6 +338,12 @@ fn a_members_session_can_run_no_program_whatever_is_pressed() {
     screen.send("\u{1b}[200~\u{1b}]52;c;aWQ=\u{7}\u{1b}[2J\u{3}\u{1a}\u{1b}[201~");
     screen.resize(60, 20);
     screen.press("?<esc>:<esc>!!sS<esc>t<esc>a<esc>m<esc>H<esc>u<esc>");
+    // Nor does a flood take the machine's memory (requirement 41).
+    screen.send("s".repeat(1_000_000));
+    screen.settle();
+    let peak = told("VmHWM:");
+    let peak: u64 = peak.trim_end_matches(" kB").parse().expect("kB");
+    assert!(peak <= 32 * 1024, "{peak} kB");
     screen.press("v").wait_for("clv_");
     screen.press("<esc>");
     screen.wait_for("alice");

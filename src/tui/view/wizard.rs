@@ -253,7 +253,7 @@ impl Page<'_> {
         };
         let told = fits.min(most.saturating_sub(rows).max(2));
         let left = most.saturating_sub(rows + told);
-        if left > 0 {
+        if left > 0 && rows == LEAST_ROWS {
             self.line("Configure permissions", theme.strong());
         }
         self.line(format!("{:<label$}{heads}", ""), theme.quiet());
