@@ -60,8 +60,8 @@ pub(super) async fn of_tmux(nested: bool) -> Option<Doubt> {
     (is_open && has_ancestor("mosh-server")).then_some(Doubt::Mosh)
 }
 
-/// From tmux's list of what its terminals can do: whether one of them is written a sequence whose
-/// target tmux fills in, which is with nothing.
+/// Whether tmux's list of its terminals' capabilities (`Ms`) has a sequence with an open target. tmux
+/// 3.3a fills in an empty one.
 fn leaves_target_open(capabilities: &str) -> bool {
     let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
     known.any(|line| line.contains("%p1"))

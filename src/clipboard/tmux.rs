@@ -45,7 +45,7 @@ pub(super) async fn send(
     sent.map(drop)
 }
 
-/// Whether tmux hands on what stands in its own wrapping.
+/// Whether tmux hands on sequences that are wrapped for it.
 pub(super) async fn passes_through() -> bool {
     ask(&["show", "-Apv", "allow-passthrough"], None)
         .await

@@ -56,7 +56,7 @@ impl fmt::Display for Merged {
 /// How one list differs from another: entries as people write them. Nothing in it where either is
 /// anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Difference {
+pub struct AddressChange {
     /// Entries that let in what was not let in before.
     pub added: Vec<String>,
     /// Entries that are no longer let in, or not wholly.
@@ -187,9 +187,9 @@ impl AllowList {
 
     /// What this list admits that `before` did not, and what it admits no longer.
     #[must_use]
-    pub fn difference(&self, before: &Self) -> Difference {
+    pub fn difference(&self, before: &Self) -> AddressChange {
         let (Self::Only(new), Self::Only(old)) = (self, before) else {
-            return Difference::default();
+            return AddressChange::default();
         };
         let uncovered = |these: &Networks, by: &Networks| -> Vec<IpNet> {
             let by = IpNet::aggregate(&by.0);
@@ -199,7 +199,7 @@ impl AllowList {
         };
         let dropped = uncovered(old, new);
         let within = |network: &&IpNet| dropped.iter().any(|wide| wide.contains(*network));
-        Difference {
+        AddressChange {
             added: uncovered(new, old).iter().map(written).collect(),
             kept: new.0.iter().filter(within).map(written).collect(),
             dropped: dropped.iter().map(written).collect(),

@@ -4,7 +4,7 @@
 //! names in them have gone through [`super::text::visible`].
 use super::{
     access::{Action, Actions, Area, Grants},
-    allowlist::{AllowList, Difference},
+    allowlist::{AddressChange, AllowList},
     key::Draft,
     moment::Moment,
     text::visible,
@@ -172,7 +172,7 @@ fn origins(
         (_, AllowList::Anywhere) => widens.push(format!("Widens: {} → Any IP", shortened(before))),
         (AllowList::Anywhere, _) => others.push(format!("Narrows: Any IP → {after}")),
         (AllowList::Only(_), AllowList::Only(_)) => {
-            let Difference {
+            let AddressChange {
                 added,
                 dropped,
                 kept,

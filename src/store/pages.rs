@@ -194,7 +194,7 @@ pub struct Page {
     pub more: bool,
     /// Where the next page goes on from, even if no row of this one could be read.
     pub reached: Option<Cursor>,
-    /// Those that could not: each with the place among the rows before which it stands.
+    /// The damaged keys, each with the index of the row that follows it.
     pub damaged: Vec<(usize, Damaged, Cursor)>,
     /// Why they could not be, and those of which not even the id could: they are refused everywhere,
     /// and must not hide the rest.

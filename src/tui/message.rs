@@ -298,7 +298,7 @@ impl Effect {
 pub enum ListRow {
     /// A key.
     Key(Box<Row>),
-    /// One that cannot be read, and where it stands.
+    /// A key that cannot be read, and its place in the list's order.
     Damaged(Damaged, Cursor),
 }
 
@@ -329,7 +329,7 @@ impl ListRow {
         }
     }
 
-    /// Where it stands in the list's order.
+    /// Its place in the list's order.
     #[must_use]
     pub const fn cursor(&self) -> &Cursor {
         match self {

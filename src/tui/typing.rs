@@ -1,4 +1,4 @@
-//! What is typed or pasted into a field: text and nothing else, and no more than the field takes.
+//! Typing and pasting into a field: text and nothing else, and no more than the field takes.
 //!
 //! Pure. Every text field of the program goes through [`type_into`], so none of them grows without
 //! bound, and a paste costs no more than its length.
@@ -9,7 +9,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::domain::text::{Limits, length, thousands};
 
-/// What is done to a field.
+/// One way to change a field's text.
 #[derive(Debug, Clone, Copy)]
 pub enum Typing<'a> {
     /// A key was pressed.
@@ -20,10 +20,10 @@ pub enum Typing<'a> {
     Burst(&'a str),
 }
 
-/// What a field takes.
+/// The room of a field.
 #[derive(Debug, Clone, Copy)]
 pub struct Room {
-    /// How much of a paste. What is typed key by key may be longer, up to the bytes, so that the
+    /// The limits of a paste. Text that is typed key by key may be longer, up to the bytes, so that the
     /// person sees by how much.
     pub limits: Limits,
     /// What a line end becomes.

@@ -34,6 +34,22 @@ fn sixty(last: &str) -> String {
     networks.concat() + last
 }
 
+/// Claviger in a tmux of its own without configuration.
+fn in_tmux(home: &Home, socket: &str) -> Screen {
+    needed("tmux");
+    let program = env!("CARGO_BIN_EXE_claviger");
+    let line = [
+        "tmux",
+        "-L",
+        socket,
+        "-f",
+        "/dev/null",
+        "new-session",
+        program,
+    ];
+    Screen::program(&line, home.path(), 80, 24, &[])
+}
+
 #[test]
 fn requirement_41_input_without_end_takes_no_memory_and_is_drawn_and_heard_after() {
     let home = Home::new();
@@ -127,7 +143,6 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
 
 #[test]
 fn requirement_42_in_a_real_tmux_a_buffer_is_pasted_as_text() {
-    needed("tmux");
     let home = Home::new();
     let socket = format!("claviger-paste-{}", std::process::id());
     let tmux = |arguments: &[&str]| {
@@ -137,17 +152,7 @@ fn requirement_42_in_a_real_tmux_a_buffer_is_pasted_as_text() {
             .output();
         String::from_utf8_lossy(&done.expect("tmux").stdout).into_owned()
     };
-    let program = env!("CARGO_BIN_EXE_claviger");
-    let line = [
-        "tmux",
-        "-L",
-        &socket,
-        "-f",
-        "/dev/null",
-        "new-session",
-        program,
-    ];
-    let mut screen = Screen::program(&line, home.path(), 80, 24, &[]);
+    let mut screen = in_tmux(&home, &socket);
     screen.wait_for("Press n");
     tmux(&["send-keys", "n"]);
     screen.wait_for("Step 1 of 2");
@@ -252,22 +257,11 @@ fn requirement_45_keys_of_the_same_name_are_told_apart() {
 
 #[test]
 fn requirement_46_a_name_beside_a_flag_stays_itself() {
-    needed("tmux");
     let home = Home::new();
     home.create("A very long name", &[]);
     home.create("🇩🇪 Partner Berlin", &[]);
     let socket = format!("claviger-flags-{}", std::process::id());
-    let program = env!("CARGO_BIN_EXE_claviger");
-    let line = [
-        "tmux",
-        "-L",
-        &socket,
-        "-f",
-        "/dev/null",
-        "new-session",
-        program,
-    ];
-    let mut screen = Screen::program(&line, home.path(), 80, 24, &[]);
+    let mut screen = in_tmux(&home, &socket);
     screen.wait_for("A very long name");
     let pane = || {
         let line = ["-L", &socket, "capture-pane", "-p"];

@@ -41,7 +41,7 @@ const DISCARDED: usize = 1 << 17;
 
 /// The inputs of the terminal, in order.
 pub struct Inputs {
-    queue: Arc<Queue>,
+    queue: Arc<ByteQueue>,
     bursts: Bursts,
     ready: VecDeque<Input>,
     /// When bytes came last.
@@ -57,23 +57,23 @@ pub struct Inputs {
 
 /// What the reader hands over.
 #[derive(Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
+struct ByteQueue {
+    waiting: Mutex<QueuedBytes>,
     arrived: Notify,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueuedBytes {
     bytes: Vec<u8>,
     gone: bool,
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl ByteQueue {
+    fn lock(&self) -> MutexGuard<'_, QueuedBytes> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn take(&self) -> Waiting {
+    async fn take(&self) -> QueuedBytes {
         loop {
             let waiting = std::mem::take(&mut *self.lock());
             if waiting.gone || !waiting.bytes.is_empty() {
@@ -90,7 +90,7 @@ impl Inputs {
     /// # Errors
     /// When the system gives no thread.
     pub fn listen() -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(ByteQueue::default());
         let reader = thread::Builder::new().name("claviger-input".to_owned());
         let shared = Arc::clone(&queue);
         let handle = reader.spawn(move || read(&shared))?;
@@ -185,7 +185,7 @@ impl Inputs {
         }
     }
 
-    fn take_in(&mut self, waiting: &Waiting) {
+    fn take_in(&mut self, waiting: &QueuedBytes) {
         self.gone |= waiting.gone;
         let now = Instant::now();
         self.begins |= now.duration_since(self.last) > PATIENCE;
@@ -214,7 +214,7 @@ pub(super) fn wake() {
 /// after 1,024 bytes that come at once until another key is pressed, and it takes the end of an
 /// arrow key that comes in two packets for typed letters. Here one thread sleeps in one `poll`
 /// that reports the keys and the end of the terminal alike.
-fn read(queue: &Queue) {
+fn read(queue: &ByteQueue) {
     loop {
         // What is typed while the terminal is not ours is the shell's.
         while !OURS.load(Ordering::SeqCst) {
@@ -274,7 +274,7 @@ fn readable_now() -> bool {
     wait(PollFlags::POLLIN, PollTimeout::ZERO) == Ok(true)
 }
 
-fn hung_up(queue: &Queue) {
+fn hung_up(queue: &ByteQueue) {
     restore();
     queue.lock().gone = true;
     queue.arrived.notify_one();

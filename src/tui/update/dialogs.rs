@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How far a page of what step two says is, and how far it can be scrolled at all.
+/// The lines of a page of a dialog's text, and the most that it can be scrolled.
 const REVIEW_PAGE: u16 = 3;
 const MOST_SCROLL: u16 = 600;
 

@@ -53,8 +53,8 @@ pub(super) fn countdown(model: &Model) -> Option<String> {
     ))
 }
 
-/// What failed, and what is too long for a line, is said whole, over the lowest rows of the list: the
-/// way out stands at its end.
+/// Draws a failure, or a sentence that is too long for a line, over the lowest rows of the list. It is
+/// not cut, because it ends with the way out.
 fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     let mut lines = wrapped(text, usize::from(area.width.saturating_sub(2)));
     lines.truncate(usize::from(area.height.saturating_sub(4)).clamp(1, MOST_LINES));

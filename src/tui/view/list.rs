@@ -398,7 +398,7 @@ fn draw_row(
     }
 }
 
-/// What stands in a column about a key, and in which style if not in that of the row.
+/// The text of a key's cell, and its style if that is not the row's.
 fn cell(
     model: &Model,
     key: &Key,

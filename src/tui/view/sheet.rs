@@ -39,7 +39,7 @@ pub(super) struct Sheet {
     pub hint: String,
 }
 
-/// What stands above a dialog. Where it does not fit the name is cut, in its middle.
+/// A dialog's title. Where it does not fit, the name in it is cut in the middle.
 #[derive(Default)]
 pub(super) struct Title {
     pub before: String,
@@ -183,8 +183,8 @@ impl Sheet {
         }
     }
 
-    /// The lines that are in view: head and foot, and between them the focused line and what stands
-    /// under it; and whether some are left below.
+    /// The indexes of the lines that are in view: head, foot, and between them the focused line with
+    /// the two lines below it; and whether lines are left below.
     fn shown(&self, height: usize) -> (Vec<usize>, bool) {
         let count = self.lines.len();
         let (mut head, mut foot) = (self.head, self.foot);
@@ -207,7 +207,7 @@ impl Sheet {
     }
 }
 
-/// What stands in the border where lines are left below.
+/// The mark in the lower border where lines are left below.
 const MORE: &str = " ↓ more ";
 
 fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: Rect) {

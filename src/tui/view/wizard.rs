@@ -56,7 +56,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         head: 0,
         foot: 0,
     };
-    // Where a title has no room for it, which key of several stands below.
+    // A narrow title has no room for the id and the agent.
     if let Purpose::Edit(key) = &wizard.purpose
         && room < NARROW.into()
     {
@@ -262,7 +262,7 @@ impl Page<'_> {
             self.area(row, area, focus, label, cell);
         }
         let matrix = self.lines.len();
-        // The title takes a line, and so does what stands apart.
+        // The title takes a line, and so does the blank line.
         let is_pinned = left > help.len();
         let is_apart = !tight && left > 1 + if is_pinned { help.len() } else { 0 };
         self.lines.extend(help);
@@ -374,7 +374,7 @@ impl Page<'_> {
         self.lines.push(Line::from(spans));
     }
 
-    /// What changes, and what is to be thought of.
+    /// The lines that tell what an edit changes, after the warnings about the name.
     fn changes(&mut self) {
         let theme = self.model.theme;
         self.warnings();
