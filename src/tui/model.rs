@@ -36,6 +36,9 @@ use crate::domain::{
 /// Rows that are kept around the cursor.
 pub const WINDOW: usize = 400;
 
+/// The least rows of a page: a screen of 24 lines, and more than `walk` reads ahead.
+const LEAST_PAGE: usize = 45;
+
 /// The most messages that wait to be said.
 const MOST_UNSAID: usize = 8;
 
@@ -519,7 +522,7 @@ impl Model {
     pub fn load(&mut self, direction: Direction, expect: Expect) -> Effect {
         self.list.tickets += 1;
         self.list.awaited = Some((self.list.tickets, expect));
-        let limit = (self.visible_rows() * 2).max(60);
+        let limit = (self.visible_rows() * 2).max(LEAST_PAGE);
         let limit = match expect {
             Expect::Refresh => limit.max(self.list.rows.len().min(WINDOW)),
             _ => limit,
