@@ -21,7 +21,7 @@ use claviger::{
         key::{Draft, Key, RevokeReason, Seen},
         moment::HOUR,
     },
-    keyring::Keyring,
+    keyring::{Keyring, KeyringError, StoreError},
 };
 use secrecy::ExposeSecret as _;
 
@@ -153,14 +153,24 @@ fn draft(name: &str, allow: &str, read: bool) -> Draft {
     }
 }
 
+/// Makes the change; again where another writer held the lock for too long and nothing was changed.
 async fn change(keyring: &Keyring, key: &Key, what: Change) {
+    loop {
+        match try_change(keyring, key, what).await {
+            Err(KeyringError::Store(StoreError::Busy(_))) => {}
+            done => return done.expect("changed"),
+        }
+    }
+}
+
+async fn try_change(keyring: &Keyring, key: &Key, what: Change) -> Result<(), KeyringError> {
     let key = keyring.key(&key.id).await.expect("the key");
     let seen = Seen {
         id: key.id.clone(),
         revision: key.revision,
     };
     let edited = |allow, read| draft(key.name(), allow, read);
-    let done = match what {
+    match what {
         Change::Revoke => keyring.revoke(&[seen], RevokeReason::Compromised).await,
         Change::Narrow => keyring.edit(&seen, &edited("10.0.0.0/24", false)).await,
         Change::Relist => keyring.edit(&seen, &edited("10.0.1.0/24", true)).await,
@@ -170,8 +180,16 @@ async fn change(keyring: &Keyring, key: &Key, what: Change) {
         Change::Rotate => keyring.rotate(&seen, HOUR).await.map(drop),
         Change::Finish => keyring.finish_rotation(&seen).await,
         Change::Replace => keyring.rotate(&seen, 0).await.map(drop),
-    };
-    done.expect("changed");
+    }
+}
+
+/// Ends the clients when it is dropped, after a panic too.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Plays so many rounds against these endpoints; answers how many answers were checked.
@@ -200,8 +218,9 @@ pub fn play(
             let address = endpoints[number % endpoints.len()];
             scope.spawn(move || stage.client(number, address));
         }
+        // A change that fails must not leave the clients asking for ever.
+        let _over = Over(&stage.over);
         runtime.block_on(rounds_of(keyring, stage, rounds));
-        stage.over.store(true, Ordering::SeqCst);
     });
     let violations = stage.violations.into_inner().expect("a list");
     if violations.is_empty() {
