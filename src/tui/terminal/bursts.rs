@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::keys::{Heard, Keys};
+use super::keys::{KeyInput, Keys};
 
 /// How long the rest of a sequence may take over a slow line before ESC is the key Esc, and how
 /// long a line end waits for what follows it. Consoles that type a paste key by key leave less than
@@ -57,7 +57,7 @@ impl Bursts {
         inputs
     }
 
-    /// Nothing more has come for [`PATIENCE`]: what is held is what it is.
+    /// Hands on the held input, after [`PATIENCE`] without more.
     pub fn settle(&mut self) -> Vec<Input> {
         let heard = self.keys.settle();
         let mut inputs = self.gather(heard);
@@ -86,11 +86,11 @@ impl Bursts {
         self.keys.forget_paste();
     }
 
-    fn gather(&mut self, heard: Vec<Heard>) -> Vec<Input> {
+    fn gather(&mut self, heard: Vec<KeyInput>) -> Vec<Input> {
         let mut inputs = Vec::new();
         for heard in heard {
             match heard {
-                Heard::Key(key) => match character(key) {
+                KeyInput::Key(key) => match character(key) {
                     Some('\n') if self.run.ends_with('\n') => {}
                     Some(c) => self.run.push(c),
                     None => {
@@ -98,12 +98,12 @@ impl Bursts {
                         inputs.push(Input::Key(key));
                     }
                 },
-                Heard::Paste(text) => {
+                KeyInput::Paste(text) => {
                     self.release(&mut inputs);
                     inputs.push(Input::Paste(text));
                 }
                 // The rest of a paste that was given up: its last line end is text, too.
-                Heard::PasteEnd => {
+                KeyInput::PasteEnd => {
                     self.run.truncate(self.run.trim_end_matches('\n').len());
                 }
             }

@@ -176,7 +176,7 @@ impl Inputs {
         self.last = Instant::now();
     }
 
-    /// When what is held is taken as it is.
+    /// The moment at which held input is handed on without waiting for more.
     fn deadline(&self) -> Option<Instant> {
         match self.paste {
             Some(began) => Some((self.last + STALL).max(began + PASTE)),
@@ -252,8 +252,8 @@ fn read(queue: &ByteQueue) {
     }
 }
 
-/// Waits for what is wanted of standard input, or (the error) for the terminal's end; answers
-/// whether what is wanted is there.
+/// Waits for an event on standard input; answers whether it came in time. An error is the terminal's
+/// end.
 fn wait(wanted: PollFlags, patience: PollTimeout) -> nix::Result<bool> {
     let stdin = io::stdin();
     loop {

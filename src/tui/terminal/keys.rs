@@ -17,7 +17,7 @@ const SEQUENCE_LIMIT: usize = 256;
 
 /// What the bytes say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum KeyInput {
     /// A key was pressed. A line end, of any kind, is Enter.
     Key(KeyEvent),
     /// A bracketed paste, cut at [`PASTE_LIMIT`] bytes.
@@ -77,13 +77,13 @@ impl Keys {
     }
 
     /// What these bytes complete.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<KeyInput> {
         self.pending.extend_from_slice(bytes);
         self.take(step)
     }
 
     /// Nothing more has come: ESC is the key, half a sequence is none, and a paste has no end.
-    pub fn settle(&mut self) -> Vec<Heard> {
+    pub fn settle(&mut self) -> Vec<KeyInput> {
         let given_up = self.paste.take().map(|paste| {
             let rest = std::mem::take(&mut self.pending);
             match paste {
@@ -91,7 +91,7 @@ impl Keys {
                 Paste::Unwanted => None,
             }
         });
-        let mut heard: Vec<Heard> = given_up.flatten().into_iter().collect();
+        let mut heard: Vec<KeyInput> = given_up.flatten().into_iter().collect();
         heard.extend(self.take(|bytes| match step(bytes) {
             Step::Partial => settled(bytes),
             step => step,
@@ -99,7 +99,7 @@ impl Keys {
         heard
     }
 
-    fn take(&mut self, step: impl Fn(&[u8]) -> Step) -> Vec<Heard> {
+    fn take(&mut self, step: impl Fn(&[u8]) -> Step) -> Vec<KeyInput> {
         let mut heard = Vec::new();
         let mut used = 0;
         while used < self.pending.len() || self.paste.is_some() {
@@ -115,11 +115,11 @@ impl Keys {
                 Step::Partial => break,
                 Step::Nothing(used) => used,
                 Step::Key(used, key) => {
-                    heard.push(Heard::Key(key));
+                    heard.push(KeyInput::Key(key));
                     used
                 }
                 Step::PasteEnd(used) => {
-                    heard.push(Heard::PasteEnd);
+                    heard.push(KeyInput::PasteEnd);
                     used
                 }
                 Step::Paste(used) => {
@@ -135,7 +135,7 @@ impl Keys {
     /// Takes the paste's text in; answers whether its end is there. Until then all but the last
     /// bytes move over, which may be the beginning of the end. Ctrl-C ends it as well: a terminal
     /// sends none within a paste, so somebody wants out; what still follows is not wanted then.
-    fn take_paste(&mut self, heard: &mut Vec<Heard>) -> bool {
+    fn take_paste(&mut self, heard: &mut Vec<KeyInput>) -> bool {
         let mut windows = self.pending.windows(PASTE_END.len());
         let end = windows.position(|bytes| bytes == PASTE_END);
         let interrupt = self.pending.iter().position(|byte| *byte == INTERRUPT);
@@ -156,7 +156,7 @@ impl Keys {
         if interrupt.is_some() {
             self.pending.drain(..1);
             let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-            heard.push(Heard::Key(control));
+            heard.push(KeyInput::Key(control));
         } else if end.is_some() {
             self.pending.drain(..PASTE_END.len());
             self.hand_over(heard, None);
@@ -165,20 +165,20 @@ impl Keys {
     }
 
     /// Hands the text of the paste over, if it is wanted; what becomes of the rest.
-    fn hand_over(&mut self, heard: &mut Vec<Heard>, rest: Option<Paste>) {
+    fn hand_over(&mut self, heard: &mut Vec<KeyInput>, rest: Option<Paste>) {
         if let Some(Paste::Text(text)) = std::mem::replace(&mut self.paste, rest) {
             heard.extend(pasted(&text));
         }
     }
 }
 
-fn pasted(text: &[u8]) -> Option<Heard> {
+fn pasted(text: &[u8]) -> Option<KeyInput> {
     let mut lossy = String::from_utf8_lossy(text).into_owned();
     // Where it was cut, half a character may be left.
     if text.len() >= PASTE_LIMIT {
         lossy.truncate(lossy.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
     }
-    (!lossy.is_empty()).then_some(Heard::Paste(lossy))
+    (!lossy.is_empty()).then_some(KeyInput::Paste(lossy))
 }
 
 fn step(bytes: &[u8]) -> Step {
@@ -376,12 +376,12 @@ fn character(bytes: &[u8]) -> Step {
 mod tests {
     use super::*;
 
-    fn key(code: KeyCode, modifiers: KeyModifiers) -> Heard {
-        Heard::Key(KeyEvent::new(code, modifiers))
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> KeyInput {
+        KeyInput::Key(KeyEvent::new(code, modifiers))
     }
 
     /// All that the bytes say once nothing more comes.
-    fn keys(bytes: &[u8]) -> Vec<Heard> {
+    fn keys(bytes: &[u8]) -> Vec<KeyInput> {
         let mut keys = Keys::default();
         let mut events = keys.feed(bytes);
         events.extend(keys.settle());
@@ -461,7 +461,7 @@ mod tests {
     fn a_paste_is_one_event_however_it_comes() {
         let bytes = b"\x1b[200~10.0.0.0/8,\r\n\x1b[A2001:db8::/32\x1b[201~q";
         let expected = [
-            Heard::Paste("10.0.0.0/8,\r\n\x1b[A2001:db8::/32".to_owned()),
+            KeyInput::Paste("10.0.0.0/8,\r\n\x1b[A2001:db8::/32".to_owned()),
             key(KeyCode::Char('q'), KeyModifiers::NONE),
         ];
         assert_eq!(keys(bytes), expected);
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn a_paste_without_its_end_is_given_up_and_ctrl_c_is_heard_within() {
         let interrupt = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        let text = |text: &str| Heard::Paste(text.to_owned());
+        let text = |text: &str| KeyInput::Paste(text.to_owned());
         let mut stuck = Keys::default();
         assert_eq!(stuck.feed(b"\x1b[200~10.0"), []);
         assert!(stuck.is_pasting());
@@ -499,7 +499,7 @@ mod tests {
             assert!(slow.pending.len() < 100, "nothing piles up");
         }
         heard.extend(slow.feed(b"\x1b[201~"));
-        let [Heard::Paste(text)] = heard.as_slice() else {
+        let [KeyInput::Paste(text)] = heard.as_slice() else {
             panic!("one paste: {}", heard.len());
         };
         assert!((PASTE_LIMIT - 3..=PASTE_LIMIT).contains(&text.len()));
