@@ -2,18 +2,18 @@
 //! cannot decide.
 //!
 //! It runs without the master key and opens nothing but the store, from which it decides and to
-//! which it writes uses. What is asked is read in [`asked`], what a key may do comes from the
-//! [`desk`], the decision itself is the domain's, and the answer is made in [`answer`]. Whatever
+//! which it writes uses. What is asked is read in [`request`], what a key may do comes from the
+//! [`lookup`], the decision itself is the domain's, and the answer is made in [`answer`]. Whatever
 //! goes wrong is 503: there is one place that allows, and it holds an allow in its hands.
 mod answer;
-mod asked;
 mod cache;
-mod deciding;
-mod desk;
+mod endpoint;
 mod listen;
 mod log;
+mod lookup;
 mod metrics;
 mod recorder;
+mod request;
 mod verify;
 
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -26,8 +26,8 @@ use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 
 use self::{
-    asked::Asked,
-    deciding::{Endpoint, Question, Want},
+    endpoint::{Endpoint, Question, Want},
+    request::Asked,
 };
 use crate::{
     config::{Listen, Serve},

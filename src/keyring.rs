@@ -6,17 +6,17 @@
 //! `domain::audit`.
 mod agents;
 mod areas;
-mod auditing;
+mod audit;
 mod authority;
-mod changing;
+mod changes;
 mod damage;
-mod deciding;
+mod decide;
 mod error;
-mod explaining;
+mod explain;
 mod health;
+mod hygiene;
 mod members;
 mod resolve;
-mod tidying;
 
 use std::{
     collections::BTreeSet,
@@ -24,14 +24,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-pub use auditing::{Keeper, Verified};
-pub use changing::{Created, Rotated};
-pub use deciding::{Decided, Decider};
+pub use audit::{Keeper, Verified};
+pub use changes::{Created, Rotated};
+pub use decide::{Decided, Decider};
 pub use error::KeyringError;
 pub use health::Health;
+pub use hygiene::Inspected;
 pub use members::Members;
 use secrecy::SecretString;
-pub use tidying::Inspected;
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -284,7 +284,7 @@ impl Keyring {
     /// An area that there is not, and the store's: no error is an allow.
     pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
         self.demand(Power::Test).await?;
-        let decided = deciding::decide_on(&self.store, &self.machine, presented).await?;
+        let decided = decide::decide_on(&self.store, &self.machine, presented).await?;
         if let Some(id) = decided.decision.key_id() {
             self.demand_sight(Some(id)).await?;
         }
@@ -296,7 +296,7 @@ impl Keyring {
     /// # Errors
     /// The store's; the decision stands all the same.
     pub async fn record(&self, decided: &Decided) -> Result<(), KeyringError> {
-        deciding::record_on(&self.store, decided).await
+        decide::record_on(&self.store, decided).await
     }
 
     /// Records uses and refusals. It is for after the decisions: they stand whether this works or

@@ -4,12 +4,12 @@
 //! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
 //! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame, and
 //! every [`FRAME`] while keys come without end. A dialog takes no key that waited when it opened.
-pub mod access;
 pub mod agents;
 pub mod audit;
 pub mod confirmation;
 pub mod dialog;
 pub mod effects;
+pub mod explain;
 pub mod hygiene;
 pub mod keymap;
 pub mod members;

@@ -1,6 +1,8 @@
 //! Stories told in keys, on the real update, view, keyring and store.
 #[path = "tui/copying.rs"]
 mod copying;
+#[path = "tui/explain.rs"]
+mod explain;
 #[path = "tui/hygiene.rs"]
 mod hygiene;
 #[path = "tui/list.rs"]
@@ -15,7 +17,5 @@ mod revoking;
 mod screens;
 #[path = "support/story.rs"]
 mod story;
-#[path = "tui/testing.rs"]
-mod testing;
 #[path = "tui/wizard.rs"]
 mod wizard;

@@ -4,12 +4,12 @@
 //! A failing check of a key that is known may come with a [`Mend`]: the smallest change that would
 //! let this very request pass, and nothing wider.
 mod evidence;
-mod question;
+mod subject;
 
 use std::net::IpAddr;
 
 pub use evidence::{checks, unheard};
-pub use question::{Explanation, Question};
+pub use subject::{Explanation, Question};
 
 use super::{
     access::{Action, Area, AreaSlug, find_area},

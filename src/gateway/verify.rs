@@ -15,9 +15,9 @@ use serde_json::json;
 
 use super::{
     answer,
-    asked::Presented,
-    deciding::{Decided, Endpoint, Heard, Question, UNKNOWN_AREA, Want},
+    endpoint::{Decided, Endpoint, Heard, Question, UNKNOWN_AREA, Want},
     log::shown,
+    request::Presented,
 };
 use crate::domain::{
     agent::AgentName,

@@ -113,7 +113,7 @@ pub enum Modal {
         scroll: u16,
     },
     Wizard(Box<super::wizard::Wizard>),
-    Access(Box<super::access::AccessTest>),
+    Access(Box<super::explain::AccessTest>),
     Hygiene(Box<super::hygiene::Hygiene>),
     Audit(Box<super::audit::AuditScreen>),
     Export(super::audit::ExportForm),

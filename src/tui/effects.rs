@@ -16,8 +16,8 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{
-    access::Inquiry,
     confirmation::Overlap,
+    explain::Inquiry,
     hygiene::Findings,
     message::{
         Copied, CopyForm, Effect, ListRow, Load, Loaded, Message, Rotation, Shown, Tidied, Trouble,

@@ -21,7 +21,7 @@ use crate::domain::{
     usage::Activity,
 };
 
-use super::{access::Inquiry, audit::ExportForm, confirmation::Overlap, hygiene::Findings};
+use super::{audit::ExportForm, confirmation::Overlap, explain::Inquiry, hygiene::Findings};
 
 /// Something that happened.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! The place of the keys is worked out from the topmost dialog, never stored. The selection and
 //! the marks are key ids, so that no reload can move them to another key. It is changed by
 //! `update` alone.
-mod allowing;
+mod permissions;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -13,8 +13,8 @@ use std::{
 use tui_input::Input;
 
 use super::{
-    access::{AccessFocus, AccessTest},
     dialog::Modal,
+    explain::{AccessFocus, AccessTest},
     hygiene::Hygiene,
     keymap::Place,
     message::{Effect, ListRow, Load},

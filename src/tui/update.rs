@@ -6,12 +6,12 @@
 //! [`bursts`], what dialogs do in [`dialogs`], and the walk through the list in [`walk`].
 mod answers;
 mod arrivals;
-mod auditing;
+mod audit;
 mod bursts;
 mod dialogs;
+mod explain;
+mod hygiene;
 mod people;
-mod testing;
-mod tidying;
 mod walk;
 
 pub use bursts::{Burst, is_stray};
@@ -20,10 +20,10 @@ pub use dialogs::palette_allows;
 use tui_input::{Input, backend::crossterm::to_input_request};
 
 use super::{
-    access::{AccessFocus, AccessTest},
     agents::AgentChoice,
     confirmation::{Confirmation, ConfirmationFocus, Verb},
     dialog::{Modal, Palette},
+    explain::{AccessFocus, AccessTest},
     keymap::{Chord, Intent, Place, intent_of},
     members::FormFocus,
     message::{CopyForm, Effect, Message},
@@ -51,7 +51,7 @@ fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
             model.size = (columns, rows);
             walk::keep_in_view(model);
             let room = model.audit_rows();
-            if let Some(audit) = auditing::screen(model) {
+            if let Some(audit) = audit::screen(model) {
                 audit.keep_in_view(room);
             }
             walk::load_around(model)
@@ -199,10 +199,10 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Wizard(_)) => dialogs::on_wizard(model, intent),
             Some(Modal::Confirmation(_)) => dialogs::on_confirmation(model, intent),
             Some(Modal::Withdrawn(_)) => None,
-            Some(Modal::Access(_)) => testing::on_access(model, intent),
-            Some(Modal::Hygiene(_)) => tidying::on_hygiene(model, intent),
-            Some(Modal::Audit(_)) => auditing::on_audit(model, intent),
-            Some(Modal::Export(_)) => auditing::on_export(model, intent),
+            Some(Modal::Access(_)) => explain::on_access(model, intent),
+            Some(Modal::Hygiene(_)) => hygiene::on_hygiene(model, intent),
+            Some(Modal::Audit(_)) => audit::on_audit(model, intent),
+            Some(Modal::Export(_)) => audit::on_export(model, intent),
             Some(Modal::Members(_)) => people::on_members(model, intent),
             Some(Modal::MemberForm(_)) => people::on_form(model, intent),
             Some(Modal::Removal(_)) => people::on_removal(model, intent),
@@ -308,7 +308,7 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
             None
         }
         (Intent::Reveal, Some(key)) => Some(Effect::Reveal(key.id)),
-        (Intent::Test, Some(_)) => testing::open(model),
+        (Intent::Test, Some(_)) => explain::open(model),
         (Intent::Unmatched, _) => {
             let test = AccessTest::unmatched();
             model.modals.push(Modal::Access(Box::new(test)));
@@ -403,7 +403,7 @@ fn close(model: &mut Model) -> Option<Effect> {
         }
         Some(Modal::Removal(removal)) if removal.working => None,
         Some(Modal::Audit(audit)) => {
-            if !auditing::step_back(audit) {
+            if !audit::step_back(audit) {
                 model.modals.pop();
             }
             None
@@ -464,7 +464,7 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
             form.focus = FormFocus::Cancel;
         }
         Some(Modal::Audit(audit)) if place == Place::AuditFilter => {
-            auditing::step_back(audit);
+            audit::step_back(audit);
         }
         Some(Modal::Palette(_)) => {
             model.modals.pop();

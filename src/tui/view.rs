@@ -4,11 +4,11 @@
 //! through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is always
 //! scrolled into view, so that every field can be reached on the smallest screen. After every
 //! draw the terminal's cursor stands on what has the keys.
-mod access;
 mod audit;
 mod confirmation;
 mod detail;
 mod dialogs;
+mod explain;
 mod footer;
 mod hygiene;
 mod list;
@@ -75,7 +75,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Confirmation(confirmation) => {
                 Some(confirmation::sheet(model, confirmation, area))
             }
-            Modal::Access(test) => Some(access::sheet(model, test, area)),
+            Modal::Access(test) => Some(explain::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
             Modal::Export(form) => Some(audit::export(model, *form, area)),

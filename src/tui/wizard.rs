@@ -4,11 +4,11 @@
 //! What was typed is never lost: not by going back, not by a failed save, not by somebody else's
 //! change. What it says of a field is worked out from the text whenever that is asked for, in
 //! [`words`]. It draws nothing and saves nothing.
-mod beside;
+mod conflict;
 mod fields;
 mod words;
 
-pub use beside::{Beside, Meanwhile};
+pub use conflict::{Beside, Meanwhile};
 pub use fields::{BasicsFocus, Field, MatrixFocus};
 use tui_input::Input;
 

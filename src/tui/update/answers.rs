@@ -6,7 +6,7 @@ use crate::{
         keymap::Intent,
         message::{Copied, Effect, ListRow, Message, Rotation, Shown, Trouble},
         model::{DamageSearch, Expect, Model},
-        update::{arrivals, dialogs, people, testing, tidying},
+        update::{arrivals, dialogs, explain, hygiene, people},
         wizard::Wizard,
     },
 };
@@ -47,7 +47,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Rotated(result) => Some(rotated(model, result)),
         Message::Regarded(id, result) => regarded(model, id, result),
         Message::Inspected(found) => {
-            tidying::inspected(model, found);
+            hygiene::inspected(model, found);
             None
         }
         other @ (Message::EventsRead(..)
@@ -60,10 +60,10 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Tidied(tidied) => {
             drop_confirmation(model);
             model.remove(&tidied.revoked);
-            Some(tidying::tidied(model, &tidied))
+            Some(hygiene::tidied(model, &tidied))
         }
         Message::Explained(ticket, told) => {
-            testing::explained(model, ticket, told);
+            explain::explained(model, ticket, told);
             None
         }
         Message::Copied(copied) => {
@@ -215,7 +215,7 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
                 .retain(|modal| !matches!(modal, Modal::Wizard(_)));
             model.list.selected = Some(key.id.clone());
             model.renew(*key);
-            testing::doubt(model);
+            explain::doubt(model);
             model.say("API key updated successfully.");
             model.refresh()
         }
@@ -297,7 +297,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>
             let word = if disabled { "disabled" } else { "enabled" };
             let named: Vec<_> = keys.iter().map(|key| (&key.id, key.name())).collect();
             model.say(format!("{} {word}.", api_keys(model, &named)));
-            testing::doubt(model);
+            explain::doubt(model);
             for key in keys {
                 // It was marked for this, and this is done.
                 model.list.marks.remove(&key.id);

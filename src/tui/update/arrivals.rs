@@ -6,7 +6,7 @@ use crate::{
         dialog::Modal,
         message::{Effect, ListRow, Loaded},
         model::{Expect, Model, WINDOW},
-        update::{people, testing, walk},
+        update::{explain, people, walk},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     // What was read of a key's use is as old as the list was.
     model.regarding = None;
     if news {
-        testing::doubt(model);
+        explain::doubt(model);
         people::doubt(model);
     }
     let list = &mut model.list;

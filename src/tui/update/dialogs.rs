@@ -1,11 +1,11 @@
 //! What intents do in a dialog: the wizard, the confirmations, the token's dialogs, the palette.
-use super::{close, perform, testing};
+use super::{close, explain, perform};
 use crate::{
     domain::{access::Actions, key::Seen},
     tui::{
-        access::AccessTest,
         confirmation::{ConfirmationFocus, Verb},
         dialog::{Modal, NewToken, TokenButton, palette_entries},
+        explain::AccessTest,
         keymap::{BINDINGS, Intent},
         message::{CopyForm, Effect},
         model::Model,
@@ -149,7 +149,7 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
             None
         }
         TokenButton::Reveal => Some(Effect::Reveal(id)),
-        TokenButton::Test => testing::open(model),
+        TokenButton::Test => explain::open(model),
         TokenButton::Close => close(model),
     }
 }

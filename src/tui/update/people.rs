@@ -117,11 +117,11 @@ pub(super) fn on_removal(model: &mut Model, intent: Intent) -> Option<Effect> {
 pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::EventsRead(filter, onward, events) => {
-            super::auditing::read(model, &filter, onward, events);
+            super::audit::read(model, &filter, onward, events);
             None
         }
         Message::Exported(exported) => {
-            super::auditing::exported(model, exported);
+            super::audit::exported(model, exported);
             None
         }
         Message::MembersRead(members) => {
@@ -227,7 +227,7 @@ pub(super) fn doubt(model: &mut Model) {
     if let Some(members) = screen(model) {
         members.stale = true;
     }
-    if let Some(audit) = super::auditing::screen(model) {
+    if let Some(audit) = super::audit::screen(model) {
         audit.doubt();
     }
 }

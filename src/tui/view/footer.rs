@@ -3,9 +3,9 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{put, width, wrapped};
 use crate::tui::{
-    access::{AccessFocus, AccessRow},
     confirmation::{ConfirmationFocus, Verb},
     dialog::Modal,
+    explain::{AccessFocus, AccessRow},
     keymap::{Intent, Place, bindings_in},
     members::FormFocus,
     model::Model,

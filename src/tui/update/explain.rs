@@ -2,9 +2,9 @@
 use crate::{
     domain::explain::{Explanation, Mend},
     tui::{
-        access::{AccessFocus, AccessRow, AccessTest},
         confirmation::{Confirmation, Verb},
         dialog::Modal,
+        explain::{AccessFocus, AccessRow, AccessTest},
         keymap::Intent,
         message::Effect,
         model::Model,

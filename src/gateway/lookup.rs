@@ -6,12 +6,12 @@
 //! Keys that the cache does not know are looked up after those that it does, a few at a time: a
 //! flood of made-up ids waits for itself. The changes are followed along the chain of the audit
 //! log, so a store that went back (a restored backup, a standby) is never taken for a quiet one.
-mod clerk;
+mod worker;
 
 use std::{sync::Arc, time::Duration};
 
-use clerk::Clerk;
 use tokio::sync::{mpsc, oneshot};
+use worker::Clerk;
 
 use super::metrics::Metrics;
 use crate::{

@@ -8,7 +8,7 @@ use claviger::{
         moment::{DAY, HOUR, Moment},
     },
     keyring::Presented,
-    tui::access::AccessRow,
+    tui::explain::AccessRow,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 

@@ -1,5 +1,5 @@
 //! What intents do on the screen of hygiene, and what comes back from it.
-use super::testing;
+use super::explain;
 use crate::tui::{
     confirmation::Confirmation,
     dialog::Modal,
@@ -29,7 +29,7 @@ pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::PageUp => hygiene.walk(-PAGE),
         Intent::PageDown => hygiene.walk(PAGE),
         Intent::Mark => hygiene.mark(),
-        Intent::Test => return testing::open(model),
+        Intent::Test => return explain::open(model),
         Intent::Apply => {
             let chosen = hygiene.chosen();
             if !chosen.is_empty() {

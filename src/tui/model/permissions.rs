@@ -8,8 +8,8 @@ use crate::{
         member::{Denied, Power},
     },
     tui::{
-        access::AccessRow,
         dialog::Modal,
+        explain::AccessRow,
         keymap::{Intent, Place},
     },
 };

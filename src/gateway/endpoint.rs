@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::{
     answer,
-    asked::{Asked, Astray, Presented, Way},
-    desk::{Desk, Undecided},
     log::{Refusals, shown},
+    lookup::{Desk, Undecided},
     metrics::Metrics,
     recorder::Recorder,
+    request::{Asked, Astray, Presented, Way},
 };
 use crate::{
     config::{Family, Serve},

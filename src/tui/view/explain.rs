@@ -32,7 +32,7 @@ use crate::{
         usage::Refusal,
     },
     tui::{
-        access::{AccessFocus, AccessRow, AccessTest, RequestField},
+        explain::{AccessFocus, AccessRow, AccessTest, RequestField},
         model::Model,
     },
 };
