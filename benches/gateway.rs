@@ -32,7 +32,7 @@ mod http;
 #[path = "../tests/support/postgres.rs"]
 mod postgres;
 
-use claviger::domain::agent::Reach;
+use claviger::domain::agent::AgentScope;
 use std::{
     collections::HashSet,
     io::{BufRead as _, BufReader, Write as _},
@@ -48,7 +48,7 @@ use claviger::{
     domain::{
         access::{Actions, Grants},
         allowlist::AllowList,
-        key::{Draft, Seen},
+        key::{Draft, KeyVersion},
     },
     keyring::{Keyring, Location, MasterKeyPlace},
     machine::Machine,
@@ -396,7 +396,7 @@ async fn change_keys(location: &Location, folder: &Path, over: &AtomicBool) {
     let keyring = open(location, folder).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let newest = claviger::domain::listing::PageRequest {
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         filter: claviger::domain::listing::Filter::default(),
         sort: claviger::domain::listing::Sort {
             field: claviger::domain::listing::SortField::Created,
@@ -416,7 +416,7 @@ async fn change_keys(location: &Location, folder: &Path, over: &AtomicBool) {
         let key = keyring.key(&row.key.id).await.expect("a key");
         let mut edited = key.draft.clone();
         edited.description = format!("change {number}").parse().expect("a text");
-        let seen = Seen {
+        let seen = KeyVersion {
             id: key.id,
             revision: key.revision,
         };

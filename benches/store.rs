@@ -14,7 +14,7 @@
 //! there for it. Of a page's 0.6 ms SQLite takes 0.16; most of the rest is rows that go from its
 //! thread to ours one by one (a longer row buffer changes nothing).
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-use claviger::domain::agent::Reach;
+use claviger::domain::agent::AgentScope;
 use std::{future::Future, time::Instant};
 
 use claviger::{
@@ -118,7 +118,7 @@ async fn measure(keys: usize) {
         let request = request(&keyring, "", SortField::Created, Direction::First);
         keyring.page(&request).await.expect("a page");
         keyring
-            .count(&request.filter, &Reach::Everything)
+            .count(&request.filter, &AgentScope::Everything)
             .await
             .expect("a count");
         keyring.close().await;
@@ -129,7 +129,7 @@ async fn measure(keys: usize) {
 async fn middle(keyring: &Keyring, keys: usize) -> claviger::domain::listing::Cursor {
     let limit = u32::try_from(keys / 2).expect("few");
     let request = PageRequest {
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         limit,
         ..request(keyring, "", SortField::Created, Direction::First)
     };
@@ -145,7 +145,7 @@ async fn middle(keyring: &Keyring, keys: usize) -> claviger::domain::listing::Cu
 
 fn request(keyring: &Keyring, search: &str, field: SortField, direction: Direction) -> PageRequest {
     PageRequest {
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         filter: Filter {
             search: search.to_owned(),
             attention: false,

@@ -20,7 +20,7 @@ use std::{
 use claviger::{
     domain::{
         access::{Actions, Grants},
-        agent::Reach,
+        agent::AgentScope,
         allowlist::AllowList,
         key::Draft,
         member::{MemberDraft, Role, SshKey},
@@ -414,7 +414,7 @@ fn seed(folder: &Path, name: &str, keys: usize) -> String {
             let member = MemberDraft {
                 name: format!("member {number}").parse().expect("a name"),
                 role: Role::Viewer,
-                reach: Reach::Everything,
+                scope: AgentScope::Everything,
                 keys: vec![ssh_key(number)],
             };
             keyring.add_member(&member).await.expect("added");

@@ -299,8 +299,8 @@ async fn admitted(
     config: &Config,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    if let Some(power) = command.power() {
-        keyring.demand(power).await?;
+    if let Some(permission) = command.permission() {
+        keyring.demand(permission).await?;
     }
     output.several_agents = keyring.agents().await?.len() > 1;
     on_keyring(command, keyring, config, output).await

@@ -7,7 +7,7 @@
 //! A secret stands in no argument, no variable, no error and no log, and no copy stays in tmux. No
 //! other machine's or display's silence may hold up the keys: whatever waits here has a limit.
 //!
-//! To extend: a new way to a terminal is a variant of `Way`, its line in `Environment::way`,
+//! To extend: a new way to a terminal is a variant of `TerminalTransport`, its line in `Environment::way`,
 //! and its sequence beside `osc52`.
 
 mod desktop;
@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 
 use desktop::{Desktop, digest};
-pub use doubt::Doubt;
+pub use doubt::DeliveryDoubt;
 use sequence::{for_screen, osc52};
 
 /// A copy is decided in less than two seconds, or the secret is shown instead.
@@ -42,7 +42,7 @@ pub enum Delivery {
     /// It was handed to the terminal, and no program can know more.
     Sent,
     /// It was handed to the terminal, and what lies between may keep it.
-    Doubtful(Doubt),
+    Doubtful(DeliveryDoubt),
 }
 
 /// There is no clipboard to be had. Shown as a sentence; never the secret.
@@ -73,7 +73,7 @@ enum Multiplexer {
 
 /// The way to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum TerminalTransport {
     Tmux,
     Screen,
     Plain,
@@ -141,17 +141,17 @@ impl Environment {
         self.way(osc52).map(drop)
     }
 
-    fn way(&self, osc52: bool) -> Result<Way, String> {
+    fn way(&self, osc52: bool) -> Result<TerminalTransport, String> {
         if !osc52 {
             return Err("sending to the terminal (OSC 52) is switched off".to_owned());
         }
         match (self.multiplexer, self.term.as_str()) {
-            (Some(Multiplexer::Tmux), _) => Ok(Way::Tmux),
-            (Some(Multiplexer::Screen), _) => Ok(Way::Screen),
+            (Some(Multiplexer::Tmux), _) => Ok(TerminalTransport::Tmux),
+            (Some(Multiplexer::Screen), _) => Ok(TerminalTransport::Screen),
             (None, term @ ("" | "dumb" | "linux")) => {
                 Err(format!("a terminal with TERM={term} has none"))
             }
-            (None, _) => Ok(Way::Plain),
+            (None, _) => Ok(TerminalTransport::Plain),
         }
     }
 }
@@ -238,7 +238,7 @@ impl Clipboard {
     }
 
     /// Why what is sent to the terminal may not arrive, if somebody on its way can tell.
-    pub async fn doubt(&self) -> Option<Doubt> {
+    pub async fn doubt(&self) -> Option<DeliveryDoubt> {
         doubt_about(self.environment.way(self.osc52), self.environment.nested).await
     }
 
@@ -277,9 +277,11 @@ impl Clipboard {
             ""
         };
         let terminal = match self.environment.way(self.osc52) {
-            Ok(Way::Tmux) => "sent to the terminal by tmux (3.2 or newer)".to_owned(),
-            Ok(Way::Screen) => "sent to the terminal through GNU screen (OSC 52)".to_owned(),
-            Ok(Way::Plain) => "sent to the terminal (OSC 52)".to_owned(),
+            Ok(TerminalTransport::Tmux) => "sent to the terminal by tmux (3.2 or newer)".to_owned(),
+            Ok(TerminalTransport::Screen) => {
+                "sent to the terminal through GNU screen (OSC 52)".to_owned()
+            }
+            Ok(TerminalTransport::Plain) => "sent to the terminal (OSC 52)".to_owned(),
             Err(reason) => format!("shown on the screen ({reason})"),
         };
         if self.environment.desktop() {
@@ -311,16 +313,19 @@ impl Clipboard {
 
     async fn hand_over(&self, text: &str, terminal: &mut impl Write) -> Result<(), String> {
         match self.environment.way(self.osc52)? {
-            Way::Tmux => tmux::send(text, self.environment.nested, terminal).await,
-            Way::Screen => write(terminal, &for_screen(&osc52(text))),
-            Way::Plain => write(terminal, &osc52(text)),
+            TerminalTransport::Tmux => tmux::send(text, self.environment.nested, terminal).await,
+            TerminalTransport::Screen => write(terminal, &for_screen(&osc52(text))),
+            TerminalTransport::Plain => write(terminal, &osc52(text)),
         }
     }
 }
 
-async fn doubt_about(way: Result<Way, String>, nested: bool) -> Option<Doubt> {
+async fn doubt_about(
+    way: Result<TerminalTransport, String>,
+    nested: bool,
+) -> Option<DeliveryDoubt> {
     match way {
-        Ok(Way::Tmux) => doubt::of_tmux(nested).await,
+        Ok(TerminalTransport::Tmux) => doubt::of_tmux(nested).await,
         _ => None,
     }
 }
@@ -349,7 +354,7 @@ mod tests {
 
     #[test]
     fn the_way_follows_from_the_surroundings() {
-        use Way::{Plain, Screen, Tmux};
+        use TerminalTransport::{Plain, Screen, Tmux};
         for (variables, desktop, way) in [
             ("TERM=xterm DISPLAY=:0", true, Some(Plain)),
             ("TERM=foot WAYLAND_DISPLAY=wayland-0", true, Some(Plain)),

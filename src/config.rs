@@ -7,7 +7,7 @@ mod serve;
 
 use std::{env, fs, io, path::PathBuf};
 
-pub use serve::{DEFAULT_LISTEN, Family, Listen, LogFormat, LogLevel, Serve, SocketMode};
+pub use serve::{DEFAULT_LISTEN, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode};
 
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -26,8 +26,8 @@ use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 
 use self::{
-    endpoint::{Endpoint, Question, Want},
-    request::Asked,
+    endpoint::{DecisionInput, Endpoint, Want},
+    request::AuthorizationRequest,
 };
 use crate::{
     config::{Listen, Serve},
@@ -105,7 +105,7 @@ pub async fn run(
     // The first look takes longest, for a connection is made for it: no request has to pay for that.
     // Where it fails, each request is told so until it does not.
     for _ in 0..FIRST_LOOKS {
-        if endpoint.desk.ready().await.is_ok() {
+        if endpoint.lookups.ready().await.is_ok() {
             break;
         }
     }
@@ -228,7 +228,7 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
 }
 
 async fn ready(endpoint: &Endpoint) -> Response {
-    match endpoint.desk.ready().await {
+    match endpoint.lookups.ready().await {
         Ok(()) => "ready\n".into_response(),
         Err(undecided) => {
             let sentence = format!("not ready: {undecided}\n");
@@ -255,13 +255,13 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
         return refused;
     }
     let parts = (request.method(), request.uri(), request.headers());
-    let asked = Asked::read(endpoint.family, &endpoint.trusted, peer, parts);
+    let asked = AuthorizationRequest::read(endpoint.family, &endpoint.trusted, peer, parts);
     if !asked.trusted {
         endpoint.name_untrusted(peer);
     }
-    let question = Question {
+    let question = DecisionInput {
         presented: &asked.presented,
-        want: Want::Way(&asked.way),
+        want: Want::Route(&asked.way),
         said: asked.said,
         client: asked.client,
         agent: asked.agent.as_ref(),

@@ -29,7 +29,7 @@ pub use changes::{Created, Rotated};
 pub use decide::{Decided, Decider};
 pub use error::KeyringError;
 pub use health::Health;
-pub use hygiene::Inspected;
+pub use hygiene::HygieneReport;
 pub use members::Members;
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
@@ -37,31 +37,31 @@ use tokio::sync::OnceCell;
 use crate::{
     domain::{
         access::{Action, Area, AreaSlug},
-        agent::{AgentName, Reach},
+        agent::{AgentName, AgentScope},
         audit::{Actor, Change, Event},
         key::Key,
-        listing::{Count, Direction, Edition, Filter, PageRequest},
-        member::Power,
+        listing::{Count, Direction, Filter, ListVersion, PageRequest},
+        member::Permission,
         moment::Moment,
         policy::Policy,
         token::KeyId,
         usage::{Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, NEWS, Refusal, Tally},
     },
     machine::Machine,
-    store::{Fresh, Store},
+    store::{NewStoreSettings, Store},
     vault::DataKey,
 };
 pub use crate::{
     store::{
-        ChangeMark, DefinedArea, LOOKED_UP, Page, Place, Pulse, Standing, StoreError, Watch,
-        Workspace,
+        ChangeMark, DefinedArea, KeyPage, KeyRecord, LOOKED_UP, LogHead, StoreError, StoreLocation,
+        Watch, Workspace,
     },
     vault::{MasterKeyPlace, VaultError},
 };
 
 /// A request as it is presented: the token is what the client sent, whatever that is.
 #[derive(Debug, Clone)]
-pub struct Presented<'a> {
+pub struct CheckRequest<'a> {
     /// The presented token; empty is none.
     pub token: &'a SecretString,
     /// The area that is wanted.
@@ -108,7 +108,7 @@ impl Keyring {
         machine: Machine,
     ) -> Result<Self, KeyringError> {
         use secrecy::ExposeSecret as _;
-        let fresh = Fresh {
+        let fresh = NewStoreSettings {
             uuid: machine.draw_hex(16),
             label: "local".to_owned(),
             now: machine.now(),
@@ -137,7 +137,7 @@ impl Keyring {
 
     /// Where the store is.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &StoreLocation {
         self.store.place()
     }
 
@@ -205,19 +205,19 @@ impl Keyring {
     ///
     /// # Errors
     /// The store's.
-    pub async fn edition(&self) -> Result<Edition, KeyringError> {
-        self.demand(Power::See).await?;
-        Ok(self.store.edition().await?)
+    pub async fn list_version(&self) -> Result<ListVersion, KeyringError> {
+        self.demand(Permission::See).await?;
+        Ok(self.store.list_version().await?)
     }
 
     /// A page of the list.
     ///
     /// # Errors
     /// The store's.
-    pub async fn page(&self, request: &PageRequest) -> Result<Page, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+    pub async fn page(&self, request: &PageRequest) -> Result<KeyPage, KeyringError> {
+        let scope = self.demand(Permission::See).await?.scope;
         let mut narrowed = request.clone();
-        narrowed.reach = request.reach.within(&reach);
+        narrowed.scope = request.scope.within(&scope);
         narrowed.damaged = self.known_damaged();
         let page = self.store.page(&narrowed).await?;
         self.note_damaged(&page);
@@ -232,12 +232,12 @@ impl Keyring {
     pub async fn count_beside(
         &self,
         request: &PageRequest,
-        page: &Page,
+        page: &KeyPage,
     ) -> Result<Count, KeyringError> {
         if request.direction != Direction::First || page.more {
-            return self.count(&request.filter, &request.reach).await;
+            return self.count(&request.filter, &request.scope).await;
         }
-        let Count { total, .. } = self.count(&Filter::default(), &request.reach).await?;
+        let Count { total, .. } = self.count(&Filter::default(), &request.scope).await?;
         let matching = page.rows.len() + page.unreadable.len();
         Ok(Count {
             matching: i64::try_from(matching).unwrap_or(i64::MAX),
@@ -249,11 +249,11 @@ impl Keyring {
     ///
     /// # Errors
     /// The store's.
-    pub async fn count(&self, filter: &Filter, reach: &Reach) -> Result<Count, KeyringError> {
-        let reach = reach.within(&self.demand(Power::See).await?.reach);
+    pub async fn count(&self, filter: &Filter, scope: &AgentScope) -> Result<Count, KeyringError> {
+        let scope = scope.within(&self.demand(Permission::See).await?.scope);
         Ok(self
             .store
-            .count(filter, &reach, self.now(), &self.known_damaged())
+            .count(filter, &scope, self.now(), &self.known_damaged())
             .await?)
     }
 
@@ -262,7 +262,7 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Gone`] if there is none; the store's.
     pub async fn key(&self, id: &KeyId) -> Result<Key, KeyringError> {
-        let authority = self.demand(Power::See).await?;
+        let authority = self.demand(Permission::See).await?;
         let found = self.store.key(id).await?;
         let key = found.ok_or_else(|| StoreError::Gone { id: id.to_string() })?;
         authority.demand_agent(&key.agent)?;
@@ -282,8 +282,8 @@ impl Keyring {
     ///
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
-    pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
-        self.demand(Power::Test).await?;
+    pub async fn decide(&self, presented: &CheckRequest<'_>) -> Result<Decided, KeyringError> {
+        self.demand(Permission::Explain).await?;
         let decided = decide::decide_on(&self.store, &self.machine, presented).await?;
         if let Some(id) = decided.decision.key_id() {
             self.demand_sight(Some(id)).await?;
@@ -326,7 +326,7 @@ impl Keyring {
         Ok(Activity {
             hours: Hours::of(tallies.iter(), now),
             refusals: self.refusals(Some(id)).await?,
-            former: self.store.former_tokens(id).await?,
+            former: self.store.previous_tokens(id).await?,
             disabled_by,
         })
     }

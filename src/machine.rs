@@ -21,13 +21,13 @@ use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter};
 use crate::domain::{audit::Actor, moment::Moment, text::visible};
 
 type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
-type Chance = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+type RandomFunction = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// This machine, as far as claviger needs one.
 #[derive(Clone)]
 pub struct Machine {
     clock: Clock,
-    chance: Chance,
+    chance: RandomFunction,
     actor: Actor,
 }
 

@@ -28,24 +28,24 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 pub use areas::DefinedArea;
 pub use error::StoreError;
-use identity::{FileIdentity, Unfit};
+use identity::{FileIdentity, UnsafeFile};
 pub use keys::{NewKey, NewToken};
-pub use open::{Fresh, Opened};
-pub use pages::Page;
+pub use open::{NewStoreSettings, Opened};
+pub use pages::KeyPage;
 use sqlx::{PgPool, SqlitePool};
-pub use watch::{ChangeMark, LOOKED_UP, Pulse, Standing, Watch};
+pub use watch::{ChangeMark, KeyRecord, LOOKED_UP, LogHead, Watch};
 pub use workspace::{DataKey, SealedToken, Workspace};
 
 /// Where a store is, in a form that may be shown: never with a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum StoreLocation {
     /// A SQLite file.
     File(PathBuf),
     /// A PostgreSQL database: `postgres://host:port/name`, without user and password.
     Server(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => f.write_str(&crate::domain::text::visible(&path.to_string_lossy())),
@@ -58,7 +58,7 @@ impl fmt::Display for Place {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-    place: Place,
+    place: StoreLocation,
     read_only: bool,
     file: Option<FileIdentity>,
     witness: Option<Witness>,
@@ -91,7 +91,7 @@ use with_pool;
 impl Store {
     /// Where it is.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &StoreLocation {
         &self.place
     }
 
@@ -105,8 +105,8 @@ impl Store {
     fn still_there(&self) -> Result<(), StoreError> {
         match &self.file {
             Some(file) => file.holds().map_err(|unfit| match unfit {
-                Unfit::Replaced => StoreError::Replaced(self.place.clone()),
-                Unfit::NamedTwice => StoreError::NamedTwice(self.place.clone()),
+                UnsafeFile::Replaced => StoreError::Replaced(self.place.clone()),
+                UnsafeFile::NamedTwice => StoreError::NamedTwice(self.place.clone()),
             }),
             None => Ok(()),
         }

@@ -33,7 +33,7 @@ use std::{
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use message::{Effect, Message};
-use model::{Expect, Model};
+use model::{Model, Placement};
 use terminal::{Input, Inputs, Signal, Signals, Terminal};
 use theme::Theme;
 use tokio::{
@@ -122,7 +122,7 @@ enum Next {
 
 /// What the loop must do itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
+enum ShellAction {
     Suspend,
     Quit,
 }
@@ -174,7 +174,7 @@ impl Shell {
     }
 
     async fn run(&mut self, signals: &mut Signals) -> io::Result<u8> {
-        let first = self.model.load(Direction::First, Expect::Top);
+        let first = self.model.load(Direction::First, Placement::Top);
         self.start(first);
         if let Ok(Some(message)) = timeout(PATIENCE, self.answers.recv()).await {
             self.take(message)?;
@@ -190,7 +190,7 @@ impl Shell {
                 if mem::take(&mut self.regarding)
                     && let Ok(Some(message)) = timeout(SOON, self.answers.recv()).await
                 {
-                    if self.take(message)? == Some(Own::Quit) {
+                    if self.take(message)? == Some(ShellAction::Quit) {
                         return Ok(0);
                     }
                     continue;
@@ -238,8 +238,8 @@ impl Shell {
                 Next::Burst => self.go_on()?,
             };
             match own {
-                Some(Own::Quit) => return Ok(0),
-                Some(Own::Suspend) => self.suspend(signals).await?,
+                Some(ShellAction::Quit) => return Ok(0),
+                Some(ShellAction::Suspend) => self.suspend(signals).await?,
                 None => {}
             }
         }
@@ -252,14 +252,14 @@ impl Shell {
     }
 
     /// Takes an input in, and those that are ready after it, until a frame is due.
-    fn take_inputs(&mut self, first: Input) -> io::Result<Option<Own>> {
+    fn take_inputs(&mut self, first: Input) -> io::Result<Option<ShellAction>> {
         match self.take_input(first)? {
             None => self.go_on(),
             own => Ok(own),
         }
     }
 
-    fn go_on(&mut self) -> io::Result<Option<Own>> {
+    fn go_on(&mut self) -> io::Result<Option<ShellAction>> {
         let mut own = None;
         while own.is_none() && self.drawn.elapsed() < FRAME && self.writes.len() < MOST_WRITES {
             own = if self.burst.is_some() {
@@ -273,7 +273,7 @@ impl Shell {
         Ok(own)
     }
 
-    fn take_input(&mut self, input: Input) -> io::Result<Option<Own>> {
+    fn take_input(&mut self, input: Input) -> io::Result<Option<ShellAction>> {
         self.model.is_deaf &= self.inputs.continues();
         match input {
             Input::Paste(text) => self.take(Message::Pasted(text)),
@@ -294,7 +294,7 @@ impl Shell {
     }
 
     /// Takes in a part of the burst that is taken in at the moment.
-    fn take_burst(&mut self) -> io::Result<Option<Own>> {
+    fn take_burst(&mut self) -> io::Result<Option<ShellAction>> {
         let part = self.burst.as_mut().and_then(|it| it.next(&self.model));
         if let Some(message) = part {
             return self.take(message);
@@ -305,7 +305,7 @@ impl Shell {
 
     /// Nothing is bound to Alt, and on a slow link Esc and the key after it come in one packet, which
     /// is also how Alt is sent: so it is Esc and that key.
-    fn take_key(&mut self, key: KeyEvent) -> io::Result<Option<Own>> {
+    fn take_key(&mut self, key: KeyEvent) -> io::Result<Option<ShellAction>> {
         let is_alt = key.modifiers.contains(KeyModifiers::ALT);
         if !(matches!(key.code, KeyCode::Char(_)) && is_alt) {
             return self.take(Message::Pressed(key));
@@ -326,7 +326,7 @@ impl Shell {
     }
 
     /// Takes a message in; answers what is the loop's own to do.
-    fn take(&mut self, message: Message) -> io::Result<Option<Own>> {
+    fn take(&mut self, message: Message) -> io::Result<Option<ShellAction>> {
         self.model.now = self.keyring.now();
         let layer = self.model.layer();
         let effect = update::update(&mut self.model, message);
@@ -344,8 +344,8 @@ impl Shell {
                     let _ = self.answer.send(Message::Saved(saved));
                 }
             }
-            Some(Effect::Quit) => return Ok(Some(Own::Quit)),
-            Some(Effect::Suspend) => return Ok(Some(Own::Suspend)),
+            Some(Effect::Quit) => return Ok(Some(ShellAction::Quit)),
+            Some(Effect::Suspend) => return Ok(Some(ShellAction::Suspend)),
             Some(effect) if effect.only_reads() => {
                 self.wanted.insert(mem::discriminant(&effect), effect);
             }
@@ -366,7 +366,7 @@ impl Shell {
     fn start(&mut self, effect: Effect) {
         let kind = mem::discriminant(&effect);
         let reads = effect.only_reads();
-        self.regarding |= matches!(effect, Effect::Regard(_) | Effect::Explain(..));
+        self.regarding |= matches!(effect, Effect::LoadKeyDetails(_) | Effect::Explain(..));
         let writing = Arc::clone(&self.writing);
         if !reads {
             let mut begun = lock(&writing);
@@ -412,15 +412,15 @@ impl Shell {
         let (keyring, answer, known) = (
             Arc::clone(&self.keyring),
             self.answer.clone(),
-            self.model.list.edition,
+            self.model.list.list_version,
         );
         let task = async move {
             if let Some(sentence) = keyring.unkept() {
                 let _ = answer.send(Message::Warned(sentence));
             }
-            match keyring.edition().await {
-                Ok(edition) if edition != known => {
-                    let _ = answer.send(Message::EditionRead(edition));
+            match keyring.list_version().await {
+                Ok(list_version) if list_version != known => {
+                    let _ = answer.send(Message::EditionRead(list_version));
                 }
                 Err(error) if error.is_expulsion() => {
                     let _ = answer.send(Message::Expelled(error.to_string()));

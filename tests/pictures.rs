@@ -10,12 +10,12 @@ use claviger::{
     domain::{
         access::parse_grant,
         allowlist::AllowList,
-        key::{Key, LastUse, Seen},
+        key::{Key, KeyVersion, LastUse},
         moment::{DAY, Moment, parse_expiry},
     },
     keyring::{Keyring, Location},
     machine::Machine,
-    store::Place,
+    store::StoreLocation,
     tui::theme::Theme,
 };
 use ratatui::{
@@ -160,7 +160,7 @@ fn furnished(width: u16, height: u16) -> Story {
         let key = make(&story, at, made);
         if made.name == "Acme old" {
             story
-                .wait(story.keyring.switch(&[Seen::of(&key)], true))
+                .wait(story.keyring.switch(&[KeyVersion::of(&key)], true))
                 .expect("disabled");
         }
     }
@@ -186,7 +186,7 @@ fn make(story: &Story, at: usize, made: &Made) -> Key {
     }
     draft.expires_at = parse_expiry(made.expires, moment).expect("an expiry");
     story.wait(async {
-        let Place::File(path) = story.keyring.place() else {
+        let StoreLocation::File(path) = story.keyring.place() else {
             panic!("a file was expected")
         };
         let location = Location::File(path.clone());

@@ -10,10 +10,10 @@ pub use super::people::{
 };
 use super::{Failure, copy};
 use crate::{
-    config::{self, Family, Listen, LogFormat, LogLevel, Serve, SocketMode},
+    config::{self, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
     domain::{
         agent::AgentName, forwarded::TrustedProxy, key::RevokeReason, listing::SortField,
-        member::Power,
+        member::Permission,
     },
 };
 
@@ -114,19 +114,19 @@ pub enum Command {
 impl Command {
     /// What whoever gives it must be allowed to do; none where no member may.
     #[must_use]
-    pub fn power(&self) -> Option<Power> {
+    pub fn permission(&self) -> Option<Permission> {
         Some(match self {
-            Self::Create(_) => Power::Create,
-            Self::Copy(_) | Self::Reveal(_) => Power::Copy,
-            Self::Edit(_) => Power::Edit,
-            Self::Disable(_) | Self::Enable(_) => Power::Switch,
-            Self::Rotate(_) => Power::Rotate,
-            Self::Revoke(_) => Power::Revoke,
-            Self::Check(_) | Self::Explain(_) => Power::Test,
-            Self::Member(it) if !matches!(it.command, MemberCommand::List) => Power::Members,
-            Self::Agent(it) if !matches!(it.command, AgentCommand::List) => Power::Agents,
-            Self::Area(it) if !matches!(it.command, AreaCommand::List) => Power::Areas,
-            Self::Workspace(it) if it.changes() => Power::Workspace,
+            Self::Create(_) => Permission::Create,
+            Self::Copy(_) | Self::Reveal(_) => Permission::Copy,
+            Self::Edit(_) => Permission::Edit,
+            Self::Disable(_) | Self::Enable(_) => Permission::Switch,
+            Self::Rotate(_) => Permission::Rotate,
+            Self::Revoke(_) => Permission::Revoke,
+            Self::Check(_) | Self::Explain(_) => Permission::Explain,
+            Self::Member(it) if !matches!(it.command, MemberCommand::List) => Permission::Members,
+            Self::Agent(it) if !matches!(it.command, AgentCommand::List) => Permission::Agents,
+            Self::Area(it) if !matches!(it.command, AreaCommand::List) => Permission::Areas,
+            Self::Workspace(it) if it.changes() => Permission::Workspace,
             Self::List(_)
             | Self::Show(_)
             | Self::Refusals(_)
@@ -135,7 +135,7 @@ impl Command {
             | Self::Member(_)
             | Self::Agent(_)
             | Self::Area(_)
-            | Self::Workspace(_) => Power::See,
+            | Self::Workspace(_) => Permission::See,
             Self::Serve(_)
             | Self::Doctor(_)
             | Self::Completions { .. }
@@ -333,7 +333,7 @@ pub struct DoctorArguments {
     pub gateway: Option<String>,
     /// Which gateway that is: nginx, traefik, caddy or envoy
     #[arg(long = "as", value_name = "NAME", requires = "gateway")]
-    pub family: Option<Family>,
+    pub family: Option<GatewayKind>,
 }
 
 /// `explain`.
@@ -387,7 +387,7 @@ pub struct ServeArguments {
     pub listen: Listen,
     /// The gateway in front: nginx, traefik, caddy or envoy
     #[arg(long, value_name = "NAME", default_value = "nginx")]
-    pub gateway: Family,
+    pub gateway: GatewayKind,
     /// Whose headers are believed: an address, a network, or unix; may be given several times
     ///
     /// From any other peer the headers that say method, path and address are ignored.

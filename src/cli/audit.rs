@@ -12,7 +12,8 @@ use crate::{
     config::{Checkpoints, Config},
     domain::{
         audit::{
-            Checkpoint, Event, EventFilter, Onward, checkpoints_in, csv_head, csv_line, json_line,
+            Checkpoint, Event, EventCursor, EventFilter, checkpoints_in, csv_head, csv_line,
+            json_line,
         },
         moment::parse_past,
         text::visible,
@@ -63,7 +64,7 @@ async fn filter(keyring: &Keyring, arguments: &AuditArguments) -> Result<EventFi
         None => String::new(),
     };
     Ok(EventFilter {
-        reach: keyring.reach_of(arguments.agent.as_ref()).await?,
+        scope: keyring.scope_of(arguments.agent.as_ref()).await?,
         subject_id,
         actor: arguments.actor.clone().unwrap_or_default(),
         change: arguments.action.clone().unwrap_or_default(),
@@ -80,9 +81,9 @@ async fn list(
 ) -> Result<(), Failure> {
     let filter = filter(keyring, arguments).await?;
     let mut onward = if arguments.reverse {
-        Onward::Before(i64::MAX)
+        EventCursor::Before(i64::MAX)
     } else {
-        Onward::After(0)
+        EventCursor::After(0)
     };
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     let mut none = true;
@@ -96,8 +97,8 @@ async fn list(
         none = false;
         left -= events.len() as u64;
         onward = match onward {
-            Onward::After(_) => Onward::After(last.sequence),
-            Onward::Before(_) => Onward::Before(last.sequence),
+            EventCursor::After(_) => EventCursor::After(last.sequence),
+            EventCursor::Before(_) => EventCursor::Before(last.sequence),
         };
         for event in &events {
             let line = match (arguments.csv, output.json) {

@@ -23,7 +23,7 @@ use crate::{
         decision::Decision,
         token::{KeyId, TOKEN_LENGTH},
     },
-    keyring::{Decided, Decider, Keyring, KeyringError, Presented},
+    keyring::{CheckRequest, Decided, Decider, Keyring, KeyringError},
     machine::Machine,
 };
 
@@ -108,8 +108,8 @@ async fn decide(
 fn presented<'a>(
     arguments: &CheckArguments,
     token: &'a SecretString,
-) -> Result<Presented<'a>, Failure> {
-    Ok(Presented {
+) -> Result<CheckRequest<'a>, Failure> {
+    Ok(CheckRequest {
         token,
         area: arguments.area.parse().map_err(KeyringError::Access)?,
         action: arguments.action.parse().map_err(KeyringError::Access)?,

@@ -19,7 +19,7 @@ use crate::{
     config::{self, Config, MasterKeyPath},
     domain::{audit::Checkpoint, text::visible},
     journal::Journal,
-    keyring::{Keyring, Place},
+    keyring::{Keyring, StoreLocation},
     machine,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 const LEAST_FREE: u64 = 8 << 20;
 
 /// One thing that was looked at.
-struct Finding {
+struct DoctorFinding {
     subject: &'static str,
     /// What was found.
     found: String,
@@ -35,7 +35,7 @@ struct Finding {
     advice: Option<String>,
 }
 
-impl Finding {
+impl DoctorFinding {
     fn well(subject: &'static str, found: impl Into<String>) -> Self {
         Self {
             subject,
@@ -79,7 +79,7 @@ pub(super) async fn run(
     }
 }
 
-async fn of_this_machine(config: &Config) -> Vec<Finding> {
+async fn of_this_machine(config: &Config) -> Vec<DoctorFinding> {
     let mut findings = of_database(config).await;
     findings.extend(of_folders(config));
     findings.extend(of_disk(config));
@@ -90,17 +90,17 @@ async fn of_this_machine(config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn of_database(config: &Config) -> Vec<Finding> {
+async fn of_database(config: &Config) -> Vec<DoctorFinding> {
     if let Some(path) = missing_file(config) {
         let path = visible(&path.to_string_lossy());
         return vec![if config.location_named {
-            Finding::bad(
+            DoctorFinding::bad(
                 "database",
                 format!("there is no {path}"),
                 "look for it, or name another with --database; `claviger create` makes a new one",
             )
         } else {
-            Finding::well(
+            DoctorFinding::well(
                 "database",
                 format!("there is none yet: the first command makes it, in {path}"),
             )
@@ -113,7 +113,7 @@ async fn of_database(config: &Config) -> Vec<Finding> {
             let mut findings = of_keyring(&keyring, known).await;
             findings.push(match &kept {
                 Ok(_) => checkpoints(config),
-                Err(unread) => Finding::bad(
+                Err(unread) => DoctorFinding::bad(
                     "checkpoints",
                     unread.to_string(),
                     "until then nothing can be said of the end of the audit log",
@@ -123,7 +123,7 @@ async fn of_database(config: &Config) -> Vec<Finding> {
             keyring.close().await;
             findings
         }
-        Err(failure) => vec![Finding::bad(
+        Err(failure) => vec![DoctorFinding::bad(
             "database",
             failure.to_string(),
             "mend that, then run `claviger doctor` again: until then nothing more can be said of it",
@@ -132,19 +132,19 @@ async fn of_database(config: &Config) -> Vec<Finding> {
 }
 
 /// Whether the end of the audit log could be cut off unseen.
-fn checkpoints(config: &Config) -> Finding {
+fn checkpoints(config: &Config) -> DoctorFinding {
     let place = journal_place(config);
     match Journal::open(&place) {
-        Ok(Some(_)) => Finding::well(
+        Ok(Some(_)) => DoctorFinding::well(
             "checkpoints",
             format!("of the audit log are kept in {place}"),
         ),
         // Somebody decided that, or there is no system log to be had.
-        Ok(None) => Finding::well(
+        Ok(None) => DoctorFinding::well(
             "checkpoints",
             "of the audit log are not kept: set `checkpoints` in config.toml, or its end could be cut off unseen",
         ),
-        Err(sentence) => Finding::bad(
+        Err(sentence) => DoctorFinding::bad(
             "checkpoints",
             sentence,
             "make it writable, or name another place with `checkpoints` in config.toml",
@@ -154,20 +154,20 @@ fn checkpoints(config: &Config) -> Finding {
 
 /// Whether sshd would run this program for members, where there are any: it does only what nobody but
 /// root can put another one in the place of (`sshd_config(5)`, `AuthorizedKeysCommand`).
-async fn members(keyring: &Keyring) -> Option<Finding> {
+async fn members(keyring: &Keyring) -> Option<DoctorFinding> {
     let count = keyring.members().await.ok()?.len();
     if count == 0 {
         return None;
     }
     let advice = "install claviger where root alone can write, such as /usr/local/bin: as it is, sshd lets no member in";
     Some(match authorized_keys::program() {
-        None => Finding::bad(
+        None => DoctorFinding::bad(
             "members",
             "the path of this program has characters that cannot stand in an authorized_keys line",
             advice,
         ),
         Some(path) => match Path::new(&path).ancestors().find(|it| is_others(it)) {
-            Some(weak) => Finding::bad(
+            Some(weak) => DoctorFinding::bad(
                 "members",
                 format!(
                     "{} can be written by others than root",
@@ -175,7 +175,7 @@ async fn members(keyring: &Keyring) -> Option<Finding> {
                 ),
                 advice,
             ),
-            None => Finding::well(
+            None => DoctorFinding::well(
                 "members",
                 format!("{} may come in over SSH", counted(count, "member")),
             ),
@@ -189,7 +189,7 @@ fn is_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|it| it.uid() != 0 || it.mode() & 0o022 != 0)
 }
 
-fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
+fn print(findings: &[DoctorFinding], output: &mut Output) -> Result<(), Failure> {
     if output.json {
         let array: Vec<_> = findings
             .iter()
@@ -197,7 +197,7 @@ fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
             .collect();
         return output.json(&json!(array));
     }
-    for Finding {
+    for DoctorFinding {
         subject,
         found,
         advice,
@@ -212,9 +212,9 @@ fn print(findings: &[Finding], output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
+async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding> {
     let workspace = keyring.workspace();
-    let mut findings = vec![Finding::well(
+    let mut findings = vec![DoctorFinding::well(
         "workspace",
         format!(
             "{} in {}, as {}",
@@ -224,7 +224,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
         ),
     )];
     for warning in keyring.warnings() {
-        findings.push(Finding::bad(
+        findings.push(DoctorFinding::bad(
             "permissions",
             warning.clone(),
             "until then others can read names, rules and digests",
@@ -233,7 +233,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
     let health = match keyring.health(kept).await {
         Ok(health) => health,
         Err(error) => {
-            findings.push(Finding::bad(
+            findings.push(DoctorFinding::bad(
                 "database",
                 error.to_string(),
                 "restore it from a backup",
@@ -242,12 +242,14 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
         }
     };
     findings.push(match health.complaints.first() {
-        None => Finding::well("database", "its pages hold together"),
-        Some(complaint) => Finding::bad("database", visible(complaint), "restore it from a backup"),
+        None => DoctorFinding::well("database", "its pages hold together"),
+        Some(complaint) => {
+            DoctorFinding::bad("database", visible(complaint), "restore it from a backup")
+        }
     });
     findings.push(match &health.keys {
-        None => Finding::well("keys", "every key can be read"),
-        Some(error) => Finding::bad(
+        None => DoctorFinding::well("keys", "every key can be read"),
+        Some(error) => DoctorFinding::bad(
             "keys",
             error.to_string(),
             "it is refused everywhere until it is restored from a backup",
@@ -255,36 +257,36 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
     });
     let place = keyring.master_key_place().shown();
     findings.push(match (&health.master_key, health.sealed) {
-        (None, true) => Finding::well(
+        (None, true) => DoctorFinding::well(
             "master key",
             format!("{place} opens the tokens of this database"),
         ),
-        (None, false) => Finding::well(
+        (None, false) => DoctorFinding::well(
             "master key",
             format!("will be made with the first key, in {place}"),
         ),
-        (Some(error), _) => Finding::bad(
+        (Some(error), _) => DoctorFinding::bad(
             "master key",
             error.to_string(),
             "mend that, or bring the file back from its copy; until then checking, listing, editing and revoking work",
         ),
     });
     findings.push(match &health.audit {
-        None if !health.guarded => Finding::bad(
+        None if !health.guarded => DoctorFinding::bad(
             "audit log",
             "holds, but the triggers that keep it from being changed are gone",
             "somebody took them away past claviger: compare the database with a backup",
         ),
-        None => Finding::well("audit log", "holds from the first event to the newest"),
-        Some(error) => Finding::bad(
+        None => DoctorFinding::well("audit log", "holds from the first event to the newest"),
+        Some(error) => DoctorFinding::bad(
             "audit log",
             error.to_string(),
             "somebody wrote to the database past claviger; compare it with a backup",
         ),
     });
     findings.push(match health.future_event {
-        None => Finding::well("clock", format!("{} UTC", keyring.now().date_and_clock())),
-        Some(at) => Finding::bad(
+        None => DoctorFinding::well("clock", format!("{} UTC", keyring.now().date_and_clock())),
+        Some(at) => DoctorFinding::bad(
             "clock",
             format!(
                 "it says {} UTC, but the newest change was made at {} UTC",
@@ -294,10 +296,10 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
             "set this machine's clock: expiry depends on it",
         ),
     });
-    if let Place::File(path) = keyring.place()
+    if let StoreLocation::File(path) = keyring.place()
         && !keyring.is_writable()
     {
-        findings.push(Finding::bad(
+        findings.push(DoctorFinding::bad(
             "database",
             "it is read-only for you",
             format!(
@@ -310,7 +312,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<Finding> {
 }
 
 /// The folders of the database and of the master key: others should not even list them.
-fn of_folders(config: &Config) -> Vec<Finding> {
+fn of_folders(config: &Config) -> Vec<DoctorFinding> {
     let mut folders: Vec<&Path> = Vec::new();
     if let MasterKeyPath::File(path) = &config.master_key {
         folders.extend(path.parent());
@@ -325,9 +327,9 @@ fn of_folders(config: &Config) -> Vec<Finding> {
             let mode = folder.metadata().ok()?.permissions().mode() & 0o777;
             let shown = visible(&folder.to_string_lossy());
             Some(if mode & 0o022 == 0 {
-                Finding::well("folder", format!("{shown} (mode {mode:04o})"))
+                DoctorFinding::well("folder", format!("{shown} (mode {mode:04o})"))
             } else {
-                Finding::bad(
+                DoctorFinding::bad(
                     "folder",
                     format!("{shown} can be written by others (mode {mode:04o})"),
                     format!("run `chmod 700 {shown}`"),
@@ -338,7 +340,7 @@ fn of_folders(config: &Config) -> Vec<Finding> {
 }
 
 /// On a disk that is full nothing can be changed, and a leaked key be neither revoked nor disabled.
-fn of_disk(config: &Config) -> Option<Finding> {
+fn of_disk(config: &Config) -> Option<DoctorFinding> {
     let config::Location::File(path) = &config.location else {
         return None;
     };
@@ -347,9 +349,9 @@ fn of_disk(config: &Config) -> Option<Finding> {
     let free = disk.blocks_available().saturating_mul(disk.fragment_size());
     let shown = visible(&folder.to_string_lossy());
     Some(if free >= LEAST_FREE {
-        Finding::well("disk", format!("{} MiB are free in {shown}", free >> 20))
+        DoctorFinding::well("disk", format!("{} MiB are free in {shown}", free >> 20))
     } else {
-        Finding::bad(
+        DoctorFinding::bad(
             "disk",
             format!("{} KiB are free in {shown}", free >> 10),
             "make room: once it is full no key can be revoked, disabled or changed",
@@ -358,15 +360,15 @@ fn of_disk(config: &Config) -> Option<Finding> {
 }
 
 /// The settings may hold a password, and say which database is asked.
-fn of_settings(config: &Config) -> Option<Finding> {
+fn of_settings(config: &Config) -> Option<DoctorFinding> {
     let path = config.file.as_ref()?;
     let mode = path.metadata().ok()?.permissions().mode() & 0o777;
     let shown = visible(&path.to_string_lossy());
     let others = mode & 0o077;
     Some(if others == 0 {
-        Finding::well("settings", format!("{shown} (mode {mode:04o})"))
+        DoctorFinding::well("settings", format!("{shown} (mode {mode:04o})"))
     } else {
-        Finding::bad(
+        DoctorFinding::bad(
             "settings",
             format!("others may read or write {shown} (mode {mode:04o})"),
             format!("run `chmod 600 {shown}`"),
@@ -374,37 +376,37 @@ fn of_settings(config: &Config) -> Option<Finding> {
     })
 }
 
-async fn of_clipboard(config: &Config) -> Finding {
+async fn of_clipboard(config: &Config) -> DoctorFinding {
     let clipboard = Clipboard::new(Environment::from_env(), config.osc52);
     match clipboard.doubt().await {
-        None => Finding::well("clipboard", clipboard.describe()),
+        None => DoctorFinding::well("clipboard", clipboard.describe()),
         // No fault of this installation: it is told, and fails nothing.
-        Some(doubt) => Finding::well(
+        Some(doubt) => DoctorFinding::well(
             "clipboard",
             format!("{}, but may not arrive: {doubt}", clipboard.describe()),
         ),
     }
 }
 
-fn of_terminal() -> Finding {
+fn of_terminal() -> DoctorFinding {
     let term = config::process_variable("TERM").unwrap_or_else(|| "not set".to_owned());
     if !std::io::stdout().is_terminal() {
-        return Finding::well(
+        return DoctorFinding::well(
             "terminal",
             "standard output is no terminal; the commands work all the same",
         );
     }
     match crossterm::terminal::size() {
-        Ok((columns, rows)) if columns >= 20 && rows >= 6 => Finding::well(
+        Ok((columns, rows)) if columns >= 20 && rows >= 6 => DoctorFinding::well(
             "terminal",
             format!("{columns}×{rows}, TERM {}", visible(&term)),
         ),
-        Ok((columns, rows)) => Finding::bad(
+        Ok((columns, rows)) => DoctorFinding::bad(
             "terminal",
             format!("{columns}×{rows}"),
             "claviger's screen needs 20×6",
         ),
-        Err(error) => Finding::bad(
+        Err(error) => DoctorFinding::bad(
             "terminal",
             format!("its size is not known ({error})"),
             "try another terminal",
@@ -412,14 +414,14 @@ fn of_terminal() -> Finding {
     }
 }
 
-fn of_process() -> Finding {
+fn of_process() -> DoctorFinding {
     if machine::may_dump_core() {
-        Finding::bad(
+        DoctorFinding::bad(
             "core dumps",
             "a crash could write this process's memory to disk",
             "set `ulimit -c 0` before starting claviger",
         )
     } else {
-        Finding::well("core dumps", "switched off")
+        DoctorFinding::well("core dumps", "switched off")
     }
 }

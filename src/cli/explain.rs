@@ -12,11 +12,11 @@ use crate::{
     domain::{
         access::{Actions, find_area},
         decision::Decision,
-        explain::{self, Check, Explanation, Mend, Question, State},
+        explain::{self, Check, ExplainSubject, Explanation, Fix, State},
         forwarded::Client,
         key::Key,
         text::visible,
-        usage::Wanted,
+        usage::RequestedAccess,
     },
     keyring::{Keyring, KeyringError},
 };
@@ -33,7 +33,7 @@ pub(super) async fn run(
     let found = keyring.question_about(&arguments.subject).await?;
     let described = asked(keyring, arguments, &found).await?;
     let wished = arguments.area.is_some() || arguments.request.is_some();
-    let made_up = !wished && matches!(found, Question::Request { .. });
+    let made_up = !wished && matches!(found, ExplainSubject::Request { .. });
     let explanation = keyring.explain(described.unwrap_or(found)).await?;
     if made_up && explanation.key.is_some() {
         output::tell(
@@ -50,15 +50,15 @@ pub(super) async fn run(
 async fn asked(
     keyring: &Keyring,
     arguments: &ExplainArguments,
-    question: &Question,
-) -> Result<Option<Question>, Failure> {
+    question: &ExplainSubject,
+) -> Result<Option<ExplainSubject>, Failure> {
     let wanted = match (&arguments.area, &arguments.action, &arguments.request) {
         (Some(area), Some(action), _) => {
             let area = area.parse().map_err(KeyringError::Access)?;
             find_area(&keyring.areas().await?, &area).map_err(refused)?;
-            Wanted::named(area, action.parse().map_err(KeyringError::Access)?)
+            RequestedAccess::named(area, action.parse().map_err(KeyringError::Access)?)
         }
-        (_, _, Some(request)) => Wanted::routed(request).map_err(Failure::Refused)?,
+        (_, _, Some(request)) => RequestedAccess::routed(request).map_err(Failure::Refused)?,
         _ if arguments.ip.is_none() => return Ok(None),
         _ => question.wanted().clone(),
     };
@@ -68,7 +68,7 @@ async fn asked(
         ));
     };
     // As for `check`: an address that is not said is not known.
-    Ok(Some(Question::Request {
+    Ok(Some(ExplainSubject::Request {
         key: key.clone(),
         client: Client::said(arguments.ip),
         wanted,
@@ -86,10 +86,10 @@ fn text(explanation: &Explanation) -> Vec<String> {
         explanation.wish(),
         explanation.request.address
     ));
-    if let Question::Request { .. } = &explanation.question {
+    if let ExplainSubject::Request { .. } = &explanation.question {
         lines.push("A described request, with the key's current token".to_owned());
     }
-    if let Question::Refusal(refusal) = &explanation.question {
+    if let ExplainSubject::Refusal(refusal) = &explanation.question {
         lines.push(format!(
             "Refused {} UTC, {}: {}",
             refusal.at.date_and_clock(),
@@ -120,7 +120,7 @@ fn text(explanation: &Explanation) -> Vec<String> {
             lines.extend(check.history.iter().map(|line| format!("{indent}{line}")));
         }
     }
-    let commands = mending(explanation);
+    let commands = fixes(explanation);
     if !commands.is_empty() {
         lines.push(String::new());
         lines.push("What would let this request pass:".to_owned());
@@ -135,31 +135,31 @@ fn text(explanation: &Explanation) -> Vec<String> {
 
 /// The changes that would mend the failing checks, each with the command that makes it; none if one
 /// of them cannot be mended so.
-fn mending(explanation: &Explanation) -> Vec<(String, String)> {
+fn fixes(explanation: &Explanation) -> Vec<(String, String)> {
     let failing = explanation
         .checks
         .iter()
         .filter(|check| check.state == State::Fails);
-    let mends: Option<Vec<&Mend>> = failing.map(|check| check.mend.as_ref()).collect();
+    let mends: Option<Vec<&Fix>> = failing.map(|check| check.mend.as_ref()).collect();
     let (Some(mends), Some(key)) = (mends, &explanation.key) else {
         return Vec::new();
     };
-    let said = |mend: &Mend| (mend.sentence(&explanation.areas), command(mend, key));
+    let said = |mend: &Fix| (mend.sentence(&explanation.areas), command(mend, key));
     mends.into_iter().map(said).collect()
 }
 
-fn command(mend: &Mend, key: &Key) -> String {
+fn command(mend: &Fix, key: &Key) -> String {
     let id = &key.id;
     match mend {
-        Mend::Enable => format!("claviger enable {id}"),
-        Mend::End(end) => format!("claviger edit {id} --expires {}", end.as_expiry_input()),
-        Mend::Address(address) => {
+        Fix::Enable => format!("claviger enable {id}"),
+        Fix::End(end) => format!("claviger edit {id} --expires {}", end.as_expiry_input()),
+        Fix::Address(address) => {
             format!(
                 "claviger edit {id} --allow-ip '{}'",
                 key.draft.allow.with(*address)
             )
         }
-        Mend::Grant(area, action) => {
+        Fix::Grant(area, action) => {
             let actions: Actions = key.draft.grants.of(area).with(*action);
             format!("claviger edit {id} --grant {area}={}", actions.words())
         }
@@ -172,8 +172,8 @@ fn json_of(explanation: &Explanation) -> Value {
         Decision::Deny { reason, .. } => ("deny", Some(reason.word())),
     };
     let (recorded, decision_id) = match &explanation.question {
-        Question::Refusal(refusal) => (refusal_json(refusal), json!(refusal.id.as_str())),
-        Question::Request { .. } => (Value::Null, Value::Null),
+        ExplainSubject::Refusal(refusal) => (refusal_json(refusal), json!(refusal.id.as_str())),
+        ExplainSubject::Request { .. } => (Value::Null, Value::Null),
     };
     let check = |check: &Check| {
         json!({
@@ -187,7 +187,7 @@ fn json_of(explanation: &Explanation) -> Value {
             "history": check.history,
         })
     };
-    let mends: Vec<Value> = mending(explanation)
+    let mends: Vec<Value> = fixes(explanation)
         .into_iter()
         .map(|(change, command)| json!({ "change": change, "command": command }))
         .collect();

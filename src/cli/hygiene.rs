@@ -9,7 +9,7 @@ use crate::{
     domain::{
         access::Area,
         agent::AgentName,
-        hygiene::{Finding, HygieneRow, Proposal, WATCHED_DAYS},
+        hygiene::{HygieneFinding, HygieneRow, Proposal, WATCHED_DAYS},
         key::Key,
         moment::{DAY, Moment},
         text::visible,
@@ -23,7 +23,7 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let areas = keyring.areas().await?;
-    let reach = keyring.reach_of(agent).await?;
+    let scope = keyring.scope_of(agent).await?;
     let since = keyring.counted_since().await?;
     if !output.json {
         output::tell(&watching(since, keyring.now()));
@@ -36,7 +36,7 @@ pub(super) async fn run(
         output.buffered(b",\"findings\":[")?;
     }
     loop {
-        let inspected = keyring.inspect(&reach, after).await?;
+        let inspected = keyring.inspect(&scope, after).await?;
         for row in &inspected.rows {
             if output.json {
                 let separator = if found == 0 { "" } else { "," };
@@ -124,7 +124,7 @@ fn json_of(row: &HygieneRow, areas: &[Area]) -> Value {
         "key_name": row.key.name(),
         "finding": row.finding.word(),
         "days": match row.finding {
-            Finding::Idle(days) | Finding::LongDisabled(days) => Some(days),
+            HygieneFinding::Idle(days) | HygieneFinding::LongDisabled(days) => Some(days),
             _ => None,
         },
         "words": row.finding.words(areas),

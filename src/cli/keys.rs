@@ -12,7 +12,7 @@ use crate::{
         access::{AccessError, Area, Grants, find_area, parse_grant},
         allowlist::AllowList,
         audit::Change,
-        key::{Draft, Key, Seen},
+        key::{Draft, Key, KeyVersion},
         moment::{Moment, parse_expiry},
         review,
     },
@@ -138,7 +138,7 @@ pub(super) async fn edit(
     if let Some(when) = expires {
         draft.expires_at = expiry(when, keyring)?;
     }
-    keyring.edit(&Seen::of(&key), &draft).await?;
+    keyring.edit(&KeyVersion::of(&key), &draft).await?;
     let edited = keyring.key(&key.id).await?;
     if name.is_some() {
         for twin in keyring
@@ -162,7 +162,7 @@ pub(super) async fn switch(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
-    keyring.switch(&[Seen::of(&key)], disable).await?;
+    keyring.switch(&[KeyVersion::of(&key)], disable).await?;
     let sentence = if disable {
         "API key disabled: it is refused from the next request on."
     } else {

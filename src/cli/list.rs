@@ -31,7 +31,7 @@ pub(super) async fn run(
     let newest_first = matches!(field, SortField::Created | SortField::LastUsed);
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     let mut request = PageRequest {
-        reach: keyring.reach_of(arguments.agent.as_ref()).await?,
+        scope: keyring.scope_of(arguments.agent.as_ref()).await?,
         filter: Filter {
             search: arguments.search.clone().unwrap_or_default(),
             attention: arguments.attention,

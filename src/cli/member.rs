@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        agent::{AgentName, Reach, listed},
+        agent::{AgentName, AgentScope, listed},
         audit,
         member::{
             Fingerprint, Member, MemberDraft, MemberError, MemberId, SshKey, add_key, parse_keys,
@@ -91,11 +91,11 @@ fn read(file: &Path, only_input: bool) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| refused(format!("{shown} holds no text")))
 }
 
-fn reach(agents: &[AgentName]) -> Reach {
+fn scope(agents: &[AgentName]) -> AgentScope {
     if agents.is_empty() {
-        Reach::Everything
+        AgentScope::Everything
     } else {
-        Reach::Only(agents.iter().cloned().collect::<BTreeSet<_>>())
+        AgentScope::Only(agents.iter().cloned().collect::<BTreeSet<_>>())
     }
 }
 
@@ -107,7 +107,7 @@ async fn add(
     let draft = MemberDraft {
         name: arguments.name.parse().map_err(refused)?,
         role: arguments.role,
-        reach: reach(&arguments.agents),
+        scope: scope(&arguments.agents),
         keys: read_keys(keyring, &arguments.ssh_keys)?,
     };
     let (id, look_alikes) = keyring.add_member(&draft).await?;
@@ -128,9 +128,9 @@ async fn add(
 
 /// `alice is a manager: create, edit, …; only at the keys of prod.`
 fn sentence(draft: &MemberDraft) -> String {
-    let limit = match &draft.reach {
-        Reach::Everything => String::new(),
-        Reach::Only(agents) => format!("; only at the keys of {}", listed(agents)),
+    let limit = match &draft.scope {
+        AgentScope::Everything => String::new(),
+        AgentScope::Only(agents) => format!("; only at the keys of {}", listed(agents)),
     };
     format!(
         "{} is {} {}: {}{limit}.",
@@ -153,7 +153,7 @@ async fn edit(
     }
     draft.role = arguments.role.unwrap_or(draft.role);
     if arguments.all_agents || !arguments.agents.is_empty() {
-        draft.reach = reach(&arguments.agents);
+        draft.scope = scope(&arguments.agents);
     }
     for key in read_keys(keyring, &arguments.ssh_keys)? {
         add_key(&mut draft.keys, key);
@@ -227,9 +227,9 @@ async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
     }
     for member in &members {
         let draft = &member.draft;
-        let limit = match &draft.reach {
-            Reach::Everything => String::new(),
-            Reach::Only(agents) => format!("  only {}", listed(agents)),
+        let limit = match &draft.scope {
+            AgentScope::Everything => String::new(),
+            AgentScope::Only(agents) => format!("  only {}", listed(agents)),
         };
         let seen = member.last_seen.as_ref().map_or_else(
             || format!("not seen yet, added {}", member.added_at.date()),

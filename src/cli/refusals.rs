@@ -16,9 +16,9 @@ pub(super) async fn run(
     arguments: &RefusalsArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let reach = keyring.reach_of(arguments.agent.as_ref()).await?;
+    let scope = keyring.scope_of(arguments.agent.as_ref()).await?;
     let refusals = keyring
-        .recent_refusals(arguments.unmatched, &reach, arguments.limit)
+        .recent_refusals(arguments.unmatched, &scope, arguments.limit)
         .await?;
     if output.json {
         let all: Vec<Value> = refusals.iter().map(json_of).collect();

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        key::{Key, Seen},
+        key::{Key, KeyVersion},
         text::visible,
         token::KeyId,
     },
@@ -36,7 +36,7 @@ pub(super) async fn run(
     if !arguments.yes {
         ask_about(keyring, &keys)?;
     }
-    let seen: Vec<Seen> = keys.iter().map(Seen::of).collect();
+    let seen: Vec<KeyVersion> = keys.iter().map(KeyVersion::of).collect();
     keyring.revoke(&seen, arguments.reason).await?;
     if output.json {
         for key in &keys {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        key::{Key, Seen},
+        key::{Key, KeyVersion},
         moment::{Moment, parse_overlap},
         text::visible,
     },
@@ -26,7 +26,7 @@ pub(super) async fn run(
     if arguments.finish {
         return finish(keyring, &key, output).await;
     }
-    let rotated = keyring.rotate(&Seen::of(&key), overlap).await?;
+    let rotated = keyring.rotate(&KeyVersion::of(&key), overlap).await?;
     hand_over(&rotated, output).map_err(|failure| {
         let id = &key.id;
         Failure::Failed(format!(
@@ -71,7 +71,7 @@ fn hand_over(rotated: &Rotated, output: &mut Output) -> Result<(), Failure> {
 }
 
 async fn finish(keyring: &Keyring, key: &Key, output: &mut Output) -> Result<(), Failure> {
-    keyring.finish_rotation(&Seen::of(key)).await?;
+    keyring.finish_rotation(&KeyVersion::of(key)).await?;
     if output.json {
         let key = keyring.key(&key.id).await?;
         return output.json(&key_json(&key, output.several_agents));

@@ -60,7 +60,7 @@ fn parse(original: &str) -> Result<Arguments, Failure> {
         ));
     }
     match &wanted.command {
-        Some(command) if command.power().is_none() && !is_harmless(command) => {
+        Some(command) if command.permission().is_none() && !is_harmless(command) => {
             Err(Failure::Refused(
                 "that command is for those who work on the machine itself: over SSH there are all others".into(),
             ))

@@ -10,7 +10,7 @@ use crate::{
         attention::Attention,
         decision::Target,
         forwarded::{ClientAddress, Hop},
-        key::{FormerToken, Key},
+        key::{Key, PreviousTokenSummary},
         moment::Moment,
         review,
         text::{thousands, visible},
@@ -91,7 +91,7 @@ fn json_of(key: &Key, activity: &Activity, several_agents: bool) -> Value {
     fields
 }
 
-fn former_json(former: &FormerToken) -> Value {
+fn former_json(former: &PreviousTokenSummary) -> Value {
     json!({
         "rotated_at": former.rotated_at.rfc3339(),
         "valid_until": (!former.is_ended()).then(|| former.until.rfc3339()),

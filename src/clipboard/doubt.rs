@@ -10,7 +10,7 @@ use super::tmux;
 
 /// Why a text may not arrive, and what to do about it. Shown as a clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub enum DeliveryDoubt {
     /// tmux under mosh, with the sequence that mosh drops.
     Mosh,
     /// GNU screen around tmux.
@@ -19,7 +19,7 @@ pub enum Doubt {
     Tmux,
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for DeliveryDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mosh => {
@@ -35,7 +35,7 @@ impl fmt::Display for Doubt {
 }
 
 /// Whether what tmux sends may not arrive at the terminal that looks at it.
-pub(super) async fn of_tmux(nested: bool) -> Option<Doubt> {
+pub(super) async fn of_tmux(nested: bool) -> Option<DeliveryDoubt> {
     let client = ["display-message", "-p", "#{client_pid} #{client_termname}"];
     let (client, terminals, passes_through) = tokio::join!(
         tmux::ask(&client, None),
@@ -49,15 +49,15 @@ pub(super) async fn of_tmux(nested: bool) -> Option<Doubt> {
         ancestors(process).iter().any(|it| it.starts_with(name))
     };
     if has_ancestor("screen") || has_ancestor("SCREEN") {
-        return Some(Doubt::Screen);
+        return Some(DeliveryDoubt::Screen);
     }
     if term.starts_with("tmux") || term.starts_with("screen") {
-        return Some(Doubt::Tmux);
+        return Some(DeliveryDoubt::Tmux);
     }
     // What is wrapped for tmux has its target.
     let is_wrapped = !nested && passes_through;
     let is_open = !is_wrapped && leaves_target_open(&terminals);
-    (is_open && has_ancestor("mosh-server")).then_some(Doubt::Mosh)
+    (is_open && has_ancestor("mosh-server")).then_some(DeliveryDoubt::Mosh)
 }
 
 /// Whether tmux's list of its terminals' capabilities (`Ms`) has a sequence with an open target. tmux

@@ -43,7 +43,7 @@ impl fmt::Display for Listen {
 
 /// Which gateway is in front: it decides where the original method and path are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum GatewayKind {
     /// nginx, with `auth_request`.
     Nginx,
     /// Traefik, with `ForwardAuth`.
@@ -54,7 +54,7 @@ pub enum Family {
     Envoy,
 }
 
-impl Family {
+impl GatewayKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Nginx, Self::Traefik, Self::Caddy, Self::Envoy];
 
@@ -70,7 +70,7 @@ impl Family {
     }
 }
 
-impl FromStr for Family {
+impl FromStr for GatewayKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -179,7 +179,7 @@ pub struct Serve {
     /// The mode of its Unix socket.
     pub socket_mode: SocketMode,
     /// Which gateway is in front.
-    pub gateway: Family,
+    pub gateway: GatewayKind,
     /// Whose headers are believed.
     pub trusted: Vec<TrustedProxy>,
     /// How many connections it holds at most.

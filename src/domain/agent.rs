@@ -1,6 +1,6 @@
 //! Agents: the applications and environments whose data keys open, and which of them are meant.
 //!
-//! Every key belongs to one. Which ones somebody looks at, or may look at, is a [`Reach`]; an
+//! Every key belongs to one. Which ones somebody looks at, or may look at, is a [`AgentScope`]; an
 //! empty one means none, never all.
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -99,7 +99,7 @@ pub fn choose(said: Option<&AgentName>, all: &[AgentName]) -> Result<AgentName, 
 
 /// Which agents' keys are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Reach {
+pub enum AgentScope {
     /// Those of every agent, of future ones too.
     #[default]
     Everything,
@@ -107,7 +107,7 @@ pub enum Reach {
     Only(BTreeSet<AgentName>),
 }
 
-impl Reach {
+impl AgentScope {
     /// One agent's keys, or everybody's.
     #[must_use]
     pub fn of(agent: Option<&AgentName>) -> Self {
@@ -154,13 +154,13 @@ mod tests {
 
     #[test]
     fn an_empty_scope_means_none_and_never_all() {
-        let prod = Reach::of(Some(&agent("prod")));
-        let none = prod.within(&Reach::of(Some(&agent("staging"))));
+        let prod = AgentScope::of(Some(&agent("prod")));
+        let none = prod.within(&AgentScope::of(Some(&agent("staging"))));
         assert_eq!(none.written(), ",");
         assert!(!none.admits(&agent("prod")) && !none.admits(&agent("staging")));
-        assert_eq!(Reach::Everything.within(&prod), prod);
-        assert_eq!(prod.within(&Reach::Everything).written(), ",prod,");
-        assert_eq!(Reach::Everything.written(), "");
+        assert_eq!(AgentScope::Everything.within(&prod), prod);
+        assert_eq!(prod.within(&AgentScope::Everything).written(), ",prod,");
+        assert_eq!(AgentScope::Everything.written(), "");
     }
 
     #[test]

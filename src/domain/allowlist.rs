@@ -32,17 +32,17 @@ pub struct Parsed {
     /// The list.
     pub list: AllowList,
     /// The entries that were dropped because others say the same, each with its sentence.
-    pub merged: Vec<Merged>,
+    pub merged: Vec<CoveredEntry>,
 }
 
 /// An entry that was dropped because another one covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merged {
+pub struct CoveredEntry {
     dropped: String,
     kept: String,
 }
 
-impl fmt::Display for Merged {
+impl fmt::Display for CoveredEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dropped, kept } = self;
         if dropped == kept {
@@ -295,7 +295,7 @@ fn canonical(network: IpNet) -> Option<IpNet> {
 }
 
 /// Drops what others say already, keeping the order in which the rest was written.
-fn merge(networks: &[IpNet]) -> (Vec<IpNet>, Vec<Merged>) {
+fn merge(networks: &[IpNet]) -> (Vec<IpNet>, Vec<CoveredEntry>) {
     let mut kept: Vec<IpNet> = Vec::with_capacity(networks.len());
     let mut merged = Vec::new();
     for (at, network) in networks.iter().enumerate() {
@@ -305,7 +305,7 @@ fn merge(networks: &[IpNet]) -> (Vec<IpNet>, Vec<Merged>) {
             .enumerate()
             .find(|(other, wide)| *other != at && *wide != network && wide.contains(network));
         match twin.or(cover.map(|(_, wide)| wide)) {
-            Some(wide) => merged.push(Merged {
+            Some(wide) => merged.push(CoveredEntry {
                 dropped: written(network),
                 kept: written(wide),
             }),

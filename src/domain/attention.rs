@@ -54,7 +54,7 @@ impl Attention {
         {
             return Some(Self::Refused(refused.count));
         }
-        if let Some(until) = key.former_until
+        if let Some(until) = key.previous_until
             && until >= now
         {
             return Some(Self::Rotating(until.millis() - now.millis()));
@@ -81,7 +81,7 @@ impl Attention {
             Some(Self::Refused(_)) => STEP + newest(key.refused.map(|refused| refused.at)),
             Some(Self::Expired) => 2 * STEP + newest(key.draft.expires_at),
             Some(Self::Expires(_)) => 3 * STEP + soonest(key.draft.expires_at),
-            Some(Self::Rotating(_)) => 4 * STEP + soonest(key.former_until),
+            Some(Self::Rotating(_)) => 4 * STEP + soonest(key.previous_until),
             Some(Self::Disabled) => 5 * STEP + newest(key.disabled_at),
             Some(Self::Unused(_)) => {
                 let seen = key.last_use.map_or(key.created_at, |usage| usage.at);

@@ -17,12 +17,12 @@ use data_encoding::HEXLOWER;
 pub use difference::{Difference, differences};
 pub use draft::{AreaState, Details, EventDraft, member_fields, snapshot};
 pub use export::{csv_head, csv_line, json_line};
-pub use filter::{EventFilter, FilterError, Onward};
+pub use filter::{EventCursor, EventFilter, FilterError};
 use sha2::Digest as _;
 
 use super::{
     agent::AgentName,
-    member::{Fingerprint, MemberId, Power},
+    member::{Fingerprint, MemberId, Permission},
     text::visible,
 };
 
@@ -161,18 +161,18 @@ impl Change {
 
     /// What somebody must be allowed to do for it.
     #[must_use]
-    pub const fn power(self) -> Power {
+    pub const fn permission(self) -> Permission {
         match self {
-            Self::Created => Power::Create,
-            Self::Edited => Power::Edit,
-            Self::Disabled | Self::Enabled => Power::Switch,
-            Self::Revoked => Power::Revoke,
-            Self::Rotated | Self::RotationFinished => Power::Rotate,
-            Self::Copied | Self::Revealed => Power::Copy,
-            Self::Relabelled | Self::PolicyChanged => Power::Workspace,
-            Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved => Power::Areas,
-            Self::AgentAdded | Self::AgentRemoved => Power::Agents,
-            Self::MemberAdded | Self::MemberEdited | Self::MemberRemoved => Power::Members,
+            Self::Created => Permission::Create,
+            Self::Edited => Permission::Edit,
+            Self::Disabled | Self::Enabled => Permission::Switch,
+            Self::Revoked => Permission::Revoke,
+            Self::Rotated | Self::RotationFinished => Permission::Rotate,
+            Self::Copied | Self::Revealed => Permission::Copy,
+            Self::Relabelled | Self::PolicyChanged => Permission::Workspace,
+            Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved => Permission::Areas,
+            Self::AgentAdded | Self::AgentRemoved => Permission::Agents,
+            Self::MemberAdded | Self::MemberEdited | Self::MemberRemoved => Permission::Members,
         }
     }
 

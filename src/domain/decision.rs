@@ -8,7 +8,7 @@ mod id;
 
 use std::sync::Arc;
 
-pub use id::{DecisionId, DecisionIds, NotADecision};
+pub use id::{DecisionId, DecisionIds, InvalidDecisionId};
 
 use super::{
     access::{Action, AreaSlug, Grants},
@@ -119,7 +119,7 @@ pub struct Rules {
     /// Since when it is switched off.
     pub disabled_at: Option<Moment>,
     /// Its tokens that another took the place of.
-    pub former: Vec<Former>,
+    pub former: Vec<PreviousToken>,
 }
 
 /// What the presented credential turned out to be.
@@ -136,7 +136,7 @@ pub enum Credential {
     /// It is this key's.
     Known(Arc<Rules>),
     /// It was this key's until another took its place; for a while both are good.
-    Former(Arc<Rules>, Former),
+    Previous(Arc<Rules>, PreviousToken),
 }
 
 impl Credential {
@@ -144,7 +144,7 @@ impl Credential {
     #[must_use]
     pub fn rules(&self) -> Option<&Arc<Rules>> {
         match self {
-            Self::Known(rules) | Self::Former(rules, _) => Some(rules),
+            Self::Known(rules) | Self::Previous(rules, _) => Some(rules),
             _ => None,
         }
     }
@@ -161,7 +161,7 @@ impl Credential {
 
 /// A token that another took the place of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Former {
+pub struct PreviousToken {
     /// By what it is known.
     pub digest: Digest,
     /// Until when it is good; long past if it was ended by hand.
@@ -228,7 +228,7 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
         Credential::Unknown => return deny(Reason::UnknownToken, None),
         Credential::Revoked(id) => return deny(Reason::Revoked, Some(id.clone())),
         Credential::Known(rules) => (rules, None),
-        Credential::Former(rules, former) => (rules, Some(former.until)),
+        Credential::Previous(rules, former) => (rules, Some(former.until)),
     };
     match first_failure(rules, until, request) {
         Some(reason) => deny(reason, Some(rules.id.clone())),

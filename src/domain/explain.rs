@@ -1,7 +1,7 @@
 //! Why a request passes or not: every check with its evidence, not only the first that fails.
 //!
 //! The verdict of each check is that of [`super::decision`]; nothing is judged here a second time.
-//! A failing check of a key that is known may come with a [`Mend`]: the smallest change that would
+//! A failing check of a key that is known may come with a [`Fix`]: the smallest change that would
 //! let this very request pass, and nothing wider.
 mod evidence;
 mod subject;
@@ -9,7 +9,7 @@ mod subject;
 use std::net::IpAddr;
 
 pub use evidence::{checks, unheard};
-pub use subject::{Explanation, Question};
+pub use subject::{ExplainSubject, Explanation};
 
 use super::{
     access::{Action, Area, AreaSlug, find_area},
@@ -20,7 +20,7 @@ use super::{
     policy::Policy,
     text::visible,
     token::KeyId,
-    usage::Wanted,
+    usage::RequestedAccess,
 };
 
 /// How one check stands.
@@ -48,12 +48,12 @@ pub struct Check {
     /// Who changed the rule last, and when; where the address is from.
     pub history: Vec<String>,
     /// What would make it hold.
-    pub mend: Option<Mend>,
+    pub mend: Option<Fix>,
 }
 
 /// The smallest change that makes a check hold for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mend {
+pub enum Fix {
     /// Switch the key on.
     Enable,
     /// Give it this end.
@@ -64,7 +64,7 @@ pub enum Mend {
     Grant(AreaSlug, Action),
 }
 
-impl Mend {
+impl Fix {
     /// What it does, as an imperative.
     #[must_use]
     pub fn sentence(&self, areas: &[Area]) -> String {
@@ -158,7 +158,7 @@ pub struct Facts<'a> {
     /// Where the address is from.
     pub hop: Hop,
     /// What was wanted.
-    pub wanted: &'a Wanted,
+    pub wanted: &'a RequestedAccess,
     /// The area that the path leads to, whatever the method.
     pub path_area: Option<AreaSlug>,
     /// How keys must end.

@@ -26,7 +26,7 @@ const PROPOSED_LIFE: i64 = 90;
 
 /// What deserves to be put right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum HygieneFinding {
     /// No use was seen since it was made, or since it is watched.
     NeverUsed,
     /// No use was seen for so many days.
@@ -41,7 +41,7 @@ pub enum Finding {
     Unexercised(Grants),
 }
 
-impl Finding {
+impl HygieneFinding {
     /// The word in JSON.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -113,14 +113,14 @@ pub struct HygieneRow {
     /// The key, as it was seen.
     pub key: Key,
     /// What deserves to be put right.
-    pub finding: Finding,
+    pub finding: HygieneFinding,
     /// What would; or why nothing is proposed.
     pub proposal: Result<Proposal, String>,
 }
 
 /// What a key did since it is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Exercised {
+pub struct ObservedUse {
     /// What was allowed to it.
     pub done: BTreeSet<(AreaSlug, Action)>,
     /// From where.
@@ -135,7 +135,7 @@ pub struct Exercised {
 #[must_use]
 pub fn findings(
     key: &Key,
-    exercised: &Exercised,
+    exercised: &ObservedUse,
     since: Option<Moment>,
     policy: Policy,
     now: Moment,
@@ -167,20 +167,20 @@ pub fn findings(
     if let Some(since) = key.disabled_at {
         let days = days_since(since);
         if days >= DISABLED_DAYS {
-            found(Finding::LongDisabled(days), Ok(Proposal::Revoke));
+            found(HygieneFinding::LongDisabled(days), Ok(Proposal::Revoke));
         }
         return rows;
     }
     match key.last_use {
         None if long_enough => {
-            found(Finding::NeverUsed, Ok(Proposal::Revoke));
+            found(HygieneFinding::NeverUsed, Ok(Proposal::Revoke));
             // Whatever else could be said of it, nobody needs it.
             return rows;
         }
         Some(usage) => {
             let days = days_since(usage.at);
             if days >= UNUSED_DAYS {
-                found(Finding::Idle(days), Ok(Proposal::Revoke));
+                found(HygieneFinding::Idle(days), Ok(Proposal::Revoke));
                 return rows;
             }
         }
@@ -189,15 +189,15 @@ pub fn findings(
     if key.draft.expires_at.is_none() {
         let end = now.plus(PROPOSED_LIFE * DAY).end_of_day();
         let end = policy.latest(now).map_or(end, |latest| end.min(latest));
-        found(Finding::NeverExpires, Ok(Proposal::End(end)));
+        found(HygieneFinding::NeverExpires, Ok(Proposal::End(end)));
     }
     if key.draft.allow == AllowList::Anywhere {
-        found(Finding::AnyAddress, narrowed(&exercised.sources));
+        found(HygieneFinding::AnyAddress, narrowed(&exercised.sources));
     }
     let unused = unexercised(&key.draft.grants, exercised);
     if !unused.is_empty() && long_enough && granted_long_enough {
         found(
-            Finding::Unexercised(unused.clone()),
+            HygieneFinding::Unexercised(unused.clone()),
             Ok(Proposal::Drop(unused)),
         );
     }
@@ -234,7 +234,7 @@ fn narrowed(sources: &BTreeSet<Source>) -> Result<Proposal, String> {
         .map_err(|error| error.to_string())
 }
 
-fn unexercised(grants: &Grants, exercised: &Exercised) -> Grants {
+fn unexercised(grants: &Grants, exercised: &ObservedUse) -> Grants {
     let mut unused = Grants::none();
     for (area, actions) in grants.iter() {
         for action in actions.iter() {
@@ -248,7 +248,7 @@ fn unexercised(grants: &Grants, exercised: &Exercised) -> Grants {
 
 /// What is to be done to one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tidying {
+pub enum HygieneChange {
     /// Delete it.
     Revoke,
     /// Change it so.
@@ -257,12 +257,12 @@ pub enum Tidying {
 
 /// The chosen proposals about one key, as one change.
 #[must_use]
-pub fn together(rows: &[&HygieneRow]) -> Option<Tidying> {
+pub fn together(rows: &[&HygieneRow]) -> Option<HygieneChange> {
     let first = rows.first()?;
     let mut draft = first.key.draft.clone();
     for row in rows {
         match row.proposal.as_ref().ok()? {
-            Proposal::Revoke => return Some(Tidying::Revoke),
+            Proposal::Revoke => return Some(HygieneChange::Revoke),
             Proposal::End(end) => draft.expires_at = Some(*end),
             Proposal::Narrow(allow) => draft.allow = allow.clone(),
             Proposal::Drop(grants) => {
@@ -273,15 +273,15 @@ pub fn together(rows: &[&HygieneRow]) -> Option<Tidying> {
             }
         }
     }
-    Some(Tidying::Edit(Box::new(draft)))
+    Some(HygieneChange::Edit(Box::new(draft)))
 }
 
 /// What a change does, for the one look before it is made.
 #[must_use]
-pub fn review(key: &Key, tidying: &Tidying, areas: &[Area]) -> Vec<String> {
-    match tidying {
-        Tidying::Revoke => vec![format!("Revoke: {}", key.last_use_sentence())],
-        Tidying::Edit(draft) => {
+pub fn review(key: &Key, hygiene_change: &HygieneChange, areas: &[Area]) -> Vec<String> {
+    match hygiene_change {
+        HygieneChange::Revoke => vec![format!("Revoke: {}", key.last_use_sentence())],
+        HygieneChange::Edit(draft) => {
             let mut lines = review::changes(&key.draft, draft, areas);
             lines.push(review::sentence(draft, areas));
             lines
@@ -308,7 +308,7 @@ mod tests {
     }
 
     /// A key that is well: used today, from one address, with an end, doing all that it may.
-    fn well() -> (Key, Exercised) {
+    fn well() -> (Key, ObservedUse) {
         let mut grants = Grants::none();
         let area: AreaSlug = "contacts".parse().expect("a slug");
         grants.set(area.clone(), Actions::READ);
@@ -330,10 +330,10 @@ mod tests {
                 from: None,
             }),
             refused: None,
-            former_until: None,
+            previous_until: None,
             revision: Revision(1),
         };
-        let exercised = Exercised {
+        let exercised = ObservedUse {
             done: [(area, Action::Read)].into(),
             sources: [Source::Address([10, 0, 0, 1].into())].into(),
             granted_at: None,
@@ -343,7 +343,7 @@ mod tests {
     }
 
     /// The same without an end, open to any address, and allowed what it never did.
-    fn careless() -> (Key, Exercised) {
+    fn careless() -> (Key, ObservedUse) {
         let (mut key, exercised) = well();
         key.draft.expires_at = None;
         key.draft.allow = AllowList::Anywhere;
@@ -354,8 +354,8 @@ mod tests {
     }
 
     fn found(
-        change: impl FnOnce(&mut Key, &mut Exercised),
-    ) -> Vec<(Finding, Result<Proposal, String>)> {
+        change: impl FnOnce(&mut Key, &mut ObservedUse),
+    ) -> Vec<(HygieneFinding, Result<Proposal, String>)> {
         let (mut key, mut exercised) = well();
         change(&mut key, &mut exercised);
         let rows = findings(
@@ -376,14 +376,14 @@ mod tests {
         let revoke = Ok(Proposal::Revoke);
         assert_eq!(
             found(|key, _| key.last_use = None),
-            [(Finding::NeverUsed, revoke.clone())]
+            [(HygieneFinding::NeverUsed, revoke.clone())]
         );
         assert_eq!(
             found(|key, _| key.last_use = Some(LastUse {
                 at: days_ago(90),
                 from: None
             })),
-            [(Finding::Idle(90), revoke.clone())]
+            [(HygieneFinding::Idle(90), revoke.clone())]
         );
         assert_eq!(
             found(|key, _| key.last_use = Some(LastUse {
@@ -394,18 +394,18 @@ mod tests {
         );
         assert_eq!(
             found(|key, _| key.disabled_at = Some(days_ago(90))),
-            [(Finding::LongDisabled(90), revoke)]
+            [(HygieneFinding::LongDisabled(90), revoke)]
         );
         assert_eq!(found(|key, _| key.disabled_at = Some(days_ago(89))), []);
         let end = Proposal::End(now().plus(90 * DAY).end_of_day());
         assert_eq!(
             found(|key, _| key.draft.expires_at = None),
-            [(Finding::NeverExpires, Ok(end))]
+            [(HygieneFinding::NeverExpires, Ok(end))]
         );
         let seen = AllowList::parse("10.0.0.1").expect("a list").list;
         assert_eq!(
             found(|key, _| key.draft.allow = AllowList::Anywhere),
-            [(Finding::AnyAddress, Ok(Proposal::Narrow(seen)))]
+            [(HygieneFinding::AnyAddress, Ok(Proposal::Narrow(seen)))]
         );
         let mut unused = Grants::none();
         unused.set(
@@ -418,7 +418,7 @@ mod tests {
                 .grants
                 .set("contacts".parse().expect("a slug"), Actions::ALL)),
             [(
-                Finding::Unexercised(unused.clone()),
+                HygieneFinding::Unexercised(unused.clone()),
                 Ok(Proposal::Drop(unused))
             )]
         );
@@ -432,7 +432,7 @@ mod tests {
                 exercised.sources.insert(source);
             });
             assert!(
-                matches!(&rows[..], [(Finding::AnyAddress, Err(_))]),
+                matches!(&rows[..], [(HygieneFinding::AnyAddress, Err(_))]),
                 "{rows:?}"
             );
         }
@@ -459,7 +459,10 @@ mod tests {
         );
         key.last_use = None;
         let rows = at(Some(days_ago(300)), &key);
-        assert!(rows.iter().all(|row| row.finding != Finding::NeverUsed));
+        assert!(
+            rows.iter()
+                .all(|row| row.finding != HygieneFinding::NeverUsed)
+        );
     }
 
     #[test]
@@ -484,7 +487,7 @@ mod tests {
             exercised.enabled_at = Some(days_ago(1));
         });
         let why = "watched 1 of 30 days".to_owned();
-        assert_eq!(rows, [(Finding::Idle(200), Err(why))]);
+        assert_eq!(rows, [(HygieneFinding::Idle(200), Err(why))]);
     }
 
     #[test]
@@ -498,7 +501,7 @@ mod tests {
             now(),
         );
         let chosen: Vec<&HygieneRow> = rows.iter().collect();
-        let Some(Tidying::Edit(draft)) = together(&chosen) else {
+        let Some(HygieneChange::Edit(draft)) = together(&chosen) else {
             panic!("an edit: {rows:?}")
         };
         assert_eq!(draft.allow.to_string(), "10.0.0.1");

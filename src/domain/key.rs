@@ -103,11 +103,11 @@ pub struct LastUse {
 
 /// How many tokens that were rotated out are kept of a key. Those that are over go first; what is
 /// beyond is unknown.
-pub const KEPT_FORMER: usize = 10;
+pub const KEPT_PREVIOUS_TOKENS: usize = 10;
 
 /// A token that another took the place of, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FormerToken {
+pub struct PreviousTokenSummary {
     /// When the other one took its place.
     pub rotated_at: Moment,
     /// Until when it is good; long past if it was ended by hand.
@@ -118,7 +118,7 @@ pub struct FormerToken {
     pub last_use: Option<LastUse>,
 }
 
-impl FormerToken {
+impl PreviousTokenSummary {
     /// Whether it was ended by hand, or at once.
     #[must_use]
     pub fn is_ended(&self) -> bool {
@@ -220,7 +220,7 @@ pub struct Key {
     /// What was refused to it since its rules last changed.
     pub refused: Option<Refused>,
     /// Until when a token that was rotated out is good, if one is or was.
-    pub former_until: Option<Moment>,
+    pub previous_until: Option<Moment>,
     /// Which state of the key this is.
     pub revision: Revision,
 }
@@ -271,14 +271,14 @@ impl Key {
 
 /// A key that a change is meant for, at the revision at which it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct KeyVersion {
     /// Its id.
     pub id: KeyId,
     /// The revision that was seen.
     pub revision: Revision,
 }
 
-impl Seen {
+impl KeyVersion {
     /// The key as it stands here.
     #[must_use]
     pub fn of(key: &Key) -> Self {

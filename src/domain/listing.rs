@@ -2,7 +2,9 @@
 //!
 //! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
 //! that tells equal ones apart. Nothing here loads anything.
-use super::{agent::Reach, attention::Attention, key::Key, moment::Moment, text, token::KeyId};
+use super::{
+    agent::AgentScope, attention::Attention, key::Key, moment::Moment, text, token::KeyId,
+};
 
 /// What the list can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +110,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// Of which agents.
-    pub reach: Reach,
+    pub scope: AgentScope,
     /// Which keys.
     pub filter: Filter,
     /// In which order.
@@ -154,7 +156,7 @@ pub struct Count {
 
 /// Of what a list that was read is a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Edition {
+pub struct ListVersion {
     /// The number of the newest change.
     pub epoch: i64,
     /// How many refusals were written down so far.
@@ -163,7 +165,7 @@ pub struct Edition {
     pub batches: i64,
 }
 
-impl Edition {
+impl ListVersion {
     /// Whether the list must be read anew: something was changed or refused. Uses alone change no
     /// more than what is told of one key.
     #[must_use]

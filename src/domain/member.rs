@@ -7,11 +7,11 @@ mod ssh_key;
 
 use std::{fmt, str::FromStr};
 
-pub use role::{Authority, Denied, Power, Role, markdown};
+pub use role::{Authority, Denied, Permission, Role, markdown};
 pub use ssh_key::{Fingerprint, SshKey, SshKeyError, add_key, parse_keys};
 
 use super::{
-    agent::Reach,
+    agent::AgentScope,
     moment::Moment,
     text::{self, Limits, TextError},
 };
@@ -162,7 +162,7 @@ pub struct MemberDraft {
     /// The role.
     pub role: Role,
     /// Whose keys.
-    pub reach: Reach,
+    pub scope: AgentScope,
     /// The SSH keys, in the order in which they were given; no two alike.
     pub keys: Vec<SshKey>,
 }
@@ -173,7 +173,7 @@ impl MemberDraft {
     /// # Errors
     /// [`MemberError::LimitedOwner`], [`MemberError::NoKey`].
     pub fn check(&self) -> Result<(), MemberError> {
-        if self.role == Role::Owner && self.reach != Reach::Everything {
+        if self.role == Role::Owner && self.scope != AgentScope::Everything {
             return Err(MemberError::LimitedOwner);
         }
         if self.keys.is_empty() {

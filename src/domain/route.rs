@@ -19,7 +19,7 @@ use super::{
 /// What an endpoint was asked for: the area is a constant of the gateway's own location, or
 /// follows from the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
+pub enum AreaSelector {
     /// This area.
     Area(AreaSlug),
     /// The one that the path leads to.
@@ -50,10 +50,10 @@ impl Routes {
 
     /// Where a request leads.
     #[must_use]
-    pub fn target(&self, scope: &Scope, method: Method, path: &CanonicalPath<'_>) -> Target {
+    pub fn target(&self, scope: &AreaSelector, method: Method, path: &CanonicalPath<'_>) -> Target {
         let area = match scope {
-            Scope::Area(area) => Some(area).filter(|area| self.knows(area)),
-            Scope::Path => self.area_of(path),
+            AreaSelector::Area(area) => Some(area).filter(|area| self.knows(area)),
+            AreaSelector::Path => self.area_of(path),
         };
         let Some(area) = area else {
             return Target::NoRoute;
@@ -131,8 +131,8 @@ mod tests {
 
     fn target(scope: &str, method: &str, path: &str) -> String {
         let scope = match scope {
-            "" => Scope::Path,
-            slug => Scope::Area(slug.parse().expect("a slug")),
+            "" => AreaSelector::Path,
+            slug => AreaSelector::Area(slug.parse().expect("a slug")),
         };
         let method = Method::from_word(method).expect("a method");
         let path = CanonicalPath::read(path.as_bytes()).expect("a path");
@@ -206,14 +206,14 @@ mod tests {
         let both = Routes::new(both.areas, both.routes);
         let path = CanonicalPath::read(b"/documents/1").expect("a path");
         assert_eq!(
-            both.target(&Scope::Path, Method::Get, &path),
+            both.target(&AreaSelector::Path, Method::Get, &path),
             Target::NoRoute
         );
         let root = Routes::new(
             vec!["all".parse().expect("slug")],
             vec![("all".parse().expect("slug"), "/".parse().expect("a route"))],
         );
-        let routed = root.target(&Scope::Path, Method::Get, &path);
+        let routed = root.target(&AreaSelector::Path, Method::Get, &path);
         assert_eq!(
             routed,
             Target::Routed("all".parse().expect("slug"), Action::Read)
@@ -268,7 +268,7 @@ mod tests {
             path in "(/(contacts|documents|\\.\\.|\\.|%2e|%2E|;|%2f|%5c|\\\\|%25|a%20b|\\.\\.%3[bB]x?|\\.\\.%20|%20\\.\\.|[a-z%;.]{0,3})){1,5}/?(\\?.*)?"
         ) {
             if let Some(canonical) = CanonicalPath::read(path.as_bytes()) {
-                let Target::Routed(area, _) = routes().target(&Scope::Path, Method::Get, &canonical) else {
+                let Target::Routed(area, _) = routes().target(&AreaSelector::Path, Method::Get, &canonical) else {
                     return Ok(());
                 };
                 for seen in tidied(&path) {

@@ -63,7 +63,7 @@ pub fn named(text: &str) -> Option<KeyId> {
 }
 
 /// A source of chance: fills the buffer with random bytes.
-pub type Chance<'a> = &'a mut dyn FnMut(&mut [u8]);
+pub type RandomSource<'a> = &'a mut dyn FnMut(&mut [u8]);
 
 /// The public name of a key: 12 base62 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +72,7 @@ pub struct KeyId(String);
 impl KeyId {
     /// A new id, drawn uniformly.
     #[must_use]
-    pub fn draw(chance: Chance<'_>) -> Self {
+    pub fn draw(chance: RandomSource<'_>) -> Self {
         let mut id = String::with_capacity(ID_LENGTH);
         draw_digits(chance, ID_LENGTH, &mut id);
         Self(id)
@@ -92,14 +92,14 @@ impl KeyId {
 }
 
 impl FromStr for KeyId {
-    type Err = NotAnId;
+    type Err = InvalidKeyId;
 
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
+    fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
         let fits = text.len() == ID_LENGTH && text.bytes().all(|b| b.is_ascii_alphanumeric());
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotAnId)
+            Err(InvalidKeyId)
         }
     }
 }
@@ -113,7 +113,7 @@ impl fmt::Display for KeyId {
 /// The text is not 12 base62 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key id has 12 characters of 0-9, A-Z and a-z")]
-pub struct NotAnId;
+pub struct InvalidKeyId;
 
 /// A token's text: secret. It has no `Debug` that shows it, and is wiped when dropped.
 pub struct Token {
@@ -124,7 +124,7 @@ pub struct Token {
 impl Token {
     /// Makes the token of a key: 43 characters of chance (256 bits) and the check.
     #[must_use]
-    pub fn mint(id: &KeyId, chance: Chance<'_>) -> Self {
+    pub fn mint(id: &KeyId, chance: RandomSource<'_>) -> Self {
         // With this capacity the text never moves, so no copy of it stays behind in the heap.
         let mut text = String::with_capacity(TOKEN_LENGTH);
         text.push_str(PREFIX);
@@ -144,25 +144,25 @@ impl Token {
     /// Recognises a token by its shape and its check, without asking anyone.
     ///
     /// # Errors
-    /// [`Malformed`] for anything that no claviger ever handed out.
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
+    /// [`MalformedToken`] for anything that no claviger ever handed out.
+    pub fn parse(text: &str) -> Result<Self, MalformedToken> {
         let bytes = text.as_bytes();
         if bytes.len() != TOKEN_LENGTH || !bytes.starts_with(PREFIX.as_bytes()) {
-            return Err(Malformed);
+            return Err(MalformedToken);
         }
         let body = &bytes[PREFIX.len()..];
         let base62 = |part: &[u8]| part.iter().all(u8::is_ascii_alphanumeric);
         if !base62(&body[..ID_LENGTH]) || body[ID_LENGTH] != b'_' || !base62(&body[ID_LENGTH + 1..])
         {
-            return Err(Malformed);
+            return Err(MalformedToken);
         }
         let (before, check) = bytes.split_at(TOKEN_LENGTH - CHECK_LENGTH);
         if check_digits(before) != check {
-            return Err(Malformed);
+            return Err(MalformedToken);
         }
         let id = text[PREFIX.len()..PREFIX.len() + ID_LENGTH]
             .parse()
-            .map_err(|_| Malformed)?;
+            .map_err(|_| MalformedToken)?;
         Ok(Self {
             text: SecretString::from(text),
             id,
@@ -204,7 +204,7 @@ impl fmt::Debug for Token {
 /// The text is no token: wrong shape, or the check does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no token: its shape or its check digits are wrong")]
-pub struct Malformed;
+pub struct MalformedToken;
 
 /// The SHA-256 of a whole token.
 #[derive(Clone, Copy)]
@@ -242,7 +242,7 @@ impl fmt::Debug for Digest {
 
 /// Draws base62 digits uniformly: a byte of 248 and more would favour the first digits, and is
 /// thrown away.
-pub(super) fn draw_digits(chance: Chance<'_>, count: usize, text: &mut String) {
+pub(super) fn draw_digits(chance: RandomSource<'_>, count: usize, text: &mut String) {
     let mut bytes = Zeroizing::new([0_u8; 64]);
     let mut left = count;
     while left > 0 {

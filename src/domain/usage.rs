@@ -8,7 +8,7 @@ mod refusal;
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-pub use refusal::{Refusal, Wanted, Way};
+pub use refusal::{Refusal, RequestedAccess, RequestedTarget};
 
 use super::{
     access::{Action, AreaSlug},
@@ -118,12 +118,14 @@ impl Verdict {
 }
 
 impl FromStr for Verdict {
-    type Err = NotAWord;
+    type Err = UnknownWord;
 
-    fn from_str(word: &str) -> Result<Self, NotAWord> {
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
         match word {
             "allow" => Ok(Self::Allowed),
-            word => Reason::from_word(word).map(Self::Refused).ok_or(NotAWord),
+            word => Reason::from_word(word)
+                .map(Self::Refused)
+                .ok_or(UnknownWord),
         }
     }
 }
@@ -131,7 +133,7 @@ impl FromStr for Verdict {
 /// A stored word that means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this word means nothing")]
-pub struct NotAWord;
+pub struct UnknownWord;
 
 /// What is counted together within one span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -195,7 +197,7 @@ pub struct KeyUse {
     /// The counts, each of a whole hour.
     pub tallies: Vec<Tally>,
     /// The allowed uses of tokens that were rotated out.
-    pub former: Vec<FormerUse>,
+    pub former: Vec<PreviousTokenUse>,
 }
 
 impl KeyUse {
@@ -214,7 +216,7 @@ impl KeyUse {
 
 /// The allowed uses of a token that was rotated out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FormerUse {
+pub struct PreviousTokenUse {
     /// Which token.
     pub digest: super::token::Digest,
     /// How often.
@@ -272,7 +274,7 @@ pub struct Activity {
     /// The last refusals, the newest first.
     pub refusals: Vec<Refusal>,
     /// Its tokens that were rotated out, the newest first.
-    pub former: Vec<super::key::FormerToken>,
+    pub former: Vec<super::key::PreviousTokenSummary>,
     /// Who switched it off last, if anybody ever did.
     pub disabled_by: Option<String>,
 }
@@ -306,7 +308,7 @@ mod tests {
         {
             assert_eq!(verdict.word().parse(), Ok(verdict));
         }
-        assert_eq!("deny".parse::<Verdict>(), Err(NotAWord));
+        assert_eq!("deny".parse::<Verdict>(), Err(UnknownWord));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use lru::LruCache;
 use crate::{
     domain::{
         allowlist::AllowList,
-        decision::{Former, Rules},
+        decision::{PreviousToken, Rules},
         token::KeyId,
     },
-    keyring::Standing,
+    keyring::KeyRecord,
 };
 
 /// What an entry takes beside its rules' own texts and lists: the id twice, the list's links, the
@@ -20,7 +20,7 @@ const GRANT: usize = 96;
 
 /// The keys that were asked for last, as many as fit.
 pub struct Cache {
-    entries: LruCache<KeyId, Standing>,
+    entries: LruCache<KeyId, KeyRecord>,
     weight: usize,
     limit: usize,
 }
@@ -36,19 +36,19 @@ impl Cache {
     }
 
     /// What is known of a key.
-    pub fn get(&mut self, id: &KeyId) -> Option<&Standing> {
+    pub fn get(&mut self, id: &KeyId) -> Option<&KeyRecord> {
         self.entries.get(id)
     }
 
     /// Remembers what stands under an id. That nothing does is not remembered: whoever makes ids
     /// up would fill the memory with them.
-    pub fn put(&mut self, id: &KeyId, standing: &Standing) {
-        if matches!(standing, Standing::Nobody) {
+    pub fn put(&mut self, id: &KeyId, key_record: &KeyRecord) {
+        if matches!(key_record, KeyRecord::Absent) {
             return;
         }
         self.forget(id.as_str());
-        self.weight += weight(standing);
-        self.entries.put(id.clone(), standing.clone());
+        self.weight += weight(key_record);
+        self.entries.put(id.clone(), key_record.clone());
         while self.weight > self.limit
             && let Some((_, oldest)) = self.entries.pop_lru()
         {
@@ -61,8 +61,8 @@ impl Cache {
         let Ok(id) = subject.parse::<KeyId>() else {
             return;
         };
-        if let Some(standing) = self.entries.pop(&id) {
-            self.weight -= weight(&standing);
+        if let Some(key_record) = self.entries.pop(&id) {
+            self.weight -= weight(&key_record);
         }
     }
 
@@ -72,11 +72,11 @@ impl Cache {
     }
 }
 
-fn weight(standing: &Standing) -> usize {
-    match standing {
-        Standing::Nobody => ENTRY,
-        Standing::Revoked(digests) => ENTRY + size_of_val(&**digests),
-        Standing::Key(_, rules) => ENTRY + of_rules(rules),
+fn weight(key_record: &KeyRecord) -> usize {
+    match key_record {
+        KeyRecord::Absent => ENTRY,
+        KeyRecord::Revoked(digests) => ENTRY + size_of_val(&**digests),
+        KeyRecord::Key(_, rules) => ENTRY + of_rules(rules),
     }
 }
 
@@ -85,7 +85,7 @@ fn of_rules(rules: &Rules) -> usize {
         AllowList::Anywhere => 0,
         AllowList::Only(networks) => networks.as_slice().len(),
     };
-    let former = rules.former.len() * size_of::<Former>();
+    let former = rules.former.len() * size_of::<PreviousToken>();
     rules.name.len() + networks * NETWORK + rules.grants.iter().count() * GRANT + former
 }
 
@@ -98,9 +98,9 @@ mod tests {
         format!("{number:012}").parse().expect("an id")
     }
 
-    fn revoked() -> Standing {
+    fn revoked() -> KeyRecord {
         let token = Token::mint(&id(0), &mut |buffer| buffer.fill(7));
-        Standing::Revoked([token.digest()].into())
+        KeyRecord::Revoked([token.digest()].into())
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn nobody_is_not_remembered_and_other_subjects_are_nothing_to_it() {
         let mut cache = Cache::new(ENTRY * 10);
-        cache.put(&id(1), &Standing::Nobody);
+        cache.put(&id(1), &KeyRecord::Absent);
         cache.put(&id(2), &revoked());
         cache.put(&id(2), &revoked());
         for subject in ["workspace", "area:contacts", "", "000000000002x"] {

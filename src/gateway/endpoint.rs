@@ -12,19 +12,19 @@ use tokio::sync::Semaphore;
 use super::{
     answer,
     log::{Refusals, shown},
-    lookup::{Desk, Undecided},
+    lookup::{LookupClient, Undecided},
     metrics::Metrics,
     recorder::Recorder,
-    request::{Asked, Astray, Presented, Way},
+    request::{AuthorizationRequest, NoRouteReason, PresentedCredential, RouteRequest},
 };
 use crate::{
-    config::{Family, Serve},
+    config::{GatewayKind, Serve},
     domain::{
         agent::AgentName,
         decision::{self, Credential, Decision, DecisionId, DecisionIds, Reason, Target},
         forwarded::{self, Client, ClientAddress, Peer, TrustedProxy},
         moment::Moment,
-        usage::{self, Refusal, Wanted},
+        usage::{self, Refusal, RequestedAccess},
     },
     keyring::Decider,
 };
@@ -38,11 +38,11 @@ const NAMED_PEERS: usize = 100;
 
 /// What all connections share.
 pub(super) struct Endpoint {
-    pub family: Family,
+    pub family: GatewayKind,
     pub trusted: Vec<TrustedProxy>,
     pub decider: Arc<Decider>,
     pub ids: DecisionIds,
-    pub desk: Desk,
+    pub lookups: LookupClient,
     pub recorder: Arc<Recorder>,
     pub metrics: Arc<Metrics>,
     refusals: Refusals,
@@ -54,8 +54,8 @@ pub(super) struct Endpoint {
 }
 
 /// What a decision is made about, whichever way it came in.
-pub(super) struct Question<'a> {
-    pub presented: &'a Presented,
+pub(super) struct DecisionInput<'a> {
+    pub presented: &'a PresentedCredential,
     pub want: Want<'a>,
     /// The original method and path, as they were said.
     pub said: Option<(&'a str, &'a [u8])>,
@@ -66,11 +66,11 @@ pub(super) struct Question<'a> {
 /// Where it leads: worked out already, or by the routes of the moment.
 pub(super) enum Want<'a> {
     Target(Target),
-    Way(&'a Result<Way<'a>, Astray>),
+    Route(&'a Result<RouteRequest<'a>, NoRouteReason>),
 }
 
 /// What the log tells of a request besides its decision.
-pub(super) struct Heard<'a> {
+pub(super) struct AccessLogFields<'a> {
     /// The endpoint's own path that was asked.
     pub endpoint: &'a str,
     /// The original method and path, as they were said.
@@ -97,7 +97,7 @@ impl Endpoint {
         Self {
             family: serve.gateway,
             trusted: serve.trusted,
-            desk: Desk::open(
+            lookups: LookupClient::open(
                 Arc::clone(&decider),
                 serve.cache << 20,
                 Arc::clone(&metrics),
@@ -118,7 +118,7 @@ impl Endpoint {
     pub async fn decide(
         &self,
         id: &DecisionId,
-        question: &Question<'_>,
+        question: &DecisionInput<'_>,
     ) -> Result<Decided, Undecided> {
         let machine = self.decider.machine();
         let began = machine.uptime();
@@ -141,20 +141,22 @@ impl Endpoint {
         }
     }
 
-    async fn reckon(&self, question: &Question<'_>) -> Result<Decided, Undecided> {
+    async fn reckon(&self, question: &DecisionInput<'_>) -> Result<Decided, Undecided> {
         let (credential, routes) = match question.presented {
-            Presented::Nothing => (Credential::Missing, None),
-            Presented::Malformed(_) => (Credential::Malformed, None),
-            Presented::Token(token) => {
-                let told = self.desk.ask(token.key_id()).await?;
-                (told.standing.credential(token), Some(told.routes))
+            PresentedCredential::Nothing => (Credential::Missing, None),
+            PresentedCredential::Malformed(_) => (Credential::Malformed, None),
+            PresentedCredential::Token(token) => {
+                let told = self.lookups.ask(token.key_id()).await?;
+                (told.key_record.credential(token), Some(told.routes))
             }
         };
         let target = match (&question.want, routes) {
             (Want::Target(Target::Routed(area, action)), Some(routes)) if routes.knows(area) => {
                 Target::Routed(area.clone(), *action)
             }
-            (Want::Way(Ok(way)), Some(routes)) => routes.target(&way.scope, way.method, &way.path),
+            (Want::Route(Ok(way)), Some(routes)) => {
+                routes.target(&way.scope, way.method, &way.path)
+            }
             _ => Target::NoRoute,
         };
         let request = decision::Request {
@@ -172,12 +174,12 @@ impl Endpoint {
     }
 
     /// Takes note of a use or a refusal.
-    fn note(&self, id: &DecisionId, question: &Question<'_>, decided: &Decided) {
+    fn note(&self, id: &DecisionId, question: &DecisionInput<'_>, decided: &Decided) {
         let address = question.client.address;
         let reason = match &decided.decision {
             Decision::Allow { key_id } => {
                 let former = match &decided.credential {
-                    Credential::Former(_, former) => Some(former),
+                    Credential::Previous(_, former) => Some(former),
                     _ => None,
                 };
                 let token = (key_id, former);
@@ -194,12 +196,12 @@ impl Endpoint {
             reason,
             key: key.cloned(),
             named: match question.presented {
-                Presented::Token(token) if key.is_none() => Some(token.key_id().clone()),
-                Presented::Malformed(named) => named.clone(),
+                PresentedCredential::Token(token) if key.is_none() => Some(token.key_id().clone()),
+                PresentedCredential::Malformed(named) => named.clone(),
                 _ => None,
             },
             token: match question.presented {
-                Presented::Token(token) if key.is_some() => Some(token.digest()),
+                PresentedCredential::Token(token) if key.is_some() => Some(token.digest()),
                 _ => None,
             },
             address,
@@ -219,8 +221,13 @@ impl Endpoint {
     }
 
     /// The one place that allows.
-    pub fn answer(&self, id: &DecisionId, asked: &Asked<'_>, decided: &Decided) -> Response {
-        let heard = Heard {
+    pub fn answer(
+        &self,
+        id: &DecisionId,
+        asked: &AuthorizationRequest<'_>,
+        decided: &Decided,
+    ) -> Response {
+        let heard = AccessLogFields {
             endpoint: asked.endpoint,
             said: asked.said,
             area: "",
@@ -242,7 +249,7 @@ impl Endpoint {
         &self,
         id: &DecisionId,
         address: ClientAddress,
-        heard: &Heard<'_>,
+        heard: &AccessLogFields<'_>,
         decided: &Decided,
     ) {
         let (area, action) = match &decided.target {
@@ -277,7 +284,7 @@ impl Endpoint {
         let (reason, key_id) = (Reason::NoRoute, None);
         let denied = Decision::Deny { reason, key_id };
         self.metrics.count(&denied, Duration::ZERO);
-        let detail = Astray::Untrusted.word();
+        let detail = NoRouteReason::Untrusted.word();
         self.log_unheard(id, peer, reason.word(), detail);
         let client = forwarded::client(peer, std::iter::empty(), &[]);
         self.recorder.refused(None, client.address, || Refusal {
@@ -290,8 +297,8 @@ impl Endpoint {
             address: client.address,
             hop: client.hop,
             agent: None,
-            wanted: Wanted {
-                way: usage::Way::Astray(detail.to_owned()),
+            wanted: RequestedAccess {
+                way: usage::RequestedTarget::NoRoute(detail.to_owned()),
                 method: String::new(),
                 path: String::new(),
             },
@@ -360,25 +367,33 @@ fn sum_up(what: &str, count: Option<u64>) {
     }
 }
 
-impl Question<'_> {
+impl DecisionInput<'_> {
     /// What is wanted, as it is kept of a refusal. A path that cannot be kept as it was said, for a
     /// token may be in it, leads where it led.
-    fn wanted(&self, target: &Target) -> Wanted {
+    fn wanted(&self, target: &Target) -> RequestedAccess {
         let (method, path) = self.said.unwrap_or_default();
         let path = without_query(path);
         let kept = (shown(method.as_bytes()), shown(path));
         let whole = kept.1.as_bytes() == path;
         let way = match (&self.want, target) {
-            (Want::Way(Ok(way)), _) if whole => usage::Way::Routed(way.scope.clone(), way.method),
-            (Want::Target(Target::Routed(area, action)), _)
-            | (Want::Way(Ok(_)), Target::Routed(area, action)) => {
-                usage::Way::Named(area.clone(), *action)
+            (Want::Route(Ok(way)), _) if whole => {
+                usage::RequestedTarget::Routed(way.scope.clone(), way.method)
             }
-            (Want::Target(Target::NoRoute), _) => usage::Way::Astray(UNKNOWN_AREA.to_owned()),
-            (Want::Way(Ok(_)), Target::NoRoute) => usage::Way::Astray(NOWHERE.to_owned()),
-            (Want::Way(Err(astray)), _) => usage::Way::Astray(astray.word().to_owned()),
+            (Want::Target(Target::Routed(area, action)), _)
+            | (Want::Route(Ok(_)), Target::Routed(area, action)) => {
+                usage::RequestedTarget::Named(area.clone(), *action)
+            }
+            (Want::Target(Target::NoRoute), _) => {
+                usage::RequestedTarget::NoRoute(UNKNOWN_AREA.to_owned())
+            }
+            (Want::Route(Ok(_)), Target::NoRoute) => {
+                usage::RequestedTarget::NoRoute(NOWHERE.to_owned())
+            }
+            (Want::Route(Err(astray)), _) => {
+                usage::RequestedTarget::NoRoute(astray.word().to_owned())
+            }
         };
-        Wanted {
+        RequestedAccess {
             way,
             method: kept.0,
             path: kept.1,
@@ -390,7 +405,7 @@ fn without_query(path: &[u8]) -> &[u8] {
     path.split(|byte| *byte == b'?').next().unwrap_or_default()
 }
 
-impl Heard<'_> {
+impl AccessLogFields<'_> {
     /// The endpoint's own path, the method and the path, fit for a line. Worked out only for the
     /// few that have one. A query may hold anything, and decides nothing: it is left out.
     fn shown(&self) -> (String, String, String) {

@@ -11,12 +11,12 @@ mod worker;
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
-use worker::Clerk;
+use worker::LookupWorker;
 
 use super::metrics::Metrics;
 use crate::{
     domain::{route::Routes, token::KeyId},
-    keyring::{Decider, KeyringError, Standing, StoreError},
+    keyring::{Decider, KeyRecord, KeyringError, StoreError},
     machine::Machine,
 };
 
@@ -28,10 +28,10 @@ const QUEUE: usize = 16_384;
 pub enum Undecided {
     /// The store does not answer in time.
     #[error("the database did not answer in time")]
-    TooLate,
+    Timeout,
     /// Too many are waiting.
     #[error("too many requests are waiting for the database")]
-    Crowded,
+    Overloaded,
     /// The endpoint is ending, or its task has died.
     #[error("the endpoint is ending")]
     Ending,
@@ -64,34 +64,34 @@ impl From<StoreError> for Undecided {
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct LookupAnswer {
     /// What stands under the key's id.
-    pub standing: Standing,
+    pub key_record: KeyRecord,
     /// Where requests lead.
     pub routes: Arc<Routes>,
 }
 
-struct Question {
+struct LookupRequest {
     /// None only asks whether the store can be read.
     id: Option<KeyId>,
     /// When it was asked, by the machine's uptime.
     asked: Duration,
-    answer: oneshot::Sender<Result<Told, Undecided>>,
+    answer: oneshot::Sender<Result<LookupAnswer, Undecided>>,
 }
 
 /// The way to the desk.
 #[derive(Clone)]
-pub struct Desk {
-    questions: mpsc::Sender<Question>,
+pub struct LookupClient {
+    questions: mpsc::Sender<LookupRequest>,
     machine: Machine,
 }
 
-impl Desk {
+impl LookupClient {
     /// Sets up the desk; its task ends when the last way to it is gone.
     pub fn open(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let machine = decider.machine().clone();
-        let clerk = Clerk::new(decider, cache_bytes, metrics);
+        let clerk = LookupWorker::new(decider, cache_bytes, metrics);
         tokio::spawn(clerk.work(waiting));
         Self { questions, machine }
     }
@@ -100,7 +100,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`Undecided`].
-    pub async fn ask(&self, id: &KeyId) -> Result<Told, Undecided> {
+    pub async fn ask(&self, id: &KeyId) -> Result<LookupAnswer, Undecided> {
         self.put(Some(id.clone())).await
     }
 
@@ -112,13 +112,13 @@ impl Desk {
         self.put(None).await.map(drop)
     }
 
-    async fn put(&self, id: Option<KeyId>) -> Result<Told, Undecided> {
+    async fn put(&self, id: Option<KeyId>) -> Result<LookupAnswer, Undecided> {
         let (answer, told) = oneshot::channel();
         let asked = self.machine.uptime();
         self.questions
-            .try_send(Question { id, asked, answer })
+            .try_send(LookupRequest { id, asked, answer })
             .map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(_) => Undecided::Crowded,
+                mpsc::error::TrySendError::Full(_) => Undecided::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => Undecided::Ending,
             })?;
         told.await.unwrap_or(Err(Undecided::Ending))

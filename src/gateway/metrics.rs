@@ -33,7 +33,7 @@ pub struct Metrics {
     /// Refusals that the log does not have one by one.
     pub unlogged: Counter,
     /// How often the store was asked where it stands.
-    pub pulses: Counter,
+    pub log_head_reads: Counter,
     /// How many keys were looked up in it.
     pub lookups: Counter,
     seconds: Histogram,
@@ -74,7 +74,7 @@ impl Metrics {
         );
         let failed_writes = counter("use_writes_failed", "Writes of uses that failed");
         let unlogged = counter("refusals_unlogged", "Refusals that the log sums up");
-        let pulses = counter("epoch_reads", "Looks at where the database stands");
+        let log_head_reads = counter("epoch_reads", "Looks at where the database stands");
         let lookups = counter("key_lookups", "Keys that were looked up in the database");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
@@ -88,7 +88,7 @@ impl Metrics {
             bad,
             failed_writes,
             unlogged,
-            pulses,
+            log_head_reads,
             lookups,
             seconds,
             connections: gauge("connections", "Open connections"),
@@ -146,7 +146,7 @@ mod tests {
         }
         let key_id = "0123456789AB".parse().expect("an id");
         metrics.count(&Decision::Allow { key_id }, Duration::from_millis(2));
-        metrics.pulses.inc_by(5);
+        metrics.log_head_reads.inc_by(5);
         metrics.stands_at(7, 2);
         let text = metrics.text(3, 0);
         for line in [

@@ -17,7 +17,7 @@ use waiting::Waiting;
 
 use crate::{
     domain::{
-        decision::{Former, Target},
+        decision::{PreviousToken, Target},
         forwarded::ClientAddress,
         moment::Moment,
         token::KeyId,
@@ -60,7 +60,7 @@ impl Recorder {
     /// Takes note of an allowed use; `former` is the token, if it was rotated out.
     pub fn allowed(
         &self,
-        (id, former): (&KeyId, Option<&Former>),
+        (id, former): (&KeyId, Option<&PreviousToken>),
         target: &Target,
         from: ClientAddress,
         at: Moment,

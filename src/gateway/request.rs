@@ -7,15 +7,15 @@ mod credential;
 mod form;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
-pub use credential::Presented;
+pub use credential::PresentedCredential;
 use form::Form;
 
 use crate::{
-    config::Family,
+    config::GatewayKind,
     domain::{
         agent::AgentName,
         forwarded::{self, Client, Peer, TrustedProxy},
-        route::{CanonicalPath, Method, Scope},
+        route::{AreaSelector, CanonicalPath, Method},
     },
 };
 
@@ -39,9 +39,9 @@ const FORWARDED: [HeaderName; 2] = [
 
 /// Where a request leads, as far as that can be told without the routes of the moment.
 #[derive(Debug)]
-pub struct Way<'a> {
+pub struct RouteRequest<'a> {
     /// The area, or that the path leads to it.
-    pub scope: Scope,
+    pub scope: AreaSelector,
     /// The method.
     pub method: Method,
     /// The path.
@@ -50,7 +50,7 @@ pub struct Way<'a> {
 
 /// Why it leads nowhere: what an administrator looks for behind `no_route`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Astray {
+pub enum NoRouteReason {
     /// The endpoint has no such path of its own, or not for the gateway that `--gateway` names.
     Form,
     /// Nobody who is trusted said method and path.
@@ -67,7 +67,7 @@ pub enum Astray {
     Path,
 }
 
-impl Astray {
+impl NoRouteReason {
     /// The word in the log.
     pub const fn word(self) -> &'static str {
         match self {
@@ -84,11 +84,11 @@ impl Astray {
 
 /// A request for a decision.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct AuthorizationRequest<'a> {
     /// The credential.
-    pub presented: Presented,
+    pub presented: PresentedCredential,
     /// Where it leads.
-    pub way: Result<Way<'a>, Astray>,
+    pub way: Result<RouteRequest<'a>, NoRouteReason>,
     /// The endpoint's own path that was asked.
     pub endpoint: &'a str,
     /// The agent whose endpoint was asked.
@@ -101,10 +101,10 @@ pub struct Asked<'a> {
     pub said: Option<(&'a str, &'a [u8])>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> AuthorizationRequest<'a> {
     /// Reads a request.
     pub fn read(
-        family: Family,
+        family: GatewayKind,
         trusted: &[TrustedProxy],
         peer: Peer,
         (method, uri, headers): (&'a HttpMethod, &'a Uri, &'a HeaderMap),
@@ -115,16 +115,16 @@ impl<'a> Asked<'a> {
         let is_trusted = forwarded::is_trusted(peer, trusted);
         let form = Form::read(uri.path(), family);
         let said = match &form {
-            None => Err(Astray::Form),
-            Some(_) if !is_trusted => Err(Astray::Untrusted),
+            None => Err(NoRouteReason::Form),
+            Some(_) if !is_trusted => Err(NoRouteReason::Untrusted),
             Some(form) => said(family, form, method, headers),
         };
         let way = match (&form, said) {
             (Some(form), Ok((method, path))) => way(form, method, path, headers),
-            (_, said) => Err(said.err().unwrap_or(Astray::Form)),
+            (_, said) => Err(said.err().unwrap_or(NoRouteReason::Form)),
         };
         Self {
-            presented: Presented::find(headers),
+            presented: PresentedCredential::find(headers),
             way,
             endpoint: uri.path(),
             agent: form.and_then(|form| form.agent),
@@ -140,14 +140,14 @@ fn way<'a>(
     method: &str,
     path: &'a [u8],
     headers: &HeaderMap,
-) -> Result<Way<'a>, Astray> {
+) -> Result<RouteRequest<'a>, NoRouteReason> {
     if headers.keys().any(|name| is_override(name.as_str())) {
-        return Err(Astray::Override);
+        return Err(NoRouteReason::Override);
     }
-    Ok(Way {
+    Ok(RouteRequest {
         scope: form.scope.clone(),
-        method: Method::from_word(method).ok_or(Astray::Method)?,
-        path: CanonicalPath::read(path).ok_or(Astray::Path)?,
+        method: Method::from_word(method).ok_or(NoRouteReason::Method)?,
+        path: CanonicalPath::read(path).ok_or(NoRouteReason::Path)?,
     })
 }
 
@@ -167,18 +167,18 @@ fn is_override(name: &str) -> bool {
 
 /// The original method and path, each said exactly once by the gateway.
 fn said<'a>(
-    family: Family,
+    family: GatewayKind,
     form: &Form<'a>,
     method: &'a HttpMethod,
     headers: &'a HeaderMap,
-) -> Result<(&'a str, &'a [u8]), Astray> {
+) -> Result<(&'a str, &'a [u8]), NoRouteReason> {
     let [method_header, path_header] = match family {
-        Family::Envoy => {
-            let inner = form.inner.ok_or(Astray::PathUnsaid)?;
+        GatewayKind::Envoy => {
+            let inner = form.inner.ok_or(NoRouteReason::PathUnsaid)?;
             return Ok((method.as_str(), inner.as_bytes()));
         }
-        Family::Nginx => ORIGINAL,
-        Family::Traefik | Family::Caddy => FORWARDED,
+        GatewayKind::Nginx => ORIGINAL,
+        GatewayKind::Traefik | GatewayKind::Caddy => FORWARDED,
     };
     let once = |name: HeaderName| {
         let mut values = headers.get_all(name).iter();
@@ -189,8 +189,8 @@ fn said<'a>(
     };
     let method = once(method_header).and_then(|method| std::str::from_utf8(method).ok());
     Ok((
-        method.ok_or(Astray::MethodUnsaid)?,
-        once(path_header).ok_or(Astray::PathUnsaid)?,
+        method.ok_or(NoRouteReason::MethodUnsaid)?,
+        once(path_header).ok_or(NoRouteReason::PathUnsaid)?,
     ))
 }
 
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    fn way(family: Family, trusted: &[&str], headers: &[(&str, &str)], uri: &str) -> String {
+    fn way(family: GatewayKind, trusted: &[&str], headers: &[(&str, &str)], uri: &str) -> String {
         let mut request = Request::builder().method("DELETE").uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -212,7 +212,7 @@ mod tests {
             .collect();
         let peer = Peer::address("127.0.0.1".parse().expect("an address"));
         let parts = (request.method(), request.uri(), request.headers());
-        match Asked::read(family, &trusted, peer, parts).way {
+        match AuthorizationRequest::read(family, &trusted, peer, parts).way {
             Ok(way) => format!("{} {}", way.method.word(), way.path.as_str()),
             Err(astray) => astray.word().to_owned(),
         }
@@ -231,26 +231,29 @@ mod tests {
         let unsaid = "method_not_said_once";
         let me = ["127.0.0.1"];
         assert_eq!(
-            way(Family::Nginx, &me, &original, "/authorize"),
+            way(GatewayKind::Nginx, &me, &original, "/authorize"),
             "POST /contacts"
         );
-        assert_eq!(way(Family::Nginx, &me, &forwarded, "/authorize"), unsaid);
-        for family in [Family::Traefik, Family::Caddy] {
+        assert_eq!(
+            way(GatewayKind::Nginx, &me, &forwarded, "/authorize"),
+            unsaid
+        );
+        for family in [GatewayKind::Traefik, GatewayKind::Caddy] {
             assert_eq!(way(family, &me, &forwarded, "/authorize"), "POST /contacts");
             assert_eq!(way(family, &me, &original, "/authorize"), unsaid);
         }
-        let envoy = |uri| way(Family::Envoy, &me, &original, uri);
+        let envoy = |uri| way(GatewayKind::Envoy, &me, &original, uri);
         assert_eq!(envoy("/envoy/path/documents/1?x=1"), "DELETE /documents/1");
         assert_eq!(envoy("/envoy/area/contacts/x"), "DELETE /x");
         assert_eq!(envoy("/authorize"), "unknown_endpoint_path");
         // Nobody is believed who was not named.
         assert_eq!(
-            way(Family::Nginx, &[], &original, "/authorize"),
+            way(GatewayKind::Nginx, &[], &original, "/authorize"),
             "untrusted_peer"
         );
         assert_eq!(
             way(
-                Family::Nginx,
+                GatewayKind::Nginx,
                 &["unix", "10.0.0.0/8"],
                 &original,
                 "/authorize"
@@ -258,12 +261,12 @@ mod tests {
             "untrusted_peer"
         );
         assert_eq!(
-            way(Family::Envoy, &[], &[], "/envoy/path/documents"),
+            way(GatewayKind::Envoy, &[], &[], "/envoy/path/documents"),
             "untrusted_peer"
         );
         // The query string is never configuration.
         assert_eq!(
-            way(Family::Nginx, &me, &original, "/authorize?area=x"),
+            way(GatewayKind::Nginx, &me, &original, "/authorize?area=x"),
             "POST /contacts"
         );
         for (bad, why) in [
@@ -306,7 +309,11 @@ mod tests {
             ),
             (&[original[0], ("x-original-uri", "")], "path_not_canonical"),
         ] {
-            assert_eq!(way(Family::Nginx, &me, bad, "/authorize"), why, "{bad:?}");
+            assert_eq!(
+                way(GatewayKind::Nginx, &me, bad, "/authorize"),
+                why,
+                "{bad:?}"
+            );
         }
     }
 
@@ -328,7 +335,7 @@ mod tests {
             for value in ["DELETE", ""] {
                 let asked = [original[0], original[1], (name, value)];
                 assert_eq!(
-                    way(Family::Nginx, &["127.0.0.1"], &asked, "/authorize"),
+                    way(GatewayKind::Nginx, &["127.0.0.1"], &asked, "/authorize"),
                     "method_override",
                     "{name}"
                 );

@@ -15,9 +15,9 @@ use serde_json::json;
 
 use super::{
     answer,
-    endpoint::{Decided, Endpoint, Heard, Question, UNKNOWN_AREA, Want},
+    endpoint::{AccessLogFields, Decided, DecisionInput, Endpoint, UNKNOWN_AREA, Want},
     log::shown,
-    request::Presented,
+    request::PresentedCredential,
 };
 use crate::domain::{
     agent::AgentName,
@@ -32,7 +32,7 @@ const LONGEST_BODY: usize = 8 * 1024;
 /// What is asked. A field that is not known is refused: it may have been meant to narrow.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct VerifyBody {
     token: Option<SecretString>,
     area: String,
     action: String,
@@ -41,8 +41,8 @@ struct Asked {
 }
 
 /// The same, each part read by its own door.
-struct Read {
-    presented: Presented,
+struct VerifyRequest {
+    presented: PresentedCredential,
     /// As it was written, fit for a line.
     area: String,
     target: Target,
@@ -69,7 +69,7 @@ pub(super) async fn verify(
         Ok(read) => read,
         Err(sentence) => return endpoint.refuse_bad(&id, peer, &sentence),
     };
-    let question = Question {
+    let question = DecisionInput {
         presented: &read.presented,
         want: Want::Target(read.target),
         said: None,
@@ -78,7 +78,7 @@ pub(super) async fn verify(
     };
     match endpoint.decide(&id, &question).await {
         Ok(decided) => {
-            let heard = Heard {
+            let heard = AccessLogFields {
                 endpoint: "/verify",
                 said: None,
                 area: &read.area,
@@ -91,8 +91,8 @@ pub(super) async fn verify(
     }
 }
 
-fn read(body: &[u8]) -> Result<Read, String> {
-    let asked: Asked = serde_json::from_slice(body).map_err(|error| {
+fn read(body: &[u8]) -> Result<VerifyRequest, String> {
+    let asked: VerifyBody = serde_json::from_slice(body).map_err(|error| {
         let why = shown(error.to_string().as_bytes());
         format!(
             "The body is not understood ({why}): send {{\"token\", \"area\", \"action\", \"ip\"}}, and \"agent\" where there are several."
@@ -114,11 +114,11 @@ fn read(body: &[u8]) -> Result<Read, String> {
         name.parse()
             .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
     });
-    Ok(Read {
+    Ok(VerifyRequest {
         presented: asked
             .token
             .as_ref()
-            .map_or(Presented::Nothing, Presented::read),
+            .map_or(PresentedCredential::Nothing, PresentedCredential::read),
         area: shown(asked.area.as_bytes()),
         // An area that cannot be one is one that there is not.
         target: asked

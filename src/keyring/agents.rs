@@ -1,9 +1,9 @@
 //! Agents: listed, made and removed, each change with its audit event.
 use super::{Keyring, KeyringError};
 use crate::domain::{
-    agent::{self, AgentName, Reach},
+    agent::{self, AgentName, AgentScope},
     audit::EventDraft,
-    member::{Member, Power},
+    member::{Member, Permission},
 };
 
 impl Keyring {
@@ -12,9 +12,9 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn agents(&self) -> Result<Vec<AgentName>, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+        let scope = self.demand(Permission::See).await?.scope;
         let mut agents = self.store.agents().await?;
-        agents.retain(|agent| reach.admits(agent));
+        agents.retain(|agent| scope.admits(agent));
         Ok(agents)
     }
 
@@ -23,9 +23,9 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+        let scope = self.demand(Permission::See).await?.scope;
         let mut agents = self.store.counted_agents().await?;
-        agents.retain(|(agent, _)| reach.admits(agent));
+        agents.retain(|(agent, _)| scope.admits(agent));
         Ok(agents)
     }
 
@@ -33,13 +33,13 @@ impl Keyring {
     ///
     /// # Errors
     /// [`agent::AgentError::Unknown`]; the store's.
-    pub async fn reach_of(&self, named: Option<&AgentName>) -> Result<Reach, KeyringError> {
+    pub async fn scope_of(&self, named: Option<&AgentName>) -> Result<AgentScope, KeyringError> {
         if let Some(name) = named {
-            let authority = self.demand(Power::See).await?;
+            let authority = self.demand(Permission::See).await?;
             authority.demand_agent(name)?;
             agent::choose(Some(name), &self.agents().await?)?;
         }
-        Ok(Reach::of(named))
+        Ok(AgentScope::of(named))
     }
 
     /// Makes an agent.
@@ -47,7 +47,7 @@ impl Keyring {
     /// # Errors
     /// [`super::StoreError::AgentExists`]; the store's.
     pub async fn add_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
-        self.demand(Power::Agents).await?;
+        self.demand(Permission::Agents).await?;
         let event = EventDraft::agent_added(self.now(), self.actor(), name);
         Ok(self.store.add_agent(name, &event).await?)
     }
@@ -58,12 +58,14 @@ impl Keyring {
     /// [`agent::AgentError::Unknown`], [`super::StoreError::AgentInUse`],
     /// [`super::StoreError::LastAgent`]; the store's.
     pub async fn remove_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
-        self.demand(Power::Agents).await?;
+        self.demand(Permission::Agents).await?;
         agent::choose(Some(name), &self.store.agents().await?)?;
         let members = self.store.members().await?;
         let limited: Vec<&str> = members
             .iter()
-            .filter(|it| matches!(&it.draft.reach, Reach::Only(agents) if agents.contains(name)))
+            .filter(
+                |it| matches!(&it.draft.scope, AgentScope::Only(agents) if agents.contains(name)),
+            )
             .map(Member::name)
             .collect();
         let event = EventDraft::agent_removed(self.now(), self.actor(), name, &limited);

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         access::{AccessError, AreaSlug},
         audit::{AreaState, EventDraft},
-        member::Power,
+        member::Permission,
         route,
     },
     store::DefinedArea,
@@ -50,7 +50,7 @@ impl Keyring {
     /// A title or badge that is refused or another area's; an area or a route that is there
     /// already; the store's.
     pub async fn add_area(&self, new: &DefinedArea) -> Result<(), KeyringError> {
-        self.demand(Power::Areas).await?;
+        self.demand(Permission::Areas).await?;
         check(new)?;
         let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
         Ok(self.store.add_area(new, &event).await?)
@@ -66,7 +66,7 @@ impl Keyring {
         seen: &DefinedArea,
         edited: &DefinedArea,
     ) -> Result<(), KeyringError> {
-        self.demand(Power::Areas).await?;
+        self.demand(Permission::Areas).await?;
         if seen == edited {
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl Keyring {
     /// # Errors
     /// Keys that are let into it; an area that is not as it was seen; the store's.
     pub async fn remove_area(&self, seen: &DefinedArea) -> Result<(), KeyringError> {
-        self.demand(Power::Areas).await?;
+        self.demand(Permission::Areas).await?;
         let event = EventDraft::about_area(self.now(), self.actor(), Some(state(seen)), None);
         Ok(self.store.remove_area(seen, &event).await?)
     }

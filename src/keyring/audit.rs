@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Keyring, KeyringError};
 use crate::domain::{
-    audit::{self, Checkpoint, Event, EventFilter, Onward},
-    member::Power,
+    audit::{self, Checkpoint, Event, EventCursor, EventFilter},
+    member::Permission,
 };
 
 /// How many events are read at a time.
@@ -55,12 +55,12 @@ impl Keyring {
     pub async fn events(
         &self,
         filter: &EventFilter,
-        onward: Onward,
+        onward: EventCursor,
         limit: i64,
     ) -> Result<Vec<Event>, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+        let scope = self.demand(Permission::See).await?.scope;
         let mut narrowed = filter.clone();
-        narrowed.reach = filter.reach.within(&reach);
+        narrowed.scope = filter.scope.within(&scope);
         Ok(self.store.events(&narrowed, onward, limit).await?)
     }
 
@@ -70,7 +70,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::BrokenChain`] with the first event that does not hold; the store's.
     pub async fn verify(&self, kept: &[Checkpoint]) -> Result<Verified, KeyringError> {
-        self.demand(Power::See).await?;
+        self.demand(Permission::See).await?;
         // Read before the events: what is recorded meanwhile comes after it.
         let workspace = self.store.workspace().await?;
         let mut known: BTreeMap<i64, Vec<&str>> = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::domain::{
     agent::AgentName,
     audit::{Actor, Login},
     key::Key,
-    member::{Authority, Denied, Fingerprint, MemberId, Power},
+    member::{Authority, Denied, Fingerprint, MemberId, Permission},
     token::KeyId,
 };
 
@@ -69,29 +69,33 @@ impl Keyring {
     ///
     /// # Errors
     /// [`Denied`]; the store's.
-    pub async fn demand(&self, power: Power) -> Result<Authority, KeyringError> {
+    pub async fn demand(&self, permission: Permission) -> Result<Authority, KeyringError> {
         let authority = self.authority().await?;
-        authority.demand(power)?;
+        authority.demand(permission)?;
         Ok(authority)
     }
 
     /// Lets pass whoever may do that to a key.
-    pub(super) async fn demand_for(&self, power: Power, key: &Key) -> Result<(), KeyringError> {
-        Ok(self.demand(power).await?.demand_agent(&key.agent)?)
+    pub(super) async fn demand_for(
+        &self,
+        permission: Permission,
+        key: &Key,
+    ) -> Result<(), KeyringError> {
+        Ok(self.demand(permission).await?.demand_agent(&key.agent)?)
     }
 
     /// Lets pass whoever may see what there is about a key, be it revoked by now; without one, about
     /// what is no key's.
     pub(super) async fn demand_sight(&self, id: Option<&KeyId>) -> Result<(), KeyringError> {
-        let authority = self.demand(Power::See).await?;
-        if authority.reach == crate::domain::agent::Reach::Everything {
+        let authority = self.demand(Permission::See).await?;
+        if authority.scope == crate::domain::agent::AgentScope::Everything {
             return Ok(());
         }
         let agent = match id {
             Some(id) => self.agent_of(id).await?,
             None => None,
         };
-        let agent = agent.ok_or_else(|| Denied::Agent(authority.reach.clone()))?;
+        let agent = agent.ok_or_else(|| Denied::Agent(authority.scope.clone()))?;
         Ok(authority.demand_agent(&agent)?)
     }
 

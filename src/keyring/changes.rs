@@ -9,8 +9,11 @@ use crate::{
         agent::{self, AgentName},
         audit::{Change, Details, EventDraft},
         decision::Rules,
-        key::{Draft, KEPT_FORMER, Key, KeyName, Namesakes, Revision, RevokeReason, Seen},
-        member::{Denied, Power},
+        key::{
+            Draft, KEPT_PREVIOUS_TOKENS, Key, KeyName, KeyVersion, Namesakes, Revision,
+            RevokeReason,
+        },
+        member::{Denied, Permission},
         moment::Moment,
         policy::Policy,
         text::{self, TextError},
@@ -57,7 +60,7 @@ impl Keyring {
     /// # Errors
     /// A label that is empty, longer than 24 characters or not plain; the store's.
     pub async fn relabel(&self, label: &str) -> Result<(), KeyringError> {
-        self.demand(Power::Workspace).await?;
+        self.demand(Permission::Workspace).await?;
         text::check(label, LABEL_LIMITS)?;
         if label.trim().is_empty() {
             return Err(TextError::Empty {
@@ -79,10 +82,10 @@ impl Keyring {
         agent: Option<&AgentName>,
         draft: Draft,
     ) -> Result<Created, KeyringError> {
-        let reach = self.demand(Power::Create).await?.reach;
+        let scope = self.demand(Permission::Create).await?.scope;
         let agents = self.agents().await?;
         if agents.is_empty() {
-            return Err(Denied::Agent(reach).into());
+            return Err(Denied::Agent(scope).into());
         }
         let agent = agent::choose(agent, &agents)?;
         self.demand_writable()?;
@@ -111,7 +114,7 @@ impl Keyring {
             disabled_at: None,
             last_use: None,
             refused: None,
-            former_until: None,
+            previous_until: None,
             revision: Revision(1),
         };
         let event = EventDraft::new(
@@ -141,10 +144,10 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn look_alikes(&self, name: &KeyName) -> Result<Vec<String>, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+        let scope = self.demand(Permission::See).await?.scope;
         Ok(self
             .store
-            .look_alikes(name.as_str(), &reach, NAMED_LOOK_ALIKES)
+            .look_alikes(name.as_str(), &scope, NAMED_LOOK_ALIKES)
             .await?)
     }
 
@@ -157,9 +160,9 @@ impl Keyring {
         name: &KeyName,
         except: Option<&KeyId>,
     ) -> Result<Namesakes, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+        let scope = self.demand(Permission::See).await?.scope;
         let except = except.map_or("", KeyId::as_str);
-        let found = self.store.namesakes(name.as_str(), except, &reach).await?;
+        let found = self.store.namesakes(name.as_str(), except, &scope).await?;
         let mut namesakes = Namesakes::default();
         for (id, other) in found {
             if other == name.as_str() {
@@ -178,9 +181,9 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Conflict`] if the key was changed since it was seen, [`StoreError::Gone`]
     /// if it was revoked; an area that there is not; the store's.
-    pub async fn edit(&self, seen: &Seen, draft: &Draft) -> Result<(), KeyringError> {
+    pub async fn edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<(), KeyringError> {
         self.demand_areas(draft).await?;
-        let key = self.seen_key(Power::Edit, seen).await?;
+        let key = self.seen_key(Permission::Edit, seen).await?;
         if key.draft == *draft {
             return Ok(());
         }
@@ -213,18 +216,18 @@ impl Keyring {
     /// # Errors
     /// As for [`Keyring::edit`]; [`KeyringError::TooManyGood`] if no more old tokens can be kept; the
     /// vault's. Each comes before anything is written.
-    pub async fn rotate(&self, seen: &Seen, overlap: i64) -> Result<Rotated, KeyringError> {
+    pub async fn rotate(&self, seen: &KeyVersion, overlap: i64) -> Result<Rotated, KeyringError> {
         self.demand_writable()?;
-        let key = self.seen_key(Power::Rotate, seen).await?;
+        let key = self.seen_key(Permission::Rotate, seen).await?;
         let data_key = self.data_key().await?;
         let token = Token::mint(&key.id, &mut |buffer: &mut [u8]| self.machine.fill(buffer));
         let now = self.now();
         let latest = key.draft.expires_at.unwrap_or_else(|| now.plus(overlap));
         let until = Some(now.plus(overlap).min(latest)).filter(|until| *until > now);
         if until.is_some() {
-            let former = self.store.former_tokens(&key.id).await?;
+            let former = self.store.previous_tokens(&key.id).await?;
             let good = former.iter().filter(|it| it.is_good(&key, now)).count();
-            if good >= KEPT_FORMER {
+            if good >= KEPT_PREVIOUS_TOKENS {
                 let name = text::visible(key.name());
                 return Err(KeyringError::TooManyGood { name, good });
             }
@@ -250,9 +253,9 @@ impl Keyring {
     ///
     /// # Errors
     /// As for [`Keyring::edit`], and [`KeyringError::NothingToFinish`].
-    pub async fn finish_rotation(&self, seen: &Seen) -> Result<(), KeyringError> {
-        let key = self.seen_key(Power::Rotate, seen).await?;
-        if key.former_until.is_none_or(|until| until < self.now()) {
+    pub async fn finish_rotation(&self, seen: &KeyVersion) -> Result<(), KeyringError> {
+        let key = self.seen_key(Permission::Rotate, seen).await?;
+        if key.previous_until.is_none_or(|until| until < self.now()) {
             return Err(KeyringError::NothingToFinish(text::visible(key.name())));
         }
         let event = self.event(Change::RotationFinished, &key, Details::None);
@@ -264,7 +267,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn set_policy(&self, policy: Policy) -> Result<(), KeyringError> {
-        self.demand(Power::Workspace).await?;
+        self.demand(Permission::Workspace).await?;
         let workspace = self.store.workspace().await?;
         if workspace.policy == policy {
             return Ok(());
@@ -278,7 +281,7 @@ impl Keyring {
     ///
     /// # Errors
     /// As for [`Keyring::edit`].
-    pub async fn switch(&self, seen: &[Seen], disable: bool) -> Result<(), KeyringError> {
+    pub async fn switch(&self, seen: &[KeyVersion], disable: bool) -> Result<(), KeyringError> {
         let change = if disable {
             Change::Disabled
         } else {
@@ -287,7 +290,7 @@ impl Keyring {
         let disabled_at = disable.then(|| self.now());
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
-            let key = self.seen_key(Power::Switch, one).await?;
+            let key = self.seen_key(Permission::Switch, one).await?;
             if key.disabled_at.is_some() != disable {
                 let event = self.event(change, &key, Details::None);
                 let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
@@ -305,10 +308,14 @@ impl Keyring {
     ///
     /// # Errors
     /// As for [`Keyring::edit`].
-    pub async fn revoke(&self, seen: &[Seen], reason: RevokeReason) -> Result<(), KeyringError> {
+    pub async fn revoke(
+        &self,
+        seen: &[KeyVersion],
+        reason: RevokeReason,
+    ) -> Result<(), KeyringError> {
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
-            let key = self.seen_key(Power::Revoke, one).await?;
+            let key = self.seen_key(Permission::Revoke, one).await?;
             let event = self.event(Change::Revoked, &key, Details::Gone(reason));
             changes.push((key.id, one.revision, event));
         }
@@ -323,7 +330,7 @@ impl Keyring {
     pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<Token, KeyringError> {
         self.demand_writable()?;
         let key = self.key(id).await?;
-        self.demand_for(Power::Copy, &key).await?;
+        self.demand_for(Permission::Copy, &key).await?;
         let data_key = self.data_key().await?;
         self.store
             .record(&self.event(purpose, &key, Details::None))
@@ -337,9 +344,13 @@ impl Keyring {
     }
 
     /// The key, if it is as it was seen, and if that may be done to it.
-    async fn seen_key(&self, power: Power, seen: &Seen) -> Result<Key, KeyringError> {
+    async fn seen_key(
+        &self,
+        permission: Permission,
+        seen: &KeyVersion,
+    ) -> Result<Key, KeyringError> {
         let key = self.key(&seen.id).await?;
-        self.demand_for(power, &key).await?;
+        self.demand_for(permission, &key).await?;
         if key.revision == seen.revision {
             Ok(key)
         } else {

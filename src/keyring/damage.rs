@@ -4,13 +4,13 @@ use std::{
     sync::{MutexGuard, PoisonError},
 };
 
-use super::{Keyring, KeyringError, Page, StoreError};
+use super::{KeyPage, Keyring, KeyringError, StoreError};
 use crate::domain::{
-    agent::Reach,
+    agent::AgentScope,
     audit::EventDraft,
     key::RevokeReason,
     listing::{Direction, Filter, PageRequest, Sort},
-    member::{Denied, Power},
+    member::{Denied, Permission},
     text::visible,
     token::KeyId,
 };
@@ -25,7 +25,7 @@ impl Keyring {
     /// The store's.
     pub async fn look_for_damage(&self) -> Result<usize, KeyringError> {
         let mut request = PageRequest {
-            reach: Reach::Everything,
+            scope: AgentScope::Everything,
             filter: Filter::default(),
             sort: Sort::NEWEST,
             direction: Direction::First,
@@ -53,14 +53,14 @@ impl Keyring {
         id: &KeyId,
         reason: RevokeReason,
     ) -> Result<(), KeyringError> {
-        let authority = self.demand(Power::Revoke).await?;
+        let authority = self.demand(Permission::Revoke).await?;
         let gone = || StoreError::Gone { id: id.to_string() };
         let (name, agent) = self.store.raw_key(id).await?.ok_or_else(gone)?;
         let agent = agent.parse().ok();
         match &agent {
             Some(agent) => authority.demand_agent(agent)?,
-            None if authority.reach == Reach::Everything => {}
-            None => return Err(Denied::Agent(authority.reach).into()),
+            None if authority.scope == AgentScope::Everything => {}
+            None => return Err(Denied::Agent(authority.scope).into()),
         }
         match self.store.key(id).await {
             Err(StoreError::Corrupt { .. }) => {}
@@ -80,7 +80,7 @@ impl Keyring {
     }
 
     /// Remembers which keys of a page are damaged, and which are no longer.
-    pub(super) fn note_damaged(&self, page: &Page) {
+    pub(super) fn note_damaged(&self, page: &KeyPage) {
         let mut known = self.damaged();
         if !known.is_empty() {
             for row in &page.rows {

@@ -4,7 +4,9 @@
 //! faster than a [`Keyring`] and works where that cannot. Both decide by the same function.
 use secrecy::ExposeSecret as _;
 
-use super::{Keyring, KeyringError, Location, MasterKeyPlace, Place, Presented, Watch, Workspace};
+use super::{
+    CheckRequest, Keyring, KeyringError, Location, MasterKeyPlace, StoreLocation, Watch, Workspace,
+};
 use crate::{
     domain::{
         access::find_area,
@@ -13,7 +15,7 @@ use crate::{
         key::LastUse,
         moment::HOUR,
         token::{self, Token},
-        usage::{FormerUse, KeyUse, Kind, Refusal, Tally, Verdict, Wanted, hour},
+        usage::{KeyUse, Kind, PreviousTokenUse, Refusal, RequestedAccess, Tally, Verdict, hour},
     },
     machine::Machine,
     store::Store,
@@ -62,7 +64,7 @@ impl Decider {
 
     /// Where the store is.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &StoreLocation {
         self.store.place()
     }
 
@@ -104,7 +106,7 @@ impl Decider {
     ///
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
-    pub async fn decide(&self, presented: &Presented<'_>) -> Result<Decided, KeyringError> {
+    pub async fn decide(&self, presented: &CheckRequest<'_>) -> Result<Decided, KeyringError> {
         decide_on(&self.store, &self.machine, presented).await
     }
 
@@ -147,9 +149,9 @@ pub(super) async fn record_on(store: &Store, decided: &Decided) -> Result<(), Ke
 pub(super) async fn decide_on(
     store: &Store,
     machine: &Machine,
-    presented: &Presented<'_>,
+    presented: &CheckRequest<'_>,
 ) -> Result<Decided, KeyringError> {
-    let Presented { area, action, .. } = presented;
+    let CheckRequest { area, action, .. } = presented;
     find_area(&store.areas().await?, area)?;
     let text = presented.token.expose_secret();
     let token = Token::parse(text);
@@ -186,7 +188,7 @@ pub(super) async fn decide_on(
             address: request.address,
             hop: client.hop,
             agent: presented.agent.clone(),
-            wanted: Wanted::named(area.clone(), *action),
+            wanted: RequestedAccess::named(area.clone(), *action),
             target: request.target.clone(),
         }),
     };
@@ -213,7 +215,7 @@ fn usage(credential: &Credential, decision: &Decision, request: &Request) -> Opt
     };
     let allowed = verdict == Verdict::Allowed;
     let former = match credential {
-        Credential::Former(_, former) if allowed => vec![FormerUse {
+        Credential::Previous(_, former) if allowed => vec![PreviousTokenUse {
             digest: former.digest,
             count: 1,
             last,

@@ -10,19 +10,19 @@ use super::{Keyring, KeyringError, StoreError};
 use crate::{
     domain::{
         access::{Action, Area},
-        agent::Reach,
+        agent::AgentScope,
         audit::{Change, Event},
         decision::{Credential, Decision, Reason, Request, Rules, Target, decide},
-        explain::{self, Changed, Explanation, Facts, History, Question, Tombstone},
+        explain::{self, Changed, ExplainSubject, Explanation, Facts, History, Tombstone},
         forwarded::Client,
         key::{Key, Refused},
-        member::{Denied, Power},
-        route::{Route, Routes, Scope},
+        member::{Denied, Permission},
+        route::{AreaSelector, Route, Routes},
         text::visible,
         token::KeyId,
-        usage::{KEPT_REFUSALS, NEWS, Refusal, Wanted, Way},
+        usage::{KEPT_REFUSALS, NEWS, Refusal, RequestedAccess, RequestedTarget},
     },
-    store::Standing,
+    store::KeyRecord,
 };
 
 /// How many events about a key are read at a time, to find who changed what.
@@ -35,7 +35,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError::NoSuchDecision`]; as for [`Keyring::resolve`]; the store's.
-    pub async fn question_about(&self, text: &str) -> Result<Question, KeyringError> {
+    pub async fn question_about(&self, text: &str) -> Result<ExplainSubject, KeyringError> {
         if let Ok(id) = text.parse() {
             let refusal = self.store.refusal(&id).await?;
             let unknown = || KeyringError::NoSuchDecision(visible(text));
@@ -44,12 +44,12 @@ impl Keyring {
                 Err(KeyringError::Denied(Denied::Agent(_))) => return Err(unknown()),
                 other => other?,
             }
-            return Ok(Question::Refusal(Box::new(refusal)));
+            return Ok(ExplainSubject::Refusal(Box::new(refusal)));
         }
         if text.starts_with("d_")
             && self
                 .store
-                .keys_named(text, &Reach::Everything, 1)
+                .keys_named(text, &AgentScope::Everything, 1)
                 .await?
                 .is_empty()
         {
@@ -63,10 +63,10 @@ impl Keyring {
     ///
     /// # Errors
     /// The store's.
-    pub async fn newest_question(&self, id: &KeyId) -> Result<Question, KeyringError> {
+    pub async fn newest_question(&self, id: &KeyId) -> Result<ExplainSubject, KeyringError> {
         self.demand_sight(Some(id)).await?;
         match self.store.refusals(Some(id), 1).await?.pop() {
-            Some(newest) => Ok(Question::Refusal(Box::new(newest))),
+            Some(newest) => Ok(ExplainSubject::Refusal(Box::new(newest))),
             None => self.ordinary_question(id).await,
         }
     }
@@ -75,11 +75,11 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError::NothingUnmatched`]; the store's.
-    pub async fn newest_unmatched(&self) -> Result<Question, KeyringError> {
+    pub async fn newest_unmatched(&self) -> Result<ExplainSubject, KeyringError> {
         self.demand_sight(None).await?;
         let newest = self.store.refusals(None, 1).await?.pop();
         let newest = newest.ok_or(KeyringError::NothingUnmatched)?;
-        Ok(Question::Refusal(Box::new(newest)))
+        Ok(ExplainSubject::Refusal(Box::new(newest)))
     }
 
     /// The newest refusals of these agents' keys, each with what its key is or was called; only those that match no key,
@@ -90,15 +90,15 @@ impl Keyring {
     pub async fn recent_refusals(
         &self,
         only_unmatched: bool,
-        reach: &Reach,
+        scope: &AgentScope,
         limit: usize,
     ) -> Result<Vec<(Refusal, Option<String>)>, KeyringError> {
         let refusals = if only_unmatched {
             self.demand_sight(None).await?;
             self.store.refusals(None, limit).await?
         } else {
-            let reach = reach.within(&self.demand(Power::See).await?.reach);
-            self.store.recent_refusals(&reach, limit).await?
+            let scope = scope.within(&self.demand(Permission::See).await?.scope);
+            self.store.recent_refusals(&scope, limit).await?
         };
         let mut names: HashMap<KeyId, Option<String>> = HashMap::new();
         let mut told = Vec::with_capacity(refusals.len());
@@ -130,7 +130,7 @@ impl Keyring {
     ///
     /// # Errors
     /// The store's.
-    pub async fn ordinary_question(&self, id: &KeyId) -> Result<Question, KeyringError> {
+    pub async fn ordinary_question(&self, id: &KeyId) -> Result<ExplainSubject, KeyringError> {
         let granted = match self.store.key(id).await? {
             Some(key) => key
                 .draft
@@ -143,14 +143,14 @@ impl Keyring {
         let areas = self.store.areas().await?;
         let first = areas.first().map(|area| (area.slug.clone(), Action::Read));
         let wanted = match granted.or(first) {
-            Some((area, action)) => Wanted::named(area, action),
-            None => Wanted {
-                way: Way::Astray(String::new()),
+            Some((area, action)) => RequestedAccess::named(area, action),
+            None => RequestedAccess {
+                way: RequestedTarget::NoRoute(String::new()),
                 method: String::new(),
                 path: String::new(),
             },
         };
-        Ok(Question::Request {
+        Ok(ExplainSubject::Request {
             key: id.clone(),
             client: Client::said(None),
             wanted,
@@ -161,15 +161,15 @@ impl Keyring {
     ///
     /// # Errors
     /// [`StoreError::Gone`] for a request with a key that there is not; the store's.
-    pub async fn explain(&self, question: Question) -> Result<Explanation, KeyringError> {
-        self.demand(Power::Test).await?;
+    pub async fn explain(&self, question: ExplainSubject) -> Result<Explanation, KeyringError> {
+        self.demand(Permission::Explain).await?;
         self.demand_sight(question.key()).await?;
         let (areas, routes) = self.areas_and_routes().await?;
         let credential = self.credential_of(&question).await?;
         let client = question.client();
         let request = match &question {
-            Question::Refusal(refusal) => refusal.again(&routes, self.now()),
-            Question::Request { wanted, .. } => Request {
+            ExplainSubject::Refusal(refusal) => refusal.again(&routes, self.now()),
+            ExplainSubject::Request { wanted, .. } => Request {
                 target: wanted.target(&routes),
                 address: client.address,
                 agent: None,
@@ -183,8 +183,8 @@ impl Keyring {
         };
         let history = self.history(id.as_ref(), &question, &request).await?;
         let named = match &question {
-            Question::Refusal(refusal) => refusal.named.as_ref(),
-            Question::Request { .. } => None,
+            ExplainSubject::Refusal(refusal) => refusal.named.as_ref(),
+            ExplainSubject::Request { .. } => None,
         };
         let named_name = match named {
             Some(id) => self.name_of(id).await?.unwrap_or_default(),
@@ -244,12 +244,12 @@ impl Keyring {
         change: impl Fn(&mut Rules),
     ) -> Option<Refused> {
         let refused = key.refused?;
-        let Ok(Standing::Key(digest, rules)) = self.store.standing(&key.id).await else {
+        let Ok(KeyRecord::Key(digest, rules)) = self.store.standing(&key.id).await else {
             return None;
         };
         let mut changed = Rules::clone(&rules);
         change(&mut changed);
-        let standing = Standing::Key(digest, Arc::new(changed));
+        let standing = KeyRecord::Key(digest, Arc::new(changed));
         let (_, routes) = self.areas_and_routes().await.ok()?;
         let mut kept = self.refusals(Some(&key.id)).await.ok()?;
         let news = self.now().plus(-NEWS);
@@ -276,9 +276,9 @@ impl Keyring {
     }
 
     /// What the presented token is now.
-    async fn credential_of(&self, question: &Question) -> Result<Credential, KeyringError> {
+    async fn credential_of(&self, question: &ExplainSubject) -> Result<Credential, KeyringError> {
         match question {
-            Question::Refusal(refusal) => match (&refusal.key, refusal.token) {
+            ExplainSubject::Refusal(refusal) => match (&refusal.key, refusal.token) {
                 (Some(id), Some(digest)) => Ok(self.store.standing(id).await?.with(id, digest)),
                 _ => Ok(match refusal.reason {
                     Reason::MissingToken => Credential::Missing,
@@ -286,10 +286,10 @@ impl Keyring {
                     _ => Credential::Malformed,
                 }),
             },
-            Question::Request { key, .. } => match self.store.standing(key).await? {
-                Standing::Key(_, rules) => Ok(Credential::Known(rules)),
-                Standing::Revoked(_) => Ok(Credential::Revoked(key.clone())),
-                Standing::Nobody => Err(StoreError::Gone {
+            ExplainSubject::Request { key, .. } => match self.store.standing(key).await? {
+                KeyRecord::Key(_, rules) => Ok(Credential::Known(rules)),
+                KeyRecord::Revoked(_) => Ok(Credential::Revoked(key.clone())),
+                KeyRecord::Absent => Err(StoreError::Gone {
                     id: key.to_string(),
                 }
                 .into()),
@@ -297,7 +297,10 @@ impl Keyring {
         }
     }
 
-    async fn refusals_beside(&self, question: &Question) -> Result<Vec<Refusal>, KeyringError> {
+    async fn refusals_beside(
+        &self,
+        question: &ExplainSubject,
+    ) -> Result<Vec<Refusal>, KeyringError> {
         let Some(id) = question.key() else {
             return Ok(self.store.refusals(None, KEPT_REFUSALS).await?);
         };
@@ -311,7 +314,7 @@ impl Keyring {
     async fn history(
         &self,
         id: Option<&KeyId>,
-        question: &Question,
+        question: &ExplainSubject,
         request: &Request,
     ) -> Result<History, KeyringError> {
         let mut history = History::default();
@@ -331,7 +334,8 @@ impl Keyring {
             }
         }
         let area = match (&request.target, &question.wanted().way) {
-            (Target::Routed(area, _), _) | (_, Way::Routed(Scope::Area(area), _)) => Some(area),
+            (Target::Routed(area, _), _)
+            | (_, RequestedTarget::Routed(AreaSelector::Area(area), _)) => Some(area),
             _ => None,
         };
         if let Some(area) = area {

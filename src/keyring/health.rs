@@ -2,7 +2,7 @@
 use super::{Keyring, KeyringError};
 use crate::{
     domain::{
-        agent::Reach,
+        agent::AgentScope,
         audit::Checkpoint,
         listing::{Direction, Filter, PageRequest, Sort},
         moment::Moment,
@@ -61,7 +61,7 @@ impl Keyring {
         let mut direction = Direction::First;
         loop {
             let request = PageRequest {
-                reach: Reach::Everything,
+                scope: AgentScope::Everything,
                 filter: Filter::default(),
                 sort: Sort::NEWEST,
                 direction,

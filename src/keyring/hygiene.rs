@@ -1,8 +1,8 @@
 //! Hygiene: what is found about all keys, a batch at a time.
 use super::{Keyring, KeyringError};
 use crate::domain::{
-    agent::Reach,
-    hygiene::{self, Exercised, HygieneRow, WATCHED_DAYS},
+    agent::AgentScope,
+    hygiene::{self, HygieneRow, ObservedUse, WATCHED_DAYS},
     listing::{Cursor, Direction, Filter, PageRequest, Sort},
     moment::{DAY, Moment},
 };
@@ -12,7 +12,7 @@ const BATCH: u32 = 500;
 
 /// What was found about some keys.
 #[derive(Debug, Clone, Default)]
-pub struct Inspected {
+pub struct HygieneReport {
     /// The findings, by the newest key first.
     pub rows: Vec<HygieneRow>,
     /// From where to go on; none at the end.
@@ -35,13 +35,13 @@ impl Keyring {
     /// The store's.
     pub async fn inspect(
         &self,
-        reach: &Reach,
+        scope: &AgentScope,
         after: Option<Cursor>,
-    ) -> Result<Inspected, KeyringError> {
+    ) -> Result<HygieneReport, KeyringError> {
         let now = self.now();
         let page = self
             .page(&PageRequest {
-                reach: reach.clone(),
+                scope: scope.clone(),
                 filter: Filter::default(),
                 sort: Sort::NEWEST,
                 direction: after.map_or(Direction::First, Direction::After),
@@ -60,12 +60,12 @@ impl Keyring {
             }
             _ => std::collections::HashMap::new(),
         };
-        let none = Exercised::default();
+        let none = ObservedUse::default();
         let rows = page.rows.iter().flat_map(|row| {
             let done = exercised.get(&row.key.id).unwrap_or(&none);
             hygiene::findings(&row.key, done, since, policy, now)
         });
-        Ok(Inspected {
+        Ok(HygieneReport {
             rows: rows.collect(),
             next: page.reached.filter(|_| page.more),
         })

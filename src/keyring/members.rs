@@ -4,9 +4,9 @@ use std::path::Path;
 use super::{Keyring, KeyringError};
 use crate::{
     domain::{
-        agent::{self, Reach},
+        agent::{self, AgentScope},
         audit::EventDraft,
-        member::{Fingerprint, Member, MemberDraft, MemberError, MemberId, Power, SshKey},
+        member::{Fingerprint, Member, MemberDraft, MemberError, MemberId, Permission, SshKey},
         text::visible,
     },
     store::Store,
@@ -51,7 +51,7 @@ impl Keyring {
     /// # Errors
     /// The store's.
     pub async fn members(&self) -> Result<Vec<Member>, KeyringError> {
-        self.demand(Power::See).await?;
+        self.demand(Permission::See).await?;
         Ok(self.store.members().await?)
     }
 
@@ -79,7 +79,7 @@ impl Keyring {
         &self,
         draft: &MemberDraft,
     ) -> Result<(MemberId, Vec<String>), KeyringError> {
-        self.demand(Power::Members).await?;
+        self.demand(Permission::Members).await?;
         self.check_member(draft).await?;
         let id = MemberId::drawn(&self.machine.draw_hex(6));
         let event = EventDraft::about_member(self.now(), self.actor(), &id, None, Some(draft));
@@ -97,7 +97,7 @@ impl Keyring {
         seen: &Member,
         draft: &MemberDraft,
     ) -> Result<(), KeyringError> {
-        self.demand(Power::Members).await?;
+        self.demand(Permission::Members).await?;
         if seen.draft == *draft {
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl Keyring {
     /// # Errors
     /// [`MemberError::LastOwner`], [`MemberError::Conflict`]; the store's.
     pub async fn remove_member(&self, seen: &Member) -> Result<(), KeyringError> {
-        self.demand(Power::Members).await?;
+        self.demand(Permission::Members).await?;
         let before = Some(&seen.draft);
         let event = EventDraft::about_member(self.now(), self.actor(), &seen.id, before, None);
         Ok(self.store.remove_member(seen, &event).await?)
@@ -120,7 +120,7 @@ impl Keyring {
 
     async fn check_member(&self, draft: &MemberDraft) -> Result<(), KeyringError> {
         draft.check()?;
-        if let Reach::Only(agents) = &draft.reach {
+        if let AgentScope::Only(agents) = &draft.scope {
             let all = self.store.agents().await?;
             for agent in agents {
                 agent::choose(Some(agent), &all)?;

@@ -1,6 +1,6 @@
 //! What a person means by KEY: a full id, else an exact name, else the beginning of an id.
 use super::{Keyring, KeyringError};
-use crate::domain::{key::Key, member::Power, text::visible, token::KeyId};
+use crate::domain::{key::Key, member::Permission, text::visible, token::KeyId};
 
 /// How many keys are listed when several are meant.
 pub(super) const MOST_LISTED: usize = 20;
@@ -42,22 +42,22 @@ impl Keyring {
     /// [`KeyringError::NoSuchKey`], [`KeyringError::Ambiguous`] with the keys that it could
     /// mean; the store's.
     pub async fn resolve(&self, text: &str) -> Result<Key, KeyringError> {
-        let reach = self.demand(Power::See).await?.reach;
+        let scope = self.demand(Permission::See).await?.scope;
         if let Ok(id) = text.parse::<KeyId>()
             && let Some(key) = self.store.key(&id).await?
-            && reach.admits(&key.agent)
+            && scope.admits(&key.agent)
         {
             return Ok(key);
         }
         let most = i64::try_from(MOST_LISTED + 1).unwrap_or(i64::MAX);
-        let named = self.store.keys_named(text, &reach, most).await?;
+        let named = self.store.keys_named(text, &scope, most).await?;
         if !named.is_empty() {
             return only_one(text, named);
         }
         let is_start = (SHORTEST_START..=12).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric());
         let started = if is_start {
-            self.store.keys_starting(text, &reach, most).await?
+            self.store.keys_starting(text, &scope, most).await?
         } else {
             Vec::new()
         };

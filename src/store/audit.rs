@@ -7,7 +7,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    audit::{Change, Event, EventFilter, Onward},
+    audit::{Change, Event, EventCursor, EventFilter},
     moment::Moment,
 };
 
@@ -34,11 +34,11 @@ impl Store {
     pub async fn events(
         &self,
         filter: &EventFilter,
-        onward: Onward,
+        onward: EventCursor,
         limit: i64,
     ) -> Result<Vec<Event>, StoreError> {
         let (statement, sequence) = match onward {
-            Onward::After(sequence) => (
+            EventCursor::After(sequence) => (
                 concat!(
                     "SELECT ",
                     event_columns!(),
@@ -48,7 +48,7 @@ impl Store {
                 ),
                 sequence,
             ),
-            Onward::Before(sequence) => (
+            EventCursor::Before(sequence) => (
                 concat!(
                     "SELECT ",
                     event_columns!(),
@@ -60,7 +60,7 @@ impl Store {
             ),
         };
         let rows: Vec<EventRow> = with_pool!(self, pool => sqlx::query_as(statement)
-            .bind(filter.reach.written())
+            .bind(filter.scope.written())
             .bind(searched(&filter.actor))
             .bind(searched(&filter.subject_id))
             .bind(searched(&filter.subject))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{
     Store, StoreError,
     rows::{CredentialRow, credentials, digests_of, moment, tombstones},
-    watch::Standing,
+    watch::KeyRecord,
     with_pool,
 };
 use crate::domain::{
@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults and [`StoreError::Corrupt`].
-    pub async fn standing(&self, id: &KeyId) -> Result<Standing, StoreError> {
+    pub async fn standing(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
         let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             credentials!(), " = $1"
         ))
@@ -44,13 +44,13 @@ impl Store {
         match found {
             Some(row) => {
                 let (digest, rules) = row.read()?;
-                Ok(Standing::Key(digest, Arc::new(rules)))
+                Ok(KeyRecord::Key(digest, Arc::new(rules)))
             }
             None => self.buried(id).await,
         }
     }
 
-    async fn buried(&self, id: &KeyId) -> Result<Standing, StoreError> {
+    async fn buried(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
         let stone: Option<(String, String)> = with_pool!(self, pool => sqlx::query_as(
             concat!(tombstones!(), " = $1"),
         )
@@ -58,8 +58,8 @@ impl Store {
         .fetch_optional(pool)
         .await)?;
         match stone {
-            Some((id, digests)) => digests_of(&digests, &id).map(Standing::Revoked),
-            None => Ok(Standing::Nobody),
+            Some((id, digests)) => digests_of(&digests, &id).map(KeyRecord::Revoked),
+            None => Ok(KeyRecord::Absent),
         }
     }
 

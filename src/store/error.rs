@@ -2,7 +2,7 @@
 //!
 //! The database's own words are shown only where nothing better is known, and never its
 //! connection string. To tell a further case apart, add its code to [`StoreError::from_sqlx`].
-use super::Place;
+use super::StoreLocation;
 use crate::domain::{
     access::AccessError,
     agent::{AgentError, AgentName},
@@ -15,19 +15,19 @@ use crate::domain::{
 pub enum StoreError {
     /// A database of some other program.
     #[error("{0} is a database of another program: nothing was changed. {another}", another = another(.0))]
-    NotOurs(Place),
+    NotOurs(StoreLocation),
     /// Not a database, or one whose pages do not hold together.
     #[error(
         "{0} is damaged or no database at all: nothing was changed. Restore it from a backup. {another}", another = another(.0)
     )]
-    Damaged(Place),
+    Damaged(StoreLocation),
     /// Made by a newer claviger.
     #[error(
         "{place} was made by a newer claviger (its schema is {found}, this one knows {known}): nothing was changed. Use that newer claviger"
     )]
     Newer {
         /// The store.
-        place: Place,
+        place: StoreLocation,
         /// The schema's number there.
         found: i64,
         /// The newest number that this binary knows.
@@ -37,32 +37,32 @@ pub enum StoreError {
     #[error(
         "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest {mend}", mend = mend(.0)
     )]
-    ReadOnly(Place),
+    ReadOnly(StoreLocation),
     /// Another file stands where the open one was, or none.
     #[error(
         "{0}, or a file that belongs beside it, was replaced, removed or changed past this program while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
     )]
-    Replaced(Place),
+    Replaced(StoreLocation),
     /// The file has another name.
     #[error(
         "{0} has another name: it is hard-linked, or mounted alone. Changes through one name are not seen through the other and can be lost, so nothing was done. Take the other name away, or mount the folder instead of the file"
     )]
-    NamedTwice(Place),
+    NamedTwice(StoreLocation),
     /// Somebody else holds the lock.
     #[error(
         "{0} is locked by another program that is writing to it: nothing was changed. Try again; if it stays so, find the program {with} and end it", with = find(.0)
     )]
-    Busy(Place),
+    Busy(StoreLocation),
     /// No space left.
     #[error("there is no space left for {0}: nothing was changed. Free some space and try again")]
-    Full(Place),
+    Full(StoreLocation),
     /// The file or its folder cannot be opened or made.
     #[error(
         "{place} cannot be opened ({why}): check the path and its permissions, or name another with --database"
     )]
     CannotOpen {
         /// The store.
-        place: Place,
+        place: StoreLocation,
         /// The operating system's reason.
         why: String,
     },
@@ -72,7 +72,7 @@ pub enum StoreError {
     )]
     Unreachable {
         /// The store.
-        place: Place,
+        place: StoreLocation,
         /// The reason.
         why: String,
     },
@@ -80,7 +80,7 @@ pub enum StoreError {
     #[error(
         "the connection to {0} broke during the commit: it is unknown whether the change was made. Look before you repeat it"
     )]
-    Uncertain(Place),
+    Uncertain(StoreLocation),
     /// A row that no claviger would have written.
     #[error(
         "{table}.{column} of {id} holds a value that cannot be right: it is refused everywhere. `claviger doctor` says more; restore it from a backup"
@@ -173,7 +173,7 @@ pub enum StoreError {
     #[error("{place} could not do that: {why}. Nothing was changed")]
     Other {
         /// The store.
-        place: Place,
+        place: StoreLocation,
         /// The database's words.
         why: String,
     },
@@ -189,7 +189,7 @@ impl StoreError {
     }
 
     /// Names what the database reported.
-    pub(super) fn from_sqlx(place: &Place, error: &sqlx::Error) -> Self {
+    pub(super) fn from_sqlx(place: &StoreLocation, error: &sqlx::Error) -> Self {
         let other = |why: &str| Self::Other {
             place: place.clone(),
             why: visible(why),
@@ -198,42 +198,46 @@ impl StoreError {
             (sqlx::Error::Database(database), _) => {
                 let code = database.code().unwrap_or_default();
                 let known = match place {
-                    Place::File(_) => Self::from_sqlite_code(&code, place),
-                    Place::Server(_) => Self::from_postgres_code(&code, place, database.message()),
+                    StoreLocation::File(_) => Self::from_sqlite_code(&code, place),
+                    StoreLocation::Server(_) => {
+                        Self::from_postgres_code(&code, place, database.message())
+                    }
                 };
                 known.unwrap_or_else(|| other(database.message()))
             }
             (sqlx::Error::ColumnDecode { index, .. }, _) => {
                 other(&format!("column {index} holds a value of the wrong type"))
             }
-            (sqlx::Error::PoolTimedOut, Place::File(_)) => Self::Busy(place.clone()),
-            (sqlx::Error::PoolTimedOut, Place::Server(_)) => {
+            (sqlx::Error::PoolTimedOut, StoreLocation::File(_)) => Self::Busy(place.clone()),
+            (sqlx::Error::PoolTimedOut, StoreLocation::Server(_)) => {
                 Self::unreachable(place, "it did not answer in time")
             }
-            (sqlx::Error::Io(why), Place::File(_)) => Self::cannot_open(place, &why.to_string()),
+            (sqlx::Error::Io(why), StoreLocation::File(_)) => {
+                Self::cannot_open(place, &why.to_string())
+            }
             (
                 sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_),
-                Place::Server(_),
+                StoreLocation::Server(_),
             ) => Self::unreachable(place, &error.to_string()),
             _ => other(&error.to_string()),
         }
     }
 
-    fn unreachable(place: &Place, why: &str) -> Self {
+    fn unreachable(place: &StoreLocation, why: &str) -> Self {
         Self::Unreachable {
             place: place.clone(),
             why: visible(why),
         }
     }
 
-    fn cannot_open(place: &Place, why: &str) -> Self {
+    fn cannot_open(place: &StoreLocation, why: &str) -> Self {
         Self::CannotOpen {
             place: place.clone(),
             why: visible(why),
         }
     }
 
-    fn from_sqlite_code(code: &str, place: &Place) -> Option<Self> {
+    fn from_sqlite_code(code: &str, place: &StoreLocation) -> Option<Self> {
         let code: i32 = code.parse().ok()?;
         let at = place.clone();
         // The low byte is the primary result code: https://www.sqlite.org/rescode.html
@@ -252,7 +256,7 @@ impl StoreError {
         })
     }
 
-    fn from_postgres_code(code: &str, place: &Place, message: &str) -> Option<Self> {
+    fn from_postgres_code(code: &str, place: &StoreLocation, message: &str) -> Option<Self> {
         let at = place.clone();
         // https://www.postgresql.org/docs/15/errcodes-appendix.html
         Some(match code {
@@ -290,23 +294,25 @@ fn several(agent: &AgentName, names: &[String], keys: i64) -> String {
     format!("`claviger revoke {}`", quoted.join(" "))
 }
 
-fn another(place: &Place) -> &'static str {
+fn another(place: &StoreLocation) -> &'static str {
     match place {
-        Place::File(_) => "Name another file with --database sqlite:PATH",
-        Place::Server(_) => "Name another database with --database postgres://USER@HOST:PORT/NAME",
+        StoreLocation::File(_) => "Name another file with --database sqlite:PATH",
+        StoreLocation::Server(_) => {
+            "Name another database with --database postgres://USER@HOST:PORT/NAME"
+        }
     }
 }
 
-fn mend(place: &Place) -> &'static str {
+fn mend(place: &StoreLocation) -> &'static str {
     match place {
-        Place::File(_) => "make the file and its folder writable for you",
-        Place::Server(_) => "name the primary with --database, not a standby",
+        StoreLocation::File(_) => "make the file and its folder writable for you",
+        StoreLocation::Server(_) => "name the primary with --database, not a standby",
     }
 }
 
-fn find(place: &Place) -> &'static str {
+fn find(place: &StoreLocation) -> &'static str {
     match place {
-        Place::File(_) => "with `fuser`",
-        Place::Server(_) => "in pg_stat_activity",
+        StoreLocation::File(_) => "with `fuser`",
+        StoreLocation::Server(_) => "in pg_stat_activity",
     }
 }

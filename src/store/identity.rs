@@ -14,19 +14,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Place, StoreError};
+use super::{StoreError, StoreLocation};
 
 /// The file under a path, and what belongs beside it. Clones share what they know.
 #[derive(Clone)]
 pub(super) struct FileIdentity {
     path: PathBuf,
-    itself: Node,
-    beside: Beside,
+    itself: FileNode,
+    beside: Sidecar,
 }
 
 /// Why a file must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub(super) enum UnsafeFile {
     /// It is not what was opened.
     Replaced,
     /// It has another name.
@@ -34,10 +34,10 @@ pub(super) enum Unfit {
 }
 
 /// A file, whatever it is called: its device and its inode.
-type Node = (u64, u64);
+type FileNode = (u64, u64);
 
 #[derive(Clone)]
-enum Beside {
+enum Sidecar {
     /// The log and the shared index, once they are there. As long as a connection of ours is open
     /// nobody but a stranger takes them away.
     Shared(Companions),
@@ -47,7 +47,7 @@ enum Beside {
 
 /// The log and the shared index, as they were seen first.
 #[derive(Clone, Default)]
-pub(super) struct Companions(Arc<Mutex<Option<[Node; 2]>>>);
+pub(super) struct Companions(Arc<Mutex<Option<[FileNode; 2]>>>);
 
 impl Companions {
     /// A connection is given up for another: if it was the last one they may go, and come anew.
@@ -73,15 +73,15 @@ impl FileIdentity {
     /// # Errors
     /// The system's, for this and the next.
     pub fn shared(path: &Path, companions: Companions) -> io::Result<Self> {
-        Self::of(path, |_| Beside::Shared(companions))
+        Self::of(path, |_| Sidecar::Shared(companions))
     }
 
     /// Of a file that was opened as unchanging.
     pub fn frozen(path: &Path) -> io::Result<Self> {
-        Self::of(path, |metadata| Beside::Frozen(state(metadata)))
+        Self::of(path, |metadata| Sidecar::Frozen(state(metadata)))
     }
 
-    fn of(path: &Path, beside: impl FnOnce(&Metadata) -> Beside) -> io::Result<Self> {
+    fn of(path: &Path, beside: impl FnOnce(&Metadata) -> Sidecar) -> io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         Ok(Self {
             path: path.to_owned(),
@@ -91,20 +91,20 @@ impl FileIdentity {
     }
 
     /// Whether it is still what was opened, and under one name.
-    pub fn holds(&self) -> Result<(), Unfit> {
-        let metadata = std::fs::metadata(&self.path).map_err(|_| Unfit::Replaced)?;
+    pub fn holds(&self) -> Result<(), UnsafeFile> {
+        let metadata = std::fs::metadata(&self.path).map_err(|_| UnsafeFile::Replaced)?;
         let holds = node(&metadata) == self.itself
             && match &self.beside {
-                Beside::Shared(companions) => companions.are_there(&self.path),
-                Beside::Frozen(before) => {
+                Sidecar::Shared(companions) => companions.are_there(&self.path),
+                Sidecar::Frozen(before) => {
                     let log = std::fs::metadata(companion(&self.path, "-wal"));
                     state(&metadata) == *before && log.map_or(0, |log| log.len()) == 0
                 }
             };
         if !holds {
-            Err(Unfit::Replaced)
+            Err(UnsafeFile::Replaced)
         } else if metadata.nlink() > 1 {
-            Err(Unfit::NamedTwice)
+            Err(UnsafeFile::NamedTwice)
         } else {
             Ok(())
         }
@@ -115,7 +115,7 @@ impl FileIdentity {
 ///
 /// # Errors
 /// [`StoreError::NamedTwice`].
-pub(super) fn demand_one_name(path: &Path, place: &Place) -> Result<(), StoreError> {
+pub(super) fn demand_one_name(path: &Path, place: &StoreLocation) -> Result<(), StoreError> {
     let linked = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.nlink() > 1);
     if linked || is_mounted_alone(path) {
         return Err(StoreError::NamedTwice(place.clone()));
@@ -152,7 +152,7 @@ pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn node(metadata: &Metadata) -> Node {
+fn node(metadata: &Metadata) -> FileNode {
     (metadata.dev(), metadata.ino())
 }
 
@@ -167,7 +167,7 @@ fn state(metadata: &Metadata) -> [i64; 5] {
     ]
 }
 
-fn found_beside(path: &Path) -> Option<[Node; 2]> {
+fn found_beside(path: &Path) -> Option<[FileNode; 2]> {
     let found = |ending| Some(node(&std::fs::metadata(companion(path, ending)).ok()?));
     Some([found("-wal")?, found("-shm")?])
 }

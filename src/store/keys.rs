@@ -10,7 +10,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    agent::{AgentName, Reach},
+    agent::{AgentName, AgentScope},
     allowlist::AllowList,
     audit::EventDraft,
     key::{Draft, Key, Refused, Revision, RevokeReason},
@@ -24,7 +24,7 @@ use crate::domain::{
 const SORTED_CHARACTERS: usize = 200;
 
 /// What is news of a key's refusals.
-type Left = Option<Refused>;
+type RefusalsAfterChange = Option<Refused>;
 
 /// A key that is about to be made.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ impl Store {
     pub async fn keys_named(
         &self,
         name: &str,
-        reach: &Reach,
+        scope: &AgentScope,
         limit: i64,
     ) -> Result<Vec<Key>, StoreError> {
         let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(concat!(
@@ -142,7 +142,7 @@ impl Store {
         ))
         .bind(cut(&text::folded(name)))
         .bind(name)
-        .bind(reach.written())
+        .bind(scope.written())
         .bind(limit)
         .fetch_all(pool)
         .await)?;
@@ -156,7 +156,7 @@ impl Store {
     pub async fn keys_starting(
         &self,
         start: &str,
-        reach: &Reach,
+        scope: &AgentScope,
         limit: i64,
     ) -> Result<Vec<Key>, StoreError> {
         let length = i32::try_from(start.len()).unwrap_or(i32::MAX);
@@ -167,7 +167,7 @@ impl Store {
         ))
         .bind(length)
         .bind(start)
-        .bind(reach.written())
+        .bind(scope.written())
         .bind(limit)
         .fetch_all(pool)
         .await)?;
@@ -182,7 +182,7 @@ impl Store {
     pub async fn look_alikes(
         &self,
         name: &str,
-        reach: &Reach,
+        scope: &AgentScope,
         limit: i64,
     ) -> Result<Vec<String>, StoreError> {
         let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
@@ -191,7 +191,7 @@ impl Store {
         )
         .bind(cut(&text::skeleton(name)))
         .bind(name)
-        .bind(reach.written())
+        .bind(scope.written())
         .bind(limit)
         .fetch_all(pool)
         .await)?;
@@ -207,7 +207,7 @@ impl Store {
         &self,
         name: &str,
         except: &str,
-        reach: &Reach,
+        scope: &AgentScope,
     ) -> Result<Vec<(KeyId, String)>, StoreError> {
         let rows: Vec<(String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT id, name FROM keys WHERE name_skeleton = $1 AND id <> $2 \
@@ -215,7 +215,7 @@ impl Store {
         )
         .bind(cut(&text::skeleton(name)))
         .bind(except)
-        .bind(reach.written())
+        .bind(scope.written())
         .fetch_all(pool)
         .await)?;
         let read = |(id, name): (String, String)| Some((id.parse().ok()?, name));
@@ -231,7 +231,7 @@ impl Store {
         &self,
         id: &KeyId,
         seen: Revision,
-        (draft, left): (&Draft, Option<Left>),
+        (draft, left): (&Draft, Option<RefusalsAfterChange>),
         event: &EventDraft,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(&[event]).await?;
@@ -278,7 +278,7 @@ impl Store {
     /// [`StoreError::Conflict`] if one of them is no longer at its revision.
     pub async fn switch_keys(
         &self,
-        keys: &[(KeyId, Revision, EventDraft, Left)],
+        keys: &[(KeyId, Revision, EventDraft, RefusalsAfterChange)],
         disabled_at: Option<Moment>,
     ) -> Result<(), StoreError> {
         let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event, _)| event).collect();
@@ -378,7 +378,12 @@ impl Store {
 
 impl ChangeTransaction<'_> {
     /// The rules of a key are others: of what was refused by the old ones this is news still.
-    async fn begin_anew(&mut self, id: &KeyId, at: Moment, left: Left) -> Result<(), StoreError> {
+    async fn begin_anew(
+        &mut self,
+        id: &KeyId,
+        at: Moment,
+        left: RefusalsAfterChange,
+    ) -> Result<(), StoreError> {
         execute!(
             self,
             sqlx::query(

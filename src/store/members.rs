@@ -13,7 +13,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    agent::{AgentName, Reach},
+    agent::{AgentName, AgentScope},
     audit::{EventDraft, Login},
     member::{
         Authority, Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey,
@@ -37,8 +37,8 @@ const MEMBERS: &str = "SELECT id, name, role, reach, \
 /// Member, line, comment.
 const KEYS: &str = "SELECT member, line, comment FROM member_keys ORDER BY member, position";
 
-type StandingRow = (String, String, Option<String>);
-type KeyRow = (String, String, String);
+type MemberStatusRow = (String, String, Option<String>);
+type SshKeyRow = (String, String, String);
 
 #[derive(sqlx::FromRow)]
 struct MemberRow {
@@ -56,28 +56,28 @@ fn bad(column: &'static str, id: &str) -> StoreError {
     StoreError::corrupt("members", column, id)
 }
 
-fn reach_of(id: &str, reach: &str, agents: Option<&str>) -> Result<Reach, StoreError> {
-    match (reach, agents) {
-        ("everything", None) => Ok(Reach::Everything),
+fn scope_of(id: &str, scope: &str, agents: Option<&str>) -> Result<AgentScope, StoreError> {
+    match (scope, agents) {
+        ("everything", None) => Ok(AgentScope::Everything),
         ("listed", agents) => {
             let names = agents.into_iter().flat_map(|all| all.split(','));
             let names: Result<BTreeSet<AgentName>, _> = names.map(agent_of).collect();
-            Ok(Reach::Only(names?))
+            Ok(AgentScope::Only(names?))
         }
         _ => Err(bad("reach", id)),
     }
 }
 
-fn authority(id: &MemberId, row: Option<StandingRow>) -> Result<Authority, StoreError> {
-    let (role, reach, agents) = row.ok_or(Denied::NotAMember)?;
+fn authority(id: &MemberId, row: Option<MemberStatusRow>) -> Result<Authority, StoreError> {
+    let (role, scope, agents) = row.ok_or(Denied::NotAMember)?;
     Ok(Authority {
         role: role.parse().map_err(|_| bad("role", id.as_str()))?,
-        reach: reach_of(id.as_str(), &reach, agents.as_deref())?,
+        scope: scope_of(id.as_str(), &scope, agents.as_deref())?,
     })
 }
 
 impl MemberRow {
-    fn read(self, keys: &[KeyRow]) -> Result<Member, StoreError> {
+    fn read(self, keys: &[SshKeyRow]) -> Result<Member, StoreError> {
         let keys = keys.iter().filter(|(member, ..)| *member == self.id);
         let keys: Result<Vec<SshKey>, _> = keys
             .map(|(_, line, comment)| SshKey::kept(line, comment))
@@ -94,7 +94,7 @@ impl MemberRow {
             draft: MemberDraft {
                 name: self.name.parse().map_err(|_| bad("name", &self.id))?,
                 role: self.role.parse().map_err(|_| bad("role", &self.id))?,
-                reach: reach_of(&self.id, &self.reach, self.agents.as_deref())?,
+                scope: scope_of(&self.id, &self.reach, self.agents.as_deref())?,
                 keys: keys.map_err(|_| StoreError::corrupt("member_keys", "line", &self.id))?,
             },
             added_at: moment(self.added_at).ok_or_else(|| bad("added_at", &self.id))?,
@@ -114,7 +114,7 @@ impl Store {
     /// # Errors
     /// [`Denied::NotAMember`]; the store's faults, and [`StoreError::Corrupt`].
     pub async fn authority(&self, login: &Login) -> Result<Authority, StoreError> {
-        let row: Option<StandingRow> = with_pool!(self, pool => sqlx::query_as(STANDING)
+        let row: Option<MemberStatusRow> = with_pool!(self, pool => sqlx::query_as(STANDING)
             .bind(login.member.as_str())
             .bind(fingerprint_of(login))
             .fetch_optional(pool)
@@ -129,7 +129,7 @@ impl Store {
     pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
         let rows: Vec<MemberRow> =
             with_pool!(self, pool => sqlx::query_as(MEMBERS).fetch_all(pool).await)?;
-        let keys: Vec<KeyRow> =
+        let keys: Vec<SshKeyRow> =
             with_pool!(self, pool => sqlx::query_as(KEYS).fetch_all(pool).await)?;
         rows.into_iter().map(|row| row.read(&keys)).collect()
     }
@@ -191,14 +191,14 @@ impl Store {
         &self,
         only: Option<&Fingerprint>,
     ) -> Result<Vec<(MemberId, SshKey)>, StoreError> {
-        let rows: Vec<KeyRow> = with_pool!(self, pool => sqlx::query_as(
+        let rows: Vec<SshKeyRow> = with_pool!(self, pool => sqlx::query_as(
             "SELECT member, line, '' FROM member_keys WHERE $1 = '' OR fingerprint = $1 \
              ORDER BY member, position",
         )
         .bind(only.map_or("", Fingerprint::as_str))
         .fetch_all(pool)
         .await)?;
-        let read = |(member, line, comment): KeyRow| {
+        let read = |(member, line, comment): SshKeyRow| {
             let bad = || StoreError::corrupt("member_keys", "line", &member);
             let key = SshKey::kept(&line, &comment).map_err(|_| bad())?;
             Ok((member.parse().map_err(|_| bad())?, key))
@@ -245,7 +245,7 @@ impl Store {
             .bind(draft.name.as_str())
             .bind(text::skeleton(draft.name.as_str()))
             .bind(draft.role.word())
-            .bind(reach_word(&draft.reach))
+            .bind(reach_word(&draft.scope))
             .bind(event.at.millis())
         )?;
         change.insert_member_sets(id, draft).await?;
@@ -280,7 +280,7 @@ impl Store {
             .bind(draft.name.as_str())
             .bind(text::skeleton(draft.name.as_str()))
             .bind(draft.role.word())
-            .bind(reach_word(&draft.reach))
+            .bind(reach_word(&draft.scope))
             .bind(seen.id.as_str())
         )?;
         for table in [
@@ -312,10 +312,10 @@ impl Store {
     }
 }
 
-fn reach_word(reach: &Reach) -> &'static str {
-    match reach {
-        Reach::Everything => "everything",
-        Reach::Only(_) => "listed",
+fn reach_word(scope: &AgentScope) -> &'static str {
+    match scope {
+        AgentScope::Everything => "everything",
+        AgentScope::Only(_) => "listed",
     }
 }
 
@@ -363,7 +363,7 @@ impl ChangeTransaction<'_> {
         let Some(login) = events.first().and_then(|event| event.actor.login.as_ref()) else {
             return Ok(());
         };
-        let row: Option<StandingRow> = with_connection!(self, connection => {
+        let row: Option<MemberStatusRow> = with_connection!(self, connection => {
             sqlx::query_as(STANDING)
                 .bind(login.member.as_str())
                 .bind(fingerprint_of(login))
@@ -375,7 +375,7 @@ impl ChangeTransaction<'_> {
             if event.actor.login.as_ref() != Some(login) {
                 return Err(Denied::NotAMember.into());
             }
-            authority.demand(event.change.power())?;
+            authority.demand(event.change.permission())?;
             if let Some(agent) = &event.agent {
                 authority.demand_agent(agent)?;
             }
@@ -387,7 +387,7 @@ impl ChangeTransaction<'_> {
         let rows: Vec<MemberRow> = with_connection!(self, connection => {
             sqlx::query_as(MEMBERS).fetch_all(connection).await
         })?;
-        let keys: Vec<KeyRow> = with_connection!(self, connection => {
+        let keys: Vec<SshKeyRow> = with_connection!(self, connection => {
             sqlx::query_as(KEYS).fetch_all(connection).await
         })?;
         rows.into_iter().map(|row| row.read(&keys)).collect()
@@ -398,7 +398,7 @@ impl ChangeTransaction<'_> {
         id: &MemberId,
         draft: &MemberDraft,
     ) -> Result<(), StoreError> {
-        if let Reach::Only(agents) = &draft.reach {
+        if let AgentScope::Only(agents) = &draft.scope {
             for agent in agents {
                 self.demand_agent(agent).await?;
                 execute!(

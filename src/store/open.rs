@@ -12,7 +12,7 @@ use std::{path::Path, time::Duration};
 
 use sqlx::migrate::{MigrateError, Migrator};
 
-use super::{Place, Store, StoreError};
+use super::{Store, StoreError, StoreLocation};
 use crate::domain::{moment::Moment, text::visible};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -28,7 +28,7 @@ const CONNECTIONS: u32 = 4;
 
 /// What a store that does not exist yet is made with.
 #[derive(Debug, Clone)]
-pub struct Fresh {
+pub struct NewStoreSettings {
     /// The new store's own id.
     pub uuid: String,
     /// Its label.
@@ -50,7 +50,7 @@ pub struct Opened {
 
 /// What a database turned out to be, before anything is written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recognised {
+enum DatabaseKind {
     Current,
     Empty,
     Older,
@@ -62,7 +62,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: one clear sentence each for a file that is not ours, newer, damaged,
     /// locked, or cannot be opened; nothing is changed then.
-    pub async fn open_file(path: &Path, fresh: &Fresh) -> Result<Opened, StoreError> {
+    pub async fn open_file(path: &Path, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
         file::open(path, fresh).await
     }
 
@@ -97,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// As for a file; a server that is not on this machine is refused without `sslmode=verify-full`.
-    pub async fn open_server(url: &str, fresh: &Fresh) -> Result<Opened, StoreError> {
+    pub async fn open_server(url: &str, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
         server::open(url, fresh).await
     }
 }
@@ -108,7 +108,7 @@ fn newest_known() -> i64 {
 }
 
 /// What the number of a store's newest migration makes of it.
-fn judge(place: &Place, found: i64) -> Result<Recognised, StoreError> {
+fn judge(place: &StoreLocation, found: i64) -> Result<DatabaseKind, StoreError> {
     let known = newest_known();
     if found > known {
         return Err(StoreError::Newer {
@@ -118,9 +118,9 @@ fn judge(place: &Place, found: i64) -> Result<Recognised, StoreError> {
         });
     }
     Ok(if found == known {
-        Recognised::Current
+        DatabaseKind::Current
     } else {
-        Recognised::Older
+        DatabaseKind::Older
     })
 }
 
@@ -155,7 +155,7 @@ macro_rules! build {
 }
 use build;
 
-fn migration_fault(place: &Place, error: MigrateError) -> StoreError {
+fn migration_fault(place: &StoreLocation, error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             StoreError::from_sqlx(place, &error)
@@ -173,10 +173,10 @@ mod tests {
 
     #[test]
     fn versions_are_judged_by_the_newest_migration() {
-        let place = Place::Server("postgres://h:1/d".into());
+        let place = StoreLocation::Server("postgres://h:1/d".into());
         let known = newest_known();
-        assert_eq!(judge(&place, known), Ok(Recognised::Current));
-        assert_eq!(judge(&place, known - 1), Ok(Recognised::Older));
+        assert_eq!(judge(&place, known), Ok(DatabaseKind::Current));
+        assert_eq!(judge(&place, known - 1), Ok(DatabaseKind::Older));
         assert!(matches!(
             judge(&place, known + 1),
             Err(StoreError::Newer { found, .. }) if found == known + 1

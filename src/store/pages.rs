@@ -12,7 +12,7 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    agent::Reach,
+    agent::AgentScope,
     attention::{EXPIRING_DAYS, UNUSED_DAYS},
     listing::{
         Count, Cursor, Damaged, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue,
@@ -187,7 +187,7 @@ fn why(error: &StoreError) -> String {
 
 /// A page of the list.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct KeyPage {
     /// The keys that could be read, in the list's order.
     pub rows: Vec<Row>,
     /// Whether the list goes on in the direction that was read.
@@ -222,7 +222,7 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults; a row that cannot be read is named in the page and hides no other.
-    pub async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
+    pub async fn page(&self, request: &PageRequest) -> Result<KeyPage, StoreError> {
         let Sort { field, descending } = request.sort;
         let backwards = matches!(request.direction, Direction::Last | Direction::Before(_));
         let ascending = descending == backwards;
@@ -245,7 +245,7 @@ impl Store {
                 .bind(moment(&request.filter, request.now))
                 .bind(EXPIRING_DAYS * DAY)
                 .bind(UNUSED_DAYS * DAY)
-                .bind(request.reach.written())
+                .bind(request.scope.written())
                 .bind(damaged(&request.damaged));
             let query = match value {
                 SortValue::Text(text) => query.bind(text),
@@ -272,9 +272,9 @@ impl Store {
                 read.collect()
             })
         })?;
-        let mut page = Page {
+        let mut page = KeyPage {
             more: rows.len() == request.limit as usize,
-            ..Page::default()
+            ..KeyPage::default()
         };
         for row in rows {
             let (cursor, id, read) = match row {
@@ -329,18 +329,18 @@ impl Store {
     pub async fn count(
         &self,
         filter: &Filter,
-        reach: &Reach,
+        scope: &AgentScope,
         now: Moment,
         known: &[KeyId],
     ) -> Result<Count, StoreError> {
-        let (total,): (i64,) = match reach {
-            Reach::Everything => with_pool!(self, pool => {
+        let (total,): (i64,) = match scope {
+            AgentScope::Everything => with_pool!(self, pool => {
                 sqlx::query_as("SELECT count(*) FROM keys").fetch_one(pool).await
             })?,
-            Reach::Only(_) => with_pool!(self, pool => sqlx::query_as(
+            AgentScope::Only(_) => with_pool!(self, pool => sqlx::query_as(
                 "SELECT count(*) FROM keys WHERE instr($1, ',' || agent || ',') > 0",
             )
-            .bind(reach.written())
+            .bind(scope.written())
             .fetch_one(pool)
             .await)?,
         };
@@ -357,7 +357,7 @@ impl Store {
         .bind(moment(filter, now))
         .bind(EXPIRING_DAYS * DAY)
         .bind(UNUSED_DAYS * DAY)
-        .bind(reach.written())
+        .bind(scope.written())
         .bind(damaged(known))
         .fetch_one(pool)
         .await)?;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     audit::EventDraft,
-    key::{FormerToken, KEPT_FORMER, LastUse, Seen},
+    key::{KEPT_PREVIOUS_TOKENS, KeyVersion, LastUse, PreviousTokenSummary},
     moment::Moment,
     token::KeyId,
 };
@@ -25,7 +25,7 @@ impl Store {
     /// [`StoreError::Conflict`] if the key is no longer at this revision.
     pub async fn rotate_key(
         &self,
-        seen: &Seen,
+        seen: &KeyVersion,
         token: &NewToken,
         until: Option<Moment>,
         event: &EventDraft,
@@ -42,7 +42,7 @@ impl Store {
             .bind(seen.id.as_str())
         )?;
         if until.is_none() {
-            change.end_former(&seen.id).await?;
+            change.end_previous_tokens(&seen.id).await?;
         }
         execute!(
             change,
@@ -53,7 +53,7 @@ impl Store {
                  LIMIT $2)",
             )
             .bind(seen.id.as_str())
-            .bind(number(KEPT_FORMER))
+            .bind(number(KEPT_PREVIOUS_TOKENS))
             .bind(event.at.millis())
         )?;
         let done = execute!(
@@ -76,9 +76,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the key is no longer at this revision.
-    pub async fn finish_rotation(&self, seen: &Seen, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn finish_rotation(
+        &self,
+        seen: &KeyVersion,
+        event: &EventDraft,
+    ) -> Result<(), StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        change.end_former(&seen.id).await?;
+        change.end_previous_tokens(&seen.id).await?;
         change.rotated(seen, event).await
     }
 
@@ -86,8 +90,11 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults, and [`StoreError::Corrupt`].
-    pub async fn former_tokens(&self, id: &KeyId) -> Result<Vec<FormerToken>, StoreError> {
-        let rows: Vec<FormerRow> = with_pool!(self, pool => sqlx::query_as(
+    pub async fn previous_tokens(
+        &self,
+        id: &KeyId,
+    ) -> Result<Vec<PreviousTokenSummary>, StoreError> {
+        let rows: Vec<PreviousTokenRow> = with_pool!(self, pool => sqlx::query_as(
             "SELECT rotated_at, valid_until, uses, last_used_at, last_used_from \
              FROM former_tokens WHERE key_id = $1 ORDER BY rotated_at DESC, digest",
         )
@@ -99,7 +106,7 @@ impl Store {
 }
 
 #[derive(sqlx::FromRow)]
-struct FormerRow {
+struct PreviousTokenRow {
     rotated_at: i64,
     valid_until: i64,
     uses: i64,
@@ -107,12 +114,12 @@ struct FormerRow {
     last_used_from: Option<String>,
 }
 
-impl FormerRow {
-    fn read(self, id: &KeyId) -> Result<FormerToken, StoreError> {
+impl PreviousTokenRow {
+    fn read(self, id: &KeyId) -> Result<PreviousTokenSummary, StoreError> {
         let bad = |column| StoreError::corrupt("former_tokens", column, id.as_str());
         let from = self.last_used_from.map(|from| from.parse()).transpose();
         let from = from.map_err(|_| bad("last_used_from"))?;
-        Ok(FormerToken {
+        Ok(PreviousTokenSummary {
             rotated_at: moment(self.rotated_at).ok_or_else(|| bad("rotated_at"))?,
             until: moment(self.valid_until).ok_or_else(|| bad("valid_until"))?,
             uses: self.uses,
@@ -125,7 +132,7 @@ impl FormerRow {
 }
 
 impl ChangeTransaction<'_> {
-    async fn end_former(&mut self, id: &KeyId) -> Result<(), StoreError> {
+    async fn end_previous_tokens(&mut self, id: &KeyId) -> Result<(), StoreError> {
         execute!(
             self,
             sqlx::query("UPDATE former_tokens SET valid_until = 0 WHERE key_id = $1")
@@ -134,7 +141,7 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    async fn rotated(mut self, seen: &Seen, event: &EventDraft) -> Result<(), StoreError> {
+    async fn rotated(mut self, seen: &KeyVersion, event: &EventDraft) -> Result<(), StoreError> {
         let done = execute!(
             self,
             sqlx::query(

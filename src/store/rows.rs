@@ -10,7 +10,7 @@ use crate::domain::{
     access::{Action, Grants},
     allowlist::{AllowList, Networks},
     audit::{Actor, Change, Event, EventDraft, Login},
-    decision::{Former, Rules},
+    decision::{PreviousToken, Rules},
     key::{Draft, Key, LastUse, Refused, Revision},
     moment::Moment,
     token::{Digest, KeyId},
@@ -119,11 +119,11 @@ impl CredentialRow {
         let digest = digest_of(&self.digest, "tokens", &self.key.id)?;
         let bad = || StoreError::corrupt("former_tokens", "digest", &self.key.id);
         let former = self.former.iter().flat_map(|all| all.split(','));
-        let former: Option<Vec<Former>> = former
+        let former: Option<Vec<PreviousToken>> = former
             .map(|one| {
                 // The last `=`: base64 ends in one.
                 let (digest, until) = one.rsplit_once('=')?;
-                Some(Former {
+                Some(PreviousToken {
                     digest: Digest::decode(digest)?,
                     until: moment(until.parse().ok()?)?,
                 })
@@ -255,7 +255,7 @@ impl KeyRow {
             disabled_at: self.maybe("disabled_at", self.disabled_at)?,
             last_use: self.last_use()?,
             refused: self.refused()?,
-            former_until: self.maybe("former_until", self.former_until)?,
+            previous_until: self.maybe("former_until", self.former_until)?,
             revision: Revision(self.counted("revision", self.revision)?),
         })
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::domain::{
     access::{AccessError, Action, AreaSlug},
     audit::Change,
-    hygiene::Exercised,
+    hygiene::ObservedUse,
     key::LastUse,
     moment::Moment,
     token::KeyId,
@@ -150,7 +150,7 @@ impl Store {
         &self,
         (first, last): (i64, i64),
         lately: Moment,
-    ) -> Result<HashMap<KeyId, Exercised>, StoreError> {
+    ) -> Result<HashMap<KeyId, ObservedUse>, StoreError> {
         let rows: Vec<(String, String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT DISTINCT uses.key_id, uses.area, uses.action, uses.source FROM uses \
              JOIN keys ON keys.id = uses.key_id \
@@ -160,7 +160,7 @@ impl Store {
         .bind(last)
         .fetch_all(pool)
         .await)?;
-        let mut all: HashMap<KeyId, Exercised> = HashMap::new();
+        let mut all: HashMap<KeyId, ObservedUse> = HashMap::new();
         for (id, area, action, source) in rows {
             let bad = |column| StoreError::corrupt("uses", column, &id);
             let one = all

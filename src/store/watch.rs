@@ -49,7 +49,7 @@ macro_rules! on_connection {
 
 /// Where the store stands: the number and the hash of its newest change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulse {
+pub struct LogHead {
     /// The number.
     pub epoch: i64,
     /// The hash, in hexadecimal.
@@ -73,16 +73,16 @@ pub struct ChangeMark {
 
 /// What the store holds under a key's id.
 #[derive(Debug, Clone)]
-pub enum Standing {
+pub enum KeyRecord {
     /// Nothing.
-    Nobody,
+    Absent,
     /// A key that is there, and the digest of its token.
     Key(Digest, Arc<Rules>),
     /// The tombstone of a revoked one, and the digests of all its tokens.
     Revoked(Arc<[Digest]>),
 }
 
-impl Standing {
+impl KeyRecord {
     /// What a token with this id turns out to be.
     #[must_use]
     pub fn credential(self, token: &Token) -> Credential {
@@ -98,14 +98,14 @@ impl Standing {
             Self::Key(_, rules) => {
                 let former = rules.former.iter().find(|one| one.digest == presented);
                 match former.copied() {
-                    Some(former) => Credential::Former(rules, former),
+                    Some(former) => Credential::Previous(rules, former),
                     None => Credential::Unknown,
                 }
             }
             Self::Revoked(digests) if digests.contains(&presented) => {
                 Credential::Revoked(id.clone())
             }
-            Self::Nobody | Self::Revoked(_) => Credential::Unknown,
+            Self::Absent | Self::Revoked(_) => Credential::Unknown,
         }
     }
 }
@@ -156,12 +156,12 @@ impl Watch {
     ///
     /// # Errors
     /// The store's faults, [`StoreError::Replaced`] above all.
-    pub async fn pulse(&mut self) -> Result<Pulse, StoreError> {
+    pub async fn log_head(&mut self) -> Result<LogHead, StoreError> {
         self.store.still_there()?;
         let (epoch, head): (i64, String) = on_connection!(self, connection => {
             sqlx::query_as(PULSE).fetch_one(connection).await
         })?;
-        Ok(Pulse { epoch, head })
+        Ok(LogHead { epoch, head })
     }
 
     /// The changes after a number, oldest first, at most `limit`.
@@ -212,20 +212,20 @@ impl Watch {
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn standings(
+    pub async fn key_records(
         &mut self,
         ids: &[KeyId],
-    ) -> Result<Vec<(KeyId, Result<Standing, StoreError>)>, StoreError> {
+    ) -> Result<Vec<(KeyId, Result<KeyRecord, StoreError>)>, StoreError> {
         let ids = &ids[..ids.len().min(LOOKED_UP)];
         let mut found = self.keys(ids).await?;
-        if found.iter().any(|(_, standing)| is_nobody(standing)) {
+        if found.iter().any(|(_, key_record)| is_nobody(key_record)) {
             let missing: Vec<KeyId> = found
                 .iter()
-                .filter(|(_, standing)| is_nobody(standing))
+                .filter(|(_, key_record)| is_nobody(key_record))
                 .map(|(id, _)| id.clone())
                 .collect();
             for (id, digests) in self.tombstones(&missing).await? {
-                let stone = digests_of(&digests, &id).map(Standing::Revoked);
+                let stone = digests_of(&digests, &id).map(KeyRecord::Revoked);
                 if let Some(place) = found.iter_mut().find(|(of, _)| of.as_str() == id) {
                     place.1 = stone;
                 }
@@ -237,10 +237,10 @@ impl Watch {
     async fn keys(
         &mut self,
         ids: &[KeyId],
-    ) -> Result<Vec<(KeyId, Result<Standing, StoreError>)>, StoreError> {
+    ) -> Result<Vec<(KeyId, Result<KeyRecord, StoreError>)>, StoreError> {
         let mut found: Vec<_> = ids
             .iter()
-            .map(|id| (id.clone(), Ok(Standing::Nobody)))
+            .map(|id| (id.clone(), Ok(KeyRecord::Absent)))
             .collect();
         // Row by row: one that does not even decode must not take the others with it.
         let rows: Vec<(String, Result<CredentialRow, sqlx::Error>)> = on_connection!(self, connection => {
@@ -253,14 +253,14 @@ impl Watch {
             })
         })?;
         for (id, row) in rows {
-            let standing = match row {
+            let key_record = match row {
                 Ok(row) => row
                     .read()
-                    .map(|(digest, rules)| Standing::Key(digest, Arc::new(rules))),
+                    .map(|(digest, rules)| KeyRecord::Key(digest, Arc::new(rules))),
                 Err(error) => Err(self.store.fault(&error)),
             };
             if let Some(place) = found.iter_mut().find(|(of, _)| of.as_str() == id) {
-                place.1 = standing;
+                place.1 = key_record;
             }
         }
         Ok(found)
@@ -276,6 +276,6 @@ impl Watch {
     }
 }
 
-fn is_nobody(standing: &Result<Standing, StoreError>) -> bool {
-    matches!(standing, Ok(Standing::Nobody))
+fn is_nobody(key_record: &Result<KeyRecord, StoreError>) -> bool {
+    matches!(key_record, Ok(KeyRecord::Absent))
 }

@@ -2,7 +2,7 @@
 use super::{Store, StoreError, change::execute, with_pool};
 use crate::domain::{
     audit::EventDraft,
-    listing::Edition,
+    listing::ListVersion,
     moment::Moment,
     policy::Policy,
     token::{Digest, KeyId},
@@ -116,14 +116,14 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn edition(&self) -> Result<Edition, StoreError> {
+    pub async fn list_version(&self) -> Result<ListVersion, StoreError> {
         let (epoch, refusals, batches): (i64, i64, i64) = with_pool!(self, pool => sqlx::query_as(
             "SELECT workspace.epoch, recording.refusals, recording.batches FROM workspace \
              JOIN recording ON recording.id = workspace.id WHERE workspace.id = 1",
         )
         .fetch_one(pool)
         .await)?;
-        Ok(Edition {
+        Ok(ListVersion {
             epoch,
             refusals,
             batches,

@@ -3,7 +3,7 @@ use crate::domain::agent::AgentName;
 
 /// What the choice is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choosing {
+pub enum AgentChoicePurpose {
     /// Whose keys are shown; all are a choice too.
     Shown,
     /// For whom a new key is made.
@@ -14,7 +14,7 @@ pub enum Choosing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentChoice {
     /// What it is for.
-    pub choosing: Choosing,
+    pub choosing: AgentChoicePurpose,
     /// What there is to choose from; none stands for all of them.
     pub choices: Vec<Option<AgentName>>,
     /// Which one is selected.
@@ -29,7 +29,7 @@ impl AgentChoice {
         choices.extend(agents.iter().cloned().map(Some));
         let at = choices.iter().position(|one| one.as_ref() == now);
         Self {
-            choosing: Choosing::Shown,
+            choosing: AgentChoicePurpose::Shown,
             at: at.unwrap_or(0),
             choices,
         }
@@ -39,7 +39,7 @@ impl AgentChoice {
     #[must_use]
     pub fn for_new_key(agents: &[AgentName]) -> Self {
         Self {
-            choosing: Choosing::NewKey,
+            choosing: AgentChoicePurpose::NewKey,
             choices: agents.iter().cloned().map(Some).collect(),
             at: 0,
         }

@@ -5,7 +5,7 @@
 use tui_input::Input;
 
 use crate::domain::{
-    audit::{Event, EventFilter, Onward},
+    audit::{Event, EventCursor, EventFilter},
     moment::Moment,
 };
 
@@ -66,7 +66,7 @@ pub enum Begin {
 
 /// The screen.
 #[derive(Debug, Clone)]
-pub struct AuditScreen {
+pub struct AuditDialog {
     /// The loaded events, the newest first.
     pub events: Vec<Event>,
     /// Which one is selected.
@@ -88,14 +88,14 @@ pub struct AuditScreen {
     /// Whether there may be newer ones.
     pub news: bool,
     /// What is being read.
-    pub awaited: Option<Onward>,
+    pub awaited: Option<EventCursor>,
     /// Why something could not be read, or a filter is not understood.
     pub problem: Option<String>,
     /// What was just done.
     pub said: Option<String>,
 }
 
-impl Default for AuditScreen {
+impl Default for AuditDialog {
     fn default() -> Self {
         Self {
             events: Vec::new(),
@@ -115,7 +115,7 @@ impl Default for AuditScreen {
     }
 }
 
-impl AuditScreen {
+impl AuditDialog {
     /// The selected event.
     #[must_use]
     pub fn selected(&self) -> Option<&Event> {
@@ -141,23 +141,25 @@ impl AuditScreen {
     }
 
     /// What is to be read now, if anything is.
-    pub fn to_read(&mut self) -> Option<Onward> {
+    pub fn to_read(&mut self) -> Option<EventCursor> {
         if self.awaited.is_some() || (self.problem.is_some() && self.begin.is_none()) {
             return None;
         }
         let wanted = match (self.events.first(), self.events.last()) {
-            _ if self.begin == Some(Begin::Newest) => Onward::Before(i64::MAX),
-            _ if self.begin == Some(Begin::Oldest) => Onward::After(0),
-            (None, _) if self.news => Onward::Before(i64::MAX),
+            _ if self.begin == Some(Begin::Newest) => EventCursor::Before(i64::MAX),
+            _ if self.begin == Some(Begin::Oldest) => EventCursor::After(0),
+            (None, _) if self.news => EventCursor::Before(i64::MAX),
             // Whoever is far from the newest ones has no use for newer ones yet.
-            (Some(first), _) if self.news && self.at <= MARGIN => Onward::After(first.sequence),
+            (Some(first), _) if self.news && self.at <= MARGIN => {
+                EventCursor::After(first.sequence)
+            }
             (_, Some(last)) if self.more && self.at + MARGIN >= self.events.len() => {
-                Onward::Before(last.sequence)
+                EventCursor::Before(last.sequence)
             }
             _ => return None,
         };
         // What comes while this is read is news again.
-        if !matches!(wanted, Onward::Before(sequence) if sequence < i64::MAX) {
+        if !matches!(wanted, EventCursor::Before(sequence) if sequence < i64::MAX) {
             self.news = false;
         }
         self.awaited = Some(wanted);
@@ -165,7 +167,7 @@ impl AuditScreen {
     }
 
     /// Events arrived; `onward` is what was asked for.
-    pub fn take_in(&mut self, onward: Onward, read: Result<Vec<Event>, String>, room: usize) {
+    pub fn take_in(&mut self, onward: EventCursor, read: Result<Vec<Event>, String>, room: usize) {
         if self.awaited != Some(onward) {
             return;
         }
@@ -180,15 +182,15 @@ impl AuditScreen {
         };
         let full = i64::try_from(events.len()).unwrap_or(i64::MAX) >= PAGE;
         match onward {
-            Onward::Before(i64::MAX) => {
+            EventCursor::Before(i64::MAX) => {
                 (self.at, self.top, self.more) = (0, 0, full);
                 self.events = events;
             }
-            Onward::Before(_) => {
+            EventCursor::Before(_) => {
                 self.more = full;
                 self.events.extend(events);
             }
-            Onward::After(0) if self.begin == Some(Begin::Oldest) => {
+            EventCursor::After(0) if self.begin == Some(Begin::Oldest) => {
                 self.events = events.into_iter().rev().collect();
                 (self.begin, self.more, self.news) = (None, false, full);
                 self.at = self.events.len().saturating_sub(1);
@@ -196,7 +198,7 @@ impl AuditScreen {
                 self.keep_in_view(room);
                 return;
             }
-            Onward::After(_) => {
+            EventCursor::After(_) => {
                 let count = events.len();
                 let at_top = self.at == 0 && self.opened.is_none() && self.top == 0;
                 self.events.splice(0..0, events.into_iter().rev());
@@ -214,7 +216,7 @@ impl AuditScreen {
     }
 
     /// Something was recorded: what is new is read, also where the last read failed.
-    pub fn doubt(&mut self) {
+    pub fn mark_stale(&mut self) {
         self.news = true;
         if self.typing.is_none() {
             self.problem = None;
@@ -282,22 +284,22 @@ mod tests {
         }
     }
 
-    fn numbers(screen: &AuditScreen) -> Vec<i64> {
+    fn numbers(screen: &AuditDialog) -> Vec<i64> {
         screen.events.iter().map(|event| event.sequence).collect()
     }
 
     #[test]
     fn what_is_new_comes_first_and_the_cursor_stays_on_its_event() {
-        let mut screen = AuditScreen::default();
-        assert_eq!(screen.to_read(), Some(Onward::Before(i64::MAX)));
+        let mut screen = AuditDialog::default();
+        assert_eq!(screen.to_read(), Some(EventCursor::Before(i64::MAX)));
         assert_eq!(screen.to_read(), None, "it is awaited");
         let first = vec![event(3), event(2), event(1)];
-        screen.take_in(Onward::Before(i64::MAX), Ok(first), 10);
+        screen.take_in(EventCursor::Before(i64::MAX), Ok(first), 10);
         assert_eq!(screen.to_read(), None, "there is no more");
         screen.walk(1, 10);
         screen.news = true;
-        assert_eq!(screen.to_read(), Some(Onward::After(3)));
-        screen.take_in(Onward::After(3), Ok(vec![event(4), event(5)]), 10);
+        assert_eq!(screen.to_read(), Some(EventCursor::After(3)));
+        screen.take_in(EventCursor::After(3), Ok(vec![event(4), event(5)]), 10);
         assert_eq!(numbers(&screen), [5, 4, 3, 2, 1]);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(2));
         assert_eq!(screen.to_read(), None);
@@ -307,12 +309,12 @@ mod tests {
     fn from_the_newest_to_the_oldest_and_back_nothing_in_between_is_read() {
         let page = |last: i64| (last - PAGE + 1..=last).map(event).collect::<Vec<_>>();
         let newest = |last| page(last).into_iter().rev().collect::<Vec<_>>();
-        let mut screen = AuditScreen::default();
+        let mut screen = AuditDialog::default();
         let _ = screen.to_read();
-        screen.take_in(Onward::Before(i64::MAX), Ok(newest(1000)), 10);
+        screen.take_in(EventCursor::Before(i64::MAX), Ok(newest(1000)), 10);
         screen.jump(false, 10);
-        assert_eq!(screen.to_read(), Some(Onward::After(0)));
-        screen.take_in(Onward::After(0), Ok(page(PAGE)), 10);
+        assert_eq!(screen.to_read(), Some(EventCursor::After(0)));
+        screen.take_in(EventCursor::After(0), Ok(page(PAGE)), 10);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(1));
         assert_eq!(
             screen.to_read(),
@@ -321,20 +323,20 @@ mod tests {
         );
         // Up again: what is newer is read when the cursor comes near it.
         screen.walk(-170, 10);
-        assert_eq!(screen.to_read(), Some(Onward::After(PAGE)));
-        screen.take_in(Onward::After(PAGE), Ok(page(2 * PAGE)), 10);
+        assert_eq!(screen.to_read(), Some(EventCursor::After(PAGE)));
+        screen.take_in(EventCursor::After(PAGE), Ok(page(2 * PAGE)), 10);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(171));
         screen.jump(true, 10);
-        assert_eq!(screen.to_read(), Some(Onward::Before(i64::MAX)));
+        assert_eq!(screen.to_read(), Some(EventCursor::Before(i64::MAX)));
     }
 
     #[test]
     fn an_answer_to_an_older_question_is_dropped() {
-        let mut screen = AuditScreen::default();
+        let mut screen = AuditDialog::default();
         let _ = screen.to_read();
         screen.filter_by("actor:bob", Moment::from_millis(0));
-        assert_eq!(screen.to_read(), Some(Onward::Before(i64::MAX)));
-        screen.take_in(Onward::After(9), Ok(vec![event(10)]), 10);
+        assert_eq!(screen.to_read(), Some(EventCursor::Before(i64::MAX)));
+        screen.take_in(EventCursor::After(9), Ok(vec![event(10)]), 10);
         assert!(screen.events.is_empty());
         screen.filter_by("nonsense:", Moment::from_millis(0));
         assert!(screen.problem.is_some());

@@ -4,8 +4,8 @@
 use tui_input::Input;
 
 use crate::domain::{
-    hygiene::Tidying,
-    key::{Key, RevokeReason, Seen},
+    hygiene::HygieneChange,
+    key::{Key, KeyVersion, RevokeReason},
     listing::Damaged,
     moment::Moment,
     token::KeyId,
@@ -109,7 +109,7 @@ pub struct Confirmation {
     /// Whether an old token is good still.
     pub unfinished: bool,
     /// What is to be done to each of several keys, where that differs.
-    pub tidyings: Vec<Tidying>,
+    pub hygiene_changes: Vec<HygieneChange>,
     /// What must be typed, if anything.
     pub expected: Option<String>,
     /// What was typed.
@@ -155,7 +155,7 @@ impl Confirmation {
             ConfirmationFocus::Cancel
         };
         // Whoever comes back while an old token is good comes to end it.
-        let unfinished = keys.iter().any(|key| key.former_until >= Some(now));
+        let unfinished = keys.iter().any(|key| key.previous_until >= Some(now));
         let overlap = match (verb, unfinished) {
             (Verb::Rotate, true) => Overlap::Finish,
             _ => Overlap::Hours(24),
@@ -172,7 +172,7 @@ impl Confirmation {
             pressed: false,
             overlap,
             unfinished,
-            tidyings: Vec::new(),
+            hygiene_changes: Vec::new(),
             reason: None,
             expected,
             typed: Input::default(),
@@ -198,15 +198,15 @@ impl Confirmation {
 
     /// Asks about several changes together. If one of them deletes a key, their number is typed.
     #[must_use]
-    pub fn tidying(changes: Vec<(Key, Tidying)>, now: Moment) -> Self {
+    pub fn hygiene_change(changes: Vec<(Key, HygieneChange)>, now: Moment) -> Self {
         let count = changes.len();
         let revokes = changes
             .iter()
-            .any(|(_, tidying)| *tidying == Tidying::Revoke);
-        let (keys, tidyings) = changes.into_iter().unzip();
+            .any(|(_, hygiene_change)| *hygiene_change == HygieneChange::Revoke);
+        let (keys, hygiene_changes) = changes.into_iter().unzip();
         let asked = Self::about(Verb::Tidy, keys, now);
         Self {
-            tidyings,
+            hygiene_changes,
             expected: revokes.then(|| count.to_string()),
             focus: if revokes {
                 ConfirmationFocus::Field
@@ -266,8 +266,8 @@ impl Confirmation {
 
     /// The keys at the revisions that were seen.
     #[must_use]
-    pub fn seen(&self) -> Vec<Seen> {
-        self.keys.iter().map(Seen::of).collect()
+    pub fn seen(&self) -> Vec<KeyVersion> {
+        self.keys.iter().map(KeyVersion::of).collect()
     }
 
     fn order(&self) -> Vec<ConfirmationFocus> {

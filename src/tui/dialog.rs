@@ -4,7 +4,7 @@
 //! Each is a small state with its own focus; none draws and none acts.
 use tui_input::Input;
 
-use super::{confirmation::Confirmation, keymap::Intent, message::Shown};
+use super::{confirmation::Confirmation, keymap::Intent, message::RevealedToken};
 use crate::domain::{decision::DecisionId, token::KeyId};
 
 /// Seconds for which a revealed token is shown.
@@ -81,7 +81,7 @@ impl NewToken {
 #[derive(Debug)]
 pub struct Revealed {
     /// The token and whose it is.
-    pub shown: Shown,
+    pub shown: RevealedToken,
     /// Seconds left.
     pub left: u32,
     /// Why it is shown, if nobody asked for that; where it was saved.
@@ -113,11 +113,11 @@ pub enum Modal {
         scroll: u16,
     },
     Wizard(Box<super::wizard::Wizard>),
-    Access(Box<super::explain::AccessTest>),
-    Hygiene(Box<super::hygiene::Hygiene>),
-    Audit(Box<super::audit::AuditScreen>),
+    Explain(Box<super::explain::ExplainDialog>),
+    Hygiene(Box<super::hygiene::HygieneDialog>),
+    Audit(Box<super::audit::AuditDialog>),
     Export(super::audit::ExportForm),
-    Members(Box<super::members::MembersScreen>),
+    Members(Box<super::members::MembersDialog>),
     MemberForm(Box<super::members::MemberForm>),
     Removal(super::members::Removal),
     Agents(super::agents::AgentChoice),

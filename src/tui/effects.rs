@@ -17,27 +17,28 @@ use zeroize::Zeroizing;
 
 use super::{
     confirmation::Overlap,
-    explain::Inquiry,
-    hygiene::Findings,
+    explain::ExplainQuery,
+    hygiene::HygieneFindings,
     message::{
-        Copied, CopyForm, Effect, ListRow, Load, Loaded, Message, Rotation, Shown, Tidied, Trouble,
+        ChangeError, Copied, CopyForm, Effect, HygieneOutcome, ListRow, Load, Loaded, Message,
+        RevealedToken, Rotation,
     },
 };
 use crate::{
     clipboard::{Clipboard, Delivery},
     domain::{
-        agent::Reach,
+        agent::AgentScope,
         audit::Change,
         explain::Explanation,
-        hygiene::Tidying,
-        key::{Key, RevokeReason, Seen},
+        hygiene::HygieneChange,
+        key::{Key, KeyVersion, RevokeReason},
         member::Denied,
         moment::HOUR,
         text::visible,
         token::KeyId,
         usage::Activity,
     },
-    keyring::{Keyring, KeyringError, Page, StoreError},
+    keyring::{KeyPage, Keyring, KeyringError, StoreError},
 };
 
 /// Carries out an effect that needs the keyring or the clipboard; `None` for one that is the
@@ -63,7 +64,7 @@ pub async fn carry_out(
                 Ok(created) => Ok(Box::new(
                     keyring.key(&created.key.id).await.unwrap_or(created.key),
                 )),
-                Err(error) => Err(Trouble::Said(error.to_string())),
+                Err(error) => Err(ChangeError::Said(error.to_string())),
             })
         }
         Effect::Edit(seen, draft) => {
@@ -99,13 +100,13 @@ pub async fn carry_out(
             let rotated = rotate(&seen, overlap, keyring).await;
             Message::Rotated(or_trouble(rotated.map(Box::new), keyring).await)
         }
-        Effect::Regard(id) => {
+        Effect::LoadKeyDetails(id) => {
             let known = regard(&id, keyring).await;
-            Message::Regarded(id, known.map(Box::new).map_err(|error| error.to_string()))
+            Message::KeyDetailsLoaded(id, known.map(Box::new).map_err(|error| error.to_string()))
         }
-        Effect::Inspect(reach) => {
-            let found = inspect(&reach, keyring).await;
-            Message::Inspected(found.map(Box::new).map_err(|error| error.to_string()))
+        Effect::ReadHygiene(scope) => {
+            let found = inspect(&scope, keyring).await;
+            Message::HygieneReport(found.map(Box::new).map_err(|error| error.to_string()))
         }
         Effect::ReadEvents(..)
         | Effect::Export(..)
@@ -114,8 +115,8 @@ pub async fn carry_out(
         | Effect::EditMember(..)
         | Effect::RemoveMember(_) => return people::carry_out(effect, keyring).await,
         Effect::Tidy(changes) => tidy(changes, keyring).await,
-        Effect::Explain(ticket, inquiry) => {
-            let told = explain(inquiry, keyring).await;
+        Effect::Explain(ticket, query) => {
+            let told = explain(query, keyring).await;
             Message::Explained(
                 ticket,
                 told.map(Box::new).map_err(|error| error.to_string()),
@@ -143,7 +144,7 @@ pub async fn carry_out(
 
 async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     // The edition first: what changes while the rows are read is seen again at the next look.
-    let edition = keyring.edition().await?;
+    let list_version = keyring.list_version().await?;
     let role = keyring.authority().await?.role;
     let agents = keyring.agents().await?;
     let areas = keyring.areas().await?;
@@ -177,14 +178,14 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         agents,
         areas,
         policy,
-        edition,
+        list_version,
         now: keyring.now(),
         watched,
     })
 }
 
 /// The rows of a page with the damaged ones in their places.
-fn merged(page: Page) -> Vec<ListRow> {
+fn merged(page: KeyPage) -> Vec<ListRow> {
     let mut rows: Vec<ListRow> = page
         .rows
         .into_iter()
@@ -201,17 +202,21 @@ async fn regard(id: &KeyId, keyring: &Keyring) -> Result<(Key, Activity), Keyrin
     Ok((keyring.key(id).await?, keyring.activity(id).await?))
 }
 
-async fn switch(seen: &[Seen], disable: bool, keyring: &Keyring) -> Result<Vec<Key>, KeyringError> {
+async fn switch(
+    seen: &[KeyVersion],
+    disable: bool,
+    keyring: &Keyring,
+) -> Result<Vec<Key>, KeyringError> {
     keyring.switch(seen, disable).await?;
     let mut keys = Vec::with_capacity(seen.len());
-    for Seen { id, .. } in seen {
+    for KeyVersion { id, .. } in seen {
         keys.push(keyring.key(id).await?);
     }
     Ok(keys)
 }
 
 async fn rotate(
-    seen: &Seen,
+    seen: &KeyVersion,
     overlap: Overlap,
     keyring: &Keyring,
 ) -> Result<(Key, Rotation), KeyringError> {
@@ -231,15 +236,15 @@ async fn rotate(
 /// As many findings as a screen can be asked to hold.
 const MOST_FINDINGS: usize = 2000;
 
-async fn inspect(reach: &Reach, keyring: &Keyring) -> Result<Findings, KeyringError> {
-    let mut findings = Findings {
+async fn inspect(scope: &AgentScope, keyring: &Keyring) -> Result<HygieneFindings, KeyringError> {
+    let mut findings = HygieneFindings {
         since: keyring.counted_since().await?,
         rows: Vec::new(),
         more: false,
     };
     let mut after = None;
     loop {
-        let inspected = keyring.inspect(reach, after).await?;
+        let inspected = keyring.inspect(scope, after).await?;
         findings.rows.extend(inspected.rows);
         after = inspected.next;
         if after.is_none() || findings.rows.len() >= MOST_FINDINGS {
@@ -250,47 +255,47 @@ async fn inspect(reach: &Reach, keyring: &Keyring) -> Result<Findings, KeyringEr
 }
 
 /// Each an ordinary change of its own: what goes wrong with one keeps no other back.
-async fn tidy(changes: Vec<(Seen, Tidying)>, keyring: &Keyring) -> Message {
-    let mut tidied = Tidied::default();
-    for (seen, tidying) in changes {
-        let made = match &tidying {
-            Tidying::Revoke => {
+async fn tidy(changes: Vec<(KeyVersion, HygieneChange)>, keyring: &Keyring) -> Message {
+    let mut tidied = HygieneOutcome::default();
+    for (seen, hygiene_change) in changes {
+        let made = match &hygiene_change {
+            HygieneChange::Revoke => {
                 let seen = std::slice::from_ref(&seen);
                 keyring.revoke(seen, RevokeReason::Unused).await
             }
-            Tidying::Edit(draft) => keyring.edit(&seen, draft).await,
+            HygieneChange::Edit(draft) => keyring.edit(&seen, draft).await,
         };
-        match (made, tidying) {
-            (Ok(()), Tidying::Revoke) => tidied.revoked.push(seen.id),
-            (Ok(()), Tidying::Edit(_)) => tidied.edited += 1,
+        match (made, hygiene_change) {
+            (Ok(()), HygieneChange::Revoke) => tidied.revoked.push(seen.id),
+            (Ok(()), HygieneChange::Edit(_)) => tidied.edited += 1,
             (Err(error), _) => tidied.failed.push(match trouble(error, keyring).await {
-                Trouble::Conflict(key, by) => {
+                ChangeError::Conflict(key, by) => {
                     format!(
                         "{} was changed meanwhile by {}",
                         visible(key.name()),
                         visible(&by)
                     )
                 }
-                Trouble::Gone(by) => format!("a key was revoked meanwhile by {}", visible(&by)),
-                Trouble::Said(sentence) => sentence,
+                ChangeError::Gone(by) => format!("a key was revoked meanwhile by {}", visible(&by)),
+                ChangeError::Said(sentence) => sentence,
             }),
         }
     }
-    Message::Tidied(tidied)
+    Message::HygieneOutcome(tidied)
 }
 
-async fn explain(inquiry: Inquiry, keyring: &Keyring) -> Result<Explanation, KeyringError> {
-    let question = match inquiry {
-        Inquiry::Newest(id) => keyring.newest_question(&id).await?,
-        Inquiry::Ordinary(id) => keyring.ordinary_question(&id).await?,
-        Inquiry::Of(question) => question,
-        Inquiry::Unmatched => keyring.newest_unmatched().await?,
-        Inquiry::Decision(id) => keyring.question_about(id.as_str()).await?,
+async fn explain(query: ExplainQuery, keyring: &Keyring) -> Result<Explanation, KeyringError> {
+    let question = match query {
+        ExplainQuery::Newest(id) => keyring.newest_question(&id).await?,
+        ExplainQuery::Ordinary(id) => keyring.ordinary_question(&id).await?,
+        ExplainQuery::Of(question) => question,
+        ExplainQuery::Unmatched => keyring.newest_unmatched().await?,
+        ExplainQuery::Decision(id) => keyring.question_about(id.as_str()).await?,
     };
     keyring.explain(question).await
 }
 
-async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Result<T, Trouble> {
+async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Result<T, ChangeError> {
     match done {
         Ok(value) => Ok(value),
         Err(error) => Err(trouble(error, keyring).await),
@@ -298,28 +303,32 @@ async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Resu
 }
 
 /// Why a change was not made, with who came first where that was the reason.
-async fn trouble(error: KeyringError, keyring: &Keyring) -> Trouble {
+async fn trouble(error: KeyringError, keyring: &Keyring) -> ChangeError {
     let KeyringError::Store(StoreError::Conflict { id } | StoreError::Gone { id }) = &error else {
-        return Trouble::Said(error.to_string());
+        return ChangeError::Said(error.to_string());
     };
     let Ok(id) = id.parse::<KeyId>() else {
-        return Trouble::Said(error.to_string());
+        return ChangeError::Said(error.to_string());
     };
     let by = match keyring.last_change(&id).await {
         Ok(Some(event)) => event.draft.actor.name,
         _ => "someone else".to_owned(),
     };
     match keyring.key(&id).await {
-        Ok(key) => Trouble::Conflict(Box::new(key), by),
-        Err(KeyringError::Store(StoreError::Gone { .. })) => Trouble::Gone(by),
-        Err(_) => Trouble::Said(error.to_string()),
+        Ok(key) => ChangeError::Conflict(Box::new(key), by),
+        Err(KeyringError::Store(StoreError::Gone { .. })) => ChangeError::Gone(by),
+        Err(_) => ChangeError::Said(error.to_string()),
     }
 }
 
-async fn open(id: &KeyId, purpose: Change, keyring: &Keyring) -> Result<Shown, KeyringError> {
+async fn open(
+    id: &KeyId,
+    purpose: Change,
+    keyring: &Keyring,
+) -> Result<RevealedToken, KeyringError> {
     let name = keyring.key(id).await?.name().to_owned();
     let token = keyring.token(id, purpose).await?;
-    Ok(Shown {
+    Ok(RevealedToken {
         id: id.clone(),
         name,
         text: token.expose().clone(),
@@ -353,7 +362,7 @@ async fn copy(
 ///
 /// # Errors
 /// A sentence; a file that is there already is never written over.
-pub fn save(shown: &Shown) -> Result<String, String> {
+pub fn save(shown: &RevealedToken) -> Result<String, String> {
     let home = crate::config::process_variable("HOME").ok_or("HOME is not set")?;
     let path = PathBuf::from(home).join(format!("claviger-{}.token", shown.id));
     let told = visible(&path.to_string_lossy());

@@ -1,8 +1,8 @@
 //! The test of access: one request of a key, explained check by check, and the last refusals below.
 //!
 //! It is a small state with its own focus; it neither draws nor acts. What it asks stands in
-//! [`AccessTest::inquiry`], and the answer comes as an [`Explanation`]; whatever may have changed
-//! the answer sets [`AccessTest::stale`].
+//! [`ExplainDialog::query`], and the answer comes as an [`Explanation`]; whatever may have changed
+//! the answer sets [`ExplainDialog::stale`].
 use std::net::IpAddr;
 
 use tui_input::Input;
@@ -10,12 +10,12 @@ use tui_input::Input;
 use crate::domain::{
     access::{Action, Area},
     decision::{DecisionId, Reason, Target},
-    explain::{Check, Explanation, Question, State},
+    explain::{Check, ExplainSubject, Explanation, State},
     forwarded::{Client, ClientAddress},
     key::Key,
     text::visible,
     token::KeyId,
-    usage::{Refusal, Wanted, Way},
+    usage::{Refusal, RequestedAccess, RequestedTarget},
 };
 
 /// The title of what matches no key.
@@ -23,11 +23,11 @@ const NO_KEY: &str = "no key";
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inquiry {
+pub enum ExplainQuery {
     /// The newest refusal of a key, or an ordinary request.
     Newest(KeyId),
     /// This.
-    Of(Question),
+    Of(ExplainSubject),
     /// An ordinary request with the current token of a key.
     Ordinary(KeyId),
     /// The refusal of this name.
@@ -62,7 +62,7 @@ impl RequestField {
 
 /// What has the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessFocus {
+pub enum ExplainFocus {
     /// A row: the failing checks first, then the refusals.
     Row(usize),
     /// A field of the request.
@@ -71,19 +71,19 @@ pub enum AccessFocus {
 
 /// A row that can be focused.
 #[derive(Debug, Clone, Copy)]
-pub enum AccessRow<'a> {
+pub enum ExplainRow<'a> {
     /// A check that fails.
     Failing(&'a Check),
     /// A refusal.
     Refused(&'a Refusal),
 }
 
-impl AccessRow<'_> {
+impl ExplainRow<'_> {
     /// Whether it is about the same, whatever is known of it by now.
-    fn is_about(&self, other: &AccessRow<'_>) -> bool {
+    fn is_about(&self, other: &ExplainRow<'_>) -> bool {
         match (self, other) {
-            (Self::Failing(one), AccessRow::Failing(other)) => one.reason == other.reason,
-            (Self::Refused(one), AccessRow::Refused(other)) => one.id == other.id,
+            (Self::Failing(one), ExplainRow::Failing(other)) => one.reason == other.reason,
+            (Self::Refused(one), ExplainRow::Refused(other)) => one.id == other.id,
             _ => false,
         }
     }
@@ -91,13 +91,13 @@ impl AccessRow<'_> {
 
 /// The test.
 #[derive(Debug, Clone)]
-pub struct AccessTest {
+pub struct ExplainDialog {
     /// The key, if it is known which.
     pub id: Option<KeyId>,
     /// What it is called; or [`NO_KEY`], or the name of the decision while that is looked for.
     pub name: String,
     /// What is asked.
-    pub inquiry: Inquiry,
+    pub query: ExplainQuery,
     /// Whether it must be asked, again or for the first time.
     pub stale: bool,
     /// The answer.
@@ -105,7 +105,7 @@ pub struct AccessTest {
     /// Why there is none.
     pub problem: Option<String>,
     /// What has the keys.
-    pub focus: AccessFocus,
+    pub focus: ExplainFocus,
     /// The address, as it is typed.
     pub address: Input,
     /// Method and path, as they are typed.
@@ -116,42 +116,46 @@ pub struct AccessTest {
     pub action: Option<usize>,
 }
 
-impl AccessTest {
+impl ExplainDialog {
     /// On a key's newest refusal, or on an ordinary request.
     #[must_use]
     pub fn of(key: &Key) -> Self {
         let name = key.name().to_owned();
-        Self::asking(Inquiry::Newest(key.id.clone()), Some(key.id.clone()), name)
+        Self::asking(
+            ExplainQuery::Newest(key.id.clone()),
+            Some(key.id.clone()),
+            name,
+        )
     }
 
     /// On an ordinary request with the token that a key has just got.
     #[must_use]
     pub fn new_token(id: KeyId, name: String) -> Self {
-        Self::asking(Inquiry::Ordinary(id.clone()), Some(id), name)
+        Self::asking(ExplainQuery::Ordinary(id.clone()), Some(id), name)
     }
 
     /// On the refusal of this name, whosever it is.
     #[must_use]
     pub fn decision(id: DecisionId) -> Self {
         let name = id.to_string();
-        Self::asking(Inquiry::Decision(id), None, name)
+        Self::asking(ExplainQuery::Decision(id), None, name)
     }
 
     /// On the newest refusal that matches no key.
     #[must_use]
     pub fn unmatched() -> Self {
-        Self::asking(Inquiry::Unmatched, None, NO_KEY.to_owned())
+        Self::asking(ExplainQuery::Unmatched, None, NO_KEY.to_owned())
     }
 
-    fn asking(inquiry: Inquiry, id: Option<KeyId>, name: String) -> Self {
+    fn asking(query: ExplainQuery, id: Option<KeyId>, name: String) -> Self {
         Self {
-            inquiry,
+            query,
             id,
             name,
             stale: true,
             told: None,
             problem: None,
-            focus: AccessFocus::Row(0),
+            focus: ExplainFocus::Row(0),
             address: Input::default(),
             path: Input::default(),
             area: None,
@@ -165,10 +169,10 @@ impl AccessTest {
             ClientAddress::Known(address) => address.to_string(),
             ClientAddress::Unknown | ClientAddress::Unreadable => String::new(),
         });
-        let Wanted { method, path, .. } = told.question.wanted();
+        let RequestedAccess { method, path, .. } = told.question.wanted();
         self.path = Input::new(format!("{method} {path}").trim().to_owned());
         let led = match (&told.request.target, &told.question.wanted().way) {
-            (Target::Routed(area, action), _) | (_, Way::Named(area, action)) => {
+            (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 Some((area, action))
             }
             _ => None,
@@ -182,7 +186,7 @@ impl AccessTest {
 
     /// Leaves the fields, and what was typed there without asking.
     pub fn leave_fields(&mut self) {
-        self.focus = AccessFocus::Row(0);
+        self.focus = ExplainFocus::Row(0);
         self.problem = None;
         if let Some(told) = self.told.take() {
             self.fill_in(&told);
@@ -193,13 +197,13 @@ impl AccessTest {
     /// Whether nothing was refused to the key that could be looked at: then a request is described
     /// first, for a verdict on an address that nobody gave would say nothing.
     fn is_nothing_to_show(&self, told: &Explanation) -> bool {
-        let is_described = matches!(told.question, Question::Request { .. });
+        let is_described = matches!(told.question, ExplainSubject::Request { .. });
         let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
         let is_unknown = told.request.address == ClientAddress::Unknown;
         let is_well = failing.all(|it| it.reason == Reason::AddressNotAllowed && is_unknown);
-        match self.inquiry {
-            Inquiry::Newest(_) => is_described && is_well,
-            Inquiry::Ordinary(_) => is_described && is_well && told.failing().is_some(),
+        match self.query {
+            ExplainQuery::Newest(_) => is_described && is_well,
+            ExplainQuery::Ordinary(_) => is_described && is_well && told.failing().is_some(),
             _ => false,
         }
     }
@@ -207,20 +211,20 @@ impl AccessTest {
     /// Whether a request is described and none was decided on before.
     #[must_use]
     pub fn is_first_request(&self) -> bool {
-        matches!(self.focus, AccessFocus::Field(_)) && self.told.is_none()
+        matches!(self.focus, ExplainFocus::Field(_)) && self.told.is_none()
     }
 
     /// Takes the answer in.
     pub fn answered(&mut self, told: Explanation) {
         if self.is_nothing_to_show(&told) {
-            if matches!(self.focus, AccessFocus::Row(_)) {
+            if matches!(self.focus, ExplainFocus::Row(_)) {
                 self.fill_in(&told);
                 self.problem = None;
-                self.focus = AccessFocus::Field(RequestField::Address);
+                self.focus = ExplainFocus::Field(RequestField::Address);
             }
             return;
         }
-        if matches!(self.focus, AccessFocus::Row(_)) {
+        if matches!(self.focus, ExplainFocus::Row(_)) {
             self.fill_in(&told);
             self.problem = None;
         }
@@ -229,11 +233,11 @@ impl AccessTest {
             self.name = told.name.clone().unwrap_or_else(|| NO_KEY.to_owned());
         }
         // The newest one is this one from now on, whatever comes in meanwhile.
-        self.inquiry = Inquiry::Of(told.question.clone());
+        self.query = ExplainQuery::Of(told.question.clone());
         let before = self.told.replace(Box::new(told));
         // Whoever types a request now does not lose it.
-        if let AccessFocus::Row(at) = self.focus {
-            self.focus = AccessFocus::Row(self.row_again(before.as_deref(), at));
+        if let ExplainFocus::Row(at) = self.focus {
+            self.focus = ExplainFocus::Row(self.row_again(before.as_deref(), at));
         }
     }
 
@@ -247,17 +251,17 @@ impl AccessTest {
 
     /// The failing checks, then the refusals.
     #[must_use]
-    pub fn rows(&self) -> Vec<AccessRow<'_>> {
+    pub fn rows(&self) -> Vec<ExplainRow<'_>> {
         self.told.as_deref().map_or_else(Vec::new, rows_of)
     }
 
     /// The check that `f` mends: the focused one, or the first that fails, if a change of the key
     /// mends it.
     #[must_use]
-    pub fn to_mend(&self) -> Option<&Check> {
+    pub fn to_fix(&self) -> Option<&Check> {
         let told = self.told.as_ref()?;
         let focused = match self.focused() {
-            Some(AccessRow::Failing(check)) => {
+            Some(ExplainRow::Failing(check)) => {
                 let same = |known: &&Check| known.reason == check.reason;
                 told.checks.iter().find(same)
             }
@@ -268,17 +272,17 @@ impl AccessTest {
 
     /// The focused row.
     #[must_use]
-    pub fn focused(&self) -> Option<AccessRow<'_>> {
+    pub fn focused(&self) -> Option<ExplainRow<'_>> {
         match self.focus {
-            AccessFocus::Row(at) => self.rows().get(at).copied(),
-            AccessFocus::Field(_) => None,
+            ExplainFocus::Row(at) => self.rows().get(at).copied(),
+            ExplainFocus::Field(_) => None,
         }
     }
 
     /// Up or down the rows.
     pub fn move_row(&mut self, forward: bool) {
         let last = self.rows().len().saturating_sub(1);
-        if let AccessFocus::Row(at) = &mut self.focus {
+        if let ExplainFocus::Row(at) = &mut self.focus {
             *at = if forward {
                 (*at + 1).min(last)
             } else {
@@ -290,21 +294,21 @@ impl AccessTest {
     /// Into the fields, to the next or the one before.
     pub fn move_field(&mut self, forward: bool) {
         let order = RequestField::ORDER;
-        let AccessFocus::Field(field) = self.focus else {
-            self.focus = AccessFocus::Field(order[0]);
+        let ExplainFocus::Field(field) = self.focus else {
+            self.focus = ExplainFocus::Field(order[0]);
             return;
         };
         let at = order.iter().position(|one| *one == field).unwrap_or(0);
         let step = if forward { 1 } else { order.len() - 1 };
-        self.focus = AccessFocus::Field(order[(at + step) % order.len()]);
+        self.focus = ExplainFocus::Field(order[(at + step) % order.len()]);
     }
 
     /// The field that is typed into.
     pub fn typed_field(&mut self) -> Option<&mut Input> {
         self.problem = None;
         match self.focus {
-            AccessFocus::Field(RequestField::Address) => Some(&mut self.address),
-            AccessFocus::Field(RequestField::Path) => Some(&mut self.path),
+            ExplainFocus::Field(RequestField::Address) => Some(&mut self.address),
+            ExplainFocus::Field(RequestField::Path) => Some(&mut self.path),
             _ => None,
         }
     }
@@ -317,8 +321,8 @@ impl AccessTest {
             Some(at).filter(|at| *at < count)
         };
         match self.focus {
-            AccessFocus::Field(RequestField::Area) => self.area = turn(self.area, areas),
-            AccessFocus::Field(RequestField::Action) => {
+            ExplainFocus::Field(RequestField::Area) => self.area = turn(self.area, areas),
+            ExplainFocus::Field(RequestField::Action) => {
                 self.action = turn(self.action, Action::ALL.len());
             }
             _ => return,
@@ -336,7 +340,7 @@ impl AccessTest {
         }
     }
 
-    fn described(&self, areas: &[Area]) -> Result<Question, String> {
+    fn described(&self, areas: &[Area]) -> Result<ExplainSubject, String> {
         let address = match self.address.value().trim() {
             "" => None,
             text => Some(text.parse::<IpAddr>().map_err(|_| {
@@ -355,12 +359,12 @@ impl AccessTest {
                             .to_owned(),
                     );
                 };
-                Wanted::named(area.slug.clone(), Action::ALL[action])
+                RequestedAccess::named(area.slug.clone(), Action::ALL[action])
             }
-            text => Wanted::routed(text)?,
+            text => RequestedAccess::routed(text)?,
         };
         let key = self.id.clone().ok_or("there is no key to ask for")?;
-        Ok(Question::Request {
+        Ok(ExplainSubject::Request {
             key,
             client: Client::said(address),
             wanted,
@@ -369,21 +373,21 @@ impl AccessTest {
 
     /// Asks about a refusal.
     pub fn ask_about(&mut self, refusal: Refusal) {
-        self.inquire(Question::Refusal(Box::new(refusal)));
+        self.inquire(ExplainSubject::Refusal(Box::new(refusal)));
     }
 
     /// Asks, and forgets the answer to another question.
-    fn inquire(&mut self, question: Question) {
-        self.inquiry = Inquiry::Of(question);
+    fn inquire(&mut self, question: ExplainSubject) {
+        self.query = ExplainQuery::Of(question);
         self.stale = true;
         self.told = None;
         self.problem = None;
-        self.focus = AccessFocus::Row(0);
+        self.focus = ExplainFocus::Row(0);
     }
 }
 
-fn rows_of(told: &Explanation) -> Vec<AccessRow<'_>> {
+fn rows_of(told: &Explanation) -> Vec<ExplainRow<'_>> {
     let failing = told.checks.iter().filter(|it| it.state == State::Fails);
-    let refused = told.refusals.iter().map(AccessRow::Refused);
-    failing.map(AccessRow::Failing).chain(refused).collect()
+    let refused = told.refusals.iter().map(ExplainRow::Refused);
+    failing.map(ExplainRow::Failing).chain(refused).collect()
 }

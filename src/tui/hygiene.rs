@@ -2,14 +2,14 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    hygiene::{HygieneRow, Tidying, together},
+    hygiene::{HygieneChange, HygieneRow, together},
     key::Key,
     moment::Moment,
 };
 
 /// What was found about all keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Findings {
+pub struct HygieneFindings {
     /// Since when uses are counted.
     pub since: Option<Moment>,
     /// The findings, those of the newest key first.
@@ -20,9 +20,9 @@ pub struct Findings {
 
 /// The screen.
 #[derive(Debug, Clone)]
-pub struct Hygiene {
+pub struct HygieneDialog {
     /// What was found; none while it is looked for.
-    pub found: Option<Findings>,
+    pub found: Option<HygieneFindings>,
     /// Whether it must be looked for, again or for the first time.
     pub stale: bool,
     /// What was just done.
@@ -35,7 +35,7 @@ pub struct Hygiene {
     pub marks: BTreeSet<usize>,
 }
 
-impl Default for Hygiene {
+impl Default for HygieneDialog {
     fn default() -> Self {
         Self {
             found: None,
@@ -48,7 +48,7 @@ impl Default for Hygiene {
     }
 }
 
-impl Hygiene {
+impl HygieneDialog {
     fn rows(&self) -> &[HygieneRow] {
         self.found.as_ref().map_or(&[], |found| &found.rows)
     }
@@ -76,7 +76,7 @@ impl Hygiene {
     /// The changes that the marked proposals make together, or the selected one where none is
     /// marked: one for each key.
     #[must_use]
-    pub fn chosen(&self) -> Vec<(Key, Tidying)> {
+    pub fn chosen(&self) -> Vec<(Key, HygieneChange)> {
         let rows: Vec<&HygieneRow> = if self.marks.is_empty() {
             self.selected().into_iter().collect()
         } else {
@@ -99,7 +99,7 @@ impl Hygiene {
     }
 
     /// What was found arrived; the marks were about what was before.
-    pub fn take_in(&mut self, found: Findings) {
+    pub fn take_in(&mut self, found: HygieneFindings) {
         self.marks.clear();
         self.found = Some(found);
         self.walk(0);

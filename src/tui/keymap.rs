@@ -5,7 +5,7 @@
 //! a line in [`BINDINGS`], an arm in `update`.
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::domain::member::Power;
+use crate::domain::member::Permission;
 
 /// Where the keys go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +173,7 @@ pub enum Intent {
     Switch,
     Rotate,
     Revoke,
-    Test,
+    Explain,
     Fix,
     Unmatched,
     Hygiene,
@@ -206,16 +206,16 @@ pub enum Intent {
 impl Intent {
     /// What somebody must be allowed to do for it there; none for what is everybody's.
     #[must_use]
-    pub const fn power(self, place: Place) -> Option<Power> {
+    pub const fn permission(self, place: Place) -> Option<Permission> {
         Some(match (self, place) {
-            (Self::New | Self::Edit | Self::Revoke, Place::Members) => Power::Members,
-            (Self::New | Self::NewLike, _) => Power::Create,
-            (Self::Edit | Self::Fix | Self::Apply, _) => Power::Edit,
-            (Self::Switch, _) => Power::Switch,
-            (Self::Rotate, _) => Power::Rotate,
-            (Self::Revoke, _) => Power::Revoke,
-            (Self::Copy | Self::CopyAs | Self::Reveal, _) => Power::Copy,
-            (Self::Test, _) => Power::Test,
+            (Self::New | Self::Edit | Self::Revoke, Place::Members) => Permission::Members,
+            (Self::New | Self::NewLike, _) => Permission::Create,
+            (Self::Edit | Self::Fix | Self::Apply, _) => Permission::Edit,
+            (Self::Switch, _) => Permission::Switch,
+            (Self::Rotate, _) => Permission::Rotate,
+            (Self::Revoke, _) => Permission::Revoke,
+            (Self::Copy | Self::CopyAs | Self::Reveal, _) => Permission::Copy,
+            (Self::Explain, _) => Permission::Explain,
             _ => return None,
         })
     }
@@ -354,7 +354,7 @@ pub static BINDINGS: &[Binding] = &[
     // The list, on a key: what is most wanted stands first, for the footer.
     bind(KEY, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "Copy API Key"),
     bind(KEY, &[plain('e')], Intent::Edit, Some("edit"), "edit"),
-    bind(KEY, &[plain('t')], Intent::Test, Some("test"), "test access"),
+    bind(KEY, &[plain('t')], Intent::Explain, Some("test"), "test access"),
     bind(KEY, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("revoke"), "revoke"),
     bind(LIST, &[plain('n')], Intent::New, Some("new"), "new key"),
     bind(LIST, &[plain('/')], Intent::Filter, Some("filter"), "filter by name, description or id"),
@@ -430,7 +430,7 @@ pub static BINDINGS: &[Binding] = &[
     // Hygiene.
     bind(TIDY, &[plain(' ')], Intent::Mark, Some("mark"), "mark the proposal, or unmark it"),
     bind(TIDY, &[ENTER], Intent::Apply, Some("review and apply"), "review what is marked, or the focused one, and apply it"),
-    bind(TIDY, &[plain('t')], Intent::Test, Some("test"), "test access of the key"),
+    bind(TIDY, &[plain('t')], Intent::Explain, Some("test"), "test access of the key"),
     bind(TIDY, &[DOWN, plain('j')], Intent::Down, None, "one down"),
     bind(TIDY, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(TIDY, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
@@ -475,7 +475,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(TOKEN, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "copy"),
     bind(TOKEN, &[plain('C')], Intent::CopyAs, Some("copy as"), "copy as…"),
     bind(TOKEN, &[plain('v')], Intent::Reveal, Some("reveal"), "reveal"),
-    bind(TOKEN, &[plain('t')], Intent::Test, Some("test"), "test it now"),
+    bind(TOKEN, &[plain('t')], Intent::Explain, Some("test"), "test it now"),
     bind(TOKEN, &[TAB, RIGHT], Intent::Next, None, "next button"),
     bind(TOKEN, &[SHIFT_TAB, LEFT], Intent::Previous, None, "button before"),
     // Choosing a form.

@@ -3,23 +3,23 @@ use std::collections::BTreeSet;
 
 use tui_input::Input;
 
-use super::typing::{Room, Typing, type_into};
+use super::typing::{FieldLimit, TextEdit, type_into};
 use crate::domain::{
-    agent::{AgentName, Reach, listed},
+    agent::{AgentName, AgentScope, listed},
     member::{Member, MemberDraft, Role, add_key, parse_keys},
 };
 
 /// What stands between several keys in one line; no key and no ordinary comment holds it.
 const KEYS_APART: &str = " ; ";
 /// A dozen of the longest keys; each line stays one of its own.
-const KEYS_ROOM: Room = Room {
+const KEYS_ROOM: FieldLimit = FieldLimit {
     separator: KEYS_APART,
-    ..Room::of(1 << 15)
+    ..FieldLimit::of(1 << 15)
 };
 
 /// The screen.
 #[derive(Debug, Clone)]
-pub struct MembersScreen {
+pub struct MembersDialog {
     /// Who there is; none while that is read.
     pub found: Option<Vec<Member>>,
     /// Whether it must be read, again or for the first time.
@@ -32,7 +32,7 @@ pub struct MembersScreen {
     pub problem: Option<String>,
 }
 
-impl Default for MembersScreen {
+impl Default for MembersDialog {
     fn default() -> Self {
         Self {
             found: None,
@@ -44,7 +44,7 @@ impl Default for MembersScreen {
     }
 }
 
-impl MembersScreen {
+impl MembersDialog {
     /// Who there is.
     #[must_use]
     pub fn members(&self) -> &[Member] {
@@ -153,10 +153,10 @@ impl MemberForm {
         Self {
             name: Input::new(member.name().to_owned()),
             role: member.draft.role,
-            agents: Input::new(agents_text(&member.draft.reach)),
+            agents: Input::new(agents_text(&member.draft.scope)),
             focus: FormFocus::Role,
             seen: Some(Box::new(member.clone())),
-            ..Self::new(several || member.draft.reach != Reach::Everything)
+            ..Self::new(several || member.draft.scope != AgentScope::Everything)
         }
     }
 
@@ -167,7 +167,7 @@ impl MemberForm {
             Some(seen) => (
                 seen.name().to_owned(),
                 seen.draft.role,
-                agents_text(&seen.draft.reach),
+                agents_text(&seen.draft.scope),
             ),
             None => (String::new(), Role::Viewer, String::new()),
         };
@@ -204,7 +204,7 @@ impl MemberForm {
     }
 
     /// Types into the focused field.
-    pub fn type_into(&mut self, typing: Typing<'_>) {
+    pub fn type_into(&mut self, typing: TextEdit<'_>) {
         let input = match self.focus {
             FormFocus::Name => &mut self.name,
             FormFocus::Agents => &mut self.agents,
@@ -214,7 +214,7 @@ impl MemberForm {
         let room = if self.focus == FormFocus::Keys {
             KEYS_ROOM
         } else {
-            Room::LINE
+            FieldLimit::LINE
         };
         self.problem = type_into(input, typing, room);
     }
@@ -239,14 +239,14 @@ impl MemberForm {
                 self.role = is.role;
             }
         }
-        if was.reach != is.reach {
-            let theirs = match &is.reach {
-                Reach::Everything => "all agents".to_owned(),
-                Reach::Only(agents) => listed(agents),
+        if was.scope != is.scope {
+            let theirs = match &is.scope {
+                AgentScope::Everything => "all agents".to_owned(),
+                AgentScope::Only(agents) => listed(agents),
             };
             told.push(format!("they are let at {theirs}"));
-            if self.agents.value() == agents_text(&was.reach) {
-                self.agents = Input::new(agents_text(&is.reach));
+            if self.agents.value() == agents_text(&was.scope) {
+                self.agents = Input::new(agents_text(&is.scope));
             }
         }
         if was.keys != is.keys {
@@ -264,12 +264,12 @@ impl MemberForm {
     ///
     /// # Errors
     /// A name that is none.
-    pub fn reach(&self) -> Result<Reach, String> {
+    pub fn scope(&self) -> Result<AgentScope, String> {
         match &self.seen {
-            Some(seen) if agents_text(&seen.draft.reach) == self.agents.value() => {
-                Ok(seen.draft.reach.clone())
+            Some(seen) if agents_text(&seen.draft.scope) == self.agents.value() => {
+                Ok(seen.draft.scope.clone())
             }
-            _ => reach(self.agents.value()),
+            _ => scope(self.agents.value()),
         }
     }
 
@@ -293,7 +293,7 @@ impl MemberForm {
         let draft = MemberDraft {
             name: name.map_err(|error| wrong(FormFocus::Name)(&error))?,
             role: self.role,
-            reach: self.reach().map_err(|error| (FormFocus::Agents, error))?,
+            scope: self.scope().map_err(|error| (FormFocus::Agents, error))?,
             keys,
         };
         draft
@@ -303,23 +303,25 @@ impl MemberForm {
     }
 }
 
-fn agents_text(reach: &Reach) -> String {
-    match reach {
-        Reach::Everything => String::new(),
-        Reach::Only(agents) => {
+fn agents_text(scope: &AgentScope) -> String {
+    match scope {
+        AgentScope::Everything => String::new(),
+        AgentScope::Only(agents) => {
             let names: Vec<&str> = agents.iter().map(AgentName::as_str).collect();
             names.join(", ")
         }
     }
 }
 
-fn reach(text: &str) -> Result<Reach, String> {
+fn scope(text: &str) -> Result<AgentScope, String> {
     if text.trim().is_empty() {
-        return Ok(Reach::Everything);
+        return Ok(AgentScope::Everything);
     }
     let names = text.split([',', ' ']).filter(|name| !name.is_empty());
     let names: Result<BTreeSet<AgentName>, _> = names.map(str::parse).collect();
-    names.map(Reach::Only).map_err(|error| error.to_string())
+    names
+        .map(AgentScope::Only)
+        .map_err(|error| error.to_string())
 }
 
 /// The question before a member goes.
@@ -339,13 +341,13 @@ mod tests {
 
     #[test]
     fn an_empty_list_of_agents_is_all_of_them_and_a_bad_one_is_refused() {
-        assert_eq!(reach("  "), Ok(Reach::Everything));
+        assert_eq!(scope("  "), Ok(AgentScope::Everything));
         let prod = "prod".parse().expect("a name");
         let staging = "staging".parse().expect("a name");
         assert_eq!(
-            reach("prod, staging"),
-            Ok(Reach::Only([prod, staging].into()))
+            scope("prod, staging"),
+            Ok(AgentScope::Only([prod, staging].into()))
         );
-        assert!(reach("Prod").is_err());
+        assert!(scope("Prod").is_err());
     }
 }

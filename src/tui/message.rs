@@ -8,12 +8,12 @@ use secrecy::SecretString;
 
 use crate::domain::{
     access::Area,
-    agent::{AgentName, Reach},
-    audit::{Event, EventFilter, Onward},
+    agent::{AgentName, AgentScope},
+    audit::{Event, EventCursor, EventFilter},
     explain::Explanation,
-    hygiene::Tidying,
-    key::{Draft, Key, KeyName, Namesakes, RevokeReason, Seen},
-    listing::{Count, Cursor, Damaged, Edition, PageRequest, Row},
+    hygiene::HygieneChange,
+    key::{Draft, Key, KeyName, KeyVersion, Namesakes, RevokeReason},
+    listing::{Count, Cursor, Damaged, ListVersion, PageRequest, Row},
     member::{Member, MemberDraft, Role},
     moment::Moment,
     policy::Policy,
@@ -21,7 +21,9 @@ use crate::domain::{
     usage::Activity,
 };
 
-use super::{audit::ExportForm, confirmation::Overlap, explain::Inquiry, hygiene::Findings};
+use super::{
+    audit::ExportForm, confirmation::Overlap, explain::ExplainQuery, hygiene::HygieneFindings,
+};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -39,27 +41,27 @@ pub enum Message {
     /// A second went by while something counts down; also brings the present moment.
     Ticked(Moment),
     /// It was read of what a list would be a picture by now.
-    EditionRead(Edition),
+    EditionRead(ListVersion),
     /// A load ended.
     Loaded(u64, Result<Box<Loaded>, String>),
     /// A key was made.
-    Created(Result<Box<Key>, Trouble>),
+    Created(Result<Box<Key>, ChangeError>),
     /// A key was edited; as it is now.
-    Edited(Result<Box<Key>, Trouble>),
+    Edited(Result<Box<Key>, ChangeError>),
     /// Keys were switched off (`true`) or on; as they are now.
-    Switched(bool, Result<Vec<Key>, Trouble>),
+    Switched(bool, Result<Vec<Key>, ChangeError>),
     /// A key got a new token, or its old ones were ended; as it is now, and what became of those.
-    Rotated(Result<Box<(Key, Rotation)>, Trouble>),
+    Rotated(Result<Box<(Key, Rotation)>, ChangeError>),
     /// A key, and what is known of its use, was read.
-    Regarded(KeyId, Result<Box<(Key, Activity)>, String>),
+    KeyDetailsLoaded(KeyId, Result<Box<(Key, Activity)>, String>),
     /// Keys were looked at for what deserves to be put right.
-    Inspected(Result<Box<Findings>, String>),
+    HygieneReport(Result<Box<HygieneFindings>, String>),
     /// Changes were made together.
-    Tidied(Tidied),
+    HygieneOutcome(HygieneOutcome),
     /// A request was explained.
     Explained(u64, Result<Box<Explanation>, String>),
     /// Events of the audit log were read.
-    EventsRead(EventFilter, Onward, Result<Vec<Event>, String>),
+    EventsRead(EventFilter, EventCursor, Result<Vec<Event>, String>),
     /// The audit log was written to a file, or why not.
     Exported(Result<String, String>),
     /// All keys were read: how many are damaged, or why not.
@@ -75,11 +77,11 @@ pub enum Message {
     /// Whoever acts is no member any more.
     Expelled(String),
     /// Keys were revoked.
-    Revoked(Result<Vec<KeyId>, Trouble>),
+    Revoked(Result<Vec<KeyId>, ChangeError>),
     /// A copy ended.
     Copied(Copied),
     /// A token was opened to be shown.
-    Revealed(Result<Shown, Trouble>),
+    Revealed(Result<RevealedToken, ChangeError>),
     /// The terminal's clipboard was overwritten, or why not.
     Overwritten(Result<(), String>),
     /// A native clipboard was cleared; whether it still held the token.
@@ -108,7 +110,7 @@ pub struct Loaded {
     /// How keys must end.
     pub policy: Policy,
     /// Of what this is a picture; read before the rows were.
-    pub edition: Edition,
+    pub list_version: ListVersion,
     /// When.
     pub now: Moment,
     /// The keys that were asked after, as they are now; `None` for one that is gone.
@@ -117,7 +119,7 @@ pub struct Loaded {
 
 /// Why a change was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ChangeError {
     /// The key was changed meanwhile: as it is now, and who did it.
     Conflict(Box<Key>, String),
     /// The key is gone, and who revoked it.
@@ -137,7 +139,7 @@ pub enum Rotation {
 
 /// What became of changes that were made together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tidied {
+pub struct HygieneOutcome {
     /// How many keys were edited.
     pub edited: usize,
     /// The keys that were revoked.
@@ -155,13 +157,13 @@ pub enum Copied {
     /// if it may not.
     Sent(KeyId, String, Option<String>),
     /// There is no clipboard: the token must be shown.
-    Nowhere(Shown, String),
+    Nowhere(RevealedToken, String),
     /// The token could not be opened.
-    Failed(Trouble),
+    Failed(ChangeError),
 }
 
 /// A token that is about to be shown.
-pub struct Shown {
+pub struct RevealedToken {
     /// Whose it is.
     pub id: KeyId,
     /// What that key is called.
@@ -170,7 +172,7 @@ pub struct Shown {
     pub text: SecretString,
 }
 
-impl std::fmt::Debug for Shown {
+impl std::fmt::Debug for RevealedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Shown({})", self.id)
     }
@@ -224,9 +226,9 @@ pub enum Effect {
     /// Make a key for an agent, or for the one that goes without saying.
     Create(Option<AgentName>, Draft),
     /// Change a key.
-    Edit(Seen, Draft),
+    Edit(KeyVersion, Draft),
     /// Switch keys off (`true`) or on.
-    Switch(Vec<Seen>, bool),
+    Switch(Vec<KeyVersion>, bool),
     /// Revoke a key that cannot be read.
     RevokeDamaged(KeyId, RevokeReason),
     /// Read all keys, so that those that are damaged are known.
@@ -234,13 +236,13 @@ pub enum Effect {
     /// Look for other keys than this one that have this name, or one that looks like it.
     FindNamesakes(KeyName, Option<KeyId>),
     /// Revoke keys.
-    Revoke(Vec<Seen>, RevokeReason),
+    Revoke(Vec<KeyVersion>, RevokeReason),
     /// Give a key a new token, or end its old ones.
-    Rotate(Seen, Overlap),
+    Rotate(KeyVersion, Overlap),
     /// Read a key, and what is known of its use.
-    Regard(KeyId),
+    LoadKeyDetails(KeyId),
     /// Read events of the audit log, in one direction.
-    ReadEvents(EventFilter, Onward),
+    ReadEvents(EventFilter, EventCursor),
     /// Write events of the audit log to a file that nobody else can read.
     Export(EventFilter, ExportForm),
     /// Read who the members are.
@@ -252,11 +254,11 @@ pub enum Effect {
     /// Remove a member, as they were seen.
     RemoveMember(Box<Member>),
     /// Look at all keys of these agents for what deserves to be put right.
-    Inspect(Reach),
+    ReadHygiene(AgentScope),
     /// Make these changes, one after the other.
-    Tidy(Vec<(Seen, Tidying)>),
+    Tidy(Vec<(KeyVersion, HygieneChange)>),
     /// Explain a request; the answer names the ticket.
-    Explain(u64, Inquiry),
+    Explain(u64, ExplainQuery),
     /// Copy a key's token.
     Copy(KeyId, CopyForm),
     /// Open a key's token to be shown.
@@ -282,8 +284,8 @@ impl Effect {
         matches!(
             self,
             Self::Load(_)
-                | Self::Regard(_)
-                | Self::Inspect(_)
+                | Self::LoadKeyDetails(_)
+                | Self::ReadHygiene(_)
                 | Self::Explain(..)
                 | Self::ReadEvents(..)
                 | Self::ReadMembers

@@ -14,18 +14,18 @@ use tui_input::Input;
 
 use super::{
     dialog::Modal,
-    explain::{AccessFocus, AccessTest},
-    hygiene::Hygiene,
+    explain::{ExplainDialog, ExplainFocus},
+    hygiene::HygieneDialog,
     keymap::Place,
     message::{Effect, ListRow, Load},
     theme::Theme,
-    wizard::{BasicsFocus, MatrixFocus, Step},
+    wizard::{BasicsFocus, MatrixFocus, WizardStep},
 };
 use crate::domain::{
     access::Area,
-    agent::{AgentName, Reach},
+    agent::{AgentName, AgentScope},
     key::Key,
-    listing::{Count, Cursor, Damaged, Direction, Edition, Filter, PageRequest, Sort},
+    listing::{Count, Cursor, Damaged, Direction, Filter, ListVersion, PageRequest, Sort},
     member::Role,
     moment::Moment,
     policy::Policy,
@@ -87,9 +87,9 @@ pub struct Model {
     /// Seconds until the native clipboard is cleared.
     pub clipboard: Option<u32>,
     /// What is known of the use of the key that is looked at.
-    pub regarded: Option<(KeyId, Activity)>,
+    pub key_details: Option<(KeyId, Activity)>,
     /// Whether that is being read, or was read since the list was.
-    pub regarding: Option<KeyId>,
+    pub loading_details: Option<KeyId>,
     /// The ticket of the explanation that is awaited.
     pub explaining: Option<u64>,
     /// Why the session ends, if it ends by itself.
@@ -153,9 +153,9 @@ pub struct List {
     /// The marked keys, as they were when they were marked or last seen.
     pub marks: BTreeMap<KeyId, Key>,
     /// Of what is shown.
-    pub edition: Edition,
+    pub list_version: ListVersion,
     /// The newest load and what is to happen with its answer.
-    pub awaited: Option<(u64, Expect)>,
+    pub awaited: Option<(u64, Placement)>,
     /// Whether anything was loaded yet.
     pub loaded: bool,
     /// The last ticket that was given out.
@@ -174,7 +174,7 @@ pub enum DamageSearch {
 
 /// What is to happen with the rows of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
+pub enum Placement {
     /// They replace what is there; the selection stays, or goes to its neighbour.
     Refresh,
     /// They replace what is there; the first one is selected.
@@ -214,7 +214,7 @@ impl Model {
             typing: None,
             damage: DamageSearch::NotYet,
             marks: BTreeMap::new(),
-            edition: Edition::default(),
+            list_version: ListVersion::default(),
             awaited: None,
             loaded: false,
             tickets: 0,
@@ -237,8 +237,8 @@ impl Model {
             unsaid: VecDeque::new(),
             copied: None,
             clipboard: None,
-            regarded: None,
-            regarding: None,
+            key_details: None,
+            loading_details: None,
             explaining: None,
             parting: None,
             is_deaf: false,
@@ -253,7 +253,7 @@ impl Model {
         Layer {
             depth: self.modals.iter().filter(is_layer).count(),
             dialog: top.map(mem::discriminant),
-            is_second_step: matches!(top, Some(Modal::Wizard(wizard)) if matches!(wizard.step, Step::Permissions(..))),
+            is_second_step: matches!(top, Some(Modal::Wizard(wizard)) if matches!(wizard.step, WizardStep::Permissions(..))),
         }
     }
 
@@ -266,9 +266,9 @@ impl Model {
             None => Place::List,
             Some(Modal::Details { .. }) => Place::Details,
             Some(Modal::Wizard(wizard)) => match &wizard.step {
-                Step::Basics(BasicsFocus::Field(_)) => Place::Field,
-                Step::Permissions(_, MatrixFocus::Cell(..)) => Place::Matrix,
-                Step::Basics(_) | Step::Permissions(..) => Place::Buttons,
+                WizardStep::Basics(BasicsFocus::Field(_)) => Place::Field,
+                WizardStep::Permissions(_, MatrixFocus::Cell(..)) => Place::Matrix,
+                WizardStep::Basics(_) | WizardStep::Permissions(..) => Place::Buttons,
             },
             Some(Modal::Confirmation(confirmation)) => match confirmation.focus {
                 ConfirmationFocus::Field => Place::ConfirmationField,
@@ -287,10 +287,10 @@ impl Model {
             Some(Modal::MemberForm(_)) => Place::MemberChoice,
             Some(Modal::Removal(_)) => Place::Confirmation,
             Some(Modal::Agents(_)) => Place::Agents,
-            Some(Modal::Access(test)) => match test.focus {
-                AccessFocus::Row(_) => Place::Access,
-                AccessFocus::Field(field) if field.is_text() => Place::AccessField,
-                AccessFocus::Field(_) => Place::AccessChoice,
+            Some(Modal::Explain(test)) => match test.focus {
+                ExplainFocus::Row(_) => Place::Access,
+                ExplainFocus::Field(field) if field.is_text() => Place::AccessField,
+                ExplainFocus::Field(_) => Place::AccessChoice,
             },
             Some(Modal::NewToken(_)) => Place::NewToken,
             Some(Modal::CopyAs { .. }) => Place::CopyAs,
@@ -376,16 +376,16 @@ impl Model {
 
     /// The test of access, if it lies on top.
     #[must_use]
-    pub fn access_test(&self) -> Option<&AccessTest> {
+    pub fn explain_dialog(&self) -> Option<&ExplainDialog> {
         match self.modals.last() {
-            Some(Modal::Access(test)) => Some(test),
+            Some(Modal::Explain(test)) => Some(test),
             _ => None,
         }
     }
 
     /// What deserves to be put right, if that lies on top.
     #[must_use]
-    pub fn hygiene(&self) -> Option<&Hygiene> {
+    pub fn hygiene(&self) -> Option<&HygieneDialog> {
         match self.modals.last() {
             Some(Modal::Hygiene(hygiene)) => Some(hygiene),
             _ => None,
@@ -396,19 +396,21 @@ impl Model {
     /// for, or the use of the key whose details are in view.
     #[must_use]
     pub fn look_closer(&mut self) -> Option<Effect> {
-        if let Some(Modal::Access(test)) = self.modals.last_mut()
+        if let Some(Modal::Explain(test)) = self.modals.last_mut()
             && test.stale
         {
             test.stale = false;
             self.list.tickets += 1;
             self.explaining = Some(self.list.tickets);
-            return Some(Effect::Explain(self.list.tickets, test.inquiry.clone()));
+            return Some(Effect::Explain(self.list.tickets, test.query.clone()));
         }
         if let Some(Modal::Hygiene(hygiene)) = self.modals.last_mut()
             && hygiene.stale
         {
             hygiene.stale = false;
-            return Some(Effect::Inspect(Reach::of(self.list.agent.as_ref())));
+            return Some(Effect::ReadHygiene(AgentScope::of(
+                self.list.agent.as_ref(),
+            )));
         }
         if self.list.filter.attention && self.list.damage == DamageSearch::NotYet {
             self.list.damage = DamageSearch::Begun;
@@ -442,17 +444,17 @@ impl Model {
         };
         let id = match (asked, &self.list.selected) {
             (Some(id), _) => id,
-            (None, Some(id)) if in_view && self.regarding.as_ref() != Some(id) => id.clone(),
+            (None, Some(id)) if in_view && self.loading_details.as_ref() != Some(id) => id.clone(),
             _ => return None,
         };
-        self.regarding = Some(id.clone());
-        Some(Effect::Regard(id))
+        self.loading_details = Some(id.clone());
+        Some(Effect::LoadKeyDetails(id))
     }
 
     /// What is known of a key's use, if it was read.
     #[must_use]
     pub fn activity(&self, id: &KeyId) -> Option<&Activity> {
-        let (known, activity) = self.regarded.as_ref()?;
+        let (known, activity) = self.key_details.as_ref()?;
         (known == id).then_some(activity)
     }
 
@@ -519,18 +521,18 @@ impl Model {
 
     /// Reads a page; the newest one replaces any that is still awaited.
     #[must_use]
-    pub fn load(&mut self, direction: Direction, expect: Expect) -> Effect {
+    pub fn load(&mut self, direction: Direction, placement: Placement) -> Effect {
         self.list.tickets += 1;
-        self.list.awaited = Some((self.list.tickets, expect));
+        self.list.awaited = Some((self.list.tickets, placement));
         let limit = (self.visible_rows() * 2).max(LEAST_PAGE);
-        let limit = match expect {
-            Expect::Refresh => limit.max(self.list.rows.len().min(WINDOW)),
+        let limit = match placement {
+            Placement::Refresh => limit.max(self.list.rows.len().min(WINDOW)),
             _ => limit,
         };
         Effect::Load(Load {
             ticket: self.list.tickets,
             request: PageRequest {
-                reach: Reach::of(self.list.agent.as_ref()),
+                scope: AgentScope::of(self.list.agent.as_ref()),
                 filter: self.list.filter.clone(),
                 sort: self.list.sort,
                 direction,
@@ -549,14 +551,14 @@ impl Model {
             Some(first) if !self.list.at_start => Direction::From(first.cursor().clone()),
             _ => Direction::First,
         };
-        self.load(direction, Expect::Refresh)
+        self.load(direction, Placement::Refresh)
     }
 
     /// Reads the page that begins with a key, wherever the order has it.
     #[must_use]
     pub fn follow(&mut self, key: &Key) -> Effect {
         let cursor = Cursor::of(key, self.list.sort.field, self.now);
-        self.load(Direction::From(cursor), Expect::Follow)
+        self.load(Direction::From(cursor), Placement::Follow)
     }
 
     /// The keys whose fate matters beside the rows: the selected one, the marked ones, those of

@@ -11,7 +11,7 @@ use crate::domain::text::{Limits, length, thousands};
 
 /// One way to change a field's text.
 #[derive(Debug, Clone, Copy)]
-pub enum Typing<'a> {
+pub enum TextEdit<'a> {
     /// A key was pressed.
     Key(InputRequest),
     /// Text was pasted, as the terminal said.
@@ -22,7 +22,7 @@ pub enum Typing<'a> {
 
 /// The room of a field.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct FieldLimit {
     /// The limits of a paste. Text that is typed key by key may be longer, up to the bytes, so that the
     /// person sees by how much.
     pub limits: Limits,
@@ -30,7 +30,7 @@ pub struct Room {
     pub separator: &'static str,
 }
 
-impl Room {
+impl FieldLimit {
     /// For a line that has no limits of its own.
     pub const LINE: Self = Self::of(1000);
 
@@ -49,9 +49,9 @@ impl Room {
 }
 
 /// Types into a field at its cursor; answers what did not fit, as a sentence.
-pub fn type_into(input: &mut Input, typing: Typing<'_>, room: Room) -> Option<String> {
+pub fn type_into(input: &mut Input, typing: TextEdit<'_>, room: FieldLimit) -> Option<String> {
     let text = match typing {
-        Typing::Key(InputRequest::InsertChar(c)) => {
+        TextEdit::Key(InputRequest::InsertChar(c)) => {
             if input.value().len() + c.len_utf8() > room.limits.bytes {
                 let most = thousands_of(room.limits.bytes);
                 return Some(format!(
@@ -61,17 +61,17 @@ pub fn type_into(input: &mut Input, typing: Typing<'_>, room: Room) -> Option<St
             let _ = input.handle(InputRequest::InsertChar(c));
             return None;
         }
-        Typing::Key(request) => {
+        TextEdit::Key(request) => {
             let _ = input.handle(request);
             return None;
         }
-        Typing::Paste(text) => pasted_text(text, room.separator),
-        Typing::Burst(text) => burst_text(text, room.separator),
+        TextEdit::Paste(text) => pasted_text(text, room.separator),
+        TextEdit::Burst(text) => burst_text(text, room.separator),
     };
     insert(input, &text, room)
 }
 
-fn insert(input: &mut Input, text: &str, room: Room) -> Option<String> {
+fn insert(input: &mut Input, text: &str, room: FieldLimit) -> Option<String> {
     let at = input.value().char_indices().nth(input.cursor());
     let (before, after) = input
         .value()
@@ -95,7 +95,7 @@ fn insert(input: &mut Input, text: &str, room: Room) -> Option<String> {
 
 /// As much of a text as fits beside what is there. A list is cut between two entries: half an address
 /// may be another one.
-fn fitting<'a>(text: &'a str, room: Room, there: &str) -> &'a str {
+fn fitting<'a>(text: &'a str, room: FieldLimit, there: &str) -> &'a str {
     let mut characters = room.limits.characters.saturating_sub(length(there));
     let mut bytes = room.limits.bytes.saturating_sub(there.len());
     let end = text.grapheme_indices(true).try_for_each(|(at, cluster)| {
@@ -164,12 +164,12 @@ fn thousands_of(number: usize) -> String {
 mod tests {
     use super::*;
 
-    const LIST: Room = Room {
+    const LIST: FieldLimit = FieldLimit {
         separator: ", ",
-        ..Room::of(40)
+        ..FieldLimit::of(40)
     };
 
-    fn after(there: &str, typing: Typing<'_>, room: Room) -> (String, Option<String>) {
+    fn after(there: &str, typing: TextEdit<'_>, room: FieldLimit) -> (String, Option<String>) {
         let mut input = Input::new(there.to_owned());
         let cut = type_into(&mut input, typing, room);
         (input.value().to_owned(), cut)
@@ -179,8 +179,8 @@ mod tests {
     fn line_ends_are_separators() {
         let networks = "10.0.0.0/8, 192.168.1.0/24";
         for typing in [
-            Typing::Paste("10.0.0.0/8,\r\n192.168.1.0/24\r\n"),
-            Typing::Burst("10.0.0.0/8,\n192.168.1.0/24"),
+            TextEdit::Paste("10.0.0.0/8,\r\n192.168.1.0/24\r\n"),
+            TextEdit::Burst("10.0.0.0/8,\n192.168.1.0/24"),
         ] {
             assert_eq!(after("", typing, LIST), (networks.to_owned(), None));
         }
@@ -190,22 +190,22 @@ mod tests {
             ("10.0.0.0/8, ", "1.2.3.4, ", "10.0.0.0/8, 1.2.3.4, "),
             ("", "\n1.2.3.4", "1.2.3.4"),
         ] {
-            assert_eq!(after(there, Typing::Burst(burst), LIST).0, expected);
+            assert_eq!(after(there, TextEdit::Burst(burst), LIST).0, expected);
         }
-        let name = after("", Typing::Burst("two\nlines"), Room::of(40));
+        let name = after("", TextEdit::Burst("two\nlines"), FieldLimit::of(40));
         assert_eq!(name, ("two lines".to_owned(), None));
     }
 
     #[test]
     fn a_paste_is_cut_at_the_limit_and_a_list_between_two_entries() {
-        let (value, cut) = after("ab", Typing::Paste(&"é".repeat(100)), Room::of(40));
+        let (value, cut) = after("ab", TextEdit::Paste(&"é".repeat(100)), FieldLimit::of(40));
         assert_eq!(length(&value), 40);
         assert_eq!(
             cut.as_deref(),
             Some("The paste was cut, for 40 characters are the most: the rest did not fit")
         );
         let list = "10.0.0.0/8, 192.168.1.0/24, 192.168.2.128/25";
-        let (value, cut) = after("", Typing::Paste(list), LIST);
+        let (value, cut) = after("", TextEdit::Paste(list), LIST);
         assert_eq!(value, "10.0.0.0/8, 192.168.1.0/24");
         assert!(cut.is_some_and(|cut| cut.contains("did not fit")));
     }
@@ -213,13 +213,16 @@ mod tests {
     #[test]
     fn what_is_typed_goes_in_at_the_cursor_and_ends_somewhere() {
         let mut input = Input::new("ac".to_owned()).with_cursor(1);
-        assert_eq!(type_into(&mut input, Typing::Burst("bb"), Room::LINE), None);
+        assert_eq!(
+            type_into(&mut input, TextEdit::Burst("bb"), FieldLimit::LINE),
+            None
+        );
         assert_eq!((input.value(), input.cursor()), ("abbc", 3));
-        let key = Typing::Key(InputRequest::InsertChar('x'));
+        let key = TextEdit::Key(InputRequest::InsertChar('x'));
         for _ in 0..100 {
-            let _ = type_into(&mut input, key, Room::of(10));
+            let _ = type_into(&mut input, key, FieldLimit::of(10));
         }
         assert_eq!(input.value().len(), 40);
-        assert!(type_into(&mut input, key, Room::of(10)).is_some());
+        assert!(type_into(&mut input, key, FieldLimit::of(10)).is_some());
     }
 }

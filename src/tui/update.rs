@@ -23,12 +23,12 @@ use super::{
     agents::AgentChoice,
     confirmation::{Confirmation, ConfirmationFocus, Verb},
     dialog::{Modal, Palette},
-    explain::{AccessFocus, AccessTest},
+    explain::{ExplainDialog, ExplainFocus},
     keymap::{Chord, Intent, Place, intent_of},
     members::FormFocus,
     message::{CopyForm, Effect, Message},
-    model::{DamageSearch, Expect, Model},
-    typing::{Room, Typing, type_into},
+    model::{DamageSearch, Model, Placement},
+    typing::{FieldLimit, TextEdit, type_into},
     wizard::Wizard,
 };
 use crate::domain::listing::{Direction, Filter};
@@ -41,8 +41,8 @@ pub fn update(model: &mut Model, message: Message) -> Option<Effect> {
 fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Pressed(event) => pressed(model, event),
-        Message::Pasted(text) => typed(model, Typing::Paste(&text)),
-        Message::Typed(text) => typed(model, Typing::Burst(&text)),
+        Message::Pasted(text) => typed(model, TextEdit::Paste(&text)),
+        Message::Typed(text) => typed(model, TextEdit::Burst(&text)),
         Message::Strayed => {
             bursts::stray(model);
             None
@@ -79,7 +79,7 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
             if let Err(why) = model.demand(intent) {
                 people::refuse(model, why);
             } else if place == Place::List
-                && (intent == Intent::Open || intent.power(place).is_some())
+                && (intent == Intent::Open || intent.permission(place).is_some())
                 && let Some(damaged) = model.selected_damaged()
             {
                 let why = format!(
@@ -93,14 +93,14 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
         }
         None if place.takes_text() => {
             let request = to_input_request(&Event::Key(event))?;
-            typed(model, Typing::Key(request))
+            typed(model, TextEdit::Key(request))
         }
         None => None,
     }
 }
 
 /// Text or a key for the focused field; where there is none it is nothing, and never keys.
-fn typed(model: &mut Model, typing: Typing<'_>) -> Option<Effect> {
+fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
     if !model.place().takes_text() {
         return None;
     }
@@ -111,17 +111,17 @@ fn typed(model: &mut Model, typing: Typing<'_>) -> Option<Effect> {
             wizard.cut.is_some()
         }
         Some(Modal::Confirmation(confirmation)) => {
-            confirmation.problem = type_into(&mut confirmation.typed, typing, Room::LINE);
+            confirmation.problem = type_into(&mut confirmation.typed, typing, FieldLimit::LINE);
             confirmation.problem.is_some()
         }
-        Some(Modal::Access(test)) => {
-            let cut = type_into(test.typed_field()?, typing, Room::LINE);
+        Some(Modal::Explain(test)) => {
+            let cut = type_into(test.typed_field()?, typing, FieldLimit::LINE);
             test.problem = cut;
             test.problem.is_some()
         }
         Some(Modal::Palette(palette)) => {
             palette.selected = 0;
-            let cut = type_into(&mut palette.input, typing, Room::LINE);
+            let cut = type_into(&mut palette.input, typing, FieldLimit::LINE);
             complain_of(model, cut)
         }
         Some(Modal::MemberForm(form)) => {
@@ -130,17 +130,17 @@ fn typed(model: &mut Model, typing: Typing<'_>) -> Option<Effect> {
             form.problem.is_some()
         }
         Some(Modal::Audit(audit)) => {
-            audit.problem = type_into(audit.typing.as_mut()?, typing, Room::LINE);
+            audit.problem = type_into(audit.typing.as_mut()?, typing, FieldLimit::LINE);
             audit.problem.is_some()
         }
         Some(_) => false,
         None => {
-            let cut = type_into(model.list.typing.as_mut()?, typing, Room::LINE);
+            let cut = type_into(model.list.typing.as_mut()?, typing, FieldLimit::LINE);
             complain_of(model, cut)
         }
     };
     // The rest of a burst that did not fit must not be put on to what was cut.
-    model.is_deaf |= cut && matches!(typing, Typing::Burst(_));
+    model.is_deaf |= cut && matches!(typing, TextEdit::Burst(_));
     if model.modals.is_empty() {
         search(model)
     } else {
@@ -167,7 +167,7 @@ fn search(model: &mut Model) -> Option<Effect> {
         return None;
     }
     model.list.filter.search = text;
-    Some(model.load(Direction::First, Expect::Top))
+    Some(model.load(Direction::First, Placement::Top))
 }
 
 /// Does what is wanted, wherever the keys are.
@@ -199,7 +199,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Wizard(_)) => dialogs::on_wizard(model, intent),
             Some(Modal::Confirmation(_)) => dialogs::on_confirmation(model, intent),
             Some(Modal::Withdrawn(_)) => None,
-            Some(Modal::Access(_)) => explain::on_access(model, intent),
+            Some(Modal::Explain(_)) => explain::on_explain(model, intent),
             Some(Modal::Hygiene(_)) => hygiene::on_hygiene(model, intent),
             Some(Modal::Audit(_)) => audit::on_audit(model, intent),
             Some(Modal::Export(_)) => audit::on_export(model, intent),
@@ -243,9 +243,9 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
             }
             // Whoever looks for what needs attention mostly looks for what is refused.
             let expect = if model.list.filter.attention {
-                Expect::Refused
+                Placement::Refused
             } else {
-                Expect::Top
+                Placement::Top
             };
             Some(model.load(Direction::First, expect))
         }
@@ -308,10 +308,10 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
             None
         }
         (Intent::Reveal, Some(key)) => Some(Effect::Reveal(key.id)),
-        (Intent::Test, Some(_)) => explain::open(model),
+        (Intent::Explain, Some(_)) => explain::open(model),
         (Intent::Unmatched, _) => {
-            let test = AccessTest::unmatched();
-            model.modals.push(Modal::Access(Box::new(test)));
+            let test = ExplainDialog::unmatched();
+            model.modals.push(Modal::Explain(Box::new(test)));
             None
         }
         (Intent::Audit, _) => {
@@ -390,8 +390,8 @@ fn close(model: &mut Model) -> Option<Effect> {
             wizard.armed = true;
             None
         }
-        Some(Modal::Access(test))
-            if matches!(test.focus, AccessFocus::Field(_)) && !test.is_first_request() =>
+        Some(Modal::Explain(test))
+            if matches!(test.focus, ExplainFocus::Field(_)) && !test.is_first_request() =>
         {
             test.leave_fields();
             None
@@ -419,7 +419,7 @@ fn close(model: &mut Model) -> Option<Effect> {
             }
             model.list.filter = Filter::default();
             model.list.at_start = true;
-            Some(model.load(Direction::First, Expect::Refresh))
+            Some(model.load(Direction::First, Placement::Refresh))
         }
         None => {
             model.list.marks.clear();
@@ -454,10 +454,10 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
         Some(Modal::Confirmation(confirmation)) if place == Place::ConfirmationField => {
             confirmation.focus = ConfirmationFocus::Cancel;
         }
-        Some(Modal::Access(test)) if place == Place::AccessField && !test.is_first_request() => {
+        Some(Modal::Explain(test)) if place == Place::AccessField && !test.is_first_request() => {
             test.leave_fields();
         }
-        Some(Modal::Access(_)) if place == Place::AccessField => {
+        Some(Modal::Explain(_)) if place == Place::AccessField => {
             model.modals.pop();
         }
         Some(Modal::MemberForm(form)) if place == Place::MemberField => {

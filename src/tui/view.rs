@@ -75,7 +75,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Confirmation(confirmation) => {
                 Some(confirmation::sheet(model, confirmation, area))
             }
-            Modal::Access(test) => Some(explain::sheet(model, test, area)),
+            Modal::Explain(test) => Some(explain::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
             Modal::Export(form) => Some(audit::export(model, *form, area)),

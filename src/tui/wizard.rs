@@ -8,17 +8,17 @@ mod conflict;
 mod fields;
 mod words;
 
-pub use conflict::{Beside, Meanwhile};
+pub use conflict::{ConcurrentEdit, FieldConflict};
 pub use fields::{BasicsFocus, Field, MatrixFocus};
 use tui_input::Input;
 
-use super::typing::{Typing, type_into};
+use super::typing::{TextEdit, type_into};
 
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
     agent::AgentName,
     allowlist::AllowList,
-    explain::Mend,
+    explain::Fix,
     key::{Description, Draft, Key, KeyName, Namesakes},
     moment::{Moment, parse_expiry},
     policy::Policy,
@@ -28,7 +28,7 @@ use crate::domain::{
 
 /// What the wizard is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub enum WizardPurpose {
     /// A new key.
     New,
     /// A change of this key, as it was seen.
@@ -46,7 +46,7 @@ pub struct Basics {
 
 /// Where in the wizard a person is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum WizardStep {
     /// "Enter basic information".
     Basics(BasicsFocus),
     /// "Configure permissions", on a valid step one.
@@ -57,13 +57,13 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub struct Wizard {
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: WizardPurpose,
     /// How keys must end.
     pub policy: Policy,
     /// For which agent a new key is; none for the one that goes without saying.
     pub agent: Option<AgentName>,
     /// Where the person is.
-    pub step: Step,
+    pub step: WizardStep,
     /// What is granted.
     pub grants: Grants,
     /// Whether the next Esc discards what was typed.
@@ -75,7 +75,7 @@ pub struct Wizard {
     /// What did not fit into a field, as a sentence.
     pub cut: Option<(Field, String)>,
     /// What somebody else did to the key since the edit began.
-    pub meanwhile: Option<Meanwhile>,
+    pub meanwhile: Option<ConcurrentEdit>,
     /// How far what step two says is scrolled, where it does not fit.
     pub scroll: u16,
     /// The name that was last compared with those of other keys, and what was found.
@@ -90,7 +90,7 @@ impl Wizard {
     #[must_use]
     pub fn new_key() -> Self {
         Self::begin(
-            Purpose::New,
+            WizardPurpose::New,
             [String::new(), String::new(), String::new(), String::new()],
             Grants::none(),
         )
@@ -117,7 +117,7 @@ impl Wizard {
         if key.expired(now) {
             texts[Field::Expires as usize].clear();
         }
-        let mut wizard = Self::begin(Purpose::New, texts, key.draft.grants.clone());
+        let mut wizard = Self::begin(WizardPurpose::New, texts, key.draft.grants.clone());
         // Nothing of it is saved yet: closing it asks.
         wizard.began = (Default::default(), Grants::none());
         wizard.of_agent(Some(key.agent.clone()))
@@ -128,7 +128,7 @@ impl Wizard {
     pub fn edit(key: &Key) -> Self {
         let texts = texts_of(&key.draft);
         Self::begin(
-            Purpose::Edit(Box::new(key.clone())),
+            WizardPurpose::Edit(Box::new(key.clone())),
             texts,
             key.draft.grants.clone(),
         )
@@ -136,22 +136,22 @@ impl Wizard {
 
     /// For a change of this key, with what mends one check filled in and focused.
     #[must_use]
-    pub fn mending(key: &Key, mend: &Mend, areas: &[Area], now: Moment) -> Self {
+    pub fn fixes(key: &Key, mend: &Fix, areas: &[Area], now: Moment) -> Self {
         let mut wizard = Self::edit(key);
         let mut fill = |field: Field, text: String| {
             wizard.inputs[field as usize] = Input::new(text);
-            wizard.step = Step::Basics(BasicsFocus::Field(field));
+            wizard.step = WizardStep::Basics(BasicsFocus::Field(field));
         };
         match mend {
-            Mend::Enable => {}
-            Mend::Address(address) => fill(Field::Addresses, key.draft.allow.with(*address)),
-            Mend::End(end) => fill(Field::Expires, end.as_expiry_input()),
-            Mend::Grant(area, action) => {
+            Fix::Enable => {}
+            Fix::Address(address) => fill(Field::Addresses, key.draft.allow.with(*address)),
+            Fix::End(end) => fill(Field::Expires, end.as_expiry_input()),
+            Fix::Grant(area, action) => {
                 let granted = wizard.grants.of(area).with(*action);
                 wizard.grants.set(area.clone(), granted);
                 wizard.next_step(now);
                 let row = areas.iter().position(|known| known.slug == *area);
-                if let (Step::Permissions(_, focus), Some(row)) = (&mut wizard.step, row) {
+                if let (WizardStep::Permissions(_, focus), Some(row)) = (&mut wizard.step, row) {
                     *focus = MatrixFocus::Cell(row, *action as usize);
                 }
             }
@@ -159,12 +159,12 @@ impl Wizard {
         wizard
     }
 
-    fn begin(purpose: Purpose, texts: [String; 4], grants: Grants) -> Self {
+    fn begin(purpose: WizardPurpose, texts: [String; 4], grants: Grants) -> Self {
         Self {
             purpose,
             policy: Policy::default(),
             agent: None,
-            step: Step::Basics(BasicsFocus::Field(Field::Name)),
+            step: WizardStep::Basics(BasicsFocus::Field(Field::Name)),
             inputs: texts.clone().map(Input::new),
             left: [false; 4],
             began: (texts, grants.clone()),
@@ -187,8 +187,8 @@ impl Wizard {
         }
         let name: KeyName = self.value(Field::Name).parse().ok()?;
         let edited = match &self.purpose {
-            Purpose::New => None,
-            Purpose::Edit(key) => Some(key),
+            WizardPurpose::New => None,
+            WizardPurpose::Edit(key) => Some(key),
         };
         let is_known = self.namesakes.as_ref().is_some_and(|(it, _)| *it == name);
         if is_known || edited.is_some_and(|key| key.draft.name == name) {
@@ -226,13 +226,13 @@ impl Wizard {
     #[must_use]
     pub fn focused_field(&self) -> Option<Field> {
         match self.step {
-            Step::Basics(BasicsFocus::Field(field)) => Some(field),
+            WizardStep::Basics(BasicsFocus::Field(field)) => Some(field),
             _ => None,
         }
     }
 
     /// Types into the focused field, if one has the keys.
-    pub fn type_into(&mut self, typing: Typing<'_>) {
+    pub fn type_into(&mut self, typing: TextEdit<'_>) {
         if let Some(field) = self.focused_field() {
             let input = &mut self.inputs[field as usize];
             self.cut = type_into(input, typing, field.room()).map(|cut| (field, cut));
@@ -244,13 +244,13 @@ impl Wizard {
     pub fn move_focus(&mut self, forward: bool) {
         self.cut = None;
         match &mut self.step {
-            Step::Basics(focus) => {
+            WizardStep::Basics(focus) => {
                 if let BasicsFocus::Field(field) = *focus {
                     self.left[field as usize] = true;
                 }
                 *focus = neighbour(&BasicsFocus::ORDER, *focus, forward);
             }
-            Step::Permissions(_, focus) => {
+            WizardStep::Permissions(_, focus) => {
                 let order = [
                     MatrixFocus::Cell(0, 0),
                     MatrixFocus::Back,
@@ -268,7 +268,7 @@ impl Wizard {
 
     /// Leaves the field: to the first button.
     pub fn leave_field(&mut self) {
-        if let Step::Basics(focus) = &mut self.step {
+        if let WizardStep::Basics(focus) = &mut self.step {
             if let BasicsFocus::Field(field) = *focus {
                 self.left[field as usize] = true;
             }
@@ -278,7 +278,7 @@ impl Wizard {
 
     /// Moves within the matrix, stopping at its edges.
     pub fn move_cell(&mut self, rows: isize, columns: isize, areas: usize) {
-        if let Step::Permissions(_, MatrixFocus::Cell(row, column)) = &mut self.step {
+        if let WizardStep::Permissions(_, MatrixFocus::Cell(row, column)) = &mut self.step {
             *row = row.saturating_add_signed(rows).min(areas.saturating_sub(1));
             *column = column
                 .saturating_add_signed(columns)
@@ -288,7 +288,7 @@ impl Wizard {
 
     /// Turns the focused cell over.
     pub fn toggle(&mut self, areas: &[Area]) {
-        if let Step::Permissions(_, MatrixFocus::Cell(row, column)) = &self.step
+        if let WizardStep::Permissions(_, MatrixFocus::Cell(row, column)) = &self.step
             && let Some(area) = areas.get(*row)
         {
             let actions = self.grants.of(&area.slug).toggled(Action::ALL[*column]);
@@ -300,7 +300,7 @@ impl Wizard {
 
     /// Grants the focused row these actions.
     pub fn preset(&mut self, actions: Actions, areas: &[Area]) {
-        if let Step::Permissions(_, MatrixFocus::Cell(row, _)) = &self.step
+        if let WizardStep::Permissions(_, MatrixFocus::Cell(row, _)) = &self.step
             && let Some(area) = areas.get(*row)
         {
             self.grants.set(area.slug.clone(), actions);
@@ -314,20 +314,20 @@ impl Wizard {
         self.left = [true; 4];
         self.scroll = 0;
         match self.basics(now) {
-            Ok(basics) => self.step = Step::Permissions(basics, MatrixFocus::Cell(0, 0)),
-            Err(field) => self.step = Step::Basics(BasicsFocus::Field(field)),
+            Ok(basics) => self.step = WizardStep::Permissions(basics, MatrixFocus::Cell(0, 0)),
+            Err(field) => self.step = WizardStep::Basics(BasicsFocus::Field(field)),
         }
     }
 
     /// Back to step one, everything kept.
     pub fn back(&mut self) {
-        self.step = Step::Basics(BasicsFocus::Field(Field::Name));
+        self.step = WizardStep::Basics(BasicsFocus::Field(Field::Name));
     }
 
     /// What would be saved; only step two has it.
     #[must_use]
     pub fn draft(&self) -> Option<Draft> {
-        let Step::Permissions(basics, _) = &self.step else {
+        let WizardStep::Permissions(basics, _) = &self.step else {
             return None;
         };
         Some(Draft {
@@ -361,7 +361,7 @@ impl Wizard {
     fn expires_at(&self, now: Moment) -> Result<Option<Moment>, String> {
         let text = self.value(Field::Expires).trim();
         // What a key has already it keeps, whatever the policy says of new ends.
-        if let Purpose::Edit(key) = &self.purpose
+        if let WizardPurpose::Edit(key) = &self.purpose
             && key
                 .draft
                 .expires_at
@@ -384,7 +384,7 @@ impl Wizard {
     /// Somebody else changed the key meanwhile: what they changed and this person did not is
     /// taken over, what this person typed is kept, and saving again puts it on top.
     pub fn rebase(&mut self, theirs: &Key, by: &str, areas: &[Area]) {
-        let Purpose::Edit(base) = &self.purpose else {
+        let WizardPurpose::Edit(base) = &self.purpose else {
             return;
         };
         let (old, new) = (texts_of(&base.draft), texts_of(&theirs.draft));
@@ -410,24 +410,24 @@ impl Wizard {
             visible(by)
         ));
         self.scroll = 0;
-        self.meanwhile = Some(Meanwhile {
+        self.meanwhile = Some(ConcurrentEdit {
             by: by.to_owned(),
             base: base.draft.clone(),
             theirs: theirs.draft.clone(),
         });
-        self.purpose = Purpose::Edit(Box::new(theirs.clone()));
+        self.purpose = WizardPurpose::Edit(Box::new(theirs.clone()));
         // What was changed stands right above the buttons: on a small screen one must see it.
-        if let Step::Permissions(_, focus) = &mut self.step {
+        if let WizardStep::Permissions(_, focus) = &mut self.step {
             *focus = MatrixFocus::Save;
         }
     }
 
     /// Takes the valid step one anew, after a rebase; back to step one if it is no longer valid.
     pub fn revalidate(&mut self, now: Moment) {
-        if let Step::Permissions(_, focus) = self.step {
+        if let WizardStep::Permissions(_, focus) = self.step {
             match self.basics(now) {
-                Ok(basics) => self.step = Step::Permissions(basics, focus),
-                Err(field) => self.step = Step::Basics(BasicsFocus::Field(field)),
+                Ok(basics) => self.step = WizardStep::Permissions(basics, focus),
+                Err(field) => self.step = WizardStep::Basics(BasicsFocus::Field(field)),
             }
         }
     }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use claviger::{
     domain::{
-        audit::{Checkpoint, EventFilter, Onward, chain, genesis},
+        audit::{Checkpoint, EventCursor, EventFilter, chain, genesis},
         key::RevokeReason,
     },
     keyring::{Keyring, KeyringError, Location},
@@ -212,7 +212,7 @@ fn a_chain_longer_than_one_batch_is_followed_to_its_end() {
 async fn restamp(world: &World, keyring: &Keyring, from: i64) {
     let uuid = &keyring.workspace().uuid;
     let events = keyring
-        .events(&EventFilter::default(), Onward::After(0), 1000)
+        .events(&EventFilter::default(), EventCursor::After(0), 1000)
         .await
         .expect("events");
     let mut head = genesis(uuid);
@@ -344,7 +344,7 @@ fn events_from_before_members_came_are_followed_as_they_were_written() {
         let key = make(&keyring, "key").await.key;
         world.lift_triggers().await;
         let mut events = keyring
-            .events(&EventFilter::default(), Onward::After(0), 10)
+            .events(&EventFilter::default(), EventCursor::After(0), 10)
             .await
             .expect("events");
         let mut event = events.remove(0);
@@ -389,7 +389,7 @@ fn events_are_found_by_who_what_key_and_when_and_read_page_by_page() {
         let found = async |change: &dyn Fn(&mut EventFilter)| {
             let mut filter = EventFilter::default();
             change(&mut filter);
-            let before = Onward::Before(i64::MAX);
+            let before = EventCursor::Before(i64::MAX);
             let events = keyring.events(&filter, before, 10).await.expect("events");
             events
                 .iter()
@@ -408,7 +408,7 @@ fn events_are_found_by_who_what_key_and_when_and_read_page_by_page() {
         assert_eq!(found(&|f| f.since = Some(now().plus(1))).await, [0; 0]);
         assert_eq!(found(&|f| f.until = Some(now().plus(-1))).await, [0; 0]);
         let page = keyring
-            .events(&EventFilter::default(), Onward::Before(4), 2)
+            .events(&EventFilter::default(), EventCursor::Before(4), 2)
             .await
             .expect("events");
         assert_eq!(

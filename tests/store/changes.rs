@@ -1,7 +1,7 @@
 //! Making, reading, editing, switching and revoking keys, each with its event, all or nothing.
+use claviger::domain::audit::EventCursor;
 use claviger::domain::audit::EventFilter;
-use claviger::domain::audit::Onward;
-use claviger::domain::key::Seen;
+use claviger::domain::key::KeyVersion;
 use claviger::{
     domain::{
         audit::Change,
@@ -18,7 +18,7 @@ use crate::support::{
 /// The words of all events, in order.
 async fn words(keyring: &Keyring) -> Vec<&'static str> {
     let events = keyring
-        .events(&EventFilter::default(), Onward::After(0), 1000)
+        .events(&EventFilter::default(), EventCursor::After(0), 1000)
         .await
         .expect("events");
     events
@@ -94,7 +94,7 @@ fn every_change_records_its_event_and_numbers_have_no_gap() {
         ];
         assert_eq!(words(&keyring).await, expected);
         let events = keyring
-            .events(&EventFilter::default(), Onward::After(0), 1000)
+            .events(&EventFilter::default(), EventCursor::After(0), 1000)
             .await
             .expect("events");
         let numbers: Vec<i64> = events.iter().map(|event| event.sequence).collect();
@@ -138,7 +138,7 @@ fn an_edit_replaces_networks_and_grants_and_raises_the_revision() {
         let before = read(&keyring, &created.key).await;
         let second = limited(granting(draft("key"), "documents=read"), "10.0.0.9");
         keyring
-            .edit(&Seen::of(&before), &second)
+            .edit(&KeyVersion::of(&before), &second)
             .await
             .expect("edited");
         let after = read(&keyring, &created.key).await;
@@ -148,11 +148,11 @@ fn an_edit_replaces_networks_and_grants_and_raises_the_revision() {
 
         // Nothing differs: nothing happens.
         keyring
-            .edit(&Seen::of(&after), &second)
+            .edit(&KeyVersion::of(&after), &second)
             .await
             .expect("nothing");
         keyring
-            .switch(&[Seen::of(&after)], false)
+            .switch(&[KeyVersion::of(&after)], false)
             .await
             .expect("nothing");
         assert_eq!(read(&keyring, &created.key).await, after);
@@ -256,7 +256,7 @@ fn a_revoked_key_is_gone_and_its_place_in_the_order_is_not_given_again() {
         let keyring = world.keyring().await;
         let first = read(&keyring, &make(&keyring, "first").await.key).await;
         keyring
-            .revoke(&[Seen::of(&first)], RevokeReason::Unused)
+            .revoke(&[KeyVersion::of(&first)], RevokeReason::Unused)
             .await
             .expect("gone");
         let gone = StoreError::Gone {
@@ -264,7 +264,7 @@ fn a_revoked_key_is_gone_and_its_place_in_the_order_is_not_given_again() {
         };
         assert_eq!(store_error(keyring.key(&first.id).await), gone);
         assert_eq!(
-            store_error(keyring.edit(&Seen::of(&first), &draft("again")).await),
+            store_error(keyring.edit(&KeyVersion::of(&first), &draft("again")).await),
             gone
         );
         assert_eq!(

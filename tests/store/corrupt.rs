@@ -1,5 +1,5 @@
 //! Rows that no claviger would have written: each is an error that names it, and never an allow.
-use claviger::domain::agent::Reach;
+use claviger::domain::agent::AgentScope;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Sort, SortField};
 use claviger::{
     domain::{audit::Change, decision::Decision, key::RevokeReason},
@@ -182,7 +182,7 @@ fn every_bad_column_is_an_error_that_names_it_and_never_an_allow() {
             let found = keyring.page(&urgent).await.expect("a page");
             let ids: Vec<&str> = found.damaged.iter().map(|it| it.1.id.as_str()).collect();
             assert_eq!(ids, [id], "{plant}");
-            let count = keyring.count(&urgent.filter, &urgent.reach).await;
+            let count = keyring.count(&urgent.filter, &urgent.scope).await;
             assert_eq!(count.expect("a count").matching, 1, "{plant}");
             let reason = RevokeReason::Other;
             let revoked = keyring.revoke_damaged(&created.key.id, reason).await;
@@ -232,7 +232,7 @@ fn a_page_of_bad_rows_alone_still_leads_on_to_the_next() {
 
 fn request(limit: u32) -> PageRequest {
     PageRequest {
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         filter: Filter::default(),
         sort: Sort::NEWEST,
         direction: Direction::First,

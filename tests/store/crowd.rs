@@ -1,7 +1,7 @@
 //! Many at once: first starts, writers, editors of one key.
 use std::{collections::BTreeSet, sync::Arc};
 
-use claviger::domain::key::Seen;
+use claviger::domain::key::KeyVersion;
 use claviger::{
     domain::key::RevokeReason,
     keyring::{Keyring, KeyringError, Location, StoreError},
@@ -84,7 +84,7 @@ fn of_many_who_edit_one_key_at_one_revision_one_succeeds() {
         let keyring = Arc::new(world.keyring().await);
         let key = read(&keyring, &make(&keyring, "key").await.key).await;
         for round in 0..5_i64 {
-            let at = Seen::of(&read(&keyring, &key).await);
+            let at = KeyVersion::of(&read(&keyring, &key).await);
             let mut editors = JoinSet::new();
             for editor in 0..10 {
                 let (keyring, at) = (keyring.clone(), at.clone());
@@ -142,12 +142,12 @@ fn uses_and_changes_of_the_same_keys_do_not_wait_for_each_other() {
         }
         let mut seen = Vec::new();
         for key in keys.iter().rev() {
-            seen.push(Seen::of(&read(&keyring, key).await));
+            seen.push(KeyVersion::of(&read(&keyring, key).await));
         }
         let changing = keyring.clone();
         everyone.spawn(async move {
             changing.switch(&seen, true).await?;
-            let seen: Vec<Seen> = seen
+            let seen: Vec<KeyVersion> = seen
                 .into_iter()
                 .map(|mut one| {
                     one.revision.0 += 1;

@@ -10,7 +10,7 @@ use claviger::{
         token::{KeyId, Token},
         usage::KeyUse,
     },
-    keyring::{Keyring, KeyringError, Presented},
+    keyring::{CheckRequest, Keyring, KeyringError},
     machine::Machine,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -24,7 +24,7 @@ pub async fn decide(
     address: Option<&str>,
 ) -> Result<Decision, KeyringError> {
     let token = SecretString::from(token);
-    let presented = Presented {
+    let presented = CheckRequest {
         token: &token,
         area: "contacts".parse().expect("a slug"),
         action: Action::Read,
@@ -154,7 +154,7 @@ fn an_unknown_area_is_an_error_and_no_decision() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
         let created = make(&keyring, "key").await;
-        let presented = Presented {
+        let presented = CheckRequest {
             token: created.token.expose(),
             area: "invoices".parse().expect("a slug"),
             action: Action::Read,

@@ -8,7 +8,7 @@ use std::{
 
 use claviger::{
     keyring::{Decider, Keyring, Location, StoreError},
-    store::Place,
+    store::StoreLocation,
 };
 use nix::sys::stat::{Mode, umask};
 use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
@@ -85,7 +85,10 @@ fn a_new_file_is_told_from_one_that_was_there_and_an_empty_one_is_used() {
         opened.store.close().await;
         let opened = world.store().await;
         assert!(!opened.created && !opened.store.is_read_only());
-        assert_eq!(opened.store.place(), &Place::File(world.file().clone()));
+        assert_eq!(
+            opened.store.place(),
+            &StoreLocation::File(world.file().clone())
+        );
     });
 }
 
@@ -141,7 +144,7 @@ fn a_copy_made_by_vacuum_is_opened_like_the_original() {
 fn what_is_not_ours_is_refused_and_not_touched() {
     on_sqlite(&async |world: &World| {
         let text = "# shopping list\n".repeat(400);
-        let place = Place::File(world.file().clone());
+        let place = StoreLocation::File(world.file().clone());
         fs::write(world.file(), &text).expect("written");
         let before = contents(world);
         assert_eq!(world.refusal().await, StoreError::Damaged(place.clone()));
@@ -224,7 +227,7 @@ fn a_damaged_file_is_refused_and_not_touched() {
         make(&keyring, "key").await;
         keyring.close().await;
         let sound = fs::read(world.file()).expect("readable");
-        let place = Place::File(world.file().clone());
+        let place = StoreLocation::File(world.file().clone());
 
         let mut no_header = sound.clone();
         no_header[..100].fill(b'x');
@@ -263,7 +266,7 @@ fn a_locked_file_is_busy_for_writers_and_open_for_readers() {
         let key = make(&keyring, "key").await.key;
         let mut stranger = world.stranger().await;
         stranger.run("BEGIN IMMEDIATE").await;
-        let busy = StoreError::Busy(Place::File(world.file().clone()));
+        let busy = StoreError::Busy(StoreLocation::File(world.file().clone()));
         let (made, read_meanwhile, opened) = tokio::join!(
             keyring.create(None, draft("other")),
             keyring.key(&key.id),
@@ -330,7 +333,8 @@ fn a_file_with_two_names_is_refused_through_both_until_one_is_gone() {
         let made = make(&keyring, "before").await;
         let second = world.folder.path().join("second.db");
         fs::hard_link(&path, &second).expect("linked");
-        let twice = |path: &std::path::Path| StoreError::NamedTwice(Place::File(path.to_owned()));
+        let twice =
+            |path: &std::path::Path| StoreError::NamedTwice(StoreLocation::File(path.to_owned()));
         assert_eq!(
             store_error(keyring.create(None, draft("after")).await),
             twice(&path)
@@ -359,7 +363,7 @@ fn a_file_that_was_replaced_or_removed_takes_no_change_and_says_so() {
         fs::copy(&path, &backup).expect("copied");
         for swap in [&backup, &world.folder.path().join("nothing.db")] {
             let keyring = world.keyring().await;
-            let seen = [claviger::domain::key::Seen::of(
+            let seen = [claviger::domain::key::KeyVersion::of(
                 &read(&keyring, &before.key).await,
             )];
             if swap.exists() {
@@ -367,7 +371,7 @@ fn a_file_that_was_replaced_or_removed_takes_no_change_and_says_so() {
             } else {
                 fs::remove_file(&path).expect("removed");
             }
-            let replaced = StoreError::Replaced(Place::File(path.clone()));
+            let replaced = StoreError::Replaced(StoreLocation::File(path.clone()));
             assert_eq!(
                 store_error(keyring.create(None, draft("after")).await),
                 replaced

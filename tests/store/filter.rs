@@ -1,6 +1,6 @@
 //! Which keys a filter lets through, and how many.
-use claviger::domain::agent::Reach;
-use claviger::domain::key::Seen;
+use claviger::domain::agent::AgentScope;
+use claviger::domain::key::KeyVersion;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Sort, SortField};
 use claviger::{
     domain::{
@@ -27,7 +27,7 @@ async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
     };
     let rows = filtered(keyring, filter.clone()).await;
     let count = keyring
-        .count(&filter, &Reach::Everything)
+        .count(&filter, &AgentScope::Everything)
         .await
         .expect("a count");
     assert_eq!(
@@ -40,7 +40,7 @@ async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
 
 async fn filtered(keyring: &Keyring, filter: Filter) -> Vec<Key> {
     let request = PageRequest {
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         filter,
         sort: Sort {
             field: SortField::Created,
@@ -93,7 +93,7 @@ fn a_search_finds_names_descriptions_and_ids_and_takes_every_character_for_itsel
         );
         assert_eq!(found(&keyring, "").await.len(), 9);
         let total = keyring
-            .count(&Filter::default(), &Reach::Everything)
+            .count(&Filter::default(), &AgentScope::Everything)
             .await
             .expect("a count");
         assert_eq!((total.matching, total.total), (9, 9));
@@ -116,7 +116,7 @@ fn an_edited_key_is_found_by_its_new_words_only() {
         let keyring = world.keyring().await;
         let key = read(&keyring, &make(&keyring, "before").await.key).await;
         keyring
-            .edit(&Seen::of(&key), &draft("after"))
+            .edit(&KeyVersion::of(&key), &draft("after"))
             .await
             .expect("edited");
         assert_eq!(found(&keyring, "before").await, Vec::<String>::new());
@@ -210,7 +210,7 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
             }
         }
         let all = filtered(&keyring, Filter::default()).await;
-        let some: Vec<Seen> = all.iter().step_by(7).map(Seen::of).collect();
+        let some: Vec<KeyVersion> = all.iter().step_by(7).map(KeyVersion::of).collect();
         keyring.switch(&some, true).await.expect("off");
 
         let all = filtered(&keyring, Filter::default()).await;
@@ -231,7 +231,7 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
         };
         assert_eq!(filtered(&keyring, filter.clone()).await, calling);
         let count = keyring
-            .count(&filter, &Reach::Everything)
+            .count(&filter, &AgentScope::Everything)
             .await
             .expect("a count");
         assert_eq!(

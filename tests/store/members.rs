@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use claviger::{
     domain::{
-        agent::{AgentName, Reach},
-        audit::{Change, EventFilter, Onward},
-        key::{RevokeReason, Seen},
+        agent::{AgentName, AgentScope},
+        audit::{Change, EventCursor, EventFilter},
+        key::{KeyVersion, RevokeReason},
         listing::{Direction, Filter, PageRequest, Sort},
         member::{Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey},
         policy::Policy,
@@ -32,13 +32,13 @@ fn member(name: &str, role: Role, at: usize) -> MemberDraft {
     MemberDraft {
         name: name.parse().expect("a name"),
         role,
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         keys: vec![key(at)],
     }
 }
 
-fn only(agents: &[&str]) -> Reach {
-    Reach::Only(agents.iter().map(|name| agent(name)).collect())
+fn only(agents: &[&str]) -> AgentScope {
+    AgentScope::Only(agents.iter().map(|name| agent(name)).collect())
 }
 
 fn agent(name: &str) -> AgentName {
@@ -81,7 +81,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, KeyringError>) -> MemberError {
 /// Tries everything that changes or reveals something; answers what was allowed.
 async fn everything(owner: &Keyring, tried: &Keyring) -> Vec<Change> {
     let made = make(owner, "tried").await.key;
-    let at = async || Seen::of(&read(owner, &made).await);
+    let at = async || KeyVersion::of(&read(owner, &made).await);
     let mut edited = made.draft.clone();
     edited.description = "changed".parse().expect("text");
     let victim = member("victim", Role::Viewer, 3);
@@ -167,11 +167,11 @@ fn each_role_may_do_what_the_table_says_and_no_more() {
             let before = owner.epoch().await.expect("an epoch");
             let allowed = everything(&owner, &theirs).await;
             for change in &allowed {
-                assert!(role.may(change.power()), "{role}: {change:?}");
+                assert!(role.may(change.permission()), "{role}: {change:?}");
             }
             let expected = Change::ALL
                 .iter()
-                .filter(|it| role.may(it.power()))
+                .filter(|it| role.may(it.permission()))
                 .filter(|it| role != Role::Manager || **it != Change::RotationFinished)
                 .count();
             let finished = allowed.contains(&Change::RotationFinished);
@@ -200,7 +200,7 @@ fn an_event_tells_which_member_with_which_key_through_which_account() {
             ..EventFilter::default()
         };
         let events = owner
-            .events(&filter, Onward::After(0), 10)
+            .events(&filter, EventCursor::After(0), 10)
             .await
             .expect("events");
         let actor = &events[0].draft.actor;
@@ -272,10 +272,10 @@ fn whoever_is_removed_or_loses_a_role_or_a_key_is_powerless_at_once() {
         );
         assert_eq!(denied(again.switch(&[at], true).await), Denied::NotAMember);
         assert_eq!(denied(again.key(&made.id).await), Denied::NotAMember);
-        assert_eq!(denied(again.edition().await), Denied::NotAMember);
+        assert_eq!(denied(again.list_version().await), Denied::NotAMember);
         assert_eq!(denied(again.members().await), Denied::NotAMember);
         assert_eq!(denied(again.verify(&[]).await), Denied::NotAMember);
-        let request = page_request(Reach::Everything);
+        let request = page_request(AgentScope::Everything);
         assert_eq!(denied(again.page(&request).await), Denied::NotAMember);
         assert_eq!(
             denied(signed_in(world, &id, None).await),
@@ -284,9 +284,9 @@ fn whoever_is_removed_or_loses_a_role_or_a_key_is_powerless_at_once() {
     });
 }
 
-fn page_request(reach: Reach) -> PageRequest {
+fn page_request(scope: AgentScope) -> PageRequest {
     PageRequest {
-        reach,
+        scope,
         filter: Filter::default(),
         sort: Sort::NEWEST,
         direction: Direction::First,
@@ -348,7 +348,7 @@ fn changes_that_race_with_a_removal_come_before_it_or_are_denied() {
         let (made, expelled) = working.await.expect("worked");
         assert!(expelled);
         let events = owner
-            .events(&EventFilter::default(), Onward::After(0), 100_000)
+            .events(&EventFilter::default(), EventCursor::After(0), 100_000)
             .await
             .expect("events");
         let removal = events
@@ -393,7 +393,7 @@ fn the_last_owner_stays_and_names_and_keys_are_one_members_alone() {
             MemberError::KeyTaken { member, .. } if member == "ann"
         ));
         let mut limited = member("bob", Role::Owner, 1);
-        limited.reach = only(&["default"]);
+        limited.scope = only(&["default"]);
         assert_eq!(
             taken(theirs.add_member(&limited).await),
             MemberError::LimitedOwner
@@ -456,7 +456,7 @@ fn a_damaged_key_of_another_agent_is_out_of_reach() {
             owner.add_agent(&agent(name)).await.expect("added");
         }
         let mut limited = member("carol", Role::Manager, 0);
-        limited.reach = only(&["prod"]);
+        limited.scope = only(&["prod"]);
         let theirs = session(world, &add(&owner, &limited).await).await;
         let made = owner
             .create(Some(&agent("staging")), draft("damaged"))
@@ -489,18 +489,20 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
             .await;
         let elsewhere = elsewhere.expect("made").key;
         let mut limited = member("carol", Role::Manager, 0);
-        limited.reach = only(&["prod"]);
+        limited.scope = only(&["prod"]);
         let theirs = session(world, &add(&owner, &limited).await).await;
 
-        let names = async |reach: Reach| {
-            let page = theirs.page(&page_request(reach)).await.expect("a page");
+        let names = async |scope: AgentScope| {
+            let page = theirs.page(&page_request(scope)).await.expect("a page");
             let names = page.rows.iter().map(|row| row.key.name().to_owned());
             names.collect::<Vec<_>>()
         };
-        assert_eq!(names(Reach::Everything).await, ["in prod"]);
+        assert_eq!(names(AgentScope::Everything).await, ["in prod"]);
         assert_eq!(names(only(&["prod"])).await, ["in prod"]);
         assert!(names(only(&["staging"])).await.is_empty());
-        let count = theirs.count(&Filter::default(), &Reach::Everything).await;
+        let count = theirs
+            .count(&Filter::default(), &AgentScope::Everything)
+            .await;
         assert_eq!(count.expect("a count").total, 1);
         assert_eq!(theirs.agents().await.expect("agents"), [agent("prod")]);
 
@@ -551,7 +553,7 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
             .expect("revoked");
         assert_eq!(denied(theirs.last_change(&elsewhere.id).await), beyond);
         let events = theirs
-            .events(&EventFilter::default(), Onward::After(0), 100)
+            .events(&EventFilter::default(), EventCursor::After(0), 100)
             .await
             .expect("events");
         assert!(
@@ -578,7 +580,7 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
             .await
             .expect("revoked");
         owner.remove_agent(&agent("prod")).await.expect("removed");
-        assert!(names(Reach::Everything).await.is_empty());
+        assert!(names(AgentScope::Everything).await.is_empty());
         assert_eq!(
             denied(theirs.create(None, draft("new")).await),
             Denied::Agent(only(&[]))
@@ -636,7 +638,7 @@ fn an_agent_with_keys_is_removed_only_after_they_are_revoked() {
         ));
         let ordinary = owner.resolve("ordinary").await.expect("there");
         owner
-            .revoke(&[Seen::of(&ordinary)], RevokeReason::Other)
+            .revoke(&[KeyVersion::of(&ordinary)], RevokeReason::Other)
             .await
             .expect("revoked");
         assert!(matches!(

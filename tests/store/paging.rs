@@ -1,9 +1,9 @@
 //! Pages: every order, both ways, forwards, backwards and from the middle, against a list that
 //! is sorted in memory. Both databases are held to the same list, so they agree with each other.
-use claviger::domain::agent::Reach;
+use claviger::domain::agent::AgentScope;
 use std::{cmp::Ordering, collections::HashMap};
 
-use claviger::domain::key::Seen;
+use claviger::domain::key::KeyVersion;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Row, Sort, SortField};
 use claviger::{
     domain::{
@@ -88,15 +88,15 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
         .await;
     let mut seen = Vec::new();
     for id in off {
-        seen.push(Seen::of(&keyring.key(&id).await.expect("a key")));
+        seen.push(KeyVersion::of(&keyring.key(&id).await.expect("a key")));
     }
     keyring.switch(&seen, true).await.expect("off");
     // Holes in the order of creation.
     let all = walk(keyring, &Filter::default(), Sort::NEWEST, 1000, true).await;
-    let holes: Vec<Seen> = all
+    let holes: Vec<KeyVersion> = all
         .iter()
         .step_by(9)
-        .map(|row| Seen::of(&row.key))
+        .map(|row| KeyVersion::of(&row.key))
         .collect();
     keyring
         .revoke(&holes, RevokeReason::Other)
@@ -115,7 +115,7 @@ fn urgency(key: &Key) -> (u8, i64) {
         Some(Attention::Refused(_)) => (1, newest(key.refused.map(|refused| refused.at))),
         Some(Attention::Expired) => (2, newest(key.draft.expires_at)),
         Some(Attention::Expires(_)) => (3, soonest(key.draft.expires_at)),
-        Some(Attention::Rotating(_)) => (4, soonest(key.former_until)),
+        Some(Attention::Rotating(_)) => (4, soonest(key.previous_until)),
         Some(Attention::Disabled) => (5, newest(key.disabled_at)),
         Some(Attention::Unused(_)) => {
             let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
@@ -167,7 +167,7 @@ async fn page(
     limit: u32,
 ) -> Vec<Row> {
     let request = PageRequest {
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         filter: filter.clone(),
         sort,
         direction,
@@ -304,7 +304,7 @@ fn from_a_row_the_page_begins_with_it_or_with_what_follows_when_it_is_gone() {
         let mut gone: Vec<Key> = cursors.values().map(|row| row.key.clone()).collect();
         gone.sort_by_key(|key| key.sequence);
         gone.dedup();
-        let seen: Vec<Seen> = gone.iter().map(Seen::of).collect();
+        let seen: Vec<KeyVersion> = gone.iter().map(KeyVersion::of).collect();
         keyring
             .revoke(&seen, RevokeReason::Other)
             .await
@@ -339,7 +339,7 @@ fn an_empty_list_has_empty_pages() {
             }
         }
         let count = keyring
-            .count(&Filter::default(), &Reach::Everything)
+            .count(&Filter::default(), &AgentScope::Everything)
             .await
             .expect("a count");
         assert_eq!((count.matching, count.total), (0, 0));

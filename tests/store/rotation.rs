@@ -8,7 +8,7 @@ use claviger::{
         key::{Key, LastUse, RevokeReason},
         moment::{DAY, HOUR, Moment},
         policy::{Policy, PolicyError},
-        usage::{FormerUse, KeyUse},
+        usage::{KeyUse, PreviousTokenUse},
     },
     keyring::{Created, Keyring, KeyringError, StoreError},
     machine::Machine,
@@ -103,7 +103,7 @@ fn an_overlap_never_outlives_the_key_and_ends_with_zero_or_by_hand() {
             assert_eq!(reason(&keyring, token).await, None);
         }
         let key = read(&keyring, &created.key).await;
-        assert_eq!(key.former_until, Some(Moment::from_millis(NOW + HOUR)));
+        assert_eq!(key.previous_until, Some(Moment::from_millis(NOW + HOUR)));
 
         let at = seen(&keyring, &created.key).await;
         keyring.finish_rotation(&at).await.expect("finished");
@@ -113,7 +113,7 @@ fn an_overlap_never_outlives_the_key_and_ends_with_zero_or_by_hand() {
             Some(Reason::Expired)
         );
         assert_eq!(reason(&keyring, &text(&third.token)).await, None);
-        assert_eq!(read(&keyring, &created.key).await.former_until, None);
+        assert_eq!(read(&keyring, &created.key).await.previous_until, None);
         let at = seen(&keyring, &created.key).await;
         let nothing = keyring.finish_rotation(&at).await.expect_err("nothing");
         assert!(matches!(nothing, KeyringError::NothingToFinish(_)));
@@ -180,7 +180,7 @@ fn the_use_of_the_old_token_is_counted_by_itself() {
         };
         for (count, minutes) in [(3, 5), (2, 1)] {
             let usage = KeyUse {
-                former: vec![FormerUse {
+                former: vec![PreviousTokenUse {
                     digest: token.digest(),
                     count,
                     last: last(minutes),

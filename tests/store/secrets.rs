@@ -1,7 +1,7 @@
 //! The master key, the data key, sealed tokens, and what is left of a secret on the disk.
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use claviger::domain::key::Seen;
+use claviger::domain::key::KeyVersion;
 use claviger::{
     domain::{audit::Change, decision::Decision, key::RevokeReason},
     keyring::{Keyring, KeyringError, Location, MasterKeyPlace, VaultError},
@@ -124,14 +124,17 @@ fn without_the_master_key_all_works_that_needs_none() {
         ));
         let key = read(&keyring, &created.key).await;
         keyring
-            .edit(&Seen::of(&key), &draft("renamed"))
+            .edit(&KeyVersion::of(&key), &draft("renamed"))
             .await
             .expect("edited");
         let key = read(&keyring, &created.key).await;
-        keyring.switch(&[Seen::of(&key)], true).await.expect("off");
+        keyring
+            .switch(&[KeyVersion::of(&key)], true)
+            .await
+            .expect("off");
         let both = [
-            Seen::of(&read(&keyring, &created.key).await),
-            Seen::of(&other.key),
+            KeyVersion::of(&read(&keyring, &created.key).await),
+            KeyVersion::of(&other.key),
         ];
         keyring
             .revoke(&both, RevokeReason::Other)
@@ -290,7 +293,7 @@ fn nothing_of_a_revoked_secret_stays_in_the_file() {
         let clear = created.token.expose().expose_secret().to_owned();
         assert!(on_disk(world, &gone), "the test can find it");
         keyring
-            .revoke(&[Seen::of(&created.key)], RevokeReason::Compromised)
+            .revoke(&[KeyVersion::of(&created.key)], RevokeReason::Compromised)
             .await
             .expect("gone");
         assert!(on_disk(world, &stays));

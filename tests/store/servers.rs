@@ -1,5 +1,5 @@
 //! PostgreSQL: recognised, refused with one sentence, and never waited for without end.
-use claviger::domain::key::Seen;
+use claviger::domain::key::KeyVersion;
 use claviger::{
     domain::key::RevokeReason,
     keyring::{Keyring, Location, StoreError},
@@ -131,7 +131,7 @@ fn a_held_lock_is_busy_for_writers_and_open_for_readers() {
         stranger
             .run("BEGIN; SELECT 1 FROM workspace FOR UPDATE")
             .await;
-        let at = [Seen::of(&key)];
+        let at = [KeyVersion::of(&key)];
         let (made, revoked, read_meanwhile) = tokio::join!(
             keyring.create(None, draft("other")),
             keyring.revoke(&at, RevokeReason::Other),

@@ -8,13 +8,13 @@ use claviger::{
         decision::{DecisionIds, Reason, Target},
         forwarded::{ClientAddress, Hop},
         key::{Key, LastUse},
-        listing::Edition,
+        listing::ListVersion,
         moment::{DAY, HOUR, Moment},
-        route::{Method, Scope},
+        route::{AreaSelector, Method},
         token::KeyId,
         usage::{
             COUNTED, KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_SOURCES, KEPT_UNMATCHED, KeyUse, Kind,
-            REMEMBERED, Refusal, Source, Tally, Verdict, Wanted, Way,
+            REMEMBERED, Refusal, RequestedAccess, RequestedTarget, Source, Tally, Verdict,
         },
     },
     keyring::{Keyring, Location},
@@ -74,7 +74,7 @@ fn refusal(ids: &DecisionIds, key: Option<&KeyId>, n: u32, at: i64) -> Refusal {
         address: from(n),
         hop: Hop::Forwarded { place: 1, of: 2 },
         agent: None,
-        wanted: Wanted::named("contacts".parse().expect("a slug"), Action::Read),
+        wanted: RequestedAccess::named("contacts".parse().expect("a slug"), Action::Read),
         target: contacts(),
     }
 }
@@ -234,13 +234,13 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         let (key, digest) = (created.key, created.token.digest());
         let ids = ids("one");
         let ways = [
-            Way::Routed(Scope::Path, Method::Delete),
-            Way::Routed(
-                Scope::Area("documents".parse().expect("a slug")),
+            RequestedTarget::Routed(AreaSelector::Path, Method::Delete),
+            RequestedTarget::Routed(
+                AreaSelector::Area("documents".parse().expect("a slug")),
                 Method::Get,
             ),
-            Way::Named("contacts".parse().expect("a slug"), Action::Update),
-            Way::Astray("path_not_canonical".into()),
+            RequestedTarget::Named("contacts".parse().expect("a slug"), Action::Update),
+            RequestedTarget::NoRoute("path_not_canonical".into()),
         ];
         let addresses = [from(9), ClientAddress::Unknown, ClientAddress::Unreadable];
         let hops = [
@@ -253,12 +253,12 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         for (n, reason) in (0..).zip(Reason::ALL) {
             let way = ways[n % ways.len()].clone();
             let (method, target) = match &way {
-                Way::Routed(_, method) => (method.word(), contacts()),
-                Way::Named(area, action) if reason != Reason::NoRoute => {
+                RequestedTarget::Routed(_, method) => (method.word(), contacts()),
+                RequestedTarget::Named(area, action) if reason != Reason::NoRoute => {
                     ("", Target::Routed(area.clone(), *action))
                 }
-                Way::Named(..) => ("", Target::NoRoute),
-                Way::Astray(_) => ("BREW", Target::NoRoute),
+                RequestedTarget::Named(..) => ("", Target::NoRoute),
+                RequestedTarget::NoRoute(_) => ("BREW", Target::NoRoute),
             };
             let unmatched = reason <= Reason::UnknownToken;
             all.push(Refusal {
@@ -271,7 +271,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
                 address: addresses[n % addresses.len()],
                 hop: hops[n % hops.len()],
                 agent: (reason == Reason::WrongAgent).then(|| "crm".parse().expect("an agent")),
-                wanted: Wanted {
+                wanted: RequestedAccess {
                     way,
                     method: method.to_owned(),
                     path: "/contacts/7".to_owned(),
@@ -300,10 +300,10 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         // They push out none of the others'.
         assert_eq!(keyring.refusals(None).await.expect("read").len(), 3);
         // An open list learns of all of them, though no change was made and most are forgotten.
-        let edition = keyring.edition().await.expect("an edition");
+        let list_version = keyring.list_version().await.expect("an edition");
         assert_eq!(
-            edition,
-            Edition {
+            list_version,
+            ListVersion {
                 epoch: 2,
                 refusals: i64::try_from(all.len()).expect("few") + 180,
                 batches: 4,
@@ -516,7 +516,7 @@ fn a_single_use_is_counted_once_a_minute_and_any_other_at_once() {
         let keyring = world.keyring().await;
         let created = make(&keyring, "key").await;
         let use_it = async |action: Action, from: [u8; 4]| {
-            let presented = claviger::keyring::Presented {
+            let presented = claviger::keyring::CheckRequest {
                 token: created.token.expose(),
                 area: "contacts".parse().expect("a slug"),
                 action,

@@ -18,7 +18,7 @@ use claviger::{
     domain::{
         access::{Actions, Grants},
         allowlist::AllowList,
-        key::{Draft, Key, RevokeReason, Seen},
+        key::{Draft, Key, KeyVersion, RevokeReason},
         moment::HOUR,
     },
     keyring::{Keyring, KeyringError, StoreError},
@@ -165,7 +165,7 @@ async fn change(keyring: &Keyring, key: &Key, what: Change) {
 
 async fn try_change(keyring: &Keyring, key: &Key, what: Change) -> Result<(), KeyringError> {
     let key = keyring.key(&key.id).await.expect("the key");
-    let seen = Seen {
+    let seen = KeyVersion {
         id: key.id.clone(),
         revision: key.revision,
     };

@@ -3,7 +3,7 @@
 //! claviger would write. The database goes when the test ends, however it ends.
 use std::path::PathBuf;
 
-use claviger::domain::key::Seen;
+use claviger::domain::key::KeyVersion;
 use claviger::{
     domain::{
         allowlist::AllowList,
@@ -12,7 +12,7 @@ use claviger::{
     },
     keyring::{Created, Keyring, KeyringError, Location, MasterKeyPlace, StoreError},
     machine::Machine,
-    store::{Fresh, Opened, Store},
+    store::{NewStoreSettings, Opened, Store},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
@@ -121,7 +121,7 @@ impl World {
 
     /// Opens the store below the keyring.
     pub async fn store(&self) -> Opened {
-        let fresh = Fresh {
+        let fresh = NewStoreSettings {
             uuid: self.machine.draw_hex(16),
             label: "test".to_owned(),
             now: now(),
@@ -289,8 +289,8 @@ pub async fn read(keyring: &Keyring, key: &Key) -> Key {
 }
 
 /// The key, seen as it stands now.
-pub async fn seen(keyring: &Keyring, key: &Key) -> Seen {
-    Seen::of(&read(keyring, key).await)
+pub async fn seen(keyring: &Keyring, key: &Key) -> KeyVersion {
+    KeyVersion::of(&read(keyring, key).await)
 }
 
 /// The store's error in a keyring's.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use claviger::{
     clipboard::{Clipboard, Environment},
     domain::{
-        agent::Reach,
-        audit::{Change, EventFilter, Onward},
+        agent::AgentScope,
+        audit::{Change, EventCursor, EventFilter},
         key::Draft,
         listing::Direction,
         member::{MemberDraft, MemberId, Role, SshKey},
@@ -17,7 +17,7 @@ use claviger::{
     tui::{
         effects,
         message::{Effect, Message},
-        model::{Expect, Model},
+        model::{Model, Placement},
         theme::Theme,
         update::update,
         view::view,
@@ -90,7 +90,7 @@ impl Story {
             runtime,
             folder,
         };
-        let first = story.model.load(Direction::First, Expect::Top);
+        let first = story.model.load(Direction::First, Placement::Top);
         story.carry_out(first);
         story
     }
@@ -150,11 +150,11 @@ impl Story {
 
     /// What happens each second when somebody else changed something, or something was refused.
     pub fn refresh(&mut self) {
-        let edition = self
+        let list_version = self
             .runtime
-            .block_on(self.keyring.edition())
+            .block_on(self.keyring.list_version())
             .expect("an edition");
-        self.happen(Message::EditionRead(edition));
+        self.happen(Message::EditionRead(list_version));
     }
 
     /// Presses keys: characters as they are, `<enter>`, `<tab>`, `<c-u>` and their like by name.
@@ -273,7 +273,7 @@ impl Story {
             .runtime
             .block_on(
                 self.keyring
-                    .events(&EventFilter::default(), Onward::After(0), 1000),
+                    .events(&EventFilter::default(), EventCursor::After(0), 1000),
             )
             .expect("events");
         events
@@ -312,7 +312,7 @@ pub fn member(name: &str, role: Role, key: usize) -> MemberDraft {
     MemberDraft {
         name: name.parse().expect("a name"),
         role,
-        reach: Reach::Everything,
+        scope: AgentScope::Everything,
         keys: vec![SshKey::parse(SSH_KEYS[key], 1).expect("a key")],
     }
 }

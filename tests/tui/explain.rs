@@ -4,11 +4,11 @@ use claviger::{
         access::{Action, Actions},
         allowlist::AllowList,
         decision::Decision,
-        key::{Draft, Key, Seen},
+        key::{Draft, Key, KeyVersion},
         moment::{DAY, HOUR, Moment},
     },
-    keyring::Presented,
-    tui::explain::AccessRow,
+    keyring::CheckRequest,
+    tui::explain::ExplainRow,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -35,7 +35,7 @@ fn partner(story: &mut Story) -> (Key, SecretString) {
 
 /// Somebody asks with the token, and is told so.
 fn ask(story: &mut Story, token: &SecretString, action: Action, from: &str) -> Decision {
-    let presented = Presented {
+    let presented = CheckRequest {
         token,
         area: "contacts".parse().expect("a slug"),
         action,
@@ -149,7 +149,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     let contacts: claviger::domain::access::AreaSlug = "contacts".parse().expect("a slug");
     draft.grants.set(contacts, Actions::ALL);
     let edit = |story: &Story, draft: &Draft| {
-        let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+        let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
         story.wait(story.keyring.edit(&at, draft)).expect("edited");
     };
     edit(&story, &draft);
@@ -157,7 +157,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     assert!(story.screen().contains("2 refused"), "{}", story.screen());
     // Switched off and on, nothing is mended.
     for disable in [true, false] {
-        let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+        let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
         story
             .wait(story.keyring.switch(&[at], disable))
             .expect("switched");
@@ -198,9 +198,9 @@ fn new_refusals_are_followed_where_one_is() {
     assert!(story.screen().contains("1 refused"), "{}", story.screen());
     story.press("t<down>");
     let focused = |story: &Story| {
-        let test = story.model.access_test().expect("the test").focused();
+        let test = story.model.explain_dialog().expect("the test").focused();
         match test {
-            Some(AccessRow::Refused(refusal)) => refusal.id.clone(),
+            Some(ExplainRow::Refused(refusal)) => refusal.id.clone(),
             other => panic!("not on a refusal: {other:?}"),
         }
     };
@@ -261,11 +261,11 @@ fn every_failing_check_is_shown_and_fixed_at_its_own_field() {
     let mut story = Story::at(100, 40);
     let (key, token) = partner(&mut story);
     ask(&mut story, &token, Action::Delete, "10.0.1.1");
-    let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+    let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
     story.wait(story.keyring.switch(&[at], true)).expect("off");
     let mut over = key.draft.clone();
     over.expires_at = Some(Moment::from_millis(NOW - DAY));
-    let at = Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
+    let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
     story.wait(story.keyring.edit(&at, &over)).expect("over");
     story.refresh();
     story.press("t");
@@ -399,7 +399,7 @@ fn a_new_key_is_tested_from_its_dialog_and_a_change_of_others_is_followed() {
     let bob = story.someone_else("bob@gw2");
     let key = story.wait(bob.resolve("acme")).expect("the key");
     story
-        .wait(bob.switch(&[Seen::of(&key)], true))
+        .wait(bob.switch(&[KeyVersion::of(&key)], true))
         .expect("off");
     story.refresh();
     let screen = story.screen();
@@ -517,7 +517,7 @@ fn a_key_is_rotated_its_old_token_watched_and_ended() {
     ));
     assert_eq!(story.audit().last(), Some(&"key.rotation_finished"));
     let current = story.wait(story.keyring.rotate(
-        &Seen::of(&story.wait(story.keyring.key(&key.id)).expect("the key")),
+        &KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key")),
         HOUR,
     ));
     assert!(current.is_ok());
@@ -543,7 +543,7 @@ fn the_details_tell_two_days_of_use_without_colour() {
 fn a_decision_is_explained_by_its_id_in_the_palette() {
     let mut story = Story::at(80, 24);
     let (_, token) = partner(&mut story);
-    let presented = Presented {
+    let presented = CheckRequest {
         token: &token,
         area: "contacts".parse().expect("a slug"),
         action: Action::Delete,
@@ -555,7 +555,7 @@ fn a_decision_is_explained_by_its_id_in_the_palette() {
         .expect("decided");
     story.wait(story.keyring.record(&known)).expect("recorded");
     let nobody = SecretString::from("nonsense");
-    let presented = Presented {
+    let presented = CheckRequest {
         token: &nobody,
         ..presented
     };

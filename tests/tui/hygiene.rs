@@ -3,9 +3,9 @@ use claviger::{
     domain::{
         access::{Action, Actions},
         audit::Change,
-        key::{Draft, Key, Seen},
+        key::{Draft, Key, KeyVersion},
     },
-    keyring::{Keyring, Presented},
+    keyring::{CheckRequest, Keyring},
 };
 
 use crate::story::{Story, draft};
@@ -24,7 +24,7 @@ async fn read(keyring: &Keyring, key: &Key, from: &str) {
         .token(&key.id, Change::Copied)
         .await
         .expect("opened");
-    let presented = Presented {
+    let presented = CheckRequest {
         token: token.expose(),
         area: "contacts".parse().expect("a slug"),
         action: Action::Read,
@@ -121,7 +121,7 @@ fn one_edit_starts_on_cancel_and_a_key_that_was_changed_meanwhile_is_left_alone(
     let bob = story.someone_else("bob@gw2");
     let key = story.wait(bob.resolve("Busy")).expect("the key");
     story
-        .wait(bob.switch(&[Seen::of(&key)], true))
+        .wait(bob.switch(&[KeyVersion::of(&key)], true))
         .expect("off");
     story.press("<tab><enter>");
     let screen = story.screen();

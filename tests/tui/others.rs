@@ -1,5 +1,5 @@
 //! Somebody else at work on the same keys.
-use claviger::domain::key::{RevokeReason, Seen};
+use claviger::domain::key::{KeyVersion, RevokeReason};
 
 use crate::story::Story;
 
@@ -12,7 +12,7 @@ fn an_edit_meanwhile_is_said_merged_and_never_overwritten_silently() {
     let mut theirs = key.draft.clone();
     theirs.name = "acme by bob".parse().expect("a name");
     story
-        .wait(bob.edit(&Seen::of(&key), &theirs))
+        .wait(bob.edit(&KeyVersion::of(&key), &theirs))
         .expect("bob was first");
     story.press("<enter>");
     let screen = story.screen();
@@ -60,7 +60,7 @@ fn an_edit_of_a_key_revoked_meanwhile_keeps_what_was_typed() {
     story.press("e2<enter>");
     let bob = story.someone_else("bob@gw2");
     story
-        .wait(bob.revoke(&[Seen::of(&key)], RevokeReason::Compromised))
+        .wait(bob.revoke(&[KeyVersion::of(&key)], RevokeReason::Compromised))
         .expect("revoked");
     story.press("<enter>");
     let screen = story.screen();
@@ -103,7 +103,7 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
     let mut theirs = key.draft.clone();
     theirs.description = "changed".parse().expect("text");
     story
-        .wait(bob.edit(&Seen::of(&key), &theirs))
+        .wait(bob.edit(&KeyVersion::of(&key), &theirs))
         .expect("edited");
     story.refresh();
     let screen = story.screen();
@@ -152,7 +152,7 @@ fn cursor_and_marks_stay_on_their_keys() {
     assert!(story.screen().contains("▸*two"), "{}", story.screen());
     let two = story.model.selected().expect("there").clone();
     story
-        .wait(bob.revoke(&[Seen::of(&two)], RevokeReason::Other))
+        .wait(bob.revoke(&[KeyVersion::of(&two)], RevokeReason::Other))
         .expect("revoked");
     story.refresh();
     assert_eq!(story.model.selected().expect("a neighbour").name(), "one");
@@ -181,7 +181,7 @@ fn what_both_changed_is_shown_side_by_side_and_marked_at_every_size() {
             claviger::domain::access::Actions::READ,
         );
         story
-            .wait(bob.edit(&Seen::of(&key), &theirs))
+            .wait(bob.edit(&KeyVersion::of(&key), &theirs))
             .expect("bob was first");
         story.press("<enter>");
         insta::assert_snapshot!(format!("meanwhile_{width}x{height}"), story.snapshot());

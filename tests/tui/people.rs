@@ -1,8 +1,8 @@
 //! Members, roles, agents and the audit log, as somebody at the screen meets them.
 use claviger::{
     domain::{
-        agent::{AgentName, Reach},
-        key::{RevokeReason, Seen},
+        agent::{AgentName, AgentScope},
+        key::{KeyVersion, RevokeReason},
         member::Role,
     },
     tui::message::Effect,
@@ -327,7 +327,7 @@ fn an_events_details_tell_what_was_and_what_is() {
         .expect("a list")
         .list;
     story
-        .wait(story.keyring.edit(&Seen::of(&key), &edited))
+        .wait(story.keyring.edit(&KeyVersion::of(&key), &edited))
         .expect("edited");
     story.sign_in(Role::Manager);
     story
@@ -512,7 +512,7 @@ fn marks_of_another_agents_keys_are_never_acted_on() {
     let bob = story.someone_else("bob@gw2");
     let key = story.wait(bob.resolve("in prod")).expect("there");
     story
-        .wait(bob.revoke(&[Seen::of(&key)], RevokeReason::Other))
+        .wait(bob.revoke(&[KeyVersion::of(&key)], RevokeReason::Other))
         .expect("revoked");
     story.refresh();
     assert!(
@@ -529,7 +529,7 @@ fn who_is_limited_to_agents_that_are_gone_is_let_at_none_by_an_edit_too() {
         .wait(story.keyring.add_agent(&agent("prod")))
         .expect("added");
     let mut limited = member("dave", Role::Viewer, 0);
-    limited.reach = Reach::Only([agent("prod")].into());
+    limited.scope = AgentScope::Only([agent("prod")].into());
     story
         .wait(story.keyring.add_member(&limited))
         .expect("added");
@@ -550,7 +550,7 @@ fn who_is_limited_to_agents_that_are_gone_is_let_at_none_by_an_edit_too() {
         story.screen()
     );
     let dave = story.wait(story.keyring.member("dave")).expect("there");
-    assert_eq!(dave.draft.reach, Reach::Only([].into()));
+    assert_eq!(dave.draft.scope, AgentScope::Only([].into()));
     assert_eq!(dave.draft.role, Role::Operator);
     // Who lost it is told.
     story.press("<esc>a/action:agent.removed<enter><enter>");
@@ -608,7 +608,7 @@ fn a_reach_that_is_narrowed_takes_its_keys_off_the_screen() {
     assert_eq!(story.model.selected().expect("there").name(), "one");
     let carol = story.wait(owner.member("carol")).expect("there");
     let mut narrowed = carol.draft.clone();
-    narrowed.reach = Reach::Only([agent("staging")].into());
+    narrowed.scope = AgentScope::Only([agent("staging")].into());
     story
         .wait(owner.edit_member(&carol, &narrowed))
         .expect("narrowed");
@@ -628,7 +628,7 @@ fn what_mends_a_check_is_offered_to_whom_it_is_open() {
     let mut story = Story::at(80, 24);
     let key = story.given("acme", |_| ());
     story
-        .wait(story.keyring.switch(&[Seen::of(&key)], true))
+        .wait(story.keyring.switch(&[KeyVersion::of(&key)], true))
         .expect("off");
     story.refresh();
     let owner = story.someone_else("alice@gw1");

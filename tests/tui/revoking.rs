@@ -1,6 +1,6 @@
 //! Revoking, disabling and enabling.
+use claviger::domain::audit::EventCursor;
 use claviger::domain::audit::EventFilter;
-use claviger::domain::audit::Onward;
 use claviger::{
     domain::{
         key::LastUse,
@@ -56,7 +56,7 @@ fn the_reason_is_chosen_and_kept() {
         .wait(
             story
                 .keyring
-                .events(&EventFilter::default(), Onward::After(1), 10),
+                .events(&EventFilter::default(), EventCursor::After(1), 10),
         )
         .expect("events");
     assert!(
@@ -162,7 +162,7 @@ fn a_press_before_its_last_use_is_looked_up_waits_for_that() {
         }
         let activity = story.wait(story.keyring.activity(&key.id));
         let known = Ok(Box::new((key.clone(), activity.expect("its use"))));
-        story.happen(Message::Regarded(key.id.clone(), known));
+        story.happen(Message::KeyDetailsLoaded(key.id.clone(), known));
         assert_eq!(story.audit().contains(&"key.revoked"), done);
         let screen = story.screen();
         let said = format!("it was used, so type {} first", key.id.start());

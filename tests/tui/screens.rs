@@ -3,7 +3,7 @@ use claviger::{
     domain::{
         access::Actions,
         allowlist::AllowList,
-        key::Seen,
+        key::KeyVersion,
         member::Role,
         moment::{DAY, Moment},
     },
@@ -18,7 +18,7 @@ fn furnished(width: u16, height: u16, theme: Theme) -> Story {
     let mut story = Story::with(width, height, theme, &[("TERM", "xterm"), ("SSH_TTY", "x")]);
     let old = story.given("Acme old", |_| ());
     story
-        .wait(story.keyring.switch(&[Seen::of(&old)], true))
+        .wait(story.keyring.switch(&[KeyVersion::of(&old)], true))
         .expect("disabled");
     story.given("Acme staging", |draft| {
         draft

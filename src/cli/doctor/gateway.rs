@@ -3,17 +3,17 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    Finding,
-    directives::{Lack, directive},
-    probes::{Answer, CLAIMED, Claim, Probe, Prober, Try},
+    DoctorFinding,
+    directives::{GatewayFault, directive},
+    probes::{Answer, CLAIMED, ClaimHeaders, Probe, ProbeKind, Prober},
 };
 use crate::{
     cli::Failure,
-    config::Family,
+    config::GatewayKind,
     domain::{
         decision::{Reason, Target},
         forwarded::ClientAddress,
-        usage::{Refusal, Way},
+        usage::{Refusal, RequestedTarget},
     },
     keyring::Keyring,
     machine::Machine,
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What became of a probe.
 #[derive(Debug, Clone)]
-struct Heard {
+struct ProbeOutcome {
     probe: Probe,
     answer: Result<Answer, String>,
     refusal: Option<Refusal>,
@@ -39,8 +39,8 @@ struct Heard {
 pub(super) async fn findings(
     keyring: &Keyring,
     url: &str,
-    family: Family,
-) -> Result<Vec<Finding>, Failure> {
+    family: GatewayKind,
+) -> Result<Vec<DoctorFinding>, Failure> {
     let prober = Prober::new(url).map_err(Failure::Refused)?;
     let tried = Probe::all(&prober.base, &Machine::real());
     let own = {
@@ -54,7 +54,7 @@ pub(super) async fn findings(
         let answer = tokio::task::spawn_blocking(move || prober.send(&sent)).await;
         let answer = answer.unwrap_or_else(|_| Err("the probe broke off".to_owned()));
         let lost = answer.is_err();
-        heard.push(Heard {
+        heard.push(ProbeOutcome {
             probe,
             answer,
             refusal: None,
@@ -68,8 +68,9 @@ pub(super) async fn findings(
 }
 
 /// Waits until the endpoint has written down what it was asked.
-async fn listen(keyring: &Keyring, heard: &mut [Heard]) -> Result<(), Failure> {
-    let refused = |heard: &Heard| matches!(&heard.answer, Ok(it) if matches!(it.status, 401 | 403));
+async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Failure> {
+    let refused =
+        |heard: &ProbeOutcome| matches!(&heard.answer, Ok(it) if matches!(it.status, 401 | 403));
     let patience = if heard.iter().all(refused) {
         PATIENCE
     } else {
@@ -99,15 +100,15 @@ async fn listen(keyring: &Keyring, heard: &mut [Heard]) -> Result<(), Failure> {
 }
 
 /// What the probes tell.
-fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
-    let of = |tries: Try| heard.iter().find(|one| one.probe.tries == tries);
-    let Some(plain) = of(Try::Plain) else {
+fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
+    let of = |tries: ProbeKind| heard.iter().find(|one| one.probe.tries == tries);
+    let Some(plain) = of(ProbeKind::Plain) else {
         return Vec::new();
     };
     let answer = match &plain.answer {
         Ok(answer) => answer,
         Err(why) => {
-            return vec![Finding::bad(
+            return vec![DoctorFinding::bad(
                 "gateway",
                 format!("it does not answer: {why}"),
                 "see that it runs and listens there, with http or https as the URL says, and with a certificate that this machine believes",
@@ -120,38 +121,38 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
         return findings;
     };
     match (&refusal.wanted.way, refusal.reason) {
-        (Way::Astray(detail), _) if detail == "untrusted_peer" => {
-            findings.push(Finding::bad(
+        (RequestedTarget::NoRoute(detail), _) if detail == "untrusted_peer" => {
+            findings.push(DoctorFinding::bad(
                 "trust",
                 "the endpoint does not believe this gateway: method, path and address are ignored",
                 "start the endpoint with --trusted-proxy and the gateway's address; its log names it",
             ));
             return findings;
         }
-        (Way::Astray(detail), _) if detail == "unknown_endpoint_path" => {
-            findings.push(Finding::bad(
+        (RequestedTarget::NoRoute(detail), _) if detail == "unknown_endpoint_path" => {
+            findings.push(DoctorFinding::bad(
                 "endpoint path",
                 format!(
                     "the gateway asks a path that the endpoint has not, or not for --gateway {}",
                     family.word()
                 ),
-                lacks(Lack::EndpointPath),
+                lacks(GatewayFault::EndpointPath),
             ));
             return findings;
         }
         (_, Reason::MissingToken | Reason::MalformedToken) => {
-            findings.push(Finding::bad(
+            findings.push(DoctorFinding::bad(
                 "token",
                 "the client's token does not reach the endpoint",
-                lacks(Lack::Token),
+                lacks(GatewayFault::Token),
             ));
         }
-        _ => findings.push(Finding::well("token", "it reaches the endpoint")),
+        _ => findings.push(DoctorFinding::well("token", "it reaches the endpoint")),
     }
-    let claimed = of(Try::ClaimWay);
+    let claimed = of(ProbeKind::ClaimWay);
     if let Some(other) = other_headers(family, claimed) {
         findings.push(other);
-        findings.extend(address(refusal, of(Try::ClaimAddress), own, &lacks));
+        findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &lacks));
         return findings;
     }
     findings.push(method(family, refusal, claimed, &lacks));
@@ -160,19 +161,19 @@ fn judge(family: Family, heard: &[Heard], own: Option<IpAddr>) -> Vec<Finding> {
     if refusal.reason > Reason::MalformedToken {
         findings.extend(route(refusal));
     }
-    findings.extend(address(refusal, of(Try::ClaimAddress), own, &lacks));
+    findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &lacks));
     findings
 }
 
 /// What the claiming probe was believed in the headers of another gateway: then it is those that the
 /// endpoint reads.
-fn other_headers(family: Family, claimed: Option<&Heard>) -> Option<Finding> {
+fn other_headers(family: GatewayKind, claimed: Option<&ProbeOutcome>) -> Option<DoctorFinding> {
     let heard = claimed?;
     let wanted = &heard.refusal.as_ref()?.wanted;
-    let claimed = |claim: &Claim| wanted.path == heard.probe.claimed_path(*claim);
-    let believed = Claim::ALL.into_iter().find(claimed)?;
+    let claimed = |claim: &ClaimHeaders| wanted.path == heard.probe.claimed_path(*claim);
+    let believed = ClaimHeaders::ALL.into_iter().find(claimed)?;
     (!believed.is_of(family)).then(|| {
-        Finding::bad(
+        DoctorFinding::bad(
             "gateway",
             "the endpoint reads method and path in the headers of another gateway, and a client can say them",
             format!(
@@ -184,23 +185,23 @@ fn other_headers(family: Family, claimed: Option<&Heard>) -> Option<Finding> {
 }
 
 fn guard(
-    family: Family,
+    family: GatewayKind,
     answer: &Answer,
     refusal: Option<&Refusal>,
-    lacks: &impl Fn(Lack) -> String,
-) -> Finding {
+    lacks: &impl Fn(GatewayFault) -> String,
+) -> DoctorFinding {
     let status = answer.status;
     match (status, refusal) {
-        (401 | 403, Some(_)) => Finding::well(
+        (401 | 403, Some(_)) => DoctorFinding::well(
             "guard",
             "it asks the endpoint, and refuses what that refuses",
         ),
-        (_, Some(_)) => Finding::bad(
+        (_, Some(_)) => DoctorFinding::bad(
             "guard",
             format!("it asks the endpoint, and answers {status} to what that refused"),
-            lacks(Lack::Guard),
+            lacks(GatewayFault::Guard),
         ),
-        (401 | 403, None) => Finding::bad(
+        (401 | 403, None) => DoctorFinding::bad(
             "guard",
             format!(
                 "it answered {status}, but no endpoint of this workspace was asked{}",
@@ -212,121 +213,123 @@ fn guard(
             ),
             "name the database of its endpoint with --database, and see that the endpoint can write to it",
         ),
-        (500 | 502..=504, None) => Finding::bad(
+        (500 | 502..=504, None) => DoctorFinding::bad(
             "guard",
             format!("it answered {status}, and no endpoint of this workspace was asked"),
             format!(
                 "see that the endpoint runs, and that the gateway looks for it there ({}); if it does, {}",
-                directive(family, Lack::Endpoint),
-                lacks(Lack::Guard)
+                directive(family, GatewayFault::Endpoint),
+                lacks(GatewayFault::Guard)
             ),
         ),
-        (_, None) => Finding::bad(
+        (_, None) => DoctorFinding::bad(
             "guard",
             format!(
                 "it answered {status} to a token that nobody handed out, and asked no endpoint"
             ),
-            lacks(Lack::Guard),
+            lacks(GatewayFault::Guard),
         ),
     }
 }
 
 /// What was recorded of the method, or that it was not said.
 fn method(
-    family: Family,
+    family: GatewayKind,
     refusal: &Refusal,
-    claimed: Option<&Heard>,
-    lacks: &impl Fn(Lack) -> String,
-) -> Finding {
+    claimed: Option<&ProbeOutcome>,
+    lacks: &impl Fn(GatewayFault) -> String,
+) -> DoctorFinding {
     let claims = claimed.and_then(|one| one.refusal.as_ref());
     let believed = |it: &Refusal| {
-        Claim::ALL
+        ClaimHeaders::ALL
             .iter()
             .any(|one| it.wanted.method == one.method())
     };
     if claims.is_some_and(believed) {
-        return Finding::bad(
+        return DoctorFinding::bad(
             "method",
             "a client can say any method it likes, and is believed",
-            lacks(Lack::Method),
+            lacks(GatewayFault::Method),
         );
     }
     match (&refusal.wanted.way, refusal.wanted.method.as_str()) {
-        (Way::Astray(detail), _) if detail == "method_not_said_once" => Finding::bad(
-            "method",
-            "it does not reach the endpoint, or more than once",
-            format!(
-                "{}; or the endpoint was not started with --gateway {}",
-                lacks(Lack::Method),
-                family.word()
-            ),
-        ),
-        (Way::Astray(detail), _) if detail == "path_not_said_once" => {
-            Finding::well("method", "it reaches the endpoint")
+        (RequestedTarget::NoRoute(detail), _) if detail == "method_not_said_once" => {
+            DoctorFinding::bad(
+                "method",
+                "it does not reach the endpoint, or more than once",
+                format!(
+                    "{}; or the endpoint was not started with --gateway {}",
+                    lacks(GatewayFault::Method),
+                    family.word()
+                ),
+            )
+        }
+        (RequestedTarget::NoRoute(detail), _) if detail == "path_not_said_once" => {
+            DoctorFinding::well("method", "it reaches the endpoint")
         }
         (_, "HEAD") if claims.is_none() => unheard("method"),
-        (_, "HEAD") => Finding::well(
+        (_, "HEAD") => DoctorFinding::well(
             "method",
             "it reaches the endpoint as it is, and a client cannot claim another",
         ),
-        (_, other) => Finding::bad(
+        (_, other) => DoctorFinding::bad(
             "method",
             format!("HEAD reached the endpoint as {other}"),
-            lacks(Lack::Method),
+            lacks(GatewayFault::Method),
         ),
     }
 }
 
 fn path(
-    plain: &Heard,
+    plain: &ProbeOutcome,
     refusal: &Refusal,
-    claimed: Option<&Heard>,
-    lacks: &impl Fn(Lack) -> String,
-) -> Option<Finding> {
+    claimed: Option<&ProbeOutcome>,
+    lacks: &impl Fn(GatewayFault) -> String,
+) -> Option<DoctorFinding> {
     let believed = claimed.is_some_and(|one| {
         let heard = one.refusal.as_ref().map(|it| it.wanted.path.as_str());
-        let mut paths = Claim::ALL
+        let mut paths = ClaimHeaders::ALL
             .map(|claim| one.probe.claimed_path(claim))
             .into_iter();
         paths.any(|path| heard == Some(path.as_str()))
     });
     if believed {
-        return Some(Finding::bad(
+        return Some(DoctorFinding::bad(
             "path",
             "a client can say any path it likes, and is believed",
-            lacks(Lack::Path),
+            lacks(GatewayFault::Path),
         ));
     }
     Some(match &refusal.wanted.way {
-        Way::Astray(detail) if detail == "path_not_said_once" => Finding::bad(
+        RequestedTarget::NoRoute(detail) if detail == "path_not_said_once" => DoctorFinding::bad(
             "path",
             "it does not reach the endpoint, or more than once",
-            lacks(Lack::Path),
+            lacks(GatewayFault::Path),
         ),
         // Nobody looked for it.
-        Way::Astray(detail) if detail == "method_not_said_once" => return None,
+        RequestedTarget::NoRoute(detail) if detail == "method_not_said_once" => return None,
         _ if claimed.is_none_or(|one| one.refusal.is_none()) => unheard("path"),
-        _ if refusal.wanted.path == plain.probe.path => Finding::well(
+        _ if refusal.wanted.path == plain.probe.path => DoctorFinding::well(
             "path",
             "it reaches the endpoint as it is, and a client cannot claim another",
         ),
-        _ => Finding::bad(
+        _ => DoctorFinding::bad(
             "path",
             format!(
                 "{} reached the endpoint as {}",
                 plain.probe.path, refusal.wanted.path
             ),
-            lacks(Lack::Path),
+            lacks(GatewayFault::Path),
         ),
     })
 }
 
 /// Whether requests to that path lead anywhere at all.
-fn route(refusal: &Refusal) -> Option<Finding> {
-    let leads_nowhere =
-        matches!(refusal.wanted.way, Way::Routed(..)) && refusal.target == Target::NoRoute;
+fn route(refusal: &Refusal) -> Option<DoctorFinding> {
+    let leads_nowhere = matches!(refusal.wanted.way, RequestedTarget::Routed(..))
+        && refusal.target == Target::NoRoute;
     leads_nowhere.then(|| {
-        Finding::bad(
+        DoctorFinding::bad(
             "route",
             "the path leads to no access area, so everything there is refused",
             "probe a path that an area has a route for, or give one with `claviger area edit AREA --route PATH`; for a location with an area of its own, see that `claviger area list` has it",
@@ -336,22 +339,22 @@ fn route(refusal: &Refusal) -> Option<Finding> {
 
 fn address(
     refusal: &Refusal,
-    claimed: Option<&Heard>,
+    claimed: Option<&ProbeOutcome>,
     own: Option<IpAddr>,
-    lacks: &impl Fn(Lack) -> String,
-) -> Vec<Finding> {
+    lacks: &impl Fn(GatewayFault) -> String,
+) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let hop = refusal.hop;
     findings.push(match refusal.address {
-        ClientAddress::Unknown => Finding::bad(
+        ClientAddress::Unknown => DoctorFinding::bad(
             "address",
             "the client's address does not reach the endpoint",
-            lacks(Lack::Address),
+            lacks(GatewayFault::Address),
         ),
-        ClientAddress::Unreadable => Finding::bad(
+        ClientAddress::Unreadable => DoctorFinding::bad(
             "address",
             format!("what reaches the endpoint is no address ({hop})"),
-            lacks(Lack::Address),
+            lacks(GatewayFault::Address),
         ),
         ClientAddress::Known(address) => {
             let from = match own {
@@ -360,25 +363,27 @@ fn address(
                 }
                 _ => String::new(),
             };
-            Finding::well("address", format!("{address}, from {hop}{from}"))
+            DoctorFinding::well("address", format!("{address}, from {hop}{from}"))
         }
     });
     let claims = claimed.and_then(|one| one.refusal.as_ref());
     findings.push(match claims.map(|it| it.address) {
         None => unheard("forged address"),
-        Some(ClientAddress::Known(CLAIMED)) => Finding::bad(
+        Some(ClientAddress::Known(CLAIMED)) => DoctorFinding::bad(
             "forged address",
             format!("a client that says X-Forwarded-For: {CLAIMED} is believed"),
-            lacks(Lack::ForgedAddress),
+            lacks(GatewayFault::ForgedAddress),
         ),
-        Some(_) => Finding::well("forged address", "a client that claims one is not believed"),
+        Some(_) => {
+            DoctorFinding::well("forged address", "a client that claims one is not believed")
+        }
     });
     findings
 }
 
 /// What is not known is not well.
-fn unheard(what: &'static str) -> Finding {
-    Finding::bad(
+fn unheard(what: &'static str) -> DoctorFinding {
+    DoctorFinding::bad(
         what,
         "it cannot be told whether a client can claim another: that probe was not written down",
         "run it again; while many unknown tokens come in, not every refusal of one is kept",

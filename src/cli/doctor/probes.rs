@@ -14,7 +14,7 @@ use ureq::{
 };
 
 use crate::{
-    config::Family,
+    config::GatewayKind,
     domain::{
         route::CanonicalPath,
         text::visible,
@@ -30,7 +30,7 @@ pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
 /// What a probe tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Try {
+pub enum ProbeKind {
     /// An ordinary request.
     Plain,
     /// One that claims another address.
@@ -39,7 +39,7 @@ pub enum Try {
     ClaimWay,
 }
 
-impl Try {
+impl ProbeKind {
     /// All of them, in their order.
     pub const ALL: [Self; 3] = [Self::Plain, Self::ClaimAddress, Self::ClaimWay];
 
@@ -55,14 +55,14 @@ impl Try {
 /// The headers in which a method and a path are claimed; one and the other claim different ones, so
 /// that it shows which of them the endpoint reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub enum ClaimHeaders {
     /// Those of nginx.
     Original,
     /// Those of Caddy and Traefik.
     Forwarded,
 }
 
-impl Claim {
+impl ClaimHeaders {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Original, Self::Forwarded];
 
@@ -82,10 +82,10 @@ impl Claim {
     }
 
     /// Whether they are those of this gateway.
-    pub const fn is_of(self, family: Family) -> bool {
+    pub const fn is_of(self, family: GatewayKind) -> bool {
         match self {
-            Self::Original => matches!(family, Family::Nginx),
-            Self::Forwarded => matches!(family, Family::Caddy | Family::Traefik),
+            Self::Original => matches!(family, GatewayKind::Nginx),
+            Self::Forwarded => matches!(family, GatewayKind::Caddy | GatewayKind::Traefik),
         }
     }
 }
@@ -94,7 +94,7 @@ impl Claim {
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// What it tries.
-    pub tries: Try,
+    pub tries: ProbeKind,
     /// The key that its token names.
     pub id: KeyId,
     /// The path that it asks for.
@@ -118,11 +118,11 @@ impl Probe {
                 token,
             }
         };
-        Try::ALL.map(probe).into()
+        ProbeKind::ALL.map(probe).into()
     }
 
     /// The path that a claiming probe claims in these headers.
-    pub fn claimed_path(&self, claim: Claim) -> String {
+    pub fn claimed_path(&self, claim: ClaimHeaders) -> String {
         format!("/claviger-doctor-claims-{}-{}", claim.word(), self.id)
     }
 }
@@ -189,15 +189,15 @@ impl Prober {
             .method(probe.tries.method())
             .uri(format!("{}{}", self.origin, probe.path))
             .header("X-API-Key", probe.token.expose().expose_secret());
-        let original = probe.claimed_path(Claim::Original);
-        let forwarded = probe.claimed_path(Claim::Forwarded);
+        let original = probe.claimed_path(ClaimHeaders::Original);
+        let forwarded = probe.claimed_path(ClaimHeaders::Forwarded);
         let claims: &[(&str, &str)] = match probe.tries {
-            Try::Plain => &[],
-            Try::ClaimAddress => &[("X-Forwarded-For", "192.0.2.66")],
-            Try::ClaimWay => &[
-                ("X-Original-Method", Claim::Original.method()),
+            ProbeKind::Plain => &[],
+            ProbeKind::ClaimAddress => &[("X-Forwarded-For", "192.0.2.66")],
+            ProbeKind::ClaimWay => &[
+                ("X-Original-Method", ClaimHeaders::Original.method()),
                 ("X-Original-URI", &original),
-                ("X-Forwarded-Method", Claim::Forwarded.method()),
+                ("X-Forwarded-Method", ClaimHeaders::Forwarded.method()),
                 ("X-Forwarded-Uri", &forwarded),
             ],
         };

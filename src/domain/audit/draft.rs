@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use super::{Actor, Change};
 use crate::domain::{
     access::{Action, Area},
-    agent::{AgentName, Reach},
+    agent::{AgentName, AgentScope},
     allowlist::AllowList,
     key::{Draft, Key, RevokeReason},
     member::{MemberDraft, MemberId, SshKey},
@@ -233,9 +233,9 @@ fn both_sides(before: Option<&Map<String, Value>>, after: Option<&Map<String, Va
 #[must_use]
 pub fn member_fields(draft: &MemberDraft) -> Map<String, Value> {
     let keys: Vec<String> = draft.keys.iter().map(SshKey::summary).collect();
-    let agents = match &draft.reach {
-        Reach::Everything => Value::Null,
-        Reach::Only(agents) => json!(agents.iter().map(AgentName::as_str).collect::<Vec<_>>()),
+    let agents = match &draft.scope {
+        AgentScope::Everything => Value::Null,
+        AgentScope::Only(agents) => json!(agents.iter().map(AgentName::as_str).collect::<Vec<_>>()),
     };
     let mut fields = Map::new();
     fields.insert("name".into(), json!(draft.name.as_str()));

@@ -1,6 +1,6 @@
 //! Which events of the audit log are wanted.
 use crate::domain::{
-    agent::Reach,
+    agent::AgentScope,
     moment::{Moment, PastError, parse_past},
     text::visible,
 };
@@ -9,7 +9,7 @@ use crate::domain::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     /// Of which agents' keys; what is no key's is always told.
-    pub reach: Reach,
+    pub scope: AgentScope,
     /// Part of who did it, or a member's id, or a fingerprint. Upper and lower case are one in this and
     /// in the other parts, beyond ASCII only where the database knows them.
     pub actor: String,
@@ -29,7 +29,7 @@ pub struct EventFilter {
 
 /// From which event on, and which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Onward {
+pub enum EventCursor {
     /// The ones after this number, the oldest first.
     After(i64),
     /// The ones before this number, the newest first.

@@ -26,7 +26,7 @@ pub struct DecisionIds {
 impl DecisionIds {
     /// A new endpoint's.
     #[must_use]
-    pub fn draw(chance: token::Chance<'_>) -> Self {
+    pub fn draw(chance: token::RandomSource<'_>) -> Self {
         let mut endpoint = String::with_capacity(2 + HALF);
         endpoint.push_str("d_");
         token::draw_digits(chance, HALF, &mut endpoint);
@@ -58,17 +58,17 @@ impl DecisionId {
 /// The text is not `d_` and 16 base62 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a decision id is d_ and 16 characters of 0-9, A-Z and a-z")]
-pub struct NotADecision;
+pub struct InvalidDecisionId;
 
 impl FromStr for DecisionId {
-    type Err = NotADecision;
+    type Err = InvalidDecisionId;
 
-    fn from_str(text: &str) -> Result<Self, NotADecision> {
-        let digits = text.strip_prefix("d_").ok_or(NotADecision)?;
+    fn from_str(text: &str) -> Result<Self, InvalidDecisionId> {
+        let digits = text.strip_prefix("d_").ok_or(InvalidDecisionId)?;
         if digits.len() == 2 * HALF && digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotADecision)
+            Err(InvalidDecisionId)
         }
     }
 }
@@ -104,7 +104,11 @@ mod tests {
             "d_01234567000001-z",
             "0123456700000100",
         ] {
-            assert_eq!(wrong.parse::<DecisionId>(), Err(NotADecision), "{wrong}");
+            assert_eq!(
+                wrong.parse::<DecisionId>(),
+                Err(InvalidDecisionId),
+                "{wrong}"
+            );
         }
         ids.next.store(62 * 62 + 61, Ordering::Relaxed);
         assert_eq!(ids.next().as_str(), "d_012345670000010z");

@@ -1,7 +1,7 @@
 //! The evidence for each check, in words.
 use std::net::IpAddr;
 
-use super::{Changed, Check, Facts, Mend, State, title};
+use super::{Changed, Check, Facts, Fix, State, title};
 use crate::domain::{
     access::{Area, AreaSlug},
     allowlist::AllowList,
@@ -9,10 +9,10 @@ use crate::domain::{
     forwarded::{ClientAddress, Hop},
     moment::{DAY, Moment},
     review::join,
-    route::Scope,
+    route::AreaSelector,
     text::visible,
     token::KeyId,
-    usage::{Wanted, Way},
+    usage::{RequestedAccess, RequestedTarget},
 };
 
 /// The way out of a token that is over.
@@ -24,7 +24,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
     let mut checks = of_the_token(credential, facts);
     let (rules, until) = match credential {
         Credential::Known(rules) => (rules, None),
-        Credential::Former(rules, former) => (rules, Some(former.until)),
+        Credential::Previous(rules, former) => (rules, Some(former.until)),
         _ => {
             checks.extend(decision::CHECKS.map(untold));
             return checks;
@@ -101,7 +101,7 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
                 |stone| format!("{} was {}", visible(&stone.name), stone.sentence()),
             ),
         )),
-        Credential::Known(_) | Credential::Former(..) => None,
+        Credential::Known(_) | Credential::Previous(..) => None,
     };
     let well = |reason: Reason| {
         let (evidence, brief) = match reason {
@@ -112,7 +112,7 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
                     format!("it is the token of {}", visible(&rules.name)),
                     "known",
                 ),
-                Credential::Former(rules, _) => (
+                Credential::Previous(rules, _) => (
                     format!(
                         "it is a token of {} that was rotated out",
                         visible(&rules.name)
@@ -178,7 +178,7 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
     Check {
         brief: "active".to_owned(),
         history: said(facts.history.state.as_ref(), "switched", ""),
-        mend: Some(Mend::Enable),
+        mend: Some(Fix::Enable),
         ..check(Reason::Disabled, State::Holds, evidence)
     }
 }
@@ -217,7 +217,7 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
         brief,
         history,
         // A new end is no help to a token that is over: its client needs the new one.
-        mend: (key_ended && !token_ended).then_some(Mend::End(end)),
+        mend: (key_ended && !token_ended).then_some(Fix::End(end)),
         ..check(Reason::Expired, State::Holds, evidence)
     }
 }
@@ -266,7 +266,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
             "no address is known, and {} would have to hold it{}",
             entries(networks.as_slice().len()),
             match facts.wanted.way {
-                Way::Named(..) => "",
+                RequestedTarget::Named(..) => "",
                 _ => ": let the gateway say it in X-Forwarded-For",
             }
         ),
@@ -284,7 +284,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
     Check {
         history,
         mend: match request.address {
-            ClientAddress::Known(address) if !rules.allow.is_full() => Some(Mend::Address(address)),
+            ClientAddress::Known(address) if !rules.allow.is_full() => Some(Fix::Address(address)),
             _ => None,
         },
         ..check(Reason::AddressNotAllowed, State::Holds, evidence)
@@ -320,10 +320,10 @@ fn outside(allow: &AllowList, address: IpAddr) -> String {
 }
 
 fn route(request: &Request, facts: &Facts<'_>) -> Check {
-    let Wanted { way, method, path } = facts.wanted;
+    let RequestedAccess { way, method, path } = facts.wanted;
     let said_request = visible(format!("{method} {path}").trim());
     let evidence = match (&request.target, way) {
-        (Target::Routed(area, action), Way::Named(..)) if path.is_empty() => {
+        (Target::Routed(area, action), RequestedTarget::Named(..)) if path.is_empty() => {
             format!(
                 "asked for {} in {}",
                 action.title(),
@@ -337,30 +337,34 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
                 action.title()
             )
         }
-        (Target::NoRoute, Way::Named(area, _)) => {
+        (Target::NoRoute, RequestedTarget::Named(area, _)) => {
             format!("there is no area {area}: {}", known(facts.areas))
         }
-        (Target::NoRoute, Way::Routed(Scope::Area(area), _)) if !is_known(facts.areas, area) => {
+        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Area(area), _))
+            if !is_known(facts.areas, area) =>
+        {
             format!(
                 "the gateway asked for the area {area}, and there is none such: {}",
                 known(facts.areas)
             )
         }
-        (Target::NoRoute, Way::Routed(Scope::Area(area), _)) => format!(
+        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Area(area), _)) => format!(
             "{method} means no action in {}: give it a route such as '{method} PATH=read' with `claviger area edit {area} --route`",
             title(facts.areas, area)
         ),
-        (Target::NoRoute, Way::Routed(Scope::Path, _)) if facts.path_area.is_some() => {
+        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Path, _))
+            if facts.path_area.is_some() =>
+        {
             let area = facts.path_area.as_ref().map_or("AREA", AreaSlug::as_str);
             format!(
                 "{path} leads to the area {area}, and {method} means no action there: say one, such as `claviger area edit {area} --route '{method} {path}=read'` beside the routes that it has",
                 path = visible(path),
             )
         }
-        (Target::NoRoute, Way::Routed(Scope::Path, _)) => format!(
+        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Path, _)) => format!(
             "{said_request} leads to no area and action: give an area a route for it with `claviger area edit AREA --route PATH`"
         ),
-        (Target::NoRoute, Way::Astray(detail)) => astray(detail, &said_request),
+        (Target::NoRoute, RequestedTarget::NoRoute(detail)) => astray(detail, &said_request),
     };
     Check {
         history: said(facts.history.area.as_ref(), "area", "changed"),
@@ -404,7 +408,7 @@ fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
     };
     Check {
         history: said(facts.history.grants.as_ref(), "grants", "changed"),
-        mend: Some(Mend::Grant(area.clone(), *action)),
+        mend: Some(Fix::Grant(area.clone(), *action)),
         ..check(Reason::ActionNotPermitted, State::Holds, evidence)
     }
 }

@@ -7,12 +7,12 @@ use crate::domain::{
     key::Key,
     text::visible,
     token::KeyId,
-    usage::{Refusal, Wanted, Way},
+    usage::{Refusal, RequestedAccess, RequestedTarget},
 };
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum ExplainSubject {
     /// A request that was refused.
     Refusal(Box<Refusal>),
     /// A request with a key's token, which nobody needs to know for that.
@@ -22,11 +22,11 @@ pub enum Question {
         /// From where.
         client: Client,
         /// What is wanted.
-        wanted: Wanted,
+        wanted: RequestedAccess,
     },
 }
 
-impl Question {
+impl ExplainSubject {
     /// The key that it is about.
     #[must_use]
     pub fn key(&self) -> Option<&KeyId> {
@@ -45,7 +45,7 @@ impl Question {
 
     /// What is wanted.
     #[must_use]
-    pub fn wanted(&self) -> &Wanted {
+    pub fn wanted(&self) -> &RequestedAccess {
         match self {
             Self::Refusal(refusal) => &refusal.wanted,
             Self::Request { wanted, .. } => wanted,
@@ -69,7 +69,7 @@ impl Question {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// What was explained.
-    pub question: Question,
+    pub question: ExplainSubject,
     /// The key as it is now, if the token is one's that is there.
     pub key: Option<Key>,
     /// What the key is or was called.
@@ -91,13 +91,14 @@ impl Explanation {
     /// What is asked for, where it leads, as people say it: "GET /contacts/7 (Contact Access, Read)".
     #[must_use]
     pub fn wish(&self) -> String {
-        let Wanted { method, path, way } = self.question.wanted();
+        let RequestedAccess { method, path, way } = self.question.wanted();
         let titled = |area: &AreaSlug| {
             let found = self.areas.iter().find(|known| known.slug == *area);
             found.map_or_else(|| area.to_string(), |area| visible(&area.title))
         };
         let leads = match (&self.request.target, way) {
-            (Target::Routed(area, action), _) | (Target::NoRoute, Way::Named(area, action)) => {
+            (Target::Routed(area, action), _)
+            | (Target::NoRoute, RequestedTarget::Named(area, action)) => {
                 format!("{}, {}", titled(area), action.title())
             }
             _ => "no area and action".to_owned(),

@@ -1,21 +1,21 @@
 //! Roles, and what each may do: one table that menu, dispatch, command line, use cases and the store's
-//! transactions all ask. To add something that not everybody may do: a [`Power`], its words, and the
+//! transactions all ask. To add something that not everybody may do: a [`Permission`], its words, and the
 //! least role that has it.
 use std::{fmt, str::FromStr};
 
 use super::MemberError;
 use crate::domain::{
-    agent::{self, AgentName, Reach},
+    agent::{self, AgentName, AgentScope},
     text,
 };
 
 /// What somebody may be allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Power {
+pub enum Permission {
     /// Look at keys, refusals, members and the audit log; never at a token.
     See,
     /// Test and explain access.
-    Test,
+    Explain,
     /// Switch keys off and on again.
     Switch,
     /// Make keys.
@@ -38,11 +38,11 @@ pub enum Power {
     Workspace,
 }
 
-impl Power {
+impl Permission {
     /// All of them, in the order of the table.
     pub const ALL: [Self; 12] = [
         Self::See,
-        Self::Test,
+        Self::Explain,
         Self::Switch,
         Self::Create,
         Self::Edit,
@@ -60,7 +60,7 @@ impl Power {
     pub const fn words(self) -> &'static str {
         match self {
             Self::See => "see keys, refusals, members and the audit log",
-            Self::Test => "test and explain access",
+            Self::Explain => "test and explain access",
             Self::Switch => "disable and enable keys",
             Self::Create => "create keys",
             Self::Edit => "edit keys",
@@ -77,7 +77,7 @@ impl Power {
     /// The least role that has it.
     const fn least(self) -> Role {
         match self {
-            Self::See | Self::Test => Role::Viewer,
+            Self::See | Self::Explain => Role::Viewer,
             Self::Switch => Role::Operator,
             Self::Create | Self::Edit | Self::Rotate | Self::Revoke | Self::Copy => Role::Manager,
             Self::Areas | Self::Agents | Self::Members | Self::Workspace => Role::Owner,
@@ -135,8 +135,8 @@ impl Role {
 
     /// Whether somebody in this role may do that.
     #[must_use]
-    pub fn may(self, power: Power) -> bool {
-        self >= power.least()
+    pub fn may(self, permission: Permission) -> bool {
+        self >= permission.least()
     }
 }
 
@@ -164,9 +164,13 @@ pub fn markdown() -> String {
         "| may | owner | manager | operator | viewer |".to_owned(),
         "|---|---|---|---|---|".to_owned(),
     ];
-    for power in Power::ALL {
-        let marks = Role::ALL.map(|role| if role.may(power) { "yes" } else { "" });
-        lines.push(format!("| {} | {} |", power.words(), marks.join(" | ")));
+    for permission in Permission::ALL {
+        let marks = Role::ALL.map(|role| if role.may(permission) { "yes" } else { "" });
+        lines.push(format!(
+            "| {} | {} |",
+            permission.words(),
+            marks.join(" | ")
+        ));
     }
     lines.join("\n") + "\n"
 }
@@ -180,23 +184,23 @@ pub enum Denied {
     )]
     NotAMember,
     /// Their role does not go that far.
-    #[error("your role is {role}, and that may not {}: nothing was done. Ask an owner for another role", .power.words())]
+    #[error("your role is {role}, and that may not {}: nothing was done. Ask an owner for another role", .permission.words())]
     Role {
         /// What they are.
         role: Role,
         /// What they wanted.
-        power: Power,
+        permission: Permission,
     },
     /// It is not one of their agents.
     #[error("you are limited to {}: nothing was done. Ask an owner to let you at other agents", limits(.0))]
-    Agent(Reach),
+    Agent(AgentScope),
 }
 
-fn limits(reach: &Reach) -> String {
-    match reach {
-        Reach::Everything => "nothing".to_owned(),
-        Reach::Only(agents) if agents.is_empty() => "no agent at all".to_owned(),
-        Reach::Only(agents) => format!("the keys of {}", agent::listed(agents)),
+fn limits(scope: &AgentScope) -> String {
+    match scope {
+        AgentScope::Everything => "nothing".to_owned(),
+        AgentScope::Only(agents) if agents.is_empty() => "no agent at all".to_owned(),
+        AgentScope::Only(agents) => format!("the keys of {}", agent::listed(agents)),
     }
 }
 
@@ -206,7 +210,7 @@ pub struct Authority {
     /// What.
     pub role: Role,
     /// Whose keys.
-    pub reach: Reach,
+    pub scope: AgentScope,
 }
 
 impl Authority {
@@ -215,7 +219,7 @@ impl Authority {
     pub const fn local() -> Self {
         Self {
             role: Role::Owner,
-            reach: Reach::Everything,
+            scope: AgentScope::Everything,
         }
     }
 
@@ -223,12 +227,12 @@ impl Authority {
     ///
     /// # Errors
     /// [`Denied::Role`].
-    pub fn demand(&self, power: Power) -> Result<(), Denied> {
+    pub fn demand(&self, permission: Permission) -> Result<(), Denied> {
         let role = self.role;
-        if role.may(power) {
+        if role.may(permission) {
             Ok(())
         } else {
-            Err(Denied::Role { role, power })
+            Err(Denied::Role { role, permission })
         }
     }
 
@@ -237,10 +241,10 @@ impl Authority {
     /// # Errors
     /// [`Denied::Agent`].
     pub fn demand_agent(&self, agent: &AgentName) -> Result<(), Denied> {
-        if self.reach.admits(agent) {
+        if self.scope.admits(agent) {
             Ok(())
         } else {
-            Err(Denied::Agent(self.reach.clone()))
+            Err(Denied::Agent(self.scope.clone()))
         }
     }
 }
@@ -251,14 +255,25 @@ mod tests {
 
     #[test]
     fn every_role_has_the_powers_of_the_ones_below_and_some_of_its_own() {
-        let count = |role: Role| Power::ALL.iter().filter(|power| role.may(**power)).count();
+        let count = |role: Role| {
+            Permission::ALL
+                .iter()
+                .filter(|permission| role.may(**permission))
+                .count()
+        };
         assert_eq!(Role::ALL.map(count), [12, 8, 3, 2]);
         for pair in Role::ALL.windows(2) {
-            let lost = |power: &&Power| pair[1].may(**power) && !pair[0].may(**power);
-            assert_eq!(Power::ALL.iter().find(lost), None);
+            let lost =
+                |permission: &&Permission| pair[1].may(**permission) && !pair[0].may(**permission);
+            assert_eq!(Permission::ALL.iter().find(lost), None);
         }
-        for power in [Power::Copy, Power::Create, Power::Revoke, Power::Edit] {
-            assert!(!Role::Operator.may(power), "{power:?}");
+        for permission in [
+            Permission::Copy,
+            Permission::Create,
+            Permission::Revoke,
+            Permission::Edit,
+        ] {
+            assert!(!Role::Operator.may(permission), "{permission:?}");
         }
     }
 }

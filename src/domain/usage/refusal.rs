@@ -5,39 +5,39 @@ use crate::domain::{
     decision::{DecisionId, Reason, Request, Target},
     forwarded::{ClientAddress, Hop},
     moment::Moment,
-    route::{CanonicalPath, Method, Routes, Scope},
+    route::{AreaSelector, CanonicalPath, Method, Routes},
     text::visible,
     token::{Digest, KeyId},
 };
 
 /// How a request was to find its area and action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
+pub enum RequestedTarget {
     /// By the routes, from this method and the path as it was said.
-    Routed(Scope, Method),
+    Routed(AreaSelector, Method),
     /// They were named.
     Named(AreaSlug, Action),
     /// It could lead nowhere, whatever the routes; the word for why.
-    Astray(String),
+    NoRoute(String),
 }
 
 /// What a request wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RequestedAccess {
     /// How it was to find its area and action.
-    pub way: Way,
+    pub way: RequestedTarget,
     /// The method as it was said, fit to be shown; empty if none was.
     pub method: String,
     /// The path as it was said, without a query, fit to be shown; empty if none was.
     pub path: String,
 }
 
-impl Wanted {
+impl RequestedAccess {
     /// Of somebody who names area and action.
     #[must_use]
     pub fn named(area: AreaSlug, action: Action) -> Self {
         Self {
-            way: Way::Named(area, action),
+            way: RequestedTarget::Named(area, action),
             method: String::new(),
             path: String::new(),
         }
@@ -65,7 +65,7 @@ impl Wanted {
             return refused("the path is not canonical, and always refused");
         }
         Ok(Self {
-            way: Way::Routed(Scope::Path, method),
+            way: RequestedTarget::Routed(AreaSelector::Path, method),
             method: method.word().to_owned(),
             path: path.split('?').next().unwrap_or_default().to_owned(),
         })
@@ -82,10 +82,12 @@ impl Wanted {
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {
         match &self.way {
-            Way::Routed(scope, method) => CanonicalPath::read(self.path.as_bytes())
+            RequestedTarget::Routed(scope, method) => CanonicalPath::read(self.path.as_bytes())
                 .map_or(Target::NoRoute, |path| routes.target(scope, *method, &path)),
-            Way::Named(area, action) if routes.knows(area) => Target::Routed(area.clone(), *action),
-            Way::Named(..) | Way::Astray(_) => Target::NoRoute,
+            RequestedTarget::Named(area, action) if routes.knows(area) => {
+                Target::Routed(area.clone(), *action)
+            }
+            RequestedTarget::Named(..) | RequestedTarget::NoRoute(_) => Target::NoRoute,
         }
     }
 }
@@ -112,7 +114,7 @@ pub struct Refusal {
     /// The agent whose endpoint was asked.
     pub agent: Option<AgentName>,
     /// What was wanted.
-    pub wanted: Wanted,
+    pub wanted: RequestedAccess,
     /// Where that led.
     pub target: Target,
 }
@@ -134,12 +136,12 @@ impl Refusal {
     /// What was asked for: method and path where they were said, else action and area.
     #[must_use]
     pub fn wish(&self) -> String {
-        let Wanted { method, path, way } = &self.wanted;
+        let RequestedAccess { method, path, way } = &self.wanted;
         if !path.is_empty() {
             return visible(&format!("{method} {path}"));
         }
         match (way, &self.target) {
-            (_, Target::Routed(area, action)) | (Way::Named(area, action), _) => {
+            (_, Target::Routed(area, action)) | (RequestedTarget::Named(area, action), _) => {
                 format!("{} {area}", action.word())
             }
             _ => "nothing that leads anywhere".to_owned(),

@@ -5,15 +5,15 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     super::{cache::Cache, metrics::Metrics},
-    Question, Told, Undecided,
+    LookupAnswer, LookupRequest, Undecided,
 };
 use crate::{
     domain::{route::Routes, token::KeyId},
-    keyring::{ChangeMark, Decider, LOOKED_UP, Pulse, Standing, StoreError, Watch},
+    keyring::{ChangeMark, Decider, KeyRecord, LOOKED_UP, LogHead, StoreError, Watch},
 };
 
 /// How many questions are answered after one look at the store.
-const CROWD: usize = 512;
+const BATCH_LIMIT: usize = 512;
 /// How long the store may take for one crowd, its look-ups included; and how long a question may
 /// wait to be among a crowd. So whoever asks waits two seconds at most.
 const PATIENCE: Duration = Duration::from_millis(950);
@@ -21,17 +21,17 @@ const PATIENCE: Duration = Duration::from_millis(950);
 const CHANGES: i64 = 500;
 
 /// Who sits there.
-pub(super) struct Clerk {
+pub(super) struct LookupWorker {
     decider: Arc<Decider>,
     watch: Option<Watch>,
     /// Where the cache and the routes stand.
-    seen: Option<Pulse>,
+    seen: Option<LogHead>,
     cache: Cache,
     routes: Arc<Routes>,
     metrics: Arc<Metrics>,
 }
 
-impl Clerk {
+impl LookupWorker {
     /// One who knows nothing yet.
     pub fn new(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         Self {
@@ -45,8 +45,8 @@ impl Clerk {
     }
 
     /// Works until nobody can ask any more.
-    pub async fn work(mut self, mut questions: mpsc::Receiver<Question>) {
-        let mut crowd = Vec::with_capacity(CROWD);
+    pub async fn work(mut self, mut questions: mpsc::Receiver<LookupRequest>) {
+        let mut batch = Vec::with_capacity(BATCH_LIMIT);
         // Who waits for a look-up, first come first served.
         let mut unknown = VecDeque::new();
         loop {
@@ -54,7 +54,7 @@ impl Clerk {
                 let Some(first) = questions.recv().await else {
                     return;
                 };
-                crowd.push(first);
+                batch.push(first);
                 tokio::task::yield_now().await;
             }
             let oldest = self.decider.machine().uptime().saturating_sub(PATIENCE);
@@ -62,15 +62,15 @@ impl Clerk {
                 .into_iter()
                 .filter_map(|question| in_time(question, oldest))
                 .collect();
-            gather(&mut questions, &mut crowd, oldest).await;
+            gather(&mut questions, &mut batch, oldest).await;
             let deadline = Instant::now() + PATIENCE;
             if let Err(undecided) = by(deadline, self.catch_up()).await {
-                for question in crowd.drain(..).chain(unknown.drain(..)) {
+                for question in batch.drain(..).chain(unknown.drain(..)) {
                     let _ = question.answer.send(Err(undecided.clone()));
                 }
                 continue;
             }
-            for question in crowd.drain(..) {
+            for question in batch.drain(..) {
                 if let Some(question) = self.answer(question) {
                     unknown.push_back(question);
                 }
@@ -80,21 +80,23 @@ impl Clerk {
     }
 
     /// Answers from the cache, or gives the question back.
-    fn answer(&mut self, question: Question) -> Option<Question> {
-        let standing = match &question.id {
-            None => Standing::Nobody,
+    fn answer(&mut self, question: LookupRequest) -> Option<LookupRequest> {
+        let key_record = match &question.id {
+            None => KeyRecord::Absent,
             Some(id) => match self.cache.get(id) {
-                Some(standing) => standing.clone(),
+                Some(key_record) => key_record.clone(),
                 None => return Some(question),
             },
         };
         let routes = Arc::clone(&self.routes);
-        let _ = question.answer.send(Ok(Told { standing, routes }));
+        let _ = question
+            .answer
+            .send(Ok(LookupAnswer { key_record, routes }));
         None
     }
 
     /// Looks up the first few of those who wait, and answers them.
-    async fn look_up(&mut self, unknown: &mut VecDeque<Question>, deadline: Instant) {
+    async fn look_up(&mut self, unknown: &mut VecDeque<LookupRequest>, deadline: Instant) {
         let mut asked = Vec::new();
         let mut ids: Vec<KeyId> = Vec::new();
         while ids.len() < LOOKED_UP
@@ -112,7 +114,7 @@ impl Clerk {
         if ids.is_empty() {
             return;
         }
-        let found = match by(deadline, self.standings(&ids)).await {
+        let found = match by(deadline, self.key_records(&ids)).await {
             Ok(found) => found,
             Err(undecided) => {
                 for question in asked {
@@ -121,9 +123,9 @@ impl Clerk {
                 return;
             }
         };
-        for (id, standing) in &found {
-            if let Ok(standing) = standing {
-                self.cache.put(id, standing);
+        for (id, key_record) in &found {
+            if let Ok(key_record) = key_record {
+                self.cache.put(id, key_record);
             }
         }
         self.metrics.lookups.inc_by(ids.len() as u64);
@@ -133,8 +135,8 @@ impl Clerk {
                 .iter()
                 .find(|(id, _)| Some(id) == question.id.as_ref());
             let told = match found {
-                Some((_, Ok(standing))) => Ok(Told {
-                    standing: standing.clone(),
+                Some((_, Ok(key_record))) => Ok(LookupAnswer {
+                    key_record: key_record.clone(),
                     routes: Arc::clone(&self.routes),
                 }),
                 Some((_, Err(error))) => Err(error.clone().into()),
@@ -144,12 +146,12 @@ impl Clerk {
         }
     }
 
-    async fn standings(
+    async fn key_records(
         &mut self,
         ids: &[KeyId],
-    ) -> Result<Vec<(KeyId, Result<Standing, StoreError>)>, Undecided> {
+    ) -> Result<Vec<(KeyId, Result<KeyRecord, StoreError>)>, Undecided> {
         let mut watch = self.take_watch().await?;
-        let found = watch.standings(ids).await?;
+        let found = watch.key_records(ids).await?;
         self.watch = Some(watch);
         Ok(found)
     }
@@ -167,13 +169,17 @@ impl Clerk {
     /// after each wait: broken off, it leaves nothing half done.
     async fn catch_up(&mut self) -> Result<(), Undecided> {
         let mut watch = self.take_watch().await?;
-        let pulse = watch.pulse().await?;
-        self.metrics.pulses.inc();
+        let log_head = watch.log_head().await?;
+        self.metrics.log_head_reads.inc();
         if self.seen.is_none() {
             self.routes = Arc::new(watch.routes().await?);
-            self.seen = Some(pulse.clone());
+            self.seen = Some(log_head.clone());
         }
-        while let Some(seen) = self.seen.as_ref().filter(|seen| seen.epoch < pulse.epoch) {
+        while let Some(seen) = self
+            .seen
+            .as_ref()
+            .filter(|seen| seen.epoch < log_head.epoch)
+        {
             let marks = watch.changes_after(seen.epoch, CHANGES).await?;
             let routes = if marks.iter().any(|mark| mark.about_areas) {
                 Some(watch.routes().await?)
@@ -182,7 +188,7 @@ impl Clerk {
             };
             let Some(next) = follow(seen, &marks) else {
                 self.watch = Some(watch);
-                return Err(went_back(seen, &pulse));
+                return Err(went_back(seen, &log_head));
             };
             for mark in &marks {
                 self.cache.forget(&mark.subject);
@@ -192,7 +198,7 @@ impl Clerk {
             self.seen = Some(next);
             if marks
                 .iter()
-                .any(|mark| mark.sequence == pulse.epoch && mark.hash == pulse.head)
+                .any(|mark| mark.sequence == log_head.epoch && mark.hash == log_head.head)
             {
                 self.tell();
                 self.watch = Some(watch);
@@ -200,8 +206,8 @@ impl Clerk {
             }
         }
         self.watch = Some(watch);
-        if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != pulse) {
-            return Err(went_back(seen, &pulse));
+        if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != log_head) {
+            return Err(went_back(seen, &log_head));
         }
         self.tell();
         Ok(())
@@ -214,12 +220,12 @@ impl Clerk {
 }
 
 /// The question, unless nobody waits for its answer any more or it was asked before `oldest`.
-fn in_time(question: Question, oldest: Duration) -> Option<Question> {
+fn in_time(question: LookupRequest, oldest: Duration) -> Option<LookupRequest> {
     if question.answer.is_closed() {
         return None;
     }
     if question.asked < oldest {
-        let _ = question.answer.send(Err(Undecided::TooLate));
+        let _ = question.answer.send(Err(Undecided::Timeout));
         return None;
     }
     Some(question)
@@ -228,34 +234,34 @@ fn in_time(question: Question, oldest: Duration) -> Option<Question> {
 /// Those whose requests have arrived already come along, as long as more of them do: a crowd
 /// costs one look at the store, and two threads that wake each other.
 async fn gather(
-    questions: &mut mpsc::Receiver<Question>,
-    crowd: &mut Vec<Question>,
+    questions: &mut mpsc::Receiver<LookupRequest>,
+    batch: &mut Vec<LookupRequest>,
     oldest: Duration,
 ) {
     loop {
-        let before = crowd.len();
-        while crowd.len() < CROWD
+        let before = batch.len();
+        while batch.len() < BATCH_LIMIT
             && let Ok(question) = questions.try_recv()
         {
-            crowd.extend(in_time(question, oldest));
+            batch.extend(in_time(question, oldest));
         }
-        if crowd.len() == CROWD || crowd.len() == before {
+        if batch.len() == BATCH_LIMIT || batch.len() == before {
             return;
         }
         tokio::task::yield_now().await;
     }
 }
 
-fn went_back(seen: &Pulse, pulse: &Pulse) -> Undecided {
+fn went_back(seen: &LogHead, log_head: &LogHead) -> Undecided {
     Undecided::WentBack {
         seen: seen.epoch,
-        now: pulse.epoch,
+        now: log_head.epoch,
     }
 }
 
 /// Where the store stands after these changes; `None` unless they follow on what was seen, and
 /// each on the one before it.
-fn follow(seen: &Pulse, marks: &[ChangeMark]) -> Option<Pulse> {
+fn follow(seen: &LogHead, marks: &[ChangeMark]) -> Option<LogHead> {
     let mut at = seen.clone();
     for mark in marks {
         if mark.sequence != at.epoch + 1 || mark.previous != at.head {
@@ -273,5 +279,5 @@ async fn by<T>(
 ) -> Result<T, Undecided> {
     tokio::time::timeout_at(deadline, work)
         .await
-        .unwrap_or(Err(Undecided::TooLate))
+        .unwrap_or(Err(Undecided::Timeout))
 }

@@ -2,14 +2,14 @@
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use crate::domain::{
-    decision::{Former, Target},
+    decision::{PreviousToken, Target},
     forwarded::ClientAddress,
     key::LastUse,
     moment::{HOUR, Moment},
     token::KeyId,
     usage::{
-        FormerUse, KEPT_OF_SOURCE, KEPT_REFUSALS, KeyUse, Kind, Refusal, Source, Tally, Verdict,
-        hour,
+        KEPT_OF_SOURCE, KEPT_REFUSALS, KeyUse, Kind, PreviousTokenUse, Refusal, Source, Tally,
+        Verdict, hour,
     },
 };
 
@@ -36,7 +36,7 @@ struct Pending {
     last: Option<LastUse>,
     refused: Option<(i64, Moment)>,
     tallies: Vec<Tally>,
-    former: Vec<FormerUse>,
+    former: Vec<PreviousTokenUse>,
     refusals: VecDeque<Refusal>,
 }
 
@@ -54,7 +54,7 @@ impl Waiting {
     /// An allowed use.
     pub fn allowed(
         &mut self,
-        (id, former): (&KeyId, Option<&Former>),
+        (id, former): (&KeyId, Option<&PreviousToken>),
         target: &Target,
         from: ClientAddress,
         at: Moment,
@@ -68,7 +68,7 @@ impl Waiting {
             pending.used(usage);
             pending.count(target, from, Verdict::Allowed, at);
             if let Some(former) = former {
-                pending.used_former(former, usage);
+                pending.record_previous_token_uses(former, usage);
             }
         };
         // Nearly always it waits already: one look, and no copy.
@@ -165,8 +165,8 @@ impl Pending {
         self.refused = Some((before + 1, last.max(at)));
     }
 
-    fn used_former(&mut self, former: &Former, last: LastUse) {
-        let same = |known: &&mut FormerUse| known.digest == former.digest;
+    fn record_previous_token_uses(&mut self, former: &PreviousToken, last: LastUse) {
+        let same = |known: &&mut PreviousTokenUse| known.digest == former.digest;
         match self.former.iter_mut().find(same) {
             Some(known) => {
                 known.count += 1;
@@ -174,7 +174,7 @@ impl Pending {
                     known.last = last;
                 }
             }
-            None => self.former.push(FormerUse {
+            None => self.former.push(PreviousTokenUse {
                 digest: former.digest,
                 count: 1,
                 last,
@@ -236,7 +236,7 @@ mod tests {
         access::Action,
         decision::{DecisionIds, Reason},
         forwarded::Hop,
-        usage::Wanted,
+        usage::RequestedAccess,
     };
 
     fn id() -> KeyId {
@@ -262,7 +262,7 @@ mod tests {
             address: from(n),
             hop: Hop::Nowhere,
             agent: None,
-            wanted: Wanted::named("contacts".parse().expect("a slug"), Action::Read),
+            wanted: RequestedAccess::named("contacts".parse().expect("a slug"), Action::Read),
             target: contacts(),
         }
     }
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn the_uses_of_a_token_that_was_rotated_out_are_counted_by_themselves() {
         let mut waiting = Waiting::default();
-        let former = Former {
+        let former = PreviousToken {
             digest: crate::domain::token::Token::mint(&id(), &mut |b| b.fill(3)).digest(),
             until: Moment::from_millis(0),
         };

@@ -8,7 +8,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The credential that a client presented.
 #[derive(Debug)]
-pub enum Presented {
+pub enum PresentedCredential {
     /// None.
     Nothing,
     /// None that can be one of ours, or more than one; the key that it names, if it is one and
@@ -18,7 +18,7 @@ pub enum Presented {
     Token(Token),
 }
 
-impl Presented {
+impl PresentedCredential {
     /// Reads one that was given outside of headers.
     pub fn read(text: &SecretString) -> Self {
         use secrecy::ExposeSecret as _;
@@ -80,10 +80,10 @@ mod tests {
             request = request.header(*name, value.as_bytes());
         }
         let request = request.body(()).expect("a request");
-        match Presented::find(request.headers()) {
-            Presented::Nothing => "nothing",
-            Presented::Malformed(_) => "malformed",
-            Presented::Token(_) => "token",
+        match PresentedCredential::find(request.headers()) {
+            PresentedCredential::Nothing => "nothing",
+            PresentedCredential::Malformed(_) => "malformed",
+            PresentedCredential::Token(_) => "token",
         }
     }
 
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn what_is_malformed_may_name_a_key_all_the_same() {
-        let named = |text: &str| match Presented::read(&text.to_owned().into()) {
-            Presented::Malformed(named) => named.map(|id| id.to_string()),
+        let named = |text: &str| match PresentedCredential::read(&text.to_owned().into()) {
+            PresentedCredential::Malformed(named) => named.map(|id| id.to_string()),
             other => panic!("{other:?}"),
         };
         let known = Some("0123456789AB".to_owned());

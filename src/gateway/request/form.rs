@@ -1,7 +1,7 @@
 //! The endpoint's own paths: for which area, which agent and which gateway each is.
 use crate::{
-    config::Family,
-    domain::{agent::AgentName, route::Scope},
+    config::GatewayKind,
+    domain::{agent::AgentName, route::AreaSelector},
 };
 
 /// What is asked for, as the endpoint's own path says it.
@@ -10,14 +10,14 @@ pub struct Form<'a> {
     /// The agent behind whose prefix it was asked.
     pub agent: Option<AgentName>,
     /// The area, or that the path leads to it.
-    pub scope: Scope,
+    pub scope: AreaSelector,
     /// Envoy: the client's own path, which stands behind the prefix.
     pub inner: Option<&'a str>,
 }
 
 impl<'a> Form<'a> {
     /// Reads the path of a request to the endpoint; `None` for one that it has no form for.
-    pub fn read(path: &'a str, family: Family) -> Option<Self> {
+    pub fn read(path: &'a str, family: GatewayKind) -> Option<Self> {
         let (agent, path) = match path.strip_prefix("/agents/") {
             Some(rest) => {
                 let (name, _) = rest.split_once('/')?;
@@ -25,12 +25,12 @@ impl<'a> Form<'a> {
             }
             None => (None, path),
         };
-        let (scope, inner) = if family == Family::Envoy {
+        let (scope, inner) = if family == GatewayKind::Envoy {
             enveloped(path.strip_prefix("/envoy/")?)?
         } else {
             let scope = match path.strip_prefix("/authorize")? {
-                "" => Scope::Path,
-                rest => Scope::Area(rest.strip_prefix('/')?.parse().ok()?),
+                "" => AreaSelector::Path,
+                rest => AreaSelector::Area(rest.strip_prefix('/')?.parse().ok()?),
             };
             (scope, None)
         };
@@ -43,14 +43,14 @@ impl<'a> Form<'a> {
 }
 
 /// `area/AREA` and `path`, and the client's path behind it.
-fn enveloped(rest: &str) -> Option<(Scope, Option<&str>)> {
+fn enveloped(rest: &str) -> Option<(AreaSelector, Option<&str>)> {
     if let Some(inner) = rest.strip_prefix("path") {
-        return Some((Scope::Path, Some(inner)));
+        return Some((AreaSelector::Path, Some(inner)));
     }
     let rest = rest.strip_prefix("area/")?;
     let end = rest.find('/').unwrap_or(rest.len());
     let (area, inner) = rest.split_at(end);
-    Some((Scope::Area(area.parse().ok()?), Some(inner)))
+    Some((AreaSelector::Area(area.parse().ok()?), Some(inner)))
 }
 
 #[cfg(test)]
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn forms_are_those_of_the_gateway_in_front_and_no_others() {
-        let area = |slug: &str| Scope::Area(slug.parse().expect("a slug"));
-        let form = |agent: Option<&str>, scope: Scope, inner| {
+        let area = |slug: &str| AreaSelector::Area(slug.parse().expect("a slug"));
+        let form = |agent: Option<&str>, scope: AreaSelector, inner| {
             let agent = agent.map(|name| name.parse().expect("a name"));
             Some(Form {
                 agent,
@@ -70,64 +70,68 @@ mod tests {
             })
         };
         for (family, path, expected) in [
-            (Family::Nginx, "/authorize", form(None, Scope::Path, None)),
             (
-                Family::Nginx,
+                GatewayKind::Nginx,
+                "/authorize",
+                form(None, AreaSelector::Path, None),
+            ),
+            (
+                GatewayKind::Nginx,
                 "/authorize/contacts",
                 form(None, area("contacts"), None),
             ),
             (
-                Family::Caddy,
+                GatewayKind::Caddy,
                 "/agents/acme/authorize",
-                form(Some("acme"), Scope::Path, None),
+                form(Some("acme"), AreaSelector::Path, None),
             ),
             (
-                Family::Traefik,
+                GatewayKind::Traefik,
                 "/agents/acme/authorize/x",
                 form(Some("acme"), area("x"), None),
             ),
             (
-                Family::Envoy,
+                GatewayKind::Envoy,
                 "/envoy/path/contacts/7",
-                form(None, Scope::Path, Some("/contacts/7")),
+                form(None, AreaSelector::Path, Some("/contacts/7")),
             ),
             (
-                Family::Envoy,
+                GatewayKind::Envoy,
                 "/envoy/area/x/contacts",
                 form(None, area("x"), Some("/contacts")),
             ),
             (
-                Family::Envoy,
+                GatewayKind::Envoy,
                 "/envoy/area/x",
                 form(None, area("x"), Some("")),
             ),
             (
-                Family::Envoy,
+                GatewayKind::Envoy,
                 "/agents/a/envoy/path/",
-                form(Some("a"), Scope::Path, Some("/")),
+                form(Some("a"), AreaSelector::Path, Some("/")),
             ),
             (
-                Family::Envoy,
+                GatewayKind::Envoy,
                 "/envoy/path/../x",
-                form(None, Scope::Path, Some("/../x")),
+                form(None, AreaSelector::Path, Some("/../x")),
             ),
-            (Family::Nginx, "/envoy/path/contacts", None),
-            (Family::Envoy, "/authorize/contacts", None),
-            (Family::Nginx, "/authorize/", None),
-            (Family::Nginx, "/authorize/Contacts", None),
-            (Family::Nginx, "/authorize/contacts/", None),
-            (Family::Nginx, "/authorize/%63ontacts", None),
-            (Family::Nginx, "/authorized", None),
-            (Family::Nginx, "/agents//authorize", None),
-            (Family::Nginx, "/agents/acme", None),
-            (Family::Nginx, "/agents/acme/agents/b/authorize", None),
-            (Family::Nginx, "/", None),
-            (Family::Envoy, "/envoy/area//x", None),
-            (Family::Envoy, "/envoy/other", None),
+            (GatewayKind::Nginx, "/envoy/path/contacts", None),
+            (GatewayKind::Envoy, "/authorize/contacts", None),
+            (GatewayKind::Nginx, "/authorize/", None),
+            (GatewayKind::Nginx, "/authorize/Contacts", None),
+            (GatewayKind::Nginx, "/authorize/contacts/", None),
+            (GatewayKind::Nginx, "/authorize/%63ontacts", None),
+            (GatewayKind::Nginx, "/authorized", None),
+            (GatewayKind::Nginx, "/agents//authorize", None),
+            (GatewayKind::Nginx, "/agents/acme", None),
+            (GatewayKind::Nginx, "/agents/acme/agents/b/authorize", None),
+            (GatewayKind::Nginx, "/", None),
+            (GatewayKind::Envoy, "/envoy/area//x", None),
+            (GatewayKind::Envoy, "/envoy/other", None),
         ] {
             assert_eq!(Form::read(path, family), expected, "{family:?} {path}");
         }
-        let inner = Form::read("/envoy/pathological", Family::Envoy).expect("a form");
+        let inner = Form::read("/envoy/pathological", GatewayKind::Envoy).expect("a form");
         assert_eq!(
             CanonicalPath::read(inner.inner.expect("one").as_bytes()),
             None

@@ -17,11 +17,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{CONNECTIONS, Fresh, HASTE, Opened, PATIENCE, Recognised, build, judge};
+use super::{CONNECTIONS, DatabaseKind, HASTE, NewStoreSettings, Opened, PATIENCE, build, judge};
 use crate::{
     domain::text::visible,
     store::{
-        Place, Pool, Store, StoreError, dialect,
+        Pool, Store, StoreError, StoreLocation, dialect,
         identity::{Companions, FileIdentity, companion, demand_one_name},
     },
 };
@@ -32,8 +32,8 @@ const OLDEST_SQLITE: &str = "3.51.3";
 /// How long to wait before the switch to WAL is tried again.
 const PAUSE: Duration = Duration::from_millis(5);
 
-pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreError> {
-    let place = Place::File(path.to_owned());
+pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
+    let place = StoreLocation::File(path.to_owned());
     let place = &place;
     // An absolute path: SQLite would take one that begins with `file:` for a URI.
     let path = std::path::absolute(path).map_err(|error| cannot_open(place, &error))?;
@@ -44,15 +44,15 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
     }
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let read_only = !writable(&path);
-    let (pool, file) = connect(&path, read_only, Purpose::Keep)
+    let (pool, file) = connect(&path, read_only, ConnectionPurpose::Keep)
         .await
         .map_err(fault)?;
     let mut connection = pool.acquire().await.map_err(fault)?;
     let (recognised, settled) = recognise(&mut connection, place).await?;
     let created = match recognised {
-        Recognised::Current => false,
+        DatabaseKind::Current => false,
         _ if read_only => return Err(StoreError::ReadOnly(place.clone())),
-        Recognised::Empty | Recognised::Older => make(&mut connection, place, fresh).await?,
+        DatabaseKind::Empty | DatabaseKind::Older => make(&mut connection, place, fresh).await?,
     };
     if !settled && !read_only {
         write_ahead(&mut connection, place).await?;
@@ -74,20 +74,20 @@ pub(super) async fn open(path: &Path, fresh: &Fresh) -> Result<Opened, StoreErro
 /// Opens a file that is certainly ours and up to date on one connection, the quick way to a
 /// decision; `None` for any other, which [`open`] has to judge, make or bring up to date.
 pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreError> {
-    open_as_it_is(path, !writable(path), Purpose::Decide).await
+    open_as_it_is(path, !writable(path), ConnectionPurpose::Decide).await
 }
 
 /// The same, without ever writing to it.
 pub(super) async fn open_to_look(path: &Path) -> Result<Option<Store>, StoreError> {
-    open_as_it_is(path, true, Purpose::Look).await
+    open_as_it_is(path, true, ConnectionPurpose::Look).await
 }
 
 async fn open_as_it_is(
     path: &Path,
     read_only: bool,
-    purpose: Purpose,
+    purpose: ConnectionPurpose,
 ) -> Result<Option<Store>, StoreError> {
-    let place = Place::File(path.to_owned());
+    let place = StoreLocation::File(path.to_owned());
     let path = std::path::absolute(path).map_err(|error| cannot_open(&place, &error))?;
     if !is_marked(&path) {
         return Ok(None);
@@ -98,7 +98,7 @@ async fn open_as_it_is(
     let mut connection = pool.acquire().await.map_err(fault)?;
     let (recognised, _) = recognise(&mut connection, &place).await?;
     drop(connection);
-    Ok((recognised == Recognised::Current).then_some(Store {
+    Ok((recognised == DatabaseKind::Current).then_some(Store {
         pool: Pool::Sqlite(pool),
         place,
         read_only,
@@ -126,7 +126,7 @@ fn is_marked(path: &Path) -> bool {
 /// Looks at the file without a lock and without leaving a trace, and refuses it only when it is
 /// certainly another program's, or a newer claviger's. Whatever cannot be told from here (it may
 /// be half written at this moment) is left to [`recognise`].
-async fn glance(path: &Path, place: &Place) -> Option<StoreError> {
+async fn glance(path: &Path, place: &StoreLocation) -> Option<StoreError> {
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return None;
     }
@@ -168,8 +168,8 @@ async fn glance(path: &Path, place: &Place) -> Option<StoreError> {
 /// What the file is, and whether it is in WAL mode already.
 async fn recognise(
     connection: &mut SqliteConnection,
-    place: &Place,
-) -> Result<(Recognised, bool), StoreError> {
+    place: &StoreLocation,
+) -> Result<(DatabaseKind, bool), StoreError> {
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let (application, version, tables, journal, sqlite): (i64, i64, i64, String, String) =
         sqlx::query_as(
@@ -190,7 +190,7 @@ async fn recognise(
         });
     }
     let recognised = match (application, tables) {
-        (0, 0) => Recognised::Empty,
+        (0, 0) => DatabaseKind::Empty,
         (dialect::APPLICATION_ID, _) => {
             let (migration,): (i64,) =
                 sqlx::query_as("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
@@ -207,8 +207,8 @@ async fn recognise(
 /// Makes the store or brings it up to date; answers whether this process was the one who made it.
 async fn make(
     connection: &mut SqliteConnection,
-    place: &Place,
-    fresh: &Fresh,
+    place: &StoreLocation,
+    fresh: &NewStoreSettings,
 ) -> Result<bool, StoreError> {
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let mut transaction = connection
@@ -217,17 +217,20 @@ async fn make(
         .map_err(fault)?;
     // Another process may have been faster.
     let (found, _) = recognise(&mut transaction, place).await?;
-    if found == Recognised::Current {
+    if found == DatabaseKind::Current {
         return Ok(false);
     }
     build!(transaction, dialect::SQLITE, fresh, place);
     transaction.commit().await.map_err(fault)?;
-    Ok(found == Recognised::Empty)
+    Ok(found == DatabaseKind::Empty)
 }
 
 /// Puts the file into WAL mode: a new one, or one that comes from a backup. The switch needs the
 /// file for itself for a moment, and for that SQLite does not wait by itself.
-async fn write_ahead(connection: &mut SqliteConnection, place: &Place) -> Result<(), StoreError> {
+async fn write_ahead(
+    connection: &mut SqliteConnection,
+    place: &StoreLocation,
+) -> Result<(), StoreError> {
     let switched = tokio::time::timeout(PATIENCE, async {
         loop {
             let tried: Result<(String,), sqlx::Error> = sqlx::query_as("PRAGMA journal_mode = WAL")
@@ -253,7 +256,7 @@ async fn write_ahead(connection: &mut SqliteConnection, place: &Place) -> Result
 
 /// What connections are for.
 #[derive(Clone, Copy)]
-enum Purpose {
+enum ConnectionPurpose {
     /// For everything.
     Keep,
     /// To decide, and to leave uses: those may be lost with the power, so nobody waits until the
@@ -266,15 +269,15 @@ enum Purpose {
 async fn connect(
     path: &Path,
     read_only: bool,
-    purpose: Purpose,
+    purpose: ConnectionPurpose,
 ) -> Result<(SqlitePool, FileIdentity), sqlx::Error> {
     let companions = Companions::default();
     // Before it is opened: what is swapped in between is noticed by the first look.
     let shared = FileIdentity::shared(path, companions.clone())?;
     let (connections, synchronous, patience) = match purpose {
-        Purpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, PATIENCE),
-        Purpose::Decide => (1, SqliteSynchronous::Normal, PATIENCE),
-        Purpose::Look => (1, SqliteSynchronous::Normal, HASTE),
+        ConnectionPurpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, PATIENCE),
+        ConnectionPurpose::Decide => (1, SqliteSynchronous::Normal, PATIENCE),
+        ConnectionPurpose::Look => (1, SqliteSynchronous::Normal, HASTE),
     };
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -372,7 +375,7 @@ fn permission_warnings(path: &Path) -> Vec<String> {
         .collect()
 }
 
-fn cannot_open(place: &Place, error: &io::Error) -> StoreError {
+fn cannot_open(place: &StoreLocation, error: &io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull => StoreError::Full(place.clone()),
         io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(place.clone()),

@@ -10,17 +10,17 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
-use super::{CONNECTIONS, Fresh, Opened, PATIENCE, Recognised, build, judge};
-use crate::store::{Place, Pool, Store, StoreError, dialect};
+use super::{CONNECTIONS, DatabaseKind, NewStoreSettings, Opened, PATIENCE, build, judge};
+use crate::store::{Pool, Store, StoreError, StoreLocation, dialect};
 
 /// Where a URL leads, and how it is connected to.
-fn target(url: &str) -> Result<(PgConnectOptions, Place), StoreError> {
+fn target(url: &str) -> Result<(PgConnectOptions, StoreLocation), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unreachable {
-        place: Place::Server("the PostgreSQL database".to_owned()),
+        place: StoreLocation::Server("the PostgreSQL database".to_owned()),
         why: "the URL given with --database cannot be read; write postgres://USER@HOST:PORT/NAME"
             .to_owned(),
     })?;
-    let place = Place::Server(format!(
+    let place = StoreLocation::Server(format!(
         "postgres://{}:{}/{}",
         options.get_host(),
         options.get_port(),
@@ -35,14 +35,17 @@ fn target(url: &str) -> Result<(PgConnectOptions, Place), StoreError> {
     Ok((options, place))
 }
 
-async fn connected(options: &PgConnectOptions, place: &Place) -> Result<PgConnection, StoreError> {
+async fn connected(
+    options: &PgConnectOptions,
+    place: &StoreLocation,
+) -> Result<PgConnection, StoreError> {
     tokio::time::timeout(PATIENCE, options.connect())
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
         .map_err(|error| StoreError::from_sqlx(place, &error))
 }
 
-fn store(options: PgConnectOptions, place: Place, read_only: bool) -> Store {
+fn store(options: PgConnectOptions, place: StoreLocation, read_only: bool) -> Store {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
@@ -64,17 +67,17 @@ pub(super) async fn open_to_look(url: &str) -> Result<Option<Store>, StoreError>
     let mut connection = connected(&options, &place).await?;
     let recognised = recognise(&mut connection, &place).await?;
     drop(connection);
-    Ok((recognised == Recognised::Current).then(|| store(options, place, true)))
+    Ok((recognised == DatabaseKind::Current).then(|| store(options, place, true)))
 }
 
-pub(super) async fn open(url: &str, fresh: &Fresh) -> Result<Opened, StoreError> {
+pub(super) async fn open(url: &str, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
     let (options, place) = target(url)?;
     let place = &place;
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let mut connection = connected(&options, place).await?;
     let created = match recognise(&mut connection, place).await? {
-        Recognised::Current => false,
-        Recognised::Empty | Recognised::Older => make(&mut connection, place, fresh).await?,
+        DatabaseKind::Current => false,
+        DatabaseKind::Empty | DatabaseKind::Older => make(&mut connection, place, fresh).await?,
     };
     connection.close().await.map_err(fault)?;
     Ok(Opened {
@@ -84,7 +87,10 @@ pub(super) async fn open(url: &str, fresh: &Fresh) -> Result<Opened, StoreError>
     })
 }
 
-async fn recognise(connection: &mut PgConnection, place: &Place) -> Result<Recognised, StoreError> {
+async fn recognise(
+    connection: &mut PgConnection,
+    place: &StoreLocation,
+) -> Result<DatabaseKind, StoreError> {
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let (ours, tables): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE relname IN \
@@ -96,7 +102,7 @@ async fn recognise(connection: &mut PgConnection, place: &Place) -> Result<Recog
     .await
     .map_err(fault)?;
     match (ours, tables) {
-        (_, 0) => return Ok(Recognised::Empty),
+        (_, 0) => return Ok(DatabaseKind::Empty),
         (5, _) => {}
         _ => return Err(StoreError::NotOurs(place.clone())),
     }
@@ -111,8 +117,8 @@ async fn recognise(connection: &mut PgConnection, place: &Place) -> Result<Recog
 /// Makes the tables or brings them up to date; answers whether this process was the one who did.
 async fn make(
     connection: &mut PgConnection,
-    place: &Place,
-    fresh: &Fresh,
+    place: &StoreLocation,
+    fresh: &NewStoreSettings,
 ) -> Result<bool, StoreError> {
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let mut transaction = connection.begin().await.map_err(fault)?;
@@ -122,17 +128,17 @@ async fn make(
         .map_err(fault)?;
     // Another process may have been faster.
     let found = recognise(&mut transaction, place).await?;
-    if found == Recognised::Current {
+    if found == DatabaseKind::Current {
         return Ok(false);
     }
     build!(transaction, dialect::POSTGRES, fresh, place);
     transaction.commit().await.map_err(fault)?;
-    Ok(found == Recognised::Empty)
+    Ok(found == DatabaseKind::Empty)
 }
 
 /// sqlx prefers TLS and goes on without it: on a network that would hand tokens' digests and the
 /// power to change rules to whoever stands in between.
-fn demand_tls(options: &PgConnectOptions, place: &Place) -> Result<(), StoreError> {
+fn demand_tls(options: &PgConnectOptions, place: &StoreLocation) -> Result<(), StoreError> {
     let host = options.get_host();
     let local = host.starts_with('/')
         || host == "localhost"
@@ -158,7 +164,7 @@ mod tests {
     fn a_server_elsewhere_needs_verified_tls() {
         let check = |url: &str| {
             let options = PgConnectOptions::from_str(url).expect("a URL");
-            demand_tls(&options, &Place::Server("db".into())).is_ok()
+            demand_tls(&options, &StoreLocation::Server("db".into())).is_ok()
         };
         assert!(check("postgres://u@127.0.0.1/x"));
         assert!(check("postgres://u@localhost/x"));

@@ -3,12 +3,15 @@ use super::{number, target};
 use crate::{
     domain::{
         access::{Action, AreaSlug},
-        agent::Reach,
+        agent::AgentScope,
         decision::{DecisionId, Reason, Target},
         forwarded::{ClientAddress, Hop},
-        route::{Method, Scope},
+        route::{AreaSelector, Method},
         token::KeyId,
-        usage::{KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_UNMATCHED, Refusal, Source, Wanted, Way},
+        usage::{
+            KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_UNMATCHED, Refusal, RequestedAccess,
+            RequestedTarget, Source,
+        },
     },
     store::{
         Store, StoreError,
@@ -57,7 +60,7 @@ impl Store {
     /// As for [`Store::tallies`].
     pub async fn recent_refusals(
         &self,
-        reach: &Reach,
+        scope: &AgentScope,
         limit: usize,
     ) -> Result<Vec<Refusal>, StoreError> {
         let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
@@ -65,7 +68,7 @@ impl Store {
              (SELECT id FROM keys WHERE instr($1, ',' || keys.agent || ',') > 0) \
              ORDER BY at DESC, id DESC LIMIT $2",
         ))
-        .bind(reach.written())
+        .bind(scope.written())
         .bind(number(limit))
         .fetch_all(pool)
         .await)?;
@@ -104,16 +107,18 @@ impl Store {
 impl ChangeTransaction<'_> {
     pub(super) async fn refusal(&mut self, refusal: &Refusal) -> Result<(), StoreError> {
         let (area, action) = match (&refusal.target, &refusal.wanted.way) {
-            (Target::Routed(area, action), _) | (_, Way::Named(area, action)) => {
+            (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 (area.as_str(), action.word())
             }
             _ => ("", ""),
         };
         let (scope, detail) = match &refusal.wanted.way {
-            Way::Routed(Scope::Path, _) => (BY_PATH.to_owned(), ""),
-            Way::Routed(Scope::Area(area), _) => (format!("{BY_AREA}{area}"), ""),
-            Way::Named(..) => (String::new(), ""),
-            Way::Astray(detail) => (String::new(), detail.as_str()),
+            RequestedTarget::Routed(AreaSelector::Path, _) => (BY_PATH.to_owned(), ""),
+            RequestedTarget::Routed(AreaSelector::Area(area), _) => {
+                (format!("{BY_AREA}{area}"), "")
+            }
+            RequestedTarget::Named(..) => (String::new(), ""),
+            RequestedTarget::NoRoute(detail) => (String::new(), detail.as_str()),
         };
         execute!(
             self,
@@ -223,7 +228,9 @@ impl RefusalRow {
         let address = Source::from_word(&self.address).and_then(known_address);
         let way = self.way(named.as_ref()).ok_or_else(|| bad("scope"))?;
         let target = match (&way, named) {
-            (Way::Named(..), _) if self.reason == Reason::NoRoute.word() => Target::NoRoute,
+            (RequestedTarget::Named(..), _) if self.reason == Reason::NoRoute.word() => {
+                Target::NoRoute
+            }
             (_, Some((area, action))) => Target::Routed(area, action),
             (_, None) => Target::NoRoute,
         };
@@ -240,7 +247,7 @@ impl RefusalRow {
             address: address.ok_or_else(|| bad("address"))?,
             hop: Hop::from_word(&self.hop).ok_or_else(|| bad("hop"))?,
             agent: maybe(&self.agent).map_err(|_| bad("agent"))?,
-            wanted: Wanted {
+            wanted: RequestedAccess {
                 way,
                 method: self.method,
                 path: self.path,
@@ -249,19 +256,19 @@ impl RefusalRow {
         })
     }
 
-    fn way(&self, named: Option<&(AreaSlug, Action)>) -> Option<Way> {
+    fn way(&self, named: Option<&(AreaSlug, Action)>) -> Option<RequestedTarget> {
         let scope = match self.scope.strip_prefix(BY_AREA) {
-            Some(area) => Some(Scope::Area(area.parse().ok()?)),
-            None if self.scope == BY_PATH => Some(Scope::Path),
+            Some(area) => Some(AreaSelector::Area(area.parse().ok()?)),
+            None if self.scope == BY_PATH => Some(AreaSelector::Path),
             None if self.scope.is_empty() => None,
             None => return None,
         };
         Some(match (scope, named) {
-            (Some(scope), _) => Way::Routed(scope, Method::from_word(&self.method)?),
+            (Some(scope), _) => RequestedTarget::Routed(scope, Method::from_word(&self.method)?),
             (None, Some((area, action))) if self.detail.is_empty() => {
-                Way::Named(area.clone(), *action)
+                RequestedTarget::Named(area.clone(), *action)
             }
-            (None, _) => Way::Astray(self.detail.clone()),
+            (None, _) => RequestedTarget::NoRoute(self.detail.clone()),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     domain::{
-        audit::{EventFilter, Onward, csv_head, csv_line, json_line},
+        audit::{EventCursor, EventFilter, csv_head, csv_line, json_line},
         text::{thousands, visible},
     },
     keyring::{Keyring, KeyringError},
@@ -84,7 +84,7 @@ async fn export(
     }
     let (mut sequence, mut count) = (0, 0);
     loop {
-        let read = keyring.events(filter, Onward::After(sequence), audit::PAGE);
+        let read = keyring.events(filter, EventCursor::After(sequence), audit::PAGE);
         let events = read.await.map_err(|error| error.to_string())?;
         let Some(last) = events.last() else { break };
         sequence = last.sequence;

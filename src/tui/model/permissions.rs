@@ -3,13 +3,13 @@
 use super::Model;
 use crate::{
     domain::{
-        explain::Mend,
+        explain::Fix,
         listing::Filter,
-        member::{Denied, Power},
+        member::{Denied, Permission},
     },
     tui::{
         dialog::Modal,
-        explain::AccessRow,
+        explain::ExplainRow,
         keymap::{Intent, Place},
     },
 };
@@ -38,14 +38,16 @@ impl Model {
         let role = self.role;
         // What mends a check may be more than an edit, or less.
         let mend = self
-            .access_test()
-            .and_then(|test| test.to_mend()?.mend.as_ref());
-        let power = match (intent, mend) {
-            (Intent::Fix, Some(Mend::Enable)) => Some(Power::Switch),
-            _ => intent.power(place),
+            .explain_dialog()
+            .and_then(|test| test.to_fix()?.mend.as_ref());
+        let permission = match (intent, mend) {
+            (Intent::Fix, Some(Fix::Enable)) => Some(Permission::Switch),
+            _ => intent.permission(place),
         };
-        match power {
-            Some(power) if !role.may(power) => Err(Denied::Role { role, power }.to_string()),
+        match permission {
+            Some(permission) if !role.may(permission) => {
+                Err(Denied::Role { role, permission }.to_string())
+            }
             _ => Ok(()),
         }
     }
@@ -59,22 +61,23 @@ impl Model {
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
         match intent {
             Intent::Accept if self.place() == Place::Access => {
-                self.access_test().is_some_and(|test| match test.focused() {
-                    Some(AccessRow::Failing(_)) => {
-                        test.to_mend().is_some() && self.demand(Intent::Fix).is_ok()
-                    }
-                    Some(AccessRow::Refused(_)) => true,
-                    None => false,
-                })
+                self.explain_dialog()
+                    .is_some_and(|test| match test.focused() {
+                        Some(ExplainRow::Failing(_)) => {
+                            test.to_fix().is_some() && self.demand(Intent::Fix).is_ok()
+                        }
+                        Some(ExplainRow::Refused(_)) => true,
+                        None => false,
+                    })
             }
             // A decision about no key has no token to ask with.
             Intent::Next if self.place() == Place::Access => {
-                self.access_test().is_some_and(|test| test.id.is_some())
+                self.explain_dialog().is_some_and(|test| test.id.is_some())
             }
-            Intent::Test if self.place() == Place::NewToken => true,
-            Intent::Test | Intent::Mark | Intent::Apply if self.place() == Place::Hygiene => {
+            Intent::Explain if self.place() == Place::NewToken => true,
+            Intent::Explain | Intent::Mark | Intent::Apply if self.place() == Place::Hygiene => {
                 self.hygiene().is_some_and(|hygiene| match intent {
-                    Intent::Test => hygiene.selected().is_some(),
+                    Intent::Explain => hygiene.selected().is_some(),
                     Intent::Mark => hygiene.selected().is_some_and(|row| row.proposal.is_ok()),
                     _ => hygiene.may_apply(),
                 })
@@ -92,14 +95,14 @@ impl Model {
             }
             Intent::Filter if matches!(self.place(), Place::Audit | Place::AuditEvent) => true,
             Intent::Fix => self
-                .access_test()
-                .is_some_and(|test| test.to_mend().is_some()),
+                .explain_dialog()
+                .is_some_and(|test| test.to_fix().is_some()),
             Intent::Edit
             | Intent::NewLike
             | Intent::Mark
             | Intent::Open
             | Intent::Rotate
-            | Intent::Test => self.selected().is_some(),
+            | Intent::Explain => self.selected().is_some(),
             Intent::Copy | Intent::CopyAs | Intent::Reveal if on_list => self.selected().is_some(),
             Intent::Revoke if self.selected_damaged().is_some() => true,
             Intent::Switch | Intent::Revoke => !self.targets().is_empty(),

@@ -43,7 +43,7 @@ enum Paste {
 
 /// What the bytes begin with, and how many of them it takes.
 #[derive(Clone, Copy)]
-enum Step {
+enum ParsedKey {
     Key(usize, KeyEvent),
     Nothing(usize),
     Paste(usize),
@@ -93,13 +93,13 @@ impl Keys {
         });
         let mut heard: Vec<KeyInput> = given_up.flatten().into_iter().collect();
         heard.extend(self.take(|bytes| match step(bytes) {
-            Step::Partial => settled(bytes),
+            ParsedKey::Partial => settled(bytes),
             step => step,
         }));
         heard
     }
 
-    fn take(&mut self, step: impl Fn(&[u8]) -> Step) -> Vec<KeyInput> {
+    fn take(&mut self, step: impl Fn(&[u8]) -> ParsedKey) -> Vec<KeyInput> {
         let mut heard = Vec::new();
         let mut used = 0;
         while used < self.pending.len() || self.paste.is_some() {
@@ -112,17 +112,17 @@ impl Keys {
                 continue;
             }
             used += match step(&self.pending[used..]) {
-                Step::Partial => break,
-                Step::Nothing(used) => used,
-                Step::Key(used, key) => {
+                ParsedKey::Partial => break,
+                ParsedKey::Nothing(used) => used,
+                ParsedKey::Key(used, key) => {
                     heard.push(KeyInput::Key(key));
                     used
                 }
-                Step::PasteEnd(used) => {
+                ParsedKey::PasteEnd(used) => {
                     heard.push(KeyInput::PasteEnd);
                     used
                 }
-                Step::Paste(used) => {
+                ParsedKey::Paste(used) => {
                     self.paste = Some(Paste::Text(Vec::new()));
                     used
                 }
@@ -181,56 +181,56 @@ fn pasted(text: &[u8]) -> Option<KeyInput> {
     (!lossy.is_empty()).then_some(KeyInput::Paste(lossy))
 }
 
-fn step(bytes: &[u8]) -> Step {
+fn step(bytes: &[u8]) -> ParsedKey {
     match bytes {
-        [] | [ESC] | [ESC, ESC | b'O'] => Step::Partial,
+        [] | [ESC] | [ESC, ESC | b'O'] => ParsedKey::Partial,
         [ESC, b'[', ..] => control_sequence(bytes),
         [ESC, b'O', last, ..] => found(3, letter(*last, KeyModifiers::NONE)),
         [ESC, b']' | b'P' | b'X' | b'^' | b'_', ..] => answer(bytes),
         // Alt and an arrow, in terminals of the older kind; otherwise Esc was pressed twice.
         [ESC, ESC, b'[' | b'O', ..] => with_alt(step(&bytes[1..])),
-        [ESC, ESC, ..] => Step::Key(1, KeyCode::Esc.into()),
+        [ESC, ESC, ..] => ParsedKey::Key(1, KeyCode::Esc.into()),
         [ESC, ..] => with_alt(typed(&bytes[1..])),
         _ => typed(bytes),
     }
 }
 
 /// What half a sequence means when the other half does not come.
-fn settled(bytes: &[u8]) -> Step {
+fn settled(bytes: &[u8]) -> ParsedKey {
     match bytes {
-        [ESC] | [ESC, ESC] => Step::Key(1, KeyCode::Esc.into()),
+        [ESC] | [ESC, ESC] => ParsedKey::Key(1, KeyCode::Esc.into()),
         [ESC, _] => match with_alt(typed(&bytes[1..])) {
             // Half a character, whose other half does not come.
-            Step::Partial => Step::Nothing(bytes.len()),
+            ParsedKey::Partial => ParsedKey::Nothing(bytes.len()),
             step => step,
         },
-        _ => Step::Nothing(bytes.len()),
+        _ => ParsedKey::Nothing(bytes.len()),
     }
 }
 
-fn found(used: usize, key: Option<KeyEvent>) -> Step {
-    key.map_or(Step::Nothing(used), |key| Step::Key(used, key))
+fn found(used: usize, key: Option<KeyEvent>) -> ParsedKey {
+    key.map_or(ParsedKey::Nothing(used), |key| ParsedKey::Key(used, key))
 }
 
-fn with_alt(step: Step) -> Step {
+fn with_alt(step: ParsedKey) -> ParsedKey {
     match step {
-        Step::Key(used, mut key) => {
+        ParsedKey::Key(used, mut key) => {
             key.modifiers |= KeyModifiers::ALT;
-            Step::Key(used + 1, key)
+            ParsedKey::Key(used + 1, key)
         }
-        Step::Nothing(used) => Step::Nothing(used + 1),
-        Step::Paste(used) => Step::Paste(used + 1),
-        Step::PasteEnd(used) => Step::PasteEnd(used + 1),
-        Step::Partial => Step::Partial,
+        ParsedKey::Nothing(used) => ParsedKey::Nothing(used + 1),
+        ParsedKey::Paste(used) => ParsedKey::Paste(used + 1),
+        ParsedKey::PasteEnd(used) => ParsedKey::PasteEnd(used + 1),
+        ParsedKey::Partial => ParsedKey::Partial,
     }
 }
 
 /// `ESC [ parameters final`.
-fn control_sequence(bytes: &[u8]) -> Step {
+fn control_sequence(bytes: &[u8]) -> ParsedKey {
     let body = &bytes[2..];
     // The Linux console's F1 to F5 break the grammar: `ESC [ [ A`.
     if let [b'[', rest @ ..] = body {
-        return rest.first().map_or(Step::Partial, |last| {
+        return rest.first().map_or(ParsedKey::Partial, |last| {
             let key = (b'A'..=b'E').contains(last).then(|| last - b'A' + 1);
             found(4, key.map(|key| KeyCode::F(key).into()))
         });
@@ -241,12 +241,12 @@ fn control_sequence(bytes: &[u8]) -> Step {
     let (parameters, used) = (&body[..end], end + 3);
     match body[end] {
         // Cut off by something else, which is read again.
-        ..0x40 | 0x7f.. => Step::Nothing(used - 1),
-        b'~' if parameters == b"200" => Step::Paste(used),
-        b'~' if parameters == b"201" => Step::PasteEnd(used),
+        ..0x40 | 0x7f.. => ParsedKey::Nothing(used - 1),
+        b'~' if parameters == b"200" => ParsedKey::Paste(used),
+        b'~' if parameters == b"201" => ParsedKey::PasteEnd(used),
         // The oldest way to report a mouse: three bytes more, of any kind.
-        b'M' if end == 0 && bytes.len() < used + 3 => Step::Partial,
-        b'M' if end == 0 => Step::Nothing(used + 3),
+        b'M' if end == 0 && bytes.len() < used + 3 => ParsedKey::Partial,
+        b'M' if end == 0 => ParsedKey::Nothing(used + 3),
         last => found(used, parameterised(parameters, last)),
     }
 }
@@ -315,27 +315,27 @@ fn number(number: u8, modifiers: KeyModifiers) -> Option<KeyEvent> {
 
 /// Something that a terminal answers (`ESC ] … BEL`, `ESC P … ESC \`), perhaps to a program
 /// that ran before us.
-fn answer(bytes: &[u8]) -> Step {
+fn answer(bytes: &[u8]) -> ParsedKey {
     let body = &bytes[2..];
     let bell = body.iter().position(|byte| *byte == 0x07).map(|at| at + 3);
     let string = body.windows(2).position(|pair| pair == b"\x1b\\");
     match (bell, string.map(|at| at + 4)) {
-        (Some(bell), Some(string)) => Step::Nothing(bell.min(string)),
-        (Some(used), None) | (None, Some(used)) => Step::Nothing(used),
+        (Some(bell), Some(string)) => ParsedKey::Nothing(bell.min(string)),
+        (Some(used), None) | (None, Some(used)) => ParsedKey::Nothing(used),
         (None, None) => partial(bytes),
     }
 }
 
-fn partial(bytes: &[u8]) -> Step {
+fn partial(bytes: &[u8]) -> ParsedKey {
     if bytes.len() < SEQUENCE_LIMIT {
-        Step::Partial
+        ParsedKey::Partial
     } else {
-        Step::Nothing(bytes.len())
+        ParsedKey::Nothing(bytes.len())
     }
 }
 
 /// A key that is no escape sequence.
-fn typed(bytes: &[u8]) -> Step {
+fn typed(bytes: &[u8]) -> ParsedKey {
     let control = |letter: u8| KeyEvent::new(KeyCode::Char(letter.into()), KeyModifiers::CONTROL);
     let key = match bytes[0] {
         b'\r' | b'\n' => KeyCode::Enter.into(),
@@ -346,30 +346,30 @@ fn typed(bytes: &[u8]) -> Step {
         byte @ 0x1c..=0x1f => control(byte - 0x1c + b'4'),
         _ => return character(bytes),
     };
-    Step::Key(1, key)
+    ParsedKey::Key(1, key)
 }
 
-fn character(bytes: &[u8]) -> Step {
+fn character(bytes: &[u8]) -> ParsedKey {
     let length = match bytes[0] {
         ..0x80 => 1,
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,
-        _ => return Step::Nothing(1),
+        _ => return ParsedKey::Nothing(1),
     };
     let Some(bytes) = bytes.get(..length) else {
-        return Step::Partial;
+        return ParsedKey::Partial;
     };
     let text = std::str::from_utf8(bytes).ok();
     let Some(letter) = text.and_then(|text| text.chars().next()) else {
-        return Step::Nothing(1);
+        return ParsedKey::Nothing(1);
     };
     let modifiers = if letter.is_uppercase() {
         KeyModifiers::SHIFT
     } else {
         KeyModifiers::NONE
     };
-    Step::Key(length, KeyEvent::new(KeyCode::Char(letter), modifiers))
+    ParsedKey::Key(length, KeyEvent::new(KeyCode::Char(letter), modifiers))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use crate::{
     tui::{
         dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
         keymap::Intent,
-        message::{Copied, Effect, ListRow, Message, Rotation, Shown, Trouble},
-        model::{DamageSearch, Expect, Model},
+        message::{ChangeError, Copied, Effect, ListRow, Message, RevealedToken, Rotation},
+        model::{DamageSearch, Model, Placement},
         update::{arrivals, dialogs, explain, hygiene, people},
         wizard::Wizard,
     },
@@ -15,28 +15,28 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Loaded(ticket, loaded) => {
             // An answer to an older question is dropped here, and only here.
-            let (_, expect) = model
+            let (_, placement) = model
                 .list
                 .awaited
                 .take_if(|(awaited, _)| *awaited == ticket)?;
             match loaded {
-                Ok(loaded) => arrivals::take_in(model, *loaded, expect),
+                Ok(loaded) => arrivals::take_in(model, *loaded, placement),
                 Err(sentence) => {
                     model.complain(sentence);
                     None
                 }
             }
         }
-        Message::EditionRead(edition) => {
+        Message::EditionRead(list_version) => {
             if model.list.awaited.is_some() {
                 return None;
             }
-            if edition.is_other(&model.list.edition) {
+            if list_version.is_other(&model.list.list_version) {
                 return Some(model.refresh());
             }
             // Keys were used: what is told of the one in view is read again.
-            model.list.edition = edition;
-            model.regarding = None;
+            model.list.list_version = list_version;
+            model.loading_details = None;
             None
         }
         Message::Ticked(_) => tick(model),
@@ -45,8 +45,8 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Switched(disabled, result) => Some(switched(model, disabled, result)),
         Message::Revoked(result) => Some(revoked(model, result)),
         Message::Rotated(result) => Some(rotated(model, result)),
-        Message::Regarded(id, result) => regarded(model, id, result),
-        Message::Inspected(found) => {
+        Message::KeyDetailsLoaded(id, result) => key_details(model, id, result),
+        Message::HygieneReport(found) => {
             hygiene::inspected(model, found);
             None
         }
@@ -57,7 +57,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         | Message::Warned(_)
         | Message::Expelled(_)) => people::answered(model, other),
         other @ (Message::DamageFound(_) | Message::NamesakesFound(..)) => looked_up(model, other),
-        Message::Tidied(tidied) => {
+        Message::HygieneOutcome(tidied) => {
             drop_confirmation(model);
             model.remove(&tidied.revoked);
             Some(hygiene::tidied(model, &tidied))
@@ -132,7 +132,7 @@ fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
 
 /// What is known of a key by now: its use, and when that was last. A question about it learns of it
 /// too, for what must be typed depends on that.
-fn regarded(
+fn key_details(
     model: &mut Model,
     id: KeyId,
     result: Result<Box<(Key, Activity)>, String>,
@@ -151,7 +151,7 @@ fn regarded(
             if let Some(listed) = listed.filter(|listed| listed.revision == key.revision) {
                 *listed = key;
             }
-            model.regarded = Some((id, activity));
+            model.key_details = Some((id, activity));
             go_on.then(|| dialogs::on_confirmation(model, Intent::Accept))?
         }
         // Else the list says what is wrong with the store.
@@ -186,7 +186,7 @@ fn tick(model: &mut Model) -> Option<Effect> {
     Some(Effect::Clear)
 }
 
-fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
+fn created(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
     let key = match result {
         Ok(key) => key,
         Err(trouble) => return not_saved(model, sentence(model, trouble)),
@@ -207,7 +207,7 @@ fn created(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
     model.refresh_to(&key)
 }
 
-fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
+fn edited(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
     match result {
         Ok(key) => {
             model
@@ -215,11 +215,11 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
                 .retain(|modal| !matches!(modal, Modal::Wizard(_)));
             model.list.selected = Some(key.id.clone());
             model.renew(*key);
-            explain::doubt(model);
+            explain::mark_stale(model);
             model.say("API key updated successfully.");
             model.refresh()
         }
-        Err(Trouble::Conflict(theirs, by)) => {
+        Err(ChangeError::Conflict(theirs, by)) => {
             let (now, areas) = (model.now, model.areas.clone());
             if let Some(wizard) = wizard(model) {
                 wizard.saving = false;
@@ -228,7 +228,7 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
             }
             model.refresh()
         }
-        Err(Trouble::Gone(by)) => {
+        Err(ChangeError::Gone(by)) => {
             let by = visible(&by);
             not_saved(
                 model,
@@ -237,11 +237,11 @@ fn edited(model: &mut Model, result: Result<Box<Key>, Trouble>) -> Effect {
                 ),
             )
         }
-        Err(Trouble::Said(sentence)) => not_saved(model, sentence),
+        Err(ChangeError::Said(sentence)) => not_saved(model, sentence),
     }
 }
 
-fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, Trouble>) -> Effect {
+fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>) -> Effect {
     drop_confirmation(model);
     let (key, rotation) = match result {
         Ok(done) => *done,
@@ -290,14 +290,14 @@ fn not_saved(model: &mut Model, sentence: String) -> Effect {
     model.refresh()
 }
 
-fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>) -> Effect {
+fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, ChangeError>) -> Effect {
     drop_confirmation(model);
     match result {
         Ok(keys) => {
             let word = if disabled { "disabled" } else { "enabled" };
             let named: Vec<_> = keys.iter().map(|key| (&key.id, key.name())).collect();
             model.say(format!("{} {word}.", api_keys(model, &named)));
-            explain::doubt(model);
+            explain::mark_stale(model);
             for key in keys {
                 // It was marked for this, and this is done.
                 model.list.marks.remove(&key.id);
@@ -309,7 +309,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, Trouble>
     model.refresh()
 }
 
-fn revoked(model: &mut Model, result: Result<Vec<KeyId>, Trouble>) -> Effect {
+fn revoked(model: &mut Model, result: Result<Vec<KeyId>, ChangeError>) -> Effect {
     drop_confirmation(model);
     match result {
         Ok(ids) => {
@@ -350,16 +350,16 @@ fn note_copy(model: &mut Model, copied: Copied) {
             model.clipboard = Some(CLIPBOARD_SECONDS);
             model.say("copied");
         }
-        Copied::Sent(id, name, doubt) => {
+        Copied::Sent(id, name, mark_stale) => {
             model.clipboard = None;
             let told = model.told(&id, &name);
             model.copied = Some((id, name));
-            match doubt {
+            match mark_stale {
                 None => model.say(format!(
                     "sent to your terminal · v shows it · z overwrites the clipboard · {told}"
                 )),
-                Some(doubt) => {
-                    model.complain(format!("{told}: sent to your terminal, but it may not arrive: {doubt}. v shows the token."));
+                Some(mark_stale) => {
+                    model.complain(format!("{told}: sent to your terminal, but it may not arrive: {mark_stale}. v shows the token."));
                 }
             }
         }
@@ -370,7 +370,7 @@ fn note_copy(model: &mut Model, copied: Copied) {
     }
 }
 
-fn reveal(model: &mut Model, shown: Shown, note: Option<String>) {
+fn reveal(model: &mut Model, shown: RevealedToken, note: Option<String>) {
     model
         .modals
         .retain(|modal| !matches!(modal, Modal::Revealed(_)));
@@ -381,15 +381,15 @@ fn reveal(model: &mut Model, shown: Shown, note: Option<String>) {
     }));
 }
 
-fn sentence(model: &Model, trouble: Trouble) -> String {
+fn sentence(model: &Model, trouble: ChangeError) -> String {
     match trouble {
-        Trouble::Said(sentence) => sentence,
-        Trouble::Conflict(key, by) => format!(
+        ChangeError::Said(sentence) => sentence,
+        ChangeError::Conflict(key, by) => format!(
             "{} was changed meanwhile by {}: nothing was done. Look at it and try again.",
             model.told(&key.id, key.name()),
             visible(&by)
         ),
-        Trouble::Gone(by) => format!("The key was revoked meanwhile by {}.", visible(&by)),
+        ChangeError::Gone(by) => format!("The key was revoked meanwhile by {}.", visible(&by)),
     }
 }
 
@@ -405,7 +405,7 @@ impl Model {
         if self.list.sort == Sort::NEWEST {
             self.list.at_start = true;
             self.list.top = 0;
-            return self.load(Direction::First, Expect::Refresh);
+            return self.load(Direction::First, Placement::Refresh);
         }
         self.follow(key)
     }

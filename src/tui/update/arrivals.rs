@@ -5,12 +5,12 @@ use crate::{
     tui::{
         dialog::Modal,
         message::{Effect, ListRow, Loaded},
-        model::{Expect, Model, WINDOW},
+        model::{Model, Placement, WINDOW},
         update::{explain, people, walk},
     },
 };
 
-pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Option<Effect> {
+pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -> Option<Effect> {
     let list = &mut model.list;
     let was_at = list
         .selected
@@ -19,8 +19,8 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
     let (old_first, old_top) = (list.rows.first().map(|row| row.id().clone()), list.top);
     list.loaded = true;
     list.count = loaded.count;
-    let news = loaded.edition.is_other(&list.edition);
-    list.edition = loaded.edition;
+    let news = loaded.list_version.is_other(&list.list_version);
+    list.list_version = loaded.list_version;
     if list
         .agent
         .as_ref()
@@ -30,21 +30,21 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
         list.agent = None;
         model.agents = loaded.agents;
         model.say("The agent whose keys were shown is gone: these are those of all agents.");
-        return Some(model.load(Direction::First, Expect::Top));
+        return Some(model.load(Direction::First, Placement::Top));
     }
     model.role = loaded.role;
     model.agents = loaded.agents;
     model.areas = loaded.areas;
     model.policy = loaded.policy;
     // What was read of a key's use is as old as the list was.
-    model.regarding = None;
+    model.loading_details = None;
     if news {
-        explain::doubt(model);
-        people::doubt(model);
+        explain::mark_stale(model);
+        people::mark_stale(model);
     }
     let list = &mut model.list;
-    match expect {
-        Expect::Append => {
+    match placement {
+        Placement::Append => {
             list.at_end = !loaded.more;
             list.rows.extend(loaded.rows);
             let surplus = list.rows.len().saturating_sub(WINDOW);
@@ -52,14 +52,14 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
             list.top = list.top.saturating_sub(surplus);
             list.at_start &= surplus == 0;
         }
-        Expect::Prepend => {
+        Placement::Prepend => {
             list.at_start = !loaded.more;
             list.top += loaded.rows.len();
             list.rows.splice(0..0, loaded.rows);
             list.at_end &= list.rows.len() <= WINDOW;
             list.rows.truncate(WINDOW);
         }
-        Expect::Refresh => {
+        Placement::Refresh => {
             list.at_end = !loaded.more;
             list.rows = loaded.rows;
             // Rows that came in above push the view down with the rows that were there.
@@ -70,10 +70,10 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
                 list.top = old_top + shift;
             }
         }
-        Expect::Top | Expect::Refused | Expect::Bottom | Expect::Follow => {
-            let from_top = matches!(expect, Expect::Top | Expect::Refused);
-            list.at_start = from_top || (expect == Expect::Bottom && !loaded.more);
-            list.at_end = expect == Expect::Bottom || !loaded.more;
+        Placement::Top | Placement::Refused | Placement::Bottom | Placement::Follow => {
+            let from_top = matches!(placement, Placement::Top | Placement::Refused);
+            list.at_start = from_top || (placement == Placement::Bottom && !loaded.more);
+            list.at_end = placement == Placement::Bottom || !loaded.more;
             list.rows = loaded.rows;
             list.top = 0;
         }
@@ -82,7 +82,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, expect: Expect) -> Opti
         model.complain(unreadable(loaded.unreadable));
     }
     note_twins(model);
-    let followed = choose(model, expect, was_at, &loaded.watched);
+    let followed = choose(model, placement, was_at, &loaded.watched);
     look_after(model, loaded.watched);
     walk::keep_in_view(model);
     followed.or_else(|| walk::load_around(model))
@@ -131,17 +131,20 @@ fn refused_last(model: &Model) -> usize {
 /// Keeps the selection on its key; where that is gone, goes to its neighbour and says so.
 fn choose(
     model: &mut Model,
-    expect: Expect,
+    placement: Placement,
     was_at: Option<usize>,
     watched: &[(KeyId, Option<Key>)],
 ) -> Option<Effect> {
     let rows = &model.list.rows;
-    let end = match expect {
-        Expect::Bottom => rows.len().checked_sub(1),
-        Expect::Refused => Some(refused_last(model)),
+    let end = match placement {
+        Placement::Bottom => rows.len().checked_sub(1),
+        Placement::Refused => Some(refused_last(model)),
         _ => Some(0),
     };
-    if matches!(expect, Expect::Top | Expect::Refused | Expect::Bottom) {
+    if matches!(
+        placement,
+        Placement::Top | Placement::Refused | Placement::Bottom
+    ) {
         model.list.selected = end.and_then(|at| rows.get(at)).map(|row| row.id().clone());
         return None;
     }
@@ -153,7 +156,7 @@ fn choose(
         .as_ref()
         .and_then(|id| watched.iter().find(|(known, _)| known == id));
     if let Some((_, Some(key))) = fate
-        && expect == Expect::Refresh
+        && placement == Placement::Refresh
         && model.list.filter.admits(key, model.now)
     {
         // It is still there, but somewhere else in the order.

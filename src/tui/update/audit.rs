@@ -2,9 +2,9 @@
 use tui_input::Input;
 
 use crate::{
-    domain::audit::{Event, EventFilter, Onward},
+    domain::audit::{Event, EventCursor, EventFilter},
     tui::{
-        audit::{AuditScreen, ExportForm},
+        audit::{AuditDialog, ExportForm},
         dialog::Modal,
         keymap::Intent,
         message::Effect,
@@ -15,7 +15,7 @@ use crate::{
 /// How far a page of an event's details is.
 const DETAILS_PAGE: u16 = 10;
 
-pub(super) fn screen(model: &mut Model) -> Option<&mut AuditScreen> {
+pub(super) fn screen(model: &mut Model) -> Option<&mut AuditDialog> {
     model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::Audit(audit) => Some(audit.as_mut()),
         _ => None,
@@ -103,7 +103,7 @@ pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
 
 /// Narrows what is shown by something of the selected event; what else was filtered by stays.
 fn only(
-    audit: &mut AuditScreen,
+    audit: &mut AuditDialog,
     narrow: impl Fn(&Event, &mut EventFilter) -> (&'static str, String),
 ) {
     let Some(event) = audit.selected() else {
@@ -123,7 +123,7 @@ fn only(
 }
 
 /// Closes what lies in front on this screen; answers whether anything did.
-pub(super) fn step_back(audit: &mut AuditScreen) -> bool {
+pub(super) fn step_back(audit: &mut AuditDialog) -> bool {
     if audit.typing.take().is_some() {
         audit.problem = None;
     } else if audit.opened.take().is_some() {
@@ -139,7 +139,7 @@ pub(super) fn step_back(audit: &mut AuditScreen) -> bool {
 pub(super) fn read(
     model: &mut Model,
     filter: &EventFilter,
-    onward: Onward,
+    onward: EventCursor,
     read: Result<Vec<Event>, String>,
 ) {
     let room = model.audit_rows();

@@ -1,15 +1,15 @@
 //! What intents do in a dialog: the wizard, the confirmations, the token's dialogs, the palette.
 use super::{close, explain, perform};
 use crate::{
-    domain::{access::Actions, key::Seen},
+    domain::{access::Actions, key::KeyVersion},
     tui::{
         confirmation::{ConfirmationFocus, Verb},
         dialog::{Modal, NewToken, TokenButton, palette_entries},
-        explain::AccessTest,
+        explain::ExplainDialog,
         keymap::{BINDINGS, Intent},
         message::{CopyForm, Effect},
         model::Model,
-        wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
+        wizard::{BasicsFocus, MatrixFocus, WizardPurpose, WizardStep},
     },
 };
 
@@ -32,7 +32,7 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Down => wizard.move_cell(1, 0, areas.len()),
         Intent::Left => wizard.move_cell(0, -1, areas.len()),
         Intent::Right => wizard.move_cell(0, 1, areas.len()),
-        Intent::PageUp | Intent::PageDown if matches!(wizard.step, Step::Basics(_)) => {}
+        Intent::PageUp | Intent::PageDown if matches!(wizard.step, WizardStep::Basics(_)) => {}
         Intent::PageUp => wizard.scroll = wizard.scroll.saturating_sub(REVIEW_PAGE),
         Intent::PageDown => wizard.scroll = (wizard.scroll + REVIEW_PAGE).min(MOST_SCROLL),
         Intent::Toggle => wizard.toggle(areas),
@@ -41,10 +41,10 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::GrantWrite => wizard.preset(Actions::READ_AND_WRITE, areas),
         Intent::GrantAll => wizard.preset(Actions::ALL, areas),
         Intent::Accept => match wizard.step {
-            Step::Basics(BasicsFocus::Cancel) => return close(model),
-            Step::Basics(_) => wizard.next_step(now),
-            Step::Permissions(_, MatrixFocus::Back) => wizard.back(),
-            Step::Permissions(..) => return save(model),
+            WizardStep::Basics(BasicsFocus::Cancel) => return close(model),
+            WizardStep::Basics(_) => wizard.next_step(now),
+            WizardStep::Permissions(_, MatrixFocus::Back) => wizard.back(),
+            WizardStep::Permissions(..) => return save(model),
         },
         _ => {}
     }
@@ -56,14 +56,14 @@ fn save(model: &mut Model) -> Option<Effect> {
         return None;
     };
     let draft = wizard.draft()?;
-    if let Purpose::Edit(key) = &wizard.purpose {
+    if let WizardPurpose::Edit(key) = &wizard.purpose {
         if key.draft == draft {
             model.modals.pop();
             model.say("Nothing was changed.");
             return None;
         }
         wizard.saving = true;
-        return Some(Effect::Edit(Seen::of(key), draft));
+        return Some(Effect::Edit(KeyVersion::of(key), draft));
     }
     wizard.saving = true;
     Some(Effect::Create(wizard.agent.clone(), draft))
@@ -103,8 +103,8 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                     Verb::Disable => Effect::Switch(seen, true),
                     Verb::Enable => Effect::Switch(seen, false),
                     Verb::Tidy => {
-                        let tidyings = confirmation.tidyings.clone();
-                        Effect::Tidy(seen.into_iter().zip(tidyings).collect())
+                        let hygiene_changes = confirmation.hygiene_changes.clone();
+                        Effect::Tidy(seen.into_iter().zip(hygiene_changes).collect())
                     }
                     Verb::Rotate => Effect::Rotate(seen.into_iter().next()?, confirmation.overlap),
                 });
@@ -135,7 +135,7 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
         (Intent::Copy, _) => TokenButton::Copy,
         (Intent::CopyAs, _) => TokenButton::CopyAs,
         (Intent::Reveal, _) => TokenButton::Reveal,
-        (Intent::Test, _) => TokenButton::Test,
+        (Intent::Explain, _) => TokenButton::Test,
         _ => return None,
     };
     match wanted {
@@ -210,8 +210,8 @@ pub(super) fn on_palette(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Accept => {
             if let Some(id) = palette.decision() {
                 model.modals.pop();
-                let asked = AccessTest::decision(id);
-                model.modals.push(Modal::Access(Box::new(asked)));
+                let asked = ExplainDialog::decision(id);
+                model.modals.push(Modal::Explain(Box::new(asked)));
                 return None;
             }
             let (_, intent) = *entries.get(selected)?;

@@ -1,10 +1,10 @@
 //! What intents do in the test of access: moving, asking, and fixing.
 use crate::{
-    domain::explain::{Explanation, Mend},
+    domain::explain::{Explanation, Fix},
     tui::{
         confirmation::{Confirmation, Verb},
         dialog::Modal,
-        explain::{AccessFocus, AccessRow, AccessTest},
+        explain::{ExplainDialog, ExplainFocus, ExplainRow},
         keymap::Intent,
         message::Effect,
         model::Model,
@@ -16,18 +16,18 @@ use crate::{
 pub(super) fn open(model: &mut Model) -> Option<Effect> {
     let test = match model.modals.last() {
         Some(Modal::NewToken(dialog)) => {
-            AccessTest::new_token(dialog.id.clone(), dialog.name.clone())
+            ExplainDialog::new_token(dialog.id.clone(), dialog.name.clone())
         }
-        Some(Modal::Hygiene(hygiene)) => AccessTest::of(&hygiene.selected()?.key),
-        _ => AccessTest::of(model.selected()?),
+        Some(Modal::Hygiene(hygiene)) => ExplainDialog::of(&hygiene.selected()?.key),
+        _ => ExplainDialog::of(model.selected()?),
     };
-    model.modals.push(Modal::Access(Box::new(test)));
+    model.modals.push(Modal::Explain(Box::new(test)));
     None
 }
 
-pub(super) fn on_access(model: &mut Model, intent: Intent) -> Option<Effect> {
+pub(super) fn on_explain(model: &mut Model, intent: Intent) -> Option<Effect> {
     let areas = model.areas.clone();
-    let Some(Modal::Access(test)) = model.modals.last_mut() else {
+    let Some(Modal::Explain(test)) = model.modals.last_mut() else {
         return None;
     };
     match (intent, test.focus) {
@@ -37,13 +37,13 @@ pub(super) fn on_access(model: &mut Model, intent: Intent) -> Option<Effect> {
         (Intent::Previous, _) => test.move_field(false),
         (Intent::Left, _) => test.choose(false, areas.len()),
         (Intent::Right, _) => test.choose(true, areas.len()),
-        (Intent::Accept, AccessFocus::Field(_)) => test.ask(&areas),
-        (Intent::Accept, AccessFocus::Row(at)) => match test.rows().get(at) {
-            Some(AccessRow::Refused(refusal)) => {
+        (Intent::Accept, ExplainFocus::Field(_)) => test.ask(&areas),
+        (Intent::Accept, ExplainFocus::Row(at)) => match test.rows().get(at) {
+            Some(ExplainRow::Refused(refusal)) => {
                 let refusal = (*refusal).clone();
                 test.ask_about(refusal);
             }
-            Some(AccessRow::Failing(_)) => return fix(model),
+            Some(ExplainRow::Failing(_)) => return fix(model),
             None => {}
         },
         (Intent::Fix, _) => return fix(model),
@@ -55,14 +55,14 @@ pub(super) fn on_access(model: &mut Model, intent: Intent) -> Option<Effect> {
 /// Opens the edit with the mending change filled in, or asks whether to switch the key on.
 fn fix(model: &mut Model) -> Option<Effect> {
     let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
-    let test = model.access_test()?;
-    let mend = test.to_mend()?.mend.as_ref()?;
+    let test = model.explain_dialog()?;
+    let mend = test.to_fix()?.mend.as_ref()?;
     let key = test.told.as_ref()?.key.as_ref()?;
-    let opened = if *mend == Mend::Enable {
+    let opened = if *mend == Fix::Enable {
         Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key.clone()], now))
     } else {
         Modal::Wizard(Box::new(
-            Wizard::mending(key, mend, &areas, now).under(policy),
+            Wizard::fixes(key, mend, &areas, now).under(policy),
         ))
     };
     model.modals.push(opened);
@@ -79,7 +79,7 @@ pub(super) fn explained(model: &mut Model, ticket: u64, told: Result<Box<Explana
         return;
     }
     let tests = model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Access(test) => Some(test),
+        Modal::Explain(test) => Some(test),
         _ => None,
     });
     let Some(test) = tests else { return };
@@ -90,9 +90,9 @@ pub(super) fn explained(model: &mut Model, ticket: u64, told: Result<Box<Explana
 }
 
 /// Something changed: what was explained is explained anew.
-pub(super) fn doubt(model: &mut Model) {
+pub(super) fn mark_stale(model: &mut Model) {
     for modal in &mut model.modals {
-        if let Modal::Access(test) = modal {
+        if let Modal::Explain(test) = modal {
             test.stale = true;
         }
     }

@@ -3,16 +3,16 @@ use super::explain;
 use crate::tui::{
     confirmation::Confirmation,
     dialog::Modal,
-    hygiene::{Findings, Hygiene},
+    hygiene::{HygieneDialog, HygieneFindings},
     keymap::Intent,
-    message::{Effect, Tidied},
+    message::{Effect, HygieneOutcome},
     model::Model,
 };
 
 /// How far a page is.
 const PAGE: isize = 10;
 
-fn screen(model: &mut Model) -> Option<&mut Hygiene> {
+fn screen(model: &mut Model) -> Option<&mut HygieneDialog> {
     model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::Hygiene(hygiene) => Some(hygiene.as_mut()),
         _ => None,
@@ -29,11 +29,11 @@ pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::PageUp => hygiene.walk(-PAGE),
         Intent::PageDown => hygiene.walk(PAGE),
         Intent::Mark => hygiene.mark(),
-        Intent::Test => return explain::open(model),
+        Intent::Explain => return explain::open(model),
         Intent::Apply => {
             let chosen = hygiene.chosen();
             if !chosen.is_empty() {
-                let confirmation = Confirmation::tidying(chosen, now);
+                let confirmation = Confirmation::hygiene_change(chosen, now);
                 model.modals.push(Modal::Confirmation(confirmation));
             }
         }
@@ -43,7 +43,7 @@ pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
 }
 
 /// What was found arrived.
-pub(super) fn inspected(model: &mut Model, found: Result<Box<Findings>, String>) {
+pub(super) fn inspected(model: &mut Model, found: Result<Box<HygieneFindings>, String>) {
     let Some(hygiene) = screen(model) else { return };
     match found {
         Ok(found) => hygiene.take_in(*found),
@@ -52,7 +52,7 @@ pub(super) fn inspected(model: &mut Model, found: Result<Box<Findings>, String>)
 }
 
 /// Changes were made together.
-pub(super) fn tidied(model: &mut Model, tidied: &Tidied) -> Effect {
+pub(super) fn tidied(model: &mut Model, tidied: &HygieneOutcome) -> Effect {
     let failed = tidied.failed.join("; ");
     let mut done = Vec::new();
     for (count, what) in [(tidied.edited, "edited"), (tidied.revoked.len(), "revoked")] {

@@ -2,12 +2,12 @@
 use crate::{
     domain::{listing::Direction, member::Member},
     tui::{
-        agents::{AgentChoice, Choosing},
+        agents::{AgentChoice, AgentChoicePurpose},
         dialog::Modal,
         keymap::Intent,
-        members::{FormFocus, MemberForm, MembersScreen, Removal},
+        members::{FormFocus, MemberForm, MembersDialog, Removal},
         message::{Effect, Message},
-        model::{Expect, Model},
+        model::{Model, Placement},
         wizard::Wizard,
     },
 };
@@ -15,7 +15,7 @@ use crate::{
 /// How far a page is.
 const PAGE: isize = 10;
 
-fn screen(model: &mut Model) -> Option<&mut MembersScreen> {
+fn screen(model: &mut Model) -> Option<&mut MembersDialog> {
     model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::Members(members) => Some(members.as_mut()),
         _ => None,
@@ -223,12 +223,12 @@ fn saved(model: &mut Model, saved: Result<String, String>) {
 }
 
 /// Something changed: who there is is read anew.
-pub(super) fn doubt(model: &mut Model) {
+pub(super) fn mark_stale(model: &mut Model) {
     if let Some(members) = screen(model) {
         members.stale = true;
     }
     if let Some(audit) = super::audit::screen(model) {
-        audit.doubt();
+        audit.mark_stale();
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
             let chosen = choice.choices.get(choice.at)?.clone();
             let choosing = choice.choosing;
             model.modals.pop();
-            if choosing == Choosing::NewKey {
+            if choosing == AgentChoicePurpose::NewKey {
                 let wizard = Wizard::new_key().under(model.policy).of_agent(chosen);
                 model.modals.push(Modal::Wizard(Box::new(wizard)));
                 return None;
@@ -254,7 +254,7 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
             model.list.agent = chosen;
             // A mark that is out of sight must not be acted on.
             model.list.marks.clear();
-            return Some(model.load(Direction::First, Expect::Top));
+            return Some(model.load(Direction::First, Placement::Top));
         }
         _ => {}
     }
@@ -267,7 +267,7 @@ pub(super) fn refuse(model: &mut Model, why: String) {
         Some(Modal::Members(members)) => members.problem = Some(why),
         Some(Modal::Audit(audit)) => audit.problem = Some(why),
         Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
-        Some(Modal::Access(test)) => test.problem = Some(why),
+        Some(Modal::Explain(test)) => test.problem = Some(why),
         _ => {
             // A key press means that the sentence before was read.
             model.hear();

@@ -4,7 +4,7 @@ use crate::{
     tui::{
         keymap::Intent,
         message::Effect,
-        model::{Expect, Model},
+        model::{Model, Placement},
     },
 };
 
@@ -15,10 +15,10 @@ const MARGIN: usize = 20;
 pub(super) fn walked(model: &mut Model, intent: Intent) -> Option<Effect> {
     match intent {
         Intent::First if !model.list.at_start => {
-            return Some(model.load(Direction::First, Expect::Top));
+            return Some(model.load(Direction::First, Placement::Top));
         }
         Intent::Last if !model.list.at_end => {
-            return Some(model.load(Direction::Last, Expect::Bottom));
+            return Some(model.load(Direction::Last, Placement::Bottom));
         }
         _ => {}
     }
@@ -63,11 +63,11 @@ pub(super) fn load_around(model: &mut Model) -> Option<Effect> {
     let near_end = at.max(model.list.top + room) + MARGIN >= model.list.rows.len();
     if near_end && !model.list.at_end {
         let cursor = model.list.rows.last()?.cursor().clone();
-        return Some(model.load(Direction::After(cursor), Expect::Append));
+        return Some(model.load(Direction::After(cursor), Placement::Append));
     }
     if at.min(model.list.top) < MARGIN && !model.list.at_start {
         let cursor = model.list.rows.first()?.cursor().clone();
-        return Some(model.load(Direction::Before(cursor), Expect::Prepend));
+        return Some(model.load(Direction::Before(cursor), Placement::Prepend));
     }
     None
 }
@@ -96,7 +96,7 @@ pub(super) fn sorted(model: &mut Model, intent: Intent) -> Effect {
         }
     };
     model.say(format!("Sorted by {}.", sort_words(model.list.sort)));
-    model.load(Direction::First, Expect::Top)
+    model.load(Direction::First, Placement::Top)
 }
 
 fn sort_words(sort: Sort) -> &'static str {

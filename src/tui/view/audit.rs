@@ -25,7 +25,7 @@ use crate::{
         text::{fitted, thousands},
     },
     tui::{
-        audit::{AuditScreen, ExportForm},
+        audit::{AuditDialog, ExportForm},
         model::{Model, NARROW},
     },
 };
@@ -33,14 +33,14 @@ use crate::{
 /// The width of the labels of an event's details.
 const LABEL: usize = 10;
 
-pub(super) fn sheet(model: &Model, audit: &AuditScreen, screen: Rect) -> Sheet {
+pub(super) fn sheet(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
     match (audit.opened, audit.selected()) {
         (Some(scroll), Some(event)) => details(model, event, scroll, screen),
         _ => events(model, audit, screen),
     }
 }
 
-fn events(model: &Model, audit: &AuditScreen, screen: Rect) -> Sheet {
+fn events(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let theme = model.theme;
     let (head, cursor) = filter_line(model, audit, room);
@@ -89,7 +89,7 @@ fn events(model: &Model, audit: &AuditScreen, screen: Rect) -> Sheet {
 }
 
 /// What is shown, or the filter while it is typed with the column of its cursor.
-fn filter_line(model: &Model, audit: &AuditScreen, room: usize) -> (Line<'static>, u16) {
+fn filter_line(model: &Model, audit: &AuditDialog, room: usize) -> (Line<'static>, u16) {
     let theme = model.theme;
     let Some(input) = &audit.typing else {
         let line = if audit.filter == EventFilter::default() {

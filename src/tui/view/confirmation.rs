@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        hygiene::{Tidying, review},
+        hygiene::{HygieneChange, review},
         key::{Key, RevokeReason},
         text::{cut_in_the_middle, thousands},
     },
@@ -295,16 +295,16 @@ fn last_use(model: &Model, key: &Key) -> String {
 fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let mut text = Vec::new();
-    for (key, tidying) in confirmation.keys.iter().zip(&confirmation.tidyings) {
+    for (key, hygiene_change) in confirmation.keys.iter().zip(&confirmation.hygiene_changes) {
         // Two names may be cut to the same; ids are not.
         let named = format!("{} {}", key.id, theme.shown(key.name()));
         text.extend(lines(&named, room, theme.strong()));
-        let style = if *tidying == Tidying::Revoke {
+        let style = if *hygiene_change == HygieneChange::Revoke {
             theme.alarm()
         } else {
             Style::new()
         };
-        for sentence in review(key, tidying, &model.areas) {
+        for sentence in review(key, hygiene_change, &model.areas) {
             text.extend(lines(&format!("  {sentence}"), room, style));
         }
     }

@@ -27,12 +27,12 @@ use crate::{
     domain::{
         access::Action,
         decision::{Decision, Reason},
-        explain::{self, Explanation, Question, State},
+        explain::{self, ExplainSubject, Explanation, State},
         text::fitted,
         usage::Refusal,
     },
     tui::{
-        explain::{AccessFocus, AccessRow, AccessTest, RequestField},
+        explain::{ExplainDialog, ExplainFocus, ExplainRow, RequestField},
         model::Model,
     },
 };
@@ -43,8 +43,8 @@ const NARROW: usize = 50;
 const STATE: usize = 6;
 const NAME: usize = 9;
 
-pub(super) fn sheet(model: &Model, test: &AccessTest, screen: Rect) -> Sheet {
-    let mut page = Page {
+pub(super) fn sheet(model: &Model, test: &ExplainDialog, screen: Rect) -> Sheet {
+    let mut page = ExplainPage {
         model,
         test,
         room: sheet::room(screen),
@@ -82,18 +82,18 @@ pub(super) fn sheet(model: &Model, test: &AccessTest, screen: Rect) -> Sheet {
     }
 }
 
-struct Page<'a> {
+struct ExplainPage<'a> {
     model: &'a Model,
-    test: &'a AccessTest,
+    test: &'a ExplainDialog,
     room: usize,
     lines: Vec<Line<'static>>,
     focus: (usize, u16),
 }
 
-impl Page<'_> {
+impl ExplainPage<'_> {
     /// Whether the answer is about what the fields say.
     fn is_told(&self) -> bool {
-        matches!(self.test.focus, AccessFocus::Row(_))
+        matches!(self.test.focus, ExplainFocus::Row(_))
     }
 
     /// What is wrong with the request, or the verdict with its checks.
@@ -117,7 +117,7 @@ impl Page<'_> {
             Some(told) if self.room < NARROW => {
                 self.verdict(told);
                 self.failing(told);
-                self.unmendable(told);
+                self.unfixable(told);
                 self.origin(told);
                 self.holding(told);
                 self.lines.push(Line::default());
@@ -130,16 +130,16 @@ impl Page<'_> {
                 self.known(told);
                 self.failing(told);
                 self.holding(told);
-                self.unmendable(told);
+                self.unfixable(told);
                 self.lines.push(Line::default());
             }
         }
     }
 
     /// Where there is nothing for `f` to do, that is said.
-    fn unmendable(&mut self, told: &Explanation) {
+    fn unfixable(&mut self, told: &Explanation) {
         let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
-        let recorded = matches!(told.question, Question::Refusal(_)) && told.key.is_some();
+        let recorded = matches!(told.question, ExplainSubject::Refusal(_)) && told.key.is_some();
         if recorded && told.failing().is_some() && failing.all(|it| it.mend.is_none()) {
             let sentence = "No change of the key would mend that.";
             self.text(sentence, self.model.theme.quiet());
@@ -178,7 +178,7 @@ impl Page<'_> {
         ];
         let (mut spans, mut used): (Vec<Span<'static>>, usize) = (Vec::new(), 0);
         for (field, label, value) in fields {
-            let here = self.test.focus == AccessFocus::Field(field);
+            let here = self.test.focus == ExplainFocus::Field(field);
             let shown = match (here, field.is_text()) {
                 (true, true) => match field {
                     RequestField::Address => typed(&self.test.address),
@@ -229,7 +229,7 @@ impl Page<'_> {
     /// Which request that is about.
     fn origin(&mut self, told: &Explanation) {
         let theme = self.model.theme;
-        if let Question::Refusal(refusal) = &told.question {
+        if let ExplainSubject::Refusal(refusal) = &told.question {
             let when = refusal.at.date_and_clock();
             let same = matches!(&told.decision, Decision::Deny { reason, .. } if *reason == refusal.reason);
             let was = if same {
@@ -261,7 +261,7 @@ impl Page<'_> {
     fn failing(&mut self, told: &Explanation) {
         let failing = told.checks.iter().filter(|it| it.state == State::Fails);
         for (at, check) in failing.enumerate() {
-            let here = self.test.focus == AccessFocus::Row(at);
+            let here = self.test.focus == ExplainFocus::Row(at);
             if here {
                 self.focus = (self.lines.len(), 0);
             }
@@ -350,17 +350,17 @@ impl Page<'_> {
             .test
             .rows()
             .iter()
-            .filter(|row| matches!(row, AccessRow::Failing(_)))
+            .filter(|row| matches!(row, ExplainRow::Failing(_)))
             .count();
         for (at, refusal) in told.refusals.iter().enumerate() {
-            let here = self.test.focus == AccessFocus::Row(failing + at);
+            let here = self.test.focus == ExplainFocus::Row(failing + at);
             // Where nothing fails the first row is no reason to leave the verdict: it stays in view.
             let first = self.room < NARROW && failing + at == 0;
             if here && !first {
                 self.focus = (self.lines.len(), 0);
             }
             let asked =
-                matches!(&told.question, Question::Refusal(asked) if asked.id == refusal.id);
+                matches!(&told.question, ExplainSubject::Refusal(asked) if asked.id == refusal.id);
             let marker = match (here, asked) {
                 (true, _) => "▸ ",
                 (false, true) => "· ",

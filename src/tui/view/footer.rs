@@ -5,11 +5,11 @@ use super::{put, width, wrapped};
 use crate::tui::{
     confirmation::{ConfirmationFocus, Verb},
     dialog::Modal,
-    explain::{AccessFocus, AccessRow},
+    explain::{ExplainFocus, ExplainRow},
     keymap::{Intent, Place, bindings_in},
     members::FormFocus,
     model::Model,
-    wizard::{BasicsFocus, MatrixFocus, Purpose, Step},
+    wizard::{BasicsFocus, MatrixFocus, WizardPurpose, WizardStep},
 };
 
 /// The most lines that what failed may take.
@@ -150,10 +150,10 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
     match model.modals.last()? {
         Modal::Wizard(_) if place == Place::Matrix => Some(save_word(model)),
         Modal::Wizard(wizard) => match wizard.step {
-            Step::Basics(BasicsFocus::Cancel) => Some("Cancel"),
-            Step::Permissions(_, MatrixFocus::Back) => Some("Back"),
-            Step::Permissions(_, MatrixFocus::Save) => Some(save_word(model)),
-            Step::Basics(_) | Step::Permissions(..) => Some("Next"),
+            WizardStep::Basics(BasicsFocus::Cancel) => Some("Cancel"),
+            WizardStep::Permissions(_, MatrixFocus::Back) => Some("Back"),
+            WizardStep::Permissions(_, MatrixFocus::Save) => Some(save_word(model)),
+            WizardStep::Basics(_) | WizardStep::Permissions(..) => Some("Next"),
         },
         Modal::Confirmation(confirmation) => match (confirmation.focus, confirmation.verb) {
             (ConfirmationFocus::Cancel, _) => Some("Cancel"),
@@ -166,12 +166,12 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
         Modal::MemberForm(form) if form.focus == FormFocus::Cancel => Some("Cancel"),
         Modal::Removal(removal) if removal.act => Some("Remove"),
         Modal::Removal(_) => Some("Cancel"),
-        Modal::Access(test) => match test.focus {
-            AccessFocus::Row(at) => test.rows().get(at).map(|row| match row {
-                AccessRow::Failing(_) => "fix",
-                AccessRow::Refused(_) => "explain",
+        Modal::Explain(test) => match test.focus {
+            ExplainFocus::Row(at) => test.rows().get(at).map(|row| match row {
+                ExplainRow::Failing(_) => "fix",
+                ExplainRow::Refused(_) => "explain",
             }),
-            AccessFocus::Field(_) => None,
+            ExplainFocus::Field(_) => None,
         },
         _ => None,
     }
@@ -180,7 +180,9 @@ fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
 /// What Enter saves in the wizard.
 pub(super) fn save_word(model: &Model) -> &'static str {
     match model.modals.last() {
-        Some(Modal::Wizard(wizard)) if matches!(wizard.purpose, Purpose::Edit(_)) => "Save changes",
+        Some(Modal::Wizard(wizard)) if matches!(wizard.purpose, WizardPurpose::Edit(_)) => {
+            "Save changes"
+        }
         _ => "Give Access",
     }
 }

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     domain::{
-        hygiene::{Finding, HygieneRow, WATCHED_DAYS},
+        hygiene::{HygieneFinding, HygieneRow, WATCHED_DAYS},
         moment::DAY,
         text::fitted,
     },
     tui::{
-        hygiene::{Findings, Hygiene},
+        hygiene::{HygieneDialog, HygieneFindings},
         model::Model,
     },
 };
@@ -33,7 +33,7 @@ use crate::{
 /// Marker and box before a row.
 const BOX: usize = 6;
 
-pub(super) fn sheet(model: &Model, hygiene: &Hygiene, screen: Rect) -> Sheet {
+pub(super) fn sheet(model: &Model, hygiene: &HygieneDialog, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let theme = model.theme;
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn sheet(model: &Model, hygiene: &Hygiene, screen: Rect) -> Sheet {
     }
 }
 
-fn watching(model: &Model, found: &Findings) -> String {
+fn watching(model: &Model, found: &HygieneFindings) -> String {
     let Some(since) = found.since else {
         return "Nothing was counted yet: uses are counted once the endpoint decides.".to_owned();
     };
@@ -110,7 +110,7 @@ fn drawn(
     let shown = |text: &str| theme.shown(text);
     // What was never exercised stands in the proposal.
     let finding = match &row.finding {
-        Finding::Unexercised(_) => "never exercised".to_owned(),
+        HygieneFinding::Unexercised(_) => "never exercised".to_owned(),
         finding => shown(&finding.words(&model.areas)),
     };
     let (proposal, style) = match &row.proposal {

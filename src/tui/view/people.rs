@@ -22,18 +22,18 @@ use super::{
 };
 use crate::{
     domain::{
-        agent::{Reach, listed},
+        agent::{AgentScope, listed},
         member::{Member, Role},
         text::{fitted, length},
     },
     tui::{
-        agents::{AgentChoice, Choosing},
-        members::{FormFocus, MemberForm, MembersScreen, Removal},
+        agents::{AgentChoice, AgentChoicePurpose},
+        members::{FormFocus, MemberForm, MembersDialog, Removal},
         model::{Model, NARROW},
     },
 };
 
-pub(super) fn members(model: &Model, screen: &MembersScreen, area: Rect) -> Sheet {
+pub(super) fn members(model: &Model, screen: &MembersDialog, area: Rect) -> Sheet {
     let room = sheet::room(area);
     let theme = model.theme;
     let mut lines = Vec::new();
@@ -79,9 +79,9 @@ fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'sta
     let style = if here { theme.selected() } else { Style::new() };
     let marker = Span::styled(if here { "▸ " } else { "  " }, theme.focus());
     let name = theme.shown(member.name());
-    let limit = match &member.draft.reach {
-        Reach::Everything => String::new(),
-        Reach::Only(agents) => format!("only {}  ", listed(agents)),
+    let limit = match &member.draft.scope {
+        AgentScope::Everything => String::new(),
+        AgentScope::Only(agents) => format!("only {}  ", listed(agents)),
     };
     let seen = member.last_seen.as_ref().map_or_else(
         || format!("not seen yet, added {}", member.added_at.date()),
@@ -172,9 +172,9 @@ impl FormPage<'_> {
         self.role();
         if self.form.several {
             self.gap(loose);
-            let all = match self.form.reach() {
-                Ok(Reach::Everything) => "all of them",
-                Ok(Reach::Only(none)) if none.is_empty() => "none of them",
+            let all = match self.form.scope() {
+                Ok(AgentScope::Everything) => "all of them",
+                Ok(AgentScope::Only(none)) if none.is_empty() => "none of them",
                 _ => "",
             };
             let names = listed(&self.model.agents);
@@ -340,7 +340,7 @@ pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet
     let theme = model.theme;
     let line = |(at, agent): (usize, &Option<crate::domain::agent::AgentName>)| {
         let name = agent.as_ref().map_or("all agents", |name| name.as_str());
-        let shown = *agent == model.list.agent && choice.choosing == Choosing::Shown;
+        let shown = *agent == model.list.agent && choice.choosing == AgentChoicePurpose::Shown;
         let mark = if shown { "  (shown now)" } else { "" };
         let (marker, style) = if at == choice.at {
             ("▸ ", theme.focus())
@@ -353,8 +353,10 @@ pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet
     let workspace = theme.shown(&model.workspace);
     Sheet {
         title: match choice.choosing {
-            Choosing::Shown => format!("Whose keys in {workspace}?").into(),
-            Choosing::NewKey => format!("New API key in {workspace}: for which agent?").into(),
+            AgentChoicePurpose::Shown => format!("Whose keys in {workspace}?").into(),
+            AgentChoicePurpose::NewKey => {
+                format!("New API key in {workspace}: for which agent?").into()
+            }
         },
         corner: String::new(),
         lines: choice.choices.iter().enumerate().map(line).collect(),

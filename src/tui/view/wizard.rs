@@ -24,7 +24,9 @@ use crate::{
     },
     tui::{
         model::{Model, NARROW},
-        wizard::{BasicsFocus, Beside, Field, MatrixFocus, Purpose, Step, Wizard},
+        wizard::{
+            BasicsFocus, Field, FieldConflict, MatrixFocus, Wizard, WizardPurpose, WizardStep,
+        },
     },
 };
 
@@ -32,11 +34,11 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let workspace = model.theme.shown(&model.workspace);
     let title = match &wizard.purpose {
-        Purpose::New => match wizard.agent.as_ref().filter(|_| model.agents.len() > 1) {
+        WizardPurpose::New => match wizard.agent.as_ref().filter(|_| model.agents.len() > 1) {
             Some(agent) => format!("New API key for {agent} in {workspace}").into(),
             None => format!("New API key in {workspace}").into(),
         },
-        Purpose::Edit(key) => Title {
+        WizardPurpose::Edit(key) => Title {
             before: "Edit ".to_owned(),
             name: model.theme.shown(key.name()),
             after: if room < NARROW.into() {
@@ -46,7 +48,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
             },
         },
     };
-    let mut page = Page {
+    let mut page = WizardPage {
         model,
         wizard,
         room,
@@ -57,7 +59,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         foot: 0,
     };
     // A narrow title has no room for the id and the agent.
-    if let Purpose::Edit(key) = &wizard.purpose
+    if let WizardPurpose::Edit(key) = &wizard.purpose
         && room < NARROW.into()
     {
         let tag = model.tag(&key.id);
@@ -68,11 +70,11 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         }
     }
     let corner = match wizard.step {
-        Step::Basics(focus) => {
+        WizardStep::Basics(focus) => {
             page.basics(focus, screen.height < 20);
             "Step 1 of 2"
         }
-        Step::Permissions(_, focus) => {
+        WizardStep::Permissions(_, focus) => {
             page.permissions(focus, screen.height < 20);
             "Step 2 of 2"
         }
@@ -96,7 +98,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
     }
 }
 
-struct Page<'a> {
+struct WizardPage<'a> {
     model: &'a Model,
     wizard: &'a Wizard,
     room: usize,
@@ -112,7 +114,7 @@ struct Page<'a> {
 /// The least rows of the matrix that are in view.
 const LEAST_ROWS: usize = 3;
 
-impl Page<'_> {
+impl WizardPage<'_> {
     fn line(&mut self, text: impl Into<String>, style: Style) {
         self.lines.push(Line::styled(text.into(), style));
     }
@@ -422,7 +424,7 @@ impl Page<'_> {
             return;
         }
         let (room, each) = (self.room, (self.room.saturating_sub(2) / 3).max(1));
-        let fits = |row: &Beside| {
+        let fits = |row: &FieldConflict| {
             let wide = |text: &str| usize::from(width(&theme.shown(text)));
             room >= 60
                 && wide(&row.title) < each

@@ -8,7 +8,7 @@ use crate::domain::{
 
 /// What somebody else did to the key meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meanwhile {
+pub struct ConcurrentEdit {
     /// Who.
     pub by: String,
     /// What the key was when the edit began, or when it was last told of.
@@ -19,7 +19,7 @@ pub struct Meanwhile {
 
 /// A field in which theirs and mine differ, or that they changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
+pub struct FieldConflict {
     /// What the field is called.
     pub title: String,
     /// What it is by now.
@@ -34,8 +34,8 @@ impl Wizard {
     /// Every field that differs or that they changed, in the order of the wizard; empty while nobody
     /// else did anything.
     #[must_use]
-    pub fn beside(&self, areas: &[Area]) -> Vec<Beside> {
-        let Some(Meanwhile { base, theirs, .. }) = &self.meanwhile else {
+    pub fn beside(&self, areas: &[Area]) -> Vec<FieldConflict> {
+        let Some(ConcurrentEdit { base, theirs, .. }) = &self.meanwhile else {
             return Vec::new();
         };
         let (was, is) = (texts_of(base), texts_of(theirs));
@@ -65,9 +65,13 @@ impl Wizard {
     }
 }
 
-fn row(title: &str, changed: (bool, bool), (theirs, mine): (String, String)) -> Option<Beside> {
+fn row(
+    title: &str,
+    changed: (bool, bool),
+    (theirs, mine): (String, String),
+) -> Option<FieldConflict> {
     let clash = changed == (true, true) && theirs != mine;
-    (changed.0 || theirs != mine).then(|| Beside {
+    (changed.0 || theirs != mine).then(|| FieldConflict {
         title: title.to_owned(),
         theirs,
         mine,

@@ -1,7 +1,7 @@
 //! The wizard's fields and buttons, in their order, and what can be typed into them.
 use crate::{
     domain::key::{DESCRIPTION_LIMITS, NAME_LIMITS},
-    tui::typing::Room,
+    tui::typing::FieldLimit,
 };
 
 /// A field of step one, in their order.
@@ -56,22 +56,22 @@ impl Field {
 
     /// What can be typed into it.
     #[must_use]
-    pub const fn room(self) -> Room {
+    pub const fn room(self) -> FieldLimit {
         match self {
-            Self::Name => Room {
+            Self::Name => FieldLimit {
                 limits: NAME_LIMITS,
                 separator: " ",
             },
-            Self::Description => Room {
+            Self::Description => FieldLimit {
                 limits: DESCRIPTION_LIMITS,
                 separator: " ",
             },
             // Twice as much as the longest list.
-            Self::Addresses => Room {
+            Self::Addresses => FieldLimit {
                 separator: ", ",
-                ..Room::of(8192)
+                ..FieldLimit::of(8192)
             },
-            Self::Expires => Room::of(100),
+            Self::Expires => FieldLimit::of(100),
         }
     }
 }

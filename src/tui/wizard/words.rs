@@ -1,5 +1,5 @@
 //! What the wizard says of what was typed. Errors are shown once their field was left.
-use super::{Field, Purpose, Wizard};
+use super::{Field, Wizard, WizardPurpose};
 use crate::domain::{
     access::Area,
     allowlist::AllowList,
@@ -101,7 +101,7 @@ impl Wizard {
     /// What an edit changes, what widens first.
     #[must_use]
     pub fn changes(&self, areas: &[Area]) -> Vec<String> {
-        let (Purpose::Edit(key), Some(draft)) = (&self.purpose, self.draft()) else {
+        let (WizardPurpose::Edit(key), Some(draft)) = (&self.purpose, self.draft()) else {
             return Vec::new();
         };
         let changes = review::changes(&key.draft, &draft, areas);
