@@ -38,7 +38,7 @@ use arguments::{
 pub use arguments::{Arguments, Command, ServeArguments};
 use clap::Parser as _;
 use output::Output;
-pub use session::{Session, admit};
+pub use session::{Session, open_session};
 
 use crate::{
     config::{self, Checkpoints, Config, ConfigError, MasterKeyPath},
@@ -284,8 +284,8 @@ pub async fn run(
     for warning in warnings {
         output::complain(&warning);
     }
-    let done = admitted(command, &keyring, &config, &mut output).await;
-    if let Some(sentence) = keyring.unkept() {
+    let done = run_authorized(command, &keyring, &config, &mut output).await;
+    if let Some(sentence) = keyring.checkpoint_error() {
         output::complain(&sentence);
     }
     keyring.close().await;
@@ -293,7 +293,7 @@ pub async fn run(
 }
 
 /// Carries out a command that whoever acts may give.
-async fn admitted(
+async fn run_authorized(
     command: Command,
     keyring: &Keyring,
     config: &Config,

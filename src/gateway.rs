@@ -40,11 +40,11 @@ use crate::{
 };
 
 /// How long the recorder rests after a fault of ours.
-const RESTED: Duration = Duration::from_secs(5);
+const RESTART_DELAY: Duration = Duration::from_secs(5);
 /// How often the first look at the store is tried before anybody is told that it listens.
-const FIRST_LOOKS: usize = 3;
+const STARTUP_READS: usize = 3;
 /// How many files are open beside those of connections.
-const FILES: u64 = 64;
+const RESERVED_FILES: u64 = 64;
 
 /// Why the endpoint could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ pub async fn run(
     let endpoint = Arc::new(Endpoint::new(decider, serve.clone()));
     // The first look takes longest, for a connection is made for it: no request has to pay for that.
     // Where it fails, each request is told so until it does not.
-    for _ in 0..FIRST_LOOKS {
+    for _ in 0..STARTUP_READS {
         if endpoint.lookups.ready().await.is_ok() {
             break;
         }
@@ -121,7 +121,7 @@ pub async fn run(
                 tracing::warn!(%error, "uses could not be written down; trying again");
             };
             // A fault of its own must not end the writing: what it held is tried again.
-            unending(|| recorder.work(failed), RESTED).await;
+            restart_on_panic(|| recorder.work(failed), RESTART_DELAY).await;
         })
     };
     let summer = {
@@ -129,7 +129,7 @@ pub async fn run(
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(log::WINDOW).await;
-                endpoint.sum_up(endpoint.decider.machine().uptime());
+                endpoint.log_summary(endpoint.decider.machine().uptime());
             }
         })
     };
@@ -149,7 +149,7 @@ pub async fn run(
     // What it was writing is either written or waits again, and not both.
     let _ = writer.await;
     summer.abort();
-    endpoint.sum_up(Duration::MAX);
+    endpoint.log_summary(Duration::MAX);
     let (lost, why) = endpoint.recorder.finish().await;
     if lost > 0 {
         tracing::error!(
@@ -176,7 +176,7 @@ async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) ->
 }
 
 /// Begins a work that never ends by itself again and again, should a fault of ours end it.
-async fn unending<F: Future<Output = ()>>(work: impl Fn() -> F, rest: Duration) {
+async fn restart_on_panic<F: Future<Output = ()>>(work: impl Fn() -> F, rest: Duration) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
         tracing::error!("the recorder has a fault: it begins again");
         tokio::time::sleep(rest).await;
@@ -219,7 +219,7 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
         );
     }
     let files = machine::raise_open_files();
-    if serve.connections as u64 + FILES > files {
+    if serve.connections as u64 + RESERVED_FILES > files {
         tracing::warn!(
             files,
             "fewer files may be open than there may be connections: raise the limit (LimitNOFILE, ulimit -n) or lower --max-connections"
@@ -262,7 +262,7 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
     let question = DecisionInput {
         presented: &asked.presented,
         want: Want::Route(&asked.way),
-        said: asked.said,
+        original: asked.original,
         client: asked.client,
         agent: asked.agent.as_ref(),
     };
@@ -285,7 +285,7 @@ mod tests {
             let last = begun.get() == 3;
             async move { assert!(last, "on purpose") }
         };
-        unending(work, Duration::ZERO).await;
+        restart_on_panic(work, Duration::ZERO).await;
         assert_eq!(begun.get(), 3);
     }
 

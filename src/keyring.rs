@@ -45,7 +45,10 @@ use crate::{
         moment::Moment,
         policy::Policy,
         token::KeyId,
-        usage::{Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, NEWS, Refusal, Tally},
+        usage::{
+            Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, REFUSAL_NEWS_MILLIS, Refusal,
+            Tally,
+        },
     },
     machine::Machine,
     store::{NewStoreSettings, Store},
@@ -53,8 +56,8 @@ use crate::{
 };
 pub use crate::{
     store::{
-        ChangeMark, DefinedArea, KeyPage, KeyRecord, LOOKED_UP, LogHead, StoreError, StoreLocation,
-        Watch, Workspace,
+        ChangeMark, DefinedArea, KEYS_PER_LOOKUP, KeyPage, KeyRecord, LogHead, StoreError,
+        StoreLocation, Watch, Workspace,
     },
     vault::{MasterKeyPlace, VaultError},
 };
@@ -83,7 +86,7 @@ pub struct Keyring {
     data_key: OnceCell<DataKey>,
     workspace: Workspace,
     warnings: Vec<String>,
-    unkept: Arc<Mutex<Option<String>>>,
+    checkpoint_error: Arc<Mutex<Option<String>>>,
     /// The keys that are known to be damaged.
     damaged: Mutex<BTreeSet<KeyId>>,
 }
@@ -125,7 +128,7 @@ impl Keyring {
             data_key: OnceCell::new(),
             workspace,
             warnings: opened.warnings,
-            unkept: Arc::default(),
+            checkpoint_error: Arc::default(),
             damaged: Mutex::default(),
         })
     }
@@ -319,7 +322,10 @@ impl Keyring {
     pub async fn activity(&self, id: &KeyId) -> Result<Activity, KeyringError> {
         self.demand_sight(Some(id)).await?;
         let now = self.now();
-        let tallies = self.store.tallies(id, now.plus(-NEWS)).await?;
+        let tallies = self
+            .store
+            .tallies(id, now.plus(-REFUSAL_NEWS_MILLIS))
+            .await?;
         let disabled = self.store.newest_change(id.as_str(), Change::Disabled);
         let disabled = disabled.await.ok().flatten();
         let disabled_by = disabled.map(|event| event.draft.actor.name);

@@ -18,8 +18,8 @@ use tokio::{
 fn main() -> ExitCode {
     machine::harden();
     // Before there is any thread that this would not hold for.
-    let (session, arguments) = match admitted() {
-        Ok(admitted) => admitted,
+    let (session, arguments) = match parse_command_line() {
+        Ok(parse_command_line) => parse_command_line,
         Err(failure) => return failure.report(),
     };
     let runtime = match arguments.command {
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 /// What is wanted, and by which member if one came in over SSH.
-fn admitted() -> Result<(Option<Session>, Arguments), Failure> {
+fn parse_command_line() -> Result<(Option<Session>, Arguments), Failure> {
     let arguments = cli::parse()?;
     let Some(id) = &arguments.member else {
         return Ok((None, arguments));
@@ -66,7 +66,7 @@ fn admitted() -> Result<(Option<Session>, Arguments), Failure> {
             "this system cannot keep a member from running programs here ({why}): nobody is let in"
         ))
     })?;
-    let (session, wanted) = cli::admit(&arguments, id)?;
+    let (session, wanted) = cli::open_session(&arguments, id)?;
     Ok((Some(session), wanted))
 }
 

@@ -33,7 +33,7 @@ pub use keys::{NewKey, NewToken};
 pub use open::{NewStoreSettings, Opened};
 pub use pages::KeyPage;
 use sqlx::{PgPool, SqlitePool};
-pub use watch::{ChangeMark, KeyRecord, LOOKED_UP, LogHead, Watch};
+pub use watch::{ChangeMark, KEYS_PER_LOOKUP, KeyRecord, LogHead, Watch};
 pub use workspace::{DataKey, SealedToken, Workspace};
 
 /// Where a store is, in a form that may be shown: never with a password.

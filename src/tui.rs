@@ -55,12 +55,12 @@ use crate::{
 };
 
 /// How often the store is asked whether somebody else changed something, or something was refused.
-const LOOK: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the first frame waits for the first page.
-const PATIENCE: Duration = Duration::from_millis(150);
+const FIRST_PAGE_TIMEOUT: Duration = Duration::from_millis(150);
 /// How long a frame waits for what the details tell of the key that the cursor came to, and for an
 /// explanation: nearly always they are there at once, and then one frame shows all of it.
-const SOON: Duration = Duration::from_millis(5);
+const DETAILS_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// How often a frame is drawn at least, and reads are started at most, while keys come without end.
 const FRAME: Duration = Duration::from_millis(40);
@@ -146,7 +146,7 @@ impl Shell {
             model.role = Role::Viewer;
         }
         if !warnings.is_empty() {
-            model.complain(warnings.join(" "));
+            model.report_error(warnings.join(" "));
         }
         let environment = if model.is_member {
             Environment::from_env().of_a_member()
@@ -176,11 +176,11 @@ impl Shell {
     async fn run(&mut self, signals: &mut Signals) -> io::Result<u8> {
         let first = self.model.load(Direction::First, Placement::Top);
         self.start(first);
-        if let Ok(Some(message)) = timeout(PATIENCE, self.answers.recv()).await {
+        if let Ok(Some(message)) = timeout(FIRST_PAGE_TIMEOUT, self.answers.recv()).await {
             self.take(message)?;
         }
         let mut seconds = interval(Duration::from_secs(1));
-        let mut looks = interval(LOOK);
+        let mut looks = interval(REFRESH_INTERVAL);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut counting = false;
@@ -188,7 +188,7 @@ impl Shell {
             if self.is_time_to_draw() {
                 self.start_reads();
                 if mem::take(&mut self.regarding)
-                    && let Ok(Some(message)) = timeout(SOON, self.answers.recv()).await
+                    && let Ok(Some(message)) = timeout(DETAILS_TIMEOUT, self.answers.recv()).await
                 {
                     if self.take(message)? == Some(ShellAction::Quit) {
                         return Ok(0);
@@ -415,7 +415,7 @@ impl Shell {
             self.model.list.list_version,
         );
         let task = async move {
-            if let Some(sentence) = keyring.unkept() {
+            if let Some(sentence) = keyring.checkpoint_error() {
                 let _ = answer.send(Message::Warned(sentence));
             }
             match keyring.list_version().await {

@@ -29,9 +29,9 @@ fn done(name: &AgentName, what: &str, output: &mut Output) -> Result<(), Failure
     if output.json {
         return output.json(&json!({ "agent": name.as_str(), what: true }));
     }
-    output::tell(&format!("Agent {what}."));
+    output::print_notice(&format!("Agent {what}."));
     if what == "added" {
-        output::tell(&format!(
+        output::print_notice(&format!(
             "Its keys are made with --agent {name}; a gateway asks for it at /agents/{name}/authorize."
         ));
     }

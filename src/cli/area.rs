@@ -101,7 +101,7 @@ async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<()
     if output.json {
         return output.json(&json!({ "slug": seen.area.slug.as_str(), "removed": true }));
     }
-    output::tell("Access area removed.");
+    output::print_notice("Access area removed.");
     Ok(())
 }
 
@@ -109,10 +109,10 @@ fn done(area: &DefinedArea, sentence: &str, output: &mut Output) -> Result<(), F
     if output.json {
         return output.json(&as_json(area));
     }
-    output::tell(sentence);
+    output::print_notice(sentence);
     if area.routes().is_empty() {
         let slug = &area.area.slug;
-        output::tell(&format!(
+        output::print_notice(&format!(
             "It has no route yet: an endpoint finds it at /authorize/{slug} only."
         ));
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many events are read at a time.
-const BATCH: i64 = 500;
+const EVENTS_PER_READ: i64 = 500;
 
 pub(super) async fn run(
     keyring: &Keyring,
@@ -91,7 +91,7 @@ async fn list(
         output.buffered(csv_head().as_bytes())?;
     }
     while left > 0 {
-        let batch = BATCH.min(i64::try_from(left).unwrap_or(BATCH));
+        let batch = EVENTS_PER_READ.min(i64::try_from(left).unwrap_or(EVENTS_PER_READ));
         let events = keyring.events(&filter, onward, batch).await?;
         let Some(last) = events.last() else { break };
         none = false;
@@ -111,7 +111,7 @@ async fn list(
     }
     output.flush()?;
     if none && !output.json && !arguments.csv {
-        output::tell("No event is like that.");
+        output::print_notice("No event is like that.");
     }
     Ok(())
 }

@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// How long a login waits for the database.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     arguments: &[String],
     database: Option<&str>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let answered = tokio::time::timeout(PATIENCE, lines(arguments, database)).await;
+    let answered = tokio::time::timeout(LOGIN_TIMEOUT, lines(arguments, database)).await;
     if let Ok(Some(lines)) = answered {
         let _ = output.bytes(lines.as_bytes());
     }

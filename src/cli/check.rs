@@ -29,9 +29,9 @@ use crate::{
 
 const CTRL_C: u8 = 3;
 /// How long recording a use may take before it is given up.
-const PATIENCE: Duration = Duration::from_millis(250);
+const RECORD_TIMEOUT: Duration = Duration::from_millis(250);
 /// More than any token, so that what is longer is known to be none.
-const LONGEST: u64 = TOKEN_LENGTH as u64 * 4;
+const MAX_TOKEN_BYTES: u64 = TOKEN_LENGTH as u64 * 4;
 
 pub(super) async fn run(
     arguments: &CheckArguments,
@@ -43,10 +43,10 @@ pub(super) async fn run(
         Err(failure) => return Err(undecided(&failure)),
     };
     let printed = print(&decided, output);
-    let recorded = tokio::time::timeout(PATIENCE, store.record(&decided)).await;
+    let recorded = tokio::time::timeout(RECORD_TIMEOUT, store.record(&decided)).await;
     let denied = matches!(decided.decision, Decision::Deny { .. });
     if denied && !output.json && printed.is_ok() {
-        output::tell(&match &recorded {
+        output::print_notice(&match &recorded {
             Ok(Ok(())) => format!("`claviger explain {}` tells why", decided.id),
             Ok(Err(error)) => format!("This refusal could not be written down: {error}"),
             Err(_) => "This refusal was not written down: the database is busy".to_owned(),
@@ -147,7 +147,7 @@ impl Drop for Unseen {
 
 /// What a terminal gives at once: a line, with whatever ended it.
 fn read_line(input: &mut impl io::Read, line: &mut Vec<u8>) -> io::Result<()> {
-    line.resize(usize::try_from(LONGEST).unwrap_or(512), 0);
+    line.resize(usize::try_from(MAX_TOKEN_BYTES).unwrap_or(512), 0);
     let count = input.read(line)?;
     line.truncate(count);
     if line.contains(&CTRL_C) {
@@ -162,11 +162,13 @@ fn read_line(input: &mut impl io::Read, line: &mut Vec<u8>) -> io::Result<()> {
 /// Standard input less one line end. What is no text cannot be a token, and is kept as one that
 /// is not.
 fn read_token() -> Result<SecretString, Failure> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LONGEST).unwrap_or(512)));
-    let mut input = io::stdin().lock().take(LONGEST);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(MAX_TOKEN_BYTES).unwrap_or(512),
+    ));
+    let mut input = io::stdin().lock().take(MAX_TOKEN_BYTES);
     let read = if io::stdin().is_terminal() {
         let _unseen = Unseen::begin();
-        output::tell("The token, then Enter (it is not shown):");
+        output::print_notice("The token, then Enter (it is not shown):");
         read_line(&mut input, &mut bytes)
     } else {
         input.read_to_end(&mut bytes).map(drop)

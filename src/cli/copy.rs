@@ -34,9 +34,9 @@ use crate::{
 /// The hidden command that keeps a desktop's clipboard.
 pub(super) const KEEPER: &str = "keep-clipboard";
 /// How long it keeps the token there.
-const KEPT: Duration = Duration::from_secs(45);
+const KEEP_DURATION: Duration = Duration::from_secs(45);
 /// How long the keeper has to say how it went.
-const PATIENCE: Duration = Duration::from_secs(3);
+const KEEPER_TIMEOUT: Duration = Duration::from_secs(3);
 /// What the keeper says when the clipboard holds the token.
 const DONE: &str = "copied";
 
@@ -75,7 +75,7 @@ pub(super) async fn run(
         return output.json(&json!({ "id": id, "name": key.name(), "delivery": word }));
     }
     let name = brief(key.name());
-    output::tell(&match delivery {
+    output::print_notice(&match delivery {
         Delivery::Copied => {
             format!("The token of {name} was copied; the clipboard is cleared in 45 seconds.")
         }
@@ -140,7 +140,7 @@ async fn hand_to_keeper(token: &SecretString) -> Option<()> {
     drop(input);
     let mut answer = String::new();
     let mut lines = BufReader::new(keeper.stdout.take()?);
-    timeout(PATIENCE, lines.read_line(&mut answer))
+    timeout(KEEPER_TIMEOUT, lines.read_line(&mut answer))
         .await
         .ok()?
         .ok()?;
@@ -163,7 +163,7 @@ pub(super) async fn keep() -> Result<(), Failure> {
         .await;
     copied.map_err(|unavailable| Failure::Failed(unavailable.reason))?;
     writeln!(io::stdout(), "{DONE}")?;
-    tokio::time::sleep(KEPT).await;
+    tokio::time::sleep(KEEP_DURATION).await;
     clipboard.clear_if_ours().await;
     Ok(())
 }

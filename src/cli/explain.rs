@@ -36,7 +36,7 @@ pub(super) async fn run(
     let made_up = !wished && matches!(found, ExplainSubject::Request { .. });
     let explanation = keyring.explain(described.unwrap_or(found)).await?;
     if made_up && explanation.key.is_some() {
-        output::tell(
+        output::print_notice(
             "No refusal of this key is known. This is an ordinary request; describe another with --area and --action, or --request, and --ip.",
         );
     }
@@ -70,7 +70,7 @@ async fn asked(
     // As for `check`: an address that is not said is not known.
     Ok(Some(ExplainSubject::Request {
         key: key.clone(),
-        client: Client::said(arguments.ip),
+        client: Client::given(arguments.ip),
         wanted,
     }))
 }

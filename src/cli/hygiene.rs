@@ -26,7 +26,7 @@ pub(super) async fn run(
     let scope = keyring.scope_of(agent).await?;
     let since = keyring.counted_since().await?;
     if !output.json {
-        output::tell(&watching(since, keyring.now()));
+        output::print_notice(&watching(since, keyring.now()));
     }
     let (mut after, mut found) = (None, 0_u64);
     if output.json {
@@ -55,7 +55,7 @@ pub(super) async fn run(
     if output.json {
         output.buffered(b"]}\n")?;
     } else if found == 0 {
-        output::tell("Nothing to put right.");
+        output::print_notice("Nothing to put right.");
     }
     output.flush()
 }

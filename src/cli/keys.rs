@@ -54,8 +54,8 @@ pub(super) async fn create(
         ))
     })?;
     if !output.json {
-        output::tell("API key created successfully.");
-        output::tell(&sentence);
+        output::print_notice("API key created successfully.");
+        output::print_notice(&sentence);
     }
     for name in &created.look_alikes {
         output::complain(&format!(
@@ -175,7 +175,7 @@ fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {
     if output.json {
         return output.json(&key_json(key, output.several_agents));
     }
-    output::tell(sentence);
+    output::print_notice(sentence);
     Ok(())
 }
 
@@ -193,7 +193,7 @@ fn allow_list(text: &str) -> Result<AllowList, Failure> {
     }
     let parsed = AllowList::parse(text).map_err(refused)?;
     for merged in &parsed.merged {
-        output::tell(&merged.to_string());
+        output::print_notice(&merged.to_string());
     }
     Ok(parsed.list)
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How many keys are read at a time.
-const BATCH: u32 = 500;
+const KEYS_PER_READ: u32 = 500;
 /// The width of the column of agents.
 const AGENT: usize = 12;
 
@@ -41,7 +41,7 @@ pub(super) async fn run(
             descending: newest_first != arguments.reverse,
         },
         direction: Direction::First,
-        limit: BATCH,
+        limit: KEYS_PER_READ,
         now: keyring.now(),
         damaged: Vec::new(),
     };
@@ -71,7 +71,7 @@ pub(super) async fn run(
     }
     let mut printer = ListPrinter::new(output, areas, request.now)?;
     while left > 0 {
-        request.limit = BATCH.min(u32::try_from(left).unwrap_or(BATCH));
+        request.limit = KEYS_PER_READ.min(u32::try_from(left).unwrap_or(KEYS_PER_READ));
         let page = keyring.page(&request).await?;
         let read = page.rows.len() + page.damaged.len();
         left = left.saturating_sub(read as u64);
@@ -258,7 +258,7 @@ impl<'a> ListPrinter<'a> {
         if self.output.json {
             self.output.buffered(b"]\n")?;
         } else if self.printed == 0 && self.name_width.is_some() {
-            output::tell(if filtered {
+            output::print_notice(if filtered {
                 "No key matches."
             } else {
                 "No keys. `claviger create NAME --grant contacts=read` makes one."

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// More than anybody's keys take, so that a wrong file is not read whole.
-const LONGEST: u64 = 256 * 1024;
+const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 pub(super) async fn run(
     keyring: &Keyring,
@@ -70,7 +70,7 @@ fn read(file: &Path, only_input: bool) -> Result<String, Failure> {
     let failed = |error: io::Error| refused(format!("{shown} cannot be read ({error})"));
     let mut bytes = Vec::new();
     if file == Path::new("-") {
-        let input = io::stdin().lock().take(LONGEST);
+        let input = io::stdin().lock().take(MAX_FILE_BYTES);
         { input }.read_to_end(&mut bytes).map_err(failed)?;
     } else if only_input {
         return Err(refused(
@@ -79,11 +79,11 @@ fn read(file: &Path, only_input: bool) -> Result<String, Failure> {
     } else {
         let opened = File::open(file).map_err(failed)?;
         opened
-            .take(LONGEST)
+            .take(MAX_FILE_BYTES)
             .read_to_end(&mut bytes)
             .map_err(failed)?;
     }
-    if bytes.len() as u64 == LONGEST {
+    if bytes.len() as u64 == MAX_FILE_BYTES {
         return Err(refused(format!(
             "{shown} is too large to be a file of SSH keys"
         )));
@@ -114,8 +114,8 @@ async fn add(
     if output.json {
         output.json(&draft_json(&id, &draft))?;
     } else {
-        output::tell("Member added.");
-        output::tell(&sentence(&draft));
+        output::print_notice("Member added.");
+        output::print_notice(&sentence(&draft));
     }
     for name in &look_alikes {
         output::complain(&format!(
@@ -179,12 +179,12 @@ async fn edit(
     if output.json {
         return output.json(&draft_json(&seen.id, &draft));
     }
-    output::tell(if draft == seen.draft {
+    output::print_notice(if draft == seen.draft {
         "The member was like that already."
     } else {
         "Member updated."
     });
-    output::tell(&sentence(&draft));
+    output::print_notice(&sentence(&draft));
     Ok(())
 }
 
@@ -195,7 +195,7 @@ async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<()
         return output
             .json(&json!({ "id": seen.id.as_str(), "name": seen.name(), "removed": true }));
     }
-    output::tell("Member removed.");
+    output::print_notice("Member removed.");
     Ok(())
 }
 
@@ -221,7 +221,7 @@ async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
         return output.json(&members.iter().map(as_json).collect::<Value>());
     }
     if members.is_empty() {
-        output::tell(
+        output::print_notice(
             "There are no members yet: `claviger member add NAME --role owner --ssh-key FILE` adds one.",
         );
     }

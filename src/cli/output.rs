@@ -74,7 +74,7 @@ pub(super) fn complain(sentence: &str) {
 }
 
 /// A sentence that is no complaint.
-pub(super) fn tell(sentence: &str) {
+pub(super) fn print_notice(sentence: &str) {
     let _ = writeln!(io::stderr(), "{}", without_tokens(sentence));
 }
 

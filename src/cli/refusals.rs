@@ -25,7 +25,7 @@ pub(super) async fn run(
         return output.json(&Value::Array(all));
     }
     if refusals.is_empty() {
-        output::tell("No refusal is kept.");
+        output::print_notice("No refusal is kept.");
         return Ok(());
     }
     let lines: Vec<String> = refusals.iter().map(line).collect();

@@ -47,7 +47,7 @@ pub(super) async fn run(
         }
         return Ok(());
     }
-    output::tell(&format!("{} revoked.", counted(keys.len(), "API key")));
+    output::print_notice(&format!("{} revoked.", counted(keys.len(), "API key")));
     Ok(())
 }
 
@@ -75,7 +75,7 @@ async fn revoke_damaged(
             json!({ "id": id.as_str(), "damaged": true, "revoked": true, "reason": reason });
         return output.json(&fields);
     }
-    output::tell("API key revoked.");
+    output::print_notice("API key revoked.");
     Ok(())
 }
 
@@ -110,13 +110,13 @@ fn ask(keyring: &Keyring, told: &[String], subject: &str, expected: &str) -> Res
         ));
     }
     for line in told {
-        output::tell(line);
+        output::print_notice(line);
     }
-    output::tell(&format!(
+    output::print_notice(&format!(
         "In {}: the {subject} permanently deleted. Any applications using this key will lose access.",
         keyring.workspace().label
     ));
-    output::tell(&format!(
+    output::print_notice(&format!(
         "Type {expected} to revoke, anything else to leave all as it is:"
     ));
     let mut answer = String::new();

@@ -34,7 +34,7 @@ pub(super) async fn run(
         ))
     })?;
     if !output.json {
-        output::tell(&match rotated.until {
+        output::print_notice(&match rotated.until {
             Some(_) if rotated.key.disabled_at.is_some() => {
                 "API key rotated. The key is disabled: both tokens are refused until it is enabled."
                     .to_owned()
@@ -76,7 +76,7 @@ async fn finish(keyring: &Keyring, key: &Key, output: &mut Output) -> Result<(),
         let key = keyring.key(&key.id).await?;
         return output.json(&key_json(&key, output.several_agents));
     }
-    output::tell(&format!(
+    output::print_notice(&format!(
         "The old token of {} is refused from the next request on.",
         visible(key.name())
     ));

@@ -26,7 +26,7 @@ pub struct Session {
 /// # Errors
 /// [`Failure::Refused`] for what is no command of claviger's or none for members; the exit status of
 /// a command that is not understood, which has been said then.
-pub fn admit(arguments: &Arguments, id: &str) -> Result<(Session, Arguments), Failure> {
+pub fn open_session(arguments: &Arguments, id: &str) -> Result<(Session, Arguments), Failure> {
     if arguments.command.is_some() || arguments.json {
         return Err(Failure::Refused(
             "--member stands alone, in the line that `claviger authorized-keys` prints for sshd"

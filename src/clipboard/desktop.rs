@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// A display that is not there can hang for minutes; one that is there takes milliseconds.
-const PATIENCE: Duration = Duration::from_millis(800);
+const DISPLAY_TIMEOUT: Duration = Duration::from_millis(800);
 
 pub(super) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
@@ -58,7 +58,7 @@ impl Desktop {
             *self = Self::Untried;
             return Err(GONE.to_owned());
         }
-        if let Ok(answer) = timeout(PATIENCE, answered).await {
+        if let Ok(answer) = timeout(DISPLAY_TIMEOUT, answered).await {
             return answer.map_err(|_| GONE.to_owned());
         }
         *self = Self::Silent;

@@ -69,10 +69,10 @@ fn leaves_target_open(capabilities: &str) -> bool {
 
 /// What the programs are called that started a process, the nearest first, as far as Linux tells.
 fn ancestors(process: u32) -> Vec<String> {
-    const MOST: usize = 64;
+    const MAX_ANCESTORS: usize = 64;
     let mut names = Vec::new();
     let mut process = process;
-    while process > 1 && names.len() < MOST {
+    while process > 1 && names.len() < MAX_ANCESTORS {
         // proc(5): the second field is the name in parentheses, which may hold any character; the
         // fourth is the parent.
         let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {

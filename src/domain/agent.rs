@@ -116,7 +116,7 @@ impl AgentScope {
 
     /// Whether keys of an agent are meant.
     #[must_use]
-    pub fn admits(&self, agent: &AgentName) -> bool {
+    pub fn includes(&self, agent: &AgentName) -> bool {
         match self {
             Self::Everything => true,
             Self::Only(agents) => agents.contains(agent),
@@ -157,7 +157,7 @@ mod tests {
         let prod = AgentScope::of(Some(&agent("prod")));
         let none = prod.within(&AgentScope::of(Some(&agent("staging"))));
         assert_eq!(none.written(), ",");
-        assert!(!none.admits(&agent("prod")) && !none.admits(&agent("staging")));
+        assert!(!none.includes(&agent("prod")) && !none.includes(&agent("staging")));
         assert_eq!(AgentScope::Everything.within(&prod), prod);
         assert_eq!(prod.within(&AgentScope::Everything).written(), ",prod,");
         assert_eq!(AgentScope::Everything.written(), "");

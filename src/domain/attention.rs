@@ -8,7 +8,7 @@ use super::{
     key::Key,
     moment::{DAY, HOUR, Moment},
     text::thousands,
-    usage::NEWS,
+    usage::REFUSAL_NEWS_MILLIS,
 };
 
 /// How many days before its end a key calls for attention.
@@ -50,7 +50,7 @@ impl Attention {
             }
         }
         if let Some(refused) = key.refused
-            && refused.at.millis() > now.millis() - NEWS
+            && refused.at.millis() > now.millis() - REFUSAL_NEWS_MILLIS
         {
             return Some(Self::Refused(refused.count));
         }

@@ -275,8 +275,8 @@ pub(super) fn fails(
             .as_ref()
             .is_some_and(|agent| *agent != rules.agent),
         Reason::AddressNotAllowed => !match request.address {
-            ClientAddress::Known(address) => rules.allow.admits(Some(address)),
-            ClientAddress::Unknown => rules.allow.admits(None),
+            ClientAddress::Known(address) => rules.allow.contains(Some(address)),
+            ClientAddress::Unknown => rules.allow.contains(None),
             ClientAddress::Unreadable => false,
         },
         Reason::NoRoute => request.target == Target::NoRoute,

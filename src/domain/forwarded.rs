@@ -176,7 +176,7 @@ pub struct Client {
 impl Client {
     /// An address that whoever asked said, or did not say.
     #[must_use]
-    pub fn said(address: Option<IpAddr>) -> Self {
+    pub fn given(address: Option<IpAddr>) -> Self {
         Self {
             address: address.into(),
             hop: address.map_or(Hop::Nowhere, |_| Hop::Said),
@@ -208,7 +208,7 @@ pub fn client<'a>(
                 address: ClientAddress::Known(address),
                 hop: Hop::Connection,
             },
-            Peer::Unix => Client::said(None),
+            Peer::Unix => Client::given(None),
         };
     }
     let elements = lines

@@ -54,7 +54,7 @@ pub struct Filter {
 impl Filter {
     /// Whether the filter lets a key through; the store says the same in SQL.
     #[must_use]
-    pub fn admits(&self, key: &Key, now: Moment) -> bool {
+    pub fn matches(&self, key: &Key, now: Moment) -> bool {
         let found = self.search.is_empty()
             || searched_text(&key.draft, key.id.as_str()).contains(&text::folded(&self.search));
         found && (!self.attention || Attention::of(key, now).is_some())

@@ -53,7 +53,7 @@ impl Policy {
     ///
     /// # Errors
     /// No end where there must be one, or one too far away; with what may be written instead.
-    pub fn admit(self, end: Option<Moment>, now: Moment) -> Result<(), PolicyError> {
+    pub fn check_end(self, end: Option<Moment>, now: Moment) -> Result<(), PolicyError> {
         let latest = self.latest(now);
         let Some(end) = end else {
             if !self.demands_an_end() {
@@ -99,22 +99,25 @@ mod tests {
             must_expire: false,
         };
         let latest = now.plus(90 * DAY).end_of_day();
-        assert_eq!(policy.admit(Some(latest), now), Ok(()));
+        assert_eq!(policy.check_end(Some(latest), now), Ok(()));
         let error = policy
-            .admit(Some(latest.plus(1)), now)
+            .check_end(Some(latest.plus(1)), now)
             .expect_err("too long");
         assert!(
             error.to_string().contains("2027-02-21 or earlier"),
             "{error}"
         );
-        let error = policy.admit(None, now).expect_err("endless").to_string();
+        let error = policy
+            .check_end(None, now)
+            .expect_err("endless")
+            .to_string();
         assert!(error.contains("2027-02-21"), "{error}");
-        assert_eq!(Policy::default().admit(None, now), Ok(()));
+        assert_eq!(Policy::default().check_end(None, now), Ok(()));
         let must = Policy {
             longest_life: None,
             must_expire: true,
         };
-        assert!(must.admit(None, now).is_err());
-        assert_eq!(must.admit(Some(now.plus(9999 * DAY)), now), Ok(()));
+        assert!(must.check_end(None, now).is_err());
+        assert_eq!(must.check_end(Some(now.plus(9999 * DAY)), now), Ok(()));
     }
 }

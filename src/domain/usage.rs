@@ -19,7 +19,7 @@ use super::{
 };
 
 /// For how long a refusal is news, in milliseconds.
-pub const NEWS: i64 = 48 * HOUR;
+pub const REFUSAL_NEWS_MILLIS: i64 = 48 * HOUR;
 /// How many refusals are kept of one key.
 pub const KEPT_REFUSALS: usize = 50;
 /// How many refusals are kept that match no key, and how many of those from one source.

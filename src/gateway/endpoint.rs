@@ -32,9 +32,9 @@ use crate::{
 /// Why a request that names its area leads nowhere.
 pub(super) const UNKNOWN_AREA: &str = "unknown_area";
 /// Why a request whose path and method are well leads nowhere.
-const NOWHERE: &str = "no_area_or_no_action_for_the_method";
+const NO_ROUTE_MATCHED: &str = "no_area_or_no_action_for_the_method";
 /// How many untrusted peers are named in the log.
-const NAMED_PEERS: usize = 100;
+const MAX_NAMED_PEERS: usize = 100;
 
 /// What all connections share.
 pub(super) struct Endpoint {
@@ -58,7 +58,7 @@ pub(super) struct DecisionInput<'a> {
     pub presented: &'a PresentedCredential,
     pub want: Want<'a>,
     /// The original method and path, as they were said.
-    pub said: Option<(&'a str, &'a [u8])>,
+    pub original: Option<(&'a str, &'a [u8])>,
     pub client: Client,
     pub agent: Option<&'a AgentName>,
 }
@@ -74,7 +74,7 @@ pub(super) struct AccessLogFields<'a> {
     /// The endpoint's own path that was asked.
     pub endpoint: &'a str,
     /// The original method and path, as they were said.
-    pub said: Option<(&'a str, &'a [u8])>,
+    pub original: Option<(&'a str, &'a [u8])>,
     /// The area, where it was said and there is none such.
     pub area: &'a str,
     /// Why there is no route, if there is none.
@@ -131,8 +131,8 @@ impl Endpoint {
             }
             Err(undecided) => {
                 self.metrics.undecided.inc();
-                let (admitted, unsaid) = self.faults.admit(ClientAddress::Unknown, began);
-                sum_up("could not decide", unsaid);
+                let (admitted, unsaid) = self.faults.should_log(ClientAddress::Unknown, began);
+                log_summary("could not decide", unsaid);
                 if admitted {
                     tracing::error!(decision = %id, error = %undecided, "could not decide");
                 }
@@ -229,11 +229,11 @@ impl Endpoint {
     ) -> Response {
         let heard = AccessLogFields {
             endpoint: asked.endpoint,
-            said: asked.said,
+            original: asked.original,
             area: "",
             astray: match &asked.way {
                 Err(astray) => astray.word(),
-                Ok(_) => NOWHERE,
+                Ok(_) => NO_ROUTE_MATCHED,
             },
         };
         self.log(id, asked.client.address, &heard, decided);
@@ -328,8 +328,8 @@ impl Endpoint {
     fn is_logged(&self, address: ClientAddress) -> bool {
         let (admitted, summed) = self
             .refusals
-            .admit(address, self.decider.machine().uptime());
-        sum_up("refused", summed);
+            .should_log(address, self.decider.machine().uptime());
+        log_summary("refused", summed);
         if !admitted {
             self.metrics.unlogged.inc();
         }
@@ -337,9 +337,9 @@ impl Endpoint {
     }
 
     /// Sums up what was not logged one by one in a minute that is over at this time.
-    pub fn sum_up(&self, now: Duration) {
-        sum_up("refused", self.refusals.overdue(now));
-        sum_up("could not decide", self.faults.overdue(now));
+    pub fn log_summary(&self, now: Duration) {
+        log_summary("refused", self.refusals.overdue(now));
+        log_summary("could not decide", self.faults.overdue(now));
     }
 
     /// Says once of each peer that it is not believed, and which flag would change that.
@@ -348,7 +348,7 @@ impl Endpoint {
             .untrusted
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if named.len() < NAMED_PEERS && named.insert(peer) {
+        if named.len() < MAX_NAMED_PEERS && named.insert(peer) {
             tracing::warn!(
                 %peer,
                 "this peer is no trusted proxy: what it says of method, path and address is ignored. If it is the gateway, start with --trusted-proxy {peer}"
@@ -357,7 +357,7 @@ impl Endpoint {
     }
 }
 
-fn sum_up(what: &str, count: Option<u64>) {
+fn log_summary(what: &str, count: Option<u64>) {
     if let Some(count) = count {
         tracing::warn!(
             what,
@@ -371,7 +371,7 @@ impl DecisionInput<'_> {
     /// What is wanted, as it is kept of a refusal. A path that cannot be kept as it was said, for a
     /// token may be in it, leads where it led.
     fn wanted(&self, target: &Target) -> RequestedAccess {
-        let (method, path) = self.said.unwrap_or_default();
+        let (method, path) = self.original.unwrap_or_default();
         let path = without_query(path);
         let kept = (shown(method.as_bytes()), shown(path));
         let whole = kept.1.as_bytes() == path;
@@ -387,7 +387,7 @@ impl DecisionInput<'_> {
                 usage::RequestedTarget::NoRoute(UNKNOWN_AREA.to_owned())
             }
             (Want::Route(Ok(_)), Target::NoRoute) => {
-                usage::RequestedTarget::NoRoute(NOWHERE.to_owned())
+                usage::RequestedTarget::NoRoute(NO_ROUTE_MATCHED.to_owned())
             }
             (Want::Route(Err(astray)), _) => {
                 usage::RequestedTarget::NoRoute(astray.word().to_owned())
@@ -409,7 +409,7 @@ impl AccessLogFields<'_> {
     /// The endpoint's own path, the method and the path, fit for a line. Worked out only for the
     /// few that have one. A query may hold anything, and decides nothing: it is left out.
     fn shown(&self) -> (String, String, String) {
-        let (method, path) = self.said.unwrap_or_default();
+        let (method, path) = self.original.unwrap_or_default();
         (
             shown(self.endpoint.as_bytes()),
             shown(method.as_bytes()),

@@ -31,15 +31,15 @@ use crate::{
 
 /// A connection on which no request has begun and none has ended for so long is closed: between
 /// one and two of it a peer may take for the head of a request, or leave a connection unused.
-const QUIET: Duration = Duration::from_secs(20);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest head of a request, in bytes, and the most headers in it.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// How long connections may take to finish when the endpoint ends.
 const FINISH: Duration = Duration::from_secs(10);
 /// How long to wait after a connection could not be accepted: no file was left for it.
-const PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// How long nothing more is said of that.
-const SILENCE: Duration = Duration::from_mins(1);
+const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A place to listen at.
 pub enum Listener {
@@ -65,7 +65,7 @@ impl Listener {
         match place {
             Listen::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
             Listen::Unix(path) => {
-                forsaken(path).await?;
+                remove_stale_socket(path).await?;
                 // From its first moment on it is nobody else's.
                 let before = umask(Mode::from_bits_truncate(0o177));
                 let bound = UnixListener::bind(path);
@@ -117,7 +117,7 @@ fn node(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// Takes away the file of a socket that nobody listens at.
-async fn forsaken(path: &Path) -> io::Result<()> {
+async fn remove_stale_socket(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt as _;
     match std::fs::symlink_metadata(path) {
         Ok(file) if file.file_type().is_socket() => match UnixStream::connect(path).await {
@@ -156,18 +156,18 @@ pub async fn serve<Responding>(
         match accepted {
             Ok(Accepted::Tcp(stream, address)) => {
                 let peer = Peer::address(address);
-                converse(stream, peer, respond.clone(), &graceful, permit);
+                serve_connection(stream, peer, respond.clone(), &graceful, permit);
             }
             Ok(Accepted::Unix(stream)) => {
-                converse(stream, Peer::Unix, respond.clone(), &graceful, permit);
+                serve_connection(stream, Peer::Unix, respond.clone(), &graceful, permit);
             }
             Err(error) => {
                 drop(permit);
-                if told.is_none_or(|told: Instant| told.elapsed() >= SILENCE) {
+                if told.is_none_or(|told: Instant| told.elapsed() >= ACCEPT_WARNING_INTERVAL) {
                     told = Some(Instant::now());
                     tracing::warn!(%error, "connections cannot be accepted; they wait");
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
@@ -176,7 +176,7 @@ pub async fn serve<Responding>(
     let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
 }
 
-fn converse<Stream, Responding>(
+fn serve_connection<Stream, Responding>(
     stream: Stream,
     peer: Peer,
     respond: impl Fn(Peer, Request<Incoming>) -> Responding + Send + 'static,
@@ -207,7 +207,10 @@ fn converse<Stream, Responding>(
         let mut connection = std::pin::pin!(connection);
         let mut before = 0;
         // How it broke off is the peer's affair.
-        while tokio::time::timeout(QUIET, &mut connection).await.is_err() {
+        while tokio::time::timeout(IDLE_TIMEOUT, &mut connection)
+            .await
+            .is_err()
+        {
             let now = moves.load(Ordering::Relaxed);
             if now == before {
                 break;

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// How many lines wait at most for a slow reader; further ones are lost.
-const LINES: usize = 10_000;
+const MAX_QUEUED_LINES: usize = 10_000;
 /// The longest text of a client's in a line, in characters.
-const LONGEST: usize = 200;
+const MAX_CLIENT_TEXT: usize = 200;
 /// The longest run of letters and digits that is shown whole; the secret half of a token has 49.
 /// And what is shown of a longer one.
 const LONGEST_RUN: usize = 40;
@@ -43,7 +43,7 @@ const OF_ALL: u32 = 600;
 /// Begins to log; what is returned writes the last lines when it is dropped.
 pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LINES)
+        .buffered_lines_limit(MAX_QUEUED_LINES)
         .lossy(true)
         .thread_name("log")
         .finish(std::io::stderr());
@@ -71,7 +71,7 @@ pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
 
 /// What a client wrote, fit for a line of a log or a sentence.
 pub fn shown(bytes: &[u8]) -> String {
-    let bytes_shown = &bytes[..bytes.len().min(4 * LONGEST)];
+    let bytes_shown = &bytes[..bytes.len().min(4 * MAX_CLIENT_TEXT)];
     let text = String::from_utf8_lossy(bytes_shown).into_owned();
     let hidden = |text: &str| without_secrets(&without_tokens(text));
     // Escapes are shown as they came, unless a secret stands behind them.
@@ -80,8 +80,8 @@ pub fn shown(bytes: &[u8]) -> String {
         clean if clean == decoded => visible(&hidden(&text)),
         clean => visible(&clean),
     };
-    let mut cut: String = clean.chars().take(LONGEST).collect();
-    if cut.len() < clean.len() || bytes.len() > 4 * LONGEST {
+    let mut cut: String = clean.chars().take(MAX_CLIENT_TEXT).collect();
+    if cut.len() < clean.len() || bytes.len() > 4 * MAX_CLIENT_TEXT {
         cut.push('…');
     }
     cut
@@ -142,7 +142,7 @@ impl Refusals {
 
     /// Whether this refusal is to be logged; and how many of the time before were not, when that
     /// time is over.
-    pub fn admit(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
+    pub fn should_log(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = &mut *held;
         let summed = window.turn(now);
@@ -182,7 +182,7 @@ mod tests {
             "/x?k=clv_0123456789AB_…"
         );
         let long = "/a".repeat(50_000);
-        assert_eq!(shown(long.as_bytes()).chars().count(), LONGEST + 1);
+        assert_eq!(shown(long.as_bytes()).chars().count(), MAX_CLIENT_TEXT + 1);
         let secret = "5alvd3kjhAMdTj1AOJWA9uJSbWNvw45HpApoGqOfaHl2OWTMk";
         for disguise in ["CLV_Cr5JI7uXSE4O_", "clv%5FCr5JI7uXSE4O%5F", "/", ""] {
             let shown = shown(format!("{disguise}{secret}").as_bytes());
@@ -200,21 +200,21 @@ mod tests {
         let address = |n: u32| ClientAddress::Known(std::net::Ipv4Addr::from(n).into());
         let mut logged = 0;
         let mut summed = 0;
-        let mut admit = |n: u32, seconds: u64| {
-            let (admitted, before) = refusals.admit(address(n), Duration::from_secs(seconds));
+        let mut should_log = |n: u32, seconds: u64| {
+            let (admitted, before) = refusals.should_log(address(n), Duration::from_secs(seconds));
             logged += u64::from(admitted);
             summed += before.unwrap_or_default();
         };
         for _ in 0..1_000_000 {
-            admit(1, 0);
+            should_log(1, 0);
         }
         // Another source is heard all the same.
-        admit(2, 1);
+        should_log(2, 1);
         // Many of them together are held as well.
         for n in 3..100_003 {
-            admit(n, 2);
+            should_log(n, 2);
         }
-        admit(1, 61);
+        should_log(1, 61);
         assert_eq!(logged, 600 + 1);
         assert_eq!(logged + summed, 1_100_002);
     }

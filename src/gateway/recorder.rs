@@ -27,15 +27,15 @@ use crate::{
 };
 
 /// How long uses wait for company.
-const EVERY: Duration = Duration::from_secs(2);
+const WRITE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long to wait at most after a write that failed.
-const AT_MOST: Duration = Duration::from_secs(30);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// How long the last write may take when the endpoint ends.
-const LAST: Duration = Duration::from_secs(5);
+const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often older counts are folded together.
-const TIDY: Duration = Duration::from_hours(1);
+const FOLD_INTERVAL: Duration = Duration::from_hours(1);
 /// How long others may write, at least, between two bits of that.
-const BREATH: Duration = Duration::from_millis(50);
+const FOLD_PAUSE: Duration = Duration::from_millis(50);
 
 /// What waits to be written, and what is being written.
 pub struct Recorder {
@@ -112,7 +112,7 @@ impl Recorder {
 
     /// Writes what waits. A failed write is tried again, later and later.
     async fn writing(&self, failed: &impl Fn(&KeyringError)) {
-        let mut pause = EVERY;
+        let mut pause = WRITE_INTERVAL;
         loop {
             if self.is_idle() {
                 self.some.notified().await;
@@ -120,10 +120,10 @@ impl Recorder {
             }
             tokio::time::sleep(pause).await;
             pause = match self.write().await {
-                Ok(()) => EVERY,
+                Ok(()) => WRITE_INTERVAL,
                 Err(error) => {
                     failed(&error);
-                    (pause * 2).min(AT_MOST)
+                    (pause * 2).min(MAX_RETRY_DELAY)
                 }
             };
         }
@@ -133,11 +133,11 @@ impl Recorder {
     async fn tidying(&self, failed: &impl Fn(&KeyringError)) {
         loop {
             let pause = match self.decider.tidy_usage().await {
-                Ok(true) => BREATH,
-                Ok(false) => TIDY,
+                Ok(true) => FOLD_PAUSE,
+                Ok(false) => FOLD_INTERVAL,
                 Err(error) => {
                     failed(&error);
-                    TIDY
+                    FOLD_INTERVAL
                 }
             };
             tokio::time::sleep(pause).await;
@@ -147,7 +147,7 @@ impl Recorder {
     /// Writes what waits, when the endpoint ends; answers of how many keys it could not be written,
     /// and why not.
     pub async fn finish(&self) -> (usize, String) {
-        let why = match tokio::time::timeout(LAST, self.write()).await {
+        let why = match tokio::time::timeout(FINAL_WRITE_TIMEOUT, self.write()).await {
             Ok(Ok(())) => String::new(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the database did not answer in time".to_owned(),

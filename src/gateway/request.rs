@@ -98,7 +98,7 @@ pub struct AuthorizationRequest<'a> {
     /// Whether the peer is a trusted proxy.
     pub trusted: bool,
     /// The method and the path as they were said, for the log.
-    pub said: Option<(&'a str, &'a [u8])>,
+    pub original: Option<(&'a str, &'a [u8])>,
 }
 
 impl<'a> AuthorizationRequest<'a> {
@@ -114,14 +114,14 @@ impl<'a> AuthorizationRequest<'a> {
         let client = forwarded::client(peer, lines, trusted);
         let is_trusted = forwarded::is_trusted(peer, trusted);
         let form = Form::read(uri.path(), family);
-        let said = match &form {
+        let original = match &form {
             None => Err(NoRouteReason::Form),
             Some(_) if !is_trusted => Err(NoRouteReason::Untrusted),
-            Some(form) => said(family, form, method, headers),
+            Some(form) => original(family, form, method, headers),
         };
-        let way = match (&form, said) {
+        let way = match (&form, original) {
             (Some(form), Ok((method, path))) => way(form, method, path, headers),
-            (_, said) => Err(said.err().unwrap_or(NoRouteReason::Form)),
+            (_, original) => Err(original.err().unwrap_or(NoRouteReason::Form)),
         };
         Self {
             presented: PresentedCredential::find(headers),
@@ -130,7 +130,7 @@ impl<'a> AuthorizationRequest<'a> {
             agent: form.and_then(|form| form.agent),
             client,
             trusted: is_trusted,
-            said: said.ok(),
+            original: original.ok(),
         }
     }
 }
@@ -166,7 +166,7 @@ fn is_override(name: &str) -> bool {
 }
 
 /// The original method and path, each said exactly once by the gateway.
-fn said<'a>(
+fn original<'a>(
     family: GatewayKind,
     form: &Form<'a>,
     method: &'a HttpMethod,

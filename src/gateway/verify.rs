@@ -72,7 +72,7 @@ pub(super) async fn verify(
     let question = DecisionInput {
         presented: &read.presented,
         want: Want::Target(read.target),
-        said: None,
+        original: None,
         client: read.client,
         agent: read.agent.as_ref(),
     };
@@ -80,12 +80,12 @@ pub(super) async fn verify(
         Ok(decided) => {
             let heard = AccessLogFields {
                 endpoint: "/verify",
-                said: None,
+                original: None,
                 area: &read.area,
                 astray: UNKNOWN_AREA,
             };
             endpoint.log(&id, read.client.address, &heard, &decided);
-            said(&id, &decided)
+            verdict_json(&id, &decided)
         }
         Err(_) => answer::undecided(&id),
     }
@@ -125,12 +125,12 @@ fn read(body: &[u8]) -> Result<VerifyRequest, String> {
             .area
             .parse()
             .map_or(Target::NoRoute, |area| Target::Routed(area, action)),
-        client: Client::said(address.transpose()?),
+        client: Client::given(address.transpose()?),
         agent: agent.transpose()?,
     })
 }
 
-fn said(id: &DecisionId, decided: &Decided) -> Response {
+fn verdict_json(id: &DecisionId, decided: &Decided) -> Response {
     let (decision, reason, key_id) = match &decided.decision {
         Decision::Allow { key_id } => ("allow", None, Some(key_id)),
         Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),

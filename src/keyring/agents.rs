@@ -14,7 +14,7 @@ impl Keyring {
     pub async fn agents(&self) -> Result<Vec<AgentName>, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         let mut agents = self.store.agents().await?;
-        agents.retain(|agent| scope.admits(agent));
+        agents.retain(|agent| scope.includes(agent));
         Ok(agents)
     }
 
@@ -25,7 +25,7 @@ impl Keyring {
     pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         let mut agents = self.store.counted_agents().await?;
-        agents.retain(|(agent, _)| scope.admits(agent));
+        agents.retain(|(agent, _)| scope.includes(agent));
         Ok(agents)
     }
 

@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// How many events are read at a time.
-const BATCH: i64 = 500;
+const EVENTS_PER_READ: i64 = 500;
 
 /// An audit log that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Keyring {
     /// Hands a checkpoint of each event to somebody who keeps it, after its commit.
     pub fn keep_checkpoints(&mut self, keeper: Keeper) {
         let workspace = self.workspace.uuid.clone();
-        let unkept = Arc::clone(&self.unkept);
+        let checkpoint_error = Arc::clone(&self.checkpoint_error);
         self.store
             .witnessed_by(Arc::new(move |sequence, hash: &str| {
                 let kept = keeper(&Checkpoint {
@@ -36,16 +36,16 @@ impl Keyring {
                     sequence,
                     hash: hash.to_owned(),
                 });
-                if let (Err(sentence), Ok(mut unkept)) = (kept, unkept.lock()) {
-                    *unkept = Some(sentence);
+                if let (Err(sentence), Ok(mut checkpoint_error)) = (kept, checkpoint_error.lock()) {
+                    *checkpoint_error = Some(sentence);
                 }
             }));
     }
 
     /// Why a checkpoint could not be kept since this was last asked, if one could not.
     #[must_use]
-    pub fn unkept(&self) -> Option<String> {
-        self.unkept.lock().ok()?.take()
+    pub fn checkpoint_error(&self) -> Option<String> {
+        self.checkpoint_error.lock().ok()?.take()
     }
 
     /// Events that the filter lets through, about keys that whoever acts may see; at most `limit`.
@@ -82,7 +82,7 @@ impl Keyring {
         // From before the first one on: nothing may stand there.
         let mut from = i64::MIN;
         loop {
-            let events = self.store.events_one_by_one(from, BATCH).await?;
+            let events = self.store.events_one_by_one(from, EVENTS_PER_READ).await?;
             if events.is_empty() {
                 break;
             }

@@ -90,7 +90,9 @@ impl Keyring {
         let agent = agent::choose(agent, &agents)?;
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
-        self.policy().await?.admit(draft.expires_at, self.now())?;
+        self.policy()
+            .await?
+            .check_end(draft.expires_at, self.now())?;
         let data_key = self.data_key().await?;
         let (id, token) = {
             let mut chance = |buffer: &mut [u8]| self.machine.fill(buffer);
@@ -188,7 +190,9 @@ impl Keyring {
             return Ok(());
         }
         if key.draft.expires_at != draft.expires_at {
-            self.policy().await?.admit(draft.expires_at, self.now())?;
+            self.policy()
+                .await?
+                .check_end(draft.expires_at, self.now())?;
         }
         let other_rules = key.draft.allow != draft.allow
             || key.draft.grants != draft.grants

@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// How many keys are read at a time.
-const BATCH: u32 = 500;
+const KEYS_PER_READ: u32 = 500;
 
 impl Keyring {
     /// Reads every key, so that those that are damaged are known; answers how many these are.
@@ -29,7 +29,7 @@ impl Keyring {
             filter: Filter::default(),
             sort: Sort::NEWEST,
             direction: Direction::First,
-            limit: BATCH,
+            limit: KEYS_PER_READ,
             now: self.now(),
             damaged: Vec::new(),
         };

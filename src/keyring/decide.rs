@@ -160,7 +160,7 @@ pub(super) async fn decide_on(
         Err(_) => Credential::Malformed,
         Ok(token) => store.credential(token).await?,
     };
-    let client = Client::said(presented.address);
+    let client = Client::given(presented.address);
     let request = Request {
         target: Target::Routed(area.clone(), *action),
         address: client.address,

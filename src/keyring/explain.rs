@@ -20,7 +20,7 @@ use crate::{
         route::{AreaSelector, Route, Routes},
         text::visible,
         token::KeyId,
-        usage::{KEPT_REFUSALS, NEWS, Refusal, RequestedAccess, RequestedTarget},
+        usage::{KEPT_REFUSALS, REFUSAL_NEWS_MILLIS, Refusal, RequestedAccess, RequestedTarget},
     },
     store::KeyRecord,
 };
@@ -152,7 +152,7 @@ impl Keyring {
         };
         Ok(ExplainSubject::Request {
             key: id.clone(),
-            client: Client::said(None),
+            client: Client::given(None),
             wanted,
         })
     }
@@ -252,7 +252,7 @@ impl Keyring {
         let standing = KeyRecord::Key(digest, Arc::new(changed));
         let (_, routes) = self.areas_and_routes().await.ok()?;
         let mut kept = self.refusals(Some(&key.id)).await.ok()?;
-        let news = self.now().plus(-NEWS);
+        let news = self.now().plus(-REFUSAL_NEWS_MILLIS);
         kept.retain(|refusal| refusal.at > news);
         let denied = |refusal: &&Refusal| {
             let credential = match refusal.token {

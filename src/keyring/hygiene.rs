@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// How many keys are looked at at a time.
-const BATCH: u32 = 500;
+const KEYS_PER_READ: u32 = 500;
 
 /// What was found about some keys.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +45,7 @@ impl Keyring {
                 filter: Filter::default(),
                 sort: Sort::NEWEST,
                 direction: after.map_or(Direction::First, Direction::After),
-                limit: BATCH,
+                limit: KEYS_PER_READ,
                 now,
                 damaged: Vec::new(),
             })

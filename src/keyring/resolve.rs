@@ -45,7 +45,7 @@ impl Keyring {
         let scope = self.demand(Permission::See).await?.scope;
         if let Ok(id) = text.parse::<KeyId>()
             && let Some(key) = self.store.key(&id).await?
-            && scope.admits(&key.agent)
+            && scope.includes(&key.agent)
         {
             return Ok(key);
         }

@@ -81,7 +81,7 @@ impl Store {
 
     /// Empties the write-ahead log, where a deleted secret would wait to be overwritten. Where
     /// others are reading it stays until the next time: the change itself is made already.
-    pub(super) async fn forget(&self) {
+    pub(super) async fn truncate_wal(&self) {
         if let Pool::Sqlite(pool) = &self.pool {
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(pool)

@@ -19,7 +19,7 @@ use crate::domain::{
 };
 
 /// Within this time one use from one address is enough to know.
-const LATELY: i64 = 60_000;
+const SAME_USE_WINDOW: i64 = 60_000;
 
 impl Store {
     /// What the presented token turns out to be.
@@ -126,7 +126,7 @@ impl Store {
              AND source = $4 AND verdict = 'allow')",
         )
         .bind(id.as_str())
-        .bind(usage.at.millis() - LATELY)
+        .bind(usage.at.millis() - SAME_USE_WINDOW)
         .bind(usage.at.millis())
         .bind(from.unwrap_or_default())
         .bind(tally.began_at.millis())

@@ -313,7 +313,7 @@ impl Store {
         let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event)| event).collect();
         let mut change = self.begin_change(&events).await?;
         for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
-            one_row(bury(&mut change, id, event, reason).await?, id)?;
+            one_row(insert_tombstone(&mut change, id, event, reason).await?, id)?;
             let done = execute!(
                 change,
                 sqlx::query("DELETE FROM keys WHERE id = $1 AND revision = $2",)
@@ -324,7 +324,7 @@ impl Store {
             change.record(event).await?;
         }
         change.commit().await?;
-        self.forget().await;
+        self.truncate_wal().await;
         Ok(())
     }
 
@@ -353,7 +353,7 @@ impl Store {
         reason: RevokeReason,
     ) -> Result<(), StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        let _ = bury(&mut change, id, event, reason).await?;
+        let _ = insert_tombstone(&mut change, id, event, reason).await?;
         let done = execute!(
             change,
             sqlx::query("DELETE FROM keys WHERE id = $1").bind(id.as_str())
@@ -361,7 +361,7 @@ impl Store {
         one_row(done, id)?;
         change.record(event).await?;
         change.commit().await?;
-        self.forget().await;
+        self.truncate_wal().await;
         Ok(())
     }
 
@@ -409,7 +409,7 @@ pub(super) fn by_id<C>(changes: &[C], id: impl Fn(&C) -> &KeyId) -> Vec<&C> {
 
 /// The tombstone of a key that is about to go: the digest stays, the secret does not. Answers how
 /// many there are, one or none.
-async fn bury(
+async fn insert_tombstone(
     change: &mut ChangeTransaction<'_>,
     id: &KeyId,
     event: &EventDraft,

@@ -19,10 +19,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a writer waits for another one. Long enough for a burst of changes, short enough
 /// that a person learns why nothing happens.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long somebody waits who has to answer soon: deciding goes on reading while others write, so
 /// only a database that is locked as a whole is ever waited for.
-pub(super) const HASTE: Duration = Duration::from_millis(400);
+pub(super) const DECIDE_BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 /// How many connections a store holds at most.
 const CONNECTIONS: u32 = 4;
 

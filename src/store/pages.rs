@@ -20,10 +20,10 @@ use crate::domain::{
     moment::{DAY, Moment},
     text,
     token::KeyId,
-    usage::NEWS,
+    usage::REFUSAL_NEWS_MILLIS,
 };
 
-const _: () = assert!(NEWS == 172_800_000, "written out below");
+const _: () = assert!(REFUSAL_NEWS_MILLIS == 172_800_000, "written out below");
 
 /// A character that no key can hold.
 const NOTHING: char = '\u{FFFF}';
@@ -50,7 +50,7 @@ fn damaged(known: &[KeyId]) -> String {
 
 /// The conditions of [`Attention::of`] and the order of [`Attention::urgency`], said in SQL. `$10`
 /// is the moment, `$3` and `$4` the two spans, `$6` the keys that are known to be damaged; the third
-/// span, [`NEWS`], and multiples of 2^48 are written out.
+/// span, [`REFUSAL_NEWS_MILLIS`], and multiples of 2^48 are written out.
 ///
 /// [`Attention::of`]: crate::domain::attention::Attention::of
 /// [`Attention::urgency`]: crate::domain::attention::Attention::urgency

@@ -68,7 +68,7 @@ impl Store {
         )?;
         one_row(done, &seen.id)?;
         change.rotated(seen, event).await?;
-        self.forget().await;
+        self.truncate_wal().await;
         Ok(())
     }
 

@@ -22,7 +22,10 @@ use crate::domain::{
     key::LastUse,
     moment::Moment,
     token::KeyId,
-    usage::{COUNTED, FOLDS, KeyUse, Kind, LONGEST_SPAN, NEWS, REMEMBERED, Refusal, Source, Tally},
+    usage::{
+        COUNTED, FOLDS, KeyUse, Kind, LONGEST_SPAN, REFUSAL_NEWS_MILLIS, REMEMBERED, Refusal,
+        Source, Tally,
+    },
 };
 
 pub(super) fn number(count: usize) -> i64 {
@@ -260,7 +263,7 @@ impl ChangeTransaction<'_> {
                 .bind(at.millis())
                 .bind(count)
                 .bind(one.id.as_str())
-                .bind(NEWS)
+                .bind(REFUSAL_NEWS_MILLIS)
             )?;
         }
         Ok(())

@@ -23,7 +23,7 @@ use crate::domain::{
 };
 
 /// How many keys are looked up in one statement.
-pub const LOOKED_UP: usize = 32;
+pub const KEYS_PER_LOOKUP: usize = 32;
 
 /// A connection to decide from.
 pub struct Watch {
@@ -113,7 +113,7 @@ impl KeyRecord {
 const PULSE: &str = "SELECT epoch, chain_head FROM workspace WHERE id = 1";
 const CHANGES: &str = "SELECT sequence, change, subject_id, previous_hash, hash FROM audit_events \
      WHERE sequence > $1 ORDER BY sequence LIMIT $2";
-/// As many as [`LOOKED_UP`]; those that are not needed are bound to the empty text.
+/// As many as [`KEYS_PER_LOOKUP`]; those that are not needed are bound to the empty text.
 macro_rules! one_of_them {
     () => {
         " IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
@@ -134,7 +134,10 @@ impl Store {
         let connection = match &self.pool {
             Pool::Sqlite(pool) => {
                 let options = SqliteConnectOptions::clone(&pool.connect_options());
-                let connected = options.busy_timeout(super::open::HASTE).connect().await;
+                let connected = options
+                    .busy_timeout(super::open::DECIDE_BUSY_TIMEOUT)
+                    .connect()
+                    .await;
                 AnyConnection::Sqlite(connected.map_err(fault)?)
             }
             Pool::Postgres(pool) => {
@@ -207,7 +210,7 @@ impl Watch {
         Ok(Routes::new(areas?, routes?))
     }
 
-    /// What stands under the first [`LOOKED_UP`] of these ids. A row that cannot be read is an
+    /// What stands under the first [`KEYS_PER_LOOKUP`] of these ids. A row that cannot be read is an
     /// error of its own, and keeps nobody else from an answer.
     ///
     /// # Errors
@@ -216,7 +219,7 @@ impl Watch {
         &mut self,
         ids: &[KeyId],
     ) -> Result<Vec<(KeyId, Result<KeyRecord, StoreError>)>, StoreError> {
-        let ids = &ids[..ids.len().min(LOOKED_UP)];
+        let ids = &ids[..ids.len().min(KEYS_PER_LOOKUP)];
         let mut found = self.keys(ids).await?;
         if found.iter().any(|(_, key_record)| is_nobody(key_record)) {
             let missing: Vec<KeyId> = found
@@ -244,7 +247,7 @@ impl Watch {
             .collect();
         // Row by row: one that does not even decode must not take the others with it.
         let rows: Vec<(String, Result<CredentialRow, sqlx::Error>)> = on_connection!(self, connection => {
-            let query = (0..LOOKED_UP).fold(sqlx::query(CREDENTIALS), |query, at| {
+            let query = (0..KEYS_PER_LOOKUP).fold(sqlx::query(CREDENTIALS), |query, at| {
                 query.bind(ids.get(at).map_or("", KeyId::as_str))
             });
             query.fetch_all(connection).await.and_then(|rows| {
@@ -268,7 +271,7 @@ impl Watch {
 
     async fn tombstones(&mut self, ids: &[KeyId]) -> Result<Vec<(String, String)>, StoreError> {
         on_connection!(self, connection => {
-            let query = (0..LOOKED_UP).fold(sqlx::query_as(TOMBSTONES), |query, at| {
+            let query = (0..KEYS_PER_LOOKUP).fold(sqlx::query_as(TOMBSTONES), |query, at| {
                 query.bind(ids.get(at).map_or("", KeyId::as_str))
             });
             query.fetch_all(connection).await

@@ -101,7 +101,7 @@ pub struct ExplainDialog {
     /// Whether it must be asked, again or for the first time.
     pub stale: bool,
     /// The answer.
-    pub told: Option<Box<Explanation>>,
+    pub explanation: Option<Box<Explanation>>,
     /// Why there is none.
     pub problem: Option<String>,
     /// What has the keys.
@@ -153,7 +153,7 @@ impl ExplainDialog {
             id,
             name,
             stale: true,
-            told: None,
+            explanation: None,
             problem: None,
             focus: ExplainFocus::Row(0),
             address: Input::default(),
@@ -164,21 +164,24 @@ impl ExplainDialog {
     }
 
     /// The fields show what the answer is about.
-    fn fill_in(&mut self, told: &Explanation) {
-        self.address = Input::new(match told.request.address {
+    fn fill_in(&mut self, explanation: &Explanation) {
+        self.address = Input::new(match explanation.request.address {
             ClientAddress::Known(address) => address.to_string(),
             ClientAddress::Unknown | ClientAddress::Unreadable => String::new(),
         });
-        let RequestedAccess { method, path, .. } = told.question.wanted();
+        let RequestedAccess { method, path, .. } = explanation.question.wanted();
         self.path = Input::new(format!("{method} {path}").trim().to_owned());
-        let led = match (&told.request.target, &told.question.wanted().way) {
+        let led = match (
+            &explanation.request.target,
+            &explanation.question.wanted().way,
+        ) {
             (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 Some((area, action))
             }
             _ => None,
         };
         self.area = led.and_then(|(area, _)| {
-            let mut areas = told.areas.iter();
+            let mut areas = explanation.areas.iter();
             areas.position(|known| known.slug == *area)
         });
         self.action = led.map(|(_, action)| *action as usize);
@@ -188,22 +191,25 @@ impl ExplainDialog {
     pub fn leave_fields(&mut self) {
         self.focus = ExplainFocus::Row(0);
         self.problem = None;
-        if let Some(told) = self.told.take() {
-            self.fill_in(&told);
-            self.told = Some(told);
+        if let Some(explanation) = self.explanation.take() {
+            self.fill_in(&explanation);
+            self.explanation = Some(explanation);
         }
     }
 
     /// Whether nothing was refused to the key that could be looked at: then a request is described
     /// first, for a verdict on an address that nobody gave would say nothing.
-    fn is_nothing_to_show(&self, told: &Explanation) -> bool {
-        let is_described = matches!(told.question, ExplainSubject::Request { .. });
-        let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
-        let is_unknown = told.request.address == ClientAddress::Unknown;
+    fn is_nothing_to_show(&self, explanation: &Explanation) -> bool {
+        let is_described = matches!(explanation.question, ExplainSubject::Request { .. });
+        let mut failing = explanation
+            .checks
+            .iter()
+            .filter(|it| it.state == State::Fails);
+        let is_unknown = explanation.request.address == ClientAddress::Unknown;
         let is_well = failing.all(|it| it.reason == Reason::AddressNotAllowed && is_unknown);
         match self.query {
             ExplainQuery::Newest(_) => is_described && is_well,
-            ExplainQuery::Ordinary(_) => is_described && is_well && told.failing().is_some(),
+            ExplainQuery::Ordinary(_) => is_described && is_well && explanation.failing().is_some(),
             _ => false,
         }
     }
@@ -211,30 +217,33 @@ impl ExplainDialog {
     /// Whether a request is described and none was decided on before.
     #[must_use]
     pub fn is_first_request(&self) -> bool {
-        matches!(self.focus, ExplainFocus::Field(_)) && self.told.is_none()
+        matches!(self.focus, ExplainFocus::Field(_)) && self.explanation.is_none()
     }
 
     /// Takes the answer in.
-    pub fn answered(&mut self, told: Explanation) {
-        if self.is_nothing_to_show(&told) {
+    pub fn answered(&mut self, explanation: Explanation) {
+        if self.is_nothing_to_show(&explanation) {
             if matches!(self.focus, ExplainFocus::Row(_)) {
-                self.fill_in(&told);
+                self.fill_in(&explanation);
                 self.problem = None;
                 self.focus = ExplainFocus::Field(RequestField::Address);
             }
             return;
         }
         if matches!(self.focus, ExplainFocus::Row(_)) {
-            self.fill_in(&told);
+            self.fill_in(&explanation);
             self.problem = None;
         }
         if self.id.is_none() {
-            self.id = told.question.key().cloned();
-            self.name = told.name.clone().unwrap_or_else(|| NO_KEY.to_owned());
+            self.id = explanation.question.key().cloned();
+            self.name = explanation
+                .name
+                .clone()
+                .unwrap_or_else(|| NO_KEY.to_owned());
         }
         // The newest one is this one from now on, whatever comes in meanwhile.
-        self.query = ExplainQuery::Of(told.question.clone());
-        let before = self.told.replace(Box::new(told));
+        self.query = ExplainQuery::Of(explanation.question.clone());
+        let before = self.explanation.replace(Box::new(explanation));
         // Whoever types a request now does not lose it.
         if let ExplainFocus::Row(at) = self.focus {
             self.focus = ExplainFocus::Row(self.row_again(before.as_deref(), at));
@@ -244,7 +253,7 @@ impl ExplainDialog {
     /// Where the row is now that stood there before; or the nearest one, if it is gone.
     fn row_again(&self, before: Option<&Explanation>, at: usize) -> usize {
         let rows = self.rows();
-        let focused = before.and_then(|told| rows_of(told).get(at).copied());
+        let focused = before.and_then(|explanation| rows_of(explanation).get(at).copied());
         let again = focused.and_then(|row| rows.iter().position(|it| it.is_about(&row)));
         again.unwrap_or(at.min(rows.len().saturating_sub(1)))
     }
@@ -252,20 +261,20 @@ impl ExplainDialog {
     /// The failing checks, then the refusals.
     #[must_use]
     pub fn rows(&self) -> Vec<ExplainRow<'_>> {
-        self.told.as_deref().map_or_else(Vec::new, rows_of)
+        self.explanation.as_deref().map_or_else(Vec::new, rows_of)
     }
 
     /// The check that `f` mends: the focused one, or the first that fails, if a change of the key
     /// mends it.
     #[must_use]
     pub fn to_fix(&self) -> Option<&Check> {
-        let told = self.told.as_ref()?;
+        let explanation = self.explanation.as_ref()?;
         let focused = match self.focused() {
             Some(ExplainRow::Failing(check)) => {
                 let same = |known: &&Check| known.reason == check.reason;
-                told.checks.iter().find(same)
+                explanation.checks.iter().find(same)
             }
-            _ => told.failing(),
+            _ => explanation.failing(),
         };
         focused.filter(|check| check.mend.is_some())
     }
@@ -366,7 +375,7 @@ impl ExplainDialog {
         let key = self.id.clone().ok_or("there is no key to ask for")?;
         Ok(ExplainSubject::Request {
             key,
-            client: Client::said(address),
+            client: Client::given(address),
             wanted,
         })
     }
@@ -380,14 +389,17 @@ impl ExplainDialog {
     fn inquire(&mut self, question: ExplainSubject) {
         self.query = ExplainQuery::Of(question);
         self.stale = true;
-        self.told = None;
+        self.explanation = None;
         self.problem = None;
         self.focus = ExplainFocus::Row(0);
     }
 }
 
-fn rows_of(told: &Explanation) -> Vec<ExplainRow<'_>> {
-    let failing = told.checks.iter().filter(|it| it.state == State::Fails);
-    let refused = told.refusals.iter().map(ExplainRow::Refused);
+fn rows_of(explanation: &Explanation) -> Vec<ExplainRow<'_>> {
+    let failing = explanation
+        .checks
+        .iter()
+        .filter(|it| it.state == State::Fails);
+    let refused = explanation.refusals.iter().map(ExplainRow::Refused);
     failing.map(ExplainRow::Failing).chain(refused).collect()
 }

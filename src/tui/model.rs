@@ -34,19 +34,19 @@ use crate::domain::{
 };
 
 /// Rows that are kept around the cursor.
-pub const WINDOW: usize = 400;
+pub const MAX_LOADED_ROWS: usize = 400;
 
 /// The least rows of a page: a screen of 24 lines, and more than `walk` reads ahead.
-const LEAST_PAGE: usize = 45;
+const MIN_PAGE_ROWS: usize = 45;
 
 /// The most messages that wait to be said.
-const MOST_UNSAID: usize = 8;
+const MAX_QUEUED_NOTICES: usize = 8;
 
 /// Below this width a row of a dialog takes two lines.
-pub const NARROW: u16 = 64;
+pub const TWO_LINE_WIDTH: u16 = 64;
 
 /// From this width on the details stand beside the list.
-pub const WIDE: u16 = 120;
+pub const PANE_WIDTH: u16 = 120;
 
 /// The state of the screen.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub struct Model {
     /// What was last said.
     pub notice: Option<Notice>,
     /// What failed and could not be said yet: one after the other.
-    pub unsaid: VecDeque<String>,
+    pub queued_notices: VecDeque<String>,
     /// The key whose token was copied last and may be on a clipboard, and what it is called.
     pub copied: Option<(KeyId, String)>,
     /// Seconds until the native clipboard is cleared.
@@ -234,7 +234,7 @@ impl Model {
             modals: Vec::new(),
             twins: BTreeSet::new(),
             notice: None,
-            unsaid: VecDeque::new(),
+            queued_notices: VecDeque::new(),
             copied: None,
             clipboard: None,
             key_details: None,
@@ -333,9 +333,9 @@ impl Model {
 
     /// A key's name, and what must stand beside it.
     #[must_use]
-    pub fn told(&self, id: &KeyId, name: &str) -> String {
-        let told = format!("{}{}", self.theme.shown(name), self.tag(id));
-        told.trim().to_owned()
+    pub fn label(&self, id: &KeyId, name: &str) -> String {
+        let label = format!("{}{}", self.theme.shown(name), self.tag(id));
+        label.trim().to_owned()
     }
 
     /// A key that is in the list, marked, or asked about.
@@ -370,7 +370,7 @@ impl Model {
     /// How many marked keys the filter hides.
     #[must_use]
     pub fn hidden_marks(&self) -> usize {
-        let shown = |key: &&Key| !self.list.filter.admits(key, self.now);
+        let shown = |key: &&Key| !self.list.filter.matches(key, self.now);
         self.list.marks.values().filter(shown).count()
     }
 
@@ -395,7 +395,7 @@ impl Model {
     /// What must be read for what is looked at now, beside the list: an explanation that is asked
     /// for, or the use of the key whose details are in view.
     #[must_use]
-    pub fn look_closer(&mut self) -> Option<Effect> {
+    pub fn next_read(&mut self) -> Option<Effect> {
         if let Some(Modal::Explain(test)) = self.modals.last_mut()
             && test.stale
         {
@@ -437,7 +437,7 @@ impl Model {
         }
         let tells_of_use =
             |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));
-        let in_view = self.size.0 >= WIDE || self.modals.iter().any(tells_of_use);
+        let in_view = self.size.0 >= PANE_WIDTH || self.modals.iter().any(tells_of_use);
         let asked = match self.modals.last_mut() {
             Some(Modal::Confirmation(asked)) => asked.to_look_up(),
             _ => None,
@@ -476,7 +476,7 @@ impl Model {
     #[must_use]
     pub fn audit_rows(&self) -> usize {
         let lines = usize::from(self.size.1).saturating_sub(6);
-        let each = if self.size.0 < NARROW { 2 } else { 1 };
+        let each = if self.size.0 < TWO_LINE_WIDTH { 2 } else { 1 };
         (lines / each).max(1)
     }
 
@@ -487,7 +487,7 @@ impl Model {
     }
 
     /// Says something above the footer. What failed and was not read yet is said again after it.
-    pub fn say(&mut self, text: impl Into<String>) {
+    pub fn notify(&mut self, text: impl Into<String>) {
         let said = Notice {
             text: text.into(),
             failed: false,
@@ -498,7 +498,7 @@ impl Model {
     }
 
     /// Says that something failed, after what failed before and was not read yet.
-    pub fn complain(&mut self, text: impl Into<String>) {
+    pub fn report_error(&mut self, text: impl Into<String>) {
         let text = text.into();
         match &self.notice {
             Some(notice) if notice.failed && notice.text == text => {}
@@ -508,14 +508,14 @@ impl Model {
     }
 
     fn say_later(&mut self, text: String) {
-        if self.unsaid.len() < MOST_UNSAID && !self.unsaid.contains(&text) {
-            self.unsaid.push_back(text);
+        if self.queued_notices.len() < MAX_QUEUED_NOTICES && !self.queued_notices.contains(&text) {
+            self.queued_notices.push_back(text);
         }
     }
 
     /// What was said has been read: what waits is said next.
-    pub fn hear(&mut self) {
-        let next = self.unsaid.pop_front();
+    pub fn dismiss_notice(&mut self) {
+        let next = self.queued_notices.pop_front();
         self.notice = next.map(|text| Notice { text, failed: true });
     }
 
@@ -524,9 +524,9 @@ impl Model {
     pub fn load(&mut self, direction: Direction, placement: Placement) -> Effect {
         self.list.tickets += 1;
         self.list.awaited = Some((self.list.tickets, placement));
-        let limit = (self.visible_rows() * 2).max(LEAST_PAGE);
+        let limit = (self.visible_rows() * 2).max(MIN_PAGE_ROWS);
         let limit = match placement {
-            Placement::Refresh => limit.max(self.list.rows.len().min(WINDOW)),
+            Placement::Refresh => limit.max(self.list.rows.len().min(MAX_LOADED_ROWS)),
             _ => limit,
         };
         Effect::Load(Load {

@@ -35,7 +35,7 @@ use crate::domain::listing::{Direction, Filter};
 
 /// Takes a message in; answers what is to be done about it.
 pub fn update(model: &mut Model, message: Message) -> Option<Effect> {
-    take_in(model, message).or_else(|| model.look_closer())
+    take_in(model, message).or_else(|| model.next_read())
 }
 
 fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
@@ -71,7 +71,7 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
     match intent {
         Some(intent) if model.allows(intent) => perform(model, intent),
         Some(Intent::Overwrite) => {
-            model.say("Nothing was copied from here: the clipboard is left as it is.");
+            model.notify("Nothing was copied from here: the clipboard is left as it is.");
             None
         }
         Some(intent) => {
@@ -86,8 +86,8 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
                     "{} is damaged: {}. `claviger doctor` says more; restore it from a backup, or x revokes it.",
                     damaged.id, damaged.why
                 );
-                model.hear();
-                model.complain(why);
+                model.dismiss_notice();
+                model.report_error(why);
             }
             None
         }
@@ -151,7 +151,7 @@ fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
 fn complain_of(model: &mut Model, cut: Option<String>) -> bool {
     let is_cut = cut.is_some();
     if let Some(cut) = cut {
-        model.complain(format!("{cut}."));
+        model.report_error(format!("{cut}."));
     }
     is_cut
 }
@@ -175,7 +175,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
     // What was said is old once something else is done.
     let counts = model.clipboard.is_some() && !model.notice.as_ref().is_some_and(|it| it.failed);
     if !matches!(intent, Intent::Redraw | Intent::Suspend) && !counts {
-        model.hear();
+        model.dismiss_notice();
     }
     match intent {
         Intent::Help => {
@@ -470,7 +470,7 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
             model.modals.pop();
         }
         None if model.list.typing.is_some() => model.list.typing = None,
-        _ => model.say("Press q to quit."),
+        _ => model.notify("Press q to quit."),
     }
     None
 }

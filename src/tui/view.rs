@@ -55,7 +55,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 
 fn too_small(buffer: &mut Buffer, area: Rect) -> Position {
     let sentence = format!("needs {}x{}, q quits", SMALLEST.0, SMALLEST.1);
-    put(buffer, area, 0, 0, &sentence, Style::new());
+    draw_text(buffer, area, 0, 0, &sentence, Style::new());
     Position::new(area.x, area.y)
 }
 
@@ -104,7 +104,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
 }
 
 /// Writes a text within an area, cut to what fits; answers the column after it.
-fn put(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
+fn draw_text(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
     if y >= area.height || x >= area.width {
         return x;
     }
@@ -126,7 +126,7 @@ fn fitted_if_longer(text: &str, room: usize) -> String {
 /// Writes a text that ends at the right edge of an area.
 fn put_right(buffer: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) -> u16 {
     let x = area.width.saturating_sub(width(text));
-    put(buffer, area, x, y, text, style);
+    draw_text(buffer, area, x, y, text, style);
     x
 }
 

@@ -376,7 +376,7 @@ impl Wizard {
             text => parse_expiry(text, now).map_err(|error| error.to_string())?,
         };
         self.policy
-            .admit(end, now)
+            .check_end(end, now)
             .map_err(|error| error.to_string())?;
         Ok(end)
     }

@@ -25,7 +25,7 @@ use crate::{domain::text::visible, machine::Machine};
 /// What the file's only line begins with; the rest is the key in base64.
 const HEAD: &str = "claviger-master-key-1:";
 /// The longest file that can be one.
-const LONGEST: usize = 4096;
+const MAX_FILE_BYTES: usize = 4096;
 
 /// Where the master key is, or will be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,12 +135,12 @@ impl MasterKey {
         if judged {
             judge(&metadata).map_err(refused)?;
         }
-        if metadata.len() > LONGEST as u64 {
+        if metadata.len() > MAX_FILE_BYTES as u64 {
             return Err(refused("it is too long to be a master key".into()));
         }
         // With this capacity the text never moves, so no copy of it stays behind in the heap.
-        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-        file.take(LONGEST as u64)
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 1));
+        file.take(MAX_FILE_BYTES as u64)
             .read_to_end(&mut text)
             .map_err(unusable)?;
         let key = std::str::from_utf8(&text)

@@ -268,7 +268,7 @@ fn what_failed_is_said_whole_and_the_way_out_with_it() {
     for (width, height) in [(80, 24), (40, 12), (20, 6)] {
         let mut story = Story::at(width, height);
         story.given("acme", |_| ());
-        story.model.complain(
+        story.model.report_error(
             "/home/somebody/.config/claviger/master-key is missing: bring it back from its copy",
         );
         let screen = story.screen();

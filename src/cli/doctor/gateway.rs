@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a refusal may take to be written down by the endpoint, which does so every two seconds.
-const PATIENCE: Duration = Duration::from_secs(12);
+const RECORD_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long to wait for it where the gateway lets the probe pass, and perhaps asks nobody.
 const DOUBT: Duration = Duration::from_secs(5);
 /// How long to wait for the rest of them once one is there.
@@ -72,7 +72,7 @@ async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Fai
     let refused =
         |heard: &ProbeOutcome| matches!(&heard.answer, Ok(it) if matches!(it.status, 401 | 403));
     let patience = if heard.iter().all(refused) {
-        PATIENCE
+        RECORD_TIMEOUT
     } else {
         DOUBT
     };

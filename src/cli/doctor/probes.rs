@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The address that is claimed: of a network that is for examples alone (RFC 5737).
 pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
@@ -235,7 +235,7 @@ impl Prober {
 
 fn agent(encrypted: bool) -> Agent {
     let config = Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(ANSWER_TIMEOUT))
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)

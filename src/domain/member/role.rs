@@ -241,7 +241,7 @@ impl Authority {
     /// # Errors
     /// [`Denied::Agent`].
     pub fn demand_agent(&self, agent: &AgentName) -> Result<(), Denied> {
-        if self.scope.admits(agent) {
+        if self.scope.includes(agent) {
             Ok(())
         } else {
             Err(Denied::Agent(self.scope.clone()))

@@ -9,16 +9,16 @@ use super::{
 };
 use crate::{
     domain::{route::Routes, token::KeyId},
-    keyring::{ChangeMark, Decider, KeyRecord, LOOKED_UP, LogHead, StoreError, Watch},
+    keyring::{ChangeMark, Decider, KEYS_PER_LOOKUP, KeyRecord, LogHead, StoreError, Watch},
 };
 
 /// How many questions are answered after one look at the store.
 const BATCH_LIMIT: usize = 512;
 /// How long the store may take for one crowd, its look-ups included; and how long a question may
 /// wait to be among a crowd. So whoever asks waits two seconds at most.
-const PATIENCE: Duration = Duration::from_millis(950);
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(950);
 /// How many changes are read at a time.
-const CHANGES: i64 = 500;
+const CHANGES_PER_READ: i64 = 500;
 
 /// Who sits there.
 pub(super) struct LookupWorker {
@@ -57,14 +57,18 @@ impl LookupWorker {
                 batch.push(first);
                 tokio::task::yield_now().await;
             }
-            let oldest = self.decider.machine().uptime().saturating_sub(PATIENCE);
+            let oldest = self
+                .decider
+                .machine()
+                .uptime()
+                .saturating_sub(LOOKUP_TIMEOUT);
             unknown = unknown
                 .into_iter()
                 .filter_map(|question| in_time(question, oldest))
                 .collect();
             gather(&mut questions, &mut batch, oldest).await;
-            let deadline = Instant::now() + PATIENCE;
-            if let Err(undecided) = by(deadline, self.catch_up()).await {
+            let deadline = Instant::now() + LOOKUP_TIMEOUT;
+            if let Err(undecided) = before(deadline, self.catch_up()).await {
                 for question in batch.drain(..).chain(unknown.drain(..)) {
                     let _ = question.answer.send(Err(undecided.clone()));
                 }
@@ -99,7 +103,7 @@ impl LookupWorker {
     async fn look_up(&mut self, unknown: &mut VecDeque<LookupRequest>, deadline: Instant) {
         let mut asked = Vec::new();
         let mut ids: Vec<KeyId> = Vec::new();
-        while ids.len() < LOOKED_UP
+        while ids.len() < KEYS_PER_LOOKUP
             && let Some(question) = unknown.pop_front()
         {
             if let Some(question) = self.answer(question)
@@ -114,7 +118,7 @@ impl LookupWorker {
         if ids.is_empty() {
             return;
         }
-        let found = match by(deadline, self.key_records(&ids)).await {
+        let found = match before(deadline, self.key_records(&ids)).await {
             Ok(found) => found,
             Err(undecided) => {
                 for question in asked {
@@ -129,7 +133,7 @@ impl LookupWorker {
             }
         }
         self.metrics.lookups.inc_by(ids.len() as u64);
-        self.tell();
+        self.publish_gauges();
         for question in asked {
             let found = found
                 .iter()
@@ -180,7 +184,7 @@ impl LookupWorker {
             .as_ref()
             .filter(|seen| seen.epoch < log_head.epoch)
         {
-            let marks = watch.changes_after(seen.epoch, CHANGES).await?;
+            let marks = watch.changes_after(seen.epoch, CHANGES_PER_READ).await?;
             let routes = if marks.iter().any(|mark| mark.about_areas) {
                 Some(watch.routes().await?)
             } else {
@@ -200,7 +204,7 @@ impl LookupWorker {
                 .iter()
                 .any(|mark| mark.sequence == log_head.epoch && mark.hash == log_head.head)
             {
-                self.tell();
+                self.publish_gauges();
                 self.watch = Some(watch);
                 return Ok(());
             }
@@ -209,11 +213,11 @@ impl LookupWorker {
         if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != log_head) {
             return Err(went_back(seen, &log_head));
         }
-        self.tell();
+        self.publish_gauges();
         Ok(())
     }
 
-    fn tell(&self) {
+    fn publish_gauges(&self) {
         let epoch = self.seen.as_ref().map_or(0, |seen| seen.epoch);
         self.metrics.stands_at(epoch, self.cache.len());
     }
@@ -273,7 +277,7 @@ fn follow(seen: &LogHead, marks: &[ChangeMark]) -> Option<LogHead> {
     (at != *seen).then_some(at)
 }
 
-async fn by<T>(
+async fn before<T>(
     deadline: Instant,
     work: impl Future<Output = Result<T, Undecided>>,
 ) -> Result<T, Undecided> {

@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use super::waiting::{MOST, Waiting};
+use super::waiting::{MAX_PENDING_KEYS, Waiting};
 use crate::domain::{
     key::LastUse,
     token::KeyId,
@@ -13,7 +13,7 @@ use crate::domain::{
 
 /// How many keys' uses one transaction writes: whoever wants to change a key gets his turn in
 /// between.
-const BATCH: usize = 512;
+const KEYS_PER_TRANSACTION: usize = 512;
 /// What is shown of a last use, beside its address, is its minute.
 const MINUTE: i64 = 60_000;
 
@@ -71,7 +71,7 @@ impl Queue {
             one.last = one.last.filter(|last| self.is_news(&one.id, last));
             batch.uses.push(one);
             batch.refusals.extend(refusals);
-            if batch.uses.len() == BATCH {
+            if batch.uses.len() == KEYS_PER_TRANSACTION {
                 self.batches.push_back(Arc::new(std::mem::take(&mut batch)));
             }
         }
@@ -87,7 +87,7 @@ impl Queue {
         if known.is_some_and(|told| minute(told) == minute(last) && told.from == last.from) {
             return false;
         }
-        if self.told.len() >= MOST {
+        if self.told.len() >= MAX_PENDING_KEYS {
             self.told.clear();
         }
         self.told.insert(id.clone(), *last);
@@ -119,7 +119,7 @@ mod tests {
         queue.fill(waiting.take());
         assert_eq!((queue.len(), waiting.len()), (1500, 0));
         let first = queue.front().expect("a batch");
-        assert_eq!(first.uses.len(), BATCH);
+        assert_eq!(first.uses.len(), KEYS_PER_TRANSACTION);
         // It could not be written: it is the next one again, and others come behind it.
         used(&mut waiting, 7, None, 0);
         queue.fill(waiting.take());

@@ -14,11 +14,11 @@ use crate::domain::{
 };
 
 /// How many keys can wait at most; the uses of further ones are not written down.
-pub const MOST: usize = 200_000;
+pub const MAX_PENDING_KEYS: usize = 200_000;
 /// From how many counts of one key on further sources are one; and from how many on all are, and all
 /// hours with them: what is left to tell apart then is areas, actions and reasons, of which there are
 /// so many and no more.
-const APART: usize = 64;
+const MAX_SEPARATE_COUNTS: usize = 64;
 const MOST_APART: usize = 256;
 /// How many sources of refusals that match no key are heard between two writes.
 const UNMATCHED_SOURCES: usize = 50;
@@ -98,7 +98,7 @@ impl Waiting {
 
     fn of(&mut self, id: &KeyId) -> Option<&mut Pending> {
         if !self.keys.contains_key(id) {
-            if self.keys.len() >= MOST {
+            if self.keys.len() >= MAX_PENDING_KEYS {
                 return None;
             }
             self.keys.insert(id.clone(), Pending::default());
@@ -210,7 +210,7 @@ impl Pending {
     }
 
     fn add(&mut self, mut tally: Tally) {
-        if self.tallies.len() >= APART {
+        if self.tallies.len() >= MAX_SEPARATE_COUNTS {
             let apart = |known: &Tally| known.kind.source == tally.kind.source;
             if self.tallies.len() >= MOST_APART || !self.tallies.iter().any(apart) {
                 tally.kind.source = Source::Rest;
@@ -285,7 +285,11 @@ mod tests {
         }
         let (keys, _) = parts(&mut waiting);
         let tallies = &keys[0].0.tallies;
-        assert!(tallies.len() <= APART + 1, "{}", tallies.len());
+        assert!(
+            tallies.len() <= MAX_SEPARATE_COUNTS + 1,
+            "{}",
+            tallies.len()
+        );
         assert_eq!(tallies.iter().map(|tally| tally.count).sum::<i64>(), 10_000);
         assert!(waiting.is_empty());
     }

@@ -17,7 +17,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{CONNECTIONS, DatabaseKind, HASTE, NewStoreSettings, Opened, PATIENCE, build, judge};
+use super::{
+    BUSY_TIMEOUT, CONNECTIONS, DECIDE_BUSY_TIMEOUT, DatabaseKind, NewStoreSettings, Opened, build,
+    judge,
+};
 use crate::{
     domain::text::visible,
     store::{
@@ -231,7 +234,7 @@ async fn write_ahead(
     connection: &mut SqliteConnection,
     place: &StoreLocation,
 ) -> Result<(), StoreError> {
-    let switched = tokio::time::timeout(PATIENCE, async {
+    let switched = tokio::time::timeout(BUSY_TIMEOUT, async {
         loop {
             let tried: Result<(String,), sqlx::Error> = sqlx::query_as("PRAGMA journal_mode = WAL")
                 .fetch_one(&mut *connection)
@@ -275,9 +278,9 @@ async fn connect(
     // Before it is opened: what is swapped in between is noticed by the first look.
     let shared = FileIdentity::shared(path, companions.clone())?;
     let (connections, synchronous, patience) = match purpose {
-        ConnectionPurpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, PATIENCE),
-        ConnectionPurpose::Decide => (1, SqliteSynchronous::Normal, PATIENCE),
-        ConnectionPurpose::Look => (1, SqliteSynchronous::Normal, HASTE),
+        ConnectionPurpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, BUSY_TIMEOUT),
+        ConnectionPurpose::Decide => (1, SqliteSynchronous::Normal, BUSY_TIMEOUT),
+        ConnectionPurpose::Look => (1, SqliteSynchronous::Normal, DECIDE_BUSY_TIMEOUT),
     };
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -295,7 +298,7 @@ async fn connect(
     let pool = |options| {
         SqlitePoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(PATIENCE * 2)
+            .acquire_timeout(BUSY_TIMEOUT * 2)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)

@@ -10,7 +10,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
-use super::{CONNECTIONS, DatabaseKind, NewStoreSettings, Opened, PATIENCE, build, judge};
+use super::{BUSY_TIMEOUT, CONNECTIONS, DatabaseKind, NewStoreSettings, Opened, build, judge};
 use crate::store::{Pool, Store, StoreError, StoreLocation, dialect};
 
 /// Where a URL leads, and how it is connected to.
@@ -39,7 +39,7 @@ async fn connected(
     options: &PgConnectOptions,
     place: &StoreLocation,
 ) -> Result<PgConnection, StoreError> {
-    tokio::time::timeout(PATIENCE, options.connect())
+    tokio::time::timeout(BUSY_TIMEOUT, options.connect())
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
         .map_err(|error| StoreError::from_sqlx(place, &error))
@@ -48,7 +48,7 @@ async fn connected(
 fn store(options: PgConnectOptions, place: StoreLocation, read_only: bool) -> Store {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(BUSY_TIMEOUT)
         .idle_timeout(Duration::from_mins(10))
         .connect_lazy_with(options);
     Store {

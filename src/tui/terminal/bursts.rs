@@ -2,7 +2,7 @@
 //!
 //! Not every paste is bracketed: a line end in `tmux paste-buffer`, an old `PuTTY` or a console over
 //! a network is the key Enter, and a digit is a key as well. So characters that come in together
-//! stay together here, and a line end is Enter only if no character follows it for [`PATIENCE`].
+//! stay together here, and a line end is Enter only if no character follows it for [`SEQUENCE_TIMEOUT`].
 //! What such a burst means where the keys go is for `update` to say. Pure: no terminal, no clock.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::keys::{KeyInput, Keys};
 /// How long the rest of a sequence may take over a slow line before ESC is the key Esc, and how
 /// long a line end waits for what follows it. Consoles that type a paste key by key leave less than
 /// that between two keys, and people more.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+pub const SEQUENCE_TIMEOUT: Duration = Duration::from_millis(50);
 /// A burst that is longer is handed on in pieces.
 const PIECE: usize = 4096;
 
@@ -57,7 +57,7 @@ impl Bursts {
         inputs
     }
 
-    /// Hands on the held input, after [`PATIENCE`] without more.
+    /// Hands on the held input, after [`SEQUENCE_TIMEOUT`] without more.
     pub fn settle(&mut self) -> Vec<Input> {
         let heard = self.keys.settle();
         let mut inputs = self.gather(heard);

@@ -20,14 +20,14 @@ use nix::unistd;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::bursts::{Bursts, Input, PATIENCE};
+use super::bursts::{Bursts, Input, SEQUENCE_TIMEOUT};
 use super::{OURS, exit_status, restore};
 
 /// The thread that reads the keys; it sleeps while the terminal is not ours.
 static READER: OnceLock<Thread> = OnceLock::new();
 
 /// How long the program may go on after its terminal has vanished: enough to end a write.
-const LAST_WORDS: Duration = Duration::from_millis(1500);
+const HANGUP_GRACE: Duration = Duration::from_millis(1500);
 /// How many bytes wait for the program at most.
 const WAITING: usize = 4096;
 /// How long the reader waits for room before it looks again.
@@ -181,14 +181,14 @@ impl Inputs {
         match self.paste {
             Some(began) => Some((self.last + STALL).max(began + PASTE)),
             None if self.bursts.is_pasting() => Some(self.last + STALL),
-            None => self.bursts.holds().then_some(self.last + PATIENCE),
+            None => self.bursts.holds().then_some(self.last + SEQUENCE_TIMEOUT),
         }
     }
 
     fn take_in(&mut self, waiting: &QueuedBytes) {
         self.gone |= waiting.gone;
         let now = Instant::now();
-        self.begins |= now.duration_since(self.last) > PATIENCE;
+        self.begins |= now.duration_since(self.last) > SEQUENCE_TIMEOUT;
         self.last = now;
         let inputs = self.bursts.feed(&waiting.bytes);
         self.hand_on(inputs);
@@ -278,7 +278,7 @@ fn hung_up(queue: &ByteQueue) {
     restore();
     queue.lock().gone = true;
     queue.arrived.notify_one();
-    let _ = poll(&mut [], within(LAST_WORDS));
+    let _ = poll(&mut [], within(HANGUP_GRACE));
     std::process::exit(exit_status(Unix::SIGHUP as i32));
 }
 

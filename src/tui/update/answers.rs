@@ -22,7 +22,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             match loaded {
                 Ok(loaded) => arrivals::take_in(model, *loaded, placement),
                 Err(sentence) => {
-                    model.complain(sentence);
+                    model.report_error(sentence);
                     None
                 }
             }
@@ -75,21 +75,21 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Revealed(Err(trouble)) => {
-            model.complain(sentence(model, trouble));
+            model.report_error(sentence(model, trouble));
             None
         }
         Message::Overwritten(Ok(())) => {
             model.copied = None;
             model.clipboard = None;
-            model.say("The clipboard was overwritten.");
+            model.notify("The clipboard was overwritten.");
             None
         }
         Message::Overwritten(Err(why)) => {
-            model.complain(format!("The clipboard could not be overwritten: {why}."));
+            model.report_error(format!("The clipboard could not be overwritten: {why}."));
             None
         }
         Message::Cleared(cleared) => {
-            model.say(if cleared {
+            model.notify(if cleared {
                 "The clipboard was cleared."
             } else {
                 "The clipboard holds something else by now and was left alone."
@@ -118,7 +118,7 @@ fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
         Message::DamageFound(Ok(found)) => return (found > 0).then(|| model.refresh()),
         Message::DamageFound(Err(sentence)) => {
             model.list.damage = DamageSearch::Failed;
-            model.complain(sentence);
+            model.report_error(sentence);
         }
         Message::NamesakesFound(name, namesakes) => {
             if let Some(wizard) = wizard(model) {
@@ -175,7 +175,7 @@ fn tick(model: &mut Model) -> Option<Effect> {
         _ => true,
     });
     if model.modals.len() < before {
-        model.say("The token is hidden again.");
+        model.notify("The token is hidden again.");
     }
     let left = model.clipboard.as_mut()?;
     *left = left.saturating_sub(1);
@@ -202,7 +202,7 @@ fn created(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
         old: None,
         focus: TokenButton::Copy,
     }));
-    model.say("API key created successfully.");
+    model.notify("API key created successfully.");
     model.list.selected = Some(key.id.clone());
     model.refresh_to(&key)
 }
@@ -216,7 +216,7 @@ fn edited(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
             model.list.selected = Some(key.id.clone());
             model.renew(*key);
             explain::mark_stale(model);
-            model.say("API key updated successfully.");
+            model.notify("API key updated successfully.");
             model.refresh()
         }
         Err(ChangeError::Conflict(theirs, by)) => {
@@ -246,12 +246,12 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
     let (key, rotation) = match result {
         Ok(done) => *done,
         Err(trouble) => {
-            model.complain(sentence(model, trouble));
+            model.report_error(sentence(model, trouble));
             return model.refresh();
         }
     };
     let Rotation::Renewed(until) = rotation else {
-        model.say("The old token is refused from the next request on.");
+        model.notify("The old token is refused from the next request on.");
         model.renew(key);
         return model.refresh();
     };
@@ -296,7 +296,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, ChangeEr
         Ok(keys) => {
             let word = if disabled { "disabled" } else { "enabled" };
             let named: Vec<_> = keys.iter().map(|key| (&key.id, key.name())).collect();
-            model.say(format!("{} {word}.", api_keys(model, &named)));
+            model.notify(format!("{} {word}.", api_keys(model, &named)));
             explain::mark_stale(model);
             for key in keys {
                 // It was marked for this, and this is done.
@@ -304,7 +304,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, ChangeEr
                 model.renew(key);
             }
         }
-        Err(trouble) => model.complain(sentence(model, trouble)),
+        Err(trouble) => model.report_error(sentence(model, trouble)),
     }
     model.refresh()
 }
@@ -318,10 +318,10 @@ fn revoked(model: &mut Model, result: Result<Vec<KeyId>, ChangeError>) -> Effect
                 .retain(|modal| !matches!(modal, Modal::Details { .. }));
             let name = |id| model.known_key(id).map_or("", Key::name);
             let named: Vec<_> = ids.iter().map(|id| (id, name(id))).collect();
-            model.say(format!("{} revoked.", api_keys(model, &named)));
+            model.notify(format!("{} revoked.", api_keys(model, &named)));
             model.remove(&ids);
         }
-        Err(trouble) => model.complain(sentence(model, trouble)),
+        Err(trouble) => model.report_error(sentence(model, trouble)),
     }
     model.refresh()
 }
@@ -331,7 +331,7 @@ fn api_keys(model: &Model, keys: &[(&KeyId, &str)]) -> String {
     match keys {
         // The name of a damaged key is not known.
         [(id, "")] => format!("API key {id}"),
-        [(id, name)] if !model.tag(id).is_empty() => format!("API key {}", model.told(id, name)),
+        [(id, name)] if !model.tag(id).is_empty() => format!("API key {}", model.label(id, name)),
         [_] => "API key".to_owned(),
         several => format!("{} API keys", several.len()),
     }
@@ -348,25 +348,25 @@ fn note_copy(model: &mut Model, copied: Copied) {
         Copied::Native(id, name) => {
             model.copied = Some((id, name));
             model.clipboard = Some(CLIPBOARD_SECONDS);
-            model.say("copied");
+            model.notify("copied");
         }
         Copied::Sent(id, name, mark_stale) => {
             model.clipboard = None;
-            let told = model.told(&id, &name);
+            let told = model.label(&id, &name);
             model.copied = Some((id, name));
             match mark_stale {
-                None => model.say(format!(
+                None => model.notify(format!(
                     "sent to your terminal · v shows it · z overwrites the clipboard · {told}"
                 )),
                 Some(mark_stale) => {
-                    model.complain(format!("{told}: sent to your terminal, but it may not arrive: {mark_stale}. v shows the token."));
+                    model.report_error(format!("{told}: sent to your terminal, but it may not arrive: {mark_stale}. v shows the token."));
                 }
             }
         }
         Copied::Nowhere(shown, why) => {
             reveal(model, shown, Some(format!("No clipboard: {why}.")));
         }
-        Copied::Failed(trouble) => model.complain(sentence(model, trouble)),
+        Copied::Failed(trouble) => model.report_error(sentence(model, trouble)),
     }
 }
 
@@ -386,7 +386,7 @@ fn sentence(model: &Model, trouble: ChangeError) -> String {
         ChangeError::Said(sentence) => sentence,
         ChangeError::Conflict(key, by) => format!(
             "{} was changed meanwhile by {}: nothing was done. Look at it and try again.",
-            model.told(&key.id, key.name()),
+            model.label(&key.id, key.name()),
             visible(&by)
         ),
         ChangeError::Gone(by) => format!("The key was revoked meanwhile by {}.", visible(&by)),
@@ -397,7 +397,7 @@ impl Model {
     /// Reads the list anew so that a key that was just made is in it and selected.
     fn refresh_to(&mut self, key: &Key) -> Effect {
         use crate::domain::listing::{Direction, Filter, Sort};
-        if !self.list.filter.admits(key, self.now) {
+        if !self.list.filter.matches(key, self.now) {
             // Else the next key press would be about another key than the one that was made.
             self.list.filter = Filter::default();
             self.list.typing = None;

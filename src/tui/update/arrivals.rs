@@ -5,7 +5,7 @@ use crate::{
     tui::{
         dialog::Modal,
         message::{Effect, ListRow, Loaded},
-        model::{Model, Placement, WINDOW},
+        model::{MAX_LOADED_ROWS, Model, Placement},
         update::{explain, people, walk},
     },
 };
@@ -29,7 +29,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
         // The agent whose keys are shown is gone, or out of one's reach.
         list.agent = None;
         model.agents = loaded.agents;
-        model.say("The agent whose keys were shown is gone: these are those of all agents.");
+        model.notify("The agent whose keys were shown is gone: these are those of all agents.");
         return Some(model.load(Direction::First, Placement::Top));
     }
     model.role = loaded.role;
@@ -47,7 +47,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
         Placement::Append => {
             list.at_end = !loaded.more;
             list.rows.extend(loaded.rows);
-            let surplus = list.rows.len().saturating_sub(WINDOW);
+            let surplus = list.rows.len().saturating_sub(MAX_LOADED_ROWS);
             list.rows.drain(..surplus);
             list.top = list.top.saturating_sub(surplus);
             list.at_start &= surplus == 0;
@@ -56,8 +56,8 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
             list.at_start = !loaded.more;
             list.top += loaded.rows.len();
             list.rows.splice(0..0, loaded.rows);
-            list.at_end &= list.rows.len() <= WINDOW;
-            list.rows.truncate(WINDOW);
+            list.at_end &= list.rows.len() <= MAX_LOADED_ROWS;
+            list.rows.truncate(MAX_LOADED_ROWS);
         }
         Placement::Refresh => {
             list.at_end = !loaded.more;
@@ -79,7 +79,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
         }
     }
     if loaded.unreadable > 0 {
-        model.complain(unreadable(loaded.unreadable));
+        model.report_error(unreadable(loaded.unreadable));
     }
     note_twins(model);
     let followed = choose(model, placement, was_at, &loaded.watched);
@@ -91,7 +91,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
 /// Notes which listed keys share their name with another key.
 fn note_twins(model: &mut Model) {
     let Model { list, twins, .. } = model;
-    if twins.len() > 4 * WINDOW {
+    if twins.len() > 4 * MAX_LOADED_ROWS {
         twins.retain(|id| list.marks.contains_key(id));
     }
     for row in &list.rows {
@@ -157,7 +157,7 @@ fn choose(
         .and_then(|id| watched.iter().find(|(known, _)| known == id));
     if let Some((_, Some(key))) = fate
         && placement == Placement::Refresh
-        && model.list.filter.admits(key, model.now)
+        && model.list.filter.matches(key, model.now)
     {
         // It is still there, but somewhere else in the order.
         let key = key.clone();
@@ -168,7 +168,7 @@ fn choose(
         .min(model.list.rows.len().saturating_sub(1));
     model.list.selected = model.list.rows.get(neighbour).map(|row| row.id().clone());
     if matches!(fate, Some((_, None))) {
-        model.say(if model.list.selected.is_some() {
+        model.notify(if model.list.selected.is_some() {
             "The selected key was revoked by someone else; the cursor is on its neighbour."
         } else {
             "The selected key was revoked by someone else."
@@ -190,9 +190,9 @@ fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
         withdrawn = confirmation.keys.iter().find_map(|seen| {
             let (_, now) = watched.iter().find(|(id, _)| *id == seen.id)?;
             match now {
-                None => Some(format!("{} was revoked meanwhile: the question was withdrawn.", model.told(&seen.id, seen.name()))),
+                None => Some(format!("{} was revoked meanwhile: the question was withdrawn.", model.label(&seen.id, seen.name()))),
                 Some(now) if now.revision != seen.revision => {
-                    Some(format!("{} was changed meanwhile: the question was withdrawn. Look at it and ask again.", model.told(&seen.id, seen.name())))
+                    Some(format!("{} was changed meanwhile: the question was withdrawn. Look at it and ask again.", model.label(&seen.id, seen.name())))
                 }
                 Some(_) => None,
             }

@@ -90,8 +90,8 @@ pub(super) fn on_export(model: &mut Model, intent: Intent) -> Option<Effect> {
 pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
     let Some(audit) = screen(model) else {
         match exported {
-            Ok(sentence) => model.say(sentence),
-            Err(sentence) => model.complain(sentence),
+            Ok(sentence) => model.notify(sentence),
+            Err(sentence) => model.report_error(sentence),
         }
         return;
     };

@@ -59,7 +59,7 @@ fn save(model: &mut Model) -> Option<Effect> {
     if let WizardPurpose::Edit(key) = &wizard.purpose {
         if key.draft == draft {
             model.modals.pop();
-            model.say("Nothing was changed.");
+            model.notify("Nothing was changed.");
             return None;
         }
         wizard.saving = true;

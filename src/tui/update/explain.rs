@@ -57,7 +57,7 @@ fn fix(model: &mut Model) -> Option<Effect> {
     let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
     let test = model.explain_dialog()?;
     let mend = test.to_fix()?.mend.as_ref()?;
-    let key = test.told.as_ref()?.key.as_ref()?;
+    let key = test.explanation.as_ref()?.key.as_ref()?;
     let opened = if *mend == Fix::Enable {
         Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key.clone()], now))
     } else {

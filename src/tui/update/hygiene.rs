@@ -73,9 +73,9 @@ pub(super) fn tidied(model: &mut Model, tidied: &HygieneOutcome) -> Effect {
         hygiene.problem = (!failed.is_empty()).then(|| format!("Not done: {failed}"));
     }
     if failed.is_empty() {
-        model.say(format!("{done}."));
+        model.notify(format!("{done}."));
     } else {
-        model.complain(format!("{done}; not done: {failed}"));
+        model.report_error(format!("{done}; not done: {failed}"));
     }
     model.refresh()
 }

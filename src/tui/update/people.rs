@@ -133,7 +133,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             Some(model.refresh())
         }
         Message::Warned(sentence) => {
-            model.complain(sentence);
+            model.report_error(sentence);
             None
         }
         Message::Expelled(sentence) => {
@@ -270,8 +270,8 @@ pub(super) fn refuse(model: &mut Model, why: String) {
         Some(Modal::Explain(test)) => test.problem = Some(why),
         _ => {
             // A key press means that the sentence before was read.
-            model.hear();
-            model.complain(why);
+            model.dismiss_notice();
+            model.report_error(why);
         }
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn sorted(model: &mut Model, intent: Intent) -> Effect {
             descending: matches!(next, SortField::Created | SortField::LastUsed),
         }
     };
-    model.say(format!("Sorted by {}.", sort_words(model.list.sort)));
+    model.notify(format!("Sorted by {}.", sort_words(model.list.sort)));
     model.load(Direction::First, Placement::Top)
 }
 

@@ -26,7 +26,7 @@ use crate::{
     },
     tui::{
         audit::{AuditDialog, ExportForm},
-        model::{Model, NARROW},
+        model::{Model, TWO_LINE_WIDTH},
     },
 };
 
@@ -125,7 +125,7 @@ fn row(model: &Model, event: &Event, here: bool, room: usize) -> Vec<Line<'stati
             Span::styled(fitted(&text, room.saturating_sub(2)), style),
         ])
     };
-    if model.size.0 < NARROW {
+    if model.size.0 < TWO_LINE_WIDTH {
         let second = fitted(&format!("{change}  {name}"), room.saturating_sub(4));
         return vec![
             line(format!("{at}  {actor}")),

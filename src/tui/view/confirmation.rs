@@ -189,7 +189,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         }
         let hidden = keys
             .iter()
-            .filter(|key| !model.list.filter.admits(key, model.now))
+            .filter(|key| !model.list.filter.matches(key, model.now))
             .count();
         if hidden > 0 {
             text.extend(lines(

@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{attention_style, put, wrapped};
+use super::{attention_style, draw_text, wrapped};
 use crate::{
     domain::{
         access::{Action, Actions},
@@ -14,7 +14,7 @@ use crate::{
         moment::DAY,
         text::thousands,
     },
-    tui::model::{Model, WIDE},
+    tui::model::{Model, PANE_WIDTH},
 };
 
 const PANE: u16 = 44;
@@ -25,12 +25,12 @@ const BADGE: usize = 10;
 
 /// How wide the pane is, where there is one.
 pub(super) fn pane_width(width: u16) -> Option<u16> {
-    (width >= WIDE).then_some(PANE)
+    (width >= PANE_WIDTH).then_some(PANE)
 }
 
 pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
     for y in 0..area.height {
-        put(buffer, area, 0, y, "│", model.theme.quiet());
+        draw_text(buffer, area, 0, y, "│", model.theme.quiet());
     }
     let Some(key) = model.selected() else { return };
     let inner = Rect {

@@ -9,7 +9,7 @@ use ratatui::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    detail, footer, lines, put,
+    detail, draw_text, footer, lines,
     sheet::{self, Sheet, Title},
     wizard::rows_of_buttons,
     wrapped,
@@ -20,7 +20,7 @@ use crate::{
         dialog::{NewToken, Palette, Revealed, TokenButton, palette_entries},
         keymap::{Binding, Intent, Place, bindings_in},
         message::CopyForm,
-        model::{Model, NARROW},
+        model::{Model, TWO_LINE_WIDTH},
         update::palette_allows,
     },
 };
@@ -90,7 +90,7 @@ pub(super) fn copy_as(
 ) -> Sheet {
     let room = sheet::room(screen);
     let tag = model.tag(id);
-    let is_narrow = room < NARROW.into();
+    let is_narrow = room < TWO_LINE_WIDTH.into();
     let mut text = Vec::new();
     if is_narrow && !tag.is_empty() {
         let tag = tag.trim().trim_matches(['(', ')']).to_owned();
@@ -254,12 +254,12 @@ pub(super) fn revealed(
 ) -> Position {
     let theme = model.theme;
     let room = usize::from(area.width);
-    let name = model.told(&revealed.shown.id, &revealed.shown.name);
+    let name = model.label(&revealed.shown.id, &revealed.shown.name);
     let name = format!("The token of {name}");
-    put(buffer, area, 0, 0, &name, theme.strong());
+    draw_text(buffer, area, 0, 0, &name, theme.strong());
     let mut y = 2;
     for part in wrapped(revealed.shown.text.expose_secret(), room) {
-        put(buffer, area, 0, y, &part, Style::new());
+        draw_text(buffer, area, 0, y, &part, Style::new());
         y += 1;
     }
     y += 1;
@@ -270,7 +270,7 @@ pub(super) fn revealed(
     }
     for sentence in sentences {
         for part in wrapped(&sentence, room) {
-            put(buffer, area, 0, y, &part, theme.quiet());
+            draw_text(buffer, area, 0, y, &part, theme.quiet());
             y += 1;
         }
     }

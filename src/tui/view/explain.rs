@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Below this room there is none to waste.
-const NARROW: usize = 50;
+const COMPACT_WIDTH: usize = 50;
 /// Marker, state, and the name of the check.
 const STATE: usize = 6;
 const NAME: usize = 9;
@@ -52,7 +52,7 @@ pub(super) fn sheet(model: &Model, test: &ExplainDialog, screen: Rect) -> Sheet 
         focus: (0, 0),
     };
     // Where it is narrow the verdict comes first: it is what one looks for.
-    let narrow = page.room < NARROW;
+    let narrow = page.room < COMPACT_WIDTH;
     if !narrow {
         page.request();
     }
@@ -60,7 +60,7 @@ pub(super) fn sheet(model: &Model, test: &ExplainDialog, screen: Rect) -> Sheet 
     if narrow {
         page.request();
     }
-    if let Some(told) = test.told.as_ref().filter(|_| page.is_told()) {
+    if let Some(told) = test.explanation.as_ref().filter(|_| page.is_told()) {
         page.refusals(told);
     }
     let name = model.theme.shown(&test.name);
@@ -101,7 +101,7 @@ impl ExplainPage<'_> {
         if let Some(problem) = &self.test.problem {
             self.text(&format!("! {problem}"), self.model.theme.alarm());
         }
-        match &self.test.told {
+        match &self.test.explanation {
             None if self.test.is_first_request() => {
                 let text = "No refusal is known. Describe a request, and Enter decides on it.";
                 self.text(text, self.model.theme.quiet());
@@ -114,7 +114,7 @@ impl ExplainPage<'_> {
             None if self.test.problem.is_none() => self.lines.push(Line::from("looking…")),
             None => {}
             // What fails comes first where one may see no more than that.
-            Some(told) if self.room < NARROW => {
+            Some(told) if self.room < COMPACT_WIDTH => {
                 self.verdict(told);
                 self.failing(told);
                 self.unfixable(told);
@@ -275,7 +275,7 @@ impl ExplainPage<'_> {
 
     /// What holds and is worth a line of its own.
     fn holding(&mut self, told: &Explanation) {
-        if self.room < NARROW {
+        if self.room < COMPACT_WIDTH {
             self.known(told);
         }
         for check in &told.checks {
@@ -323,7 +323,7 @@ impl ExplainPage<'_> {
 
     fn refusals(&mut self, told: &Explanation) {
         let theme = self.model.theme;
-        if self.room < NARROW {
+        if self.room < COMPACT_WIDTH {
             self.lines.push(Line::default());
         }
         let count = told.refusals.len();
@@ -355,7 +355,7 @@ impl ExplainPage<'_> {
         for (at, refusal) in told.refusals.iter().enumerate() {
             let here = self.test.focus == ExplainFocus::Row(failing + at);
             // Where nothing fails the first row is no reason to leave the verdict: it stays in view.
-            let first = self.room < NARROW && failing + at == 0;
+            let first = self.room < COMPACT_WIDTH && failing + at == 0;
             if here && !first {
                 self.focus = (self.lines.len(), 0);
             }

@@ -1,7 +1,7 @@
 //! The two lowest lines: what was last said, and what can be done here.
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{put, width, wrapped};
+use super::{draw_text, width, wrapped};
 use crate::tui::{
     confirmation::{ConfirmationFocus, Verb},
     dialog::Modal,
@@ -20,7 +20,7 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     let y = area.height.saturating_sub(2);
     let failed = model.notice.as_ref().filter(|notice| notice.failed);
     if let (Some(sentence), None) = (countdown(model), failed) {
-        put(buffer, area, 1, y, &sentence, model.theme.success());
+        draw_text(buffer, area, 1, y, &sentence, model.theme.success());
     } else if let Some(notice) = &model.notice {
         let style = if notice.failed {
             model.theme.alarm()
@@ -28,13 +28,13 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
             model.theme.success()
         };
         let mut text = model.theme.shown(&notice.text);
-        if !model.unsaid.is_empty() {
-            text = format!("(1 of {}) {text}", model.unsaid.len() + 1);
+        if !model.queued_notices.is_empty() {
+            text = format!("(1 of {}) {text}", model.queued_notices.len() + 1);
         }
         if notice.failed || width(&text) + 2 > area.width {
             trouble(&text, style, buffer, area);
         } else {
-            put(buffer, area, 1, y, &text, style);
+            draw_text(buffer, area, 1, y, &text, style);
         }
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn countdown(model: &Model) -> Option<String> {
     let whose = if model.tag(id).is_empty() {
         String::new()
     } else {
-        format!(" {}", model.told(id, name))
+        format!(" {}", model.label(id, name))
     };
     Some(format!(
         "copied{whose} · the clipboard is cleared in {left} s · z clears it now"
@@ -62,14 +62,14 @@ fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     let count = u16::try_from(lines.len()).unwrap_or(1);
     for (line, above) in lines.iter().zip((0..count).rev()) {
         let y = area.height.saturating_sub(2 + above);
-        put(buffer, area, 0, y, &blank, Style::reset());
+        draw_text(buffer, area, 0, y, &blank, Style::reset());
         let row = Rect {
             y: area.y + y,
             height: 1,
             ..area
         };
         buffer.set_style(row, Style::reset());
-        put(buffer, area, 1, y, line, style);
+        draw_text(buffer, area, 1, y, line, style);
     }
 }
 
@@ -96,12 +96,12 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
         } else {
             theme.strong()
         };
-        let end = put(buffer, area, x, y, key, style);
-        x = put(buffer, area, end + 1, y, word, theme.quiet()) + 2;
+        let end = draw_text(buffer, area, x, y, key, style);
+        x = draw_text(buffer, area, end + 1, y, word, theme.quiet()) + 2;
     }
     if let Some((key, word, _)) = help {
-        let end = put(buffer, area, x, y, key, theme.strong());
-        put(buffer, area, end + 1, y, word, theme.quiet());
+        let end = draw_text(buffer, area, x, y, key, theme.strong());
+        draw_text(buffer, area, end + 1, y, word, theme.quiet());
     }
 }
 

@@ -14,7 +14,9 @@ use ratatui::{
     style::Style,
 };
 
-use super::{access_words, attention_style, detail, footer, put, put_right, thousands, width};
+use super::{
+    access_words, attention_style, detail, draw_text, footer, put_right, thousands, width,
+};
 use crate::{
     domain::{
         key::Key,
@@ -213,7 +215,7 @@ fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     };
     let mut x = 1;
     if !program.is_empty() {
-        x = put(buffer, left, x, 0, program, theme.strong()) + gap;
+        x = draw_text(buffer, left, x, 0, program, theme.strong()) + gap;
     }
     let room = usize::from(left.width.saturating_sub(x + gap));
     let mut wanted = names.map(usize::from);
@@ -228,9 +230,9 @@ fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
         cut_in_the_middle(&agent, wanted[1]),
         cut_in_the_middle(&actor, wanted[2]),
     ];
-    x = put(buffer, left, x, 0, &workspace, theme.focus());
-    x = put(buffer, left, x, 0, &agent, theme.focus());
-    put(buffer, left, x + gap, 0, &actor, Style::new());
+    x = draw_text(buffer, left, x, 0, &workspace, theme.focus());
+    x = draw_text(buffer, left, x, 0, &agent, theme.focus());
+    draw_text(buffer, left, x + gap, 0, &actor, Style::new());
 }
 
 fn counted(model: &Model, wide: u16) -> String {
@@ -253,9 +255,9 @@ fn counted(model: &Model, wide: u16) -> String {
 
 fn filter(model: &Model, buffer: &mut Buffer, area: Rect, y: u16) -> Option<Position> {
     let theme = model.theme;
-    let mut x = put(buffer, area, 1, y, "/", theme.focus()) + 1;
+    let mut x = draw_text(buffer, area, 1, y, "/", theme.focus()) + 1;
     if model.list.filter.attention {
-        x = put(
+        x = draw_text(
             buffer,
             area,
             x,
@@ -265,7 +267,7 @@ fn filter(model: &Model, buffer: &mut Buffer, area: Rect, y: u16) -> Option<Posi
         );
     }
     let Some(input) = &model.list.typing else {
-        put(
+        draw_text(
             buffer,
             area,
             x,
@@ -280,7 +282,7 @@ fn filter(model: &Model, buffer: &mut Buffer, area: Rect, y: u16) -> Option<Posi
     let at = width(&theme.shown(&before));
     let room = area.width.saturating_sub(x + 1);
     let scroll = at.saturating_sub(room);
-    put(buffer, area, x, y, &scrolled(&shown, scroll), Style::new());
+    draw_text(buffer, area, x, y, &scrolled(&shown, scroll), Style::new());
     Some(Position::new(area.x + x + at - scroll, area.y + y))
 }
 
@@ -313,7 +315,7 @@ fn heads(model: &Model, buffer: &mut Buffer, area: Rect, y: u16, columns: &[(Col
         } else {
             theme.quiet()
         };
-        put(
+        draw_text(
             buffer,
             area,
             x,
@@ -341,7 +343,7 @@ fn empty(model: &Model, buffer: &mut Buffer, area: Rect, y: u16) {
         &["No key matches.", "", "Esc drops the filter."]
     };
     for (line, at) in lines.iter().zip(y..area.height.saturating_sub(2)) {
-        put(buffer, area, MARKERS, at, line, Style::new());
+        draw_text(buffer, area, MARKERS, at, line, Style::new());
     }
 }
 
@@ -369,10 +371,10 @@ fn draw_row(
             },
             row,
         );
-        put(buffer, area, 1, y, "▸", row.patch(theme.focus()));
+        draw_text(buffer, area, 1, y, "▸", row.patch(theme.focus()));
     }
     if model.list.marks.contains_key(listed.id()) {
-        put(buffer, area, 2, y, "*", row.patch(theme.warning()));
+        draw_text(buffer, area, 2, y, "*", row.patch(theme.warning()));
     }
     let mut x = MARKERS;
     for (column, wide) in columns {
@@ -392,7 +394,7 @@ fn draw_row(
             } else {
                 fitted(&text, wide).trim_end().to_owned()
             };
-            put(buffer, area, x, y, &text, style);
+            draw_text(buffer, area, x, y, &text, style);
         }
         x += wide + GAP;
     }

@@ -29,7 +29,7 @@ use crate::{
     tui::{
         agents::{AgentChoice, AgentChoicePurpose},
         members::{FormFocus, MemberForm, MembersDialog, Removal},
-        model::{Model, NARROW},
+        model::{Model, TWO_LINE_WIDTH},
     },
 };
 
@@ -87,7 +87,7 @@ fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'sta
         || format!("not seen yet, added {}", member.added_at.date()),
         |(at, _)| format!("last seen {} UTC", at.date_and_clock()),
     );
-    let text = if model.size.0 < NARROW {
+    let text = if model.size.0 < TWO_LINE_WIDTH {
         format!("{name}, {}", member.draft.role)
     } else {
         format!(
@@ -98,7 +98,7 @@ fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'sta
     };
     let text = fitted(&text, room.saturating_sub(2));
     let mut lines = vec![Line::from(vec![marker, Span::styled(text, style)])];
-    if model.size.0 < NARROW {
+    if model.size.0 < TWO_LINE_WIDTH {
         lines.extend(indented(&format!("{limit}{seen}"), room, theme.quiet()));
     }
     for key in &member.draft.keys {

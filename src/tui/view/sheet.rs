@@ -12,7 +12,7 @@ use ratatui::{
     text::Line,
 };
 
-use super::{put, width, wrapped};
+use super::{draw_text, width, wrapped};
 use crate::{
     domain::text::cut_in_the_middle,
     tui::{model::Model, theme::Theme},
@@ -224,9 +224,9 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
             },
             Style::reset(),
         );
-        put(buffer, area, 0, y, &blank, Style::reset());
-        put(buffer, area, 0, y, "│", quiet);
-        put(buffer, area, area.width - 1, y, "│", quiet);
+        draw_text(buffer, area, 0, y, &blank, Style::reset());
+        draw_text(buffer, area, 0, y, "│", quiet);
+        draw_text(buffer, area, area.width - 1, y, "│", quiet);
     }
     let last = area.height - 1;
     for (y, line) in [(0, format!("╭{rule}╮")), (last, format!("╰{rule}╯"))] {
@@ -238,7 +238,7 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
             },
             Style::reset(),
         );
-        put(buffer, area, 0, y, &line, quiet);
+        draw_text(buffer, area, 0, y, &line, quiet);
     }
     let within = Rect {
         width: area.width.saturating_sub(2),
@@ -256,7 +256,7 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     let title = sheet
         .title
         .fitting(usize::from(for_title.width.saturating_sub(3)));
-    put(
+    draw_text(
         buffer,
         for_title,
         1,
@@ -266,17 +266,17 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     );
     if corner > 0 {
         let x = area.width.saturating_sub(corner + 2);
-        put(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
+        draw_text(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
     }
     // That there is more to read is worth more than a hint.
     let mark = if below { MORE } else { "" };
     let room = usize::from(within.width.saturating_sub(4 + width(mark)));
     let hints = whole_hints(&sheet.hint, room);
     if !hints.is_empty() {
-        put(buffer, within, 1, last, &format!(" {hints} "), quiet);
+        draw_text(buffer, within, 1, last, &format!(" {hints} "), quiet);
     }
     let x = area.width.saturating_sub(width(mark) + 2);
-    put(buffer, within, x, last, mark, theme.warning());
+    draw_text(buffer, within, x, last, mark, theme.warning());
 }
 
 /// As many whole hints as fit. The first two say what the dialog is for; after them the last one,

@@ -23,7 +23,7 @@ use crate::{
         text::{cut_in_the_middle, fitted},
     },
     tui::{
-        model::{Model, NARROW},
+        model::{Model, TWO_LINE_WIDTH},
         wizard::{
             BasicsFocus, Field, FieldConflict, MatrixFocus, Wizard, WizardPurpose, WizardStep,
         },
@@ -41,7 +41,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         WizardPurpose::Edit(key) => Title {
             before: "Edit ".to_owned(),
             name: model.theme.shown(key.name()),
-            after: if room < NARROW.into() {
+            after: if room < TWO_LINE_WIDTH.into() {
                 format!(" in {workspace}")
             } else {
                 format!("{} in {workspace}", model.tag(&key.id))
@@ -60,7 +60,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
     };
     // A narrow title has no room for the id and the agent.
     if let WizardPurpose::Edit(key) = &wizard.purpose
-        && room < NARROW.into()
+        && room < TWO_LINE_WIDTH.into()
     {
         let tag = model.tag(&key.id);
         let tag = tag.trim().trim_matches(['(', ')']);
