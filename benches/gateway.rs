@@ -49,8 +49,9 @@ use claviger::{
         access::{Actions, Grants},
         allowlist::AllowList,
         key::{Draft, KeyVersion},
+        location::{DatabaseLocation, MasterKeyLocation},
     },
-    keyring::{Keyring, Location, MasterKeyPlace},
+    keyring::Keyring,
     machine::Machine,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -95,8 +96,8 @@ fn main() {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
     let bench = Bench::new(folder.path());
     let database = Database::new();
-    let file = Location::File(folder.path().join("bench.db"));
-    let server = Location::Server(SecretString::from(database.url()));
+    let file = DatabaseLocation::File(folder.path().join("bench.db"));
+    let server = DatabaseLocation::Server(SecretString::from(database.url()));
     let tokens = runtime.block_on(seed(&file, folder.path(), "sqlite"));
     let server_tokens = runtime.block_on(seed(&server, folder.path(), "postgres"));
     let url = format!("sqlite:{}", folder.path().join("bench.db").display());
@@ -306,8 +307,8 @@ async fn be(subject: &str) {
     axum::serve(listener, router).await.expect("served");
 }
 
-async fn open(location: &Location, folder: &Path) -> Keyring {
-    let master_key = MasterKeyPlace::File(folder.join("master-key"));
+async fn open(location: &DatabaseLocation, folder: &Path) -> Keyring {
+    let master_key = MasterKeyLocation::File(folder.join("master-key"));
     let keyring = Keyring::open(location, master_key, Machine::real()).await;
     keyring.expect("opened")
 }
@@ -327,7 +328,7 @@ fn draft(number: usize) -> Draft {
 }
 
 /// Makes the keys; answers where their tokens are.
-async fn seed(location: &Location, folder: &Path, name: &str) -> PathBuf {
+async fn seed(location: &DatabaseLocation, folder: &Path, name: &str) -> PathBuf {
     let keyring = open(location, folder).await;
     let path = folder.join(name);
     let mut file = std::fs::File::create(&path).expect("a file");
@@ -372,7 +373,7 @@ fn throughput(bench: &Bench, subjects: &[(&str, Subject, &PathBuf)]) {
 fn changes(
     bench: &Bench,
     runtime: &tokio::runtime::Runtime,
-    location: &Location,
+    location: &DatabaseLocation,
     subjects: &[(&str, Subject, &PathBuf)],
 ) {
     let (_, subject, tokens) = &subjects[2];
@@ -392,7 +393,7 @@ fn changes(
     println!("\nWhile ten keys a second change: {ratio:.2} of that without (SQLite).");
 }
 
-async fn change_keys(location: &Location, folder: &Path, over: &AtomicBool) {
+async fn change_keys(location: &DatabaseLocation, folder: &Path, over: &AtomicBool) {
     let keyring = open(location, folder).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let newest = claviger::domain::listing::PageRequest {
@@ -525,7 +526,7 @@ fn never_stale(
     bench: &Bench,
     runtime: &tokio::runtime::Runtime,
     name: &str,
-    location: &Location,
+    location: &DatabaseLocation,
     url: &str,
 ) {
     let endpoints = [bench.claviger(url), bench.claviger(url)];

@@ -23,8 +23,9 @@ use claviger::{
         allowlist::AllowList,
         key::Draft,
         listing::{Direction, Filter, PageRequest, Sort, SortField},
+        location::{DatabaseLocation, MasterKeyLocation},
     },
-    keyring::{Keyring, Location, MasterKeyPlace},
+    keyring::Keyring,
     machine::Machine,
 };
 
@@ -52,8 +53,8 @@ fn main() {
 }
 
 async fn open(folder: &std::path::Path) -> Keyring {
-    let location = Location::File(folder.join("bench.db"));
-    let master_key = MasterKeyPlace::File(folder.join("master-key"));
+    let location = DatabaseLocation::File(folder.join("bench.db"));
+    let master_key = MasterKeyLocation::File(folder.join("master-key"));
     Keyring::open(&location, master_key, Machine::real())
         .await
         .expect("opened")

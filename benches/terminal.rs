@@ -23,9 +23,10 @@ use claviger::{
         agent::AgentScope,
         allowlist::AllowList,
         key::Draft,
+        location::{DatabaseLocation, MasterKeyLocation},
         member::{MemberDraft, Role, SshKey},
     },
-    keyring::{Keyring, Location, MasterKeyPlace},
+    keyring::Keyring,
     machine::Machine,
 };
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -405,8 +406,8 @@ fn seed(folder: &Path, name: &str, keys: usize) -> String {
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
-        let master_key = MasterKeyPlace::File(folder.join(".config/claviger/master-key"));
-        let location = Location::File(folder.join(name));
+        let master_key = MasterKeyLocation::File(folder.join(".config/claviger/master-key"));
+        let location = DatabaseLocation::File(folder.join(name));
         let keyring = Keyring::open(&location, master_key, Machine::real())
             .await
             .expect("opened");

@@ -41,10 +41,10 @@ use output::Output;
 pub use session::{Session, open_session};
 
 use crate::{
-    config::{self, Checkpoints, Config, ConfigError, MasterKeyPath},
-    domain::text::visible,
-    journal::{self, Journal},
-    keyring::{Keyring, KeyringError, Location, MasterKeyPlace},
+    config::{self, Config, ConfigError},
+    domain::{location::DatabaseLocation, text::visible},
+    journal::Journal,
+    keyring::{Keyring, KeyringError},
     machine::Machine,
 };
 
@@ -146,7 +146,7 @@ fn answered_no(printed: Result<(), Failure>) -> Failure {
 /// The database's file, if there is none yet: what only looks does not make one.
 fn missing_file(config: &Config) -> Option<&Path> {
     match &config.location {
-        config::Location::File(path) if matches!(path.try_exists(), Ok(false)) => Some(path),
+        DatabaseLocation::File(path) if matches!(path.try_exists(), Ok(false)) => Some(path),
         _ => None,
     }
 }
@@ -159,15 +159,6 @@ pub fn demand_database(config: &Config) -> Result<(), Failure> {
     match missing_file(config) {
         Some(path) => Err(no_database(path)),
         None => Ok(()),
-    }
-}
-
-/// Where the database is that the configuration names.
-#[must_use]
-pub fn location(config: &Config) -> Location {
-    match &config.location {
-        config::Location::File(path) => Location::File(path.clone()),
-        config::Location::Server(url) => Location::Server(url.clone()),
     }
 }
 
@@ -206,12 +197,8 @@ pub async fn open_keyring(
     config: &Config,
     session: Option<&Session>,
 ) -> Result<(Keyring, Vec<String>), Failure> {
-    let master_key = match &config.master_key {
-        MasterKeyPath::Credential(path) => MasterKeyPlace::Credential(path.clone()),
-        MasterKeyPath::File(path) => MasterKeyPlace::File(path.clone()),
-        MasterKeyPath::Nowhere => MasterKeyPlace::Nowhere,
-    };
-    let mut keyring = Keyring::open(&location(config), master_key, Machine::real()).await?;
+    let mut keyring =
+        Keyring::open(&config.location, config.master_key.clone(), Machine::real()).await?;
     if let Some(Session {
         member,
         fingerprint,
@@ -220,7 +207,7 @@ pub async fn open_keyring(
         keyring = keyring.sign_in(member.clone(), fingerprint.clone()).await?;
     }
     let mut warnings = keyring.warnings().to_vec();
-    match Journal::open(&journal_place(config)) {
+    match Journal::open(&config.checkpoints) {
         Ok(None) => {}
         Ok(Some(journal)) => {
             let machine = Machine::real();
@@ -231,18 +218,6 @@ pub async fn open_keyring(
         Err(sentence) => warnings.push(sentence),
     }
     Ok((keyring, warnings))
-}
-
-fn journal_place(config: &Config) -> journal::Place {
-    let system = || Path::new(journal::SYSLOG).to_owned();
-    match &config.checkpoints {
-        Checkpoints::Default if system().exists() => journal::Place::Syslog(system()),
-        Checkpoints::Default | Checkpoints::Off => journal::Place::Off,
-        Checkpoints::Syslog(socket) => {
-            journal::Place::Syslog(socket.clone().unwrap_or_else(system))
-        }
-        Checkpoints::File(path) => journal::Place::File(path.clone()),
-    }
 }
 
 /// Carries out a command, of a member's where one came in over SSH.

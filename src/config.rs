@@ -12,16 +12,10 @@ pub use serve::{DEFAULT_LISTEN, GatewayKind, Listen, LogFormat, LogLevel, Serve,
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::domain::text::visible;
-
-/// Where the database is.
-#[derive(Debug, Clone)]
-pub enum Location {
-    /// A SQLite file.
-    File(PathBuf),
-    /// A PostgreSQL URL.
-    Server(SecretString),
-}
+use crate::domain::{
+    location::{CheckpointTarget, DatabaseLocation, MasterKeyLocation},
+    text::visible,
+};
 
 /// What was wrong with what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,63 +61,21 @@ pub struct ConfigFile {
     pub checkpoints: Option<String>,
 }
 
-/// Where checkpoints of the audit log go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checkpoints {
-    /// To the system's log, where there is one.
-    Default,
-    /// Nowhere.
-    Off,
-    /// To the system's log, or the one that listens at this socket.
-    Syslog(Option<PathBuf>),
-    /// To the end of this file.
-    File(PathBuf),
-}
-
-impl Checkpoints {
-    fn parse(text: Option<&str>) -> Result<Self, String> {
-        match text {
-            None => Ok(Self::Default),
-            Some("off") => Ok(Self::Off),
-            Some("syslog") => Ok(Self::Syslog(None)),
-            Some(text) => match text.strip_prefix("syslog:") {
-                Some(socket) if socket.starts_with('/') => Ok(Self::Syslog(Some(socket.into()))),
-                None if text.starts_with('/') => Ok(Self::File(text.into())),
-                _ => Err(format!(
-                    "checkpoints: {} is no place: write syslog, off, or the absolute path of a file",
-                    visible(text)
-                )),
-            },
-        }
-    }
-}
-
 /// What was asked for.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the database is.
-    pub location: Location,
+    pub location: DatabaseLocation,
     /// Whether somebody named it; if not, it is the default.
     pub location_named: bool,
     /// Where the master key is: a path that systemd gave, that was named, or the default.
-    pub master_key: MasterKeyPath,
+    pub master_key: MasterKeyLocation,
     /// The settings' file, where there can be one; it may hold a database's password.
     pub file: Option<PathBuf>,
     /// Whether a copy may go through the terminal (OSC 52).
     pub osc52: bool,
     /// Where checkpoints of the audit log go.
-    pub checkpoints: Checkpoints,
-}
-
-/// Where the master key is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MasterKeyPath {
-    /// In systemd's credentials directory.
-    Credential(PathBuf),
-    /// In this file.
-    File(PathBuf),
-    /// There is no home folder, and nothing was named.
-    Nowhere,
+    pub checkpoints: CheckpointTarget,
 }
 
 /// The environment, as a function, so that a test can be one.
@@ -159,20 +111,20 @@ impl Config {
             parse_location(url)?
         } else {
             let data = self::folder(variables, "XDG_DATA_HOME", ".local/share");
-            Location::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
+            DatabaseLocation::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
         };
         let master_key = if let Some(credentials) = variables("CREDENTIALS_DIRECTORY")
             && PathBuf::from(&credentials).join("master-key").exists()
         {
-            MasterKeyPath::Credential(PathBuf::from(credentials).join("master-key"))
+            MasterKeyLocation::Credential(PathBuf::from(credentials).join("master-key"))
         } else if let Some(path) = variables("CLAVIGER_MASTER_KEY_FILE") {
-            MasterKeyPath::File(PathBuf::from(path))
+            MasterKeyLocation::File(PathBuf::from(path))
         } else {
-            folder.map_or(MasterKeyPath::Nowhere, |f| {
-                MasterKeyPath::File(f.join("master-key"))
+            folder.map_or(MasterKeyLocation::Nowhere, |f| {
+                MasterKeyLocation::File(f.join("master-key"))
             })
         };
-        let checkpoints = Checkpoints::parse(file.checkpoints.as_deref());
+        let checkpoints = CheckpointTarget::parse(file.checkpoints.as_deref());
         let checkpoints = checkpoints.map_err(|why| ConfigError::BadFile {
             path: settings
                 .as_ref()
@@ -228,15 +180,17 @@ fn read_file(path: &std::path::Path) -> Result<ConfigFile, ConfigError> {
     })
 }
 
-fn parse_location(url: &str) -> Result<Location, ConfigError> {
+fn parse_location(url: &str) -> Result<DatabaseLocation, ConfigError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Location::Server(SecretString::from(url)));
+        return Ok(DatabaseLocation::Server(SecretString::from(url)));
     }
     let path = url
         .strip_prefix("sqlite://")
         .or_else(|| url.strip_prefix("sqlite:"));
     match path {
-        Some(path) if !path.is_empty() && path != ":memory:" => Ok(Location::File(path.into())),
+        Some(path) if !path.is_empty() && path != ":memory:" => {
+            Ok(DatabaseLocation::File(path.into()))
+        }
         Some(_) => Err(ConfigError::BadDatabase(visible(url))),
         None => Err(ConfigError::BadDatabase(shown(url))),
     }
@@ -268,8 +222,8 @@ mod tests {
 
     fn file(config: &Config) -> &std::path::Path {
         match &config.location {
-            Location::File(path) => path,
-            Location::Server(_) => panic!("a file was expected"),
+            DatabaseLocation::File(path) => path,
+            DatabaseLocation::Server(_) => panic!("a file was expected"),
         }
     }
 
@@ -283,7 +237,7 @@ mod tests {
         );
         assert_eq!(
             default.master_key,
-            MasterKeyPath::File("/nowhere/home/.config/claviger/master-key".into())
+            MasterKeyLocation::File("/nowhere/home/.config/claviger/master-key".into())
         );
         let both = [
             ("HOME", "/nowhere"),
@@ -305,25 +259,6 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_go_to_a_place_that_is_understood() {
-        for (text, place) in [
-            (None, Checkpoints::Default),
-            (Some("off"), Checkpoints::Off),
-            (Some("syslog"), Checkpoints::Syslog(None)),
-            (
-                Some("syslog:/run/x"),
-                Checkpoints::Syslog(Some("/run/x".into())),
-            ),
-            (Some("/var/log/x"), Checkpoints::File("/var/log/x".into())),
-        ] {
-            assert_eq!(Checkpoints::parse(text), Ok(place));
-        }
-        for text in ["", "on", "x", "syslog:x", "./x"] {
-            assert!(Checkpoints::parse(Some(text)).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn without_a_home_a_named_database_is_enough() {
         assert_eq!(gather(None, &[]).err(), Some(ConfigError::NoHome));
         assert_eq!(
@@ -331,7 +266,7 @@ mod tests {
             Some(ConfigError::NoHome)
         );
         let named = gather(Some("sqlite:/a.db"), &[]).expect("named");
-        assert_eq!(named.master_key, MasterKeyPath::Nowhere);
+        assert_eq!(named.master_key, MasterKeyLocation::Nowhere);
     }
 
     #[test]

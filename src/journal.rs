@@ -4,7 +4,6 @@
 //! the file should belong to somebody else (`chattr +a`, or another user's). It writes lines and
 //! reads none back.
 use std::{
-    fmt,
     fs::{File, OpenOptions},
     io::{self, Write as _},
     os::unix::{
@@ -14,34 +13,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::domain::{audit::Checkpoint, moment::Moment, text::visible};
+use crate::domain::{audit::Checkpoint, location::CheckpointTarget, moment::Moment, text::visible};
 
 /// Where syslog and journald listen.
-pub const SYSLOG: &str = "/dev/log";
+const SYSLOG: &str = "/dev/log";
 /// Facility 10 (security), severity 6 (informational): RFC 3164, 4.1.1.
 const PRIORITY: u8 = 10 * 8 + 6;
-
-/// Where checkpoints go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Nowhere.
-    Off,
-    /// To the log that listens at this socket.
-    Syslog(PathBuf),
-    /// To the end of this file.
-    File(PathBuf),
-}
 
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
-    place: Place,
+    path: PathBuf,
     sink: Sink,
 }
 
 #[derive(Debug)]
 enum Sink {
-    Log(UnixDatagram, PathBuf),
+    Log(UnixDatagram),
     File(File),
 }
 
@@ -50,21 +38,33 @@ impl Journal {
     ///
     /// # Errors
     /// A sentence.
-    pub fn open(place: &Place) -> Result<Option<Self>, String> {
-        let opened = match place {
-            Place::Off => return Ok(None),
-            Place::Syslog(path) => connect(path).map(|log| Sink::Log(log, path.clone())),
-            Place::File(path) => open(path).map(Sink::File),
+    pub fn open(target: &CheckpointTarget) -> Result<Option<Self>, String> {
+        let system = Path::new(SYSLOG);
+        let (path, opened) = match target {
+            CheckpointTarget::Off => return Ok(None),
+            CheckpointTarget::Default if !system.exists() => return Ok(None),
+            CheckpointTarget::Default | CheckpointTarget::Syslog(None) => {
+                (system, connect(system).map(Sink::Log))
+            }
+            CheckpointTarget::Syslog(Some(path)) => (path.as_path(), connect(path).map(Sink::Log)),
+            CheckpointTarget::File(path) => (path.as_path(), open(path).map(Sink::File)),
         };
+        let shown = visible(&path.to_string_lossy());
         let failed = |error: io::Error| {
             format!(
-                "checkpoints of the audit log cannot be kept in {place} ({error}): its end could be cut off unseen. Mend that, or set `checkpoints` in config.toml"
+                "checkpoints of the audit log cannot be kept in {shown} ({error}): its end could be cut off unseen. Mend that, or set `checkpoints` in config.toml"
             )
         };
         Ok(Some(Self {
-            place: place.clone(),
+            path: path.to_owned(),
             sink: opened.map_err(failed)?,
         }))
+    }
+
+    /// Where checkpoints are written, fit to be shown.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        visible(&self.path.to_string_lossy())
     }
 
     /// Keeps a checkpoint.
@@ -73,10 +73,10 @@ impl Journal {
     /// A sentence; the change that it is of was made all the same.
     pub fn keep(&self, checkpoint: &Checkpoint, now: Moment) -> Result<(), String> {
         let kept = match &self.sink {
-            Sink::Log(socket, path) => {
+            Sink::Log(socket) => {
                 let line = format!("<{PRIORITY}>claviger[{}]: {checkpoint}", std::process::id());
                 // A log that was started anew listens at another socket of the same name.
-                let again = |_| connect(path)?.send(line.as_bytes());
+                let again = |_| connect(&self.path)?.send(line.as_bytes());
                 socket.send(line.as_bytes()).or_else(again).map(drop)
             }
             // One write: lines of several processes do not mix.
@@ -88,18 +88,9 @@ impl Journal {
         kept.map_err(|error| {
             format!(
                 "the change is made, but its checkpoint could not be kept in {} ({error})",
-                self.place
+                self.shown()
             )
         })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("nothing"),
-            Self::Syslog(path) | Self::File(path) => f.write_str(&visible(&path.to_string_lossy())),
-        }
     }
 }
 

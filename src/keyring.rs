@@ -41,6 +41,7 @@ use crate::{
         audit::{Actor, Change, Event},
         key::Key,
         listing::{Count, Direction, Filter, ListVersion, PageRequest},
+        location::{DatabaseLocation, MasterKeyLocation},
         member::Permission,
         moment::Moment,
         policy::Policy,
@@ -59,7 +60,7 @@ pub use crate::{
         ChangeMark, DefinedArea, KEYS_PER_LOOKUP, KeyPage, KeyRecord, LogHead, StoreError,
         StoreLocation, Watch, Workspace,
     },
-    vault::{MasterKeyPlace, VaultError},
+    vault::VaultError,
 };
 
 /// A request as it is presented: the token is what the client sent, whatever that is.
@@ -82,7 +83,7 @@ pub struct CheckRequest<'a> {
 pub struct Keyring {
     store: Store,
     machine: Machine,
-    master_key: MasterKeyPlace,
+    master_key: MasterKeyLocation,
     data_key: OnceCell<DataKey>,
     workspace: Workspace,
     warnings: Vec<String>,
@@ -91,23 +92,14 @@ pub struct Keyring {
     damaged: Mutex<BTreeSet<KeyId>>,
 }
 
-/// Where the keyring's store is.
-#[derive(Debug, Clone)]
-pub enum Location {
-    /// A SQLite file.
-    File(std::path::PathBuf),
-    /// A PostgreSQL URL.
-    Server(SecretString),
-}
-
 impl Keyring {
     /// Opens the store, making it where there is none yet. The master key is not touched.
     ///
     /// # Errors
     /// The store's, each one clear sentence.
     pub async fn open(
-        location: &Location,
-        master_key: MasterKeyPlace,
+        location: &DatabaseLocation,
+        master_key: MasterKeyLocation,
         machine: Machine,
     ) -> Result<Self, KeyringError> {
         use secrecy::ExposeSecret as _;
@@ -117,8 +109,10 @@ impl Keyring {
             now: machine.now(),
         };
         let opened = match location {
-            Location::File(path) => Store::open_file(path, &fresh).await?,
-            Location::Server(url) => Store::open_server(url.expose_secret(), &fresh).await?,
+            DatabaseLocation::File(path) => Store::open_file(path, &fresh).await?,
+            DatabaseLocation::Server(url) => {
+                Store::open_server(url.expose_secret(), &fresh).await?
+            }
         };
         let workspace = opened.store.workspace().await?;
         Ok(Self {
@@ -176,7 +170,7 @@ impl Keyring {
 
     /// Where the master key is expected.
     #[must_use]
-    pub fn master_key_place(&self) -> &MasterKeyPlace {
+    pub fn master_key_location(&self) -> &MasterKeyLocation {
         &self.master_key
     }
 

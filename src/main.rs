@@ -95,7 +95,7 @@ async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(),
     };
     let options = options.try_into()?;
     let config = Config::gather(database, &config::process_variable)?;
-    let decider = Decider::open(&cli::location(&config), Machine::steady()).await?;
+    let decider = Decider::open(&config.location, Machine::steady()).await?;
     gateway::run(decider, options, end)
         .await
         .map_err(|error| failed(&error))

@@ -29,12 +29,12 @@ use std::{fmt, path::PathBuf, sync::Arc};
 pub use areas::DefinedArea;
 pub use error::StoreError;
 use identity::{FileIdentity, UnsafeFile};
-pub use keys::{NewKey, NewToken};
+pub use keys::NewKey;
 pub use open::{NewStoreSettings, Opened};
 pub use pages::KeyPage;
 use sqlx::{PgPool, SqlitePool};
 pub use watch::{ChangeMark, KEYS_PER_LOOKUP, KeyRecord, LogHead, Watch};
-pub use workspace::{DataKey, SealedToken, Workspace};
+pub use workspace::Workspace;
 
 /// Where a store is, in a form that may be shown: never with a password.
 #[derive(Debug, Clone, PartialEq, Eq)]

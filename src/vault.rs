@@ -13,12 +13,15 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use data_encoding::{BASE64, HEXLOWER};
-pub use master_key::{MasterKey, MasterKeyPlace};
+pub use master_key::MasterKey;
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::token::{Digest, KeyId, TOKEN_LENGTH, Token},
+    domain::{
+        sealed::WrappedDataKey,
+        token::{Digest, KeyId, TOKEN_LENGTH, Token},
+    },
     machine::Machine,
 };
 
@@ -100,17 +103,6 @@ impl std::fmt::Debug for DataKey {
     }
 }
 
-/// A data key as it may be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrappedKey {
-    /// Its id, in hexadecimal.
-    pub id: String,
-    /// The id of the master key that wraps it.
-    pub master_key_id: String,
-    /// The wrapped key, base64.
-    pub wrapped: String,
-}
-
 impl DataKey {
     /// Its id, in hexadecimal.
     #[must_use]
@@ -126,7 +118,7 @@ impl DataKey {
         master: &MasterKey,
         store: &str,
         machine: &Machine,
-    ) -> Result<WrappedKey, VaultError> {
+    ) -> Result<WrappedDataKey, VaultError> {
         let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
         let mut id = [0_u8; DATA_KEY_ID_LENGTH];
         machine.fill(key.as_mut_slice());
@@ -140,7 +132,7 @@ impl DataKey {
         })?;
         let mut record = vec![VERSION];
         record.extend_from_slice(&sealed);
-        Ok(WrappedKey {
+        Ok(WrappedDataKey {
             id: HEXLOWER.encode(&id),
             master_key_id: master.id(),
             wrapped: BASE64.encode(&record),
@@ -153,7 +145,7 @@ impl DataKey {
     /// [`VaultError::WrongKey`] if another master key wraps it, [`VaultError::DataKeyTampered`]
     /// if its record does not open.
     pub fn unwrap(
-        wrapped: &WrappedKey,
+        wrapped: &WrappedDataKey,
         master: &MasterKey,
         store: &str,
     ) -> Result<Self, VaultError> {
@@ -280,7 +272,7 @@ mod tests {
 
     struct Fixture {
         master: MasterKey,
-        wrapped: WrappedKey,
+        wrapped: WrappedDataKey,
         key: DataKey,
         token: Token,
         sealed: String,

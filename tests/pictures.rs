@@ -11,9 +11,10 @@ use claviger::{
         access::parse_grant,
         allowlist::AllowList,
         key::{Key, KeyVersion, LastUse},
+        location::DatabaseLocation,
         moment::{DAY, Moment, parse_expiry},
     },
-    keyring::{Keyring, Location},
+    keyring::Keyring,
     machine::Machine,
     store::StoreLocation,
     tui::theme::Theme,
@@ -189,8 +190,8 @@ fn make(story: &Story, at: usize, made: &Made) -> Key {
         let StoreLocation::File(path) = story.keyring.place() else {
             panic!("a file was expected")
         };
-        let location = Location::File(path.clone());
-        let master_key = story.keyring.master_key_place().clone();
+        let location = DatabaseLocation::File(path.clone());
+        let master_key = story.keyring.master_key_location().clone();
         let keyring = Keyring::open(&location, master_key, machine)
             .await
             .expect("a keyring");

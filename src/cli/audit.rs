@@ -9,12 +9,13 @@ use super::{
     refused,
 };
 use crate::{
-    config::{Checkpoints, Config},
+    config::Config,
     domain::{
         audit::{
             Checkpoint, Event, EventCursor, EventFilter, checkpoints_in, csv_head, csv_line,
             json_line,
         },
+        location::CheckpointTarget,
         moment::parse_past,
         text::visible,
     },
@@ -46,7 +47,7 @@ pub(super) async fn run(
             }
             let kept = read_checkpoints(keyring, checkpoints, config)?;
             let named =
-                !checkpoints.is_empty() || matches!(config.checkpoints, Checkpoints::File(_));
+                !checkpoints.is_empty() || matches!(config.checkpoints, CheckpointTarget::File(_));
             verify(keyring, &kept, named, output).await
         }
     }
@@ -151,7 +152,7 @@ pub(super) fn read_checkpoints(
 ) -> Result<Vec<Checkpoint>, Failure> {
     let workspace = &keyring.workspace().uuid;
     let configured = match &config.checkpoints {
-        Checkpoints::File(path) if files.is_empty() => Some(path),
+        CheckpointTarget::File(path) if files.is_empty() => Some(path),
         _ => None,
     };
     let mut kept = Vec::new();

@@ -9,8 +9,8 @@ use secrecy::ExposeSecret as _;
 
 use super::{Failure, output::Output};
 use crate::{
-    config::{self, Config, Location},
-    domain::member::Fingerprint,
+    config::{self, Config},
+    domain::{location::DatabaseLocation, member::Fingerprint},
     keyring::Members,
 };
 
@@ -38,8 +38,8 @@ async fn lines(arguments: &[String], database: Option<&str>) -> Option<String> {
     let program = program()?;
     let config = Config::gather(database, &config::process_variable).ok()?;
     let members = match &config.location {
-        Location::File(path) => Members::in_file(path).await.ok()??,
-        Location::Server(url) => Members::on_server(url.expose_secret()).await.ok()??,
+        DatabaseLocation::File(path) => Members::in_file(path).await.ok()??,
+        DatabaseLocation::Server(url) => Members::on_server(url.expose_secret()).await.ok()??,
     };
     let keys = members.ssh_keys(only.as_ref()).await.ok()?;
     let line = |(member, key): &(_, crate::domain::member::SshKey)| {

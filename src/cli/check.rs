@@ -14,7 +14,7 @@ use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
-    CheckArguments, Failure, answered_no, location, missing_file, no_database,
+    CheckArguments, Failure, answered_no, missing_file, no_database,
     output::{self, Output},
 };
 use crate::{
@@ -100,7 +100,7 @@ async fn decide(
     if let Some(path) = missing_file(&config) {
         return Err(no_database(path));
     }
-    let store = Decider::open(&location(&config), Machine::real()).await?;
+    let store = Decider::open(&config.location, Machine::real()).await?;
     let decided = store.decide(&presented(arguments, &token)?).await?;
     Ok((store, decided))
 }

@@ -11,13 +11,17 @@ use serde_json::json;
 use super::{
     DoctorArguments, Failure, answered_no,
     audit::read_checkpoints,
-    authorized_keys, journal_place, missing_file, no_database, open_keyring,
+    authorized_keys, missing_file, no_database, open_keyring,
     output::{Output, counted},
 };
 use crate::{
     clipboard::{Clipboard, Environment},
-    config::{self, Config, MasterKeyPath},
-    domain::{audit::Checkpoint, text::visible},
+    config::{self, Config},
+    domain::{
+        audit::Checkpoint,
+        location::{DatabaseLocation, MasterKeyLocation},
+        text::visible,
+    },
     journal::Journal,
     keyring::{Keyring, StoreLocation},
     machine,
@@ -133,11 +137,10 @@ async fn of_database(config: &Config) -> Vec<DoctorFinding> {
 
 /// Whether the end of the audit log could be cut off unseen.
 fn checkpoints(config: &Config) -> DoctorFinding {
-    let place = journal_place(config);
-    match Journal::open(&place) {
-        Ok(Some(_)) => DoctorFinding::well(
+    match Journal::open(&config.checkpoints) {
+        Ok(Some(journal)) => DoctorFinding::well(
             "checkpoints",
-            format!("of the audit log are kept in {place}"),
+            format!("of the audit log are kept in {}", journal.shown()),
         ),
         // Somebody decided that, or there is no system log to be had.
         Ok(None) => DoctorFinding::well(
@@ -255,7 +258,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding
             "it is refused everywhere until it is restored from a backup",
         ),
     });
-    let place = keyring.master_key_place().shown();
+    let place = keyring.master_key_location().shown();
     findings.push(match (&health.master_key, health.sealed) {
         (None, true) => DoctorFinding::well(
             "master key",
@@ -314,10 +317,10 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding
 /// The folders of the database and of the master key: others should not even list them.
 fn of_folders(config: &Config) -> Vec<DoctorFinding> {
     let mut folders: Vec<&Path> = Vec::new();
-    if let MasterKeyPath::File(path) = &config.master_key {
+    if let MasterKeyLocation::File(path) = &config.master_key {
         folders.extend(path.parent());
     }
-    if let config::Location::File(path) = &config.location {
+    if let DatabaseLocation::File(path) = &config.location {
         folders.extend(path.parent());
     }
     folders.dedup();
@@ -341,7 +344,7 @@ fn of_folders(config: &Config) -> Vec<DoctorFinding> {
 
 /// On a disk that is full nothing can be changed, and a leaked key be neither revoked nor disabled.
 fn of_disk(config: &Config) -> Option<DoctorFinding> {
-    let config::Location::File(path) = &config.location else {
+    let DatabaseLocation::File(path) = &config.location else {
         return None;
     };
     let folder = path.parent()?;

@@ -16,11 +16,12 @@ use crate::{
         member::{Denied, Permission},
         moment::Moment,
         policy::Policy,
+        sealed::SealedToken,
         text::{self, TextError},
         token::{KeyId, Token},
     },
-    store::{DataKey as StoredDataKey, NewKey, NewToken},
-    vault::{DataKey, MasterKey, WrappedKey},
+    store::NewKey,
+    vault::{DataKey, MasterKey},
 };
 
 /// The limits of a workspace's label.
@@ -126,7 +127,7 @@ impl Keyring {
             &key,
             Details::Made,
         );
-        let new_token = NewToken {
+        let new_token = SealedToken {
             digest: token.digest(),
             data_key_id: data_key.id(),
             sealed,
@@ -236,7 +237,7 @@ impl Keyring {
                 return Err(KeyringError::TooManyGood { name, good });
             }
         }
-        let new_token = NewToken {
+        let new_token = SealedToken {
             digest: token.digest(),
             data_key_id: data_key.id(),
             sealed: data_key.seal(&token, &self.machine)?,
@@ -399,18 +400,8 @@ impl Keyring {
         } else {
             let master = MasterKey::load_or_make(&self.master_key, &self.machine)?;
             let drawn = DataKey::draw(&master, store, &self.machine)?;
-            let drawn = StoredDataKey {
-                id: drawn.id,
-                master_key_id: drawn.master_key_id,
-                wrapped: drawn.wrapped,
-            };
             (master, self.store.first_data_key(&drawn, self.now()).await?)
         };
-        let wrapped = WrappedKey {
-            id: stored.id,
-            master_key_id: stored.master_key_id,
-            wrapped: stored.wrapped,
-        };
-        Ok(DataKey::unwrap(&wrapped, &master, store)?)
+        Ok(DataKey::unwrap(&stored, &master, store)?)
     }
 }

@@ -4,15 +4,14 @@
 //! faster than a [`Keyring`] and works where that cannot. Both decide by the same function.
 use secrecy::ExposeSecret as _;
 
-use super::{
-    CheckRequest, Keyring, KeyringError, Location, MasterKeyPlace, StoreLocation, Watch, Workspace,
-};
+use super::{CheckRequest, Keyring, KeyringError, StoreLocation, Watch, Workspace};
 use crate::{
     domain::{
         access::find_area,
         decision::{Credential, Decision, DecisionId, DecisionIds, Request, Target, decide},
         forwarded::{Client, ClientAddress},
         key::LastUse,
+        location::{DatabaseLocation, MasterKeyLocation},
         moment::HOUR,
         token::{self, Token},
         usage::{KeyUse, Kind, PreviousTokenUse, Refusal, RequestedAccess, Tally, Verdict, hour},
@@ -33,13 +32,13 @@ impl Decider {
     ///
     /// # Errors
     /// As for [`Keyring::open`].
-    pub async fn open(location: &Location, machine: Machine) -> Result<Self, KeyringError> {
-        if let Location::File(path) = location
+    pub async fn open(location: &DatabaseLocation, machine: Machine) -> Result<Self, KeyringError> {
+        if let DatabaseLocation::File(path) = location
             && let Some(store) = Store::open_file_to_decide(path).await?
         {
             return Ok(Self { store, machine });
         }
-        let keyring = Keyring::open(location, MasterKeyPlace::Nowhere, machine).await?;
+        let keyring = Keyring::open(location, MasterKeyLocation::Nowhere, machine).await?;
         Ok(Self {
             store: keyring.store,
             machine: keyring.machine,

@@ -16,8 +16,9 @@ use crate::domain::{
     key::{Draft, Key, Refused, Revision, RevokeReason},
     listing::searched_text,
     moment::Moment,
+    sealed::SealedToken,
     text,
-    token::{Digest, KeyId},
+    token::KeyId,
 };
 
 /// How many characters of a sorted text are kept; see the migration.
@@ -39,17 +40,6 @@ pub struct NewKey {
     pub created_at: Moment,
 }
 
-/// The token of a key that is about to be made, sealed already.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    /// By what it is known.
-    pub digest: Digest,
-    /// The data key that it is sealed with.
-    pub data_key_id: String,
-    /// The sealed token, base64.
-    pub sealed: String,
-}
-
 impl Store {
     /// Makes a key; answers its place in the order of creation, which is the number of this
     /// change: unlike a count of the keys, it never comes a second time.
@@ -59,7 +49,7 @@ impl Store {
     pub async fn create_key(
         &self,
         key: &NewKey,
-        token: &NewToken,
+        token: &SealedToken,
         event: &EventDraft,
     ) -> Result<i64, StoreError> {
         let mut change = self.begin_change(&[event]).await?;

@@ -3,7 +3,7 @@
 //! Of a token that is rotated out its digest stays, so that it can be told from one that never was,
 //! and nothing that could be opened.
 use super::{
-    NewToken, Store, StoreError,
+    Store, StoreError,
     change::{ChangeTransaction, execute},
     keys::one_row,
     rows::moment,
@@ -14,6 +14,7 @@ use crate::domain::{
     audit::EventDraft,
     key::{KEPT_PREVIOUS_TOKENS, KeyVersion, LastUse, PreviousTokenSummary},
     moment::Moment,
+    sealed::SealedToken,
     token::KeyId,
 };
 
@@ -26,7 +27,7 @@ impl Store {
     pub async fn rotate_key(
         &self,
         seen: &KeyVersion,
-        token: &NewToken,
+        token: &SealedToken,
         until: Option<Moment>,
         event: &EventDraft,
     ) -> Result<(), StoreError> {

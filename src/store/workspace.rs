@@ -5,6 +5,7 @@ use crate::domain::{
     listing::ListVersion,
     moment::Moment,
     policy::Policy,
+    sealed::{SealedToken, WrappedDataKey},
     token::{Digest, KeyId},
 };
 
@@ -34,28 +35,6 @@ struct WorkspaceRow {
     created_at: i64,
     longest_life: Option<i64>,
     must_expire_since: Option<i64>,
-}
-
-/// A data key as the store keeps it: wrapped by the master key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataKey {
-    /// Its id.
-    pub id: String,
-    /// The id of the master key that wraps it.
-    pub master_key_id: String,
-    /// The wrapped key, base64.
-    pub wrapped: String,
-}
-
-/// A token as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedToken {
-    /// Its digest.
-    pub digest: Digest,
-    /// The id of the data key that it is sealed with.
-    pub data_key_id: String,
-    /// The sealed token, base64.
-    pub sealed: String,
 }
 
 impl Store {
@@ -148,13 +127,13 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn data_key(&self) -> Result<Option<DataKey>, StoreError> {
+    pub async fn data_key(&self) -> Result<Option<WrappedDataKey>, StoreError> {
         let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT id, master_key_id, wrapped FROM data_keys ORDER BY created_at, id LIMIT 1",
         )
         .fetch_optional(pool)
         .await)?;
-        Ok(row.map(|(id, master_key_id, wrapped)| DataKey {
+        Ok(row.map(|(id, master_key_id, wrapped)| WrappedDataKey {
             id,
             master_key_id,
             wrapped,
@@ -165,7 +144,11 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn first_data_key(&self, key: &DataKey, now: Moment) -> Result<DataKey, StoreError> {
+    pub async fn first_data_key(
+        &self,
+        key: &WrappedDataKey,
+        now: Moment,
+    ) -> Result<WrappedDataKey, StoreError> {
         if self.read_only {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }

@@ -10,7 +10,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
@@ -20,34 +20,12 @@ use sha2::Digest as _;
 use zeroize::Zeroizing;
 
 use super::{KEY_LENGTH, VaultError};
-use crate::{domain::text::visible, machine::Machine};
+use crate::{domain::location::MasterKeyLocation, machine::Machine};
 
 /// What the file's only line begins with; the rest is the key in base64.
 const HEAD: &str = "claviger-master-key-1:";
 /// The longest file that can be one.
 const MAX_FILE_BYTES: usize = 4096;
-
-/// Where the master key is, or will be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MasterKeyPlace {
-    /// Given by systemd; its mode shows 0440 by an ACL and is not judged.
-    Credential(PathBuf),
-    /// Named by `CLAVIGER_MASTER_KEY_FILE`, or the default one.
-    File(PathBuf),
-    /// Nowhere: there is no home folder, and nothing was named.
-    Nowhere,
-}
-
-impl MasterKeyPlace {
-    /// The path, for people.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        match self {
-            Self::Credential(path) | Self::File(path) => visible(&path.to_string_lossy()),
-            Self::Nowhere => "nowhere".to_owned(),
-        }
-    }
-}
 
 /// The master key: wraps data keys and nothing else.
 pub struct MasterKey {
@@ -106,11 +84,11 @@ impl MasterKey {
     /// [`VaultError::Missing`], [`VaultError::Refused`] when others can read it, it is a link,
     /// belongs to somebody else or is no master key, [`VaultError::Unusable`] when it cannot be
     /// read, [`VaultError::NoPlace`].
-    pub fn load(place: &MasterKeyPlace) -> Result<Self, VaultError> {
+    pub fn load(place: &MasterKeyLocation) -> Result<Self, VaultError> {
         let (path, judged) = match place {
-            MasterKeyPlace::Credential(path) => (path, false),
-            MasterKeyPlace::File(path) => (path, true),
-            MasterKeyPlace::Nowhere => return Err(VaultError::NoPlace),
+            MasterKeyLocation::Credential(path) => (path, false),
+            MasterKeyLocation::File(path) => (path, true),
+            MasterKeyLocation::Nowhere => return Err(VaultError::NoPlace),
         };
         let shown = place.shown();
         let refused = |why: String| VaultError::Refused {
@@ -156,9 +134,9 @@ impl MasterKey {
     ///
     /// # Errors
     /// As for [`MasterKey::load`]; a credential is never made.
-    pub fn load_or_make(place: &MasterKeyPlace, machine: &Machine) -> Result<Self, VaultError> {
+    pub fn load_or_make(place: &MasterKeyLocation, machine: &Machine) -> Result<Self, VaultError> {
         match (Self::load(place), place) {
-            (Err(VaultError::Missing { .. }), MasterKeyPlace::File(path)) => {
+            (Err(VaultError::Missing { .. }), MasterKeyLocation::File(path)) => {
                 make(path, machine).map_err(|error| VaultError::Unusable {
                     path: place.shown(),
                     why: error.to_string(),
@@ -258,7 +236,7 @@ mod tests {
     fn made_once_with_0600_and_read_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/er/master-key");
-        let place = MasterKeyPlace::File(path.clone());
+        let place = MasterKeyLocation::File(path.clone());
         let machine = machine();
         assert!(matches!(
             MasterKey::load(&place),
@@ -281,7 +259,7 @@ mod tests {
     fn refused_when_others_can_read_it_or_it_is_something_else() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("master-key");
-        let place = MasterKeyPlace::File(path.clone());
+        let place = MasterKeyLocation::File(path.clone());
         MasterKey::load_or_make(&place, &machine()).expect("made");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
         let error = MasterKey::load(&place).expect_err("too open").to_string();
@@ -292,7 +270,7 @@ mod tests {
 
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).expect("a link");
-        let error = MasterKey::load(&MasterKeyPlace::File(link))
+        let error = MasterKey::load(&MasterKeyLocation::File(link))
             .expect_err("a link")
             .to_string();
         assert!(error.contains("symbolic link"), "{error}");
@@ -309,8 +287,8 @@ mod tests {
             assert!(error.contains("holds no master key"), "{error}");
             assert!(!error.contains("hunter2"));
         }
-        let error =
-            MasterKey::load(&MasterKeyPlace::File(folder.path().to_owned())).expect_err("a folder");
+        let error = MasterKey::load(&MasterKeyLocation::File(folder.path().to_owned()))
+            .expect_err("a folder");
         assert!(error.to_string().contains("not a regular file"), "{error}");
     }
 }

@@ -2,8 +2,13 @@
 use std::process::{Command, Stdio};
 
 use claviger::{
-    domain::{access::Grants, allowlist::AllowList, key::Draft},
-    keyring::{Keyring, Location, MasterKeyPlace},
+    domain::{
+        access::Grants,
+        allowlist::AllowList,
+        key::Draft,
+        location::{DatabaseLocation, MasterKeyLocation},
+    },
+    keyring::Keyring,
     machine::Machine,
 };
 
@@ -24,8 +29,8 @@ fn one_of_the_crowd() {
         .enable_all()
         .build();
     runtime.expect("a runtime").block_on(async {
-        let location = Location::File(home.join(".local/share/claviger/claviger.db"));
-        let master_key = MasterKeyPlace::File(home.join(".config/claviger/master-key"));
+        let location = DatabaseLocation::File(home.join(".local/share/claviger/claviger.db"));
+        let master_key = MasterKeyLocation::File(home.join(".config/claviger/master-key"));
         let keyring = Keyring::open(&location, master_key, Machine::real())
             .await
             .expect("opened");

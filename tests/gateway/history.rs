@@ -1,10 +1,8 @@
 //! Never stale: clients of two endpoints, and a third process that changes keys under them.
+use claviger::domain::location::{DatabaseLocation, MasterKeyLocation};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use claviger::{
-    keyring::{Keyring, Location, MasterKeyPlace},
-    machine::Machine,
-};
+use claviger::{keyring::Keyring, machine::Machine};
 use secrecy::SecretString;
 
 use crate::{checker::play, command::Home, endpoint::Endpoint, postgres::Database};
@@ -21,7 +19,7 @@ pub fn whole_machine() -> MutexGuard<'static, ()> {
     WHOLE_MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn never_stale(home: &Home, location: &Location) {
+fn never_stale(home: &Home, location: &DatabaseLocation) {
     let _alone = whole_machine();
     // The database is there before the endpoints are.
     home.run(&["workspace", "--label", "HISTORY"]).done();
@@ -31,7 +29,7 @@ fn never_stale(home: &Home, location: &Location) {
         .enable_all()
         .build();
     let runtime = runtime.expect("a runtime");
-    let master_key = MasterKeyPlace::File(home.master_key());
+    let master_key = MasterKeyLocation::File(home.master_key());
     let keyring = runtime.block_on(Keyring::open(location, master_key, Machine::real()));
     let keyring = keyring.expect("opened");
     let endpoints = [one.address(), other.address()];
@@ -48,12 +46,15 @@ fn never_stale(home: &Home, location: &Location) {
 #[test]
 fn no_answer_is_older_than_a_change_on_sqlite() {
     let home = Home::new();
-    never_stale(&home, &Location::File(home.database_file()));
+    never_stale(&home, &DatabaseLocation::File(home.database_file()));
 }
 
 #[test]
 fn no_answer_is_older_than_a_change_on_postgresql() {
     let database = Database::new();
     let home = Home::on(database.url());
-    never_stale(&home, &Location::Server(SecretString::from(database.url())));
+    never_stale(
+        &home,
+        &DatabaseLocation::Server(SecretString::from(database.url())),
+    );
 }

@@ -5,8 +5,9 @@ use claviger::{
     domain::{
         audit::{Checkpoint, EventCursor, EventFilter, chain, genesis},
         key::RevokeReason,
+        location::DatabaseLocation,
     },
-    keyring::{Keyring, KeyringError, Location},
+    keyring::{Keyring, KeyringError},
     machine::Machine,
 };
 
@@ -43,8 +44,8 @@ fn the_database_itself_refuses_to_change_or_remove_an_event() {
                         actor_from, change, subject_id, subject_name, details, previous_hash, \
                         hash, member, fingerprint, account, agent, program FROM audit_events WHERE sequence = 2";
         match world.location {
-            Location::File(_) => attempts.push(replaced),
-            Location::Server(_) => attempts.push("TRUNCATE audit_events"),
+            DatabaseLocation::File(_) => attempts.push(replaced),
+            DatabaseLocation::Server(_) => attempts.push("TRUNCATE audit_events"),
         }
         for attempt in attempts {
             let error = stranger
@@ -430,12 +431,12 @@ fn on_postgresql_not_even_the_owner_of_the_tables_has_the_privilege() {
                  ALTER ROLE {name} SET search_path = theirs"
             ))
             .await;
-        let Location::Server(url) = &world.location else {
+        let DatabaseLocation::Server(url) = &world.location else {
             panic!("a server");
         };
         let (before, after) = url.expose_secret().split_once("://").expect("a URL");
         let (_, host) = after.rsplit_once('@').expect("a user");
-        let theirs = Location::Server(format!("{before}://{name}:x@{host}").into());
+        let theirs = DatabaseLocation::Server(format!("{before}://{name}:x@{host}").into());
         let keyring = Keyring::open(&theirs, world.master_key(), world.machine.clone()).await;
         let keyring = keyring.expect("opened");
         history(&keyring).await;

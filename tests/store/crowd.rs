@@ -1,10 +1,10 @@
 //! Many at once: first starts, writers, editors of one key.
 use std::{collections::BTreeSet, sync::Arc};
 
-use claviger::domain::key::KeyVersion;
+use claviger::domain::{key::KeyVersion, location::DatabaseLocation};
 use claviger::{
     domain::key::RevokeReason,
-    keyring::{Keyring, KeyringError, Location, StoreError},
+    keyring::{Keyring, KeyringError, StoreError},
     machine::Machine,
 };
 use tokio::{runtime::Builder, task::JoinSet};
@@ -34,7 +34,7 @@ fn twenty_that_start_at_once_make_one_store() {
             world.number("SELECT count(*) FROM _sqlx_migrations").await,
             5
         );
-        if let Location::Server(_) = world.location {
+        if let DatabaseLocation::Server(_) = world.location {
             let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
             assert_eq!(world.number(locks).await, 0, "no lock is left held");

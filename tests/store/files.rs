@@ -6,8 +6,9 @@ use std::{
     path::Path,
 };
 
+use claviger::domain::location::DatabaseLocation;
 use claviger::{
-    keyring::{Decider, Keyring, Location, StoreError},
+    keyring::{Decider, Keyring, StoreError},
     store::StoreLocation,
 };
 use nix::sys::stat::{Mode, umask};
@@ -41,7 +42,7 @@ fn everything_is_made_private_whatever_the_umask() {
     on_sqlite(&async |world: &World| {
         let folder = world.folder.path().join("data/claviger");
         let file = folder.join("claviger.db");
-        let location = Location::File(file.clone());
+        let location = DatabaseLocation::File(file.clone());
         let keyring = Keyring::open(&location, world.master_key(), world.machine.clone())
             .await
             .expect("made");
@@ -124,7 +125,7 @@ fn a_copy_made_by_vacuum_is_opened_like_the_original() {
         world
             .plant(&format!("VACUUM INTO '{}'", copy.display()))
             .await;
-        let location = Location::File(copy.clone());
+        let location = DatabaseLocation::File(copy.clone());
         let restored = Keyring::open(&location, world.master_key(), world.machine.clone())
             .await
             .expect("opened");
@@ -291,7 +292,7 @@ fn a_path_is_a_path_whatever_is_in_it() {
             "é.db",
             "file:x.db",
         ] {
-            let location = Location::File(world.folder.path().join(name));
+            let location = DatabaseLocation::File(world.folder.path().join(name));
             for _ in 0..2 {
                 let keyring = Keyring::open(&location, world.master_key(), world.machine.clone())
                     .await
@@ -312,7 +313,7 @@ fn what_cannot_be_opened_is_told_with_its_reason() {
         fs::write(folder.join("file"), "x").expect("a file");
         symlink(folder.join("nowhere"), folder.join("dangling.db")).expect("a link");
         for name in ["folder.db", "file/below.db", "dangling.db", "nul\0.db"] {
-            let location = Location::File(folder.join(name));
+            let location = DatabaseLocation::File(folder.join(name));
             let error = store_error(
                 Keyring::open(&location, world.master_key(), world.machine.clone()).await,
             );
@@ -340,7 +341,7 @@ fn a_file_with_two_names_is_refused_through_both_until_one_is_gone() {
             twice(&path)
         );
         assert_eq!(store_error(keyring.epoch().await), twice(&path));
-        let other = Location::File(second.clone());
+        let other = DatabaseLocation::File(second.clone());
         let place = world.master_key();
         let opened = Keyring::open(&other, place, claviger::machine::Machine::real()).await;
         assert_eq!(store_error(opened.map(drop)), twice(&second));

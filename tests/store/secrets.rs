@@ -3,8 +3,13 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use claviger::domain::key::KeyVersion;
 use claviger::{
-    domain::{audit::Change, decision::Decision, key::RevokeReason},
-    keyring::{Keyring, KeyringError, Location, MasterKeyPlace, VaultError},
+    domain::{
+        audit::Change,
+        decision::Decision,
+        key::RevokeReason,
+        location::{DatabaseLocation, MasterKeyLocation},
+    },
+    keyring::{Keyring, KeyringError, VaultError},
     machine::Machine,
 };
 use secrecy::ExposeSecret as _;
@@ -16,7 +21,7 @@ use crate::{
 
 fn master_key_file(world: &World) -> PathBuf {
     match world.master_key() {
-        MasterKeyPlace::File(path) => path,
+        MasterKeyLocation::File(path) => path,
         other => panic!("a file was expected: {other:?}"),
     }
 }
@@ -147,7 +152,7 @@ fn without_the_master_key_all_works_that_needs_none() {
 fn another_master_key_is_told_by_its_file_and_opens_nothing() {
     on_both(&async |world: &World| {
         let created = make(&world.keyring().await, "key").await;
-        let elsewhere = MasterKeyPlace::File(world.folder.path().join("elsewhere/master-key"));
+        let elsewhere = MasterKeyLocation::File(world.folder.path().join("elsewhere/master-key"));
         claviger::vault::MasterKey::load_or_make(&elsewhere, &Machine::real()).expect("made");
         let keyring = Keyring::open(&world.location, elsewhere.clone(), world.machine.clone())
             .await
@@ -253,12 +258,12 @@ fn what_cannot_be_recorded_is_not_revealed() {
         let created = make(&keyring, "key").await;
         world
             .plant(match world.location {
-                Location::File(_) => {
+                DatabaseLocation::File(_) => {
                     "CREATE TRIGGER refuse BEFORE INSERT ON audit_events \
                      WHEN NEW.change IN ('key.revealed', 'key.copied') \
                      BEGIN SELECT RAISE(ABORT, 'no room'); END"
                 }
-                Location::Server(_) => {
+                DatabaseLocation::Server(_) => {
                     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                      IF NEW.change IN ('key.revealed', 'key.copied') \
                      THEN RAISE EXCEPTION 'no room'; END IF; RETURN NEW; END $$; \

@@ -1,8 +1,8 @@
 //! PostgreSQL: recognised, refused with one sentence, and never waited for without end.
-use claviger::domain::key::KeyVersion;
+use claviger::domain::{key::KeyVersion, location::DatabaseLocation};
 use claviger::{
     domain::key::RevokeReason,
-    keyring::{Keyring, Location, StoreError},
+    keyring::{Keyring, StoreError},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -10,13 +10,13 @@ use crate::support::{World, draft, make, on_postgres, read, store_error};
 
 fn url(world: &World) -> String {
     match &world.location {
-        Location::Server(url) => url.expose_secret().to_owned(),
-        Location::File(_) => panic!("a test of servers runs on PostgreSQL only"),
+        DatabaseLocation::Server(url) => url.expose_secret().to_owned(),
+        DatabaseLocation::File(_) => panic!("a test of servers runs on PostgreSQL only"),
     }
 }
 
 async fn refusal(world: &World, url: String) -> StoreError {
-    let location = Location::Server(SecretString::from(url));
+    let location = DatabaseLocation::Server(SecretString::from(url));
     store_error(Keyring::open(&location, world.master_key(), world.machine.clone()).await)
 }
 

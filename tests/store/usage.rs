@@ -9,6 +9,7 @@ use claviger::{
         forwarded::{ClientAddress, Hop},
         key::{Key, LastUse},
         listing::ListVersion,
+        location::DatabaseLocation,
         moment::{DAY, HOUR, Moment},
         route::{AreaSelector, Method},
         token::KeyId,
@@ -17,7 +18,7 @@ use claviger::{
             REMEMBERED, Refusal, RequestedAccess, RequestedTarget, Source, Tally, Verdict,
         },
     },
-    keyring::{Keyring, Location},
+    keyring::Keyring,
     machine::Machine,
     store::Store,
 };
@@ -460,7 +461,7 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
         ] {
             world.plant(older).await;
         }
-        if matches!(world.location, Location::File(_)) {
+        if matches!(world.location, DatabaseLocation::File(_)) {
             world.plant("PRAGMA user_version = 2").await;
         }
         let keyring = world.keyring().await;

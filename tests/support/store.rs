@@ -8,9 +8,10 @@ use claviger::{
     domain::{
         allowlist::AllowList,
         key::{Draft, Key},
+        location::{DatabaseLocation, MasterKeyLocation},
         moment::Moment,
     },
-    keyring::{Created, Keyring, KeyringError, Location, MasterKeyPlace, StoreError},
+    keyring::{Created, Keyring, KeyringError, StoreError},
     machine::Machine,
     store::{NewStoreSettings, Opened, Store},
 };
@@ -30,7 +31,7 @@ pub const NOW: i64 = 1_795_435_200_000;
 /// Everything that a test of the store needs.
 pub struct World {
     /// Where its database is.
-    pub location: Location,
+    pub location: DatabaseLocation,
     /// Its machine: the clock stands at [`NOW`].
     pub machine: Machine,
     /// A folder of its own.
@@ -47,7 +48,7 @@ pub fn on_both(story: &impl AsyncFn(&World)) {
 pub fn on_sqlite(story: &impl AsyncFn(&World)) {
     eprintln!("on SQLite:");
     let folder = folder();
-    let location = Location::File(folder.path().join("claviger.db"));
+    let location = DatabaseLocation::File(folder.path().join("claviger.db"));
     runtime().block_on(story(&World::new(location, folder)));
 }
 
@@ -55,7 +56,7 @@ pub fn on_sqlite(story: &impl AsyncFn(&World)) {
 pub fn on_postgres(story: &impl AsyncFn(&World)) {
     eprintln!("on PostgreSQL:");
     let database = Database::new();
-    let location = Location::Server(SecretString::from(database.url()));
+    let location = DatabaseLocation::Server(SecretString::from(database.url()));
     runtime().block_on(story(&World::new(location, folder())));
 }
 
@@ -78,7 +79,7 @@ fn runtime() -> Runtime {
 }
 
 impl World {
-    fn new(location: Location, folder: TempDir) -> Self {
+    fn new(location: DatabaseLocation, folder: TempDir) -> Self {
         let machine = Machine::fixed(now(), "alice@gw1");
         Self {
             location,
@@ -90,14 +91,14 @@ impl World {
     /// The database's file.
     pub fn file(&self) -> &PathBuf {
         match &self.location {
-            Location::File(path) => path,
-            Location::Server(_) => panic!("a test of files runs on SQLite only"),
+            DatabaseLocation::File(path) => path,
+            DatabaseLocation::Server(_) => panic!("a test of files runs on SQLite only"),
         }
     }
 
     /// The place of the master key that all keyrings of this world share.
-    pub fn master_key(&self) -> MasterKeyPlace {
-        MasterKeyPlace::File(self.folder.path().join("config/master-key"))
+    pub fn master_key(&self) -> MasterKeyLocation {
+        MasterKeyLocation::File(self.folder.path().join("config/master-key"))
     }
 
     /// Opens the keyring, once more if it is open already.
@@ -127,8 +128,8 @@ impl World {
             now: now(),
         };
         let opened = match &self.location {
-            Location::File(path) => Store::open_file(path, &fresh).await,
-            Location::Server(url) => Store::open_server(url.expose_secret(), &fresh).await,
+            DatabaseLocation::File(path) => Store::open_file(path, &fresh).await,
+            DatabaseLocation::Server(url) => Store::open_server(url.expose_secret(), &fresh).await,
         };
         opened.expect("opened")
     }
@@ -147,7 +148,7 @@ impl World {
 
     /// Takes away what a database checks by itself, so that anything can be planted.
     pub async fn lift_constraints(&self) {
-        if let Location::Server(_) = self.location {
+        if let DatabaseLocation::Server(_) = self.location {
             self.plant(
                 "DO $$ DECLARE c record; BEGIN \
                  FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint \
@@ -162,11 +163,11 @@ impl World {
     /// Takes away the triggers that keep the audit log append-only.
     pub async fn lift_triggers(&self) {
         self.plant(match self.location {
-            Location::File(_) => {
+            DatabaseLocation::File(_) => {
                 "DROP TRIGGER audit_events_keep; DROP TRIGGER audit_events_stay; \
                  DROP TRIGGER audit_events_follow"
             }
-            Location::Server(_) => "DROP TRIGGER audit_events_keep ON audit_events",
+            DatabaseLocation::Server(_) => "DROP TRIGGER audit_events_keep ON audit_events",
         })
         .await;
     }
@@ -187,16 +188,16 @@ pub enum Stranger {
 
 impl Stranger {
     /// Comes to a database.
-    pub async fn on(location: &Location) -> Self {
+    pub async fn on(location: &DatabaseLocation) -> Self {
         match location {
-            Location::File(path) => {
+            DatabaseLocation::File(path) => {
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .foreign_keys(false);
                 let options = options.pragma("ignore_check_constraints", "ON");
                 Self::Sqlite(options.connect().await.expect("the file"))
             }
-            Location::Server(url) => {
+            DatabaseLocation::Server(url) => {
                 let connected = PgConnection::connect(url.expose_secret()).await;
                 Self::Postgres(connected.expect("the server"))
             }

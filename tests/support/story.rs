@@ -9,10 +9,11 @@ use claviger::{
         audit::{Change, EventCursor, EventFilter},
         key::Draft,
         listing::Direction,
+        location::{DatabaseLocation, MasterKeyLocation},
         member::{MemberDraft, MemberId, Role, SshKey},
         moment::Moment,
     },
-    keyring::{Keyring, Location, MasterKeyPlace},
+    keyring::Keyring,
     machine::Machine,
     tui::{
         effects,
@@ -289,8 +290,8 @@ async fn open(folder: &std::path::Path, actor: &str) -> Keyring {
 }
 
 async fn open_at(folder: &std::path::Path, actor: &str, now: Moment) -> Keyring {
-    let location = Location::File(folder.join("claviger.db"));
-    let master_key = MasterKeyPlace::File(folder.join("master-key"));
+    let location = DatabaseLocation::File(folder.join("claviger.db"));
+    let master_key = MasterKeyLocation::File(folder.join("master-key"));
     // Each session has chance of its own, or two would draw the same ids.
     let machine = Machine::fixed(now, actor);
     for _ in 0..actor.bytes().map(usize::from).sum::<usize>() % 97 {
