@@ -8,6 +8,7 @@ pub mod agent;
 pub mod allowlist;
 pub mod attention;
 pub mod audit;
+pub mod authorization;
 pub mod decision;
 pub mod explain;
 pub mod forwarded;

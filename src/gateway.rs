@@ -5,6 +5,7 @@
 //! which it writes uses. What is asked is read in [`request`], what a key may do comes from the
 //! [`lookup`], the decision itself is the domain's, and the answer is made in [`answer`]. Whatever
 //! goes wrong is 503: there is one place that allows, and it holds an allow in its hands.
+mod access_log;
 mod answer;
 mod cache;
 mod endpoint;
@@ -25,10 +26,7 @@ use axum::{
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 
-use self::{
-    endpoint::{DecisionInput, Endpoint, Want},
-    request::AuthorizationRequest,
-};
+use self::{endpoint::Endpoint, request::AuthorizationRequest};
 use crate::{
     config::{Listen, Serve},
     domain::{
@@ -129,7 +127,7 @@ pub async fn run(
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(log::WINDOW).await;
-                endpoint.log_summary(endpoint.decider.machine().uptime());
+                endpoint.log.summarize(endpoint.decider.machine().uptime());
             }
         })
     };
@@ -149,7 +147,7 @@ pub async fn run(
     // What it was writing is either written or waits again, and not both.
     let _ = writer.await;
     summer.abort();
-    endpoint.log_summary(Duration::MAX);
+    endpoint.log.summarize(Duration::MAX);
     let (lost, why) = endpoint.recorder.finish().await;
     if lost > 0 {
         tracing::error!(
@@ -257,18 +255,10 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
     let parts = (request.method(), request.uri(), request.headers());
     let asked = AuthorizationRequest::read(endpoint.family, &endpoint.trusted, peer, parts);
     if !asked.trusted {
-        endpoint.name_untrusted(peer);
+        endpoint.log.untrusted(peer);
     }
-    let question = DecisionInput {
-        presented: &asked.presented,
-        want: Want::Route(&asked.way),
-        original: asked.original,
-        client: asked.client,
-        agent: asked.agent.as_ref(),
-    };
-    let decided = endpoint.decide(&id, &question).await;
-    match decided {
-        Ok(decided) => endpoint.answer(&id, &asked, &decided),
+    match endpoint.decide(&id, &asked).await {
+        Ok(decided) => endpoint.answer(&id, &decided),
         Err(_) => answer::undecided(&id),
     }
 }

@@ -26,7 +26,7 @@ use std::{
 
 pub use audit::{Keeper, Verified};
 pub use changes::{Created, Rotated};
-pub use decide::{Decided, Decider};
+pub use decide::{CheckOutcome, Decider};
 pub use error::KeyringError;
 pub use health::Health;
 pub use hygiene::HygieneReport;
@@ -279,7 +279,7 @@ impl Keyring {
     ///
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
-    pub async fn decide(&self, presented: &CheckRequest<'_>) -> Result<Decided, KeyringError> {
+    pub async fn decide(&self, presented: &CheckRequest<'_>) -> Result<CheckOutcome, KeyringError> {
         self.demand(Permission::Explain).await?;
         let decided = decide::decide_on(&self.store, &self.machine, presented).await?;
         if let Some(id) = decided.decision.key_id() {
@@ -292,7 +292,7 @@ impl Keyring {
     ///
     /// # Errors
     /// The store's; the decision stands all the same.
-    pub async fn record(&self, decided: &Decided) -> Result<(), KeyringError> {
+    pub async fn record(&self, decided: &CheckOutcome) -> Result<(), KeyringError> {
         decide::record_on(&self.store, decided).await
     }
 

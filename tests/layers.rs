@@ -1,10 +1,11 @@
-//! Who may import whom: reads `src` and fails on a path against the arrows.
+//! Who may import whom, and which type names are taken: reads `src` and fails on a path against the
+//! arrows, and on a type name that is defined twice.
 //!
 //! Every path in the code counts, in a `use` or not; comments and strings do not. The checker
 //! reads words, not types, so it sees a name only where it is written out. To add a module, give
 //! it a row in [`ARROWS`]; a new file in `src/tui` needs none: it is pure unless [`layer_of`]
 //! says otherwise.
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// A layer, the modules of ours that it may use beside itself, the paths that it never may.
 #[rustfmt::skip]
@@ -44,10 +45,10 @@ fn layer_of(module: &str) -> Option<&'static Layer> {
     ARROWS.iter().find(|layer| layer.0 == name)
 }
 
-#[test]
-fn the_source_keeps_to_the_arrows() {
+/// Every file of `src`, as its path from the root and its text.
+fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut folders, mut files, mut found) = (vec![root.join("src")], 0, Vec::new());
+    let (mut folders, mut found) = (vec![root.join("src")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -55,14 +56,68 @@ fn the_source_keeps_to_the_arrows() {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "rs") {
                 let file = path.strip_prefix(root).unwrap().to_str().unwrap();
-                found.extend(check(file, &fs::read_to_string(&path).unwrap()));
-                files += 1;
+                found.push((file.to_owned(), fs::read_to_string(&path).unwrap()));
             }
         }
     }
+    assert!(found.len() > 1, "no source was read");
     found.sort();
+    found
+}
+
+#[test]
+fn the_source_keeps_to_the_arrows() {
+    let sources = sources();
+    let found = sources
+        .iter()
+        .flat_map(|(file, source)| check(file, source));
+    let found: Vec<_> = found.collect();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
-    assert!(files > 1, "no source was read");
+}
+
+#[test]
+fn a_type_name_means_one_thing() {
+    let twice = names_defined_twice(&sources());
+    assert!(twice.is_empty(), "\n{}\n", twice.join("\n"));
+}
+
+/// Each name of a struct, an enum, a union or a trait that is defined more than once, with its places.
+/// Type aliases of traits such as `type Err` are no names of their own and do not count.
+fn names_defined_twice(sources: &[(String, String)]) -> Vec<String> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (file, source) in sources {
+        for pair in words(source).windows(2) {
+            let [(_, keyword), (line, name)] = pair else {
+                continue;
+            };
+            if matches!(*keyword, "struct" | "enum" | "union" | "trait") && is_name(name) {
+                places
+                    .entry(name)
+                    .or_default()
+                    .push(format!("{file}:{line}"));
+            }
+        }
+    }
+    places.retain(|_, places| places.len() > 1);
+    let shown = places.iter();
+    shown
+        .map(|(name, places)| format!("{name} is defined in {}", places.join(" and in ")))
+        .collect()
+}
+
+#[test]
+fn a_type_name_that_is_defined_twice_is_reported_with_its_places() {
+    let file = |name: &str, source: &str| (name.to_owned(), source.to_owned());
+    let sources = [
+        file("src/a.rs", "//! enum B\npub(super) struct A;\nenum B {}"),
+        file(
+            "src/b.rs",
+            "trait A {}\n/// struct B\nimpl A for B { type Err = (); }",
+        ),
+        file("src/c.rs", "type Err = ();\nconst C: &str = \"struct B\";"),
+    ];
+    let expected = ["A is defined in src/a.rs:2 and in src/b.rs:1"];
+    assert_eq!(names_defined_twice(&sources), expected);
 }
 
 /// What is wrong in one file, each finding with its line.

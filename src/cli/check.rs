@@ -23,7 +23,7 @@ use crate::{
         decision::Decision,
         token::{KeyId, TOKEN_LENGTH},
     },
-    keyring::{CheckRequest, Decided, Decider, Keyring, KeyringError},
+    keyring::{CheckOutcome, CheckRequest, Decider, Keyring, KeyringError},
     machine::Machine,
 };
 
@@ -94,7 +94,7 @@ fn undecided(failure: &Failure) -> Failure {
 async fn decide(
     arguments: &CheckArguments,
     database: Option<&str>,
-) -> Result<(Decider, Decided), Failure> {
+) -> Result<(Decider, CheckOutcome), Failure> {
     let token = read_token()?;
     let config = Config::gather(database, &config::process_variable)?;
     if let Some(path) = missing_file(&config) {
@@ -186,7 +186,7 @@ fn read_token() -> Result<SecretString, Failure> {
     Ok(token)
 }
 
-fn print(decided: &Decided, output: &mut Output) -> Result<(), Failure> {
+fn print(decided: &CheckOutcome, output: &mut Output) -> Result<(), Failure> {
     let (word, reason, key_id) = match &decided.decision {
         Decision::Allow { key_id } => ("allow", None, Some(key_id)),
         Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),

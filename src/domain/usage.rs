@@ -137,7 +137,7 @@ pub struct UnknownWord;
 
 /// What is counted together within one span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct UsageKind {
     /// The area and the action that were asked for; none where the request led nowhere.
     pub target: Option<(AreaSlug, Action)>,
     /// From where.
@@ -146,7 +146,7 @@ pub struct Kind {
     pub verdict: Verdict,
 }
 
-impl Kind {
+impl UsageKind {
     /// Of a request that was decided on.
     #[must_use]
     pub fn of(target: &Target, address: ClientAddress, verdict: Verdict) -> Self {
@@ -161,7 +161,7 @@ impl Kind {
     }
 }
 
-impl Kind {
+impl UsageKind {
     /// The words for area and action in the database; empty for neither.
     #[must_use]
     pub fn target_words(&self) -> (&str, &'static str) {
@@ -180,7 +180,7 @@ pub struct Tally {
     /// How long it is, in milliseconds.
     pub span: i64,
     /// What.
-    pub kind: Kind,
+    pub kind: UsageKind,
     /// How often.
     pub count: i64,
 }
@@ -317,7 +317,7 @@ mod tests {
         let tally = |ago: i64, span, verdict| Tally {
             began_at: Moment::from_millis((1_000 - ago) * HOUR),
             span,
-            kind: Kind {
+            kind: UsageKind {
                 target: None,
                 source: Source::Unknown,
                 verdict,

@@ -1,40 +1,29 @@
-//! Deciding on one request: the credential from the desk, the target by the routes of the moment,
-//! the decision by the domain; counted, logged, and remembered as a use.
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+//! Deciding on one request: the key record from the lookups, the target by the routes of this
+//! moment, the decision by the domain; then it is counted, logged, and recorded as a use or a
+//! refusal.
+use std::{sync::Arc, time::Duration};
 
 use axum::response::Response;
 use tokio::sync::Semaphore;
 
 use super::{
+    access_log::AccessLog,
     answer,
-    log::{Refusals, shown},
     lookup::{LookupClient, Undecided},
     metrics::Metrics,
     recorder::Recorder,
-    request::{AuthorizationRequest, NoRouteReason, PresentedCredential, RouteRequest},
+    request::{AuthorizationRequest, NoRouteReason},
 };
 use crate::{
     config::{GatewayKind, Serve},
     domain::{
-        agent::AgentName,
-        decision::{self, Credential, Decision, DecisionId, DecisionIds, Reason, Target},
-        forwarded::{self, Client, ClientAddress, Peer, TrustedProxy},
-        moment::Moment,
-        usage::{self, Refusal, RequestedAccess},
+        authorization::{Authorization, Presented},
+        decision::{Decision, DecisionId, DecisionIds},
+        forwarded::{self, Peer, TrustedProxy},
+        usage::{RequestedAccess, RequestedTarget},
     },
     keyring::Decider,
 };
-
-/// Why a request that names its area leads nowhere.
-pub(super) const UNKNOWN_AREA: &str = "unknown_area";
-/// Why a request whose path and method are well leads nowhere.
-const NO_ROUTE_MATCHED: &str = "no_area_or_no_action_for_the_method";
-/// How many untrusted peers are named in the log.
-const MAX_NAMED_PEERS: usize = 100;
 
 /// What all connections share.
 pub(super) struct Endpoint {
@@ -45,52 +34,14 @@ pub(super) struct Endpoint {
     pub lookups: LookupClient,
     pub recorder: Arc<Recorder>,
     pub metrics: Arc<Metrics>,
-    refusals: Refusals,
-    faults: Refusals,
-    untrusted: Mutex<HashSet<Peer>>,
-    /// The connections that may still come, and how many there may be.
+    pub log: AccessLog,
+    /// The connections that may still be accepted, and how many there may be in all.
     pub free: Arc<Semaphore>,
     pub connections: usize,
 }
 
-/// What a decision is made about, whichever way it came in.
-pub(super) struct DecisionInput<'a> {
-    pub presented: &'a PresentedCredential,
-    pub want: Want<'a>,
-    /// The original method and path, as they were said.
-    pub original: Option<(&'a str, &'a [u8])>,
-    pub client: Client,
-    pub agent: Option<&'a AgentName>,
-}
-
-/// Where it leads: worked out already, or by the routes of the moment.
-pub(super) enum Want<'a> {
-    Target(Target),
-    Route(&'a Result<RouteRequest<'a>, NoRouteReason>),
-}
-
-/// What the log tells of a request besides its decision.
-pub(super) struct AccessLogFields<'a> {
-    /// The endpoint's own path that was asked.
-    pub endpoint: &'a str,
-    /// The original method and path, as they were said.
-    pub original: Option<(&'a str, &'a [u8])>,
-    /// The area, where it was said and there is none such.
-    pub area: &'a str,
-    /// Why there is no route, if there is none.
-    pub astray: &'static str,
-}
-
-/// A decision, and all that is to be said of it.
-pub(super) struct Decided {
-    pub decision: Decision,
-    pub credential: Credential,
-    pub target: Target,
-    pub at: Moment,
-}
-
 impl Endpoint {
-    /// One that decides from this store.
+    /// An endpoint that decides from this store.
     pub fn new(decider: Decider, serve: Serve) -> Self {
         let decider = Arc::new(decider);
         let metrics = Arc::new(Metrics::new());
@@ -105,110 +56,70 @@ impl Endpoint {
             recorder: Arc::new(Recorder::new(Arc::clone(&decider))),
             ids: DecisionIds::draw(&mut |buffer| decider.machine().fill(buffer)),
             decider,
+            log: AccessLog::new(Arc::clone(&metrics)),
             metrics,
-            refusals: Refusals::default(),
-            faults: Refusals::default(),
-            untrusted: Mutex::default(),
             free: Arc::new(Semaphore::new(serve.connections)),
             connections: serve.connections,
         }
     }
 
-    /// Decides, counts, and takes note of a use. What cannot be decided is logged here.
+    /// Decides on a request; counts, logs and records the decision.
+    ///
+    /// # Errors
+    /// [`Undecided`], which is counted and logged as well.
     pub async fn decide(
         &self,
         id: &DecisionId,
-        question: &DecisionInput<'_>,
-    ) -> Result<Decided, Undecided> {
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Authorization, Undecided> {
         let machine = self.decider.machine();
         let began = machine.uptime();
-        match self.reckon(question).await {
+        match self.look_up_and_decide(request).await {
             Ok(decided) => {
-                let took = machine.uptime().saturating_sub(began);
-                self.metrics.count(&decided.decision, took);
-                self.note(id, question, &decided);
+                let uptime = machine.uptime();
+                self.metrics
+                    .count(&decided.decision, uptime.saturating_sub(began));
+                self.record(id, request, &decided);
+                self.log.decided(id, request, &decided, uptime);
                 Ok(decided)
             }
             Err(undecided) => {
                 self.metrics.undecided.inc();
-                let (admitted, unsaid) = self.faults.should_log(ClientAddress::Unknown, began);
-                log_summary("could not decide", unsaid);
-                if admitted {
-                    tracing::error!(decision = %id, error = %undecided, "could not decide");
-                }
+                self.log.undecided(id, &undecided, began);
                 Err(undecided)
             }
         }
     }
 
-    async fn reckon(&self, question: &DecisionInput<'_>) -> Result<Decided, Undecided> {
-        let (credential, routes) = match question.presented {
-            PresentedCredential::Nothing => (Credential::Missing, None),
-            PresentedCredential::Malformed(_) => (Credential::Malformed, None),
-            PresentedCredential::Token(token) => {
-                let told = self.lookups.ask(token.key_id()).await?;
-                (told.key_record.credential(token), Some(told.routes))
+    async fn look_up_and_decide(
+        &self,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<Authorization, Undecided> {
+        let (credential, routes) = match request.presented.token() {
+            Err(credential) => (credential, None),
+            Ok(token) => {
+                let found = self.lookups.ask(token.key_id()).await?;
+                (found.key_record.credential(token), Some(found.routes))
             }
         };
-        let target = match (&question.want, routes) {
-            (Want::Target(Target::Routed(area, action)), Some(routes)) if routes.knows(area) => {
-                Target::Routed(area.clone(), *action)
-            }
-            (Want::Route(Ok(way)), Some(routes)) => {
-                routes.target(&way.scope, way.method, &way.path)
-            }
-            _ => Target::NoRoute,
-        };
-        let request = decision::Request {
-            target,
-            address: question.client.address,
-            agent: question.agent.cloned(),
-            at: self.decider.machine().now(),
-        };
-        Ok(Decided {
-            decision: decision::decide(&credential, &request),
+        Ok(Authorization::decide(
             credential,
-            at: request.at,
-            target: request.target,
-        })
+            request.requested.target(routes.as_deref()),
+            request.client,
+            request.agent.clone(),
+            self.decider.machine().now(),
+        ))
     }
 
-    /// Takes note of a use or a refusal.
-    fn note(&self, id: &DecisionId, question: &DecisionInput<'_>, decided: &Decided) {
-        let address = question.client.address;
-        let reason = match &decided.decision {
-            Decision::Allow { key_id } => {
-                let former = match &decided.credential {
-                    Credential::Previous(_, former) => Some(former),
-                    _ => None,
-                };
-                let token = (key_id, former);
-                return self
-                    .recorder
-                    .allowed(token, &decided.target, address, decided.at);
-            }
-            Decision::Deny { reason, .. } => *reason,
-        };
-        let key = decided.credential.key_id();
-        self.recorder.refused(key, address, || Refusal {
-            id: id.clone(),
-            at: decided.at,
-            reason,
-            key: key.cloned(),
-            named: match question.presented {
-                PresentedCredential::Token(token) if key.is_none() => Some(token.key_id().clone()),
-                PresentedCredential::Malformed(named) => named.clone(),
-                _ => None,
-            },
-            token: match question.presented {
-                PresentedCredential::Token(token) if key.is_some() => Some(token.digest()),
-                _ => None,
-            },
-            address,
-            hop: question.client.hop,
-            agent: question.agent.cloned(),
-            wanted: question.wanted(&decided.target),
-            target: decided.target.clone(),
+    /// Records a use or a refusal.
+    fn record(&self, id: &DecisionId, request: &AuthorizationRequest<'_>, decided: &Authorization) {
+        if let Some(used) = decided.allowed_use() {
+            return self.recorder.allowed(used);
+        }
+        let (key, address) = (decided.decision.key_id(), decided.request.address);
+        self.recorder.refused(key, address, || {
+            let wanted = request.requested_access(&decided.request.target);
+            decided.refusal(id, &request.presented, wanted)
         });
     }
 
@@ -221,199 +132,44 @@ impl Endpoint {
     }
 
     /// The one place that allows.
-    pub fn answer(
-        &self,
-        id: &DecisionId,
-        asked: &AuthorizationRequest<'_>,
-        decided: &Decided,
-    ) -> Response {
-        let heard = AccessLogFields {
-            endpoint: asked.endpoint,
-            original: asked.original,
-            area: "",
-            astray: match &asked.way {
-                Err(astray) => astray.word(),
-                Ok(_) => NO_ROUTE_MATCHED,
-            },
-        };
-        self.log(id, asked.client.address, &heard, decided);
-        match (&decided.decision, decided.credential.rules()) {
+    pub fn answer(&self, id: &DecisionId, decided: &Authorization) -> Response {
+        match (&decided.decision, decided.rules()) {
             (Decision::Allow { key_id }, Some(rules)) => answer::allow(id, key_id, &rules.name),
             (Decision::Deny { reason, .. }, _) => answer::deny(id, *reason),
             (Decision::Allow { .. }, None) => answer::undecided(id),
         }
     }
 
-    /// Allowed requests are counted and not logged, unless everything is to be.
-    pub fn log(
-        &self,
-        id: &DecisionId,
-        address: ClientAddress,
-        heard: &AccessLogFields<'_>,
-        decided: &Decided,
-    ) {
-        let (area, action) = match &decided.target {
-            Target::Routed(area, action) => (area.as_str(), action.word()),
-            Target::NoRoute => (heard.area, ""),
-        };
-        match &decided.decision {
-            Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
-                let (endpoint, method, path) = heard.shown();
-                tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, "allowed");
-            }
-            Decision::Allow { .. } => {}
-            Decision::Deny { reason, key_id } => {
-                if !self.is_logged(address) {
-                    return;
-                }
-                let key = key_id.as_ref().map_or("", |id| id.as_str());
-                let detail = if *reason == Reason::NoRoute {
-                    heard.astray
-                } else {
-                    ""
-                };
-                let (endpoint, method, path) = heard.shown();
-                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, method, path, area, action, endpoint, "refused");
-            }
-        }
-    }
-
-    /// Refuses somebody who may not even ask.
+    /// Refuses a peer that is no trusted proxy, without reading its request.
     pub fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
-        self.name_untrusted(peer);
-        let (reason, key_id) = (Reason::NoRoute, None);
-        let denied = Decision::Deny { reason, key_id };
-        self.metrics.count(&denied, Duration::ZERO);
-        let detail = NoRouteReason::Untrusted.word();
-        self.log_unheard(id, peer, reason.word(), detail);
+        self.log.untrusted(peer);
         let client = forwarded::client(peer, std::iter::empty(), &[]);
-        self.recorder.refused(None, client.address, || Refusal {
-            id: id.clone(),
-            at: self.decider.machine().now(),
-            reason,
-            key: None,
-            named: None,
-            token: None,
-            address: client.address,
-            hop: client.hop,
-            agent: None,
-            wanted: RequestedAccess {
-                way: usage::RequestedTarget::NoRoute(detail.to_owned()),
+        let machine = self.decider.machine();
+        let decided = Authorization::refuse_unheard(client, machine.now());
+        self.metrics.count(&decided.decision, Duration::ZERO);
+        let Some(reason) = decided.reason() else {
+            return answer::undecided(id);
+        };
+        let detail = NoRouteReason::Untrusted.word();
+        let line = (reason.word(), detail);
+        self.log.unheard(id, peer, line, machine.uptime());
+        self.recorder.refused(None, client.address, || {
+            let wanted = RequestedAccess {
+                way: RequestedTarget::NoRoute(detail.to_owned()),
                 method: String::new(),
                 path: String::new(),
-            },
-            target: Target::NoRoute,
+            };
+            decided.refusal(id, &Presented::Nothing, wanted)
         });
         answer::deny(id, reason)
     }
 
-    /// Refuses what is no question that can be answered.
+    /// Refuses a request that cannot be understood.
     pub fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
         self.metrics.bad.inc();
-        self.log_unheard(id, peer, "bad_request", sentence);
+        let uptime = self.decider.machine().uptime();
+        self.log
+            .unheard(id, peer, ("bad_request", sentence), uptime);
         answer::bad(id, sentence)
-    }
-
-    fn log_unheard(&self, id: &DecisionId, peer: Peer, reason: &str, detail: &str) {
-        let address = match peer {
-            Peer::Address(address) => ClientAddress::Known(address),
-            Peer::Unix => ClientAddress::Unknown,
-        };
-        if self.is_logged(address) {
-            tracing::info!(decision = %id, reason, detail, %peer, "refused");
-        }
-    }
-
-    /// Whether a refusal gets a line of its own; whoever wants to see everything sees everything.
-    fn is_logged(&self, address: ClientAddress) -> bool {
-        let (admitted, summed) = self
-            .refusals
-            .should_log(address, self.decider.machine().uptime());
-        log_summary("refused", summed);
-        if !admitted {
-            self.metrics.unlogged.inc();
-        }
-        admitted || tracing::enabled!(tracing::Level::DEBUG)
-    }
-
-    /// Sums up what was not logged one by one in a minute that is over at this time.
-    pub fn log_summary(&self, now: Duration) {
-        log_summary("refused", self.refusals.overdue(now));
-        log_summary("could not decide", self.faults.overdue(now));
-    }
-
-    /// Says once of each peer that it is not believed, and which flag would change that.
-    pub fn name_untrusted(&self, peer: Peer) {
-        let mut named = self
-            .untrusted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if named.len() < MAX_NAMED_PEERS && named.insert(peer) {
-            tracing::warn!(
-                %peer,
-                "this peer is no trusted proxy: what it says of method, path and address is ignored. If it is the gateway, start with --trusted-proxy {peer}"
-            );
-        }
-    }
-}
-
-fn log_summary(what: &str, count: Option<u64>) {
-    if let Some(count) = count {
-        tracing::warn!(
-            what,
-            count,
-            "requests of the minute before without a line of their own"
-        );
-    }
-}
-
-impl DecisionInput<'_> {
-    /// What is wanted, as it is kept of a refusal. A path that cannot be kept as it was said, for a
-    /// token may be in it, leads where it led.
-    fn wanted(&self, target: &Target) -> RequestedAccess {
-        let (method, path) = self.original.unwrap_or_default();
-        let path = without_query(path);
-        let kept = (shown(method.as_bytes()), shown(path));
-        let whole = kept.1.as_bytes() == path;
-        let way = match (&self.want, target) {
-            (Want::Route(Ok(way)), _) if whole => {
-                usage::RequestedTarget::Routed(way.scope.clone(), way.method)
-            }
-            (Want::Target(Target::Routed(area, action)), _)
-            | (Want::Route(Ok(_)), Target::Routed(area, action)) => {
-                usage::RequestedTarget::Named(area.clone(), *action)
-            }
-            (Want::Target(Target::NoRoute), _) => {
-                usage::RequestedTarget::NoRoute(UNKNOWN_AREA.to_owned())
-            }
-            (Want::Route(Ok(_)), Target::NoRoute) => {
-                usage::RequestedTarget::NoRoute(NO_ROUTE_MATCHED.to_owned())
-            }
-            (Want::Route(Err(astray)), _) => {
-                usage::RequestedTarget::NoRoute(astray.word().to_owned())
-            }
-        };
-        RequestedAccess {
-            way,
-            method: kept.0,
-            path: kept.1,
-        }
-    }
-}
-
-fn without_query(path: &[u8]) -> &[u8] {
-    path.split(|byte| *byte == b'?').next().unwrap_or_default()
-}
-
-impl AccessLogFields<'_> {
-    /// The endpoint's own path, the method and the path, fit for a line. Worked out only for the
-    /// few that have one. A query may hold anything, and decides nothing: it is left out.
-    fn shown(&self) -> (String, String, String) {
-        let (method, path) = self.original.unwrap_or_default();
-        (
-            shown(self.endpoint.as_bytes()),
-            shown(method.as_bytes()),
-            shown(without_query(path)),
-        )
     }
 }

@@ -16,13 +16,7 @@ use tokio::sync::Notify;
 use waiting::Waiting;
 
 use crate::{
-    domain::{
-        decision::{PreviousToken, Target},
-        forwarded::ClientAddress,
-        moment::Moment,
-        token::KeyId,
-        usage::Refusal,
-    },
+    domain::{authorization::AllowedUse, forwarded::ClientAddress, token::KeyId, usage::Refusal},
     keyring::{Decider, KeyringError},
 };
 
@@ -57,29 +51,24 @@ impl Recorder {
         }
     }
 
-    /// Takes note of an allowed use; `former` is the token, if it was rotated out.
-    pub fn allowed(
-        &self,
-        (id, former): (&KeyId, Option<&PreviousToken>),
-        target: &Target,
-        from: ClientAddress,
-        at: Moment,
-    ) {
-        self.note(|waiting| waiting.allowed((id, former), target, from, at));
+    /// Takes note of an allowed use.
+    pub fn allowed(&self, used: AllowedUse<'_>) {
+        self.note(|waiting| waiting.allowed(used));
     }
 
-    /// Takes note of a refusal; it is made only if it is wanted.
+    /// Takes note of a refusal; it is made only if it is kept.
     pub fn refused(
         &self,
         key: Option<&KeyId>,
         from: ClientAddress,
-        refusal: impl FnOnce() -> Refusal,
+        refusal: impl FnOnce() -> Option<Refusal>,
     ) {
         match key {
             Some(id) => {
-                // Made before all others are kept waiting.
-                let refusal = refusal();
-                self.note(|waiting| waiting.refused(id, refusal));
+                // Made before the lock is taken, which keeps all others waiting.
+                if let Some(refusal) = refusal() {
+                    self.note(|waiting| waiting.refused(id, refusal));
+                }
             }
             None => self.note(|waiting| waiting.unmatched(from, refusal)),
         }

@@ -7,15 +7,19 @@ mod credential;
 mod form;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
-pub use credential::PresentedCredential;
 use form::Form;
 
+use super::log::shown;
 use crate::{
     config::GatewayKind,
     domain::{
+        access::{Action, AreaSlug},
         agent::AgentName,
+        authorization::Presented,
+        decision::Target,
         forwarded::{self, Client, Peer, TrustedProxy},
-        route::{AreaSelector, CanonicalPath, Method},
+        route::{AreaSelector, CanonicalPath, Method, Routes},
+        usage::{RequestedAccess, RequestedTarget},
     },
 };
 
@@ -26,6 +30,10 @@ const OVERRIDES: [&str; 3] = [
     "x-method-override",
     "x-http-method",
 ];
+/// The log's detail of a request that names an area which does not exist.
+const UNKNOWN_AREA: &str = "unknown_area";
+/// The log's detail of a request whose well-formed method and path match no route.
+const NO_ROUTE_MATCHED: &str = "no_area_or_no_action_for_the_method";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Where nginx says method and path, and where Traefik and Caddy do.
 const ORIGINAL: [HeaderName; 2] = [
@@ -41,7 +49,7 @@ const FORWARDED: [HeaderName; 2] = [
 #[derive(Debug)]
 pub struct RouteRequest<'a> {
     /// The area, or that the path leads to it.
-    pub scope: AreaSelector,
+    pub area: AreaSelector,
     /// The method.
     pub method: Method,
     /// The path.
@@ -82,27 +90,72 @@ impl NoRouteReason {
     }
 }
 
-/// A request for a decision.
+/// What a request asks for.
+#[derive(Debug)]
+pub enum Requested<'a> {
+    /// The area and action that an application named.
+    Named {
+        /// The area as it was sent, fit for a log line.
+        area: String,
+        /// The area and action; `None` if the text cannot be an area's slug.
+        target: Option<(AreaSlug, Action)>,
+    },
+    /// The area and action that the routes give for this method and path.
+    Route(RouteRequest<'a>),
+    /// Nothing: no route can be looked up.
+    Unroutable(NoRouteReason),
+}
+
+impl Requested<'_> {
+    /// The area and action, by the routes of this moment; `None` where none were read, because the
+    /// request has no token to look up.
+    pub fn target(&self, routes: Option<&Routes>) -> Target {
+        match (self, routes) {
+            (
+                Self::Named {
+                    target: Some((area, action)),
+                    ..
+                },
+                Some(routes),
+            ) if routes.knows(area) => Target::Routed(area.clone(), *action),
+            (Self::Route(route), Some(routes)) => {
+                routes.target(&route.area, route.method, &route.path)
+            }
+            _ => Target::NoRoute,
+        }
+    }
+
+    /// Why the request leads to no area and action, for the log.
+    pub fn detail(&self) -> &'static str {
+        match self {
+            Self::Named { .. } => UNKNOWN_AREA,
+            Self::Route(_) => NO_ROUTE_MATCHED,
+            Self::Unroutable(reason) => reason.word(),
+        }
+    }
+}
+
+/// A request for a decision: from a gateway, or from an application through `/verify`.
 #[derive(Debug)]
 pub struct AuthorizationRequest<'a> {
     /// The credential.
-    pub presented: PresentedCredential,
-    /// Where it leads.
-    pub way: Result<RouteRequest<'a>, NoRouteReason>,
-    /// The endpoint's own path that was asked.
+    pub presented: Presented,
+    /// What it asks for.
+    pub requested: Requested<'a>,
+    /// The path of this endpoint that was called.
     pub endpoint: &'a str,
-    /// The agent whose endpoint was asked.
+    /// The agent whose endpoint was called.
     pub agent: Option<AgentName>,
-    /// What is known of the client's address, and where from.
+    /// The client's address, and where it was learnt from.
     pub client: Client,
+    /// The original method and path as the gateway sent them, for the log.
+    pub original: Option<(&'a str, &'a [u8])>,
     /// Whether the peer is a trusted proxy.
     pub trusted: bool,
-    /// The method and the path as they were said, for the log.
-    pub original: Option<(&'a str, &'a [u8])>,
 }
 
 impl<'a> AuthorizationRequest<'a> {
-    /// Reads a request.
+    /// Reads the request of a gateway.
     pub fn read(
         family: GatewayKind,
         trusted: &[TrustedProxy],
@@ -119,23 +172,23 @@ impl<'a> AuthorizationRequest<'a> {
             Some(_) if !is_trusted => Err(NoRouteReason::Untrusted),
             Some(form) => original(family, form, method, headers),
         };
-        let way = match (&form, original) {
-            (Some(form), Ok((method, path))) => way(form, method, path, headers),
+        let route = match (&form, original) {
+            (Some(form), Ok((method, path))) => route(form, method, path, headers),
             (_, original) => Err(original.err().unwrap_or(NoRouteReason::Form)),
         };
         Self {
-            presented: PresentedCredential::find(headers),
-            way,
+            presented: credential::find(headers),
+            requested: route.map_or_else(Requested::Unroutable, Requested::Route),
             endpoint: uri.path(),
             agent: form.and_then(|form| form.agent),
             client,
-            trusted: is_trusted,
             original: original.ok(),
+            trusted: is_trusted,
         }
     }
 }
 
-fn way<'a>(
+fn route<'a>(
     form: &Form<'a>,
     method: &str,
     path: &'a [u8],
@@ -145,7 +198,7 @@ fn way<'a>(
         return Err(NoRouteReason::Override);
     }
     Ok(RouteRequest {
-        scope: form.scope.clone(),
+        area: form.scope.clone(),
         method: Method::from_word(method).ok_or(NoRouteReason::Method)?,
         path: CanonicalPath::read(path).ok_or(NoRouteReason::Path)?,
     })
@@ -194,6 +247,36 @@ fn original<'a>(
     ))
 }
 
+impl AuthorizationRequest<'_> {
+    /// What the request asks for, as it is kept with a refusal. A path that cannot be kept as it was
+    /// sent, because a token may be in it, is kept as the area and action that it led to.
+    pub fn requested_access(&self, target: &Target) -> RequestedAccess {
+        let (method, path) = self.original.unwrap_or_default();
+        let path = without_query(path);
+        let kept = (shown(method.as_bytes()), shown(path));
+        let whole = kept.1.as_bytes() == path;
+        let way = match (&self.requested, target) {
+            (Requested::Route(route), _) if whole => {
+                RequestedTarget::Routed(route.area.clone(), route.method)
+            }
+            (Requested::Named { .. } | Requested::Route(_), Target::Routed(area, action)) => {
+                RequestedTarget::Named(area.clone(), *action)
+            }
+            (requested, _) => RequestedTarget::NoRoute(requested.detail().to_owned()),
+        };
+        RequestedAccess {
+            way,
+            method: kept.0,
+            path: kept.1,
+        }
+    }
+}
+
+/// The path up to its query.
+pub(super) fn without_query(path: &[u8]) -> &[u8] {
+    path.split(|byte| *byte == b'?').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::Request;
@@ -212,9 +295,11 @@ mod tests {
             .collect();
         let peer = Peer::address("127.0.0.1".parse().expect("an address"));
         let parts = (request.method(), request.uri(), request.headers());
-        match AuthorizationRequest::read(family, &trusted, peer, parts).way {
-            Ok(way) => format!("{} {}", way.method.word(), way.path.as_str()),
-            Err(astray) => astray.word().to_owned(),
+        match AuthorizationRequest::read(family, &trusted, peer, parts).requested {
+            Requested::Route(route) => {
+                format!("{} {}", route.method.word(), route.path.as_str())
+            }
+            other => other.detail().to_owned(),
         }
     }
 

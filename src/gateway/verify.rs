@@ -9,19 +9,19 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use hyper::body::Incoming;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     answer,
-    endpoint::{AccessLogFields, Decided, DecisionInput, Endpoint, UNKNOWN_AREA, Want},
+    endpoint::Endpoint,
     log::shown,
-    request::PresentedCredential,
+    request::{AuthorizationRequest, Requested},
 };
 use crate::domain::{
-    agent::AgentName,
-    decision::{Decision, DecisionId, Target},
+    authorization::{Authorization, Presented},
+    decision::{Decision, DecisionId},
     forwarded::{self, Client, Peer},
     token::KeyId,
 };
@@ -40,16 +40,6 @@ struct VerifyBody {
     agent: Option<String>,
 }
 
-/// The same, each part read by its own door.
-struct VerifyRequest {
-    presented: PresentedCredential,
-    /// As it was written, fit for a line.
-    area: String,
-    target: Target,
-    client: Client,
-    agent: Option<AgentName>,
-}
-
 pub(super) async fn verify(
     endpoint: &Endpoint,
     peer: Peer,
@@ -65,33 +55,18 @@ pub(super) async fn verify(
             "The body is longer than {LONGEST_BODY} bytes, or broke off."
         )),
     };
-    let read = match read {
-        Ok(read) => read,
+    let request = match read {
+        Ok(request) => request,
         Err(sentence) => return endpoint.refuse_bad(&id, peer, &sentence),
     };
-    let question = DecisionInput {
-        presented: &read.presented,
-        want: Want::Target(read.target),
-        original: None,
-        client: read.client,
-        agent: read.agent.as_ref(),
-    };
-    match endpoint.decide(&id, &question).await {
-        Ok(decided) => {
-            let heard = AccessLogFields {
-                endpoint: "/verify",
-                original: None,
-                area: &read.area,
-                astray: UNKNOWN_AREA,
-            };
-            endpoint.log(&id, read.client.address, &heard, &decided);
-            verdict_json(&id, &decided)
-        }
+    match endpoint.decide(&id, &request).await {
+        Ok(decided) => verdict_json(&id, &decided),
         Err(_) => answer::undecided(&id),
     }
 }
 
-fn read(body: &[u8]) -> Result<VerifyRequest, String> {
+/// Reads the body, each part by the constructor of its type.
+fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
     let asked: VerifyBody = serde_json::from_slice(body).map_err(|error| {
         let why = shown(error.to_string().as_bytes());
         format!(
@@ -114,23 +89,24 @@ fn read(body: &[u8]) -> Result<VerifyRequest, String> {
         name.parse()
             .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
     });
-    Ok(VerifyRequest {
-        presented: asked
-            .token
-            .as_ref()
-            .map_or(PresentedCredential::Nothing, PresentedCredential::read),
-        area: shown(asked.area.as_bytes()),
-        // An area that cannot be one is one that there is not.
-        target: asked
-            .area
-            .parse()
-            .map_or(Target::NoRoute, |area| Target::Routed(area, action)),
-        client: Client::given(address.transpose()?),
+    Ok(AuthorizationRequest {
+        presented: asked.token.as_ref().map_or(Presented::Nothing, |token| {
+            Presented::read(token.expose_secret())
+        }),
+        requested: Requested::Named {
+            area: shown(asked.area.as_bytes()),
+            // A text that cannot be a slug is the slug of no area.
+            target: asked.area.parse().ok().map(|area| (area, action)),
+        },
+        endpoint: "/verify",
         agent: agent.transpose()?,
+        client: Client::given(address.transpose()?),
+        original: None,
+        trusted: true,
     })
 }
 
-fn verdict_json(id: &DecisionId, decided: &Decided) -> Response {
+fn verdict_json(id: &DecisionId, decided: &Authorization) -> Response {
     let (decision, reason, key_id) = match &decided.decision {
         Decision::Allow { key_id } => ("allow", None, Some(key_id)),
         Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),
@@ -139,7 +115,7 @@ fn verdict_json(id: &DecisionId, decided: &Decided) -> Response {
         "decision": decision,
         "reason": reason,
         "key_id": key_id.map(KeyId::as_str),
-        "key_name": decided.credential.rules().map(|rules| &rules.name),
+        "key_name": decided.rules().map(|rules| &rules.name),
         "decision_id": id.as_str(),
     });
     let no_store = HeaderValue::from_static("no-store");

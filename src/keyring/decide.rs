@@ -8,13 +8,11 @@ use super::{CheckRequest, Keyring, KeyringError, StoreLocation, Watch, Workspace
 use crate::{
     domain::{
         access::find_area,
-        decision::{Credential, Decision, DecisionId, DecisionIds, Request, Target, decide},
-        forwarded::{Client, ClientAddress},
-        key::LastUse,
+        authorization::{Authorization, Presented},
+        decision::{Decision, DecisionId, DecisionIds, Target},
+        forwarded::Client,
         location::{DatabaseLocation, MasterKeyLocation},
-        moment::HOUR,
-        token::{self, Token},
-        usage::{KeyUse, Kind, PreviousTokenUse, Refusal, RequestedAccess, Tally, Verdict, hour},
+        usage::{KeyUse, Refusal, RequestedAccess},
     },
     machine::Machine,
     store::Store,
@@ -105,8 +103,8 @@ impl Decider {
     ///
     /// # Errors
     /// An area that there is not, and the store's: no error is an allow.
-    pub async fn decide(&self, presented: &CheckRequest<'_>) -> Result<Decided, KeyringError> {
-        decide_on(&self.store, &self.machine, presented).await
+    pub async fn decide(&self, request: &CheckRequest<'_>) -> Result<CheckOutcome, KeyringError> {
+        decide_on(&self.store, &self.machine, request).await
     }
 
     /// Records what was decided: every refusal, every use of a token that was rotated out, and
@@ -114,15 +112,15 @@ impl Decider {
     ///
     /// # Errors
     /// The store's; the decision stands all the same.
-    pub async fn record(&self, decided: &Decided) -> Result<(), KeyringError> {
+    pub async fn record(&self, decided: &CheckOutcome) -> Result<(), KeyringError> {
         record_on(&self.store, decided).await
     }
 }
 
-/// A decision, and what is to be written down of it.
+/// The decision on a [`CheckRequest`], and what is recorded of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decided {
-    /// Its name.
+pub struct CheckOutcome {
+    /// The id of the decision.
     pub id: DecisionId,
     /// The decision.
     pub decision: Decision,
@@ -130,7 +128,7 @@ pub struct Decided {
     refusal: Option<Refusal>,
 }
 
-pub(super) async fn record_on(store: &Store, decided: &Decided) -> Result<(), KeyringError> {
+pub(super) async fn record_on(store: &Store, decided: &CheckOutcome) -> Result<(), KeyringError> {
     let used = decided
         .usage
         .as_ref()
@@ -148,89 +146,28 @@ pub(super) async fn record_on(store: &Store, decided: &Decided) -> Result<(), Ke
 pub(super) async fn decide_on(
     store: &Store,
     machine: &Machine,
-    presented: &CheckRequest<'_>,
-) -> Result<Decided, KeyringError> {
-    let CheckRequest { area, action, .. } = presented;
+    request: &CheckRequest<'_>,
+) -> Result<CheckOutcome, KeyringError> {
+    let CheckRequest { area, action, .. } = request;
     find_area(&store.areas().await?, area)?;
-    let text = presented.token.expose_secret();
-    let token = Token::parse(text);
-    let credential = match &token {
-        _ if text.is_empty() => Credential::Missing,
-        Err(_) => Credential::Malformed,
+    let presented = Presented::read(request.token.expose_secret());
+    let credential = match presented.token() {
+        Err(credential) => credential,
         Ok(token) => store.credential(token).await?,
     };
-    let client = Client::given(presented.address);
-    let request = Request {
-        target: Target::Routed(area.clone(), *action),
-        address: client.address,
-        agent: presented.agent.clone(),
-        at: machine.now(),
-    };
+    let decided = Authorization::decide(
+        credential,
+        Target::Routed(area.clone(), *action),
+        Client::given(request.address),
+        request.agent.clone(),
+        machine.now(),
+    );
     let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
-    let decision = decide(&credential, &request);
-    let refusal = match &decision {
-        Decision::Allow { .. } => None,
-        Decision::Deny { reason, .. } => Some(Refusal {
-            id: id.clone(),
-            at: request.at,
-            reason: *reason,
-            key: credential.key_id().cloned(),
-            named: match &token {
-                Ok(token) if credential.key_id().is_none() => Some(token.key_id().clone()),
-                Ok(_) => None,
-                Err(_) => token::named(text),
-            },
-            token: credential
-                .key_id()
-                .and(token.as_ref().ok())
-                .map(Token::digest),
-            address: request.address,
-            hop: client.hop,
-            agent: presented.agent.clone(),
-            wanted: RequestedAccess::named(area.clone(), *action),
-            target: request.target.clone(),
-        }),
-    };
-    Ok(Decided {
+    let wanted = RequestedAccess::named(area.clone(), *action);
+    Ok(CheckOutcome {
+        usage: decided.key_use(),
+        refusal: decided.refusal(&id, &presented, wanted),
+        decision: decided.decision,
         id,
-        usage: usage(&credential, &decision, &request),
-        decision,
-        refusal,
-    })
-}
-
-/// One request, as it is counted for its key.
-fn usage(credential: &Credential, decision: &Decision, request: &Request) -> Option<KeyUse> {
-    let verdict = match decision {
-        Decision::Allow { .. } => Verdict::Allowed,
-        Decision::Deny { reason, .. } => Verdict::Refused(*reason),
-    };
-    let last = LastUse {
-        at: request.at,
-        from: match request.address {
-            ClientAddress::Known(address) => Some(address),
-            _ => None,
-        },
-    };
-    let allowed = verdict == Verdict::Allowed;
-    let former = match credential {
-        Credential::Previous(_, former) if allowed => vec![PreviousTokenUse {
-            digest: former.digest,
-            count: 1,
-            last,
-        }],
-        _ => Vec::new(),
-    };
-    let id = credential.key_id()?.clone();
-    Some(KeyUse {
-        refused: (!allowed).then_some((1, request.at)),
-        tallies: vec![Tally {
-            began_at: hour(request.at),
-            span: HOUR,
-            kind: Kind::of(&request.target, request.address, verdict),
-            count: 1,
-        }],
-        former,
-        ..KeyUse::last(id, allowed.then_some(last))
     })
 }

@@ -244,19 +244,19 @@ impl Keyring {
         change: impl Fn(&mut Rules),
     ) -> Option<Refused> {
         let refused = key.refused?;
-        let Ok(KeyRecord::Key(digest, rules)) = self.store.standing(&key.id).await else {
+        let Ok(KeyRecord::Key(digest, rules)) = self.store.key_record(&key.id).await else {
             return None;
         };
         let mut changed = Rules::clone(&rules);
         change(&mut changed);
-        let standing = KeyRecord::Key(digest, Arc::new(changed));
+        let key_record = KeyRecord::Key(digest, Arc::new(changed));
         let (_, routes) = self.areas_and_routes().await.ok()?;
         let mut kept = self.refusals(Some(&key.id)).await.ok()?;
         let news = self.now().plus(-REFUSAL_NEWS_MILLIS);
         kept.retain(|refusal| refusal.at > news);
         let denied = |refusal: &&Refusal| {
             let credential = match refusal.token {
-                Some(digest) => standing.clone().with(&key.id, digest),
+                Some(digest) => key_record.clone().with(&key.id, digest),
                 None => Credential::Unknown,
             };
             let again = decide(&credential, &refusal.again(&routes, self.now()));
@@ -279,14 +279,14 @@ impl Keyring {
     async fn credential_of(&self, question: &ExplainSubject) -> Result<Credential, KeyringError> {
         match question {
             ExplainSubject::Refusal(refusal) => match (&refusal.key, refusal.token) {
-                (Some(id), Some(digest)) => Ok(self.store.standing(id).await?.with(id, digest)),
+                (Some(id), Some(digest)) => Ok(self.store.key_record(id).await?.with(id, digest)),
                 _ => Ok(match refusal.reason {
                     Reason::MissingToken => Credential::Missing,
                     Reason::UnknownToken => Credential::Unknown,
                     _ => Credential::Malformed,
                 }),
             },
-            ExplainSubject::Request { key, .. } => match self.store.standing(key).await? {
+            ExplainSubject::Request { key, .. } => match self.store.key_record(key).await? {
                 KeyRecord::Key(_, rules) => Ok(Credential::Known(rules)),
                 KeyRecord::Revoked(_) => Ok(Credential::Revoked(key.clone())),
                 KeyRecord::Absent => Err(StoreError::Gone {

@@ -27,14 +27,14 @@ impl Store {
     /// # Errors
     /// The store's faults and [`StoreError::Corrupt`]: neither is ever an allow.
     pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
-        Ok(self.standing(token.key_id()).await?.credential(token))
+        Ok(self.key_record(token.key_id()).await?.credential(token))
     }
 
     /// What stands under a key's id.
     ///
     /// # Errors
     /// The store's faults and [`StoreError::Corrupt`].
-    pub async fn standing(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
+    pub async fn key_record(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
         let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             credentials!(), " = $1"
         ))

@@ -23,8 +23,8 @@ use crate::domain::{
     moment::Moment,
     token::KeyId,
     usage::{
-        COUNTED, FOLDS, KeyUse, Kind, LONGEST_SPAN, REFUSAL_NEWS_MILLIS, REMEMBERED, Refusal,
-        Source, Tally,
+        COUNTED, FOLDS, KeyUse, LONGEST_SPAN, REFUSAL_NEWS_MILLIS, REMEMBERED, Refusal, Source,
+        Tally, UsageKind,
     },
 };
 
@@ -295,7 +295,7 @@ impl TallyRow {
         Ok(Tally {
             began_at: moment(self.began_at).ok_or_else(|| bad("began_at"))?,
             span: self.span,
-            kind: Kind {
+            kind: UsageKind {
                 target: target(&self.area, &self.action).map_err(|_| bad("area"))?,
                 source: Source::from_word(&self.source).ok_or_else(|| bad("source"))?,
                 verdict: self.verdict.parse().map_err(|_| bad("verdict"))?,

@@ -14,8 +14,9 @@ use claviger::{
         route::{AreaSelector, Method},
         token::KeyId,
         usage::{
-            COUNTED, KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_SOURCES, KEPT_UNMATCHED, KeyUse, Kind,
-            REMEMBERED, Refusal, RequestedAccess, RequestedTarget, Source, Tally, Verdict,
+            COUNTED, KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_SOURCES, KEPT_UNMATCHED, KeyUse,
+            REMEMBERED, Refusal, RequestedAccess, RequestedTarget, Source, Tally, UsageKind,
+            Verdict,
         },
     },
     keyring::Keyring,
@@ -37,7 +38,7 @@ fn tally(at: i64, from: ClientAddress, verdict: Verdict, count: i64) -> Tally {
     Tally {
         began_at: Moment::from_millis(at - at.rem_euclid(HOUR)),
         span: HOUR,
-        kind: Kind::of(&contacts(), from, verdict),
+        kind: UsageKind::of(&contacts(), from, verdict),
         count,
     }
 }

@@ -5,7 +5,7 @@ use claviger::{
     domain::{
         key::LastUse,
         moment::{HOUR, Moment},
-        usage::{KeyUse, Kind, Source, Tally, Verdict},
+        usage::{KeyUse, Source, Tally, UsageKind, Verdict},
     },
     tui::{
         confirmation::{Confirmation, Verb},
@@ -80,7 +80,7 @@ fn a_key_in_use_wants_the_start_of_its_id() {
                 tallies: vec![Tally {
                     began_at: Moment::from_millis(NOW - HOUR),
                     span: HOUR,
-                    kind: Kind {
+                    kind: UsageKind {
                         target: None,
                         source: Source::Unknown,
                         verdict: Verdict::Allowed,

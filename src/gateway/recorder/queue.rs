@@ -98,6 +98,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::authorization::AllowedUse;
     use crate::domain::{decision::Target, forwarded::ClientAddress, moment::Moment};
 
     fn id(number: usize) -> KeyId {
@@ -107,7 +108,13 @@ mod tests {
     fn used(waiting: &mut Waiting, number: usize, from: Option<[u8; 4]>, millis: i64) {
         let from = ClientAddress::from(from.map(Into::into));
         let at = Moment::from_millis(millis);
-        waiting.allowed((&id(number), None), &Target::NoRoute, from, at);
+        waiting.allowed(AllowedUse {
+            key: &id(number),
+            previous: None,
+            target: &Target::NoRoute,
+            address: from,
+            at,
+        });
     }
 
     #[test]

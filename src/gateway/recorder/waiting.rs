@@ -2,13 +2,14 @@
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use crate::domain::{
+    authorization::AllowedUse,
     decision::{PreviousToken, Target},
     forwarded::ClientAddress,
     key::LastUse,
     moment::{HOUR, Moment},
     token::KeyId,
     usage::{
-        KEPT_OF_SOURCE, KEPT_REFUSALS, KeyUse, Kind, PreviousTokenUse, Refusal, Source, Tally,
+        KEPT_OF_SOURCE, KEPT_REFUSALS, KeyUse, PreviousTokenUse, Refusal, Source, Tally, UsageKind,
         Verdict, hour,
     },
 };
@@ -52,29 +53,18 @@ impl Waiting {
     }
 
     /// An allowed use.
-    pub fn allowed(
-        &mut self,
-        (id, former): (&KeyId, Option<&PreviousToken>),
-        target: &Target,
-        from: ClientAddress,
-        at: Moment,
-    ) {
-        let known = match from {
-            ClientAddress::Known(address) => Some(address),
-            _ => None,
-        };
-        let usage = LastUse { at, from: known };
+    pub fn allowed(&mut self, used: AllowedUse<'_>) {
         let note = |pending: &mut Pending| {
-            pending.used(usage);
-            pending.count(target, from, Verdict::Allowed, at);
-            if let Some(former) = former {
-                pending.record_previous_token_uses(former, usage);
+            pending.used(used.last());
+            pending.count(used.target, used.address, Verdict::Allowed, used.at);
+            if let Some(previous) = used.previous {
+                pending.record_previous_token_uses(previous, used.last());
             }
         };
         // Nearly always it waits already: one look, and no copy.
-        match self.keys.get_mut(id) {
+        match self.keys.get_mut(used.key) {
             Some(pending) => note(pending),
-            None => drop(self.of(id).map(note)),
+            None => drop(self.of(used.key).map(note)),
         }
     }
 
@@ -89,10 +79,10 @@ impl Waiting {
 
     /// A refusal of a request whose credential is no key's. Of one source the first ones between
     /// two writes are enough, so that whoever floods pays for it and nobody else.
-    pub fn unmatched(&mut self, from: ClientAddress, refusal: impl FnOnce() -> Refusal) {
+    pub fn unmatched(&mut self, from: ClientAddress, refusal: impl FnOnce() -> Option<Refusal>) {
         let kept = self.of_source(from);
         if let Some(kept) = kept.filter(|kept| kept.len() < KEPT_OF_SOURCE) {
-            kept.push_back(refusal());
+            kept.extend(refusal());
         }
     }
 
@@ -204,7 +194,7 @@ impl Pending {
         self.add(Tally {
             began_at,
             span: HOUR,
-            kind: Kind::of(target, from, verdict),
+            kind: UsageKind::of(target, from, verdict),
             count: 1,
         });
     }
@@ -232,6 +222,22 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    fn used<'a>(
+        key: &'a KeyId,
+        previous: Option<&'a PreviousToken>,
+        target: &'a Target,
+        address: ClientAddress,
+        at: Moment,
+    ) -> AllowedUse<'a> {
+        AllowedUse {
+            key,
+            previous,
+            target,
+            address,
+            at,
+        }
+    }
     use crate::domain::{
         access::Action,
         decision::{DecisionIds, Reason},
@@ -281,7 +287,7 @@ mod tests {
         let mut waiting = Waiting::default();
         for n in 0..10_000 {
             let at = Moment::from_millis(i64::from(n));
-            waiting.allowed((&id(), None), &contacts(), from(n), at);
+            waiting.allowed(used(&id(), None, &contacts(), from(n), at));
         }
         let (keys, _) = parts(&mut waiting);
         let tallies = &keys[0].0.tallies;
@@ -302,7 +308,7 @@ mod tests {
             let target = Target::Routed(area, Action::ALL[n as usize / 100 % 4]);
             // Nothing could be written for days.
             let at = Moment::from_millis(i64::from(n / 400) * HOUR);
-            waiting.allowed((&id(), None), &target, from(n % 77), at);
+            waiting.allowed(used(&id(), None, &target, from(n % 77), at));
         }
         let (keys, _) = parts(&mut waiting);
         let tallies = &keys[0].0.tallies;
@@ -318,10 +324,10 @@ mod tests {
         let (mut waiting, ids) = (Waiting::default(), ids());
         for n in 0..1_000_000_u32 {
             waiting.refused(&id(), refusal(&ids, n, Some(id())));
-            waiting.unmatched(from(7), || refusal(&ids, 7, None));
+            waiting.unmatched(from(7), || Some(refusal(&ids, 7, None)));
         }
         for n in 0..1000 {
-            waiting.unmatched(from(n), || refusal(&ids, n, None));
+            waiting.unmatched(from(n), || Some(refusal(&ids, n, None)));
         }
         let (keys, unmatched) = parts(&mut waiting);
         let (one, refusals) = &keys[0];
@@ -344,8 +350,8 @@ mod tests {
         };
         for n in 0..60 {
             let at = Moment::from_millis(i64::from(n));
-            waiting.allowed((&id(), Some(&former)), &contacts(), from(1), at);
-            waiting.allowed((&id(), None), &contacts(), from(1), at);
+            waiting.allowed(used(&id(), Some(&former), &contacts(), from(1), at));
+            waiting.allowed(used(&id(), None, &contacts(), from(1), at));
         }
         let (keys, _) = parts(&mut waiting);
         let one = &keys[0].0;

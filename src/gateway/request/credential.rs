@@ -1,51 +1,24 @@
 //! The credential of a request: one, in one place, once.
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use secrecy::SecretString;
 
-use crate::domain::token::{self, KeyId, Token};
+use crate::domain::authorization::Presented;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The credential that a client presented.
-#[derive(Debug)]
-pub enum PresentedCredential {
-    /// None.
-    Nothing,
-    /// None that can be one of ours, or more than one; the key that it names, if it is one and
-    /// names one.
-    Malformed(Option<KeyId>),
-    /// One that could be ours.
-    Token(Token),
-}
-
-impl PresentedCredential {
-    /// Reads one that was given outside of headers.
-    pub fn read(text: &SecretString) -> Self {
-        use secrecy::ExposeSecret as _;
-        match text.expose_secret() {
-            "" => Self::Nothing,
-            text => Self::one(text),
+/// Finds the one credential of a request: `Authorization: Bearer` or `X-API-Key`, once in all.
+pub(super) fn find(headers: &HeaderMap) -> Presented {
+    let bearers = headers
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .filter_map(|value| bearer(value.as_bytes()));
+    let keys = headers.get_all(API_KEY).iter();
+    let mut all = bearers.chain(keys.map(HeaderValue::as_bytes));
+    match (all.next(), all.next()) {
+        (None, _) | (Some(b""), None) => Presented::Nothing,
+        (Some(credential), None) => {
+            std::str::from_utf8(credential).map_or(Presented::Malformed(None), Presented::read)
         }
-    }
-
-    /// Finds the one credential: `Authorization: Bearer` or `X-API-Key`, once in all.
-    pub(super) fn find(headers: &HeaderMap) -> Self {
-        let bearers = headers
-            .get_all(header::AUTHORIZATION)
-            .iter()
-            .filter_map(|value| bearer(value.as_bytes()));
-        let keys = headers.get_all(API_KEY).iter();
-        let mut all = bearers.chain(keys.map(HeaderValue::as_bytes));
-        match (all.next(), all.next()) {
-            (None, _) | (Some(b""), None) => Self::Nothing,
-            (Some(one), None) => std::str::from_utf8(one).map_or(Self::Malformed(None), Self::one),
-            _ => Self::Malformed(None),
-        }
-    }
-
-    fn one(text: &str) -> Self {
-        let malformed = |_| Self::Malformed(token::named(text));
-        Token::parse(text).map_or_else(malformed, Self::Token)
+        _ => Presented::Malformed(None),
     }
 }
 
@@ -66,6 +39,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
+    use crate::domain::token::{KeyId, Token};
 
     fn token() -> String {
         use secrecy::ExposeSecret as _;
@@ -80,10 +54,10 @@ mod tests {
             request = request.header(*name, value.as_bytes());
         }
         let request = request.body(()).expect("a request");
-        match PresentedCredential::find(request.headers()) {
-            PresentedCredential::Nothing => "nothing",
-            PresentedCredential::Malformed(_) => "malformed",
-            PresentedCredential::Token(_) => "token",
+        match find(request.headers()) {
+            Presented::Nothing => "nothing",
+            Presented::Malformed(_) => "malformed",
+            Presented::Token(_) => "token",
         }
     }
 
@@ -159,8 +133,8 @@ mod tests {
 
     #[test]
     fn what_is_malformed_may_name_a_key_all_the_same() {
-        let named = |text: &str| match PresentedCredential::read(&text.to_owned().into()) {
-            PresentedCredential::Malformed(named) => named.map(|id| id.to_string()),
+        let named = |text: &str| match Presented::read(text) {
+            Presented::Malformed(named) => named.map(|id| id.to_string()),
             other => panic!("{other:?}"),
         };
         let known = Some("0123456789AB".to_owned());

@@ -1,0 +1,367 @@
+//! The one path from a request to its decision, and to what is recorded of it.
+//!
+//! The endpoint, `POST /verify` and `check` all come through here: [`Presented::read`] parses the
+//! credential, [`Authorization::decide`] decides, [`Authorization::allowed_use`],
+//! [`Authorization::key_use`] and [`Authorization::refusal`] give what is recorded. A decision that
+//! depends on one more fact takes it here, for all of them.
+use std::sync::Arc;
+
+use super::{
+    agent::AgentName,
+    decision::{
+        Credential, Decision, DecisionId, PreviousToken, Reason, Request, Rules, Target, decide,
+    },
+    forwarded::{Client, ClientAddress, Hop},
+    key::LastUse,
+    moment::{HOUR, Moment},
+    token::{self, KeyId, Token},
+    usage::{KeyUse, PreviousTokenUse, Refusal, RequestedAccess, Tally, UsageKind, Verdict, hour},
+};
+
+/// The credential that a client presented, as far as its text tells.
+#[derive(Debug)]
+pub enum Presented {
+    /// No credential.
+    Nothing,
+    /// A credential that is no token of this product, or more than one credential. It holds the key
+    /// id that the text names, if it names one.
+    Malformed(Option<KeyId>),
+    /// A well-formed token. Whether it was ever issued is not known yet.
+    Token(Token),
+}
+
+impl Presented {
+    /// Parses the text of a credential; an empty text is no credential.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::Nothing;
+        }
+        Token::parse(text).map_or_else(|_| Self::Malformed(token::named(text)), Self::Token)
+    }
+
+    /// Returns the token that must be looked up, or the credential where there is nothing to look up.
+    ///
+    /// # Errors
+    /// [`Credential::Missing`] and [`Credential::Malformed`].
+    pub fn token(&self) -> Result<&Token, Credential> {
+        match self {
+            Self::Nothing => Err(Credential::Missing),
+            Self::Malformed(_) => Err(Credential::Malformed),
+            Self::Token(token) => Ok(token),
+        }
+    }
+}
+
+/// A decided request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    /// The decision.
+    pub decision: Decision,
+    /// The request that was decided.
+    pub request: Request,
+    credential: Credential,
+    hop: Hop,
+}
+
+/// An allowed request, as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct AllowedUse<'a> {
+    /// The key that was used.
+    pub key: &'a KeyId,
+    /// The presented token, if another one has replaced it since.
+    pub previous: Option<&'a PreviousToken>,
+    /// The area and action.
+    pub target: &'a Target,
+    /// The client's address.
+    pub address: ClientAddress,
+    /// When it was decided.
+    pub at: Moment,
+}
+
+impl AllowedUse<'_> {
+    /// The time and the address of this use.
+    #[must_use]
+    pub fn last(&self) -> LastUse {
+        let from = match self.address {
+            ClientAddress::Known(address) => Some(address),
+            _ => None,
+        };
+        LastUse { at: self.at, from }
+    }
+}
+
+impl Authorization {
+    /// Decides on a request.
+    #[must_use]
+    pub fn decide(
+        credential: Credential,
+        target: Target,
+        client: Client,
+        agent: Option<AgentName>,
+        at: Moment,
+    ) -> Self {
+        let request = Request {
+            target,
+            address: client.address,
+            agent,
+            at,
+        };
+        Self {
+            decision: decide(&credential, &request),
+            request,
+            credential,
+            hop: client.hop,
+        }
+    }
+
+    /// Refuses a request with [`Reason::NoRoute`] without a look at its credential: the peer is no
+    /// trusted proxy.
+    #[must_use]
+    pub fn refuse_unheard(client: Client, at: Moment) -> Self {
+        let (reason, key_id) = (Reason::NoRoute, None);
+        Self {
+            decision: Decision::Deny { reason, key_id },
+            request: Request {
+                target: Target::NoRoute,
+                address: client.address,
+                agent: None,
+                at,
+            },
+            credential: Credential::Missing,
+            hop: client.hop,
+        }
+    }
+
+    /// The rules of the key whose token was presented.
+    #[must_use]
+    pub fn rules(&self) -> Option<&Arc<Rules>> {
+        self.credential.rules()
+    }
+
+    /// Why the request was refused; `None` if it was allowed.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self.decision {
+            Decision::Allow { .. } => None,
+            Decision::Deny { reason, .. } => Some(reason),
+        }
+    }
+
+    /// The use to count; `None` if the request was refused.
+    #[must_use]
+    pub fn allowed_use(&self) -> Option<AllowedUse<'_>> {
+        let Decision::Allow { key_id } = &self.decision else {
+            return None;
+        };
+        Some(AllowedUse {
+            key: key_id,
+            previous: match &self.credential {
+                Credential::Previous(_, previous) => Some(previous),
+                _ => None,
+            },
+            target: &self.request.target,
+            address: self.request.address,
+            at: self.request.at,
+        })
+    }
+
+    /// The counts to add for the key whose token was presented, allowed or refused.
+    #[must_use]
+    pub fn key_use(&self) -> Option<KeyUse> {
+        let Request {
+            target,
+            address,
+            at,
+            ..
+        } = &self.request;
+        let verdict = self.reason().map_or(Verdict::Allowed, Verdict::Refused);
+        let allowed = self.allowed_use();
+        let previous = allowed.and_then(|used| {
+            Some(PreviousTokenUse {
+                digest: used.previous?.digest,
+                count: 1,
+                last: used.last(),
+            })
+        });
+        Some(KeyUse {
+            refused: self.reason().map(|_| (1, *at)),
+            tallies: vec![Tally {
+                began_at: hour(*at),
+                span: HOUR,
+                kind: UsageKind::of(target, *address, verdict),
+                count: 1,
+            }],
+            former: previous.into_iter().collect(),
+            ..KeyUse::last(
+                self.credential.key_id()?.clone(),
+                allowed.map(|used| used.last()),
+            )
+        })
+    }
+
+    /// The refusal to record; `None` if the request was allowed.
+    ///
+    /// `presented` is the credential that was decided on. A token of a known key is recorded by its
+    /// digest; of any other credential only the key id that it names.
+    #[must_use]
+    pub fn refusal(
+        &self,
+        id: &DecisionId,
+        presented: &Presented,
+        wanted: RequestedAccess,
+    ) -> Option<Refusal> {
+        let key = self.credential.key_id();
+        let (named, token) = match presented {
+            Presented::Token(token) if key.is_some() => (None, Some(token.digest())),
+            Presented::Token(token) => (Some(token.key_id().clone()), None),
+            Presented::Malformed(named) => (named.clone(), None),
+            Presented::Nothing => (None, None),
+        };
+        Some(Refusal {
+            id: id.clone(),
+            at: self.request.at,
+            reason: self.reason()?,
+            key: key.cloned(),
+            named,
+            token,
+            address: self.request.address,
+            hop: self.hop,
+            agent: self.request.agent.clone(),
+            wanted,
+            target: self.request.target.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::domain::{
+        access::{Action, Actions, AreaSlug, Grants},
+        allowlist::AllowList,
+        decision::DecisionIds,
+    };
+
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn now() -> Moment {
+        Moment::from_millis(1_000)
+    }
+
+    fn token() -> Token {
+        let id = "0123456789AB".parse().expect("an id");
+        Token::mint(&id, &mut |buffer| buffer.fill(7))
+    }
+
+    fn area() -> AreaSlug {
+        "contacts".parse().expect("a slug")
+    }
+
+    fn rules() -> Arc<Rules> {
+        let mut grants = Grants::none();
+        grants.set(area(), Actions::READ);
+        Arc::new(Rules {
+            id: token().key_id().clone(),
+            name: "nightly".into(),
+            agent: "default".parse().expect("an agent"),
+            allow: AllowList::Anywhere,
+            grants,
+            expires_at: None,
+            disabled_at: None,
+            former: Vec::new(),
+        })
+    }
+
+    fn decided(credential: Credential, action: Action) -> Authorization {
+        let target = Target::Routed(area(), action);
+        Authorization::decide(
+            credential,
+            target,
+            Client::given(Some(ADDRESS)),
+            None,
+            now(),
+        )
+    }
+
+    fn refusal(decided: &Authorization, presented: &Presented) -> Option<Refusal> {
+        let id = DecisionIds::draw(&mut |buffer| buffer.fill(1)).next();
+        let wanted = RequestedAccess::named(area(), Action::Read);
+        decided.refusal(&id, presented, wanted)
+    }
+
+    #[test]
+    fn an_allowed_request_is_a_use_and_no_refusal() {
+        let decided = decided(Credential::Known(rules()), Action::Read);
+        let used = decided.allowed_use().expect("a use");
+        assert_eq!((used.key, used.at), (token().key_id(), now()));
+        let usage = decided.key_use().expect("counts");
+        assert_eq!((usage.last, usage.refused), (Some(used.last()), None));
+        assert_eq!(usage.last.and_then(|last| last.from), Some(ADDRESS));
+        assert!(usage.former.is_empty());
+        assert_eq!(refusal(&decided, &Presented::Token(token())), None);
+    }
+
+    #[test]
+    fn a_use_of_a_previous_token_is_counted_by_its_digest_too() {
+        let digest = token().digest();
+        let until = now().plus(1);
+        let previous = PreviousToken { digest, until };
+        let usage = decided(Credential::Previous(rules(), previous), Action::Read)
+            .key_use()
+            .expect("counts");
+        let digests: Vec<_> = usage.former.iter().map(|one| one.digest).collect();
+        assert_eq!(digests, [digest]);
+    }
+
+    #[test]
+    fn a_refused_request_is_a_refusal_and_no_use() {
+        let decided = decided(Credential::Known(rules()), Action::Delete);
+        assert!(decided.allowed_use().is_none());
+        let usage = decided.key_use().expect("counts");
+        assert_eq!((usage.last, usage.refused), (None, Some((1, now()))));
+        let refusal = refusal(&decided, &Presented::Token(token())).expect("a refusal");
+        assert_eq!(refusal.reason, Reason::ActionNotPermitted);
+        assert_eq!(refusal.key.as_ref(), Some(token().key_id()));
+        assert_eq!(refusal.token, Some(token().digest()));
+        assert_eq!(refusal.named, None);
+    }
+
+    #[test]
+    fn a_credential_of_no_key_is_recorded_by_the_id_that_it_names_and_counted_for_nobody() {
+        let id = token().key_id().clone();
+        for (credential, presented, named) in [
+            (
+                Credential::Unknown,
+                Presented::Token(token()),
+                Some(id.clone()),
+            ),
+            (
+                Credential::Malformed,
+                Presented::Malformed(Some(id.clone())),
+                Some(id),
+            ),
+            (Credential::Malformed, Presented::Malformed(None), None),
+            (Credential::Missing, Presented::Nothing, None),
+        ] {
+            let decided = decided(credential, Action::Read);
+            assert_eq!(decided.key_use(), None);
+            let refusal = refusal(&decided, &presented).expect("a refusal");
+            assert_eq!(
+                (refusal.key, refusal.named, refusal.token),
+                (None, named, None)
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_no_token_needs_no_look_up() {
+        assert_eq!(Presented::read("").token().err(), Some(Credential::Missing));
+        assert_eq!(
+            Presented::read("x").token().err(),
+            Some(Credential::Malformed)
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! The lines of the log that tell of single requests: refused, allowed (at level debug), and not
+//! decided. It counts the lines that it leaves out, and decides nothing.
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    log::{Refusals, shown},
+    lookup::Undecided,
+    metrics::Metrics,
+    request::{AuthorizationRequest, Requested, without_query},
+};
+use crate::domain::{
+    authorization::Authorization,
+    decision::{Decision, DecisionId, Reason, Target},
+    forwarded::{ClientAddress, Peer},
+};
+
+/// How many untrusted peers get a line of their own.
+const MAX_NAMED_PEERS: usize = 100;
+
+/// The access log of one endpoint.
+pub(super) struct AccessLog {
+    refusals: Refusals,
+    faults: Refusals,
+    untrusted: Mutex<HashSet<Peer>>,
+    metrics: Arc<Metrics>,
+}
+
+impl AccessLog {
+    /// A log that counts the lines that it leaves out in these metrics.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            refusals: Refusals::default(),
+            faults: Refusals::default(),
+            untrusted: Mutex::default(),
+            metrics,
+        }
+    }
+
+    /// Writes the line of a decided request. Allowed requests have one at level debug only.
+    pub fn decided(
+        &self,
+        id: &DecisionId,
+        request: &AuthorizationRequest<'_>,
+        decided: &Authorization,
+        uptime: Duration,
+    ) {
+        let address = request.client.address;
+        let (area, action) = match (&decided.request.target, &request.requested) {
+            (Target::Routed(area, action), _) => (area.as_str(), action.word()),
+            (Target::NoRoute, Requested::Named { area, .. }) => (area.as_str(), ""),
+            (Target::NoRoute, _) => ("", ""),
+        };
+        match &decided.decision {
+            Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
+                let (endpoint, method, path) = words(request);
+                tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, "allowed");
+            }
+            Decision::Allow { .. } => {}
+            Decision::Deny { reason, key_id } => {
+                if !self.is_logged(address, uptime) {
+                    return;
+                }
+                let key = key_id.as_ref().map_or("", |id| id.as_str());
+                let detail = if *reason == Reason::NoRoute {
+                    request.requested.detail()
+                } else {
+                    ""
+                };
+                let (endpoint, method, path) = words(request);
+                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, method, path, area, action, endpoint, "refused");
+            }
+        }
+    }
+
+    /// Writes the line of a request that was refused before it was read.
+    pub fn unheard(
+        &self,
+        id: &DecisionId,
+        peer: Peer,
+        (reason, detail): (&str, &str),
+        uptime: Duration,
+    ) {
+        let address = match peer {
+            Peer::Address(address) => ClientAddress::Known(address),
+            Peer::Unix => ClientAddress::Unknown,
+        };
+        if self.is_logged(address, uptime) {
+            tracing::info!(decision = %id, reason, detail, %peer, "refused");
+        }
+    }
+
+    /// Writes the line of a request that could not be decided.
+    pub fn undecided(&self, id: &DecisionId, undecided: &Undecided, uptime: Duration) {
+        let (logged, left_out) = self.faults.should_log(ClientAddress::Unknown, uptime);
+        summarize("could not decide", left_out);
+        if logged {
+            tracing::error!(decision = %id, error = %undecided, "could not decide");
+        }
+    }
+
+    /// Whether a refusal has a line of its own. At level debug every refusal has.
+    fn is_logged(&self, address: ClientAddress, uptime: Duration) -> bool {
+        let (logged, left_out) = self.refusals.should_log(address, uptime);
+        summarize("refused", left_out);
+        if !logged {
+            self.metrics.unlogged.inc();
+        }
+        logged || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// Writes how many lines were left out of a minute that is over at this time.
+    pub fn summarize(&self, uptime: Duration) {
+        summarize("refused", self.refusals.overdue(uptime));
+        summarize("could not decide", self.faults.overdue(uptime));
+    }
+
+    /// Warns once for each peer that it is not trusted, and names the flag that would change that.
+    pub fn untrusted(&self, peer: Peer) {
+        let mut named = self
+            .untrusted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if named.len() < MAX_NAMED_PEERS && named.insert(peer) {
+            tracing::warn!(
+                %peer,
+                "this peer is no trusted proxy: what it says of method, path and address is ignored. If it is the gateway, start with --trusted-proxy {peer}"
+            );
+        }
+    }
+}
+
+/// The endpoint's own path, the method and the path, fit for a line. They are made only for the few
+/// requests that have a line. The query may hold anything and decides nothing: it is left out.
+fn words(request: &AuthorizationRequest<'_>) -> (String, String, String) {
+    let (method, path) = request.original.unwrap_or_default();
+    (
+        shown(request.endpoint.as_bytes()),
+        shown(method.as_bytes()),
+        shown(without_query(path)),
+    )
+}
+
+fn summarize(what: &str, count: Option<u64>) {
+    if let Some(count) = count {
+        tracing::warn!(
+            what,
+            count,
+            "requests of the minute before without a line of their own"
+        );
+    }
+}
