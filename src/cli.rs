@@ -27,7 +27,7 @@ mod session;
 mod show;
 mod workspace;
 
-use std::{io, path::Path, process::ExitCode, sync::Arc};
+use std::{io, path::Path, process::ExitCode};
 
 use arguments::{
     AgentArguments, AgentCommand, AreaArguments, AreaCommand, AuditArguments, AuditCommand,
@@ -209,12 +209,7 @@ pub async fn open_keyring(
     let mut warnings = keyring.warnings().to_vec();
     match Journal::open(&config.checkpoints) {
         Ok(None) => {}
-        Ok(Some(journal)) => {
-            let machine = Machine::real();
-            keyring.keep_checkpoints(Arc::new(move |checkpoint| {
-                journal.keep(checkpoint, machine.now())
-            }));
-        }
+        Ok(Some(journal)) => keyring.keep_checkpoints(journal),
         Err(sentence) => warnings.push(sentence),
     }
     Ok((keyring, warnings))
@@ -260,8 +255,8 @@ pub async fn run(
         output::complain(&warning);
     }
     let done = run_authorized(command, &keyring, &config, &mut output).await;
-    if let Some(sentence) = keyring.checkpoint_error() {
-        output::complain(&sentence);
+    if let Some(sentence) = &output.checkpoint_error {
+        output::complain(sentence);
     }
     keyring.close().await;
     done

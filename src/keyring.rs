@@ -18,19 +18,15 @@ mod hygiene;
 mod members;
 mod resolve;
 
-use std::{
-    collections::BTreeSet,
-    net::IpAddr,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
 
-pub use audit::{Keeper, Verified};
-pub use changes::{Created, Rotated};
+pub use audit::{Recorded, Verified};
+pub use changes::{Created, OpenedToken, Rotated};
 pub use decide::{CheckOutcome, Decider};
 pub use error::KeyringError;
 pub use health::Health;
 pub use hygiene::HygieneReport;
-pub use members::Members;
+pub use members::{AddedMember, Members};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
@@ -51,6 +47,7 @@ use crate::{
             Tally,
         },
     },
+    journal::Journal,
     machine::Machine,
     store::{NewStoreSettings, Store},
     vault::DataKey,
@@ -87,7 +84,7 @@ pub struct Keyring {
     data_key: OnceCell<DataKey>,
     workspace: Workspace,
     warnings: Vec<String>,
-    checkpoint_error: Arc<Mutex<Option<String>>>,
+    journal: Option<Journal>,
     /// The keys that are known to be damaged.
     damaged: Mutex<BTreeSet<KeyId>>,
 }
@@ -122,7 +119,7 @@ impl Keyring {
             data_key: OnceCell::new(),
             workspace,
             warnings: opened.warnings,
-            checkpoint_error: Arc::default(),
+            journal: None,
             damaged: Mutex::default(),
         })
     }

@@ -24,9 +24,10 @@ mod usage;
 mod watch;
 mod workspace;
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 pub use areas::DefinedArea;
+pub use change::Committed;
 pub use error::StoreError;
 use identity::{FileIdentity, UnsafeFile};
 pub use keys::NewKey;
@@ -61,12 +62,7 @@ pub struct Store {
     place: StoreLocation,
     read_only: bool,
     file: Option<FileIdentity>,
-    witness: Option<Witness>,
 }
-
-/// Told of each event that was committed: its number and its hash. It keeps them out of reach of
-/// whoever can write to the store.
-pub type Witness = Arc<dyn Fn(i64, &str) + Send + Sync>;
 
 #[derive(Clone)]
 enum Pool {
@@ -117,19 +113,6 @@ impl Store {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
-        }
-    }
-
-    /// Tells somebody of each event from now on, after its commit.
-    pub fn witnessed_by(&mut self, witness: Witness) {
-        self.witness = Some(witness);
-    }
-
-    fn witness(&self, recorded: &[(i64, String)]) {
-        if let Some(witness) = &self.witness {
-            for (sequence, hash) in recorded {
-                witness(*sequence, hash);
-            }
         }
     }
 

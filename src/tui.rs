@@ -380,9 +380,8 @@ impl Shell {
         let task = async move {
             let mut screen = terminal::Direct;
             let begun = (!reads).then(|| effect.clone());
-            if let Some(message) =
-                effects::carry_out(effect, &keyring, &clipboard, &mut screen).await
-            {
+            let messages = effects::carry_out(effect, &keyring, &clipboard, &mut screen).await;
+            for message in messages {
                 let _ = answer.send(message);
             }
             if let Some(begun) = begun {
@@ -415,9 +414,6 @@ impl Shell {
             self.model.list.list_version,
         );
         let task = async move {
-            if let Some(sentence) = keyring.checkpoint_error() {
-                let _ = answer.send(Message::Warned(sentence));
-            }
             match keyring.list_version().await {
                 Ok(list_version) if list_version != known => {
                     let _ = answer.send(Message::EditionRead(list_version));

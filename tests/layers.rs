@@ -21,7 +21,7 @@ const ARROWS: &[Layer] = &[
     ]),
     ("gateway",   &["keyring", "domain", "config", "machine"], &["sqlx"]),
     ("clipboard", &["domain"], &["sqlx"]),
-    ("keyring",   &["store", "vault", "domain", "machine"], &["sqlx"]),
+    ("keyring",   &["store", "vault", "domain", "journal", "machine"], &["sqlx"]),
     ("store",     &["domain"], &[]),
     ("vault",     &["domain", "machine"], &["sqlx"]),
     ("machine",   &["domain"], &["sqlx"]),

@@ -14,11 +14,11 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     match command {
         AgentCommand::Add { name } => {
-            keyring.add_agent(name).await?;
+            output.recorded(keyring.add_agent(name).await?);
             done(name, "added", output)
         }
         AgentCommand::Remove { name } => {
-            keyring.remove_agent(name).await?;
+            output.recorded(keyring.remove_agent(name).await?);
             done(name, "removed", output)
         }
         AgentCommand::List => list(keyring, output).await,

@@ -60,7 +60,7 @@ async fn add(
     let title = title.unwrap_or_else(|| format!("{badge} Access"));
     let routes = routes(&arguments.routes)?;
     let new = DefinedArea::new(Area { slug, title, badge }, routes);
-    keyring.add_area(&new).await?;
+    output.recorded(keyring.add_area(&new).await?);
     done(&new, "Access area added.", output)
 }
 
@@ -86,18 +86,17 @@ async fn edit(
     }
     kept.extend(routes(&arguments.routes)?);
     let edited = DefinedArea::new(area, kept);
-    keyring.edit_area(&seen, &edited).await?;
-    let sentence = if seen == edited {
-        "The access area was like that already."
-    } else {
+    let sentence = if output.recorded(keyring.edit_area(&seen, &edited).await?) {
         "Access area updated."
+    } else {
+        "The access area was like that already."
     };
     done(&edited, sentence, output)
 }
 
 async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<(), Failure> {
     let seen = keyring.defined_area(&slug(name)?).await?;
-    keyring.remove_area(&seen).await?;
+    output.recorded(keyring.remove_area(&seen).await?);
     if output.json {
         return output.json(&json!({ "slug": seen.area.slug.as_str(), "removed": true }));
     }

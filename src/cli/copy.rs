@@ -59,7 +59,9 @@ pub(super) async fn run(
             "there is no clipboard to copy to ({why}): {way_out}"
         )));
     }
-    let token = keyring.token(&key.id, Change::Copied).await?;
+    let opened = keyring.token(&key.id, Change::Copied).await?;
+    output.recorded(opened.recorded);
+    let token = opened.token;
     let delivery = deliver(token.expose(), config, members).await.map_err(|Unavailable { reason }| {
         Failure::Failed(format!(
             "there is no clipboard to copy to ({reason}): use `claviger reveal` and select the token"

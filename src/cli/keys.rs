@@ -1,4 +1,6 @@
 //! The commands about one key: create, reveal, edit, disable, enable.
+use std::mem;
+
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -46,7 +48,8 @@ pub(super) async fn create(
         expires_at: expires_at.flatten(),
     };
     let sentence = review::sentence(&draft, &areas);
-    let created = keyring.create(arguments.agent.as_ref(), draft).await?;
+    let mut created = keyring.create(arguments.agent.as_ref(), draft).await?;
+    output.recorded(mem::take(&mut created.recorded));
     hand_over(&created, output).map_err(|failure| {
         let id = &created.key.id;
         Failure::Failed(format!(
@@ -95,8 +98,9 @@ pub(super) async fn reveal(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
-    let token = keyring.token(&key.id, Change::Revealed).await?;
-    let token = token.expose().expose_secret();
+    let opened = keyring.token(&key.id, Change::Revealed).await?;
+    output.recorded(opened.recorded);
+    let token = opened.token.expose().expose_secret();
     if output.json {
         return output.json(&json!({ "id": key.id.as_str(), "name": key.name(), "token": token }));
     }
@@ -138,7 +142,7 @@ pub(super) async fn edit(
     if let Some(when) = expires {
         draft.expires_at = expiry(when, keyring)?;
     }
-    keyring.edit(&KeyVersion::of(&key), &draft).await?;
+    output.recorded(keyring.edit(&KeyVersion::of(&key), &draft).await?);
     let edited = keyring.key(&key.id).await?;
     if name.is_some() {
         for twin in keyring
@@ -162,7 +166,7 @@ pub(super) async fn switch(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
-    keyring.switch(&[KeyVersion::of(&key)], disable).await?;
+    output.recorded(keyring.switch(&[KeyVersion::of(&key)], disable).await?);
     let sentence = if disable {
         "API key disabled: it is refused from the next request on."
     } else {

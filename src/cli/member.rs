@@ -110,14 +110,15 @@ async fn add(
         scope: scope(&arguments.agents),
         keys: read_keys(keyring, &arguments.ssh_keys)?,
     };
-    let (id, look_alikes) = keyring.add_member(&draft).await?;
+    let added = keyring.add_member(&draft).await?;
+    output.recorded(added.recorded);
     if output.json {
-        output.json(&draft_json(&id, &draft))?;
+        output.json(&draft_json(&added.id, &draft))?;
     } else {
         output::print_notice("Member added.");
         output::print_notice(&sentence(&draft));
     }
-    for name in &look_alikes {
+    for name in &added.look_alikes {
         output::complain(&format!(
             "the name looks like that of another member, {}: check that you did not mean that one",
             brief(name)
@@ -175,14 +176,14 @@ async fn edit(
         let error = MemberError::LastKey(visible(seen.name()));
         return Err(KeyringError::Member(error).into());
     }
-    keyring.edit_member(&seen, &draft).await?;
+    let changed = output.recorded(keyring.edit_member(&seen, &draft).await?);
     if output.json {
         return output.json(&draft_json(&seen.id, &draft));
     }
-    output::print_notice(if draft == seen.draft {
-        "The member was like that already."
-    } else {
+    output::print_notice(if changed {
         "Member updated."
+    } else {
+        "The member was like that already."
     });
     output::print_notice(&sentence(&draft));
     Ok(())
@@ -190,7 +191,7 @@ async fn edit(
 
 async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<(), Failure> {
     let seen = keyring.member(name).await?;
-    keyring.remove_member(&seen).await?;
+    output.recorded(keyring.remove_member(&seen).await?);
     if output.json {
         return output
             .json(&json!({ "id": seen.id.as_str(), "name": seen.name(), "removed": true }));

@@ -7,12 +7,15 @@ use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use serde_json::{Map, Value, json};
 
 use super::Failure;
-use crate::domain::{
-    audit,
-    key::Key,
-    moment::Moment,
-    text::{length, visible},
-    token::without_tokens,
+use crate::{
+    domain::{
+        audit,
+        key::Key,
+        moment::Moment,
+        text::{length, visible},
+        token::without_tokens,
+    },
+    keyring::Recorded,
 };
 
 /// The longest name that a sentence repeats whole, in characters.
@@ -24,6 +27,8 @@ pub(super) struct Output {
     pub json: bool,
     /// Whether there is more than one agent: until then there is no word of them.
     pub several_agents: bool,
+    /// Why the newest checkpoint that failed was not kept; said after the result.
+    pub checkpoint_error: Option<String>,
     writer: BufWriter<Stdout>,
 }
 
@@ -32,8 +37,18 @@ impl Output {
         Self {
             json,
             several_agents: false,
+            checkpoint_error: None,
             writer: BufWriter::new(io::stdout()),
         }
+    }
+
+    /// Takes what was recorded; a checkpoint that was not kept is said after the result. Returns
+    /// whether anything was changed.
+    pub fn recorded(&mut self, recorded: Recorded) -> bool {
+        if recorded.checkpoint_error.is_some() {
+            self.checkpoint_error = recorded.checkpoint_error;
+        }
+        recorded.events > 0
     }
 
     /// Whether a person reads along.

@@ -37,7 +37,7 @@ pub(super) async fn run(
         ask_about(keyring, &keys)?;
     }
     let seen: Vec<KeyVersion> = keys.iter().map(KeyVersion::of).collect();
-    keyring.revoke(&seen, arguments.reason).await?;
+    output.recorded(keyring.revoke(&seen, arguments.reason).await?);
     if output.json {
         for key in &keys {
             let mut fields = key_json(key, output.several_agents);
@@ -68,7 +68,7 @@ async fn revoke_damaged(
         let told = format!("{id} is damaged: it cannot be read, nor when it was used last.");
         ask(keyring, &[told], "key is", id.start())?;
     }
-    keyring.revoke_damaged(&id, arguments.reason).await?;
+    output.recorded(keyring.revoke_damaged(&id, arguments.reason).await?);
     if output.json {
         let reason = arguments.reason.word();
         let fields =

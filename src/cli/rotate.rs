@@ -1,4 +1,6 @@
 //! `rotate`: a new token for a key, while the old one stays good for a while.
+use std::mem;
+
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -26,7 +28,8 @@ pub(super) async fn run(
     if arguments.finish {
         return finish(keyring, &key, output).await;
     }
-    let rotated = keyring.rotate(&KeyVersion::of(&key), overlap).await?;
+    let mut rotated = keyring.rotate(&KeyVersion::of(&key), overlap).await?;
+    output.recorded(mem::take(&mut rotated.recorded));
     hand_over(&rotated, output).map_err(|failure| {
         let id = &key.id;
         Failure::Failed(format!(
@@ -71,7 +74,7 @@ fn hand_over(rotated: &Rotated, output: &mut Output) -> Result<(), Failure> {
 }
 
 async fn finish(keyring: &Keyring, key: &Key, output: &mut Output) -> Result<(), Failure> {
-    keyring.finish_rotation(&KeyVersion::of(key)).await?;
+    output.recorded(keyring.finish_rotation(&KeyVersion::of(key)).await?);
     if output.json {
         let key = keyring.key(&key.id).await?;
         return output.json(&key_json(&key, output.several_agents));

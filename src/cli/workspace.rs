@@ -16,11 +16,11 @@ pub(super) async fn run(
     let policy = policy(keyring.policy().await?, arguments)?;
     let mut label = keyring.workspace().label.clone();
     if let Some(new) = &arguments.label {
-        keyring.relabel(new).await?;
+        output.recorded(keyring.relabel(new).await?);
         label.clone_from(new);
     }
     if arguments.changes() {
-        keyring.set_policy(policy).await?;
+        output.recorded(keyring.set_policy(policy).await?);
     }
     if output.json {
         return output.json(&json!({

@@ -1,5 +1,5 @@
 //! Agents: listed, made and removed, each change with its audit event.
-use super::{Keyring, KeyringError};
+use super::{Keyring, KeyringError, Recorded};
 use crate::domain::{
     agent::{self, AgentName, AgentScope},
     audit::EventDraft,
@@ -46,10 +46,10 @@ impl Keyring {
     ///
     /// # Errors
     /// [`super::StoreError::AgentExists`]; the store's.
-    pub async fn add_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
+    pub async fn add_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Agents).await?;
         let event = EventDraft::agent_added(self.now(), self.actor(), name);
-        Ok(self.store.add_agent(name, &event).await?)
+        Ok(self.recorded(&self.store.add_agent(name, &event).await?))
     }
 
     /// Removes an agent that has no keys.
@@ -57,7 +57,7 @@ impl Keyring {
     /// # Errors
     /// [`agent::AgentError::Unknown`], [`super::StoreError::AgentInUse`],
     /// [`super::StoreError::LastAgent`]; the store's.
-    pub async fn remove_agent(&self, name: &AgentName) -> Result<(), KeyringError> {
+    pub async fn remove_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Agents).await?;
         agent::choose(Some(name), &self.store.agents().await?)?;
         let members = self.store.members().await?;
@@ -69,6 +69,6 @@ impl Keyring {
             .map(Member::name)
             .collect();
         let event = EventDraft::agent_removed(self.now(), self.actor(), name, &limited);
-        Ok(self.store.remove_agent(name, &event).await?)
+        Ok(self.recorded(&self.store.remove_agent(name, &event).await?))
     }
 }

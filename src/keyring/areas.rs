@@ -1,6 +1,6 @@
 //! Access areas: made, changed and removed, each with its audit event. An endpoint follows at
 //! once, for these changes raise the epoch as all do.
-use super::{Keyring, KeyringError};
+use super::{Keyring, KeyringError, Recorded};
 use crate::{
     domain::{
         access::{AccessError, AreaSlug},
@@ -49,11 +49,11 @@ impl Keyring {
     /// # Errors
     /// A title or badge that is refused or another area's; an area or a route that is there
     /// already; the store's.
-    pub async fn add_area(&self, new: &DefinedArea) -> Result<(), KeyringError> {
+    pub async fn add_area(&self, new: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Areas).await?;
         check(new)?;
         let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
-        Ok(self.store.add_area(new, &event).await?)
+        Ok(self.recorded(&self.store.add_area(new, &event).await?))
     }
 
     /// Gives an access area another title, badge, and other routes; does nothing if nothing
@@ -65,24 +65,24 @@ impl Keyring {
         &self,
         seen: &DefinedArea,
         edited: &DefinedArea,
-    ) -> Result<(), KeyringError> {
+    ) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Areas).await?;
         if seen == edited {
-            return Ok(());
+            return Ok(Recorded::default());
         }
         check(edited)?;
         let (before, after) = (Some(state(seen)), Some(state(edited)));
         let event = EventDraft::about_area(self.now(), self.actor(), before, after);
-        Ok(self.store.edit_area(seen, edited, &event).await?)
+        Ok(self.recorded(&self.store.edit_area(seen, edited, &event).await?))
     }
 
     /// Removes an access area that no key is let into.
     ///
     /// # Errors
     /// Keys that are let into it; an area that is not as it was seen; the store's.
-    pub async fn remove_area(&self, seen: &DefinedArea) -> Result<(), KeyringError> {
+    pub async fn remove_area(&self, seen: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Areas).await?;
         let event = EventDraft::about_area(self.now(), self.actor(), Some(state(seen)), None);
-        Ok(self.store.remove_area(seen, &event).await?)
+        Ok(self.recorded(&self.store.remove_area(seen, &event).await?))
     }
 }

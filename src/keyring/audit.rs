@@ -1,10 +1,14 @@
 //! The audit log: read, and followed from its first event to its newest.
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{Keyring, KeyringError};
-use crate::domain::{
-    audit::{self, Checkpoint, Event, EventCursor, EventFilter},
-    member::Permission,
+use crate::{
+    domain::{
+        audit::{self, Checkpoint, Event, EventCursor, EventFilter},
+        member::Permission,
+    },
+    journal::Journal,
+    store::Committed,
 };
 
 /// How many events are read at a time.
@@ -21,31 +25,41 @@ pub struct Verified {
     pub checkpoints: usize,
 }
 
-/// Keeps checkpoints where whoever writes to the store cannot get at them, or says why it could not.
-pub type Keeper = Arc<dyn Fn(&Checkpoint) -> Result<(), String> + Send + Sync>;
+/// What was recorded of a use case that changes the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// How many events were recorded; 0 where there was nothing to change.
+    pub events: usize,
+    /// Why a checkpoint of them could not be kept, as a sentence. The change is made all the same.
+    pub checkpoint_error: Option<String>,
+}
 
 impl Keyring {
-    /// Hands a checkpoint of each event to somebody who keeps it, after its commit.
-    pub fn keep_checkpoints(&mut self, keeper: Keeper) {
-        let workspace = self.workspace.uuid.clone();
-        let checkpoint_error = Arc::clone(&self.checkpoint_error);
-        self.store
-            .witnessed_by(Arc::new(move |sequence, hash: &str| {
-                let kept = keeper(&Checkpoint {
-                    workspace: workspace.clone(),
-                    sequence,
-                    hash: hash.to_owned(),
-                });
-                if let (Err(sentence), Ok(mut checkpoint_error)) = (kept, checkpoint_error.lock()) {
-                    *checkpoint_error = Some(sentence);
-                }
-            }));
+    /// Writes a checkpoint of each event to this journal from now on, after its commit.
+    pub fn keep_checkpoints(&mut self, journal: Journal) {
+        self.journal = Some(journal);
     }
 
-    /// Why a checkpoint could not be kept since this was last asked, if one could not.
-    #[must_use]
-    pub fn checkpoint_error(&self) -> Option<String> {
-        self.checkpoint_error.lock().ok()?.take()
+    /// Keeps the checkpoints of a committed change.
+    pub(super) fn recorded(&self, committed: &Committed) -> Recorded {
+        let mut recorded = Recorded {
+            events: committed.events().len(),
+            checkpoint_error: None,
+        };
+        let Some(journal) = &self.journal else {
+            return recorded;
+        };
+        for (sequence, hash) in committed.events() {
+            let checkpoint = Checkpoint {
+                workspace: self.workspace.uuid.clone(),
+                sequence,
+                hash: hash.to_owned(),
+            };
+            if let Err(sentence) = journal.keep(&checkpoint, self.now()) {
+                recorded.checkpoint_error = Some(sentence);
+            }
+        }
+        recorded
     }
 
     /// Events that the filter lets through, about keys that whoever acts may see; at most `limit`.

@@ -2,7 +2,7 @@
 //!
 //! Opening a token is one of them: it is recorded first. The data key that tokens are sealed with
 //! is opened when it is first needed, so that everything else works without the master key.
-use super::{Keyring, KeyringError, StoreError};
+use super::{Keyring, KeyringError, Recorded, StoreError};
 use crate::{
     domain::{
         access::find_area,
@@ -42,6 +42,8 @@ pub struct Created {
     pub token: Token,
     /// Names of other keys that look like its name without being the same.
     pub look_alikes: Vec<String>,
+    /// What was recorded.
+    pub recorded: Recorded,
 }
 
 /// A key that just got a new token.
@@ -53,6 +55,17 @@ pub struct Rotated {
     pub token: Token,
     /// Until when the old one stays good, if it does.
     pub until: Option<Moment>,
+    /// What was recorded.
+    pub recorded: Recorded,
+}
+
+/// A token that was opened to be copied or shown.
+#[derive(Debug)]
+pub struct OpenedToken {
+    /// The token.
+    pub token: Token,
+    /// What was recorded.
+    pub recorded: Recorded,
 }
 
 impl Keyring {
@@ -60,7 +73,7 @@ impl Keyring {
     ///
     /// # Errors
     /// A label that is empty, longer than 24 characters or not plain; the store's.
-    pub async fn relabel(&self, label: &str) -> Result<(), KeyringError> {
+    pub async fn relabel(&self, label: &str) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Workspace).await?;
         text::check(label, LABEL_LIMITS)?;
         if label.trim().is_empty() {
@@ -71,7 +84,7 @@ impl Keyring {
         }
         let before = self.store.workspace().await?.label;
         let event = EventDraft::relabelled(self.now(), self.actor(), &before, label);
-        Ok(self.store.relabel(label, &event).await?)
+        Ok(self.recorded(&self.store.relabel(label, &event).await?))
     }
 
     /// Makes a key for an agent, and its token; [`agent::choose`] tells for which, if none is said.
@@ -132,13 +145,14 @@ impl Keyring {
             data_key_id: data_key.id(),
             sealed,
         };
-        self.store.create_key(&new, &new_token, &event).await?;
+        let committed = self.store.create_key(&new, &new_token, &event).await?;
         // The key is made; a failure here must not hide that.
         let look_alikes = self.look_alikes(&key.draft.name).await.unwrap_or_default();
         Ok(Created {
             key,
             token,
             look_alikes,
+            recorded: self.recorded(&committed),
         })
     }
 
@@ -184,11 +198,11 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Conflict`] if the key was changed since it was seen, [`StoreError::Gone`]
     /// if it was revoked; an area that there is not; the store's.
-    pub async fn edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<(), KeyringError> {
+    pub async fn edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<Recorded, KeyringError> {
         self.demand_areas(draft).await?;
         let key = self.seen_key(Permission::Edit, seen).await?;
         if key.draft == *draft {
-            return Ok(());
+            return Ok(Recorded::default());
         }
         if key.draft.expires_at != draft.expires_at {
             self.policy()
@@ -209,10 +223,9 @@ impl Keyring {
             None
         };
         let event = self.event(Change::Edited, &key, Details::Edited(draft));
-        Ok(self
-            .store
-            .edit_key(&seen.id, seen.revision, (draft, left), &event)
-            .await?)
+        let edited = (draft, left);
+        let edit = self.store.edit_key(&seen.id, seen.revision, edited, &event);
+        Ok(self.recorded(&edit.await?))
     }
 
     /// Gives a key a new token. The old one stays good for so many milliseconds, and never beyond
@@ -243,7 +256,8 @@ impl Keyring {
             sealed: data_key.seal(&token, &self.machine)?,
         };
         let event = self.event(Change::Rotated, &key, Details::Overlap(until));
-        self.store
+        let committed = self
+            .store
             .rotate_key(seen, &new_token, until, &event)
             .await?;
         Ok(Rotated {
@@ -251,6 +265,7 @@ impl Keyring {
             key: self.key(&key.id).await.unwrap_or(key),
             token,
             until,
+            recorded: self.recorded(&committed),
         })
     }
 
@@ -258,35 +273,39 @@ impl Keyring {
     ///
     /// # Errors
     /// As for [`Keyring::edit`], and [`KeyringError::NothingToFinish`].
-    pub async fn finish_rotation(&self, seen: &KeyVersion) -> Result<(), KeyringError> {
+    pub async fn finish_rotation(&self, seen: &KeyVersion) -> Result<Recorded, KeyringError> {
         let key = self.seen_key(Permission::Rotate, seen).await?;
         if key.previous_until.is_none_or(|until| until < self.now()) {
             return Err(KeyringError::NothingToFinish(text::visible(key.name())));
         }
         let event = self.event(Change::RotationFinished, &key, Details::None);
-        Ok(self.store.finish_rotation(seen, &event).await?)
+        Ok(self.recorded(&self.store.finish_rotation(seen, &event).await?))
     }
 
     /// Gives the workspace another policy for the ends of keys; those that have theirs keep it.
     ///
     /// # Errors
     /// The store's.
-    pub async fn set_policy(&self, policy: Policy) -> Result<(), KeyringError> {
+    pub async fn set_policy(&self, policy: Policy) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Workspace).await?;
         let workspace = self.store.workspace().await?;
         if workspace.policy == policy {
-            return Ok(());
+            return Ok(Recorded::default());
         }
         let (now, actor) = (self.now(), self.actor());
         let event = EventDraft::policy(now, actor, &workspace.label, workspace.policy, policy);
-        Ok(self.store.set_policy(policy, &event).await?)
+        Ok(self.recorded(&self.store.set_policy(policy, &event).await?))
     }
 
     /// Switches keys off or on, all or none. Those that are so already are left alone.
     ///
     /// # Errors
     /// As for [`Keyring::edit`].
-    pub async fn switch(&self, seen: &[KeyVersion], disable: bool) -> Result<(), KeyringError> {
+    pub async fn switch(
+        &self,
+        seen: &[KeyVersion],
+        disable: bool,
+    ) -> Result<Recorded, KeyringError> {
         let change = if disable {
             Change::Disabled
         } else {
@@ -304,9 +323,9 @@ impl Keyring {
             }
         }
         if changes.is_empty() {
-            return Ok(());
+            return Ok(Recorded::default());
         }
-        Ok(self.store.switch_keys(&changes, disabled_at).await?)
+        Ok(self.recorded(&self.store.switch_keys(&changes, disabled_at).await?))
     }
 
     /// Deletes keys for good, all or none.
@@ -317,14 +336,14 @@ impl Keyring {
         &self,
         seen: &[KeyVersion],
         reason: RevokeReason,
-    ) -> Result<(), KeyringError> {
+    ) -> Result<Recorded, KeyringError> {
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
             let key = self.seen_key(Permission::Revoke, one).await?;
             let event = self.event(Change::Revoked, &key, Details::Gone(reason));
             changes.push((key.id, one.revision, event));
         }
-        Ok(self.store.revoke_keys(&changes, reason).await?)
+        Ok(self.recorded(&self.store.revoke_keys(&changes, reason).await?))
     }
 
     /// Opens a key's token to be copied or revealed. That is recorded first: without the record
@@ -332,16 +351,16 @@ impl Keyring {
     ///
     /// # Errors
     /// The vault's, the store's.
-    pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<Token, KeyringError> {
+    pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<OpenedToken, KeyringError> {
         self.demand_writable()?;
         let key = self.key(id).await?;
         self.demand_for(Permission::Copy, &key).await?;
         let data_key = self.data_key().await?;
-        self.store
-            .record(&self.event(purpose, &key, Details::None))
-            .await?;
+        let event = self.event(purpose, &key, Details::None);
+        let recorded = self.recorded(&self.store.record(&event).await?);
         let sealed = self.store.sealed_token(id).await?;
-        Ok(data_key.open(&sealed.sealed, id, &sealed.digest)?)
+        let token = data_key.open(&sealed.sealed, id, &sealed.digest)?;
+        Ok(OpenedToken { token, recorded })
     }
 
     fn event(&self, change: Change, key: &Key, details: Details<'_>) -> EventDraft {

@@ -4,7 +4,7 @@ use std::{
     sync::{MutexGuard, PoisonError},
 };
 
-use super::{KeyPage, Keyring, KeyringError, StoreError};
+use super::{KeyPage, Keyring, KeyringError, Recorded, StoreError};
 use crate::domain::{
     agent::AgentScope,
     audit::EventDraft,
@@ -52,7 +52,7 @@ impl Keyring {
         &self,
         id: &KeyId,
         reason: RevokeReason,
-    ) -> Result<(), KeyringError> {
+    ) -> Result<Recorded, KeyringError> {
         let authority = self.demand(Permission::Revoke).await?;
         let gone = || StoreError::Gone { id: id.to_string() };
         let (name, agent) = self.store.raw_key(id).await?.ok_or_else(gone)?;
@@ -70,9 +70,9 @@ impl Keyring {
         let subject = (id.to_string(), visible(&name));
         let event =
             EventDraft::damaged_key_revoked(self.now(), self.actor(), subject, agent, reason);
-        self.store.revoke_damaged(id, &event, reason).await?;
+        let committed = self.store.revoke_damaged(id, &event, reason).await?;
         self.damaged().remove(id);
-        Ok(())
+        Ok(self.recorded(&committed))
     }
 
     pub(super) fn known_damaged(&self) -> Vec<KeyId> {

@@ -1,7 +1,7 @@
 //! Members: listed, added, changed and removed by owners, each change with its audit event.
 use std::path::Path;
 
-use super::{Keyring, KeyringError};
+use super::{Keyring, KeyringError, Recorded};
 use crate::{
     domain::{
         agent::{self, AgentScope},
@@ -45,6 +45,17 @@ impl Members {
     }
 }
 
+/// A member who was just added.
+#[derive(Debug)]
+pub struct AddedMember {
+    /// The member's id.
+    pub id: MemberId,
+    /// Names of other members that look like this one's name.
+    pub look_alikes: Vec<String>,
+    /// What was recorded.
+    pub recorded: Recorded,
+}
+
 impl Keyring {
     /// All members, in the order in which they were added.
     ///
@@ -75,17 +86,18 @@ impl Keyring {
     /// # Errors
     /// An owner who is limited, no key, a name or a key that is another one's, an agent that there
     /// is not; the store's.
-    pub async fn add_member(
-        &self,
-        draft: &MemberDraft,
-    ) -> Result<(MemberId, Vec<String>), KeyringError> {
+    pub async fn add_member(&self, draft: &MemberDraft) -> Result<AddedMember, KeyringError> {
         self.demand(Permission::Members).await?;
         self.check_member(draft).await?;
         let id = MemberId::drawn(&self.machine.draw_hex(6));
         let event = EventDraft::about_member(self.now(), self.actor(), &id, None, Some(draft));
-        self.store.add_member(&id, draft, &event).await?;
+        let committed = self.store.add_member(&id, draft, &event).await?;
         let look_alikes = self.store.member_look_alikes(draft.name.as_str()).await;
-        Ok((id, look_alikes.unwrap_or_default()))
+        Ok(AddedMember {
+            id,
+            look_alikes: look_alikes.unwrap_or_default(),
+            recorded: self.recorded(&committed),
+        })
     }
 
     /// Changes a member; does nothing if nothing differs.
@@ -96,26 +108,26 @@ impl Keyring {
         &self,
         seen: &Member,
         draft: &MemberDraft,
-    ) -> Result<(), KeyringError> {
+    ) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Members).await?;
         if seen.draft == *draft {
-            return Ok(());
+            return Ok(Recorded::default());
         }
         self.check_member(draft).await?;
         let (before, after) = (Some(&seen.draft), Some(draft));
         let event = EventDraft::about_member(self.now(), self.actor(), &seen.id, before, after);
-        Ok(self.store.edit_member(seen, draft, &event).await?)
+        Ok(self.recorded(&self.store.edit_member(seen, draft, &event).await?))
     }
 
     /// Removes a member; their open sessions are powerless from here on.
     ///
     /// # Errors
     /// [`MemberError::LastOwner`], [`MemberError::Conflict`]; the store's.
-    pub async fn remove_member(&self, seen: &Member) -> Result<(), KeyringError> {
+    pub async fn remove_member(&self, seen: &Member) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Members).await?;
         let before = Some(&seen.draft);
         let event = EventDraft::about_member(self.now(), self.actor(), &seen.id, before, None);
-        Ok(self.store.remove_member(seen, &event).await?)
+        Ok(self.recorded(&self.store.remove_member(seen, &event).await?))
     }
 
     async fn check_member(&self, draft: &MemberDraft) -> Result<(), KeyringError> {

@@ -1,7 +1,7 @@
 //! Agents: which there are, and how many keys each has.
 use super::{
     Store, StoreError,
-    change::{ChangeTransaction, execute, with_connection},
+    change::{ChangeTransaction, Committed, execute, with_connection},
     with_pool,
 };
 use crate::domain::{
@@ -49,7 +49,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::AgentExists`]; the store's faults.
-    pub async fn add_agent(&self, name: &AgentName, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn add_agent(
+        &self,
+        name: &AgentName,
+        event: &EventDraft,
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let done = execute!(
             change,
@@ -76,7 +80,7 @@ impl Store {
         &self,
         name: &AgentName,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let (keys,): (i64,) = with_connection!(change, connection => sqlx::query_as(
             "SELECT count(*) FROM keys WHERE agent = $1",

@@ -4,7 +4,7 @@
 //! belongs to one area alone, whatever methods are named with it.
 use super::{
     Store, StoreError,
-    change::{ChangeTransaction, execute, with_connection},
+    change::{ChangeTransaction, Committed, execute, with_connection},
     with_pool,
 };
 use crate::domain::{
@@ -110,7 +110,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::AreaExists`], [`StoreError::RouteTaken`], a title or badge of another area;
     /// the store's faults.
-    pub async fn add_area(&self, new: &DefinedArea, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn add_area(
+        &self,
+        new: &DefinedArea,
+        event: &EventDraft,
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let all = defined_within(&mut change).await?;
         new.area.check_beside(all.iter().map(|it| &it.area))?;
@@ -143,7 +147,7 @@ impl Store {
         seen: &DefinedArea,
         edited: &DefinedArea,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let all = demand_as_seen(&mut change, seen).await?;
         edited.area.check_beside(all.iter().map(|it| &it.area))?;
@@ -172,7 +176,7 @@ impl Store {
         &self,
         seen: &DefinedArea,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         demand_as_seen(&mut change, seen).await?;
         let slug = seen.area.slug.as_str();

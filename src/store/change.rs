@@ -14,6 +14,19 @@ use crate::domain::{
     member::Fingerprint,
 };
 
+/// A change that is committed: the number and the hash of each of its events, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a checkpoint of each event is to be kept"]
+pub struct Committed(Vec<(i64, String)>);
+
+impl Committed {
+    /// The number and the hash of each event, the oldest first.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = (i64, &str)> {
+        let events = self.0.iter();
+        events.map(|(sequence, hash)| (*sequence, hash.as_str()))
+    }
+}
+
 /// A change under way.
 pub(super) struct ChangeTransaction<'a> {
     pub store: &'a Store,
@@ -21,7 +34,7 @@ pub(super) struct ChangeTransaction<'a> {
     /// The number of the event that is recorded next.
     pub next_sequence: i64,
     chain_head: String,
-    /// What was recorded: the number and the hash of each event.
+    /// The number and the hash of each event that was recorded.
     recorded: Vec<(i64, String)>,
 }
 
@@ -147,16 +160,15 @@ impl ChangeTransaction<'_> {
     }
 
     /// Stores the chain's new head and commits: from here on the change is made.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<Committed, StoreError> {
         execute!(
             self,
             sqlx::query("UPDATE workspace SET chain_head = $1 WHERE id = 1",)
                 .bind(self.chain_head.as_str())
         )?;
-        let (store, recorded) = (self.store, std::mem::take(&mut self.recorded));
+        let recorded = std::mem::take(&mut self.recorded);
         self.commit_write().await?;
-        store.witness(&recorded);
-        Ok(())
+        Ok(Committed(recorded))
     }
 
     /// Commits a write that is no change.

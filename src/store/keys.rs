@@ -5,7 +5,7 @@
 //! is changed and the answer is [`StoreError::Conflict`].
 use super::{
     Store, StoreError,
-    change::{ChangeTransaction, execute},
+    change::{ChangeTransaction, Committed, execute},
     rows::{KeyRow, column_of, key_columns},
     with_pool,
 };
@@ -51,7 +51,7 @@ impl Store {
         key: &NewKey,
         token: &SealedToken,
         event: &EventDraft,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         change.demand_agent(&key.agent).await?;
         let sequence = change.next_sequence;
@@ -90,8 +90,7 @@ impl Store {
         )?;
         insert_sets(&mut change, &key.id, &key.draft).await?;
         change.record(event).await?;
-        change.commit().await?;
-        Ok(sequence)
+        change.commit().await
     }
 
     /// A key by its id.
@@ -223,7 +222,7 @@ impl Store {
         seen: Revision,
         (draft, left): (&Draft, Option<RefusalsAfterChange>),
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let (origin, network_count) = origin(&draft.allow);
         let folded = Folded::of(id, draft);
@@ -270,7 +269,7 @@ impl Store {
         &self,
         keys: &[(KeyId, Revision, EventDraft, RefusalsAfterChange)],
         disabled_at: Option<Moment>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event, _)| event).collect();
         let mut change = self.begin_change(&events).await?;
         for (id, seen, event, left) in by_id(keys, |(id, ..)| id) {
@@ -299,7 +298,7 @@ impl Store {
         &self,
         keys: &[(KeyId, Revision, EventDraft)],
         reason: RevokeReason,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let events: Vec<&EventDraft> = keys.iter().map(|(_, _, event)| event).collect();
         let mut change = self.begin_change(&events).await?;
         for (id, seen, event) in by_id(keys, |(id, _, _)| id) {
@@ -313,9 +312,9 @@ impl Store {
             one_row(done, id)?;
             change.record(event).await?;
         }
-        change.commit().await?;
+        let committed = change.commit().await?;
         self.truncate_wal().await;
-        Ok(())
+        Ok(committed)
     }
 
     /// Name and agent of a key as they stand in its row, whatever that is.
@@ -341,7 +340,7 @@ impl Store {
         id: &KeyId,
         event: &EventDraft,
         reason: RevokeReason,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let _ = insert_tombstone(&mut change, id, event, reason).await?;
         let done = execute!(
@@ -350,16 +349,16 @@ impl Store {
         )?;
         one_row(done, id)?;
         change.record(event).await?;
-        change.commit().await?;
+        let committed = change.commit().await?;
         self.truncate_wal().await;
-        Ok(())
+        Ok(committed)
     }
 
     /// Records an event that changes no key: a token that is about to be copied or revealed.
     ///
     /// # Errors
     /// The store's faults; then the token must not be opened.
-    pub async fn record(&self, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn record(&self, event: &EventDraft) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         change.record(event).await?;
         change.commit().await

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Store, StoreError,
     agents::agent_of,
-    change::{ChangeTransaction, execute, with_connection},
+    change::{ChangeTransaction, Committed, execute, with_connection},
     rows::moment,
     with_pool,
 };
@@ -232,7 +232,7 @@ impl Store {
         id: &MemberId,
         draft: &MemberDraft,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         demand_free(&change.members_within().await?, id, draft)?;
         execute!(
@@ -263,7 +263,7 @@ impl Store {
         seen: &Member,
         draft: &MemberDraft,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let all = change.members_within().await?;
         demand_as_seen(&all, seen)?;
@@ -298,7 +298,11 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Store::edit_member`].
-    pub async fn remove_member(&self, seen: &Member, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn remove_member(
+        &self,
+        seen: &Member,
+        event: &EventDraft,
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         let all = change.members_within().await?;
         demand_as_seen(&all, seen)?;

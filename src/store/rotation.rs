@@ -4,7 +4,7 @@
 //! and nothing that could be opened.
 use super::{
     Store, StoreError,
-    change::{ChangeTransaction, execute},
+    change::{ChangeTransaction, Committed, execute},
     keys::one_row,
     rows::moment,
     usage::number,
@@ -30,7 +30,7 @@ impl Store {
         token: &SealedToken,
         until: Option<Moment>,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,
@@ -68,9 +68,9 @@ impl Store {
             .bind(seen.id.as_str())
         )?;
         one_row(done, &seen.id)?;
-        change.rotated(seen, event).await?;
+        let committed = change.rotated(seen, event).await?;
         self.truncate_wal().await;
-        Ok(())
+        Ok(committed)
     }
 
     /// Ends every token of a key that was rotated out.
@@ -81,7 +81,7 @@ impl Store {
         &self,
         seen: &KeyVersion,
         event: &EventDraft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         change.end_previous_tokens(&seen.id).await?;
         change.rotated(seen, event).await
@@ -142,7 +142,11 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    async fn rotated(mut self, seen: &KeyVersion, event: &EventDraft) -> Result<(), StoreError> {
+    async fn rotated(
+        mut self,
+        seen: &KeyVersion,
+        event: &EventDraft,
+    ) -> Result<Committed, StoreError> {
         let done = execute!(
             self,
             sqlx::query(

@@ -1,5 +1,9 @@
 //! The workspace row, the data key, and sealed tokens.
-use super::{Store, StoreError, change::execute, with_pool};
+use super::{
+    Store, StoreError,
+    change::{Committed, execute},
+    with_pool,
+};
 use crate::domain::{
     audit::EventDraft,
     listing::ListVersion,
@@ -66,7 +70,11 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn set_policy(&self, policy: Policy, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn set_policy(
+        &self,
+        policy: Policy,
+        event: &EventDraft,
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,
@@ -113,7 +121,7 @@ impl Store {
     ///
     /// # Errors
     /// The store's faults.
-    pub async fn relabel(&self, label: &str, event: &EventDraft) -> Result<(), StoreError> {
+    pub async fn relabel(&self, label: &str, event: &EventDraft) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,

@@ -38,16 +38,44 @@ use crate::{
         token::KeyId,
         usage::Activity,
     },
-    keyring::{KeyPage, Keyring, KeyringError, StoreError},
+    keyring::{KeyPage, Keyring, KeyringError, Recorded, StoreError},
 };
 
-/// Carries out an effect that needs the keyring or the clipboard; `None` for one that is the
-/// shell's own (the screen, the end).
+/// Carries out an effect that needs the keyring or the clipboard. Returns its answer, and after that
+/// a warning where a checkpoint of the audit log could not be kept; nothing for an effect that the
+/// shell carries out itself (the screen, the end).
 pub async fn carry_out(
     effect: Effect,
     keyring: &Keyring,
     clipboard: &Mutex<Clipboard>,
     terminal: &mut (impl Write + Send),
+) -> Vec<Message> {
+    let mut warning = Warning::default();
+    let answer = answer(effect, keyring, (clipboard, terminal), &mut warning).await;
+    answer
+        .into_iter()
+        .chain(warning.0.map(Message::Warned))
+        .collect()
+}
+
+/// Why a checkpoint could not be kept, if one could not.
+#[derive(Default)]
+struct Warning(Option<String>);
+
+impl Warning {
+    /// Takes what was recorded.
+    fn take(&mut self, recorded: Recorded) {
+        if recorded.checkpoint_error.is_some() {
+            self.0 = recorded.checkpoint_error;
+        }
+    }
+}
+
+async fn answer(
+    effect: Effect,
+    keyring: &Keyring,
+    (clipboard, terminal): (&Mutex<Clipboard>, &mut (impl Write + Send)),
+    warning: &mut Warning,
 ) -> Option<Message> {
     Some(match effect {
         Effect::Load(load) => {
@@ -61,26 +89,40 @@ pub async fn carry_out(
         Effect::Create(agent, draft) => {
             Message::Created(match keyring.create(agent.as_ref(), draft).await {
                 // Read back for what the store added to it: its place in the order.
-                Ok(created) => Ok(Box::new(
-                    keyring.key(&created.key.id).await.unwrap_or(created.key),
-                )),
+                Ok(created) => {
+                    warning.take(created.recorded);
+                    let key = keyring.key(&created.key.id).await;
+                    Ok(Box::new(key.unwrap_or(created.key)))
+                }
                 Err(error) => Err(ChangeError::Said(error.to_string())),
             })
         }
         Effect::Edit(seen, draft) => {
             let edited = match keyring.edit(&seen, &draft).await {
-                Ok(()) => keyring.key(&seen.id).await,
+                Ok(recorded) => {
+                    warning.take(recorded);
+                    keyring.key(&seen.id).await
+                }
                 Err(error) => Err(error),
             };
             Message::Edited(or_trouble(edited.map(Box::new), keyring).await)
         }
         Effect::Switch(seen, disable) => {
-            let switched = switch(&seen, disable, keyring).await;
+            let switched = switch(&seen, disable, keyring, warning).await;
             Message::Switched(disable, or_trouble(switched, keyring).await)
         }
         Effect::RevokeDamaged(id, reason) => {
             let revoked = keyring.revoke_damaged(&id, reason).await;
-            Message::Revoked(or_trouble(revoked.map(|()| vec![id]), keyring).await)
+            Message::Revoked(
+                or_trouble(
+                    revoked.map(|recorded| {
+                        warning.take(recorded);
+                        vec![id]
+                    }),
+                    keyring,
+                )
+                .await,
+            )
         }
         Effect::LookForDamage => {
             let found = keyring.look_for_damage().await;
@@ -94,10 +136,19 @@ pub async fn carry_out(
         Effect::Revoke(seen, reason) => {
             let revoked = keyring.revoke(&seen, reason).await;
             let ids = seen.into_iter().map(|seen| seen.id).collect();
-            Message::Revoked(or_trouble(revoked.map(|()| ids), keyring).await)
+            Message::Revoked(
+                or_trouble(
+                    revoked.map(|recorded| {
+                        warning.take(recorded);
+                        ids
+                    }),
+                    keyring,
+                )
+                .await,
+            )
         }
         Effect::Rotate(seen, overlap) => {
-            let rotated = rotate(&seen, overlap, keyring).await;
+            let rotated = rotate(&seen, overlap, keyring, warning).await;
             Message::Rotated(or_trouble(rotated.map(Box::new), keyring).await)
         }
         Effect::LoadKeyDetails(id) => {
@@ -113,8 +164,8 @@ pub async fn carry_out(
         | Effect::ReadMembers
         | Effect::AddMember(_)
         | Effect::EditMember(..)
-        | Effect::RemoveMember(_) => return people::carry_out(effect, keyring).await,
-        Effect::Tidy(changes) => tidy(changes, keyring).await,
+        | Effect::RemoveMember(_) => return people::carry_out(effect, keyring, warning).await,
+        Effect::Tidy(changes) => tidy(changes, keyring, warning).await,
         Effect::Explain(ticket, query) => {
             let told = explain(query, keyring).await;
             Message::Explained(
@@ -123,10 +174,10 @@ pub async fn carry_out(
             )
         }
         Effect::Copy(id, form) => {
-            Message::Copied(copy(&id, form, keyring, clipboard, terminal).await)
+            Message::Copied(copy((&id, form), keyring, (clipboard, terminal), warning).await)
         }
         Effect::Reveal(id) => {
-            let shown = open(&id, Change::Revealed, keyring).await;
+            let shown = open(&id, Change::Revealed, keyring, warning).await;
             Message::Revealed(or_trouble(shown, keyring).await)
         }
         Effect::Overwrite => {
@@ -206,8 +257,9 @@ async fn switch(
     seen: &[KeyVersion],
     disable: bool,
     keyring: &Keyring,
+    warning: &mut Warning,
 ) -> Result<Vec<Key>, KeyringError> {
-    keyring.switch(seen, disable).await?;
+    warning.take(keyring.switch(seen, disable).await?);
     let mut keys = Vec::with_capacity(seen.len());
     for KeyVersion { id, .. } in seen {
         keys.push(keyring.key(id).await?);
@@ -219,10 +271,11 @@ async fn rotate(
     seen: &KeyVersion,
     overlap: Overlap,
     keyring: &Keyring,
+    warning: &mut Warning,
 ) -> Result<(Key, Rotation), KeyringError> {
     let hours = match overlap {
         Overlap::Finish => {
-            keyring.finish_rotation(seen).await?;
+            warning.take(keyring.finish_rotation(seen).await?);
             return Ok((keyring.key(&seen.id).await?, Rotation::Finished));
         }
         Overlap::None => 0,
@@ -230,6 +283,7 @@ async fn rotate(
     };
     // The token itself is opened when it is wanted, as that of a new key is.
     let rotated = keyring.rotate(seen, hours * HOUR).await?;
+    warning.take(rotated.recorded);
     Ok((rotated.key, Rotation::Renewed(rotated.until)))
 }
 
@@ -255,7 +309,11 @@ async fn inspect(scope: &AgentScope, keyring: &Keyring) -> Result<HygieneFinding
 }
 
 /// Each an ordinary change of its own: what goes wrong with one keeps no other back.
-async fn tidy(changes: Vec<(KeyVersion, HygieneChange)>, keyring: &Keyring) -> Message {
+async fn tidy(
+    changes: Vec<(KeyVersion, HygieneChange)>,
+    keyring: &Keyring,
+    warning: &mut Warning,
+) -> Message {
     let mut tidied = HygieneOutcome::default();
     for (seen, hygiene_change) in changes {
         let made = match &hygiene_change {
@@ -265,6 +323,7 @@ async fn tidy(changes: Vec<(KeyVersion, HygieneChange)>, keyring: &Keyring) -> M
             }
             HygieneChange::Edit(draft) => keyring.edit(&seen, draft).await,
         };
+        let made = made.map(|recorded| warning.take(recorded));
         match (made, hygiene_change) {
             (Ok(()), HygieneChange::Revoke) => tidied.revoked.push(seen.id),
             (Ok(()), HygieneChange::Edit(_)) => tidied.edited += 1,
@@ -325,24 +384,25 @@ async fn open(
     id: &KeyId,
     purpose: Change,
     keyring: &Keyring,
+    warning: &mut Warning,
 ) -> Result<RevealedToken, KeyringError> {
     let name = keyring.key(id).await?.name().to_owned();
-    let token = keyring.token(id, purpose).await?;
+    let opened = keyring.token(id, purpose).await?;
+    warning.take(opened.recorded);
     Ok(RevealedToken {
         id: id.clone(),
         name,
-        text: token.expose().clone(),
+        text: opened.token.expose().clone(),
     })
 }
 
 async fn copy(
-    id: &KeyId,
-    form: CopyForm,
+    (id, form): (&KeyId, CopyForm),
     keyring: &Keyring,
-    clipboard: &Mutex<Clipboard>,
-    terminal: &mut (impl Write + Send),
+    (clipboard, terminal): (&Mutex<Clipboard>, &mut (impl Write + Send)),
+    warning: &mut Warning,
 ) -> Copied {
-    let shown = match open(id, Change::Copied, keyring).await {
+    let shown = match open(id, Change::Copied, keyring, warning).await {
         Ok(shown) => shown,
         Err(error) => return Copied::Failed(trouble(error, keyring).await),
     };

@@ -1,12 +1,13 @@
 //! The audit log: append-only, chained, and the first event that does not hold is named.
-use std::sync::{Arc, Mutex};
+use std::{fs, path::PathBuf};
 
 use claviger::{
     domain::{
-        audit::{Checkpoint, EventCursor, EventFilter, chain, genesis},
+        audit::{Checkpoint, EventCursor, EventFilter, chain, checkpoints_in, genesis},
         key::RevokeReason,
-        location::DatabaseLocation,
+        location::{CheckpointTarget, DatabaseLocation},
     },
+    journal::Journal,
     keyring::{Keyring, KeyringError},
     machine::Machine,
 };
@@ -236,16 +237,14 @@ async fn restamp(world: &World, keyring: &Keyring, from: i64) {
         .await;
 }
 
-/// A keyring whose checkpoints are kept, as they would be by a log.
-async fn kept(world: &World) -> (Keyring, Arc<Mutex<Vec<Checkpoint>>>) {
-    let kept: Arc<Mutex<Vec<Checkpoint>>> = Arc::default();
+/// A keyring whose checkpoints are written to a file, and the path of that file.
+async fn keeping(world: &World) -> (Keyring, PathBuf) {
+    let file = world.folder.path().join("checkpoints");
+    let target = CheckpointTarget::File(file.clone());
+    let journal = Journal::open(&target).expect("opened").expect("a journal");
     let mut keyring = world.keyring().await;
-    let keeper = Arc::clone(&kept);
-    keyring.keep_checkpoints(Arc::new(move |checkpoint: &Checkpoint| {
-        keeper.lock().expect("kept").push(checkpoint.clone());
-        Ok(())
-    }));
-    (keyring, kept)
+    keyring.keep_checkpoints(journal);
+    (keyring, file)
 }
 
 async fn broken_at(keyring: &Keyring, checkpoints: &[Checkpoint]) -> Option<i64> {
@@ -259,9 +258,10 @@ async fn broken_at(keyring: &Keyring, checkpoints: &[Checkpoint]) -> Option<i64>
 #[test]
 fn checkpoints_show_an_end_that_was_cut_off_and_a_chain_that_was_made_anew() {
     on_both(&async |world: &World| {
-        let (keyring, kept) = kept(world).await;
+        let (keyring, file) = keeping(world).await;
         history(&keyring).await;
-        let checkpoints = kept.lock().expect("kept").clone();
+        let log = fs::read_to_string(&file).expect("checkpoints");
+        let checkpoints = checkpoints_in(&log, &keyring.workspace().uuid);
         let numbers: Vec<i64> = checkpoints.iter().map(|it| it.sequence).collect();
         assert_eq!(numbers, [1, 2, 3, 4, 5], "one for each event");
         let verified = keyring.verify(&checkpoints).await.expect("it holds");

@@ -53,7 +53,7 @@ fn the_old_token_is_good_until_its_overlap_ends_and_expired_after() {
         assert_eq!(rotated.token.key_id(), &created.key.id);
         assert_eq!(rotated.until, Some(Moment::from_millis(NOW + 24 * HOUR)));
         let shown = keyring.token(&created.key.id, Change::Copied).await;
-        assert_eq!(text(&shown.expect("opened")), new);
+        assert_eq!(text(&shown.expect("opened").token), new);
 
         for (later, expected) in [
             (0, None),

@@ -37,8 +37,8 @@ async fn revealed(
     keyring: &Keyring,
     key: &claviger::domain::key::Key,
 ) -> Result<String, KeyringError> {
-    let token = keyring.token(&key.id, Change::Revealed).await?;
-    Ok(token.expose().expose_secret().to_owned())
+    let opened = keyring.token(&key.id, Change::Revealed).await?;
+    Ok(opened.token.expose().expose_secret().to_owned())
 }
 
 #[test]

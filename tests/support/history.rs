@@ -171,14 +171,26 @@ async fn try_change(keyring: &Keyring, key: &Key, what: Change) -> Result<(), Ke
     };
     let edited = |allow, read| draft(key.name(), allow, read);
     match what {
-        Change::Revoke => keyring.revoke(&[seen], RevokeReason::Compromised).await,
-        Change::Narrow => keyring.edit(&seen, &edited("10.0.0.0/24", false)).await,
-        Change::Relist => keyring.edit(&seen, &edited("10.0.1.0/24", true)).await,
-        Change::Widen => keyring.edit(&seen, &edited("10.0.0.0/24", true)).await,
-        Change::Disable => keyring.switch(&[seen], true).await,
-        Change::Enable => keyring.switch(&[seen], false).await,
+        Change::Revoke => keyring
+            .revoke(&[seen], RevokeReason::Compromised)
+            .await
+            .map(drop),
+        Change::Narrow => keyring
+            .edit(&seen, &edited("10.0.0.0/24", false))
+            .await
+            .map(drop),
+        Change::Relist => keyring
+            .edit(&seen, &edited("10.0.1.0/24", true))
+            .await
+            .map(drop),
+        Change::Widen => keyring
+            .edit(&seen, &edited("10.0.0.0/24", true))
+            .await
+            .map(drop),
+        Change::Disable => keyring.switch(&[seen], true).await.map(drop),
+        Change::Enable => keyring.switch(&[seen], false).await.map(drop),
         Change::Rotate => keyring.rotate(&seen, HOUR).await.map(drop),
-        Change::Finish => keyring.finish_rotation(&seen).await,
+        Change::Finish => keyring.finish_rotation(&seen).await.map(drop),
         Change::Replace => keyring.rotate(&seen, 0).await.map(drop),
     }
 }

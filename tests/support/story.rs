@@ -101,7 +101,7 @@ impl Story {
         let folder = self.folder.path();
         let (keyring, id) = self.runtime.block_on(async {
             let draft = member("carol", role, 0);
-            let (id, _) = self.keyring.add_member(&draft).await.expect("added");
+            let id = self.keyring.add_member(&draft).await.expect("added").id;
             let opened = open(folder, "keys@gw1").await;
             let signed_in = opened.sign_in(id.clone(), None).await;
             (signed_in.expect("signed in"), id)
@@ -198,9 +198,12 @@ impl Story {
             let own = effect.clone();
             let carried =
                 effects::carry_out(effect, &self.keyring, &self.clipboard, &mut self.sent);
-            match self.runtime.block_on(carried) {
-                None => self.shell.push(own),
-                Some(message) => effects.extend(update(&mut self.model, message)),
+            let messages = self.runtime.block_on(carried);
+            if messages.is_empty() {
+                self.shell.push(own);
+            }
+            for message in messages {
+                effects.extend(update(&mut self.model, message));
             }
         }
     }

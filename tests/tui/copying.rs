@@ -11,12 +11,17 @@ const COLOURS: Theme = Theme {
 
 fn token(story: &Story) -> String {
     let id = story.model.selected().expect("a key").id.clone();
-    let token = story.wait(
+    let opened = story.wait(
         story
             .keyring
             .token(&id, claviger::domain::audit::Change::Revealed),
     );
-    token.expect("a token").expose().expose_secret().to_owned()
+    opened
+        .expect("a token")
+        .token
+        .expose()
+        .expose_secret()
+        .to_owned()
 }
 
 #[test]

@@ -25,12 +25,12 @@ fn partner(story: &mut Story) -> (Key, SecretString) {
             .list;
         draft.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
     });
-    let token = story.wait(
+    let opened = story.wait(
         story
             .keyring
             .token(&key.id, claviger::domain::audit::Change::Copied),
     );
-    (key, token.expect("opened").expose().clone())
+    (key, opened.expect("opened").token.expose().clone())
 }
 
 /// Somebody asks with the token, and is told so.

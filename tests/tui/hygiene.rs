@@ -20,12 +20,12 @@ async fn make(keyring: &Keyring, name: &str, change: impl FnOnce(&mut Draft)) ->
 }
 
 async fn read(keyring: &Keyring, key: &Key, from: &str) {
-    let token = keyring
+    let opened = keyring
         .token(&key.id, Change::Copied)
         .await
         .expect("opened");
     let presented = CheckRequest {
-        token: token.expose(),
+        token: opened.token.expose(),
         area: "contacts".parse().expect("a slug"),
         action: Action::Read,
         address: Some(from.parse().expect("an address")),

@@ -4,9 +4,11 @@ use claviger::domain::audit::EventFilter;
 use claviger::{
     domain::{
         key::LastUse,
+        location::CheckpointTarget,
         moment::{HOUR, Moment},
         usage::{KeyUse, Source, Tally, UsageKind, Verdict},
     },
+    journal::Journal,
     tui::{
         confirmation::{Confirmation, Verb},
         dialog::Modal,
@@ -37,6 +39,19 @@ fn revoking_starts_on_cancel() {
         story.screen()
     );
     assert_eq!(story.audit(), ["key.created", "key.revoked"]);
+}
+
+#[test]
+fn a_checkpoint_that_could_not_be_kept_is_told_with_the_change() {
+    let mut story = Story::at(120, 24);
+    story.given("acme", |_| ());
+    let full = CheckpointTarget::File("/dev/full".into());
+    let journal = Journal::open(&full).expect("opened").expect("a journal");
+    story.keyring.keep_checkpoints(journal);
+    story.press("x<tab><enter>");
+    assert_eq!(story.model.list.count.total, 0);
+    let warned = "its checkpoint could not be kept in /dev/full";
+    assert!(story.screen().contains(warned), "{}", story.screen());
 }
 
 #[test]

@@ -67,7 +67,6 @@ pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened
             place: place.clone(),
             read_only,
             file: Some(file),
-            witness: None,
         },
         created,
         warnings: permission_warnings(&path),
@@ -106,7 +105,6 @@ async fn open_as_it_is(
         place,
         read_only,
         file: Some(file),
-        witness: None,
     }))
 }
 

@@ -56,7 +56,6 @@ fn store(options: PgConnectOptions, place: StoreLocation, read_only: bool) -> St
         place,
         read_only,
         file: None,
-        witness: None,
     }
 }
 

@@ -7,22 +7,32 @@ use std::{
     path::PathBuf,
 };
 
+use super::Warning;
 use crate::{
     domain::{
         audit::{EventCursor, EventFilter, csv_head, csv_line, json_line},
         text::{thousands, visible},
     },
-    keyring::{Keyring, KeyringError},
+    keyring::{Keyring, KeyringError, Recorded},
     tui::{
         audit::{self, ExportForm},
         message::{Effect, Message},
     },
 };
 
-pub(super) async fn carry_out(effect: Effect, keyring: &Keyring) -> Option<Message> {
-    let said = |done: Result<(), KeyringError>, sentence: &str| {
-        let said = done.map(|()| sentence.to_owned());
-        Message::MemberSaved(said.map_err(|error| error.to_string()))
+pub(super) async fn carry_out(
+    effect: Effect,
+    keyring: &Keyring,
+    warning: &mut Warning,
+) -> Option<Message> {
+    let mut saved = |done: Result<Recorded, KeyringError>, sentence: &str| {
+        let done = done.map(|recorded| {
+            let changed = recorded.events > 0;
+            warning.take(recorded);
+            let unchanged = "The member was like that already.";
+            (if changed { sentence } else { unchanged }).to_owned()
+        });
+        Message::MemberSaved(done.map_err(|error| error.to_string()))
     };
     Some(match effect {
         Effect::ReadEvents(filter, onward) => {
@@ -35,16 +45,13 @@ pub(super) async fn carry_out(effect: Effect, keyring: &Keyring) -> Option<Messa
             Message::MembersRead(read.map_err(|error| error.to_string()))
         }
         Effect::AddMember(draft) => match keyring.add_member(&draft).await {
-            Ok((_, look_alikes)) => said(Ok(()), &added(&look_alikes)),
-            Err(error) => said(Err(error), ""),
+            Ok(member) => saved(Ok(member.recorded), &added(&member.look_alikes)),
+            Err(error) => saved(Err(error), ""),
         },
-        Effect::EditMember(seen, draft) if seen.draft == draft => {
-            said(Ok(()), "The member was like that already.")
-        }
         Effect::EditMember(seen, draft) => {
-            said(keyring.edit_member(&seen, &draft).await, "Member updated.")
+            saved(keyring.edit_member(&seen, &draft).await, "Member updated.")
         }
-        Effect::RemoveMember(seen) => said(keyring.remove_member(&seen).await, "Member removed."),
+        Effect::RemoveMember(seen) => saved(keyring.remove_member(&seen).await, "Member removed."),
         _ => return None,
     })
 }
