@@ -5,12 +5,16 @@
 //! [`ConfigFile`] and say in the README what it does.
 mod serve;
 
-use std::{env, fs, io, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 pub use serve::{DEFAULT_LISTEN, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode};
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::domain::{
     location::{CheckpointTarget, DatabaseLocation, MasterKeyLocation},
@@ -46,19 +50,37 @@ pub enum ConfigError {
     },
 }
 
-/// The configuration file, `config.toml`.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// The configuration file, `config.toml`. It has no `Debug`: the database's URL may hold a password.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ConfigFile {
+struct ConfigFile {
     /// The database, when neither `--database` nor `CLAVIGER_DATABASE_URL` names one.
-    pub database: Option<String>,
-    /// The settings' file, where there can be one; it may hold a database's password.
-    pub file: Option<PathBuf>,
+    database: Option<Spanned<String>>,
     /// Whether a copy may go through the terminal (OSC 52); true if not said.
-    pub osc52: Option<bool>,
+    osc52: Option<bool>,
     /// Where checkpoints of the audit log go: `syslog`, `syslog:SOCKET`, `off`, or the absolute path
     /// of a file. The system's log where there is one, if not said.
-    pub checkpoints: Option<String>,
+    checkpoints: Option<Spanned<String>>,
+}
+
+/// The settings of a configuration file, and what an error in one of their values must name.
+#[derive(Default)]
+struct Settings {
+    values: ConfigFile,
+    path: String,
+    text: String,
+}
+
+impl Settings {
+    /// The error of a value: it names the file and the line, and never the value.
+    fn bad(&self, offset: usize, why: &str) -> ConfigError {
+        let before = self.text.get(..offset).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ConfigError::BadFile {
+            path: self.path.clone(),
+            why: format!("line {line}: {why}"),
+        }
+    }
 }
 
 /// What was asked for.
@@ -98,17 +120,19 @@ impl Config {
     pub fn gather(database: Option<&str>, variables: Variables<'_>) -> Result<Self, ConfigError> {
         let folder = folder(variables, "XDG_CONFIG_HOME", ".config");
         let settings = folder.as_ref().map(|folder| folder.join("config.toml"));
-        let file = if let Some(path) = &settings {
-            read_file(path)?
-        } else {
-            ConfigFile::default()
+        let file = match &settings {
+            Some(path) => read_file(path)?,
+            None => Settings::default(),
         };
         let named = database
             .map(str::to_owned)
             .or_else(|| variables("CLAVIGER_DATABASE_URL"));
-        let named = named.or(file.database);
+        let set = file.values.database.as_ref();
         let location = if let Some(url) = &named {
             parse_location(url)?
+        } else if let Some(url) = set {
+            let located = parse_location(url.get_ref());
+            located.map_err(|error| file.bad(url.span().start, &error.to_string()))?
         } else {
             let data = self::folder(variables, "XDG_DATA_HOME", ".local/share");
             DatabaseLocation::File(data.ok_or(ConfigError::NoHome)?.join("claviger.db"))
@@ -124,20 +148,18 @@ impl Config {
                 MasterKeyLocation::File(f.join("master-key"))
             })
         };
-        let checkpoints = CheckpointTarget::parse(file.checkpoints.as_deref());
-        let checkpoints = checkpoints.map_err(|why| ConfigError::BadFile {
-            path: settings
-                .as_ref()
-                .map_or_else(String::new, |path| visible(&path.to_string_lossy())),
-            why,
-        })?;
+        let checkpoints = match &file.values.checkpoints {
+            None => CheckpointTarget::Default,
+            Some(text) => CheckpointTarget::parse(text.get_ref())
+                .map_err(|why| file.bad(text.span().start, &why))?,
+        };
         let switched_off = variables("CLAVIGER_OSC52").is_some_and(|value| value == "off");
         Ok(Self {
             location,
-            location_named: named.is_some(),
+            location_named: named.is_some() || set.is_some(),
             master_key,
             file: settings,
-            osc52: !switched_off && file.osc52.unwrap_or(true),
+            osc52: !switched_off && file.values.osc52.unwrap_or(true),
             checkpoints,
         })
     }
@@ -153,14 +175,14 @@ fn folder(variables: Variables<'_>, variable: &str, below_home: &str) -> Option<
         .map(|folder| folder.join("claviger"))
 }
 
-fn read_file(path: &std::path::Path) -> Result<ConfigFile, ConfigError> {
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
     let shown = visible(&path.to_string_lossy());
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ConfigFile::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
         // A configuration folder of somebody else, as under `sudo -u`: as good as none.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Ok(ConfigFile::default());
+            return Ok(Settings::default());
         }
         Err(error) => {
             return Err(ConfigError::Unreadable {
@@ -169,15 +191,16 @@ fn read_file(path: &std::path::Path) -> Result<ConfigFile, ConfigError> {
             });
         }
     };
-    toml::from_str(&text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        ConfigError::BadFile {
-            path: shown,
-            why: format!("line {line}: {}", visible(error.message())),
-        }
-    })
+    let mut settings = Settings {
+        values: ConfigFile::default(),
+        path: shown,
+        text,
+    };
+    settings.values = toml::from_str(&settings.text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        settings.bad(offset, &visible(error.message()))
+    })?;
+    Ok(settings)
 }
 
 fn parse_location(url: &str) -> Result<DatabaseLocation, ConfigError> {
@@ -267,6 +290,64 @@ mod tests {
         );
         let named = gather(Some("sqlite:/a.db"), &[]).expect("named");
         assert_eq!(named.master_key, MasterKeyLocation::Nowhere);
+    }
+
+    /// What is gathered from a configuration file with this text.
+    fn gather_file(text: &str) -> Result<Config, ConfigError> {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("claviger");
+        fs::create_dir(&folder).expect("made");
+        fs::write(folder.join("config.toml"), text).expect("written");
+        let home = home.path().to_str().expect("a path").to_owned();
+        gather(None, &[("HOME", "/nowhere"), ("XDG_CONFIG_HOME", &home)])
+    }
+
+    #[test]
+    fn every_setting_of_the_file_is_read() {
+        let text = "checkpoints = \"off\"\nosc52 = false\ndatabase = \"sqlite:/a.db\"\n";
+        let config = gather_file(text).expect("understood");
+        assert_eq!(file(&config).to_str(), Some("/a.db"));
+        assert_eq!(config.checkpoints, CheckpointTarget::Off);
+        assert!(config.location_named && !config.osc52);
+        let none = gather_file("").expect("understood");
+        assert_eq!(none.checkpoints, CheckpointTarget::Default);
+        assert!(!none.location_named && none.osc52);
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_file_is_named_with_file_and_line() {
+        for (text, line, why) in [
+            ("file = \"/x\"", 1, "unknown field `file`"),
+            ("\nosc52 = true\ncolour = 1", 3, "unknown field `colour`"),
+            ("osc52 = true\nosc52 = false", 2, "duplicate key"),
+            ("\nosc52 = \"no\"", 2, "expected a boolean"),
+            ("database = 5", 1, "expected a string"),
+            ("# x\n[database]", 2, "expected a string"),
+            (
+                "\n\ndatabase = \"mysql://u:hunter2@h/d\"",
+                3,
+                "mysql is no database",
+            ),
+            (
+                "osc52 = true\ndatabase = \"\"",
+                2,
+                "an empty value is no database",
+            ),
+            (
+                "osc52 = true\ncheckpoints = \"somewhere\"",
+                2,
+                "somewhere is no place",
+            ),
+            ("osc52 = true\ncheckpoints =", 2, ""),
+        ] {
+            let error = gather_file(text).expect_err(text).to_string();
+            let place = format!("claviger/config.toml is not understood: line {line}: ");
+            assert!(
+                error.contains(&place) && error.contains(why),
+                "{text}: {error}"
+            );
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -56,12 +56,11 @@ impl CheckpointTarget {
     ///
     /// # Errors
     /// A sentence that names the text and the forms that are understood.
-    pub fn parse(text: Option<&str>) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         match text {
-            None => Ok(Self::Default),
-            Some("off") => Ok(Self::Off),
-            Some("syslog") => Ok(Self::Syslog(None)),
-            Some(text) => match text.strip_prefix("syslog:") {
+            "off" => Ok(Self::Off),
+            "syslog" => Ok(Self::Syslog(None)),
+            text => match text.strip_prefix("syslog:") {
                 Some(socket) if socket.starts_with('/') => Ok(Self::Syslog(Some(socket.into()))),
                 None if text.starts_with('/') => Ok(Self::File(text.into())),
                 _ => Err(format!(
@@ -80,22 +79,18 @@ mod tests {
     #[test]
     fn checkpoints_go_to_a_place_that_is_understood() {
         for (text, target) in [
-            (None, CheckpointTarget::Default),
-            (Some("off"), CheckpointTarget::Off),
-            (Some("syslog"), CheckpointTarget::Syslog(None)),
+            ("off", CheckpointTarget::Off),
+            ("syslog", CheckpointTarget::Syslog(None)),
             (
-                Some("syslog:/run/x"),
+                "syslog:/run/x",
                 CheckpointTarget::Syslog(Some("/run/x".into())),
             ),
-            (
-                Some("/var/log/x"),
-                CheckpointTarget::File("/var/log/x".into()),
-            ),
+            ("/var/log/x", CheckpointTarget::File("/var/log/x".into())),
         ] {
             assert_eq!(CheckpointTarget::parse(text), Ok(target));
         }
         for text in ["", "on", "x", "syslog:x", "./x"] {
-            assert!(CheckpointTarget::parse(Some(text)).is_err(), "{text}");
+            assert!(CheckpointTarget::parse(text).is_err(), "{text}");
         }
     }
 }
