@@ -3,7 +3,8 @@
 //! A subcommand is one call on the keyring and one print. Results go to standard output,
 //! everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage or a value
 //! that is refused; `check` has its own reading of these. To add a verb: a variant of
-//! [`Command`] in the tree, [`arguments`]; a function in the file of its subject; a line in [`run`].
+//! [`KeyringCommand`] (or [`LocalCommand`]) in the tree, [`arguments`]; a function in the file of its
+//! subject; a line in [`run`] (or [`run_local`]). A command without its line does not compile.
 mod agent;
 mod area;
 mod arguments;
@@ -35,17 +36,16 @@ use arguments::{
     ListArguments, MemberAddArguments, MemberArguments, MemberCommand, MemberEditArguments,
     RefusalsArguments, RevokeArguments, RotateArguments, WorkspaceArguments,
 };
-pub use arguments::{Arguments, Command, ServeArguments};
+pub use arguments::{Arguments, Command, KeyringCommand, LocalCommand, ServeArguments};
 use clap::Parser as _;
 use output::Output;
-pub use session::{Session, open_session};
+pub use session::open_session;
 
 use crate::{
     config::{self, Config, ConfigError},
     domain::{location::DatabaseLocation, text::visible},
-    journal::Journal,
     keyring::{Keyring, KeyringError},
-    machine::Machine,
+    startup::{Session, open_keyring},
 };
 
 /// How a command ends when it does not end well.
@@ -171,77 +171,59 @@ fn no_database(path: &Path) -> Failure {
 
 /// Whether a command may be the first one on a database. Others would tell of a mistyped name that
 /// all is well there, and leave an empty database behind.
-fn may_begin(command: &Command) -> bool {
+fn may_begin(command: &KeyringCommand) -> bool {
     matches!(
         command,
-        Command::Create(_)
-            | Command::Workspace(WorkspaceArguments { label: Some(_), .. })
-            | Command::Member(MemberArguments {
+        KeyringCommand::Create(_)
+            | KeyringCommand::Workspace(WorkspaceArguments { label: Some(_), .. })
+            | KeyringCommand::Member(MemberArguments {
                 command: MemberCommand::Add(_)
             })
-            | Command::Agent(AgentArguments {
+            | KeyringCommand::Agent(AgentArguments {
                 command: AgentCommand::Add { .. }
             })
-            | Command::Area(AreaArguments {
+            | KeyringCommand::Area(AreaArguments {
                 command: AreaCommand::Add(_)
             })
     )
 }
 
-/// Opens the keyring that the configuration names, for a member who came in over SSH or for the
-/// operating system's user. What deserves to be said comes with it.
+/// Carries out a command that needs no keyring of its own, or opens its store in its own way.
 ///
 /// # Errors
-/// The configuration's and the store's; a member who is none.
-pub async fn open_keyring(
-    config: &Config,
-    session: Option<&Session>,
-) -> Result<(Keyring, Vec<String>), Failure> {
-    let mut keyring =
-        Keyring::open(&config.location, config.master_key.clone(), Machine::real()).await?;
-    if let Some(Session {
-        member,
-        fingerprint,
-    }) = session
-    {
-        keyring = keyring.sign_in(member.clone(), fingerprint.clone()).await?;
+/// [`Failure`]; nothing of it was printed yet.
+pub async fn run_local(
+    command: LocalCommand,
+    database: Option<&str>,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut output = Output::new(json);
+    match command {
+        LocalCommand::Completions { shell } => output.bytes(&manual::completions(shell)),
+        LocalCommand::Man => output.bytes(&manual::page()?),
+        LocalCommand::Doctor(arguments) => doctor::run(&arguments, database, &mut output).await,
+        LocalCommand::AuthorizedKeys { fingerprint } => {
+            authorized_keys::run(&fingerprint, database, &mut output).await
+        }
+        LocalCommand::KeepClipboard => copy::keep().await,
     }
-    let mut warnings = keyring.warnings().to_vec();
-    match Journal::open(&config.checkpoints) {
-        Ok(None) => {}
-        Ok(Some(journal)) => keyring.keep_checkpoints(journal),
-        Err(sentence) => warnings.push(sentence),
-    }
-    Ok((keyring, warnings))
 }
 
-/// Carries out a command, of a member's where one came in over SSH.
+/// Carries out a command on the keyring, for a member where one came in over SSH.
 ///
 /// # Errors
-/// [`Failure`]; what it says has not been said yet.
+/// [`Failure`]; nothing of it was printed yet.
 pub async fn run(
-    command: Command,
+    command: KeyringCommand,
     database: Option<&str>,
     json: bool,
     session: Option<&Session>,
 ) -> Result<(), Failure> {
     let mut output = Output::new(json);
-    match command {
-        Command::Completions { shell } => {
-            return output.bytes(&manual::completions(shell));
-        }
-        Command::Man => return output.bytes(&manual::page()?),
-        Command::Check(arguments) if session.is_none() => {
-            return check::run(&arguments, database, &mut output).await;
-        }
-        Command::Doctor(arguments) => {
-            return doctor::run(&arguments, database, &mut output).await;
-        }
-        Command::AuthorizedKeys { fingerprint } => {
-            return authorized_keys::run(&fingerprint, database, &mut output).await;
-        }
-        Command::KeepClipboard => return copy::keep().await,
-        _ => {}
+    if let KeyringCommand::Check(arguments) = &command
+        && session.is_none()
+    {
+        return check::run(arguments, database, &mut output).await;
     }
     let config = Config::gather(database, &config::process_variable)?;
     if (config.location_named || session.is_some())
@@ -262,53 +244,44 @@ pub async fn run(
     done
 }
 
-/// Carries out a command that whoever acts may give.
+/// Carries out a command, if the member or user who gives it may.
 async fn run_authorized(
-    command: Command,
+    command: KeyringCommand,
     keyring: &Keyring,
     config: &Config,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    if let Some(permission) = command.permission() {
-        keyring.demand(permission).await?;
-    }
+    keyring.demand(command.permission()).await?;
     output.several_agents = keyring.agents().await?.len() > 1;
-    on_keyring(command, keyring, config, output).await
-}
-
-async fn on_keyring(
-    command: Command,
-    keyring: &Keyring,
-    config: &Config,
-    output: &mut Output,
-) -> Result<(), Failure> {
     match command {
-        Command::Create(arguments) => keys::create(keyring, &arguments, output).await,
-        Command::List(arguments) => list::run(keyring, &arguments, output).await,
-        Command::Show(KeyArgument { key }) => show::run(keyring, &key, output).await,
-        Command::Copy(KeyArgument { key }) => copy::run(keyring, &key, config, output).await,
-        Command::Reveal(KeyArgument { key }) => keys::reveal(keyring, &key, output).await,
-        Command::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
-        Command::Disable(KeyArgument { key }) => keys::switch(keyring, &key, true, output).await,
-        Command::Enable(KeyArgument { key }) => keys::switch(keyring, &key, false, output).await,
-        Command::Hygiene { agent } => hygiene::run(keyring, agent.as_ref(), output).await,
-        Command::Explain(arguments) => explain::run(keyring, &arguments, output).await,
-        Command::Refusals(arguments) => refusals::run(keyring, &arguments, output).await,
-        Command::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
-        Command::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
-        Command::Audit(arguments) => audit::run(keyring, &arguments, config, output).await,
-        Command::Member(MemberArguments { command }) => {
+        KeyringCommand::Create(arguments) => keys::create(keyring, &arguments, output).await,
+        KeyringCommand::List(arguments) => list::run(keyring, &arguments, output).await,
+        KeyringCommand::Show(KeyArgument { key }) => show::run(keyring, &key, output).await,
+        KeyringCommand::Copy(KeyArgument { key }) => copy::run(keyring, &key, config, output).await,
+        KeyringCommand::Reveal(KeyArgument { key }) => keys::reveal(keyring, &key, output).await,
+        KeyringCommand::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
+        KeyringCommand::Disable(KeyArgument { key }) => {
+            keys::switch(keyring, &key, true, output).await
+        }
+        KeyringCommand::Enable(KeyArgument { key }) => {
+            keys::switch(keyring, &key, false, output).await
+        }
+        KeyringCommand::Hygiene { agent } => hygiene::run(keyring, agent.as_ref(), output).await,
+        KeyringCommand::Explain(arguments) => explain::run(keyring, &arguments, output).await,
+        KeyringCommand::Refusals(arguments) => refusals::run(keyring, &arguments, output).await,
+        KeyringCommand::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
+        KeyringCommand::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
+        KeyringCommand::Audit(arguments) => audit::run(keyring, &arguments, config, output).await,
+        KeyringCommand::Member(MemberArguments { command }) => {
             member::run(keyring, &command, output).await
         }
-        Command::Agent(AgentArguments { command }) => agent::run(keyring, &command, output).await,
-        Command::Area(AreaArguments { command }) => area::run(keyring, &command, output).await,
-        Command::Workspace(arguments) => workspace::run(keyring, &arguments, output).await,
-        Command::Check(arguments) => check::as_member(keyring, &arguments, output).await,
-        Command::Serve(_)
-        | Command::Doctor(_)
-        | Command::Completions { .. }
-        | Command::Man
-        | Command::AuthorizedKeys { .. }
-        | Command::KeepClipboard => Ok(()),
+        KeyringCommand::Agent(AgentArguments { command }) => {
+            agent::run(keyring, &command, output).await
+        }
+        KeyringCommand::Area(AreaArguments { command }) => {
+            area::run(keyring, &command, output).await
+        }
+        KeyringCommand::Workspace(arguments) => workspace::run(keyring, &arguments, output).await,
+        KeyringCommand::Check(arguments) => check::as_member(keyring, &arguments, output).await,
     }
 }

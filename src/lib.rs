@@ -5,6 +5,7 @@
 //! ```text
 //! config    what was asked for: flags, environment, file
 //! cli       the command line: a subcommand is one call on the keyring and one print
+//! startup   opens the keyring that the configuration names
 //! tui       the terminal user interface: update(model, message) -> effect, view(model)
 //! gateway   the endpoint that a gateway asks about every request
 //! clipboard where a copied token goes, and how it goes away again
@@ -25,6 +26,7 @@ pub mod gateway;
 pub mod journal;
 pub mod keyring;
 pub mod machine;
+pub mod startup;
 pub mod store;
 pub mod tui;
 pub mod vault;

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use claviger::{
-    cli::{self, Arguments, Command, Failure, ServeArguments, Session},
+    cli::{self, Arguments, Command, Failure, ServeArguments},
     config::{self, Config},
     gateway,
     keyring::Decider,
     machine::{self, Machine},
+    startup::{self, Session},
     tui,
 };
 use tokio::{
@@ -36,7 +37,10 @@ fn main() -> ExitCode {
             "serve prints no result: --log-format json makes its log JSON".into(),
         )),
         Some(Command::Serve(options)) => runtime.block_on(endpoint(database, options)).map(|()| 0),
-        Some(command) => runtime
+        Some(Command::Local(command)) => runtime
+            .block_on(cli::run_local(command, database, arguments.json))
+            .map(|()| 0),
+        Some(Command::Keyring(command)) => runtime
             .block_on(cli::run(
                 command,
                 database,
@@ -119,7 +123,7 @@ async fn screen(
     if session.is_some() {
         cli::demand_database(&config)?;
     }
-    let (keyring, warnings) = cli::open_keyring(&config, session).await?;
+    let (keyring, warnings) = startup::open_keyring(&config, session).await?;
     tui::run(keyring, &config, &warnings)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))

@@ -17,6 +17,8 @@ use crate::{
     },
 };
 
+/// After `refusals`, where people look for it; the help is sorted by this number, then by name.
+const SERVE_ORDER: usize = 12;
 const ACTIONS_HELP: &str = "create,read,update,delete in any choice, or all, or none";
 
 /// Hands out API keys, shows what each may do, takes them back, and enforces them.
@@ -41,7 +43,47 @@ pub struct Arguments {
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "clap would print them")]
 pub enum Command {
+    #[command(flatten)]
+    Keyring(KeyringCommand),
+    /// Run the authorization endpoint that a gateway asks about every request
+    #[command(display_order = SERVE_ORDER)]
+    Serve(ServeArguments),
+    #[command(flatten)]
+    Local(LocalCommand),
+}
+
+/// What is done on this machine alone, never for a member over SSH but for what prints a text that
+/// is always the same.
+#[derive(Debug, Subcommand)]
+pub enum LocalCommand {
+    /// Check database, permissions, master key, clipboard, terminal and clock; or a gateway
+    Doctor(DoctorArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the members' SSH keys, for sshd's `AuthorizedKeysCommand`
+    ///
+    /// Each is bound to this program, run as its member. Nothing is written, and on any error
+    /// nothing is printed.
+    AuthorizedKeys {
+        /// Only the key with this fingerprint (`%f`)
+        #[arg(allow_hyphen_values = true)]
+        fingerprint: Vec<String>,
+    },
+    /// Keep a token on the desktop's clipboard for a while; started by `copy`
+    #[command(name = copy::KEEPER, hide = true)]
+    KeepClipboard,
+}
+
+/// What is done on the keyring.
+#[derive(Debug, Subcommand)]
+pub enum KeyringCommand {
     /// Make a key and print its token
     Create(CreateArguments),
     /// List the keys, newest first
@@ -70,8 +112,6 @@ pub enum Command {
     Explain(ExplainArguments),
     /// List the last refusals of all keys, and of tokens that are no key's; the newest first
     Refusals(RefusalsArguments),
-    /// Run the authorization endpoint that a gateway asks about every request
-    Serve(ServeArguments),
     /// List the changes, oldest first, or verify that none was tampered with
     Audit(AuditArguments),
     /// List the members who may come in over SSH, add, change or remove one
@@ -88,34 +128,13 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         agent: Option<AgentName>,
     },
-    /// Check database, permissions, master key, clipboard, terminal and clock; or a gateway
-    Doctor(DoctorArguments),
-    /// Print a completion script for a shell
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
-    /// Print the manual page
-    Man,
-    /// Print the members' SSH keys, for sshd's `AuthorizedKeysCommand`
-    ///
-    /// Each is bound to this program, run as its member. Nothing is written, and on any error
-    /// nothing is printed.
-    AuthorizedKeys {
-        /// Only the key with this fingerprint (`%f`)
-        #[arg(allow_hyphen_values = true)]
-        fingerprint: Vec<String>,
-    },
-    /// Keep a token on the desktop's clipboard for a while; started by `copy`
-    #[command(name = copy::KEEPER, hide = true)]
-    KeepClipboard,
 }
 
-impl Command {
-    /// What whoever gives it must be allowed to do; none where no member may.
+impl KeyringCommand {
+    /// The permission that the command needs.
     #[must_use]
-    pub fn permission(&self) -> Option<Permission> {
-        Some(match self {
+    pub fn permission(&self) -> Permission {
+        match self {
             Self::Create(_) => Permission::Create,
             Self::Copy(_) | Self::Reveal(_) => Permission::Copy,
             Self::Edit(_) => Permission::Edit,
@@ -136,13 +155,7 @@ impl Command {
             | Self::Agent(_)
             | Self::Area(_)
             | Self::Workspace(_) => Permission::See,
-            Self::Serve(_)
-            | Self::Doctor(_)
-            | Self::Completions { .. }
-            | Self::Man
-            | Self::AuthorizedKeys { .. }
-            | Self::KeepClipboard => return None,
-        })
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     DoctorArguments, Failure, answered_no,
     audit::read_checkpoints,
-    authorized_keys, missing_file, no_database, open_keyring,
+    authorized_keys, missing_file, no_database,
     output::{Output, counted},
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     journal::Journal,
     keyring::{Keyring, StoreLocation},
     machine,
+    startup::open_keyring,
 };
 
 /// How much must be free, in bytes: a change takes some pages, and so does what is counted.

@@ -6,20 +6,12 @@
 //! run this with any id; then they have the database, too.
 use clap::Parser as _;
 
-use super::{Arguments, Command, Failure};
+use super::{Arguments, Command, Failure, LocalCommand};
 use crate::{
     config::process_variable,
-    domain::member::{Fingerprint, MemberId, SshKey},
+    domain::member::{Fingerprint, SshKey},
+    startup::Session,
 };
-
-/// A member's session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Who.
-    pub member: MemberId,
-    /// With which key, where sshd tells (`ExposeAuthInfo yes`).
-    pub fingerprint: Option<Fingerprint>,
-}
 
 /// What a member wants, in place of what stood on sshd's own command line.
 ///
@@ -60,17 +52,22 @@ fn parse(original: &str) -> Result<Arguments, Failure> {
         ));
     }
     match &wanted.command {
-        Some(command) if command.permission().is_none() && !is_harmless(command) => {
-            Err(Failure::Refused(
-                "that command is for those who work on the machine itself: over SSH there are all others".into(),
-            ))
-        }
-        _ => Ok(wanted),
+        None
+        | Some(
+            Command::Keyring(_)
+            | Command::Local(LocalCommand::Completions { .. } | LocalCommand::Man),
+        ) => Ok(wanted),
+        Some(
+            Command::Serve(_)
+            | Command::Local(
+                LocalCommand::Doctor(_)
+                | LocalCommand::AuthorizedKeys { .. }
+                | LocalCommand::KeepClipboard,
+            ),
+        ) => Err(Failure::Refused(
+            "that command is for those who work on the machine itself: over SSH there are all others".into(),
+        )),
     }
-}
-
-fn is_harmless(command: &Command) -> bool {
-    matches!(command, Command::Completions { .. } | Command::Man)
 }
 
 fn no_command(original: &str) -> Failure {
@@ -102,7 +99,7 @@ fn used_key() -> Result<Option<Fingerprint>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::KeyringCommand, *};
 
     #[test]
     fn what_is_no_command_of_claviger_is_refused() {
@@ -154,13 +151,13 @@ mod tests {
         assert!(parse("").expect("the screen").command.is_none());
         assert!(parse("claviger").expect("the screen").command.is_none());
         let create = parse("claviger create 'a; $(id) `id` \"x\"' --json").expect("a command");
-        let Some(Command::Create(create)) = create.command else {
+        let Some(Command::Keyring(KeyringCommand::Create(create))) = create.command else {
             panic!("create");
         };
         assert_eq!(create.name, "a; $(id) `id` \"x\"");
         assert!(parse("claviger list").is_ok() && parse("claviger member list").is_ok());
         assert!(parse("claviger create $HOME").is_ok_and(|wanted| {
-            matches!(wanted.command, Some(Command::Create(it)) if it.name == "$HOME")
+            matches!(wanted.command, Some(Command::Keyring(KeyringCommand::Create(it))) if it.name == "$HOME")
         }));
     }
 }

@@ -1,0 +1,47 @@
+//! Opens the keyring that the configuration names: for the screen, for a command, for `doctor`.
+//!
+//! It joins what must not know each other: the configuration, the keyring, and the journal of
+//! checkpoints. It decides nothing and prints nothing.
+use crate::{
+    config::Config,
+    domain::member::{Fingerprint, MemberId},
+    journal::Journal,
+    keyring::{Keyring, KeyringError},
+    machine::Machine,
+};
+
+/// A member who came in over SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The member's id.
+    pub member: MemberId,
+    /// The SSH key that they came in with, where sshd tells it (`ExposeAuthInfo yes`).
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Opens the keyring for a member, or for the operating system's user where there is no session.
+/// Returns with it the warnings to show.
+///
+/// # Errors
+/// [`KeyringError`] if the store cannot be opened, or if there is no such member.
+pub async fn open_keyring(
+    config: &Config,
+    session: Option<&Session>,
+) -> Result<(Keyring, Vec<String>), KeyringError> {
+    let master_key = config.master_key.clone();
+    let mut keyring = Keyring::open(&config.location, master_key, Machine::real()).await?;
+    if let Some(Session {
+        member,
+        fingerprint,
+    }) = session
+    {
+        keyring = keyring.sign_in(member.clone(), fingerprint.clone()).await?;
+    }
+    let mut warnings = keyring.warnings().to_vec();
+    match Journal::open(&config.checkpoints) {
+        Ok(None) => {}
+        Ok(Some(journal)) => keyring.keep_checkpoints(journal),
+        Err(sentence) => warnings.push(sentence),
+    }
+    Ok((keyring, warnings))
+}
