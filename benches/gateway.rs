@@ -24,6 +24,8 @@
 //! - Uses written thirty-two to a statement: no difference, and PostgreSQL locked rows in an order of
 //!   its own.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#[path = "../tests/support/draft.rs"]
+mod draft;
 #[path = "../tests/support/history.rs"]
 mod history;
 #[path = "../tests/support/http.rs"]
@@ -46,8 +48,6 @@ use std::{
 use axum::{Router, http::HeaderMap, routing::get};
 use claviger::{
     domain::{
-        access::{Actions, Grants},
-        allowlist::AllowList,
         key::{Draft, KeyVersion},
         location::{DatabaseLocation, MasterKeyLocation},
     },
@@ -313,18 +313,13 @@ async fn open(location: &DatabaseLocation, folder: &Path) -> Keyring {
     keyring.expect("opened")
 }
 
-fn draft(number: usize) -> Draft {
-    let mut grants = Grants::none();
-    grants.set("contacts".parse().expect("a slug"), Actions::READ);
-    Draft {
-        name: format!("Partner {number:05}").parse().expect("a name"),
-        description: "".parse().expect("a text"),
-        allow: AllowList::parse("10.0.0.0/24, 192.168.1.1")
-            .expect("a list")
-            .list,
-        grants,
-        expires_at: None,
-    }
+fn partner(number: usize) -> Draft {
+    let addresses = "10.0.0.0/24, 192.168.1.1";
+    draft::draft(
+        &format!("Partner {number:05}"),
+        addresses,
+        &["contacts=read"],
+    )
 }
 
 /// Makes the keys; answers where their tokens are.
@@ -333,7 +328,10 @@ async fn seed(location: &DatabaseLocation, folder: &Path, name: &str) -> PathBuf
     let path = folder.join(name);
     let mut file = std::fs::File::create(&path).expect("a file");
     for number in 0..KEYS {
-        let created = keyring.create(None, draft(number)).await.expect("created");
+        let created = keyring
+            .create(None, partner(number))
+            .await
+            .expect("created");
         writeln!(file, "{}", created.token.expose().expose_secret()).expect("written");
     }
     keyring.close().await;

@@ -9,6 +9,9 @@
 //!
 //! Absolute figures drift between machines and with what else they do: read the ratios.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#[path = "../tests/support/draft.rs"]
+mod draft;
+
 use std::{
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
@@ -19,10 +22,7 @@ use std::{
 
 use claviger::{
     domain::{
-        access::{Actions, Grants},
         agent::AgentScope,
-        allowlist::AllowList,
-        key::Draft,
         location::{DatabaseLocation, MasterKeyLocation},
         member::{MemberDraft, Role, SshKey},
     },
@@ -422,17 +422,11 @@ fn seed(folder: &Path, name: &str, keys: usize) -> String {
         }
         let mut token = String::new();
         for number in 0..keys {
-            let mut grants = Grants::none();
-            grants.set("contacts".parse().expect("a slug"), Actions::READ);
-            let draft = Draft {
-                name: format!("Partner {number:05}").parse().expect("a name"),
-                description: format!("Weekly export of region {}", number % 17)
-                    .parse()
-                    .expect("a text"),
-                allow: AllowList::Anywhere,
-                grants,
-                expires_at: None,
-            };
+            let name = format!("Partner {number:05}");
+            let mut draft = draft::draft(&name, "", &["contacts=read"]);
+            draft.description = format!("Weekly export of region {}", number % 17)
+                .parse()
+                .expect("a text");
             let created = keyring.create(None, draft).await.expect("created");
             created
                 .token

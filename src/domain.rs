@@ -9,6 +9,7 @@ pub mod allowlist;
 pub mod attention;
 pub mod audit;
 pub mod authorization;
+pub mod conditions;
 pub mod decision;
 pub mod explain;
 pub mod forwarded;

@@ -13,6 +13,8 @@ mod crowd;
 mod deciding;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "support/draft.rs"]
+mod draft;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/hygiene.rs"]

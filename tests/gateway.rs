@@ -16,6 +16,8 @@ mod command;
 mod counting;
 #[path = "gateway/doctor.rs"]
 mod doctor;
+#[path = "support/draft.rs"]
+mod draft;
 #[path = "support/endpoint.rs"]
 mod endpoint;
 #[path = "gateway/explaining.rs"]

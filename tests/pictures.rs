@@ -26,6 +26,8 @@ use ratatui::{
 use story::{NOW, Story, draft};
 use unicode_width::UnicodeWidthStr as _;
 
+#[path = "support/draft.rs"]
+mod draft;
 #[expect(dead_code, reason = "pictures need only a part of the stage")]
 #[path = "support/story.rs"]
 mod story;
@@ -179,13 +181,13 @@ fn make(story: &Story, at: usize, made: &Made) -> Key {
     let mut draft = draft(made.name);
     draft.description = made.description.parse().expect("a description");
     if made.allow != "any" {
-        draft.allow = AllowList::parse(made.allow).expect("addresses").list;
+        draft.conditions.allow = AllowList::parse(made.allow).expect("addresses").list;
     }
     for grant in made.grants {
         let (area, actions) = parse_grant(grant).expect("a grant");
-        draft.grants.set(area, actions);
+        draft.conditions.grants.set(area, actions);
     }
-    draft.expires_at = parse_expiry(made.expires, moment).expect("an expiry");
+    draft.conditions.expires_at = parse_expiry(made.expires, moment).expect("an expiry");
     story.wait(async {
         let StoreLocation::File(path) = story.keyring.place() else {
             panic!("a file was expected")

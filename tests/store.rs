@@ -11,6 +11,8 @@ mod corrupt;
 mod crowd;
 #[path = "store/decisions.rs"]
 mod decisions;
+#[path = "support/draft.rs"]
+mod draft;
 #[path = "store/files.rs"]
 mod files;
 #[path = "store/filter.rs"]

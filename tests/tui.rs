@@ -1,6 +1,8 @@
 //! Stories told in keys, on the real update, view, keyring and store.
 #[path = "tui/copying.rs"]
 mod copying;
+#[path = "support/draft.rs"]
+mod draft;
 #[path = "tui/explain.rs"]
 mod explain;
 #[path = "tui/hygiene.rs"]

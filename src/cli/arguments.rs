@@ -174,6 +174,16 @@ pub struct CreateArguments {
     /// What it is for: up to 500 characters
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
+    #[command(flatten)]
+    pub conditions: ConditionArguments,
+    /// The agent whose data it opens, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
+}
+
+/// The conditions of a key, for `create` and `edit`.
+#[derive(Debug, Args)]
+pub struct ConditionArguments {
     /// Addresses and networks, such as 192.168.1.1,10.0.0.0/24, or any
     #[arg(long, value_name = "LIST")]
     pub allow_ip: Option<String>,
@@ -183,9 +193,6 @@ pub struct CreateArguments {
     /// When it ends: 90d, 2027-01-31 (the end of that day, UTC), or never
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
-    /// The agent whose data it opens, where there are several
-    #[arg(long, value_name = "NAME")]
-    pub agent: Option<AgentName>,
 }
 
 /// `list`.
@@ -264,6 +271,12 @@ impl SortChoice {
 
 /// `edit`.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("allow_ip", |flag| flag.help("Its new addresses and networks, or any")),
+    mut_arg("grants", |flag| {
+        flag.help("What it may do in an area from now on; other areas stay as they are")
+    })
+)]
 pub struct EditArguments {
     /// A key's id, its exact name, or the first 4 or more characters of its id
     pub key: String,
@@ -273,15 +286,8 @@ pub struct EditArguments {
     /// Its new description; an empty one clears it
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Its new addresses and networks, or any
-    #[arg(long, value_name = "LIST")]
-    pub allow_ip: Option<String>,
-    /// What it may do in an area from now on; other areas stay as they are
-    #[arg(long = "grant", value_name = "AREA=ACTIONS", long_help = ACTIONS_HELP)]
-    pub grants: Vec<String>,
-    /// When it ends: 90d, 2027-01-31 (the end of that day, UTC), or never
-    #[arg(long, value_name = "WHEN")]
-    pub expires: Option<String>,
+    #[command(flatten)]
+    pub conditions: ConditionArguments,
 }
 
 /// `rotate`.

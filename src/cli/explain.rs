@@ -156,11 +156,11 @@ fn command(mend: &Fix, key: &Key) -> String {
         Fix::Address(address) => {
             format!(
                 "claviger edit {id} --allow-ip '{}'",
-                key.draft.allow.with(*address)
+                key.draft.conditions.allow.with(*address)
             )
         }
         Fix::Grant(area, action) => {
-            let actions: Actions = key.draft.grants.of(area).with(*action);
+            let actions: Actions = key.draft.conditions.grants.of(area).with(*action);
             format!("claviger edit {id} --grant {area}={}", actions.words())
         }
     }

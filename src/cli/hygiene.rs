@@ -103,7 +103,7 @@ fn command(key: &Key, proposal: &Proposal) -> String {
         }
         Proposal::Drop(grants) => {
             let each = grants.iter().map(|(area, actions)| {
-                let left = key.draft.grants.of(area).without(actions);
+                let left = key.draft.conditions.grants.of(area).without(actions);
                 format!(" --grant {area}={}", left.words())
             });
             format!("claviger edit {id}{}", each.collect::<String>())

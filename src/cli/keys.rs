@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     CreateArguments, EditArguments, Failure,
+    arguments::ConditionArguments,
     output::{self, Output, brief, key_json},
     refused,
 };
@@ -14,6 +15,7 @@ use crate::{
         access::{AccessError, Area, Grants, find_area, parse_grant},
         allowlist::AllowList,
         audit::Change,
+        conditions::Conditions,
         key::{Draft, Key, KeyVersion},
         moment::{Moment, parse_expiry},
         review,
@@ -27,27 +29,14 @@ pub(super) async fn create(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let areas = keyring.areas().await?;
-    let allow = arguments.allow_ip.as_deref().map(allow_list).transpose()?;
-    let expires_at = arguments
-        .expires
-        .as_deref()
-        .map(|when| expiry(when, keyring))
-        .transpose()?;
-    let mut grants = Grants::none();
-    apply_grants(&mut grants, &arguments.grants, &areas)?;
-    let draft = Draft {
-        name: arguments.name.parse().map_err(refused)?,
-        description: arguments
-            .description
-            .as_deref()
-            .unwrap_or("")
-            .parse()
-            .map_err(refused)?,
-        allow: allow.unwrap_or(AllowList::Anywhere),
-        grants,
-        expires_at: expires_at.flatten(),
-    };
-    let sentence = review::sentence(&draft, &areas);
+    let mut draft = Draft::named(arguments.name.parse().map_err(refused)?);
+    if let Some(description) = &arguments.description {
+        draft.description = description.parse().map_err(refused)?;
+    }
+    arguments
+        .conditions
+        .apply(&mut draft.conditions, &areas, keyring.now())?;
+    let sentence = review::sentence(&draft.conditions, &areas);
     let mut created = keyring.create(arguments.agent.as_ref(), draft).await?;
     output.recorded(mem::take(&mut created.recorded));
     hand_over(&created, output).map_err(|failure| {
@@ -116,13 +105,9 @@ pub(super) async fn edit(
         key,
         name,
         description,
-        allow_ip,
-        grants,
-        expires,
+        conditions,
     } = arguments;
-    let nothing =
-        name.is_none() && description.is_none() && allow_ip.is_none() && expires.is_none();
-    if nothing && grants.is_empty() {
+    if name.is_none() && description.is_none() && conditions.is_empty() {
         return Err(Failure::Refused(
             "nothing to change: name at least one of --name, --description, --allow-ip, --grant, --expires".into(),
         ));
@@ -135,13 +120,8 @@ pub(super) async fn edit(
     if let Some(description) = description {
         draft.description = description.parse().map_err(refused)?;
     }
-    if let Some(list) = allow_ip {
-        draft.allow = allow_list(list)?;
-    }
-    apply_grants(&mut draft.grants, grants, &keyring.areas().await?)?;
-    if let Some(when) = expires {
-        draft.expires_at = expiry(when, keyring)?;
-    }
+    let areas = keyring.areas().await?;
+    conditions.apply(&mut draft.conditions, &areas, keyring.now())?;
     output.recorded(keyring.edit(&KeyVersion::of(&key), &draft).await?);
     let edited = keyring.key(&key.id).await?;
     if name.is_some() {
@@ -183,6 +163,40 @@ fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
+impl ConditionArguments {
+    /// Whether no flag was given.
+    fn is_empty(&self) -> bool {
+        let Self {
+            allow_ip,
+            grants,
+            expires,
+        } = self;
+        allow_ip.is_none() && grants.is_empty() && expires.is_none()
+    }
+
+    /// Applies the flags that were given.
+    fn apply(
+        &self,
+        conditions: &mut Conditions,
+        areas: &[Area],
+        now: Moment,
+    ) -> Result<(), Failure> {
+        let Conditions {
+            allow,
+            grants,
+            expires_at,
+        } = conditions;
+        if let Some(list) = &self.allow_ip {
+            *allow = allow_list(list)?;
+        }
+        apply_grants(grants, &self.grants, areas)?;
+        if let Some(when) = &self.expires {
+            *expires_at = expiry(when, now)?;
+        }
+        Ok(())
+    }
+}
+
 /// An allow-list from the command line, where an empty value is most likely an unset variable
 /// and must not open a key.
 fn allow_list(text: &str) -> Result<AllowList, Failure> {
@@ -202,14 +216,14 @@ fn allow_list(text: &str) -> Result<AllowList, Failure> {
     Ok(parsed.list)
 }
 
-fn expiry(when: &str, keyring: &Keyring) -> Result<Option<Moment>, Failure> {
+fn expiry(when: &str, now: Moment) -> Result<Option<Moment>, Failure> {
     if when.trim().is_empty() {
         return Err(Failure::Refused(
             "--expires is empty: write a number of days (90d), a date (2027-01-31), or never"
                 .into(),
         ));
     }
-    parse_expiry(when, keyring.now()).map_err(refused)
+    parse_expiry(when, now).map_err(refused)
 }
 
 fn apply_grants(grants: &mut Grants, given: &[String], areas: &[Area]) -> Result<(), Failure> {

@@ -61,8 +61,14 @@ pub(super) async fn run(
             sequence: i64::MAX,
         });
     }
-    let within =
-        |key: &Key| until.is_none_or(|until| key.draft.expires_at.is_some_and(|end| end <= until));
+    let within = |key: &Key| {
+        until.is_none_or(|until| {
+            key.draft
+                .conditions
+                .expires_at
+                .is_some_and(|end| end <= until)
+        })
+    };
     let mut unreadable = Vec::new();
     let filtered = request.filter != Filter::default() || until.is_some();
     if arguments.attention {
@@ -169,7 +175,7 @@ impl<'a> ListPrinter<'a> {
             );
         }
         let name = visible(key.name());
-        let access = review::access_words(&key.draft, &self.areas, visible);
+        let access = review::access_words(&key.draft.conditions, &self.areas, visible);
         let created = key.created_at.date();
         let attention = Attention::of(key, self.now).map_or_else(String::new, |a| a.to_string());
         let line = if let Some(width) = self.name_width {
@@ -184,12 +190,13 @@ impl<'a> ListPrinter<'a> {
         } else {
             let expires = key
                 .draft
+                .conditions
                 .expires_at
                 .map_or_else(|| "never".to_owned(), Moment::as_expiry);
             let last = key
                 .last_use
                 .map_or_else(|| "-".to_owned(), |usage| usage.at.rfc3339());
-            let allow = key.draft.allow.to_string();
+            let allow = key.draft.conditions.allow.to_string();
             let mut cells = vec![
                 key.id.as_str(),
                 &name,

@@ -11,7 +11,6 @@ use crate::{
     domain::{
         audit,
         key::Key,
-        moment::Moment,
         text::{length, visible},
         token::without_tokens,
     },
@@ -97,20 +96,17 @@ pub(super) fn print_notice(sentence: &str) {
 pub(super) fn key_json(key: &Key, several_agents: bool) -> Value {
     let mut fields = Map::new();
     let mut decided = audit::snapshot(&key.draft);
-    let mut take = |field: &str| decided.remove(field).unwrap_or(Value::Null);
     fields.insert("id".into(), json!(key.id.as_str()));
     for field in ["name", "description", "allow_ip", "grants"] {
-        fields.insert(field.into(), take(field));
+        fields.insert(field.into(), decided.remove(field).unwrap_or_default());
     }
     fields.insert("created_at".into(), json!(key.created_at.rfc3339()));
     fields.insert(
         "last_used_at".into(),
         json!(key.last_use.map(|usage| usage.at.rfc3339())),
     );
-    fields.insert(
-        "expires_at".into(),
-        json!(key.draft.expires_at.map(Moment::rfc3339)),
-    );
+    // The other fields that people decide on, in their order.
+    fields.append(&mut decided);
     fields.insert("disabled".into(), json!(key.disabled_at.is_some()));
     if several_agents {
         fields.insert("agent".into(), json!(key.agent.as_str()));

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     domain::{
         attention::Attention,
+        conditions::Conditions,
         decision::Target,
         forwarded::{ClientAddress, Hop},
         key::{Key, PreviousTokenSummary},
@@ -34,26 +35,28 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     if !key.draft.description.as_str().is_empty() {
         lines.push(visible(key.draft.description.as_str()));
     }
-    lines.push(review::sentence(&key.draft, &areas));
+    lines.push(review::sentence(&key.draft.conditions, &areas));
     lines.push(String::new());
     lines.push(format!("Id          {}", key.id));
     if output.several_agents {
         lines.push(format!("Agent       {}", key.agent));
     }
     lines.push(format!("Status      {}", status(&key, now)));
+    let Conditions {
+        allow,
+        grants,
+        expires_at,
+    } = &key.draft.conditions;
     for area in &areas {
-        let actions = key.draft.grants.of(&area.slug);
+        let actions = grants.of(&area.slug);
         lines.push(format!("{:<10}  {}", visible(&area.badge), actions.words()));
     }
-    lines.push(format!("From        {}", key.draft.allow));
+    lines.push(format!("From        {}", allow));
     lines.push(format!(
         "Created     {} UTC",
         key.created_at.date_and_clock()
     ));
-    let expires = key
-        .draft
-        .expires_at
-        .map_or_else(|| "never".to_owned(), Moment::as_expiry);
+    let expires = expires_at.map_or_else(|| "never".to_owned(), Moment::as_expiry);
     lines.push(format!("Expires     {expires}"));
     for former in activity.former.iter().filter(|it| it.is_news(now)) {
         lines.push(format!("Old token   {}", former.sentence(&key, now)));

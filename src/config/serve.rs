@@ -1,5 +1,6 @@
 //! What was asked of the endpoint: where it listens, which gateway is in front, whom it believes.
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use strum::{EnumCount, VariantArray};
 
 use crate::domain::{forwarded::TrustedProxy, text::visible};
 
@@ -42,7 +43,7 @@ impl fmt::Display for Listen {
 }
 
 /// Which gateway is in front: it decides where the original method and path are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum GatewayKind {
     /// nginx, with `auth_request`.
     Nginx,
@@ -56,7 +57,7 @@ pub enum GatewayKind {
 
 impl GatewayKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Nginx, Self::Traefik, Self::Caddy, Self::Envoy];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The word on the command line.
     #[must_use]

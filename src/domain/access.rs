@@ -5,13 +5,14 @@
 mod area;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
+use strum::{EnumCount, VariantArray};
 
 pub use area::{Area, AreaSlug, find_area};
 
 use super::text;
 
 /// What may be done in an access area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, VariantArray)]
 pub enum Action {
     /// Add new records.
     Create,
@@ -25,7 +26,7 @@ pub enum Action {
 
 impl Action {
     /// All four, in the order in which they are always shown.
-    pub const ALL: [Self; 4] = [Self::Create, Self::Read, Self::Update, Self::Delete];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The word used on the command line, in JSON and in the database.
     #[must_use]

@@ -43,7 +43,7 @@ impl Attention {
         if key.expired(now) {
             return Some(Self::Expired);
         }
-        if let Some(end) = key.draft.expires_at {
+        if let Some(end) = key.draft.conditions.expires_at {
             let left = end.millis() - now.millis();
             if left < EXPIRING_DAYS * DAY {
                 return Some(Self::Expires(left));
@@ -79,8 +79,8 @@ impl Attention {
         let newest = |at: Option<Moment>| STEP - 1 - soonest(at);
         match Self::of(key, now) {
             Some(Self::Refused(_)) => STEP + newest(key.refused.map(|refused| refused.at)),
-            Some(Self::Expired) => 2 * STEP + newest(key.draft.expires_at),
-            Some(Self::Expires(_)) => 3 * STEP + soonest(key.draft.expires_at),
+            Some(Self::Expired) => 2 * STEP + newest(key.draft.conditions.expires_at),
+            Some(Self::Expires(_)) => 3 * STEP + soonest(key.draft.conditions.expires_at),
             Some(Self::Rotating(_)) => 4 * STEP + soonest(key.previous_until),
             Some(Self::Disabled) => 5 * STEP + newest(key.disabled_at),
             Some(Self::Unused(_)) => {

@@ -11,6 +11,7 @@ mod export;
 mod filter;
 
 use std::{fmt, net::IpAddr};
+use strum::{EnumCount, VariantArray};
 
 pub use checkpoint::{Checkpoint, checkpoints_in};
 use data_encoding::HEXLOWER;
@@ -55,7 +56,7 @@ impl fmt::Display for Actor {
 }
 
 /// What was done, mostly to a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Change {
     /// It was made.
     Created,
@@ -99,27 +100,7 @@ pub enum Change {
 
 impl Change {
     /// All kinds of change.
-    pub const ALL: [Self; 19] = [
-        Self::Created,
-        Self::Edited,
-        Self::Disabled,
-        Self::Enabled,
-        Self::Revoked,
-        Self::Rotated,
-        Self::RotationFinished,
-        Self::Copied,
-        Self::Revealed,
-        Self::Relabelled,
-        Self::PolicyChanged,
-        Self::AreaAdded,
-        Self::AreaEdited,
-        Self::AreaRemoved,
-        Self::AgentAdded,
-        Self::AgentRemoved,
-        Self::MemberAdded,
-        Self::MemberEdited,
-        Self::MemberRemoved,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The word in the audit log: `key.created`.
     #[must_use]

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         access::{Action, Actions, AreaSlug, Grants},
-        allowlist::AllowList,
+        conditions::Conditions,
         decision::DecisionIds,
     };
 
@@ -267,9 +267,10 @@ mod tests {
             id: token().key_id().clone(),
             name: "nightly".into(),
             agent: "default".parse().expect("an agent"),
-            allow: AllowList::Anywhere,
-            grants,
-            expires_at: None,
+            conditions: Conditions {
+                grants,
+                ..Conditions::none()
+            },
             disabled_at: None,
             former: Vec::new(),
         })

@@ -7,20 +7,21 @@
 mod id;
 
 use std::sync::Arc;
+use strum::{EnumCount, VariantArray};
 
 pub use id::{DecisionId, DecisionIds, InvalidDecisionId};
 
 use super::{
-    access::{Action, AreaSlug, Grants},
+    access::{Action, AreaSlug},
     agent::AgentName,
-    allowlist::AllowList,
+    conditions::Conditions,
     forwarded::ClientAddress,
     moment::Moment,
     token::{Digest, KeyId},
 };
 
 /// Why a request is refused, in the order in which the checks run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, VariantArray)]
 pub enum Reason {
     /// No token was presented.
     MissingToken,
@@ -46,18 +47,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 10] = [
-        Self::MissingToken,
-        Self::MalformedToken,
-        Self::UnknownToken,
-        Self::Revoked,
-        Self::Disabled,
-        Self::Expired,
-        Self::WrongAgent,
-        Self::AddressNotAllowed,
-        Self::NoRoute,
-        Self::ActionNotPermitted,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The word used in JSON and in logs.
     #[must_use]
@@ -110,12 +100,8 @@ pub struct Rules {
     pub name: String,
     /// The agent whose data it opens.
     pub agent: AgentName,
-    /// From where it may be used.
-    pub allow: AllowList,
-    /// What it may do.
-    pub grants: Grants,
-    /// When it ends.
-    pub expires_at: Option<Moment>,
+    /// From where, for what and until when it may be used.
+    pub conditions: Conditions,
     /// Since when it is switched off.
     pub disabled_at: Option<Moment>,
     /// Its tokens that another took the place of.
@@ -264,9 +250,14 @@ pub(super) fn fails(
     until: Option<Moment>,
     request: &Request,
 ) -> bool {
+    let Conditions {
+        allow,
+        grants,
+        expires_at,
+    } = &rules.conditions;
     match check {
         Reason::Disabled => rules.disabled_at.is_some(),
-        Reason::Expired => [rules.expires_at, until]
+        Reason::Expired => [*expires_at, until]
             .into_iter()
             .flatten()
             .any(|end| end < request.at),
@@ -275,14 +266,14 @@ pub(super) fn fails(
             .as_ref()
             .is_some_and(|agent| *agent != rules.agent),
         Reason::AddressNotAllowed => !match request.address {
-            ClientAddress::Known(address) => rules.allow.contains(Some(address)),
-            ClientAddress::Unknown => rules.allow.contains(None),
+            ClientAddress::Known(address) => allow.contains(Some(address)),
+            ClientAddress::Unknown => allow.contains(None),
             ClientAddress::Unreadable => false,
         },
         Reason::NoRoute => request.target == Target::NoRoute,
         Reason::ActionNotPermitted => match &request.target {
             Target::NoRoute => true,
-            Target::Routed(area, action) => !rules.grants.of(area).contains(*action),
+            Target::Routed(area, action) => !grants.of(area).contains(*action),
         },
         Reason::MissingToken | Reason::MalformedToken | Reason::UnknownToken | Reason::Revoked => {
             false
@@ -293,7 +284,10 @@ pub(super) fn fails(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::access::Actions;
+    use crate::domain::{
+        access::{Actions, Grants},
+        allowlist::AllowList,
+    };
 
     fn rules() -> Rules {
         let mut grants = Grants::none();
@@ -302,9 +296,11 @@ mod tests {
             id: "0123456789AB".parse().expect("id"),
             name: "Partner".into(),
             agent: AgentName::default_agent(),
-            allow: AllowList::parse("10.0.0.0/24").expect("list").list,
-            grants,
-            expires_at: Some(Moment::from_millis(1_000)),
+            conditions: Conditions {
+                allow: AllowList::parse("10.0.0.0/24").expect("list").list,
+                grants,
+                expires_at: Some(Moment::from_millis(1_000)),
+            },
             disabled_at: None,
             former: Vec::new(),
         }
@@ -403,9 +399,9 @@ mod tests {
 
     #[test]
     fn no_grant_in_the_area_is_not_permitted() {
-        let none = known(|rules| rules.grants = Grants::none());
+        let none = known(|rules| rules.conditions.grants = Grants::none());
         assert_eq!(reason(&none, &request()), Some(Reason::ActionNotPermitted));
-        let anywhere = known(|rules| rules.allow = AllowList::Anywhere);
+        let anywhere = known(|rules| rules.conditions.allow = AllowList::Anywhere);
         let unknown = Request {
             address: ClientAddress::Unknown,
             ..request()

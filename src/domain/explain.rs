@@ -11,8 +11,11 @@ use std::net::IpAddr;
 pub use evidence::{checks, unheard};
 pub use subject::{ExplainSubject, Explanation};
 
+use strum::EnumCount as _;
+
 use super::{
     access::{Action, Area, AreaSlug, find_area},
+    conditions::Condition,
     decision::Reason,
     forwarded::Hop,
     key::RevokeReason,
@@ -129,18 +132,26 @@ impl Changed {
 /// Who changed the rules of a key last, as far as the audit log tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// Its allow-list.
-    pub allow: Option<Changed>,
-    /// Its grants.
-    pub grants: Option<Changed>,
-    /// Its end.
-    pub end: Option<Changed>,
+    conditions: [Option<Changed>; Condition::COUNT],
     /// Whether it is switched off.
     pub state: Option<Changed>,
     /// Its token.
     pub rotation: Option<Changed>,
     /// The area that was asked for: its name, its routes.
     pub area: Option<Changed>,
+}
+
+impl History {
+    /// Who changed a condition last.
+    #[must_use]
+    pub fn of(&self, condition: Condition) -> Option<&Changed> {
+        self.conditions[condition as usize].as_ref()
+    }
+
+    /// The place for who changed a condition last.
+    pub fn of_mut(&mut self, condition: Condition) -> &mut Option<Changed> {
+        &mut self.conditions[condition as usize]
+    }
 }
 
 /// What is known beside the request.

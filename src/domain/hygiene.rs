@@ -186,15 +186,15 @@ pub fn findings(
         }
         None => {}
     }
-    if key.draft.expires_at.is_none() {
+    if key.draft.conditions.expires_at.is_none() {
         let end = now.plus(PROPOSED_LIFE * DAY).end_of_day();
         let end = policy.latest(now).map_or(end, |latest| end.min(latest));
         found(HygieneFinding::NeverExpires, Ok(Proposal::End(end)));
     }
-    if key.draft.allow == AllowList::Anywhere {
+    if key.draft.conditions.allow == AllowList::Anywhere {
         found(HygieneFinding::AnyAddress, narrowed(&exercised.sources));
     }
-    let unused = unexercised(&key.draft.grants, exercised);
+    let unused = unexercised(&key.draft.conditions.grants, exercised);
     if !unused.is_empty() && long_enough && granted_long_enough {
         found(
             HygieneFinding::Unexercised(unused.clone()),
@@ -263,12 +263,12 @@ pub fn together(rows: &[&HygieneRow]) -> Option<HygieneChange> {
     for row in rows {
         match row.proposal.as_ref().ok()? {
             Proposal::Revoke => return Some(HygieneChange::Revoke),
-            Proposal::End(end) => draft.expires_at = Some(*end),
-            Proposal::Narrow(allow) => draft.allow = allow.clone(),
+            Proposal::End(end) => draft.conditions.expires_at = Some(*end),
+            Proposal::Narrow(allow) => draft.conditions.allow = allow.clone(),
             Proposal::Drop(grants) => {
                 for (area, actions) in grants.iter() {
-                    let left = draft.grants.of(area).without(actions);
-                    draft.grants.set(area.clone(), left);
+                    let left = draft.conditions.grants.of(area).without(actions);
+                    draft.conditions.grants.set(area.clone(), left);
                 }
             }
         }
@@ -283,7 +283,7 @@ pub fn review(key: &Key, hygiene_change: &HygieneChange, areas: &[Area]) -> Vec<
         HygieneChange::Revoke => vec![format!("Revoke: {}", key.last_use_sentence())],
         HygieneChange::Edit(draft) => {
             let mut lines = review::changes(&key.draft, draft, areas);
-            lines.push(review::sentence(draft, areas));
+            lines.push(review::sentence(&draft.conditions, areas));
             lines
         }
     }
@@ -294,6 +294,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         access::Actions,
+        conditions::Conditions,
         key::{LastUse, Revision},
     };
 
@@ -319,9 +320,11 @@ mod tests {
             draft: Draft {
                 name: "acme".parse().expect("a name"),
                 description: "".parse().expect("a text"),
-                allow: AllowList::parse("10.0.0.1").expect("a list").list,
-                grants,
-                expires_at: Some(now().plus(DAY)),
+                conditions: Conditions {
+                    allow: AllowList::parse("10.0.0.1").expect("a list").list,
+                    grants,
+                    expires_at: Some(now().plus(DAY)),
+                },
             },
             created_at: days_ago(365),
             disabled_at: None,
@@ -345,9 +348,10 @@ mod tests {
     /// The same without an end, open to any address, and allowed what it never did.
     fn careless() -> (Key, ObservedUse) {
         let (mut key, exercised) = well();
-        key.draft.expires_at = None;
-        key.draft.allow = AllowList::Anywhere;
+        key.draft.conditions.expires_at = None;
+        key.draft.conditions.allow = AllowList::Anywhere;
         key.draft
+            .conditions
             .grants
             .set("documents".parse().expect("a slug"), Actions::ALL);
         (key, exercised)
@@ -399,12 +403,12 @@ mod tests {
         assert_eq!(found(|key, _| key.disabled_at = Some(days_ago(89))), []);
         let end = Proposal::End(now().plus(90 * DAY).end_of_day());
         assert_eq!(
-            found(|key, _| key.draft.expires_at = None),
+            found(|key, _| key.draft.conditions.expires_at = None),
             [(HygieneFinding::NeverExpires, Ok(end))]
         );
         let seen = AllowList::parse("10.0.0.1").expect("a list").list;
         assert_eq!(
-            found(|key, _| key.draft.allow = AllowList::Anywhere),
+            found(|key, _| key.draft.conditions.allow = AllowList::Anywhere),
             [(HygieneFinding::AnyAddress, Ok(Proposal::Narrow(seen)))]
         );
         let mut unused = Grants::none();
@@ -415,6 +419,7 @@ mod tests {
         assert_eq!(
             found(|key, _| key
                 .draft
+                .conditions
                 .grants
                 .set("contacts".parse().expect("a slug"), Actions::ALL)),
             [(
@@ -428,7 +433,7 @@ mod tests {
     fn where_not_all_addresses_are_known_none_are_proposed() {
         for source in [Source::Unknown, Source::Rest, Source::Unreadable] {
             let rows = found(|key, exercised| {
-                key.draft.allow = AllowList::Anywhere;
+                key.draft.conditions.allow = AllowList::Anywhere;
                 exercised.sources.insert(source);
             });
             assert!(
@@ -470,7 +475,7 @@ mod tests {
         for (days, count) in [(0, 0), (29, 0), (30, 1)] {
             let rows = found(|key, exercised| {
                 let documents = "documents".parse().expect("a slug");
-                key.draft.grants.set(documents, Actions::READ);
+                key.draft.conditions.grants.set(documents, Actions::READ);
                 exercised.granted_at = Some(days_ago(days));
             });
             assert_eq!(rows.len(), count, "{days} days: {rows:?}");
@@ -504,9 +509,9 @@ mod tests {
         let Some(HygieneChange::Edit(draft)) = together(&chosen) else {
             panic!("an edit: {rows:?}")
         };
-        assert_eq!(draft.allow.to_string(), "10.0.0.1");
-        assert_eq!(draft.grants.iter().count(), 1);
-        assert!(draft.expires_at.is_some());
+        assert_eq!(draft.conditions.allow.to_string(), "10.0.0.1");
+        assert_eq!(draft.conditions.grants.iter().count(), 1);
+        assert!(draft.conditions.expires_at.is_some());
         assert_eq!(together(&[]), None);
     }
 }

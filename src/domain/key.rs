@@ -3,11 +3,11 @@
 //! A draft is made of checked parts, so a draft that exists can be stored. A key carries a
 //! revision: an edit names the one it saw, and is refused when that is no longer the newest.
 use std::{fmt, net::IpAddr, str::FromStr};
+use strum::{EnumCount, VariantArray};
 
 use super::{
-    access::Grants,
     agent::AgentName,
-    allowlist::AllowList,
+    conditions::Conditions,
     moment::Moment,
     text::{self, Limits, TextError},
     token::KeyId,
@@ -141,7 +141,9 @@ impl PreviousTokenSummary {
     /// used …".
     #[must_use]
     pub fn sentence(&self, key: &Key, now: Moment) -> String {
-        let latest = self.until.min(key.draft.expires_at.unwrap_or(self.until));
+        let latest = self
+            .until
+            .min(key.draft.conditions.expires_at.unwrap_or(self.until));
         let state = if self.is_good(key, now) {
             format!("good until {} UTC", latest.date_and_clock())
         } else if latest >= now {
@@ -192,12 +194,20 @@ pub struct Draft {
     pub name: KeyName,
     /// Its description.
     pub description: Description,
-    /// From where it may be used.
-    pub allow: AllowList,
-    /// What it may do.
-    pub grants: Grants,
-    /// When it ends; `None` is never.
-    pub expires_at: Option<Moment>,
+    /// From where, for what and until when it may be used.
+    pub conditions: Conditions,
+}
+
+impl Draft {
+    /// A key of this name that may do nothing.
+    #[must_use]
+    pub fn named(name: KeyName) -> Self {
+        Self {
+            name,
+            description: Description::default(),
+            conditions: Conditions::none(),
+        }
+    }
 }
 
 /// A key as it is kept, without its token.
@@ -235,7 +245,10 @@ impl Key {
     /// Whether it has ended.
     #[must_use]
     pub fn expired(&self, now: Moment) -> bool {
-        self.draft.expires_at.is_some_and(|end| end < now)
+        self.draft
+            .conditions
+            .expires_at
+            .is_some_and(|end| end < now)
     }
 
     /// Whether it was used within the last seven days, so that revoking it may hurt at once.
@@ -290,7 +303,7 @@ impl KeyVersion {
 }
 
 /// Why a key was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumCount, VariantArray)]
 pub enum RevokeReason {
     /// Its token is in wrong hands.
     Compromised,
@@ -307,13 +320,7 @@ pub enum RevokeReason {
 
 impl RevokeReason {
     /// All reasons, in the order in which they are offered.
-    pub const ALL: [Self; 5] = [
-        Self::Compromised,
-        Self::Superseded,
-        Self::Unused,
-        Self::OwnerLeft,
-        Self::Other,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The word on the command line and in the audit log.
     #[must_use]

@@ -190,6 +190,7 @@ impl Cursor {
             SortField::Access => {
                 let areas: Vec<&str> = key
                     .draft
+                    .conditions
                     .grants
                     .iter()
                     .map(|(area, _)| area.as_str())
@@ -198,9 +199,9 @@ impl Cursor {
             }
             SortField::Attention => SortValue::Number(Attention::urgency(key, now)),
             SortField::LastUsed => number(key.last_use.map(|usage| usage.at), 0),
-            SortField::Expires => number(key.draft.expires_at, i64::MAX),
+            SortField::Expires => number(key.draft.conditions.expires_at, i64::MAX),
             SortField::Addresses => SortValue::Number(
-                i64::try_from(key.draft.allow.entries().len()).unwrap_or(i64::MAX),
+                i64::try_from(key.draft.conditions.allow.entries().len()).unwrap_or(i64::MAX),
             ),
         };
         Self {

@@ -3,36 +3,39 @@
 //! Made from the same values that are stored, never from what was typed. They are plain text:
 //! names in them have gone through [`super::text::visible`].
 use super::{
-    access::{Action, Actions, Area, Grants},
-    allowlist::{AddressChange, AllowList},
+    access::{Actions, Area, Grants},
+    allowlist::AllowList,
+    conditions::{Changes, Conditions, NAMED_ADDRESSES, verbs},
     key::Draft,
     moment::Moment,
-    text::visible,
+    text::{join, visible},
 };
-
-/// How many addresses a sentence names before it counts the rest.
-const NAMED_ADDRESSES: usize = 3;
 
 /// What the key will and will not be able to do: "Can read Contact Access from 10.0.0.0/24 until
 /// 2027-01-31. Can do nothing else."
 #[must_use]
-pub fn sentence(draft: &Draft, areas: &[Area]) -> String {
-    if draft.grants.is_empty() {
+pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
+    let Conditions {
+        allow,
+        grants,
+        expires_at,
+    } = conditions;
+    if grants.is_empty() {
         return "No access: can do nothing.".to_owned();
     }
     let full = areas
         .iter()
-        .all(|area| draft.grants.of(&area.slug) == Actions::ALL);
+        .all(|area| grants.of(&area.slug) == Actions::ALL);
     let rest = if full {
         "That is full access."
     } else {
         "Can do nothing else."
     };
-    let granted = granted(&draft.grants, areas);
+    let granted = granted(grants, areas);
     format!(
         "Can {granted} {} {}. {rest}",
-        origin(&draft.allow),
-        end(draft.expires_at)
+        origin(allow),
+        end(*expires_at)
     )
 }
 
@@ -58,15 +61,6 @@ fn granted(grants: &Grants, areas: &[Area]) -> String {
     phrases.join(", and ")
 }
 
-fn verbs(actions: Actions) -> String {
-    join(
-        &actions
-            .iter()
-            .map(|action: Action| action.word().to_owned())
-            .collect::<Vec<_>>(),
-    )
-}
-
 /// "from any IP", "from 10.0.0.0/24 and 192.168.1.1", "from 1.0.0.0/8, 2.2.2.2, 3.3.3.3 and 4
 /// more": of a long list those are named that let in most.
 fn origin(allow: &AllowList) -> String {
@@ -88,28 +82,22 @@ fn end(expires_at: Option<Moment>) -> String {
     )
 }
 
-/// "a", "a and b", "a, b and c".
-#[must_use]
-pub fn join(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.clone(),
-        [before @ .., last] => format!("{} and {last}", before.join(", ")),
-    }
-}
-
 /// The badges of the areas that a key reaches, or `No access`; `Any IP` comes with them, for
 /// silence looks like safety. `shown` makes a badge fit to be displayed.
 #[must_use]
-pub fn access_words(draft: &Draft, areas: &[Area], shown: impl Fn(&str) -> String) -> String {
+pub fn access_words(
+    conditions: &Conditions,
+    areas: &[Area],
+    shown: impl Fn(&str) -> String,
+) -> String {
     let reached = areas
         .iter()
-        .filter(|area| !draft.grants.of(&area.slug).is_empty());
+        .filter(|area| !conditions.grants.of(&area.slug).is_empty());
     let mut words: Vec<String> = reached.map(|area| shown(&area.badge)).collect();
     if words.is_empty() {
         words.push("No access".to_owned());
     }
-    if draft.allow == AllowList::Anywhere {
+    if conditions.allow == AllowList::Anywhere {
         words.push("Any IP".to_owned());
     }
     words.join(" ")
@@ -119,31 +107,10 @@ pub fn access_words(draft: &Draft, areas: &[Area], shown: impl Fn(&str) -> Strin
 /// "Narrows: drops 10.1.59.0/24." What is added is never shortened.
 #[must_use]
 pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
-    let (mut widens, mut others) = (Vec::new(), Vec::new());
-    origins(&before.allow, &after.allow, &mut widens, &mut others);
-    for area in areas {
-        let (old, new) = (before.grants.of(&area.slug), after.grants.of(&area.slug));
-        let title = visible(&area.title);
-        let (gained, lost) = (new.without(old), old.without(new));
-        if !gained.is_empty() {
-            widens.push(format!("Widens: {title} gains {}", verbs(gained)));
-        }
-        if !lost.is_empty() {
-            others.push(format!("Narrows: {title} loses {}", verbs(lost)));
-        }
-    }
-    if before.expires_at != after.expires_at {
-        let words = |end: Option<Moment>| end.map_or("no end date".to_owned(), Moment::as_expiry);
-        let change = format!("{} → {}", words(before.expires_at), words(after.expires_at));
-        let later = after
-            .expires_at
-            .is_none_or(|new| before.expires_at.is_some_and(|old| old < new));
-        if later {
-            widens.push(format!("Widens: {change}"));
-        } else {
-            others.push(format!("Narrows: {change}"));
-        }
-    }
+    let Changes {
+        mut widens,
+        mut others,
+    } = before.conditions.changes(&after.conditions, areas);
     if before.name != after.name {
         others.push(format!(
             "Renames: {} → {}",
@@ -156,56 +123,6 @@ pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
     }
     widens.append(&mut others);
     widens.iter().map(|change| format!("{change}.")).collect()
-}
-
-/// From where else a key may be used, and from where no longer.
-fn origins(
-    before: &AllowList,
-    after: &AllowList,
-    widens: &mut Vec<String>,
-    others: &mut Vec<String>,
-) {
-    if before == after {
-        return;
-    }
-    match (before, after) {
-        (_, AllowList::Anywhere) => widens.push(format!("Widens: {} → Any IP", shortened(before))),
-        (AllowList::Anywhere, _) => others.push(format!("Narrows: Any IP → {after}")),
-        (AllowList::Only(_), AllowList::Only(_)) => {
-            let AddressChange {
-                added,
-                dropped,
-                kept,
-            } = after.difference(before);
-            if !added.is_empty() {
-                widens.push(format!("Widens: adds {}", added.join(", ")));
-            }
-            if !dropped.is_empty() {
-                let rest = if kept.is_empty() {
-                    String::new()
-                } else {
-                    format!(" but for {}", kept.join(", "))
-                };
-                others.push(format!("Narrows: drops {}{rest}", dropped.join(", ")));
-            }
-            if added.is_empty() && dropped.is_empty() {
-                others.push("Writes the same addresses in another way".to_owned());
-            }
-        }
-    }
-}
-
-fn shortened(allow: &AllowList) -> String {
-    let entries = allow.entries();
-    match entries.len() {
-        0 => "Any IP".to_owned(),
-        count if count <= NAMED_ADDRESSES + 1 => entries.join(", "),
-        count => format!(
-            "{} and {} more",
-            allow.widest_first()[..NAMED_ADDRESSES].join(", "),
-            count - NAMED_ADDRESSES
-        ),
-    }
 }
 
 #[cfg(test)]
@@ -235,9 +152,11 @@ mod tests {
         Draft {
             name: "Partner".parse().expect("name"),
             description: "".parse().expect("description"),
-            allow: AllowList::parse(allow).expect("list").list,
-            grants: set,
-            expires_at,
+            conditions: Conditions {
+                allow: AllowList::parse(allow).expect("list").list,
+                grants: set,
+                expires_at,
+            },
         }
     }
 
@@ -269,7 +188,7 @@ mod tests {
             ),
             (draft(&[], "", None), "No access: can do nothing."),
         ] {
-            assert_eq!(sentence(&key, &areas()), expected);
+            assert_eq!(sentence(&key.conditions, &areas()), expected);
         }
     }
 

@@ -335,6 +335,16 @@ pub fn thousands(number: i64) -> String {
     grouped
 }
 
+/// "a", "a and b", "a, b and c".
+#[must_use]
+pub fn join(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,12 +81,12 @@ fn weight(key_record: &KeyRecord) -> usize {
 }
 
 fn of_rules(rules: &Rules) -> usize {
-    let networks = match &rules.allow {
+    let networks = match &rules.conditions.allow {
         AllowList::Anywhere => 0,
         AllowList::Only(networks) => networks.as_slice().len(),
     };
     let former = rules.former.len() * size_of::<PreviousToken>();
-    rules.name.len() + networks * NETWORK + rules.grants.iter().count() * GRANT + former
+    rules.name.len() + networks * NETWORK + rules.conditions.grants.iter().count() * GRANT + former
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Keyring {
         self.demand_areas(&draft).await?;
         self.policy()
             .await?
-            .check_end(draft.expires_at, self.now())?;
+            .check_end(draft.conditions.expires_at, self.now())?;
         let data_key = self.data_key().await?;
         let (id, token) = {
             let mut chance = |buffer: &mut [u8]| self.machine.fill(buffer);
@@ -204,23 +204,16 @@ impl Keyring {
         if key.draft == *draft {
             return Ok(Recorded::default());
         }
-        if key.draft.expires_at != draft.expires_at {
+        if key.draft.conditions.expires_at != draft.conditions.expires_at {
             self.policy()
                 .await?
-                .check_end(draft.expires_at, self.now())?;
+                .check_end(draft.conditions.expires_at, self.now())?;
         }
-        let other_rules = key.draft.allow != draft.allow
-            || key.draft.grants != draft.grants
-            || key.draft.expires_at != draft.expires_at;
-        let left = if other_rules {
-            let edited = |rules: &mut Rules| {
-                rules.allow.clone_from(&draft.allow);
-                rules.grants.clone_from(&draft.grants);
-                rules.expires_at = draft.expires_at;
-            };
-            Some(self.still_refused(&key, edited).await)
-        } else {
+        let left = if key.draft.conditions == draft.conditions {
             None
+        } else {
+            let edited = |rules: &mut Rules| rules.conditions.clone_from(&draft.conditions);
+            Some(self.still_refused(&key, edited).await)
         };
         let event = self.event(Change::Edited, &key, Details::Edited(draft));
         let edited = (draft, left);
@@ -240,7 +233,11 @@ impl Keyring {
         let data_key = self.data_key().await?;
         let token = Token::mint(&key.id, &mut |buffer: &mut [u8]| self.machine.fill(buffer));
         let now = self.now();
-        let latest = key.draft.expires_at.unwrap_or_else(|| now.plus(overlap));
+        let latest = key
+            .draft
+            .conditions
+            .expires_at
+            .unwrap_or_else(|| now.plus(overlap));
         let until = Some(now.plus(overlap).min(latest)).filter(|until| *until > now);
         if until.is_some() {
             let former = self.store.previous_tokens(&key.id).await?;
@@ -396,11 +393,11 @@ impl Keyring {
     }
 
     async fn demand_areas(&self, draft: &Draft) -> Result<(), KeyringError> {
-        if draft.grants.is_empty() {
+        if draft.conditions.grants.is_empty() {
             return Ok(());
         }
         let areas = self.store.areas().await?;
-        for (slug, _) in draft.grants.iter() {
+        for (slug, _) in draft.conditions.grants.iter() {
             find_area(&areas, slug)?;
         }
         Ok(())

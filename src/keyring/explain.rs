@@ -12,6 +12,7 @@ use crate::{
         access::{Action, Area},
         agent::AgentScope,
         audit::{Change, Event},
+        conditions::Condition,
         decision::{Credential, Decision, Reason, Request, Rules, Target, decide},
         explain::{self, Changed, ExplainSubject, Explanation, Facts, History, Tombstone},
         forwarded::Client,
@@ -134,6 +135,7 @@ impl Keyring {
         let granted = match self.store.key(id).await? {
             Some(key) => key
                 .draft
+                .conditions
                 .grants
                 .iter()
                 .next()
@@ -354,35 +356,26 @@ fn changed(event: &Event) -> Changed {
     }
 }
 
-/// Takes over what an event changed, unless a newer one did already.
+/// Takes over what an event changed, unless a newer event changed it already.
 fn note(history: &mut History, event: &Event) {
-    let fields = match event.draft.change {
+    let fill = |place: &mut Option<Changed>| {
+        place.get_or_insert_with(|| changed(event));
+    };
+    match event.draft.change {
         Change::Created | Change::Edited => {
             let details: Option<Value> = serde_json::from_str(&event.draft.details).ok();
             let after = details.and_then(|mut details| details.get_mut("after").map(Value::take));
-            let has = |field: &str| after.as_ref().is_some_and(|it| it.get(field).is_some());
-            [
-                has("allow_ip"),
-                has("grants"),
-                has("expires_at"),
-                false,
-                false,
-            ]
+            for condition in Condition::ALL {
+                if after
+                    .as_ref()
+                    .is_some_and(|after| after.get(condition.field()).is_some())
+                {
+                    fill(history.of_mut(condition));
+                }
+            }
         }
-        Change::Disabled | Change::Enabled => [false, false, false, true, false],
-        Change::Rotated | Change::RotationFinished => [false, false, false, false, true],
-        _ => [false; 5],
-    };
-    let places = [
-        &mut history.allow,
-        &mut history.grants,
-        &mut history.end,
-        &mut history.state,
-        &mut history.rotation,
-    ];
-    for (place, touched) in places.into_iter().zip(fields) {
-        if touched && place.is_none() {
-            *place = Some(changed(event));
-        }
+        Change::Disabled | Change::Enabled => fill(&mut history.state),
+        Change::Rotated | Change::RotationFinished => fill(&mut history.rotation),
+        _ => {}
     }
 }

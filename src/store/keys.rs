@@ -3,6 +3,10 @@
 //! Every change takes its audit event and writes both in one transaction. An edit, a switch and
 //! a revoke name the revision that they were decided on; if the key is no longer at it, nothing
 //! is changed and the answer is [`StoreError::Conflict`].
+mod draft;
+
+use draft::{DraftColumns, bind_draft, cut, draft_columns, draft_values, insert_sets};
+
 use super::{
     Store, StoreError,
     change::{ChangeTransaction, Committed, execute},
@@ -11,18 +15,13 @@ use super::{
 };
 use crate::domain::{
     agent::{AgentName, AgentScope},
-    allowlist::AllowList,
     audit::EventDraft,
     key::{Draft, Key, Refused, Revision, RevokeReason},
-    listing::searched_text,
     moment::Moment,
     sealed::SealedToken,
     text,
     token::KeyId,
 };
-
-/// How many characters of a sorted text are kept; see the migration.
-const SORTED_CHARACTERS: usize = 200;
 
 /// What is news of a key's refusals.
 type RefusalsAfterChange = Option<Refused>;
@@ -55,28 +54,23 @@ impl Store {
         let mut change = self.begin_change(&[event]).await?;
         change.demand_agent(&key.agent).await?;
         let sequence = change.next_sequence;
-        let (origin, network_count) = origin(&key.draft.allow);
-        let folded = Folded::of(&key.id, &key.draft);
+        let columns = DraftColumns::of(&key.id, &key.draft);
         execute!(
             change,
-            sqlx::query(
-                "INSERT INTO keys (id, sequence, agent, name, description, origin, network_count, \
-             created_at, expires_at, revision, name_sort, name_skeleton, search_text, access_sort) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12, $13)",
+            bind_draft!(
+                sqlx::query(concat!(
+                    "INSERT INTO keys (",
+                    draft_columns!(),
+                    ", id, sequence, agent, created_at, revision) VALUES (",
+                    draft_values!(),
+                    ", $10, $11, $12, $13, 1)",
+                )),
+                columns
             )
             .bind(key.id.as_str())
             .bind(sequence)
             .bind(key.agent.as_str())
-            .bind(key.draft.name.as_str())
-            .bind(key.draft.description.as_str())
-            .bind(origin)
-            .bind(network_count)
             .bind(key.created_at.millis())
-            .bind(key.draft.expires_at.map(Moment::millis))
-            .bind(folded.name_sort)
-            .bind(folded.name_skeleton)
-            .bind(folded.search_text)
-            .bind(folded.access_sort)
         )?;
         execute!(
             change,
@@ -224,24 +218,19 @@ impl Store {
         event: &EventDraft,
     ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        let (origin, network_count) = origin(&draft.allow);
-        let folded = Folded::of(id, draft);
+        let columns = DraftColumns::of(id, draft);
         let done = execute!(
             change,
-            sqlx::query(
-                "UPDATE keys SET name = $1, description = $2, origin = $3, network_count = $4, \
-             expires_at = $5, name_sort = $6, name_skeleton = $7, search_text = $8, \
-             access_sort = $9, revision = revision + 1 WHERE id = $10 AND revision = $11",
+            bind_draft!(
+                sqlx::query(concat!(
+                    "UPDATE keys SET (",
+                    draft_columns!(),
+                    ") = (",
+                    draft_values!(),
+                    "), revision = revision + 1 WHERE id = $10 AND revision = $11",
+                )),
+                columns
             )
-            .bind(draft.name.as_str())
-            .bind(draft.description.as_str())
-            .bind(origin)
-            .bind(network_count)
-            .bind(draft.expires_at.map(Moment::millis))
-            .bind(folded.name_sort)
-            .bind(folded.name_skeleton)
-            .bind(folded.search_text)
-            .bind(folded.access_sort)
             .bind(id.as_str())
             .bind(seen.0)
         )?;
@@ -418,77 +407,10 @@ async fn insert_tombstone(
     )
 }
 
-async fn insert_sets(
-    change: &mut ChangeTransaction<'_>,
-    id: &KeyId,
-    draft: &Draft,
-) -> Result<(), StoreError> {
-    if let AllowList::Only(networks) = &draft.allow {
-        for (position, network) in (1_i64..).zip(networks.as_slice()) {
-            execute!(
-                change,
-                sqlx::query(
-                    "INSERT INTO allowed_networks (key_id, position, network) VALUES ($1, $2, $3)",
-                )
-                .bind(id.as_str())
-                .bind(position)
-                .bind(network.to_string())
-            )?;
-        }
-    }
-    for (area, actions) in draft.grants.iter() {
-        for action in actions.iter() {
-            execute!(
-                change,
-                sqlx::query("INSERT INTO grants (key_id, area, action) VALUES ($1, $2, $3)",)
-                    .bind(id.as_str())
-                    .bind(area.as_str())
-                    .bind(action.word())
-            )?;
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn one_row(affected: u64, id: &KeyId) -> Result<(), StoreError> {
     if affected == 1 {
         Ok(())
     } else {
         Err(StoreError::Conflict { id: id.to_string() })
     }
-}
-
-fn origin(allow: &AllowList) -> (&'static str, i64) {
-    match allow {
-        AllowList::Anywhere => ("anywhere", 0),
-        AllowList::Only(networks) => (
-            "listed",
-            i64::try_from(networks.as_slice().len()).unwrap_or(i64::MAX),
-        ),
-    }
-}
-
-/// The copies of a key's texts by which it is searched and sorted.
-struct Folded {
-    name_sort: String,
-    name_skeleton: String,
-    search_text: String,
-    access_sort: String,
-}
-
-impl Folded {
-    fn of(id: &KeyId, draft: &Draft) -> Self {
-        let name = text::folded(draft.name.as_str());
-        let areas: Vec<&str> = draft.grants.iter().map(|(area, _)| area.as_str()).collect();
-        Self {
-            name_sort: cut(&name),
-            name_skeleton: cut(&text::skeleton(draft.name.as_str())),
-            search_text: searched_text(draft, id.as_str()),
-            access_sort: cut(&areas.join(" ")),
-        }
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(SORTED_CHARACTERS).collect()
 }

@@ -10,6 +10,7 @@ use crate::domain::{
     access::{Action, Grants},
     allowlist::{AllowList, Networks},
     audit::{Actor, Change, Event, EventDraft, Login},
+    conditions::Conditions,
     decision::{PreviousToken, Rules},
     key::{Draft, Key, LastUse, Refused, Revision},
     moment::Moment,
@@ -247,9 +248,11 @@ impl KeyRow {
                     .description
                     .parse()
                     .map_err(|_| self.bad("description"))?,
-                allow: self.allow()?,
-                grants: self.grants()?,
-                expires_at: self.maybe("expires_at", self.expires_at)?,
+                conditions: Conditions {
+                    allow: self.allow()?,
+                    grants: self.grants()?,
+                    expires_at: self.maybe("expires_at", self.expires_at)?,
+                },
             },
             created_at: self.moment("created_at", self.created_at)?,
             disabled_at: self.maybe("disabled_at", self.disabled_at)?,
@@ -266,9 +269,7 @@ impl KeyRow {
             id: key.id,
             name: key.draft.name.as_str().to_owned(),
             agent: key.agent,
-            allow: key.draft.allow,
-            grants: key.draft.grants,
-            expires_at: key.draft.expires_at,
+            conditions: key.draft.conditions,
             disabled_at: key.disabled_at,
             former: Vec::new(),
         })

@@ -2,6 +2,7 @@
 //!
 //! Events never change, so a page is read on from an event's number, and what is new is put before
 //! the rest: the cursor stays on its event.
+use strum::{EnumCount, VariantArray};
 use tui_input::Input;
 
 use crate::domain::{
@@ -12,7 +13,7 @@ use crate::domain::{
 /// How many events are read at a time.
 pub const PAGE: i64 = 200;
 /// A form in which the log is written to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum ExportForm {
     /// JSON lines, which lose nothing.
     JsonLines,
@@ -22,7 +23,7 @@ pub enum ExportForm {
 
 impl ExportForm {
     /// All forms, as they are offered.
-    pub const ALL: [Self; 2] = [Self::JsonLines, Self::Csv];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// What it is called.
     #[must_use]

@@ -2,6 +2,7 @@
 //! palette; and which dialogs there are.
 //!
 //! Each is a small state with its own focus; none draws and none acts.
+use strum::{EnumCount, VariantArray};
 use tui_input::Input;
 
 use super::{confirmation::Confirmation, keymap::Intent, message::RevealedToken};
@@ -13,7 +14,7 @@ pub const REVEAL_SECONDS: u32 = 30;
 pub const CLIPBOARD_SECONDS: u32 = 45;
 
 /// A button of the new token's dialog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 #[expect(missing_docs, reason = "their titles say what they are")]
 pub enum TokenButton {
     Copy,
@@ -25,13 +26,7 @@ pub enum TokenButton {
 
 impl TokenButton {
     /// All buttons, from the left.
-    pub const ALL: [Self; 5] = [
-        Self::Copy,
-        Self::CopyAs,
-        Self::Reveal,
-        Self::Test,
-        Self::Close,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// What stands on it.
     #[must_use]

@@ -4,11 +4,12 @@
 //! field, so that every printable key can be typed into one. To bind something: an [`Intent`],
 //! a line in [`BINDINGS`], an arm in `update`.
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use strum::{EnumCount, VariantArray};
 
 use crate::domain::member::Permission;
 
 /// Where the keys go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Place {
     /// The list of keys.
     List,
@@ -66,34 +67,7 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the key table.
-    pub const ALL: [Self; 26] = [
-        Self::List,
-        Self::Filter,
-        Self::Details,
-        Self::Field,
-        Self::Matrix,
-        Self::Buttons,
-        Self::Confirmation,
-        Self::ConfirmationField,
-        Self::Withdrawn,
-        Self::Access,
-        Self::AccessField,
-        Self::AccessChoice,
-        Self::Hygiene,
-        Self::Audit,
-        Self::AuditFilter,
-        Self::AuditEvent,
-        Self::Export,
-        Self::Members,
-        Self::MemberField,
-        Self::MemberChoice,
-        Self::Agents,
-        Self::NewToken,
-        Self::CopyAs,
-        Self::Revealed,
-        Self::Help,
-        Self::Palette,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// What the place is called in help and README.
     #[must_use]

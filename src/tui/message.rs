@@ -5,6 +5,7 @@
 //! the shell, and a message for its answer.
 use crossterm::event::KeyEvent;
 use secrecy::SecretString;
+use strum::{EnumCount, VariantArray};
 
 use crate::domain::{
     access::Area,
@@ -179,7 +180,7 @@ impl std::fmt::Debug for RevealedToken {
 }
 
 /// In which form a token is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum CopyForm {
     /// The token alone.
     Token,
@@ -193,7 +194,7 @@ pub enum CopyForm {
 
 impl CopyForm {
     /// All forms, as they are offered.
-    pub const ALL: [Self; 4] = [Self::Token, Self::Curl, Self::Export, Self::DotEnv];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The form with the token in it.
     #[must_use]

@@ -212,7 +212,7 @@ fn access_words(model: &Model, key: &crate::domain::key::Key, initials: bool) ->
             badge
         }
     };
-    crate::domain::review::access_words(&key.draft, &model.areas, word)
+    crate::domain::review::access_words(&key.draft.conditions, &model.areas, word)
 }
 
 /// The style of the word that tells what deserves a look.

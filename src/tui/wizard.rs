@@ -10,6 +10,7 @@ mod words;
 
 pub use conflict::{ConcurrentEdit, FieldConflict};
 pub use fields::{BasicsFocus, Field, MatrixFocus};
+use strum::EnumCount as _;
 use tui_input::Input;
 
 use super::typing::{TextEdit, type_into};
@@ -18,8 +19,9 @@ use crate::domain::{
     access::{Action, Actions, Area, Grants},
     agent::AgentName,
     allowlist::AllowList,
+    conditions::Conditions,
     explain::Fix,
-    key::{Description, Draft, Key, KeyName, Namesakes},
+    key::{Draft, Key, KeyName, Namesakes},
     moment::{Moment, parse_expiry},
     policy::Policy,
     text::visible,
@@ -35,22 +37,14 @@ pub enum WizardPurpose {
     Edit(Box<Key>),
 }
 
-/// A valid step one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Basics {
-    name: KeyName,
-    description: Description,
-    allow: AllowList,
-    expires_at: Option<Moment>,
-}
-
 /// Where in the wizard a person is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WizardStep {
     /// "Enter basic information".
     Basics(BasicsFocus),
-    /// "Configure permissions", on a valid step one.
-    Permissions(Basics, MatrixFocus),
+    /// "Configure permissions", with the draft that a valid step one gave; its grants are those of
+    /// that moment, and [`Wizard::draft`] has the present ones.
+    Permissions(Draft, MatrixFocus),
 }
 
 /// The wizard.
@@ -80,20 +74,16 @@ pub struct Wizard {
     pub scroll: u16,
     /// The name that was last compared with those of other keys, and what was found.
     namesakes: Option<(KeyName, Namesakes)>,
-    inputs: [Input; 4],
-    left: [bool; 4],
-    began: ([String; 4], Grants),
+    inputs: [Input; Field::COUNT],
+    left: [bool; Field::COUNT],
+    began: ([String; Field::COUNT], Grants),
 }
 
 impl Wizard {
     /// For a new key: everything empty and off.
     #[must_use]
     pub fn new_key() -> Self {
-        Self::begin(
-            WizardPurpose::New,
-            [String::new(), String::new(), String::new(), String::new()],
-            Grants::none(),
-        )
+        Self::begin(WizardPurpose::New, Default::default(), Grants::none())
     }
 
     /// Under the workspace's policy for the ends of keys.
@@ -117,7 +107,11 @@ impl Wizard {
         if key.expired(now) {
             texts[Field::Expires as usize].clear();
         }
-        let mut wizard = Self::begin(WizardPurpose::New, texts, key.draft.grants.clone());
+        let mut wizard = Self::begin(
+            WizardPurpose::New,
+            texts,
+            key.draft.conditions.grants.clone(),
+        );
         // Nothing of it is saved yet: closing it asks.
         wizard.began = (Default::default(), Grants::none());
         wizard.of_agent(Some(key.agent.clone()))
@@ -130,7 +124,7 @@ impl Wizard {
         Self::begin(
             WizardPurpose::Edit(Box::new(key.clone())),
             texts,
-            key.draft.grants.clone(),
+            key.draft.conditions.grants.clone(),
         )
     }
 
@@ -144,7 +138,9 @@ impl Wizard {
         };
         match mend {
             Fix::Enable => {}
-            Fix::Address(address) => fill(Field::Addresses, key.draft.allow.with(*address)),
+            Fix::Address(address) => {
+                fill(Field::Addresses, key.draft.conditions.allow.with(*address))
+            }
             Fix::End(end) => fill(Field::Expires, end.as_expiry_input()),
             Fix::Grant(area, action) => {
                 let granted = wizard.grants.of(area).with(*action);
@@ -159,14 +155,14 @@ impl Wizard {
         wizard
     }
 
-    fn begin(purpose: WizardPurpose, texts: [String; 4], grants: Grants) -> Self {
+    fn begin(purpose: WizardPurpose, texts: [String; Field::COUNT], grants: Grants) -> Self {
         Self {
             purpose,
             policy: Policy::default(),
             agent: None,
             step: WizardStep::Basics(BasicsFocus::Field(Field::Name)),
             inputs: texts.clone().map(Input::new),
-            left: [false; 4],
+            left: [false; Field::COUNT],
             began: (texts, grants.clone()),
             grants,
             armed: false,
@@ -248,7 +244,7 @@ impl Wizard {
                 if let BasicsFocus::Field(field) = *focus {
                     self.left[field as usize] = true;
                 }
-                *focus = neighbour(&BasicsFocus::ORDER, *focus, forward);
+                *focus = neighbour(&BasicsFocus::order(), *focus, forward);
             }
             WizardStep::Permissions(_, focus) => {
                 let order = [
@@ -311,7 +307,7 @@ impl Wizard {
 
     /// Goes on to step two if step one is valid; else to the first field that is not.
     pub fn next_step(&mut self, now: Moment) {
-        self.left = [true; 4];
+        self.left = [true; Field::COUNT];
         self.scroll = 0;
         match self.basics(now) {
             Ok(basics) => self.step = WizardStep::Permissions(basics, MatrixFocus::Cell(0, 0)),
@@ -330,26 +326,25 @@ impl Wizard {
         let WizardStep::Permissions(basics, _) = &self.step else {
             return None;
         };
-        Some(Draft {
-            name: basics.name.clone(),
-            description: basics.description.clone(),
-            allow: basics.allow.clone(),
-            grants: self.grants.clone(),
-            expires_at: basics.expires_at,
-        })
+        let mut draft = basics.clone();
+        draft.conditions.grants.clone_from(&self.grants);
+        Some(draft)
     }
 
-    fn basics(&self, now: Moment) -> Result<Basics, Field> {
-        Ok(Basics {
+    fn basics(&self, now: Moment) -> Result<Draft, Field> {
+        Ok(Draft {
             name: self.value(Field::Name).parse().map_err(|_| Field::Name)?,
             description: self
                 .value(Field::Description)
                 .parse()
                 .map_err(|_| Field::Description)?,
-            allow: AllowList::parse(self.value(Field::Addresses))
-                .map_err(|_| Field::Addresses)?
-                .list,
-            expires_at: self.expires_at(now).map_err(|_| Field::Expires)?,
+            conditions: Conditions {
+                allow: AllowList::parse(self.value(Field::Addresses))
+                    .map_err(|_| Field::Addresses)?
+                    .list,
+                grants: self.grants.clone(),
+                expires_at: self.expires_at(now).map_err(|_| Field::Expires)?,
+            },
         })
     }
 
@@ -364,12 +359,13 @@ impl Wizard {
         if let WizardPurpose::Edit(key) = &self.purpose
             && key
                 .draft
+                .conditions
                 .expires_at
                 .map(Moment::as_expiry_input)
                 .unwrap_or_default()
                 == text
         {
-            return Ok(key.draft.expires_at);
+            return Ok(key.draft.conditions.expires_at);
         }
         let end = match text {
             "" => None,
@@ -394,12 +390,14 @@ impl Wizard {
             }
         }
         for area in areas {
-            if self.grants.of(&area.slug) == base.draft.grants.of(&area.slug) {
-                self.grants
-                    .set(area.slug.clone(), theirs.draft.grants.of(&area.slug));
+            if self.grants.of(&area.slug) == base.draft.conditions.grants.of(&area.slug) {
+                self.grants.set(
+                    area.slug.clone(),
+                    theirs.draft.conditions.grants.of(&area.slug),
+                );
             }
         }
-        self.began = (new, theirs.draft.grants.clone());
+        self.began = (new, theirs.draft.conditions.grants.clone());
         let what = if base.draft == theirs.draft {
             ": it was disabled or enabled"
         } else {
@@ -433,15 +431,18 @@ impl Wizard {
     }
 }
 
-fn texts_of(draft: &Draft) -> [String; 4] {
+fn texts_of(draft: &Draft) -> [String; Field::COUNT] {
+    let Conditions {
+        allow,
+        grants: _, // step two's
+        expires_at,
+    } = &draft.conditions;
+    let end = expires_at.map(Moment::as_expiry_input);
     [
         draft.name.as_str().to_owned(),
         draft.description.as_str().to_owned(),
-        draft.allow.entries().join(", "),
-        draft
-            .expires_at
-            .map(Moment::as_expiry_input)
-            .unwrap_or_default(),
+        allow.entries().join(", "),
+        end.unwrap_or_default(),
     ]
 }
 

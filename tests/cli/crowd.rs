@@ -2,17 +2,12 @@
 use std::process::{Command, Stdio};
 
 use claviger::{
-    domain::{
-        access::Grants,
-        allowlist::AllowList,
-        key::Draft,
-        location::{DatabaseLocation, MasterKeyLocation},
-    },
+    domain::location::{DatabaseLocation, MasterKeyLocation},
     keyring::Keyring,
     machine::Machine,
 };
 
-use crate::command::Home;
+use crate::{command::Home, draft::draft};
 
 /// Tells this test program that it is one of the crowd: its name and its home.
 const ONE_OF_US: &str = "CLAVIGER_TEST_ONE_OF_THE_CROWD";
@@ -35,13 +30,7 @@ fn one_of_the_crowd() {
             .await
             .expect("opened");
         for at in 0..1000 {
-            let draft = Draft {
-                name: format!("{name} {at}").parse().expect("a name"),
-                description: "".parse().expect("a text"),
-                allow: AllowList::Anywhere,
-                grants: Grants::none(),
-                expires_at: None,
-            };
+            let draft = draft(&format!("{name} {at}"), "", &[]);
             keyring.create(None, draft).await.expect("created");
         }
         keyring.close().await;

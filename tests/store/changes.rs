@@ -36,7 +36,7 @@ fn a_key_is_read_back_as_it_was_made() {
             "10.0.0.0/24, 2001:db8::/32, 192.168.1.1",
         );
         draft.description = "what it is for".parse().expect("a description");
-        draft.expires_at = Some(Moment::from_millis(NOW + 1));
+        draft.conditions.expires_at = Some(Moment::from_millis(NOW + 1));
         let draft = granting(granting(draft, "contacts=read,delete"), "documents=all");
         let created = keyring.create(None, draft.clone()).await.expect("made");
         let key = read(&keyring, &created.key).await;

@@ -142,7 +142,7 @@ fn the_very_next_request_meets_every_change() {
             Some(Reason::ActionNotPermitted)
         );
         edited = granting(edited, "contacts=read");
-        edited.expires_at = Some(Moment::from_millis(NOW - 1));
+        edited.conditions.expires_at = Some(Moment::from_millis(NOW - 1));
         let at = seen(&here, &created.key).await;
         here.edit(&at, &edited).await.expect("edited");
         assert_eq!(reason(&elsewhere, token, None).await, Some(Reason::Expired));

@@ -184,7 +184,8 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
             for seen in TURNS.iter().filter(|turn| **turn <= 0) {
                 for used in [false, true] {
                     let mut draft = draft("key");
-                    draft.expires_at = expires.map(|turn| Moment::from_millis(NOW + turn));
+                    draft.conditions.expires_at =
+                        expires.map(|turn| Moment::from_millis(NOW + turn));
                     let id = keyring.create(None, draft).await.expect("made").key.id;
                     let at = Moment::from_millis(NOW + seen);
                     if used {

@@ -63,7 +63,8 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
             draft = granting(draft, grant);
         }
         let day = i64::try_from(number % 5).expect("small") * DAY;
-        draft.expires_at = (number % 3 != 0).then(|| Moment::from_millis(NOW - DAY + 5 * day));
+        draft.conditions.expires_at =
+            (number % 3 != 0).then(|| Moment::from_millis(NOW - DAY + 5 * day));
         let id = keyring.create(None, draft).await.expect("made").key.id;
         let last = (number % 4 != 0).then_some(LastUse {
             at: Moment::from_millis(NOW - 30 * day),
@@ -113,8 +114,8 @@ fn urgency(key: &Key) -> (u8, i64) {
     let newest = |at: Option<Moment>| -soonest(at);
     match Attention::of(key, now()) {
         Some(Attention::Refused(_)) => (1, newest(key.refused.map(|refused| refused.at))),
-        Some(Attention::Expired) => (2, newest(key.draft.expires_at)),
-        Some(Attention::Expires(_)) => (3, soonest(key.draft.expires_at)),
+        Some(Attention::Expired) => (2, newest(key.draft.conditions.expires_at)),
+        Some(Attention::Expires(_)) => (3, soonest(key.draft.conditions.expires_at)),
         Some(Attention::Rotating(_)) => (4, soonest(key.previous_until)),
         Some(Attention::Disabled) => (5, newest(key.disabled_at)),
         Some(Attention::Unused(_)) => {
@@ -129,6 +130,7 @@ fn compare(field: SortField, one: &Key, other: &Key) -> Ordering {
     let name = |key: &Key| folded(key.name());
     let access = |key: &Key| {
         key.draft
+            .conditions
             .grants
             .iter()
             .map(|(area, _)| area.to_string())
@@ -136,8 +138,13 @@ fn compare(field: SortField, one: &Key, other: &Key) -> Ordering {
             .join(" ")
     };
     let used = |key: &Key| key.last_use.map_or(0, |usage| usage.at.millis());
-    let end = |key: &Key| key.draft.expires_at.map_or(i64::MAX, Moment::millis);
-    let addresses = |key: &Key| key.draft.allow.entries().len();
+    let end = |key: &Key| {
+        key.draft
+            .conditions
+            .expires_at
+            .map_or(i64::MAX, Moment::millis)
+    };
+    let addresses = |key: &Key| key.draft.conditions.allow.entries().len();
     let by_value = match field {
         SortField::Created => Ordering::Equal,
         SortField::Name => name(one).cmp(&name(other)),

@@ -89,7 +89,7 @@ fn an_overlap_never_outlives_the_key_and_ends_with_zero_or_by_hand() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
         let mut ending = granting(draft("key"), "contacts=read");
-        ending.expires_at = Some(Moment::from_millis(NOW + HOUR));
+        ending.conditions.expires_at = Some(Moment::from_millis(NOW + HOUR));
         let created = keyring.create(None, ending).await.expect("made");
         let first = text(&created.token);
         let rotate = async |overlap| {
@@ -226,12 +226,12 @@ fn the_policy_is_asked_when_an_end_is_decided_and_never_otherwise() {
             "{refused}"
         );
         let mut fits = draft("new");
-        fits.expires_at = Some(Moment::from_millis(NOW + 90 * DAY));
+        fits.conditions.expires_at = Some(Moment::from_millis(NOW + 90 * DAY));
         keyring.create(None, fits.clone()).await.expect("made");
         // What has its end already keeps it.
         let at = seen(&keyring, &endless).await;
         keyring.edit(&at, &draft("renamed")).await.expect("edited");
-        fits.expires_at = Some(Moment::from_millis(NOW + 92 * DAY));
+        fits.conditions.expires_at = Some(Moment::from_millis(NOW + 92 * DAY));
         let at = seen(&keyring, &endless).await;
         let refused = keyring.edit(&at, &fits).await.expect_err("too long");
         assert!(

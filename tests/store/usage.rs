@@ -409,7 +409,7 @@ fn what_was_granted_lately_is_known_by_its_key() {
         let keyring = world.keyring().await;
         let (granted, renamed) = (make(&keyring, "one").await, make(&keyring, "two").await);
         let mut more = granted.key.draft.clone();
-        more.grants.set(
+        more.conditions.grants.set(
             "documents".parse().expect("a slug"),
             claviger::domain::access::Actions::READ,
         );

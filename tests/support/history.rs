@@ -16,8 +16,6 @@ use std::{
 
 use claviger::{
     domain::{
-        access::{Actions, Grants},
-        allowlist::AllowList,
         key::{Draft, Key, KeyVersion, RevokeReason},
         moment::HOUR,
     },
@@ -141,16 +139,8 @@ const ROUNDS: [&[Change]; 6] = [
 ];
 
 fn draft(name: &str, allow: &str, read: bool) -> Draft {
-    let mut grants = Grants::none();
-    let actions = if read { Actions::READ } else { Actions::NONE };
-    grants.set("contacts".parse().expect("a slug"), actions);
-    Draft {
-        name: name.parse().expect("a name"),
-        description: "".parse().expect("a text"),
-        allow: AllowList::parse(allow).expect("a list").list,
-        grants,
-        expires_at: None,
-    }
+    let grants: &[&str] = if read { &["contacts=read"] } else { &[] };
+    crate::draft::draft(name, allow, grants)
 }
 
 /// Makes the change; again where another writer held the lock for too long and nothing was changed.

@@ -256,25 +256,19 @@ pub fn now() -> Moment {
 
 /// A draft with this name, from anywhere, without grants.
 pub fn draft(name: &str) -> Draft {
-    Draft {
-        name: name.parse().expect("a name"),
-        description: "".parse().expect("a description"),
-        allow: AllowList::Anywhere,
-        grants: claviger::domain::access::Grants::none(),
-        expires_at: None,
-    }
+    crate::draft::draft(name, "", &[])
 }
 
 /// The draft, limited to these addresses.
 pub fn limited(mut draft: Draft, addresses: &str) -> Draft {
-    draft.allow = AllowList::parse(addresses).expect("a list").list;
+    draft.conditions.allow = AllowList::parse(addresses).expect("a list").list;
     draft
 }
 
 /// The draft with a grant: `contacts=read,create`.
 pub fn granting(mut draft: Draft, grant: &str) -> Draft {
     let (area, actions) = claviger::domain::access::parse_grant(grant).expect("a grant");
-    draft.grants.set(area, actions);
+    draft.conditions.grants.set(area, actions);
     draft
 }
 

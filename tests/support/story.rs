@@ -323,13 +323,7 @@ pub fn member(name: &str, role: Role, key: usize) -> MemberDraft {
 
 /// A draft with nothing but a name.
 pub fn draft(name: &str) -> Draft {
-    Draft {
-        name: name.parse().expect("a name"),
-        description: "".parse().expect("a description"),
-        allow: claviger::domain::allowlist::AllowList::Anywhere,
-        grants: claviger::domain::access::Grants::none(),
-        expires_at: None,
-    }
+    crate::draft::draft(name, "", &[])
 }
 
 fn named_key(name: &str) -> KeyEvent {

@@ -18,12 +18,13 @@ use crate::story::{NOW, Story};
 fn partner(story: &mut Story) -> (Key, SecretString) {
     let key = story.given("Partner: Acme", |draft| {
         draft
+            .conditions
             .grants
             .set("contacts".parse().expect("a slug"), Actions::READ);
-        draft.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1")
+        draft.conditions.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1")
             .expect("a list")
             .list;
-        draft.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
+        draft.conditions.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
     });
     let opened = story.wait(
         story
@@ -58,7 +59,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
     let (key, token) = partner(&mut story);
     // It stands above, and needs attention too: the cursor goes to what was refused.
     story.given("and another", |draft| {
-        draft.expires_at = Some(Moment::from_millis(NOW + DAY));
+        draft.conditions.expires_at = Some(Moment::from_millis(NOW + DAY));
     });
     ask(&mut story, &token, Action::Read, "10.0.1.1");
     story.press("!");
@@ -147,7 +148,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     // One of three would pass now.
     let mut draft = key.draft.clone();
     let contacts: claviger::domain::access::AreaSlug = "contacts".parse().expect("a slug");
-    draft.grants.set(contacts, Actions::ALL);
+    draft.conditions.grants.set(contacts, Actions::ALL);
     let edit = |story: &Story, draft: &Draft| {
         let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
         story.wait(story.keyring.edit(&at, draft)).expect("edited");
@@ -164,7 +165,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     }
     story.refresh();
     assert!(story.screen().contains("2 refused"), "{}", story.screen());
-    draft.allow = AllowList::Anywhere;
+    draft.conditions.allow = AllowList::Anywhere;
     edit(&story, &draft);
     story.refresh();
     assert!(!story.screen().contains("refused"), "{}", story.screen());
@@ -264,7 +265,7 @@ fn every_failing_check_is_shown_and_fixed_at_its_own_field() {
     let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
     story.wait(story.keyring.switch(&[at], true)).expect("off");
     let mut over = key.draft.clone();
-    over.expires_at = Some(Moment::from_millis(NOW - DAY));
+    over.conditions.expires_at = Some(Moment::from_millis(NOW - DAY));
     let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
     story.wait(story.keyring.edit(&at, &over)).expect("over");
     story.refresh();

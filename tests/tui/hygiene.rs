@@ -13,6 +13,7 @@ use crate::story::{Story, draft};
 async fn make(keyring: &Keyring, name: &str, change: impl FnOnce(&mut Draft)) -> Key {
     let mut draft = draft(name);
     draft
+        .conditions
         .grants
         .set("contacts".parse().expect("a slug"), Actions::ALL);
     change(&mut draft);
@@ -94,11 +95,12 @@ fn what_is_found_is_marked_looked_at_once_and_applied_together() {
     );
     assert!(story.screen().contains("1 key"), "{}", story.screen());
     let key = story.wait(story.keyring.resolve("Busy")).expect("the key");
-    assert_eq!(key.draft.allow.to_string(), "10.0.0.9");
+    assert_eq!(key.draft.conditions.allow.to_string(), "10.0.0.9");
     let contacts = "contacts".parse().expect("a slug");
-    assert_eq!(key.draft.grants.of(&contacts), Actions::READ);
+    assert_eq!(key.draft.conditions.grants.of(&contacts), Actions::READ);
     assert_eq!(
         key.draft
+            .conditions
             .expires_at
             .map(claviger::domain::moment::Moment::date),
         Some("2027-02-21".into())

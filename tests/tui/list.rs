@@ -91,7 +91,7 @@ fn the_selection_follows_its_key_out_of_a_filter() {
 fn only_what_needs_attention() {
     let mut story = Story::at(80, 24);
     story.given("ends soon", |draft| {
-        draft.expires_at = Some(Moment::from_millis(NOW + 6 * DAY + 1));
+        draft.conditions.expires_at = Some(Moment::from_millis(NOW + 6 * DAY + 1));
     });
     story.given("fine", |_| ());
     story.press("!");
@@ -208,10 +208,13 @@ fn details_show_every_action_and_all_lines_can_be_reached() {
         let mut story = Story::at(width, height);
         story.given("acme", |draft| {
             let all = claviger::domain::access::Actions::ALL;
-            draft.grants.set("contacts".parse().expect("a slug"), all);
+            draft
+                .conditions
+                .grants
+                .set("contacts".parse().expect("a slug"), all);
             draft.description = "word ".repeat(99).trim().parse().expect("a text");
             let list: Vec<String> = (0..60).map(|at| format!("10.0.{at}.0/24")).collect();
-            draft.allow = claviger::domain::allowlist::AllowList::parse(&list.join(","))
+            draft.conditions.allow = claviger::domain::allowlist::AllowList::parse(&list.join(","))
                 .expect("a list")
                 .list;
         });

@@ -176,7 +176,7 @@ fn what_both_changed_is_shown_side_by_side_and_marked_at_every_size() {
         let bob = story.someone_else("bob@gw2");
         let mut theirs = key.draft.clone();
         theirs.name = "acme by bob".parse().expect("a name");
-        theirs.grants.set(
+        theirs.conditions.grants.set(
             "documents".parse().expect("a slug"),
             claviger::domain::access::Actions::READ,
         );
@@ -188,7 +188,11 @@ fn what_both_changed_is_shown_side_by_side_and_marked_at_every_size() {
         story.press("<enter>");
         let merged = story.model.selected().expect("there").draft.clone();
         assert_eq!(merged.name.as_str(), "acme by me");
-        assert_eq!(merged.allow.to_string(), "10.0.0.7");
-        assert_eq!(merged.grants.iter().count(), 2, "theirs and mine");
+        assert_eq!(merged.conditions.allow.to_string(), "10.0.0.7");
+        assert_eq!(
+            merged.conditions.grants.iter().count(),
+            2,
+            "theirs and mine"
+        );
     }
 }

@@ -323,7 +323,7 @@ fn an_events_details_tell_what_was_and_what_is() {
     let key = story.given("acme", |_| ());
     let mut edited = key.draft.clone();
     edited.name = "acme two".parse().expect("a name");
-    edited.allow = claviger::domain::allowlist::AllowList::parse("10.0.0.0/24")
+    edited.conditions.allow = claviger::domain::allowlist::AllowList::parse("10.0.0.0/24")
         .expect("a list")
         .list;
     story

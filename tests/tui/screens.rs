@@ -22,24 +22,27 @@ fn furnished(width: u16, height: u16, theme: Theme) -> Story {
         .expect("disabled");
     story.given("Acme staging", |draft| {
         draft
+            .conditions
             .grants
             .set("contacts".parse().expect("slug"), Actions::READ);
         draft
+            .conditions
             .grants
             .set("documents".parse().expect("slug"), Actions::ALL);
-        draft.expires_at = Some(Moment::from_millis(NOW + 6 * DAY));
+        draft.conditions.expires_at = Some(Moment::from_millis(NOW + 6 * DAY));
     });
     story.given("Partner: Acme", |draft| {
         draft.description = "Reads contacts for the weekly export"
             .parse()
             .expect("text");
         draft
+            .conditions
             .grants
             .set("contacts".parse().expect("slug"), Actions::READ);
-        draft.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1")
+        draft.conditions.allow = AllowList::parse("10.0.0.0/24, 192.168.1.1")
             .expect("list")
             .list;
-        draft.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
+        draft.conditions.expires_at = Some(Moment::from_millis(NOW + 69 * DAY).end_of_day());
     });
     for (name, role, key) in [
         ("alice", Role::Owner, 0),

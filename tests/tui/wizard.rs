@@ -24,10 +24,14 @@ fn a_key_is_made_in_two_steps() {
     );
     let key = story.model.selected().expect("selected").clone();
     assert_eq!(key.draft.description.as_str(), "weekly export");
-    assert_eq!(key.draft.allow.entries(), ["10.0.0.0/24"]);
-    assert_eq!(key.draft.expires_at.expect("an end").date(), "2027-02-21");
+    assert_eq!(key.draft.conditions.allow.entries(), ["10.0.0.0/24"]);
+    assert_eq!(
+        key.draft.conditions.expires_at.expect("an end").date(),
+        "2027-02-21"
+    );
     assert!(
         key.draft
+            .conditions
             .grants
             .of(&"contacts".parse().expect("slug"))
             .contains(Action::Read)
@@ -185,6 +189,7 @@ fn a_paste_of_lines_is_a_list_and_submits_nothing() {
             .selected()
             .expect("made")
             .draft
+            .conditions
             .allow
             .entries()
             .len(),

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use strum::{EnumCount, VariantArray};
 
 use secrecy::ExposeSecret as _;
 use ureq::{
@@ -29,7 +30,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
 /// What a probe tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum ProbeKind {
     /// An ordinary request.
     Plain,
@@ -41,7 +42,7 @@ pub enum ProbeKind {
 
 impl ProbeKind {
     /// All of them, in their order.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::ClaimAddress, Self::ClaimWay];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The method; safe ones alone, for what is behind may not be guarded.
     pub const fn method(self) -> &'static str {
@@ -54,7 +55,7 @@ impl ProbeKind {
 
 /// The headers in which a method and a path are claimed; one and the other claim different ones, so
 /// that it shows which of them the endpoint reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum ClaimHeaders {
     /// Those of nginx.
     Original,
@@ -64,7 +65,7 @@ pub enum ClaimHeaders {
 
 impl ClaimHeaders {
     /// Both.
-    pub const ALL: [Self; 2] = [Self::Original, Self::Forwarded];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     const fn word(self) -> &'static str {
         match self {

@@ -5,15 +5,12 @@
 use serde_json::{Map, Value};
 
 use super::Event;
-use crate::domain::text::visible;
+use crate::domain::{conditions::Condition, text::visible};
 
-/// The fields that are told, in this order; others follow.
-const FIELDS: [(&str, &str); 18] = [
-    ("name", "Name"),
-    ("description", "Description"),
-    ("allow_ip", "From"),
-    ("grants", "Grants"),
-    ("expires_at", "Expires"),
+/// The fields that are told before a key's conditions, and those after them, in this order; fields
+/// that are not known come last.
+const BEFORE: [(&str, &str); 2] = [("name", "Name"), ("description", "Description")];
+const AFTER: [(&str, &str); 13] = [
     ("role", "Role"),
     ("agents", "Agents"),
     ("ssh_keys", "SSH keys"),
@@ -28,6 +25,14 @@ const FIELDS: [(&str, &str); 18] = [
     ("members_who_lose_it", "Members who lose it"),
     ("former_valid_until", "Old token good until"),
 ];
+
+/// The name and the title of each known field, in the order in which they are told.
+fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let conditions = Condition::ALL
+        .into_iter()
+        .map(|condition| (condition.field(), condition.title()));
+    BEFORE.into_iter().chain(conditions).chain(AFTER)
+}
 
 /// One line for each field that was there, came, went, or became another: its title, what it was and
 /// what it is.
@@ -50,7 +55,7 @@ pub fn differences(event: &Event) -> Vec<Difference> {
         .flatten()
         .flat_map(Map::keys)
         .collect();
-    names.sort_by_key(|name| FIELDS.iter().position(|(known, _)| known == name));
+    names.sort_by_key(|name| fields().position(|(known, _)| known == name.as_str()));
     names.dedup();
     let of = |side: &Option<Map<String, Value>>, name: &str| {
         Some(words(name, side.as_ref()?.get(name)?))
@@ -83,16 +88,17 @@ pub struct Difference {
 }
 
 fn title(name: &str) -> String {
-    let known = FIELDS.iter().find(|(known, _)| *known == name);
-    known.map_or_else(|| visible(name), |(_, title)| (*title).to_owned())
+    let known = fields().find(|(known, _)| *known == name);
+    known.map_or_else(|| visible(name), |(_, title)| title.to_owned())
 }
 
 fn words(name: &str, value: &Value) -> String {
     match (name, value) {
-        ("allow_ip", Value::Null) => "Any IP".to_owned(),
-        ("expires_at", Value::Null) => "never".to_owned(),
         ("agents", Value::Null) => "all".to_owned(),
-        (_, Value::Null) => "none".to_owned(),
+        (name, Value::Null) => {
+            let condition = Condition::of_field(name);
+            condition.map_or("none", Condition::absent).to_owned()
+        }
         (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         (_, Value::String(text)) if text.is_empty() => "empty".to_owned(),
         (_, Value::String(text)) => visible(text),

@@ -3,9 +3,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Actor, Change};
 use crate::domain::{
-    access::{Action, Area},
+    access::Area,
     agent::{AgentName, AgentScope},
-    allowlist::AllowList,
     key::{Draft, Key, RevokeReason},
     member::{MemberDraft, MemberId, SshKey},
     moment::Moment,
@@ -248,26 +247,9 @@ pub fn member_fields(draft: &MemberDraft) -> Map<String, Value> {
 /// The fields of a key that people decide on, as they stand in JSON everywhere.
 #[must_use]
 pub fn snapshot(draft: &Draft) -> Map<String, Value> {
-    let allow = match &draft.allow {
-        AllowList::Anywhere => Value::Null,
-        list @ AllowList::Only(_) => json!(list.entries()),
-    };
-    let grants: Map<String, Value> = draft
-        .grants
-        .iter()
-        .map(|(area, actions)| {
-            let words: Vec<&str> = actions.iter().map(Action::word).collect();
-            (area.to_string(), json!(words))
-        })
-        .collect();
     let mut fields = Map::new();
     fields.insert("name".into(), json!(draft.name.as_str()));
     fields.insert("description".into(), json!(draft.description.as_str()));
-    fields.insert("allow_ip".into(), allow);
-    fields.insert("grants".into(), Value::Object(grants));
-    fields.insert(
-        "expires_at".into(),
-        json!(draft.expires_at.map(Moment::rfc3339)),
-    );
+    fields.extend(draft.conditions.fields());
     fields
 }

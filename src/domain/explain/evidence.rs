@@ -5,12 +5,12 @@ use super::{Changed, Check, Facts, Fix, State, title};
 use crate::domain::{
     access::{Area, AreaSlug},
     allowlist::AllowList,
+    conditions::Condition,
     decision::{self, Credential, Reason, Request, Rules, Target},
     forwarded::{ClientAddress, Hop},
     moment::{DAY, Moment},
-    review::join,
     route::AreaSelector,
-    text::visible,
+    text::{join, visible},
     token::KeyId,
     usage::{RequestedAccess, RequestedTarget},
 };
@@ -184,9 +184,12 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
 }
 
 fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts<'_>) -> Check {
-    let key_ended = rules.expires_at.is_some_and(|end| end < request.at);
+    let key_ended = rules
+        .conditions
+        .expires_at
+        .is_some_and(|end| end < request.at);
     let token_ended = until.is_some_and(|until| until < request.at);
-    let of_key = match rules.expires_at {
+    let of_key = match rules.conditions.expires_at {
         Some(end) if key_ended => format!("the key ended {}", end.as_expiry()),
         Some(end) => format!("valid until {}", end.as_expiry()),
         None => "no end date".to_owned(),
@@ -208,7 +211,7 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
         history.extend(said(facts.history.rotation.as_ref(), "rotated", ""));
     }
     if until.is_none() || key_ended {
-        history.extend(said(facts.history.end.as_ref(), "end", "set"));
+        history.extend(said(facts.history.of(Condition::Expires), "end", "set"));
     }
     let latest = facts.policy.latest(request.at);
     let next = request.at.plus(90 * DAY).end_of_day();
@@ -256,7 +259,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
             format!("the {count} entries")
         }
     };
-    let evidence = match (&rules.allow, request.address) {
+    let evidence = match (&rules.conditions.allow, request.address) {
         (_, ClientAddress::Unreadable) => {
             "an element of X-Forwarded-For on the way is no address: a gateway that is trusted passes on what it cannot know".to_owned()
         }
@@ -277,14 +280,16 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
                 .map_or_else(outside, |entry| inside(address, &entry))
         }
     };
-    let mut history = said(facts.history.allow.as_ref(), "list", "changed");
+    let mut history = said(facts.history.of(Condition::Allow), "list", "changed");
     if facts.hop != Hop::Nowhere {
         history.push(format!("address from {}", facts.hop));
     }
     Check {
         history,
         mend: match request.address {
-            ClientAddress::Known(address) if !rules.allow.is_full() => Some(Fix::Address(address)),
+            ClientAddress::Known(address) if !rules.conditions.allow.is_full() => {
+                Some(Fix::Address(address))
+            }
             _ => None,
         },
         ..check(Reason::AddressNotAllowed, State::Holds, evidence)
@@ -395,7 +400,7 @@ fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
             "no area and action to look for",
         );
     };
-    let granted = rules.grants.of(area);
+    let granted = rules.conditions.grants.of(area);
     let titles: Vec<String> = granted
         .iter()
         .map(|action| action.title().to_owned())
@@ -407,7 +412,7 @@ fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
         (false, false) => format!("{title} grants {}, not {}", join(&titles), action.title()),
     };
     Check {
-        history: said(facts.history.grants.as_ref(), "grants", "changed"),
+        history: said(facts.history.of(Condition::Grants), "grants", "changed"),
         mend: Some(Fix::Grant(area.clone(), *action)),
         ..check(Reason::ActionNotPermitted, State::Holds, evidence)
     }

@@ -2,6 +2,7 @@
 //! transactions all ask. To add something that not everybody may do: a [`Permission`], its words, and the
 //! least role that has it.
 use std::{fmt, str::FromStr};
+use strum::{EnumCount, VariantArray};
 
 use super::MemberError;
 use crate::domain::{
@@ -10,7 +11,7 @@ use crate::domain::{
 };
 
 /// What somebody may be allowed to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Permission {
     /// Look at keys, refusals, members and the audit log; never at a token.
     See,
@@ -40,20 +41,7 @@ pub enum Permission {
 
 impl Permission {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 12] = [
-        Self::See,
-        Self::Explain,
-        Self::Switch,
-        Self::Create,
-        Self::Edit,
-        Self::Rotate,
-        Self::Revoke,
-        Self::Copy,
-        Self::Areas,
-        Self::Agents,
-        Self::Members,
-        Self::Workspace,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// What it is, after "may" or "may not".
     #[must_use]
@@ -86,7 +74,7 @@ impl Permission {
 }
 
 /// How far a member's power goes; each role has all of those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount)]
 pub enum Role {
     /// Sees and tests.
     Viewer,
@@ -100,7 +88,7 @@ pub enum Role {
 
 impl Role {
     /// All roles, the most powerful first.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Manager, Self::Operator, Self::Viewer];
+    pub const ALL: [Self; Self::COUNT] = [Self::Owner, Self::Manager, Self::Operator, Self::Viewer];
 
     /// Its word, on the command line and in the database.
     #[must_use]

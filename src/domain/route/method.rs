@@ -1,8 +1,9 @@
 //! Request methods, and the action that each usually stands for.
 use crate::domain::access::Action;
+use strum::{EnumCount, VariantArray};
 
 /// A request method that can lead somewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, VariantArray)]
 pub enum Method {
     /// `GET`.
     Get,
@@ -22,15 +23,7 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Get,
-        Self::Head,
-        Self::Post,
-        Self::Put,
-        Self::Patch,
-        Self::Delete,
-        Self::Options,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The word of HTTP; upper case, and no other spelling is the same method (RFC 9110, 9.1).
     #[must_use]

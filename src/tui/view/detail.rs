@@ -70,7 +70,12 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines.push(Line::default());
     lines.extend(grants(model, key, room));
     lines.push(Line::default());
-    lines.extend(fact(model, "From", &key.draft.allow.to_string(), room));
+    lines.extend(fact(
+        model,
+        "From",
+        &key.draft.conditions.allow.to_string(),
+        room,
+    ));
     lines.extend(fact(model, "Expires", &expires(model, key), room));
     lines.extend(fact(model, "Last used", &key.last_used_words(), room));
     lines.extend(activity(model, key, room));
@@ -188,7 +193,7 @@ fn grants(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
         theme.quiet(),
     )];
     for area in &model.areas {
-        let actions: Actions = key.draft.grants.of(&area.slug);
+        let actions: Actions = key.draft.conditions.grants.of(&area.slug);
         let badge = crate::domain::text::fitted(&theme.shown(&area.badge), BADGE);
         let mut spans = vec![Span::raw(badge)];
         for action in Action::ALL {
@@ -225,7 +230,7 @@ fn fact(model: &Model, label: &str, value: &str, room: usize) -> Vec<Line<'stati
 }
 
 fn expires(model: &Model, key: &Key) -> String {
-    let Some(end) = key.draft.expires_at else {
+    let Some(end) = key.draft.conditions.expires_at else {
         return "never".to_owned();
     };
     let days = (end.millis() - model.now.millis()).div_euclid(DAY);

@@ -425,9 +425,10 @@ fn cell(
         Column::LastUsed => last_used(key),
         Column::Expires => key
             .draft
+            .conditions
             .expires_at
             .map_or_else(|| "never".to_owned(), Moment::date),
-        Column::Addresses => key.draft.allow.to_string(),
+        Column::Addresses => key.draft.conditions.allow.to_string(),
         Column::Attention => {
             let attention = model.attention(key);
             let style = attention.map(|it| attention_style(model.theme, it));

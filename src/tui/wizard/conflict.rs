@@ -53,7 +53,10 @@ impl Wizard {
         });
         let grants = areas.iter().map(|area| {
             let slug = &area.slug;
-            let (was, is) = (base.grants.of(slug), theirs.grants.of(slug));
+            let (was, is) = (
+                base.conditions.grants.of(slug),
+                theirs.conditions.grants.of(slug),
+            );
             let mine = self.grants.of(slug);
             row(
                 &area.badge,

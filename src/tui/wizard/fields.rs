@@ -1,11 +1,13 @@
 //! The wizard's fields and buttons, in their order, and what can be typed into them.
+use strum::{EnumCount, VariantArray};
+
 use crate::{
     domain::key::{DESCRIPTION_LIMITS, NAME_LIMITS},
     tui::typing::FieldLimit,
 };
 
 /// A field of step one, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 #[expect(missing_docs, reason = "their titles say what they are")]
 pub enum Field {
     Name,
@@ -16,12 +18,7 @@ pub enum Field {
 
 impl Field {
     /// All fields, in order.
-    pub const ALL: [Self; 4] = [
-        Self::Name,
-        Self::Description,
-        Self::Addresses,
-        Self::Expires,
-    ];
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// The field's title.
     #[must_use]
@@ -86,14 +83,11 @@ pub enum BasicsFocus {
 }
 
 impl BasicsFocus {
-    pub(super) const ORDER: [Self; 6] = [
-        Self::Field(Field::Name),
-        Self::Field(Field::Description),
-        Self::Field(Field::Addresses),
-        Self::Field(Field::Expires),
-        Self::Cancel,
-        Self::Next,
-    ];
+    /// All that can be focused, in order.
+    pub(super) fn order() -> Vec<Self> {
+        let fields = Field::ALL.into_iter().map(Self::Field);
+        fields.chain([Self::Cancel, Self::Next]).collect()
+    }
 }
 
 /// What has the keys in step two.

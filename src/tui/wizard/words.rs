@@ -114,6 +114,6 @@ impl Wizard {
     /// What the key will and will not be able to do; step one does not know yet.
     #[must_use]
     pub fn sentence(&self, areas: &[Area]) -> Option<String> {
-        Some(review::sentence(&self.draft()?, areas))
+        Some(review::sentence(&self.draft()?.conditions, areas))
     }
 }

@@ -1,0 +1,256 @@
+//! The conditions of a key: from where, for what and until when it may be used.
+//!
+//! [`Conditions`] holds their values, [`Condition`] is one row for each: its name in JSON and in the
+//! audit log, its title, its words in the review. To add a condition, add the field and the variant.
+//! What does not compile then is the list of places that must know it: this file, the check in
+//! [`super::decision`], the columns in `store`, the flags of `create` and `edit`, the lines of `show`
+//! and of the details, and the fields of the wizard.
+use serde_json::{Map, Value, json};
+use strum::{EnumCount, VariantArray};
+
+use super::{
+    access::{Action, Actions, Area, Grants},
+    allowlist::{AddressChange, AllowList},
+    moment::Moment,
+    text::{join, visible},
+};
+
+/// How many addresses a sentence names before it counts the rest.
+pub(super) const NAMED_ADDRESSES: usize = 3;
+
+/// From where, for what and until when a key may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditions {
+    /// The networks from which the key may be used.
+    pub allow: AllowList,
+    /// The actions that the key may perform, by access area.
+    pub grants: Grants,
+    /// When the key ends; `None` is never.
+    pub expires_at: Option<Moment>,
+}
+
+impl Conditions {
+    /// No access: nothing is granted. From anywhere, without an end.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            allow: AllowList::Anywhere,
+            grants: Grants::none(),
+            expires_at: None,
+        }
+    }
+
+    /// The value of each condition as JSON, in the order of [`Condition`].
+    fn values(&self) -> [(Condition, Value); Condition::COUNT] {
+        let Self {
+            allow,
+            grants,
+            expires_at,
+        } = self;
+        let allow = match allow {
+            AllowList::Anywhere => Value::Null,
+            list @ AllowList::Only(_) => json!(list.entries()),
+        };
+        let grants: Map<String, Value> = grants
+            .iter()
+            .map(|(area, actions)| {
+                let words: Vec<&str> = actions.iter().map(Action::word).collect();
+                (area.to_string(), json!(words))
+            })
+            .collect();
+        [
+            (Condition::Allow, allow),
+            (Condition::Grants, Value::Object(grants)),
+            (Condition::Expires, json!(expires_at.map(Moment::rfc3339))),
+        ]
+    }
+
+    /// The conditions as the fields of a JSON object, in the order of [`Condition`].
+    pub fn fields(&self) -> impl Iterator<Item = (String, Value)> {
+        let values = self.values().into_iter();
+        values.map(|(condition, value)| (condition.field().to_owned(), value))
+    }
+
+    /// What becomes wider and what narrower in `after`, each as a sentence without its full stop:
+    /// "Widens: adds 99.0.0.0/8", "Narrows: drops 10.1.59.0/24". What is added is never shortened.
+    #[must_use]
+    pub fn changes(&self, after: &Self, areas: &[Area]) -> Changes {
+        let mut changes = Changes::default();
+        for condition in Condition::ALL {
+            condition.compare(self, after, areas, &mut changes);
+        }
+        changes
+    }
+}
+
+/// The sentences about a change, what widens apart from the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What lets more requests in.
+    pub widens: Vec<String>,
+    /// What lets fewer requests in, or the same.
+    pub others: Vec<String>,
+}
+
+/// A condition, in the order in which reviews and JSON name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
+pub enum Condition {
+    /// [`Conditions::allow`].
+    Allow,
+    /// [`Conditions::grants`].
+    Grants,
+    /// [`Conditions::expires_at`].
+    Expires,
+}
+
+impl Condition {
+    /// All conditions, in order.
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+
+    /// Its field in JSON and in the details of an event.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Allow => "allow_ip",
+            Self::Grants => "grants",
+            Self::Expires => "expires_at",
+        }
+    }
+
+    /// Its title where an event is told.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Allow => "From",
+            Self::Grants => "Grants",
+            Self::Expires => "Expires",
+        }
+    }
+
+    /// The words for a JSON value of `null`.
+    #[must_use]
+    pub const fn absent(self) -> &'static str {
+        match self {
+            Self::Allow => "Any IP",
+            Self::Grants => "none",
+            Self::Expires => "never",
+        }
+    }
+
+    /// The condition with this field in JSON.
+    #[must_use]
+    pub fn of_field(field: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.field() == field)
+    }
+
+    fn compare(
+        self,
+        before: &Conditions,
+        after: &Conditions,
+        areas: &[Area],
+        changes: &mut Changes,
+    ) {
+        match self {
+            Self::Allow => origins(&before.allow, &after.allow, changes),
+            Self::Grants => granted(&before.grants, &after.grants, areas, changes),
+            Self::Expires => ends(before.expires_at, after.expires_at, changes),
+        }
+    }
+}
+
+fn granted(before: &Grants, after: &Grants, areas: &[Area], changes: &mut Changes) {
+    for area in areas {
+        let (old, new) = (before.of(&area.slug), after.of(&area.slug));
+        let title = visible(&area.title);
+        let (gained, lost) = (new.without(old), old.without(new));
+        if !gained.is_empty() {
+            let gained = verbs(gained);
+            changes
+                .widens
+                .push(format!("Widens: {title} gains {gained}"));
+        }
+        if !lost.is_empty() {
+            let lost = verbs(lost);
+            changes
+                .others
+                .push(format!("Narrows: {title} loses {lost}"));
+        }
+    }
+}
+
+fn ends(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
+    if before == after {
+        return;
+    }
+    let words = |end: Option<Moment>| end.map_or("no end date".to_owned(), Moment::as_expiry);
+    let change = format!("{} → {}", words(before), words(after));
+    let is_later = after.is_none_or(|new| before.is_some_and(|old| old < new));
+    if is_later {
+        changes.widens.push(format!("Widens: {change}"));
+    } else {
+        changes.others.push(format!("Narrows: {change}"));
+    }
+}
+
+/// From where else a key may be used, and from where no longer.
+fn origins(before: &AllowList, after: &AllowList, changes: &mut Changes) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (_, AllowList::Anywhere) => changes
+            .widens
+            .push(format!("Widens: {} → Any IP", shortened(before))),
+        (AllowList::Anywhere, _) => changes.others.push(format!("Narrows: Any IP → {after}")),
+        (AllowList::Only(_), AllowList::Only(_)) => {
+            let AddressChange {
+                added,
+                dropped,
+                kept,
+            } = after.difference(before);
+            if !added.is_empty() {
+                changes
+                    .widens
+                    .push(format!("Widens: adds {}", added.join(", ")));
+            }
+            if !dropped.is_empty() {
+                let rest = if kept.is_empty() {
+                    String::new()
+                } else {
+                    format!(" but for {}", kept.join(", "))
+                };
+                changes
+                    .others
+                    .push(format!("Narrows: drops {}{rest}", dropped.join(", ")));
+            }
+            if added.is_empty() && dropped.is_empty() {
+                changes
+                    .others
+                    .push("Writes the same addresses in another way".to_owned());
+            }
+        }
+    }
+}
+
+fn shortened(allow: &AllowList) -> String {
+    let entries = allow.entries();
+    match entries.len() {
+        0 => "Any IP".to_owned(),
+        count if count <= NAMED_ADDRESSES + 1 => entries.join(", "),
+        count => format!(
+            "{} and {} more",
+            allow.widest_first()[..NAMED_ADDRESSES].join(", "),
+            count - NAMED_ADDRESSES
+        ),
+    }
+}
+
+/// "read", "create and read".
+pub(super) fn verbs(actions: Actions) -> String {
+    join(
+        &actions
+            .iter()
+            .map(|action: Action| action.word().to_owned())
+            .collect::<Vec<_>>(),
+    )
+}

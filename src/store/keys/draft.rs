@@ -1,0 +1,136 @@
+//! How the store holds a draft: columns of `keys`, and rows of `allowed_networks` and `grants`.
+//!
+//! Making a key and editing one bind the same columns here, so neither can forget one.
+use crate::{
+    domain::{
+        allowlist::AllowList, conditions::Conditions, key::Draft, listing::searched_text,
+        moment::Moment, text, token::KeyId,
+    },
+    store::{
+        StoreError,
+        change::{ChangeTransaction, execute},
+        usage::number,
+    },
+};
+
+/// How many characters of a sorted text are kept; see the migration.
+const SORTED_CHARACTERS: usize = 200;
+
+/// The columns of `keys` that hold a draft, in the order in which [`bind_draft`] binds them. Networks
+/// and grants are rows of their own.
+macro_rules! draft_columns {
+    () => {
+        "name, description, origin, network_count, expires_at, name_sort, name_skeleton, \
+         search_text, access_sort"
+    };
+}
+pub(super) use draft_columns;
+
+/// Their placeholders; further ones begin with `$10`.
+macro_rules! draft_values {
+    () => {
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9"
+    };
+}
+pub(super) use draft_values;
+
+/// Binds a draft's columns to the placeholders of [`draft_values`].
+macro_rules! bind_draft {
+    ($query:expr, $columns:expr) => {
+        $query
+            .bind($columns.name.as_str())
+            .bind($columns.description.as_str())
+            .bind($columns.origin)
+            .bind($columns.network_count)
+            .bind($columns.expires_at)
+            .bind($columns.name_sort.as_str())
+            .bind($columns.name_skeleton.as_str())
+            .bind($columns.search_text.as_str())
+            .bind($columns.access_sort.as_str())
+    };
+}
+pub(super) use bind_draft;
+
+/// A draft as the columns of `keys` hold it, with the copies of its texts by which it is searched and
+/// sorted.
+pub(super) struct DraftColumns {
+    pub name: String,
+    pub description: String,
+    pub origin: &'static str,
+    pub network_count: i64,
+    pub expires_at: Option<i64>,
+    pub name_sort: String,
+    pub name_skeleton: String,
+    pub search_text: String,
+    pub access_sort: String,
+}
+
+impl DraftColumns {
+    pub fn of(id: &KeyId, draft: &Draft) -> Self {
+        let Conditions {
+            allow,
+            grants,
+            expires_at,
+        } = &draft.conditions;
+        let (origin, network_count) = match allow {
+            AllowList::Anywhere => ("anywhere", 0),
+            AllowList::Only(networks) => ("listed", number(networks.as_slice().len())),
+        };
+        let name = text::folded(draft.name.as_str());
+        let areas: Vec<&str> = grants.iter().map(|(area, _)| area.as_str()).collect();
+        Self {
+            name: draft.name.as_str().to_owned(),
+            description: draft.description.as_str().to_owned(),
+            origin,
+            network_count,
+            expires_at: expires_at.map(Moment::millis),
+            name_sort: cut(&name),
+            name_skeleton: cut(&text::skeleton(draft.name.as_str())),
+            search_text: searched_text(draft, id.as_str()),
+            access_sort: cut(&areas.join(" ")),
+        }
+    }
+}
+
+/// Inserts the networks and grants of a draft.
+pub(super) async fn insert_sets(
+    change: &mut ChangeTransaction<'_>,
+    id: &KeyId,
+    draft: &Draft,
+) -> Result<(), StoreError> {
+    let Conditions {
+        allow,
+        grants,
+        expires_at: _, // a column of `keys`
+    } = &draft.conditions;
+    if let AllowList::Only(networks) = allow {
+        for (position, network) in (1_i64..).zip(networks.as_slice()) {
+            execute!(
+                change,
+                sqlx::query(
+                    "INSERT INTO allowed_networks (key_id, position, network) VALUES ($1, $2, $3)",
+                )
+                .bind(id.as_str())
+                .bind(position)
+                .bind(network.to_string())
+            )?;
+        }
+    }
+    for (area, actions) in grants.iter() {
+        for action in actions.iter() {
+            execute!(
+                change,
+                sqlx::query("INSERT INTO grants (key_id, area, action) VALUES ($1, $2, $3)",)
+                    .bind(id.as_str())
+                    .bind(area.as_str())
+                    .bind(action.word())
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The part of a text that is sorted by.
+pub(super) fn cut(text: &str) -> String {
+    text.chars().take(SORTED_CHARACTERS).collect()
+}
