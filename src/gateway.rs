@@ -258,7 +258,7 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
         endpoint.log.untrusted(peer);
     }
     match endpoint.decide(&id, &asked).await {
-        Ok(decided) => endpoint.answer(&id, &decided),
+        Ok(decided) => answer::decided(&id, &decided),
         Err(_) => answer::undecided(&id),
     }
 }

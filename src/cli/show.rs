@@ -51,7 +51,7 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
         let actions = grants.of(&area.slug);
         lines.push(format!("{:<10}  {}", visible(&area.badge), actions.words()));
     }
-    lines.push(format!("From        {}", allow));
+    lines.push(format!("From        {allow}"));
     lines.push(format!(
         "Created     {} UTC",
         key.created_at.date_and_clock()

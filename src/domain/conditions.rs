@@ -77,7 +77,7 @@ impl Conditions {
     pub fn changes(&self, after: &Self, areas: &[Area]) -> Changes {
         let mut changes = Changes::default();
         for condition in Condition::ALL {
-            condition.compare(self, after, areas, &mut changes);
+            (condition.row().compare)(self, after, areas, &mut changes);
         }
         changes
     }
@@ -109,31 +109,46 @@ impl Condition {
 
     /// Its field in JSON and in the details of an event.
     #[must_use]
-    pub const fn field(self) -> &'static str {
-        match self {
-            Self::Allow => "allow_ip",
-            Self::Grants => "grants",
-            Self::Expires => "expires_at",
-        }
+    pub fn field(self) -> &'static str {
+        self.row().field
     }
 
-    /// Its title where an event is told.
+    /// Its title where an event is shown.
     #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Allow => "From",
-            Self::Grants => "Grants",
-            Self::Expires => "Expires",
-        }
+    pub fn title(self) -> &'static str {
+        self.row().title
     }
 
     /// The words for a JSON value of `null`.
     #[must_use]
-    pub const fn absent(self) -> &'static str {
+    pub fn absent(self) -> &'static str {
+        self.row().absent
+    }
+
+    fn row(self) -> Row {
         match self {
-            Self::Allow => "Any IP",
-            Self::Grants => "none",
-            Self::Expires => "never",
+            Self::Allow => Row {
+                field: "allow_ip",
+                title: "From",
+                absent: "Any IP",
+                compare: |before, after, _, changes| origins(&before.allow, &after.allow, changes),
+            },
+            Self::Grants => Row {
+                field: "grants",
+                title: "Grants",
+                absent: "none",
+                compare: |before, after, areas, changes| {
+                    granted(&before.grants, &after.grants, areas, changes);
+                },
+            },
+            Self::Expires => Row {
+                field: "expires_at",
+                title: "Expires",
+                absent: "never",
+                compare: |before, after, _, changes| {
+                    ends(before.expires_at, after.expires_at, changes);
+                },
+            },
         }
     }
 
@@ -142,20 +157,15 @@ impl Condition {
     pub fn of_field(field: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.field() == field)
     }
+}
 
-    fn compare(
-        self,
-        before: &Conditions,
-        after: &Conditions,
-        areas: &[Area],
-        changes: &mut Changes,
-    ) {
-        match self {
-            Self::Allow => origins(&before.allow, &after.allow, changes),
-            Self::Grants => granted(&before.grants, &after.grants, areas, changes),
-            Self::Expires => ends(before.expires_at, after.expires_at, changes),
-        }
-    }
+/// What there is to know of a condition.
+struct Row {
+    field: &'static str,
+    title: &'static str,
+    absent: &'static str,
+    /// Adds the sentences about a change from the first conditions to the second.
+    compare: fn(&Conditions, &Conditions, &[Area], &mut Changes),
 }
 
 fn granted(before: &Grants, after: &Grants, areas: &[Area], changes: &mut Changes) {

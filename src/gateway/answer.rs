@@ -10,7 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::domain::{
-    decision::{DecisionId, Reason},
+    authorization::Authorization,
+    decision::{Decision, DecisionId, Reason},
     token::KeyId,
 };
 
@@ -30,8 +31,17 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
 /// at 4 KiB.
 const LONGEST_NAME: usize = 2048;
 
+/// The answer to a decided request: the one place that allows.
+pub fn decided(id: &DecisionId, decided: &Authorization) -> Response {
+    match (&decided.decision, decided.rules()) {
+        (Decision::Allow { key_id }, Some(rules)) => allow(id, key_id, &rules.name),
+        (Decision::Deny { reason, .. }, _) => deny(id, *reason),
+        (Decision::Allow { .. }, None) => undecided(id),
+    }
+}
+
 /// The request may pass.
-pub fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
+fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
     let mut response = Response::new(Body::empty());
     let name = HeaderValue::try_from(encoded(name)).unwrap_or(EMPTY);
     let key = HeaderValue::from_str(key.as_str()).unwrap_or(EMPTY);

@@ -18,7 +18,7 @@ use crate::{
     config::{GatewayKind, Serve},
     domain::{
         authorization::{Authorization, Presented},
-        decision::{Decision, DecisionId, DecisionIds},
+        decision::{DecisionId, DecisionIds},
         forwarded::{self, Peer, TrustedProxy},
         usage::{RequestedAccess, RequestedTarget},
     },
@@ -129,15 +129,6 @@ impl Endpoint {
         self.metrics.undecided.inc();
         tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
         answer::undecided(&id)
-    }
-
-    /// The one place that allows.
-    pub fn answer(&self, id: &DecisionId, decided: &Authorization) -> Response {
-        match (&decided.decision, decided.rules()) {
-            (Decision::Allow { key_id }, Some(rules)) => answer::allow(id, key_id, &rules.name),
-            (Decision::Deny { reason, .. }, _) => answer::deny(id, *reason),
-            (Decision::Allow { .. }, None) => answer::undecided(id),
-        }
     }
 
     /// Refuses a peer that is no trusted proxy, without reading its request.

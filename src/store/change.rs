@@ -21,6 +21,7 @@ pub struct Committed(Vec<(i64, String)>);
 
 impl Committed {
     /// The number and the hash of each event, the oldest first.
+    #[must_use]
     pub fn events(&self) -> impl ExactSizeIterator<Item = (i64, &str)> {
         let events = self.0.iter();
         events.map(|(sequence, hash)| (*sequence, hash.as_str()))

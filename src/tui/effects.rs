@@ -31,7 +31,7 @@ use crate::{
         audit::Change,
         explain::Explanation,
         hygiene::HygieneChange,
-        key::{Key, KeyVersion, RevokeReason},
+        key::{Draft, Key, KeyVersion, RevokeReason},
         member::Denied,
         moment::HOUR,
         text::visible,
@@ -78,14 +78,6 @@ async fn answer(
     warning: &mut Warning,
 ) -> Option<Message> {
     Some(match effect {
-        Effect::Load(load) => {
-            let ticket = load.ticket;
-            let loaded = read(load, keyring)
-                .await
-                .map(Box::new)
-                .map_err(|error| error.to_string());
-            Message::Loaded(ticket, loaded)
-        }
         Effect::Create(agent, draft) => {
             Message::Created(match keyring.create(agent.as_ref(), draft).await {
                 // Read back for what the store added to it: its place in the order.
@@ -98,13 +90,7 @@ async fn answer(
             })
         }
         Effect::Edit(seen, draft) => {
-            let edited = match keyring.edit(&seen, &draft).await {
-                Ok(recorded) => {
-                    warning.take(recorded);
-                    keyring.key(&seen.id).await
-                }
-                Err(error) => Err(error),
-            };
+            let edited = edit(&seen, &draft, keyring, warning).await;
             Message::Edited(or_trouble(edited.map(Box::new), keyring).await)
         }
         Effect::Switch(seen, disable) => {
@@ -113,72 +99,27 @@ async fn answer(
         }
         Effect::RevokeDamaged(id, reason) => {
             let revoked = keyring.revoke_damaged(&id, reason).await;
-            Message::Revoked(
-                or_trouble(
-                    revoked.map(|recorded| {
-                        warning.take(recorded);
-                        vec![id]
-                    }),
-                    keyring,
-                )
-                .await,
-            )
-        }
-        Effect::LookForDamage => {
-            let found = keyring.look_for_damage().await;
-            Message::DamageFound(found.map_err(|error| error.to_string()))
-        }
-        // A warning that cannot be given keeps nobody from going on.
-        Effect::FindNamesakes(name, except) => {
-            let found = keyring.namesakes(&name, except.as_ref()).await;
-            Message::NamesakesFound(name, found.unwrap_or_default())
+            revoked_message(vec![id], revoked, keyring, warning).await
         }
         Effect::Revoke(seen, reason) => {
             let revoked = keyring.revoke(&seen, reason).await;
             let ids = seen.into_iter().map(|seen| seen.id).collect();
-            Message::Revoked(
-                or_trouble(
-                    revoked.map(|recorded| {
-                        warning.take(recorded);
-                        ids
-                    }),
-                    keyring,
-                )
-                .await,
-            )
+            revoked_message(ids, revoked, keyring, warning).await
         }
         Effect::Rotate(seen, overlap) => {
             let rotated = rotate(&seen, overlap, keyring, warning).await;
             Message::Rotated(or_trouble(rotated.map(Box::new), keyring).await)
         }
-        Effect::LoadKeyDetails(id) => {
-            let known = regard(&id, keyring).await;
-            Message::KeyDetailsLoaded(id, known.map(Box::new).map_err(|error| error.to_string()))
-        }
-        Effect::ReadHygiene(scope) => {
-            let found = inspect(&scope, keyring).await;
-            Message::HygieneReport(found.map(Box::new).map_err(|error| error.to_string()))
-        }
-        Effect::ReadEvents(..)
-        | Effect::Export(..)
-        | Effect::ReadMembers
-        | Effect::AddMember(_)
-        | Effect::EditMember(..)
-        | Effect::RemoveMember(_) => return people::carry_out(effect, keyring, warning).await,
         Effect::Tidy(changes) => tidy(changes, keyring, warning).await,
-        Effect::Explain(ticket, query) => {
-            let told = explain(query, keyring).await;
-            Message::Explained(
-                ticket,
-                told.map(Box::new).map_err(|error| error.to_string()),
-            )
-        }
         Effect::Copy(id, form) => {
             Message::Copied(copy((&id, form), keyring, (clipboard, terminal), warning).await)
         }
         Effect::Reveal(id) => {
             let shown = open(&id, Change::Revealed, keyring, warning).await;
             Message::Revealed(or_trouble(shown, keyring).await)
+        }
+        Effect::AddMember(_) | Effect::EditMember(..) | Effect::RemoveMember(_) => {
+            return people::change(effect, keyring, warning).await;
         }
         Effect::Overwrite => {
             let overwritten = clipboard.lock().await.overwrite(terminal).await;
@@ -189,8 +130,84 @@ async fn answer(
             )
         }
         Effect::Clear => Message::Cleared(clipboard.lock().await.clear_if_ours().await),
-        Effect::Save(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => return None,
+        other => return look(other, keyring).await,
     })
+}
+
+/// Carries out an effect that only reads.
+async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
+    Some(match effect {
+        Effect::Load(load) => {
+            let ticket = load.ticket;
+            let loaded = read(load, keyring).await;
+            Message::Loaded(ticket, boxed(loaded))
+        }
+        Effect::LoadKeyDetails(id) => {
+            let known = regard(&id, keyring).await;
+            Message::KeyDetailsLoaded(id, boxed(known))
+        }
+        Effect::LookForDamage => {
+            let found = keyring.look_for_damage().await;
+            Message::DamageFound(found.map_err(|error| error.to_string()))
+        }
+        // A warning that cannot be given keeps nobody from going on.
+        Effect::FindNamesakes(name, except) => {
+            let found = keyring.namesakes(&name, except.as_ref()).await;
+            Message::NamesakesFound(name, found.unwrap_or_default())
+        }
+        Effect::ReadHygiene(scope) => Message::HygieneReport(boxed(inspect(&scope, keyring).await)),
+        Effect::Explain(ticket, query) => {
+            Message::Explained(ticket, boxed(explain(query, keyring).await))
+        }
+        Effect::ReadEvents(..) | Effect::Export(..) | Effect::ReadMembers => {
+            return people::look(effect, keyring).await;
+        }
+        // The shell's own.
+        Effect::Save(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => return None,
+        // Carried out above.
+        Effect::Create(..)
+        | Effect::Edit(..)
+        | Effect::Switch(..)
+        | Effect::RevokeDamaged(..)
+        | Effect::Revoke(..)
+        | Effect::Rotate(..)
+        | Effect::Tidy(_)
+        | Effect::Copy(..)
+        | Effect::Reveal(_)
+        | Effect::AddMember(_)
+        | Effect::EditMember(..)
+        | Effect::RemoveMember(_)
+        | Effect::Overwrite
+        | Effect::Clear => return None,
+    })
+}
+
+/// What was read, or the sentence that says why it was not.
+fn boxed<T>(read: Result<T, KeyringError>) -> Result<Box<T>, String> {
+    read.map(Box::new).map_err(|error| error.to_string())
+}
+
+async fn edit(
+    seen: &KeyVersion,
+    draft: &Draft,
+    keyring: &Keyring,
+    warning: &mut Warning,
+) -> Result<Key, KeyringError> {
+    warning.take(keyring.edit(seen, draft).await?);
+    keyring.key(&seen.id).await
+}
+
+async fn revoked_message(
+    ids: Vec<KeyId>,
+    revoked: Result<Recorded, KeyringError>,
+    keyring: &Keyring,
+    warning: &mut Warning,
+) -> Message {
+    let revoked = revoked.map(|recorded| {
+        warning.take(recorded);
+        ids
+    });
+    Message::Revoked(or_trouble(revoked, keyring).await)
 }
 
 async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {

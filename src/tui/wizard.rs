@@ -139,7 +139,7 @@ impl Wizard {
         match mend {
             Fix::Enable => {}
             Fix::Address(address) => {
-                fill(Field::Addresses, key.draft.conditions.allow.with(*address))
+                fill(Field::Addresses, key.draft.conditions.allow.with(*address));
             }
             Fix::End(end) => fill(Field::Expires, end.as_expiry_input()),
             Fix::Grant(area, action) => {

@@ -525,14 +525,10 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
         assert_eq!(denied(theirs.key(&elsewhere.id).await), beyond);
         assert_eq!(denied(theirs.activity(&elsewhere.id).await), beyond);
         assert_eq!(denied(theirs.last_change(&elsewhere.id).await), beyond);
-        assert_eq!(
-            denied(theirs.token(&elsewhere.id, Change::Copied).await),
-            beyond
-        );
-        assert_eq!(
-            denied(theirs.switch(std::slice::from_ref(&at), true).await),
-            beyond
-        );
+        let copied = theirs.token(&elsewhere.id, Change::Copied).await;
+        assert_eq!(denied(copied), beyond);
+        let switched = theirs.switch(std::slice::from_ref(&at), true).await;
+        assert_eq!(denied(switched), beyond);
         assert_eq!(denied(theirs.refusals(None).await), beyond);
         assert!(matches!(
             theirs.resolve("elsewhere").await,

@@ -98,12 +98,7 @@ pub(super) async fn insert_sets(
     id: &KeyId,
     draft: &Draft,
 ) -> Result<(), StoreError> {
-    let Conditions {
-        allow,
-        grants,
-        expires_at: _, // a column of `keys`
-    } = &draft.conditions;
-    if let AllowList::Only(networks) = allow {
+    if let AllowList::Only(networks) = &draft.conditions.allow {
         for (position, network) in (1_i64..).zip(networks.as_slice()) {
             execute!(
                 change,
@@ -116,7 +111,7 @@ pub(super) async fn insert_sets(
             )?;
         }
     }
-    for (area, actions) in grants.iter() {
+    for (area, actions) in draft.conditions.grants.iter() {
         for action in actions.iter() {
             execute!(
                 change,

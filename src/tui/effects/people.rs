@@ -20,7 +20,24 @@ use crate::{
     },
 };
 
-pub(super) async fn carry_out(
+/// Reads members or events, or writes events to a file.
+pub(super) async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
+    Some(match effect {
+        Effect::ReadEvents(filter, onward) => {
+            let read = keyring.events(&filter, onward, audit::PAGE).await;
+            Message::EventsRead(filter, onward, read.map_err(|error| error.to_string()))
+        }
+        Effect::Export(filter, form) => Message::Exported(export(&filter, form, keyring).await),
+        Effect::ReadMembers => {
+            let read = keyring.members().await;
+            Message::MembersRead(read.map_err(|error| error.to_string()))
+        }
+        _ => return None,
+    })
+}
+
+/// Adds, changes or removes a member.
+pub(super) async fn change(
     effect: Effect,
     keyring: &Keyring,
     warning: &mut Warning,
@@ -35,15 +52,6 @@ pub(super) async fn carry_out(
         Message::MemberSaved(done.map_err(|error| error.to_string()))
     };
     Some(match effect {
-        Effect::ReadEvents(filter, onward) => {
-            let read = keyring.events(&filter, onward, audit::PAGE).await;
-            Message::EventsRead(filter, onward, read.map_err(|error| error.to_string()))
-        }
-        Effect::Export(filter, form) => Message::Exported(export(&filter, form, keyring).await),
-        Effect::ReadMembers => {
-            let read = keyring.members().await;
-            Message::MembersRead(read.map_err(|error| error.to_string()))
-        }
         Effect::AddMember(draft) => match keyring.add_member(&draft).await {
             Ok(member) => saved(Ok(member.recorded), &added(&member.look_alikes)),
             Err(error) => saved(Err(error), ""),

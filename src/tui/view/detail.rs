@@ -9,7 +9,8 @@ use ratatui::{
 use super::{attention_style, draw_text, wrapped};
 use crate::{
     domain::{
-        access::{Action, Actions},
+        access::{Action, Actions, Grants},
+        conditions::Conditions,
         key::Key,
         moment::DAY,
         text::thousands,
@@ -68,14 +69,14 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         ));
     }
     lines.push(Line::default());
-    lines.extend(grants(model, key, room));
+    let Conditions {
+        allow,
+        grants,
+        expires_at: _, // `expires` shows it
+    } = &key.draft.conditions;
+    lines.extend(matrix(model, grants, room));
     lines.push(Line::default());
-    lines.extend(fact(
-        model,
-        "From",
-        &key.draft.conditions.allow.to_string(),
-        room,
-    ));
+    lines.extend(fact(model, "From", &allow.to_string(), room));
     lines.extend(fact(model, "Expires", &expires(model, key), room));
     lines.extend(fact(model, "Last used", &key.last_used_words(), room));
     lines.extend(activity(model, key, room));
@@ -179,7 +180,7 @@ fn drawn(bars: &[i64], most: i64) -> String {
 
 /// The matrix as it stands: `●` is granted. Where it is narrow the heads lose their ends, and
 /// never a column.
-fn grants(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
+fn matrix(model: &Model, grants: &Grants, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let cell = (room.saturating_sub(BADGE) / Action::ALL.len()).clamp(2, 7);
     let heads = Action::ALL
@@ -193,7 +194,7 @@ fn grants(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
         theme.quiet(),
     )];
     for area in &model.areas {
-        let actions: Actions = key.draft.conditions.grants.of(&area.slug);
+        let actions: Actions = grants.of(&area.slug);
         let badge = crate::domain::text::fitted(&theme.shown(&area.badge), BADGE);
         let mut spans = vec![Span::raw(badge)];
         for action in Action::ALL {
