@@ -162,10 +162,12 @@ async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
         Effect::ReadEvents(..) | Effect::Export(..) | Effect::ReadMembers => {
             return people::look(effect, keyring).await;
         }
-        // The shell's own.
-        Effect::Save(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => return None,
-        // Carried out above.
-        Effect::Create(..)
+        // The shell's own, and those that are carried out above.
+        Effect::Save(_)
+        | Effect::Redraw
+        | Effect::Suspend
+        | Effect::Quit
+        | Effect::Create(..)
         | Effect::Edit(..)
         | Effect::Switch(..)
         | Effect::RevokeDamaged(..)
