@@ -125,15 +125,15 @@ impl Condition {
         self.row().absent
     }
 
-    fn row(self) -> Row {
+    fn row(self) -> ConditionRow {
         match self {
-            Self::Allow => Row {
+            Self::Allow => ConditionRow {
                 field: "allow_ip",
                 title: "From",
                 absent: "Any IP",
                 compare: |before, after, _, changes| origins(&before.allow, &after.allow, changes),
             },
-            Self::Grants => Row {
+            Self::Grants => ConditionRow {
                 field: "grants",
                 title: "Grants",
                 absent: "none",
@@ -141,7 +141,7 @@ impl Condition {
                     granted(&before.grants, &after.grants, areas, changes);
                 },
             },
-            Self::Expires => Row {
+            Self::Expires => ConditionRow {
                 field: "expires_at",
                 title: "Expires",
                 absent: "never",
@@ -160,7 +160,7 @@ impl Condition {
 }
 
 /// What there is to know of a condition.
-struct Row {
+struct ConditionRow {
     field: &'static str,
     title: &'static str,
     absent: &'static str,

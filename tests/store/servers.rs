@@ -77,7 +77,10 @@ fn a_making_that_fails_leaves_nothing_behind() {
         );
         assert_eq!(
             world
-                .number("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+                .number(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                     (SELECT oid FROM pg_database WHERE datname = current_database())"
+                )
                 .await,
             0
         );

@@ -52,8 +52,12 @@ pub fn on_sqlite(story: &impl AsyncFn(&World)) {
     runtime().block_on(story(&World::new(location, folder)));
 }
 
-/// Tells the story on PostgreSQL, in a database made for it.
+/// Tells the story on PostgreSQL, in a database made for it. `tests/run quick` leaves it out, and says
+/// so at its end.
 pub fn on_postgres(story: &impl AsyncFn(&World)) {
+    if std::env::var_os("CLAVIGER_TEST_QUICK").is_some() {
+        return eprintln!("not on PostgreSQL: this is the quick run");
+    }
     eprintln!("on PostgreSQL:");
     let database = Database::new();
     let location = DatabaseLocation::Server(SecretString::from(database.url()));
