@@ -1,22 +1,22 @@
-//! Claviger hands out API keys, shows what each may do, takes them back, and enforces them.
+//! Claviger hands out API keys, shows what each may do, revokes them, and enforces them.
 //!
-//! The map of the program, from the door inwards:
+//! The modules, from the user interfaces to the core:
 //!
 //! ```text
-//! config    what was asked for: flags, environment, file
-//! cli       the command line: a subcommand is one call on the keyring and one print
+//! config    the settings: flags, environment, configuration file
+//! cli       the command line: a subcommand makes one call on the keyring and prints its result
 //! tui       the terminal user interface: update(model, message) -> effect, view(model)
 //! gateway   the endpoint that a gateway asks about every request
-//! clipboard where a copied token goes, and how it goes away again
-//! keyring   the use cases, one function each; the only door to the store and the vault
-//! store     one store over SQLite and PostgreSQL; the only place that knows SQL
-//! vault     the master key and the sealing of tokens; nothing else sees key material
-//! journal   where checkpoints of the audit log are kept, out of the writer's reach
-//! machine   the clock, chance, the one who sits there: the edge to this machine
+//! clipboard the destination of a copied token, and its removal from there
+//! keyring   the use cases, one function each; the only access to the store and the vault
+//! store     one store over SQLite and PostgreSQL; the only module that contains SQL
+//! vault     the master key and the sealing of tokens; no other module sees key material
+//! journal   the destination of the audit log's checkpoints, which database writers cannot change
+//! machine   the clock, randomness and the acting user: the interface to this machine
 //! domain    keys, grants, allow-lists, decisions: no IO, no async, no clock
 //! ```
 //!
-//! Each may use what stands below it, as `tests/layers.rs` says to the letter.
+//! Which module may use which others is defined in `tests/layers.rs`.
 pub mod cli;
 pub mod clipboard;
 pub mod config;

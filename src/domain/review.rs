@@ -1,7 +1,7 @@
-//! The sentences that say what a key can do, before anyone gives it that.
+//! The sentences that describe what a key can do, shown before the key is created or changed.
 //!
-//! Made from the same values that are stored, never from what was typed. They are plain text:
-//! names in them have gone through [`super::text::visible`].
+//! They are made from the values that are stored, never from the typed input. They are plain text:
+//! names in them are passed through [`super::text::visible`].
 use super::{
     access::{Action, Actions, Area, Grants},
     allowlist::{AddressChange, AllowList},
@@ -10,11 +10,12 @@ use super::{
     text::visible,
 };
 
-/// How many addresses a sentence names before it counts the rest.
+/// The number of addresses that a longer list is shortened to; one more than this is still shown in
+/// full.
 const NAMED_ADDRESSES: usize = 3;
 
-/// What the key will and will not be able to do: "Can read Contact Access from 10.0.0.0/24 until
-/// 2027-01-31. Can do nothing else."
+/// Describes what the key will and will not be able to do: "Can read Contact Access from
+/// 10.0.0.0/24 until 2027-01-31. Can do nothing else."
 #[must_use]
 pub fn sentence(draft: &Draft, areas: &[Area]) -> String {
     if draft.grants.is_empty() {
@@ -36,8 +37,8 @@ pub fn sentence(draft: &Draft, areas: &[Area]) -> String {
     )
 }
 
-/// "read Contact Access and create and read Document Extraction Access"; areas with the same
-/// actions are named together.
+/// Returns "read Contact Access, and create and read Document Extraction Access"; areas with the
+/// same actions are listed together.
 fn granted(grants: &Grants, areas: &[Area]) -> String {
     let mut groups: Vec<(Actions, Vec<String>)> = Vec::new();
     for area in areas {
@@ -67,8 +68,8 @@ fn verbs(actions: Actions) -> String {
     )
 }
 
-/// "from any IP", "from 10.0.0.0/24 and 192.168.1.1", "from 1.0.0.0/8, 2.2.2.2, 3.3.3.3 and 4
-/// more": of a long list those are named that let in most.
+/// Returns "from any IP", "from 10.0.0.0/24 and 192.168.1.1", or "from 1.0.0.0/8, 2.2.2.2, 3.3.3.3
+/// and 4 more": a long list is shortened to the entries that allow the most addresses.
 fn origin(allow: &AllowList) -> String {
     let entries = allow.entries();
     match entries.len() {
@@ -88,7 +89,7 @@ fn end(expires_at: Option<Moment>) -> String {
     )
 }
 
-/// "a", "a and b", "a, b and c".
+/// Joins words: "a", "a and b", "a, b and c".
 #[must_use]
 pub fn join(words: &[String]) -> String {
     match words {
@@ -98,8 +99,9 @@ pub fn join(words: &[String]) -> String {
     }
 }
 
-/// The badges of the areas that a key reaches, or `No access`; `Any IP` comes with them, for
-/// silence looks like safety. `shown` makes a badge fit to be displayed.
+/// Returns the badges of the areas that a key has access to, or `No access`. `Any IP` is added if
+/// there is no allow-list, because its absence would look like a restriction. `shown` makes a badge
+/// fit to be displayed.
 #[must_use]
 pub fn access_words(draft: &Draft, areas: &[Area], shown: impl Fn(&str) -> String) -> String {
     let reached = areas
@@ -115,8 +117,8 @@ pub fn access_words(draft: &Draft, areas: &[Area], shown: impl Fn(&str) -> Strin
     words.join(" ")
 }
 
-/// What an edit changes, each as a sentence, what widens first: "Widens: adds 99.0.0.0/8.",
-/// "Narrows: drops 10.1.59.0/24." What is added is never shortened.
+/// Returns the changes of an edit, each as a sentence, with those that widen access first: "Widens:
+/// adds 99.0.0.0/8.", "Narrows: drops 10.1.59.0/24." The list of added entries is never shortened.
 #[must_use]
 pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
     let (mut widens, mut others) = (Vec::new(), Vec::new());
@@ -158,7 +160,8 @@ pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
     widens.iter().map(|change| format!("{change}.")).collect()
 }
 
-/// From where else a key may be used, and from where no longer.
+/// Describes the addresses from which a key may now also be used, and those from which it no longer
+/// may.
 fn origins(
     before: &AllowList,
     after: &AllowList,

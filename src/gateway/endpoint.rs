@@ -1,5 +1,6 @@
-//! Deciding on one request: the credential from the desk, the target by the routes of the moment,
-//! the decision by the domain; counted, logged, and remembered as a use.
+//! Decides on a request. The credential comes from the lookup, the target from the current routes,
+//! and the decision from the domain. Decisions are counted, logged, and recorded as uses or
+//! refusals.
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
@@ -29,14 +30,14 @@ use crate::{
     keyring::Decider,
 };
 
-/// Why a request that names its area leads nowhere.
+/// The word for a `/verify` request whose area does not exist.
 pub(super) const UNKNOWN_AREA: &str = "unknown_area";
-/// Why a request whose path and method are well leads nowhere.
+/// The word for a request whose path and method are valid, but lead to no area and action.
 const NO_ROUTE_MATCHED: &str = "no_area_or_no_action_for_the_method";
-/// How many untrusted peers are named in the log.
+/// The maximum number of untrusted peers that are named in the log.
 const MAX_NAMED_PEERS: usize = 100;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Endpoint {
     pub family: GatewayKind,
     pub trusted: Vec<TrustedProxy>,
@@ -48,40 +49,40 @@ pub(super) struct Endpoint {
     refusals: Refusals,
     faults: Refusals,
     untrusted: Mutex<HashSet<Peer>>,
-    /// The connections that may still come, and how many there may be.
+    /// The permits for further connections, out of `connections` in all.
     pub free: Arc<Semaphore>,
     pub connections: usize,
 }
 
-/// What a decision is made about, whichever way it came in.
+/// The input of a decision, from an authorization request or from `/verify`.
 pub(super) struct DecisionInput<'a> {
     pub presented: &'a PresentedCredential,
     pub want: Want<'a>,
-    /// The original method and path, as they were said.
+    /// The original method and path, as sent.
     pub original: Option<(&'a str, &'a [u8])>,
     pub client: Client,
     pub agent: Option<&'a AgentName>,
 }
 
-/// Where it leads: worked out already, or by the routes of the moment.
+/// The requested target: given directly, or to be determined from the current routes.
 pub(super) enum Want<'a> {
     Target(Target),
     Route(&'a Result<RouteRequest<'a>, NoRouteReason>),
 }
 
-/// What the log tells of a request besides its decision.
+/// The fields that the log shows for a request besides its decision.
 pub(super) struct AccessLogFields<'a> {
-    /// The endpoint's own path that was asked.
+    /// The endpoint's own path that was requested.
     pub endpoint: &'a str,
-    /// The original method and path, as they were said.
+    /// The original method and path, as sent.
     pub original: Option<(&'a str, &'a [u8])>,
-    /// The area, where it was said and there is none such.
+    /// The area that the request named, shown if the request has no target; empty if it named none.
     pub area: &'a str,
-    /// Why there is no route, if there is none.
+    /// The reason why there is no route, shown if there is none.
     pub astray: &'static str,
 }
 
-/// A decision, and all that is to be said of it.
+/// A decision, and the data that it was made from.
 pub(super) struct Decided {
     pub decision: Decision,
     pub credential: Credential,
@@ -90,7 +91,7 @@ pub(super) struct Decided {
 }
 
 impl Endpoint {
-    /// One that decides from this store.
+    /// Creates an endpoint that decides from this store.
     pub fn new(decider: Decider, serve: Serve) -> Self {
         let decider = Arc::new(decider);
         let metrics = Arc::new(Metrics::new());
@@ -114,7 +115,8 @@ impl Endpoint {
         }
     }
 
-    /// Decides, counts, and takes note of a use. What cannot be decided is logged here.
+    /// Decides on a request, counts the decision, and records the use or refusal. A request that
+    /// cannot be decided is logged here.
     pub async fn decide(
         &self,
         id: &DecisionId,
@@ -173,7 +175,7 @@ impl Endpoint {
         })
     }
 
-    /// Takes note of a use or a refusal.
+    /// Records a use or a refusal.
     fn note(&self, id: &DecisionId, question: &DecisionInput<'_>, decided: &Decided) {
         let address = question.client.address;
         let reason = match &decided.decision {
@@ -212,7 +214,7 @@ impl Endpoint {
         });
     }
 
-    /// The answer when the endpoint itself has a fault.
+    /// Returns the response for a panic in the endpoint itself: 503.
     pub fn faulty(&self) -> Response {
         let id = self.ids.next();
         self.metrics.undecided.inc();
@@ -220,7 +222,7 @@ impl Endpoint {
         answer::undecided(&id)
     }
 
-    /// The one place that allows.
+    /// Returns the response to an authorization request. No other function allows one.
     pub fn answer(
         &self,
         id: &DecisionId,
@@ -244,7 +246,7 @@ impl Endpoint {
         }
     }
 
-    /// Allowed requests are counted and not logged, unless everything is to be.
+    /// Logs a decision. Allowed requests are logged at debug level only.
     pub fn log(
         &self,
         id: &DecisionId,
@@ -278,7 +280,7 @@ impl Endpoint {
         }
     }
 
-    /// Refuses somebody who may not even ask.
+    /// Refuses a `/verify` request from a peer that is not a trusted proxy.
     pub fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
         self.name_untrusted(peer);
         let (reason, key_id) = (Reason::NoRoute, None);
@@ -307,7 +309,7 @@ impl Endpoint {
         answer::deny(id, reason)
     }
 
-    /// Refuses what is no question that can be answered.
+    /// Answers a malformed request with 400; the sentence says why it is malformed.
     pub fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
         self.metrics.bad.inc();
         self.log_unheard(id, peer, "bad_request", sentence);
@@ -324,7 +326,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether a refusal gets a line of its own; whoever wants to see everything sees everything.
+    /// Returns `true` if a refusal is logged individually. At debug level every refusal is.
     fn is_logged(&self, address: ClientAddress) -> bool {
         let (admitted, summed) = self
             .refusals
@@ -336,13 +338,14 @@ impl Endpoint {
         admitted || tracing::enabled!(tracing::Level::DEBUG)
     }
 
-    /// Sums up what was not logged one by one in a minute that is over at this time.
+    /// Logs the number of requests that were not logged individually in a window that is over at
+    /// this time.
     pub fn log_summary(&self, now: Duration) {
         log_summary("refused", self.refusals.overdue(now));
         log_summary("could not decide", self.faults.overdue(now));
     }
 
-    /// Says once of each peer that it is not believed, and which flag would change that.
+    /// Logs once per peer that it is not trusted, and which flag would change that.
     pub fn name_untrusted(&self, peer: Peer) {
         let mut named = self
             .untrusted
@@ -368,8 +371,9 @@ fn log_summary(what: &str, count: Option<u64>) {
 }
 
 impl DecisionInput<'_> {
-    /// What is wanted, as it is kept of a refusal. A path that cannot be kept as it was said, for a
-    /// token may be in it, leads where it led.
+    /// Returns the requested access as it is stored with a refusal. A path that cannot be stored
+    /// unchanged, because it may contain a token, is replaced by the area and action that it led
+    /// to.
     fn wanted(&self, target: &Target) -> RequestedAccess {
         let (method, path) = self.original.unwrap_or_default();
         let path = without_query(path);
@@ -406,8 +410,9 @@ fn without_query(path: &[u8]) -> &[u8] {
 }
 
 impl AccessLogFields<'_> {
-    /// The endpoint's own path, the method and the path, fit for a line. Worked out only for the
-    /// few that have one. A query may hold anything, and decides nothing: it is left out.
+    /// Returns the endpoint's own path, the method and the path, safe for a log line. They are
+    /// computed only for the few requests that are logged. The query is left out: it may contain
+    /// anything, and does not affect the decision.
     fn shown(&self) -> (String, String, String) {
         let (method, path) = self.original.unwrap_or_default();
         (

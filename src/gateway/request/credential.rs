@@ -1,4 +1,4 @@
-//! The credential of a request: one, in one place, once.
+//! The credential of a request: exactly one, in one place.
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use secrecy::SecretString;
 
@@ -9,17 +9,17 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The credential that a client presented.
 #[derive(Debug)]
 pub enum PresentedCredential {
-    /// None.
+    /// No credential.
     Nothing,
-    /// None that can be one of ours, or more than one; the key that it names, if it is one and
-    /// names one.
+    /// A credential that cannot be a token of this program, or more than one credential. A single
+    /// one may name a key, whose id is given then.
     Malformed(Option<KeyId>),
-    /// One that could be ours.
+    /// A credential that could be a token of this program.
     Token(Token),
 }
 
 impl PresentedCredential {
-    /// Reads one that was given outside of headers.
+    /// Reads a credential that was not sent in a header.
     pub fn read(text: &SecretString) -> Self {
         use secrecy::ExposeSecret as _;
         match text.expose_secret() {
@@ -28,7 +28,7 @@ impl PresentedCredential {
         }
     }
 
-    /// Finds the one credential: `Authorization: Bearer` or `X-API-Key`, once in all.
+    /// Finds the only credential: `Authorization: Bearer` or `X-API-Key`, once in all.
     pub(super) fn find(headers: &HeaderMap) -> Self {
         let bearers = headers
             .get_all(header::AUTHORIZATION)
@@ -49,7 +49,7 @@ impl PresentedCredential {
     }
 }
 
-/// What stands behind `Bearer`; `None` for another scheme, which is none of ours.
+/// Returns the text after `Bearer`, or `None` for another scheme, which this program does not use.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let end = value
         .iter()
@@ -103,7 +103,7 @@ mod tests {
             (vec![("x-api-key", "")], "nothing"),
             (vec![("authorization", "Bearer")], "nothing"),
             (vec![("authorization", "Bearer ")], "nothing"),
-            // Another scheme is the upstream's business.
+            // Another scheme is for the upstream.
             (vec![("authorization", "Basic YTpi")], "nothing"),
             (vec![("authorization", "Bearerx abc")], "nothing"),
             (
@@ -115,7 +115,7 @@ mod tests {
                 "token",
             ),
             (vec![("authorization", &token)], "nothing"),
-            // Two are none, whichever they are.
+            // Two credentials are malformed, whichever they are.
             (
                 vec![("x-api-key", &token), ("x-api-key", &token)],
                 "malformed",
