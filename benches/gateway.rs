@@ -1,28 +1,32 @@
-//! The endpoint under load, beside a bare axum handler and beside one that looks a SHA-256 up in a
-//! map and never learns of a change (the limit of a stale cache). All in one run, round robin.
+//! Benchmark of the endpoint under load, compared with a bare axum handler and with a handler that
+//! looks up a SHA-256 in a map and never learns of a change (the limit of a stale cache). All
+//! subjects are measured in one run, round robin.
 //!
-//! `tests/run bench gateway` (it starts the PostgreSQL that this wants; `wrk`, the load generator, is
-//! Debian's package of that name). 10,000 keys, asked for one after the other over 32 connections
-//! that are kept, the load generator on the same machine; every answer must be 200. Read the
-//! ratios: absolute figures drift between machines and with what else they do.
+//! Run it with `tests/run bench gateway`, which starts the PostgreSQL server that the benchmark
+//! needs. The load generator is `wrk`, from Debian's package of that name. It requests decisions on
+//! 10,000 keys in turn over 32 kept-alive connections, on the same machine; every answer must be
+//! 200. Compare the ratios: absolute figures drift between machines and with the other load on a
+//! machine.
 //!
-//! What was tried on the way, each against the one before, on two cores with SQLite:
+//! Variants tried in development, each measured against the one before, on two cores with SQLite:
 //!
-//! - One task reads the epoch for all that wait: 0.55 to 0.6 of bare, with crowds of 5.
-//! - The crowd gathers for as long as more of it has arrived: crowds of 19, 0.68 to 0.75.
-//! - Decision ids that are counted instead of drawn (a system call less), nothing shown for a log
-//!   that has no line of it: 3 per cent.
-//! - No timer for each request, neither ours nor hyper's for the head of a request: the desk has a
-//!   deadline for a crowd, a connection looks at itself every 20 seconds: 2 per cent.
-//! - One thread instead of one for each core: 0.70 to 0.73 where two were 0.60 to 0.66. They woke
-//!   each other all the time, and the load generator and SQLite's thread want to work too.
-//! - Requests for a decision past axum's router and its layers, which box a future three times for
-//!   each: 0.64 to 0.78 with SQLite, 0.58 to 0.65 with PostgreSQL.
-//! - Two processes on one port, each with half of the connections: no difference; the crowds are
+//! - One task reads the epoch for all waiting requests: 0.55 to 0.6 of bare, with batches of 5.
+//! - A batch grows as long as more requests have arrived: batches of 19, 0.68 to 0.75.
+//! - Decision ids from a counter instead of random ones (one system call less), and no formatting
+//!   for a log that does not get the line: 3 per cent.
+//! - No timer per request, neither claviger's nor hyper's for the request head: the lookup worker
+//!   has a deadline per batch, and a connection checks itself every 20 seconds: 2 per cent.
+//! - One thread instead of one per core: 0.70 to 0.73, where two threads gave 0.60 to 0.66. The
+//!   threads woke each other all the time, and the load generator and SQLite's thread need CPU time
+//!   too.
+//! - Decision requests bypass axum's router and its layers, which box a future three times per
+//!   request: 0.64 to 0.78 with SQLite, 0.58 to 0.65 with PostgreSQL.
+//! - Two processes on one port, each with half of the connections: no difference; the batches are
 //!   smaller, and the cores are busy already.
-//! - mimalloc or jemalloc instead of the system's allocator: within the noise, for twice the memory.
-//! - Uses written thirty-two to a statement: no difference, and PostgreSQL locked rows in an order of
-//!   its own.
+//! - mimalloc or jemalloc instead of the system's allocator: within the noise, for twice the
+//!   memory.
+//! - Thirty-two uses written per statement: no difference, and PostgreSQL locked the rows in an
+//!   order of its own.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #[path = "../tests/support/draft.rs"]
 mod draft;
@@ -66,7 +70,7 @@ const ROUNDS: usize = 7;
 const SECONDS: u64 = 4;
 const CONNECTIONS: usize = 32;
 const HISTORY: usize = 1000;
-/// Tells this program that it is one of those that are measured.
+/// The environment variable that makes this program run as one of the measured subjects.
 const SUBJECT: &str = "CLAVIGER_BENCH_SUBJECT";
 
 const LOAD: &str = r#"
@@ -115,7 +119,7 @@ fn main() {
             &server_tokens,
         ),
     ];
-    // All of it, or the parts that are named.
+    // Runs every part, or only the parts named on the command line.
     let named: Vec<String> = std::env::args()
         .skip(1)
         .filter(|it| !it.starts_with('-'))
@@ -148,14 +152,15 @@ struct Bench {
     folder: PathBuf,
 }
 
-/// A program that is measured.
+/// A running program that is measured.
 struct Subject {
     child: Child,
     address: SocketAddr,
 }
 
 impl Subject {
-    /// Waits until nothing of the load is left to do: what is measured next must not pay for it.
+    /// Waits until the work left over from a load is done, so that it does not count in the next
+    /// measurement.
     fn settle(&self) {
         let mut client = Client::connect(self.address).expect("connected");
         loop {
@@ -173,7 +178,7 @@ impl Subject {
         }
     }
 
-    /// Its greatest resident set so far, in KiB.
+    /// Returns the peak resident set size so far, in KiB.
     fn peak(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).expect("a status");
@@ -197,7 +202,7 @@ impl Bench {
         Self { folder }
     }
 
-    /// This program as a subject of its own.
+    /// Starts this program again as the given subject.
     fn ourselves(subject: &str, tokens: &Path) -> Subject {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.env(SUBJECT, format!("{subject} {}", tokens.display()));
@@ -234,7 +239,7 @@ impl Bench {
         }
     }
 
-    /// Requests a second, and the 99th percentile of their times in milliseconds.
+    /// Returns the requests per second and the 99th percentile of their times in milliseconds.
     fn load(&self, subject: &Subject, tokens: &Path) -> (f64, f64) {
         let output = Command::new("/usr/bin/wrk")
             .args([
@@ -268,7 +273,7 @@ impl Bench {
     }
 }
 
-/// A subject of ours.
+/// Serves as one of the benchmark's own subjects: `bare` or `stale`.
 async fn be(subject: &str) {
     let (subject, tokens) = subject.split_once(' ').expect("a subject and a file");
     let digest = |token: &[u8]| -> [u8; 32] {
@@ -322,7 +327,7 @@ fn partner(number: usize) -> Draft {
     )
 }
 
-/// Makes the keys; answers where their tokens are.
+/// Creates the keys; returns the path of the file with their tokens.
 async fn seed(location: &DatabaseLocation, folder: &Path, name: &str) -> PathBuf {
     let keyring = open(location, folder).await;
     let path = folder.join(name);
@@ -359,7 +364,7 @@ fn throughput(bench: &Bench, subjects: &[(&str, Subject, &PathBuf)]) {
     for (at, (name, ..)) in subjects.iter().enumerate() {
         let each = median(runs[at].iter().map(|run| run.0).collect());
         let p99 = median(runs[at].iter().map(|run| run.1).collect());
-        // Of each round, since the machine has other things to do in some of them.
+        // The ratios are taken per round, since other work slows the machine down in some rounds.
         let pairs = || runs[at].iter().zip(&runs[0]);
         let ratio = median(pairs().map(|(run, bare)| run.0 / bare.0).collect());
         let late = median(pairs().map(|(run, bare)| run.1 / bare.1).collect());
@@ -367,7 +372,7 @@ fn throughput(bench: &Bench, subjects: &[(&str, Subject, &PathBuf)]) {
     }
 }
 
-/// The same while ten keys a second change, in pairs.
+/// Measures the load while ten keys per second change, each run paired with a quiet one.
 fn changes(
     bench: &Bench,
     runtime: &tokio::runtime::Runtime,
@@ -424,7 +429,7 @@ async fn change_keys(location: &DatabaseLocation, folder: &Path, over: &AtomicBo
     keyring.close().await;
 }
 
-/// A hundred good requests a second, without and with ten thousand bad ones beside.
+/// Measures 100 good requests per second, first alone and then beside 10,000 bad ones per second.
 fn flood(subject: &Subject, tokens: &Path) {
     let tokens = std::fs::read_to_string(tokens).expect("tokens");
     let tokens: Vec<&str> = tokens.lines().collect();
@@ -457,7 +462,7 @@ fn asked(token: &str) -> Vec<u8> {
     request("GET", "/authorize", &headers)
 }
 
-/// Median and 99th percentile of a thousand, in milliseconds.
+/// Sends 1,000 good requests; returns the median and the 99th percentile in milliseconds.
 fn good_ones(address: SocketAddr, tokens: &[&str]) -> (f64, f64) {
     let mut client = Client::connect(address).expect("connected");
     let began = Instant::now();
@@ -476,7 +481,7 @@ fn good_ones(address: SocketAddr, tokens: &[&str]) -> (f64, f64) {
     (times[500], times[990])
 }
 
-/// A hundred every ten milliseconds over ten connections; how many that were a second.
+/// Sends 100 bad requests every 10 ms over ten connections; returns the number sent per second.
 fn bad_ones(address: SocketAddr, over: &AtomicBool) -> f64 {
     let machine = Machine::real();
     let mut clients: Vec<Client> = (0..10)

@@ -1,18 +1,20 @@
-//! The store at 100 and at 10,000 keys: a page, a filter keystroke, a sort, and a cold open.
+//! Benchmark of the store with 100 and with 10,000 keys: a page, a filter keystroke, a sort, and a
+//! cold open.
 //!
-//! `cargo bench --bench store`. Through the same keyring that the program uses, on SQLite in
-//! memory-backed files where there are such (else on the disk), one after the other, nothing else
-//! running. A filter keystroke is what the screen asks for: a page and both counts. Figures are
-//! milliseconds; the machine's own speed drifts, so the last column is the ratio to one
-//! `SELECT epoch`, measured in the same run.
+//! Run it with `cargo bench --bench store`. It uses the program's own keyring on SQLite, in
+//! memory-backed files where the machine has them (else on the disk), one operation after the
+//! other, with nothing else running. A filter keystroke is the work that the screen requests for
+//! it: a page and both counts. Figures are milliseconds; the machine's own speed drifts, so the
+//! last column is the ratio to one `SELECT epoch`, measured in the same run.
 //!
-//! Tried, at 10,000 keys and for a needle that nothing holds: `LIKE` over the rows, for the page
-//! and again for the count, 23 ms; `replace(text, needle, '') <> text` and no second search where
-//! the page is all that was found, 4.2; `instr` instead, 3.6; and the keys kept in the order of
-//! their creation, so that the search walks one tree and not two, 1.9. A million keys will want
-//! the trigram index; the explicit sequence, which is SQLite's rowid, and the keyset pages are
-//! there for it. Of a page's 0.6 ms SQLite takes 0.16; most of the rest is rows that go from its
-//! thread to ours one by one (a longer row buffer changes nothing).
+//! Variants tried during development, with 10,000 keys and a search text that no key contains:
+//! `LIKE` over the rows, for the page and again for the count, 23 ms;
+//! `replace(text, needle, '') <> text` and no second search where the page already holds all
+//! matches, 4.2 ms; `instr` instead, 3.6 ms; and the keys stored in the order of their creation, so
+//! that the search walks one tree and not two, 1.9 ms. A million keys will need the trigram index;
+//! the explicit sequence, which is SQLite's rowid, and the keyset pages are prepared for it. Of a
+//! page's 0.6 ms SQLite takes 0.16 ms; most of the rest is the transfer of rows from its thread to
+//! the caller one by one (a longer row buffer changes nothing).
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #[path = "../tests/support/draft.rs"]
 mod draft;
@@ -166,7 +168,7 @@ fn request(keyring: &Keyring, search: &str, field: SortField, direction: Directi
     }
 }
 
-/// The median and the 99th percentile of many runs, in milliseconds.
+/// Runs a future `ROUNDS` times; returns the median and the 99th percentile in milliseconds.
 async fn time<F: Future<Output = ()>>(run: impl Fn() -> F) -> (f64, f64) {
     let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {

@@ -1,13 +1,17 @@
-//! claviger in a terminal, beside `tig`, `mc` and `htop`, and `claviger check` beside `sqlite3`.
+//! Benchmark of claviger in a terminal, compared with `tig`, `mc` and `htop`, and of
+//! `claviger check`, compared with `sqlite3`.
 //!
-//! `cargo bench --bench terminal`; wants Debian's packages tig, mc, htop, sqlite3 and git. All in
-//! one run, round robin, in a pseudo-terminal of 120×40. First visible: from the start to the first
-//! byte that is neither part of an escape sequence nor a space. First paint: until 120 ms pass
-//! without output; the time of its last byte. A move is one press of the down arrow, answered; the
-//! median of twenty. Memory is the highest resident set (`VmHWM`). Idle is what is written in five
-//! seconds without input. Terminal queries are answered as xterm does, so that nobody waits.
+//! Run it with `cargo bench --bench terminal`; it needs Debian's packages tig, mc, htop, sqlite3
+//! and git. All programs run in one run, round robin, in a pseudo-terminal of 120×40. First visible
+//! is the time from the start to the first byte that is neither part of an escape sequence nor a
+//! space. First paint is the time of the last byte before 120 ms pass without output. A move is one
+//! press of the down arrow and the output that follows; the figure is the median of twenty. Memory
+//! is the peak resident set size (`VmHWM`). Idle is the number of bytes written in five seconds
+//! without input. Terminal queries are answered as xterm answers them, so that no program waits for
+//! an answer.
 //!
-//! Absolute figures drift between machines and with what else they do: read the ratios.
+//! Compare the ratios: absolute figures drift between machines and with the other load on a
+//! machine.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #[path = "../tests/support/draft.rs"]
 mod draft;
@@ -103,7 +107,7 @@ fn main() {
     check(claviger, folder, &token);
 }
 
-/// What one run of a program in the terminal gave.
+/// The measurements of one run of a program in the terminal.
 struct Run {
     visible: f64,
     paint: f64,
@@ -117,7 +121,7 @@ struct Screen {
     child: Box<dyn Child + Send + Sync>,
     input: Box<dyn std::io::Write + Send>,
     output: Receiver<(Instant, Vec<u8>)>,
-    /// Held so that the terminal stays.
+    /// Held so that the terminal stays open.
     _master: Box<dyn MasterPty + Send>,
 }
 
@@ -167,7 +171,7 @@ impl Screen {
         }
     }
 
-    /// Everything until the terminal is quiet, with the moment of each piece.
+    /// Reads the output until the terminal is quiet; returns each piece with the time it arrived.
     fn until_quiet(&mut self, quiet: Duration) -> Vec<(Instant, Vec<u8>)> {
         let mut pieces = Vec::new();
         while let Ok(piece) = self.output.recv_timeout(quiet) {
@@ -193,7 +197,7 @@ impl Screen {
 fn run(line: &[String], folder: &Path, idle: bool) -> Run {
     let begin = Instant::now();
     let mut screen = Screen::start(line, folder);
-    // The first wait covers a slow start; what ends the paint is the quiet after it.
+    // The first wait covers a slow start; the paint ends with the quiet period after it.
     let mut first = Vec::new();
     while !first
         .iter()
@@ -239,7 +243,7 @@ fn run(line: &[String], folder: &Path, idle: bool) -> Run {
 }
 
 impl Screen {
-    /// Everything within a span of time.
+    /// Reads the output for the given span of time.
     fn until_quiet_for(&mut self, span: Duration) -> Vec<(Instant, Vec<u8>)> {
         let end = Instant::now() + span;
         let mut pieces = Vec::new();
@@ -258,7 +262,7 @@ fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// Whether something that can be seen is among the bytes.
+/// Returns whether the bytes contain a visible character.
 fn visible(bytes: &[u8]) -> bool {
     let mut at = 0;
     while at < bytes.len() {
@@ -293,7 +297,7 @@ fn visible(bytes: &[u8]) -> bool {
     false
 }
 
-/// The highest resident set of a process, in megabytes.
+/// Returns the peak resident set size of a process, in megabytes.
 fn peak(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status
@@ -314,7 +318,7 @@ fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// `claviger check` as a process beside `sqlite3 FILE 'select 1'`, interleaved.
+/// Measures `claviger check` against `sqlite3 FILE 'select 1'`, each as a process, interleaved.
 fn check(claviger: &str, folder: &Path, token: &str) {
     let database = folder.join("100.db");
     let url = format!("sqlite:{}", database.display());
@@ -364,7 +368,7 @@ fn check(claviger: &str, folder: &Path, token: &str) {
     for round in 0..200 {
         sqlite.push(once("/usr/bin/sqlite3", &[file, "select 1"], ""));
         denied.push(decide("delete", "10.0.0.1", token));
-        // A use from elsewhere than the last one is written each time; the same again is not.
+        // A use from a new address is written each time; a repeated use from the same one is not.
         let elsewhere = format!("10.0.1.{round}");
         recorded.push(decide("read", &elsewhere, token));
         allowed.push(decide("read", &elsewhere, token));
@@ -386,10 +390,10 @@ fn check(claviger: &str, folder: &Path, token: &str) {
     }
 }
 
-/// How many members sshd asks for.
+/// The number of members whose keys sshd requests.
 const MEMBERS: u32 = 200;
 
-/// A public key of that number, whose private half nobody has.
+/// A public key made from a number; its private half does not exist.
 fn ssh_key(number: u32) -> SshKey {
     let mut bytes = vec![0, 0, 0, 11];
     bytes.extend(b"ssh-ed25519");
@@ -400,7 +404,7 @@ fn ssh_key(number: u32) -> SshKey {
     SshKey::parse(&line, 1).expect("a key")
 }
 
-/// Makes so many keys; answers the token of the last one.
+/// Creates the members and `keys` keys; returns the token of the last key.
 fn seed(folder: &Path, name: &str, keys: usize) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -439,7 +443,7 @@ fn seed(folder: &Path, name: &str, keys: usize) -> String {
     })
 }
 
-/// A repository with some hundred commits, for tig.
+/// Creates a repository with 300 commits, for tig.
 fn repository(folder: &PathBuf) {
     std::fs::create_dir(folder).expect("a folder");
     let git = |arguments: &[&str]| {

@@ -48,34 +48,34 @@ use crate::{
     startup::{Session, open_keyring},
 };
 
-/// How a command ends when it does not end well.
+/// The error with which a command ends.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The use case.
+    /// A keyring operation failed (exit status 1) or refused a value (2).
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// The configuration.
+    /// The configuration is wrong; exit status 2.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A value that is refused, or wrong usage; exit status 2.
+    /// A value was refused, or the usage is wrong; exit status 2.
     #[error("{0}")]
     Refused(String),
     /// Anything else that failed; exit status 1.
     #[error("{0}")]
     Failed(String),
-    /// A command line that is not understood; exit status 2, or 0 for help and version.
+    /// The command line cannot be parsed (exit status 2), or asks for help or the version (0).
     #[error("{0}")]
     Usage(Box<clap::Error>),
-    /// Standard output is gone.
+    /// Standard output cannot be written; exit status 1.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
-    /// The answer is out already, and it is no.
+    /// The answer "no", or the errors, are already printed; exit status 1.
     #[error("")]
     Silent,
 }
 
 impl Failure {
-    /// The exit status that it ends with.
+    /// Returns the exit status for this failure.
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
@@ -86,13 +86,13 @@ impl Failure {
         }
     }
 
-    /// Whether the reader of our output went away, which is its right.
+    /// Returns `true` if the reader of standard output closed it, which is not an error.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Says it on standard error and gives the exit status.
+    /// Prints the failure on standard error and returns the exit status.
     #[must_use]
     pub fn report(&self) -> ExitCode {
         if self.is_broken_pipe() {
@@ -107,20 +107,20 @@ impl Failure {
     }
 }
 
-/// Reads the command line.
+/// Parses the command line.
 ///
 /// # Errors
-/// [`Failure::Usage`]: help and version, too.
+/// Returns [`Failure::Usage`] if it cannot be parsed, and also for `--help` and `--version`.
 pub fn parse() -> Result<Arguments, Failure> {
     Arguments::try_parse().map_err(|error| Failure::Usage(Box::new(error)))
 }
 
-/// Help and version go to standard output, what is wrong with the usage to standard error. That is
-/// made from what was typed, so it goes the way of all sentences: nothing in it acts on a terminal,
-/// and no token is repeated.
+/// Prints help and version on standard output, and usage errors on standard error. A usage error
+/// quotes the command line, so it is printed like every other message: control characters are made
+/// visible, and tokens are cut.
 fn say_usage(error: &clap::Error) {
     if !error.use_stderr() {
-        // Nobody may be there to read it.
+        // A write error is ignored: standard output may be closed.
         let _ = error.print();
         return;
     }
@@ -130,12 +130,13 @@ fn say_usage(error: &clap::Error) {
     output::complain(&lines.join("\n"));
 }
 
-/// A value that a domain type refused.
+/// Turns a domain type's error about a value into [`Failure::Refused`].
 fn refused(error: impl std::fmt::Display) -> Failure {
     Failure::Refused(error.to_string())
 }
 
-/// What a command whose answer is no ends with, whether anybody read that answer or not.
+/// Returns the failure of a command whose answer is no: the output error if the answer could not be
+/// printed, else [`Failure::Silent`]. A closed pipe counts as printed.
 fn answered_no(printed: Result<(), Failure>) -> Failure {
     match printed {
         Err(failure) if !failure.is_broken_pipe() => failure,
@@ -143,7 +144,8 @@ fn answered_no(printed: Result<(), Failure>) -> Failure {
     }
 }
 
-/// The database's file, if there is none yet: what only looks does not make one.
+/// Returns the path of the database file if that file does not exist yet. Commands that only read
+/// must not create it.
 fn missing_file(config: &Config) -> Option<&Path> {
     match &config.location {
         DatabaseLocation::File(path) if matches!(path.try_exists(), Ok(false)) => Some(path),
@@ -151,10 +153,11 @@ fn missing_file(config: &Config) -> Option<&Path> {
     }
 }
 
-/// Demands that the database is there: for whoever must not be the one who makes it.
+/// Checks that the database file exists, for callers that must not create it. A PostgreSQL database
+/// is not checked.
 ///
 /// # Errors
-/// A sentence.
+/// Returns [`Failure::Failed`] if the file does not exist.
 pub fn demand_database(config: &Config) -> Result<(), Failure> {
     match missing_file(config) {
         Some(path) => Err(no_database(path)),
@@ -169,8 +172,8 @@ fn no_database(path: &Path) -> Failure {
     ))
 }
 
-/// Whether a command may be the first one on a database. Others would tell of a mistyped name that
-/// all is well there, and leave an empty database behind.
+/// Returns `true` if the command may create the database. With a mistyped database name, any other
+/// command would report that all is well, and leave an empty database behind.
 fn may_begin(command: &KeyringCommand) -> bool {
     matches!(
         command,

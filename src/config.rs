@@ -1,8 +1,8 @@
-//! What was asked for: flags, the environment, the configuration file, in this order.
+//! Gathers the settings from flags, the environment and the configuration file, in this order.
 //!
-//! It knows where things are, and opens none of them but its own file. A database URL is kept as
-//! a secret, since it may hold a password, and never shows itself. To add a setting, add it to
-//! [`ConfigFile`] and say in the README what it does.
+//! This module knows the locations of files, but opens only its own configuration file. A database
+//! URL is kept as a secret, since it may contain a password, and is never displayed. To add a
+//! setting, add it to [`ConfigFile`] and document it in the README.
 mod serve;
 
 use std::{
@@ -21,31 +21,31 @@ use crate::domain::{
     text::visible,
 };
 
-/// What was wrong with what was asked for.
+/// The error for settings that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// No home folder.
+    /// There is no home folder.
     #[error(
         "HOME is not set, so there is no place for the database: set HOME, or name a database with --database sqlite:PATH"
     )]
     NoHome,
-    /// A database URL that is none.
+    /// The database URL is not one.
     #[error("{0} is no database: write sqlite:PATH or postgres://USER@HOST:PORT/NAME")]
     BadDatabase(String),
     /// The configuration file cannot be read.
     #[error("{path} cannot be read ({why})")]
     Unreadable {
-        /// The file.
+        /// The file's path.
         path: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The configuration file says something that is not known.
+    /// The configuration file is not valid TOML, or has an unknown or invalid setting.
     #[error("{path} is not understood: {why}")]
     BadFile {
-        /// The file.
+        /// The file's path.
         path: String,
-        /// Where and why.
+        /// The line, if there is one, and the reason.
         why: String,
     },
 }
@@ -54,12 +54,12 @@ pub enum ConfigError {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
-    /// The database, when neither `--database` nor `CLAVIGER_DATABASE_URL` names one.
+    /// The database, if neither `--database` nor `CLAVIGER_DATABASE_URL` names one.
     database: Option<Spanned<String>>,
-    /// Whether a copy may go through the terminal (OSC 52); true if not said.
+    /// Whether tokens may be copied through the terminal (OSC 52); the default is true.
     osc52: Option<bool>,
-    /// Where checkpoints of the audit log go: `syslog`, `syslog:SOCKET`, `off`, or the absolute path
-    /// of a file. The system's log where there is one, if not said.
+    /// The destination of the audit log's checkpoints: `syslog`, `syslog:SOCKET`, `off`, or the
+    /// absolute path of a file. The default is the system's log, if there is one.
     checkpoints: Option<Spanned<String>>,
 }
 
@@ -83,27 +83,28 @@ impl Settings {
     }
 }
 
-/// What was asked for.
+/// The settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the database is.
+    /// The location of the database.
     pub location: DatabaseLocation,
-    /// Whether somebody named it; if not, it is the default.
+    /// Whether the database was named; if not, `location` is the default.
     pub location_named: bool,
-    /// Where the master key is: a path that systemd gave, that was named, or the default.
+    /// The location of the master key: a path given by systemd, a named path, or the default.
     pub master_key: MasterKeyLocation,
-    /// The settings' file, where there can be one; it may hold a database's password.
+    /// Accepted in the file, but not used.
     pub file: Option<PathBuf>,
-    /// Whether a copy may go through the terminal (OSC 52).
+    /// Whether tokens may be copied through the terminal (OSC 52).
     pub osc52: bool,
-    /// Where checkpoints of the audit log go.
+    /// The destination of the audit log's checkpoints.
     pub checkpoints: CheckpointTarget,
 }
 
-/// The environment, as a function, so that a test can be one.
+/// The environment as a function, so that tests can replace it.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The variables of this process; an empty one counts as not set.
+/// Returns a variable of this process's environment. A value that is empty or not UTF-8 counts as
+/// not set.
 #[must_use]
 pub fn process_variable(name: &str) -> Option<String> {
     env::var_os(name)?
@@ -113,10 +114,13 @@ pub fn process_variable(name: &str) -> Option<String> {
 }
 
 impl Config {
-    /// Gathers what was asked for; `database` is the flag.
+    /// Gathers the settings; `database` is the value of the flag.
     ///
     /// # Errors
-    /// [`ConfigError`], each naming what to do.
+    /// Returns [`ConfigError::NoHome`] if no database is named and there is no folder for the
+    /// default one, [`ConfigError::BadDatabase`] if the database URL is invalid,
+    /// [`ConfigError::Unreadable`] if the configuration file cannot be read, and
+    /// [`ConfigError::BadFile`] if its content is invalid.
     pub fn gather(database: Option<&str>, variables: Variables<'_>) -> Result<Self, ConfigError> {
         let folder = folder(variables, "XDG_CONFIG_HOME", ".config");
         let settings = folder.as_ref().map(|folder| folder.join("config.toml"));
@@ -165,8 +169,8 @@ impl Config {
     }
 }
 
-/// `$XDG_…/claviger`, or the default below HOME; relative paths there are to be ignored
-/// (XDG Base Directory Specification 0.8).
+/// Returns `$XDG_…/claviger`, or the default below `HOME`. Relative paths in these variables are
+/// ignored, as the XDG Base Directory Specification 0.8 requires.
 fn folder(variables: Variables<'_>, variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |path: String| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     variables(variable)
@@ -180,7 +184,8 @@ fn read_file(path: &Path) -> Result<Settings, ConfigError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
-        // A configuration folder of somebody else, as under `sudo -u`: as good as none.
+        // The configuration folder may belong to another user, as under `sudo -u`: it counts as
+        // missing.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Ok(Settings::default());
         }
@@ -219,7 +224,8 @@ fn parse_location(url: &str) -> Result<DatabaseLocation, ConfigError> {
     }
 }
 
-/// As much of what was given as is certainly no password: a path, or what stands before a colon.
+/// Returns the part of a rejected URL that cannot be a password: a path, or the text before the
+/// first colon. Any other text is not shown.
 fn shown(url: &str) -> String {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     let plain = |c: char| c.is_ascii_alphanumeric() || "./_-~+".contains(c);

@@ -1,8 +1,8 @@
-//! No IO, no async, no clock below this line.
+//! The domain: rules and data, without IO, async code or a clock.
 //!
-//! The domain is made of types with one door each: a value that exists is a value that is valid.
-//! Time and chance come in as arguments. To add a rule, find the type that it is a rule of and
-//! put it into that type's constructor; nothing outside checks again.
+//! Each type validates its values in one constructor, so a value that exists is valid. Time and
+//! randomness are passed in as arguments. To add a rule, add it to the constructor of the type that
+//! it concerns; code outside the domain does not validate again.
 pub mod access;
 pub mod agent;
 pub mod allowlist;

@@ -1,10 +1,11 @@
-//! The endpoint: a gateway asks it about every request, and it answers allow, deny, or that it
-//! cannot decide.
+//! The authorization endpoint: a gateway asks it about every request, and it answers that the
+//! request is allowed, is denied, or cannot be decided.
 //!
 //! It runs without the master key and opens nothing but the store, from which it decides and to
-//! which it writes uses. What is asked is read in [`request`], what a key may do comes from the
-//! [`lookup`], the decision itself is the domain's, and the answer is made in [`answer`]. Whatever
-//! goes wrong is 503: there is one place that allows, and it holds an allow in its hands.
+//! which it writes uses. A request is read in [`request`], the rules of its key come from the
+//! [`lookup`], the domain makes the decision, and [`answer`] builds the response. Whatever prevents
+//! a decision results in status 503, and a malformed request in 400. Only one function allows
+//! authorization requests, and it requires a decision that allows.
 mod access_log;
 mod answer;
 mod cache;
@@ -37,25 +38,26 @@ use crate::{
     machine,
 };
 
-/// How long the recorder rests after a fault of ours.
+/// The pause before the recorder is restarted after a panic.
 const RESTART_DELAY: Duration = Duration::from_secs(5);
-/// How often the first look at the store is tried before anybody is told that it listens.
+/// The number of attempts at a first read of the store before the endpoint announces that it is
+/// listening.
 const STARTUP_READS: usize = 3;
-/// How many files are open beside those of connections.
+/// The number of open files reserved besides those of connections.
 const RESERVED_FILES: u64 = 64;
 
-/// Why the endpoint could not begin.
+/// The error when the endpoint cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The store.
+    /// The store cannot be read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// It cannot listen there.
+    /// The endpoint cannot listen at the given address.
     #[error("cannot listen at {place}: {why}. {}", way_out(place, why))]
     Listen {
-        /// Where.
+        /// The address.
         place: Listen,
-        /// The system's reason.
+        /// The system's error.
         why: io::Error,
     },
 }
@@ -82,11 +84,11 @@ fn way_out(place: &Listen, why: &io::Error) -> &'static str {
     }
 }
 
-/// Runs the endpoint until `end` comes; then it finishes what was begun and writes down what was
-/// counted.
+/// Runs the endpoint until `end` completes. Then it finishes open requests and writes the uses that
+/// are still waiting.
 ///
 /// # Errors
-/// [`GatewayError`], if it could not begin.
+/// Returns [`GatewayError`] if the store cannot be read or the endpoint cannot listen.
 pub async fn run(
     decider: Decider,
     serve: Serve,
@@ -100,8 +102,8 @@ pub async fn run(
         why,
     })?;
     let endpoint = Arc::new(Endpoint::new(decider, serve.clone()));
-    // The first look takes longest, for a connection is made for it: no request has to pay for that.
-    // Where it fails, each request is told so until it does not.
+    // The first read takes longest, because it opens a connection: no request should have to wait
+    // for that. If it fails, requests get 503 until a read succeeds.
     for _ in 0..STARTUP_READS {
         if endpoint.lookups.ready().await.is_ok() {
             break;
@@ -118,7 +120,7 @@ pub async fn run(
                 metrics.failed_writes.inc();
                 tracing::warn!(%error, "uses could not be written down; trying again");
             };
-            // A fault of its own must not end the writing: what it held is tried again.
+            // A panic must not end the writing: what the recorder still holds is tried again.
             restart_on_panic(|| recorder.work(failed), RESTART_DELAY).await;
         })
     };
@@ -144,7 +146,7 @@ pub async fn run(
     };
     listen::serve(listener, responding, free, end).await;
     writer.abort();
-    // What it was writing is either written or waits again, and not both.
+    // A write that was in progress is now either complete or waiting again, never both.
     let _ = writer.await;
     summer.abort();
     endpoint.log.summarize(Duration::MAX);
@@ -161,8 +163,8 @@ pub async fn run(
     Ok(())
 }
 
-/// Answers one request. Nearly all are for a decision and must not pay for the few others: a router,
-/// which puts three futures into boxes for each, would cost a fifth of all that the endpoint can do.
+/// Answers one request. Nearly all requests ask for a decision, and should not pay for the others:
+/// a router boxes three futures per request, which would cost a fifth of the endpoint's throughput.
 async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) -> Response {
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => "ok\n".into_response(),
@@ -173,7 +175,7 @@ async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) ->
     }
 }
 
-/// Begins a work that never ends by itself again and again, should a fault of ours end it.
+/// Runs a task that never returns, and starts it again after a pause of `rest` if it panics.
 async fn restart_on_panic<F: Future<Output = ()>>(work: impl Fn() -> F, rest: Duration) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
         tracing::error!("the recorder has a fault: it begins again");
@@ -181,7 +183,7 @@ async fn restart_on_panic<F: Future<Output = ()>>(work: impl Fn() -> F, rest: Du
     }
 }
 
-/// A fault of ours is no decision either: `faulty` is the answer then.
+/// Returns the response, or that of `faulty` if a panic prevented it: a panic is not a decision.
 async fn guarded(
     answering: impl Future<Output = Response>,
     faulty: impl FnOnce() -> Response,
@@ -190,7 +192,7 @@ async fn guarded(
     answered.unwrap_or_else(|_| faulty())
 }
 
-/// Says where it listens and for whom, and what an administrator may have meant otherwise.
+/// Logs where the endpoint listens and for whom, and warns of settings that are probably mistakes.
 fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, workspace: &str) {
     let trusted: Vec<String> = serve.trusted.iter().map(ToString::to_string).collect();
     tracing::info!(
@@ -243,7 +245,7 @@ fn metrics(endpoint: &Endpoint) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// Every request that is for nothing else is one for a decision.
+/// Answers an authorization request; every request that matches no other path is one.
 async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> Response {
     let id = endpoint.ids.next();
     if request.headers().contains_key(header::TRANSFER_ENCODING) {

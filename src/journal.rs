@@ -1,8 +1,8 @@
-//! Where checkpoints of the audit log are kept: the system's log, or a file.
+//! Keeps checkpoints of the audit log in the system's log or in a file.
 //!
-//! Both lie out of reach of whoever can write to the database: the log belongs to journald or syslog,
-//! the file should belong to somebody else (`chattr +a`, or another user's). It writes lines and
-//! reads none back.
+//! Users who can write to the database should be able to change neither: the system's log belongs
+//! to journald or syslog, and the file should be protected (`chattr +a`, or another owner). This
+//! module writes lines, and reads none back.
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
@@ -15,7 +15,7 @@ use std::{
 
 use crate::domain::{audit::Checkpoint, location::CheckpointTarget, moment::Moment, text::visible};
 
-/// Where syslog and journald listen.
+/// The socket at which syslog and journald listen.
 const SYSLOG: &str = "/dev/log";
 /// Facility 10 (security), severity 6 (informational): RFC 3164, 4.1.1.
 const PRIORITY: u8 = 10 * 8 + 6;
@@ -34,10 +34,11 @@ enum Sink {
 }
 
 impl Journal {
-    /// Opens it; `None` where checkpoints go nowhere. A file is made 0600 if there is none.
+    /// Opens the journal; returns `None` if no checkpoints are kept. A file that does not exist is
+    /// created with mode 0600.
     ///
     /// # Errors
-    /// A sentence.
+    /// Returns a sentence if the socket or the file cannot be opened.
     pub fn open(target: &CheckpointTarget) -> Result<Option<Self>, String> {
         let system = Path::new(SYSLOG);
         let (path, opened) = match target {
@@ -61,25 +62,25 @@ impl Journal {
         }))
     }
 
-    /// Where checkpoints are written, fit to be shown.
+    /// Returns the path of the log socket or file, with hazardous characters made visible.
     #[must_use]
     pub fn shown(&self) -> String {
         visible(&self.path.to_string_lossy())
     }
 
-    /// Keeps a checkpoint.
+    /// Writes a checkpoint.
     ///
     /// # Errors
-    /// A sentence; the change that it is of was made all the same.
+    /// Returns a sentence if the checkpoint cannot be written; its change was made nevertheless.
     pub fn keep(&self, checkpoint: &Checkpoint, now: Moment) -> Result<(), String> {
         let kept = match &self.sink {
             Sink::Log(socket) => {
                 let line = format!("<{PRIORITY}>claviger[{}]: {checkpoint}", std::process::id());
-                // A log that was started anew listens at another socket of the same name.
+                // A log daemon that was restarted listens at a new socket with the same path.
                 let again = |_| connect(&self.path)?.send(line.as_bytes());
                 socket.send(line.as_bytes()).or_else(again).map(drop)
             }
-            // One write: lines of several processes do not mix.
+            // A single write, so that lines of several processes do not mix.
             Sink::File(file) => {
                 let line = format!("{} {checkpoint}\n", now.rfc3339());
                 { file }.write_all(line.as_bytes())
@@ -96,7 +97,7 @@ impl Journal {
 
 fn connect(path: &Path) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    // A log that is stuck must hold up nobody.
+    // A log daemon that is stuck must not block this process.
     socket.set_nonblocking(true)?;
     socket.connect(path)?;
     Ok(socket)

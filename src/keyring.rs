@@ -1,9 +1,9 @@
-//! The use cases, one function each: the only door to the store and the vault.
+//! The use cases, one function each; nothing else accesses the store and the vault.
 //!
-//! Opening and reading stand here, what makes a change in [`changing`] and [`areas`], deciding on requests in
-//! [`deciding`]; names that a person gave are resolved in [`resolve`], and what `doctor` asks is in
-//! [`health`]. To add a use case: one function, one verb in the store, its event in
-//! `domain::audit`.
+//! This file opens a keyring and reads from it. Changes are in [`changes`] and [`areas`], decisions
+//! on requests in [`decide`], the lookup of keys by the name a user typed in [`resolve`], and the
+//! checks of `doctor` in [`health`]. To add a use case, add one function here, one method in the
+//! store, and its event in `domain::audit`.
 mod agents;
 mod areas;
 mod audit;
@@ -60,22 +60,22 @@ pub use crate::{
     vault::VaultError,
 };
 
-/// A request as it is presented: the token is what the client sent, whatever that is.
+/// A request to decide on. The token is the text that the client sent, valid or not.
 #[derive(Debug, Clone)]
 pub struct CheckRequest<'a> {
-    /// The presented token; empty is none.
+    /// The token that the client sent; empty if it sent none.
     pub token: &'a SecretString,
-    /// The area that is wanted.
+    /// The access area that the request wants to use.
     pub area: AreaSlug,
-    /// What is to be done there.
+    /// The action that the request wants to perform in that area.
     pub action: Action,
-    /// The client's address.
+    /// The client's address, if it is known.
     pub address: Option<IpAddr>,
-    /// The agent that is asked for, if one is.
+    /// The agent that the request names, if it names one.
     pub agent: Option<AgentName>,
 }
 
-/// The open keyring.
+/// An open keyring.
 #[derive(Debug)]
 pub struct Keyring {
     store: Store,
@@ -85,15 +85,16 @@ pub struct Keyring {
     workspace: Workspace,
     warnings: Vec<String>,
     journal: Option<Journal>,
-    /// The keys that are known to be damaged.
+    /// The keys that are known to be damaged, that is, whose rows cannot be read.
     damaged: Mutex<BTreeSet<KeyId>>,
 }
 
 impl Keyring {
-    /// Opens the store, making it where there is none yet. The master key is not touched.
+    /// Opens the store, and creates it if there is none yet. Does not access the master key.
     ///
     /// # Errors
-    /// The store's, each one clear sentence.
+    /// Returns [`KeyringError::Store`] if the store cannot be opened; each message is one clear
+    /// sentence.
     pub async fn open(
         location: &DatabaseLocation,
         master_key: MasterKeyLocation,
@@ -129,85 +130,87 @@ impl Keyring {
         self.store.close().await;
     }
 
-    /// Where the store is.
+    /// Returns the location of the store.
     #[must_use]
     pub fn place(&self) -> &StoreLocation {
         self.store.place()
     }
 
-    /// Whether changes can be made at all.
+    /// Returns `true` if the store can be changed.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         !self.store.is_read_only()
     }
 
-    /// The workspace, as it was when the keyring was opened.
+    /// Returns the workspace as it was when the keyring was opened.
     #[must_use]
     pub fn workspace(&self) -> &Workspace {
         &self.workspace
     }
 
-    /// What deserves to be said about the store's permissions.
+    /// Returns the warnings about the permissions of the store's files.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Who makes the changes.
+    /// Returns the actor who makes the changes.
     #[must_use]
     pub fn actor(&self) -> &Actor {
         self.machine.actor()
     }
 
-    /// The present moment, by this keyring's machine.
+    /// Returns the current time by this keyring's machine.
     #[must_use]
     pub fn now(&self) -> Moment {
         self.machine.now()
     }
 
-    /// Where the master key is expected.
+    /// Returns the location where the master key is expected.
     #[must_use]
     pub fn master_key_location(&self) -> &MasterKeyLocation {
         &self.master_key
     }
 
-    /// The access areas, in the order of their making.
+    /// Returns the access areas in the order of their creation.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn areas(&self) -> Result<Vec<Area>, KeyringError> {
         Ok(self.store.areas().await?)
     }
 
-    /// How keys must end, as it is decided now.
+    /// Returns the current policy for the expiry of keys.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn policy(&self) -> Result<Policy, KeyringError> {
         Ok(self.store.workspace().await?.policy)
     }
 
-    /// The number of the newest change.
+    /// Returns the epoch, which is the number of the newest change.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn epoch(&self) -> Result<i64, KeyringError> {
         Ok(self.store.epoch().await?)
     }
 
-    /// Of what a list that is read now is a picture.
+    /// Returns the version that a list loaded now would have.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn list_version(&self) -> Result<ListVersion, KeyringError> {
         self.demand(Permission::See).await?;
         Ok(self.store.list_version().await?)
     }
 
-    /// A page of the list.
+    /// Returns a page of the list, limited to the agents that the actor may see.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn page(&self, request: &PageRequest) -> Result<KeyPage, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         let mut narrowed = request.clone();
@@ -218,11 +221,12 @@ impl Keyring {
         Ok(page)
     }
 
-    /// How many keys there are beside a page that was just read. Where the page is all that the
-    /// filter lets through, nothing is searched a second time.
+    /// Counts the keys for a page that was just read. If the page holds everything that matches the
+    /// filter, the matching keys are not searched a second time.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn count_beside(
         &self,
         request: &PageRequest,
@@ -239,10 +243,11 @@ impl Keyring {
         })
     }
 
-    /// How many keys of these agents the filter lets through, and how many there are.
+    /// Counts the keys of these agents that match the filter, and all keys of these agents.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn count(&self, filter: &Filter, scope: &AgentScope) -> Result<Count, KeyringError> {
         let scope = scope.within(&self.demand(Permission::See).await?.scope);
         Ok(self
@@ -251,10 +256,11 @@ impl Keyring {
             .await?)
     }
 
-    /// A key by its id.
+    /// Returns a key by its id.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] if there is none; the store's.
+    /// Returns [`StoreError::Gone`] if there is no such key, [`KeyringError::Denied`] if the actor
+    /// may not see it, and [`KeyringError::Store`] if the database fails.
     pub async fn key(&self, id: &KeyId) -> Result<Key, KeyringError> {
         let authority = self.demand(Permission::See).await?;
         let found = self.store.key(id).await?;
@@ -263,10 +269,11 @@ impl Keyring {
         Ok(key)
     }
 
-    /// Who changed a key last: the newest event about it.
+    /// Returns the newest event about a key, and thus the actor who changed it last.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see the key, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn last_change(&self, id: &KeyId) -> Result<Option<Event>, KeyringError> {
         self.demand_sight(Some(id)).await?;
         Ok(self.store.newest_event_about(id.as_str()).await?)
@@ -275,7 +282,9 @@ impl Keyring {
     /// Decides on a request.
     ///
     /// # Errors
-    /// An area that there is not, and the store's: no error is an allow.
+    /// Returns [`KeyringError::Access`] if there is no such area, [`KeyringError::Denied`] if the
+    /// actor may not test access, and [`KeyringError::Store`] if the database fails. An error is
+    /// never an allow.
     pub async fn decide(&self, presented: &CheckRequest<'_>) -> Result<CheckOutcome, KeyringError> {
         self.demand(Permission::Explain).await?;
         let decided = decide::decide_on(&self.store, &self.machine, presented).await?;
@@ -285,19 +294,19 @@ impl Keyring {
         Ok(decided)
     }
 
-    /// Records what was decided; see [`Decider::record`].
+    /// Records a decision; see [`Decider::record`].
     ///
     /// # Errors
-    /// The store's; the decision stands all the same.
+    /// Returns [`KeyringError::Store`] if the database fails; the decision remains valid.
     pub async fn record(&self, decided: &CheckOutcome) -> Result<(), KeyringError> {
         decide::record_on(&self.store, decided).await
     }
 
-    /// Records uses and refusals. It is for after the decisions: they stand whether this works or
-    /// not.
+    /// Records uses and refusals. Call it after the decisions: they are valid whether this succeeds
+    /// or not.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn record_usage(
         &self,
         uses: &[KeyUse],
@@ -306,10 +315,11 @@ impl Keyring {
         Ok(self.store.record_usage(uses, refusals).await?)
     }
 
-    /// What a key was used for of late, what was refused to it, and its tokens that were rotated out.
+    /// Returns a key's recent uses, its refusals, and its previous tokens.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see the key, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn activity(&self, id: &KeyId) -> Result<Activity, KeyringError> {
         self.demand_sight(Some(id)).await?;
         let now = self.now();
@@ -328,19 +338,22 @@ impl Keyring {
         })
     }
 
-    /// The counts of a key that began at a moment or later.
+    /// Returns the counts of a key whose spans began at `from` or later.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see the key, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn tallies(&self, id: &KeyId, from: Moment) -> Result<Vec<Tally>, KeyringError> {
         self.demand_sight(Some(id)).await?;
         Ok(self.store.tallies(id, from).await?)
     }
 
-    /// The newest refusals of a key, or of credentials that match none; the newest first.
+    /// Returns the newest refusals of a key or, without a key, of credentials that match no key;
+    /// the newest first.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see them, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn refusals(&self, key: Option<&KeyId>) -> Result<Vec<Refusal>, KeyringError> {
         self.demand_sight(key).await?;
         let most = key.map_or(KEPT_UNMATCHED, |_| KEPT_REFUSALS);

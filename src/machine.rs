@@ -1,7 +1,9 @@
-//! The edge to this machine: the clock, chance, who sits there, and what the process may leak.
+//! The interface to this machine: the clock, randomness, the acting user, and the protection of
+//! this process.
 //!
-//! The only file that asks the system for the time or for randomness; everybody else gets a
-//! [`Machine`], which in tests stands still. It must not decide anything.
+//! Only this module reads the system's clock and randomness, except that async code measures its
+//! timeouts with tokio's clock. All other code gets a [`Machine`], whose clock can be fixed in
+//! tests. This module must not make any decisions.
 use std::{
     fmt,
     net::IpAddr,
@@ -23,7 +25,7 @@ use crate::domain::{audit::Actor, moment::Moment, text::visible};
 type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
 type RandomFunction = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
-/// This machine, as far as claviger needs one.
+/// The machine, as far as claviger uses it.
 #[derive(Clone)]
 pub struct Machine {
     clock: Clock,
@@ -32,7 +34,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The real one: the system's clock and randomness, and the user who runs this process.
+    /// Returns the real machine: the system's clock and randomness, and the user who runs this
+    /// process.
     #[must_use]
     pub fn real() -> Self {
         Self {
@@ -42,8 +45,9 @@ impl Machine {
         }
     }
 
-    /// The real one, whose clock is never behind what has passed since this began: where the system's is set back,
-    /// time goes on from where this began, so that no key that has ended comes to life again.
+    /// Returns the real machine, with a clock that never falls behind the time that has passed
+    /// since this call. If the system's clock is set back, time continues from the time of this
+    /// call, so that no expired key becomes valid again.
     #[must_use]
     pub fn steady() -> Self {
         let began = (system_time(), uptime());
@@ -53,13 +57,13 @@ impl Machine {
         }
     }
 
-    /// One whose clock stands still and whose chance repeats itself, for tests and pictures.
+    /// Returns a machine with a fixed clock and repeatable randomness, for tests and pictures.
     #[must_use]
     pub fn fixed(now: Moment, actor: &str) -> Self {
         Self::with_clock(move || now, actor)
     }
 
-    /// The same with a clock that is told from outside.
+    /// Returns a machine as from [`Machine::fixed`], but with the given clock.
     #[must_use]
     pub fn with_clock(clock: impl Fn() -> Moment + Send + Sync + 'static, actor: &str) -> Self {
         let counter = Mutex::new(0_u64);
@@ -85,7 +89,7 @@ impl Machine {
         }
     }
 
-    /// The same machine, on which somebody else acts.
+    /// Returns the same machine with another actor.
     #[must_use]
     pub fn acted_on_by(&self, actor: Actor) -> Self {
         Self {
@@ -94,13 +98,13 @@ impl Machine {
         }
     }
 
-    /// The present moment.
+    /// Returns the present time.
     #[must_use]
     pub fn now(&self) -> Moment {
         (self.clock)()
     }
 
-    /// Time that only passes, since some moment of no meaning: for how long something took.
+    /// Returns a time that only increases, from an arbitrary start, to measure durations.
     #[must_use]
     pub fn uptime(&self) -> Duration {
         uptime()
@@ -111,7 +115,7 @@ impl Machine {
         (self.chance)(buffer);
     }
 
-    /// Random bytes in hexadecimal, for ids that are no secrets.
+    /// Returns random bytes in hexadecimal, for ids that are not secret.
     #[must_use]
     pub fn draw_hex(&self, bytes: usize) -> String {
         let mut buffer = vec![0; bytes];
@@ -119,7 +123,7 @@ impl Machine {
         data_encoding::HEXLOWER.encode(&buffer)
     }
 
-    /// Who makes the changes of this process.
+    /// Returns the actor of the changes that this process makes.
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -149,8 +153,8 @@ fn uptime() -> Duration {
     BEGAN.elapsed()
 }
 
-/// The later of what the system's clock says and what it must have come to since it was asked
-/// first. The one covers a machine that slept, the other a clock that was set back.
+/// Returns the later of the system's time and the time that must have been reached since the first
+/// reading. The former accounts for a machine that slept, the latter for a clock that was set back.
 fn steady(began: (Moment, Duration), now: (Moment, Duration)) -> Moment {
     let passed = now.1.saturating_sub(began.1).as_millis();
     let passed = i64::try_from(passed).unwrap_or(i64::MAX);
@@ -163,11 +167,12 @@ fn steady(began: (Moment, Duration), now: (Moment, Duration)) -> Moment {
     reason = "the one place that draws randomness"
 )]
 fn system_randomness(buffer: &mut [u8]) {
-    // Without randomness no key may be made; going on in any way would be worse than ending.
+    // Without randomness no key may be created; it is better to end than to continue in any way.
     getrandom::fill(buffer).expect("the system has no randomness to give");
 }
 
-/// `alice@gw1`, by the effective user id, not by what the environment claims.
+/// Returns the actor, such as `alice@gw1`. The name comes from the effective user id and the host
+/// name, not from the environment; only the SSH client's address is taken from `SSH_CONNECTION`.
 fn system_user() -> Actor {
     let uid = Uid::effective();
     let user = User::from_uid(uid)
@@ -195,17 +200,18 @@ fn system_user() -> Actor {
 }
 
 /// Keeps secrets in this process's memory out of core dumps and away from debuggers of the same
-/// user. What the system refuses is left as it is: `doctor` tells.
+/// user. If the system refuses part of that, it is left as it is; `doctor` reports it.
 pub fn harden() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
 }
 
-/// From here on the system lets this process, and every thread that it starts, run no program: for
-/// members who came in over SSH, to whom this machine is not open. To be called before any thread.
+/// Forbids this process, and every thread that it starts, to run programs from now on. This is for
+/// members who came in over SSH, who must not get access to the machine itself. Must be called
+/// before any thread is started.
 ///
 /// # Errors
-/// What the system says, where it cannot promise that.
+/// Returns the system's message if the restriction cannot be set.
 pub fn run_no_program() -> Result<(), String> {
     let deny = SeccompAction::Errno(nix::libc::EPERM.unsigned_abs());
     let calls = [nix::libc::SYS_execve, nix::libc::SYS_execveat];
@@ -219,15 +225,15 @@ pub fn run_no_program() -> Result<(), String> {
     seccompiler::apply_filter(&program).map_err(|error| error.to_string())
 }
 
-/// Whether a crash of this process could write its memory to a file.
+/// Returns `true` if a crash of this process could write its memory to a file.
 #[must_use]
 pub fn may_dump_core() -> bool {
     prctl::get_dumpable().unwrap_or(true)
         || getrlimit(Resource::RLIMIT_CORE).is_ok_and(|(soft, _)| soft > 0)
 }
 
-/// Makes room for as many open files, connections among them, as the system lets this user have.
-/// Answers how many that are.
+/// Raises the limit of open files, which include connections, to the maximum for this user. Returns
+/// the limit that applies then, or 1024 if it cannot be read.
 #[must_use]
 pub fn raise_open_files() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {

@@ -1,5 +1,5 @@
-//! The program's door: parse, make the runtime, and turn what went wrong into one sentence and
-//! an exit status. It must not decide anything else.
+//! The entry point: parses the command line, creates the runtime, and turns an error into one
+//! sentence and an exit status. It must not decide anything else.
 use std::process::ExitCode;
 
 use claviger::{
@@ -18,7 +18,8 @@ use tokio::{
 
 fn main() -> ExitCode {
     machine::harden();
-    // Before there is any thread that this would not hold for.
+    // Before any thread exists: the restriction would not apply to threads that are already
+    // running.
     let (session, arguments) = match parse_command_line() {
         Ok(parse_command_line) => parse_command_line,
         Err(failure) => return failure.report(),
@@ -50,8 +51,8 @@ fn main() -> ExitCode {
             .map(|()| 0),
         None => runtime.block_on(screen(database, arguments.json, session.as_ref())),
     };
-    // What still hangs (a clipboard without a display, a database that is locked) must not keep
-    // the program from ending.
+    // What still hangs (a clipboard without a display, a locked database) must not keep the program
+    // from ending.
     runtime.shutdown_background();
     match done {
         Ok(status) => ExitCode::from(status),
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is wanted, and by which member if one came in over SSH.
+/// Returns the session of a member who came in over SSH, if any, and the requested command.
 fn parse_command_line() -> Result<(Option<Session>, Arguments), Failure> {
     let arguments = cli::parse()?;
     let Some(id) = &arguments.member else {
@@ -74,8 +75,9 @@ fn parse_command_line() -> Result<(Option<Session>, Arguments), Failure> {
     Ok((Some(session), wanted))
 }
 
-/// Half of the cores are the endpoint's: the gateway and the database want to work too. One alone
-/// does without threads that wake each other, which is worth a tenth of all it can do.
+/// Builds the endpoint's runtime with half of the cores: the gateway and the database need the
+/// others. With fewer than four cores it uses a single thread, which avoids threads that wake each
+/// other; that is worth a tenth of its throughput.
 fn of_the_endpoint() -> Builder {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if cores < 4 {
@@ -86,7 +88,7 @@ fn of_the_endpoint() -> Builder {
     builder
 }
 
-/// Opens the store without the master key, and answers gateways until a signal ends it.
+/// Opens the store without the master key, and answers gateways until a signal ends the endpoint.
 async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
@@ -105,7 +107,7 @@ async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(),
         .map_err(|error| failed(&error))
 }
 
-/// Opens the keyring and hands the terminal over; answers the exit status.
+/// Opens the keyring and runs the terminal UI; returns the exit status.
 async fn screen(
     database: Option<&str>,
     json: bool,

@@ -1,11 +1,11 @@
-//! The store: one type over SQLite and PostgreSQL, and the only place that knows SQL.
+//! The store: one type for SQLite and PostgreSQL, and the only module that contains SQL.
 //!
-//! A verb holds its SQL once, and [`with_pool!`] runs that same body on whichever database is
-//! open. Every change raises the epoch first, writes its audit events, and commits all of it in
-//! one transaction ([`change::ChangeTransaction`]). A row becomes a domain value only through the
-//! domain's own doors; one that cannot is [`StoreError::Corrupt`], never a panic and never an
-//! allow. To add a verb: put it into the file of its subject, columns named, affected rows
-//! checked.
+//! A method contains its SQL once, and [`with_pool!`] runs that same body on the database that is
+//! open. Every change first raises the epoch, then writes its audit events, and commits all of it
+//! in one transaction ([`change::ChangeTransaction`]). A row becomes a domain value only through
+//! the domain's own constructors; a row that they refuse is [`StoreError::Corrupt`], never a panic
+//! and never an allow. To add a method, put it into the file of its subject, name the columns, and
+//! check the number of affected rows.
 mod agents;
 mod areas;
 mod audit;
@@ -37,7 +37,7 @@ use sqlx::{PgPool, SqlitePool};
 pub use watch::{ChangeMark, KEYS_PER_LOOKUP, KeyRecord, LogHead, Watch};
 pub use workspace::Workspace;
 
-/// Where a store is, in a form that may be shown: never with a password.
+/// The location of a store, in a form that may be displayed: it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
     /// A SQLite file.
@@ -55,7 +55,7 @@ impl fmt::Display for StoreLocation {
     }
 }
 
-/// An open store. Cheap to clone; clones share their connections.
+/// An open store. Cloning is cheap; clones share their connections.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
@@ -70,7 +70,7 @@ enum Pool {
     Postgres(PgPool),
 }
 
-/// Runs one body on whichever pool is open; the body is the same text for both databases.
+/// Runs one body on the pool that is open; the body is the same text for both databases.
 macro_rules! with_pool {
     ($store:expr, $pool:ident => $body:expr) => {
         match ($store.still_there(), &$store.pool) {
@@ -85,19 +85,20 @@ macro_rules! with_pool {
 use with_pool;
 
 impl Store {
-    /// Where it is.
+    /// Returns the location of the store.
     #[must_use]
     pub fn place(&self) -> &StoreLocation {
         &self.place
     }
 
-    /// Whether it was opened from a file or a disk that cannot be written.
+    /// Returns `true` if the store was opened from a file or a disk that cannot be written.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// Asked before every look and every transaction; see [`identity`].
+    /// Checks before every read and every transaction that the file is still usable; see
+    /// [`identity`].
     fn still_there(&self) -> Result<(), StoreError> {
         match &self.file {
             Some(file) => file.holds().map_err(|unfit| match unfit {

@@ -1,9 +1,10 @@
-//! The shell of the terminal user interface: terminal, select loop, effects.
+//! The shell of the terminal user interface: the terminal, the select loop and the effects.
 //!
-//! The only async file of it. Messages go into [`update::update`], effects come out and run as
-//! tasks; a read that is no longer wanted is aborted, a write never is, and quitting waits for
-//! them. Frames are drawn when no message is waiting, so that a burst of keys costs one frame, and
-//! every [`FRAME`] while keys come without end. A dialog takes no key that waited when it opened.
+//! This module runs the event loop and spawns the tasks. Messages go into [`update::update`], and
+//! the effects it returns run as tasks. A read that is no longer wanted is aborted; a write is
+//! never aborted, and quitting waits for the writes. A frame is drawn when no message is waiting,
+//! so that a burst of keys costs one frame, and every [`FRAME`] while keys keep coming. A dialog
+//! does not receive keys that were already waiting when it opened.
 pub mod agents;
 pub mod audit;
 pub mod confirmation;
@@ -54,23 +55,24 @@ use crate::{
     keyring::Keyring,
 };
 
-/// How often the store is asked whether somebody else changed something, or something was refused.
+/// How often the store is polled for new changes, refusals and uses.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the first frame waits for the first page.
 const FIRST_PAGE_TIMEOUT: Duration = Duration::from_millis(150);
-/// How long a frame waits for what the details tell of the key that the cursor came to, and for an
-/// explanation: nearly always they are there at once, and then one frame shows all of it.
+/// How long a frame waits for the details of the key under the cursor, or for an explanation.
+/// Nearly always they arrive within this time, and one frame then shows everything.
 const DETAILS_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// How often a frame is drawn at least, and reads are started at most, while keys come without end.
+/// The longest time between two frames, and the shortest between two starts of reads, while keys
+/// keep coming.
 const FRAME: Duration = Duration::from_millis(40);
-/// The most changes that may be under way; no key is taken while they are.
+/// The maximum number of concurrent changes; no input is taken while that many are running.
 const MOST_WRITES: usize = 32;
 
-/// Runs the terminal user interface to its end; answers the exit status.
+/// Runs the terminal user interface until it ends, and returns the exit status.
 ///
 /// # Errors
-/// When the terminal cannot be taken over or written to.
+/// Returns an error if the terminal cannot be taken over or written to.
 pub async fn run(keyring: Keyring, config: &Config, warnings: &[String]) -> io::Result<u8> {
     let mut signals = Signals::listen()?;
     terminal::install_panic_hook();
@@ -79,7 +81,7 @@ pub async fn run(keyring: Keyring, config: &Config, warnings: &[String]) -> io::
     terminal::restore();
     shell.end().await;
     if let Some(sentence) = &shell.model.parting {
-        // Nobody may be there to read it.
+        // Standard error may be closed by now.
         let _ = writeln!(io::stderr(), "claviger: {}", visible(sentence));
         return status.map(|_| 1);
     }
@@ -91,26 +93,26 @@ struct Shell {
     clipboard: Arc<Mutex<Clipboard>>,
     terminal: Terminal,
     inputs: Inputs,
-    /// Characters that came in together and are not all taken in yet.
+    /// Characters that arrived together and are not fully processed yet.
     burst: Option<Burst>,
     answers: UnboundedReceiver<Message>,
     answer: UnboundedSender<Message>,
     writes: JoinSet<()>,
-    /// The changes that are under way: the same one is not begun a second time meanwhile.
+    /// The changes that are running: an equal change is not started a second time meanwhile.
     writing: Arc<std::sync::Mutex<Vec<Effect>>>,
-    /// The newest read of each kind that is to be started with the next frame.
+    /// The newest read of each kind that starts with the next frame.
     wanted: HashMap<Discriminant<Effect>, Effect>,
-    /// The newest read of each kind that was started.
+    /// The newest started read of each kind.
     reading: HashMap<Discriminant<Effect>, AbortHandle>,
     /// When the last frame was drawn.
     drawn: Instant,
     looking: Option<AbortHandle>,
-    /// Whether what the details tell, or an explanation, was asked for since the last frame.
+    /// Whether a key's details or an explanation were requested since the last frame.
     regarding: bool,
     model: Model,
 }
 
-/// What the loop goes on with.
+/// The next thing the loop handles.
 enum Next {
     Input(Input),
     Burst,
@@ -120,7 +122,7 @@ enum Next {
     End(u8),
 }
 
-/// What the loop must do itself.
+/// An action that the loop must perform itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShellAction {
     Suspend,
@@ -142,7 +144,7 @@ impl Shell {
         );
         model.is_member = keyring.is_members();
         if model.is_member {
-            // Until it is read what they may do.
+            // The role is unknown until the first page is loaded.
             model.role = Role::Viewer;
         }
         if !warnings.is_empty() {
@@ -245,13 +247,13 @@ impl Shell {
         }
     }
 
-    /// Whether nothing waits to be taken in, or a frame is due all the same.
+    /// Whether no input or answer is waiting, or a frame is due anyway.
     fn is_time_to_draw(&self) -> bool {
         let is_quiet = self.burst.is_none() && self.inputs.is_empty() && self.answers.is_empty();
         is_quiet || self.drawn.elapsed() >= FRAME
     }
 
-    /// Takes an input in, and those that are ready after it, until a frame is due.
+    /// Processes an input and the inputs that are ready after it, until a frame is due.
     fn take_inputs(&mut self, first: Input) -> io::Result<Option<ShellAction>> {
         match self.take_input(first)? {
             None => self.go_on(),
@@ -293,7 +295,7 @@ impl Shell {
         }
     }
 
-    /// Takes in a part of the burst that is taken in at the moment.
+    /// Processes the next part of the current burst.
     fn take_burst(&mut self) -> io::Result<Option<ShellAction>> {
         let part = self.burst.as_mut().and_then(|it| it.next(&self.model));
         if let Some(message) = part {
@@ -303,8 +305,9 @@ impl Shell {
         Ok(None)
     }
 
-    /// Nothing is bound to Alt, and on a slow link Esc and the key after it come in one packet, which
-    /// is also how Alt is sent: so it is Esc and that key.
+    /// Processes a key press. Nothing is bound to Alt. On a slow link Esc and the key after it can
+    /// arrive in one packet, which is also how a terminal sends Alt; so Alt with a character is
+    /// treated as Esc followed by that character.
     fn take_key(&mut self, key: KeyEvent) -> io::Result<Option<ShellAction>> {
         let is_alt = key.modifiers.contains(KeyModifiers::ALT);
         if !(matches!(key.code, KeyCode::Char(_)) && is_alt) {
@@ -325,13 +328,14 @@ impl Shell {
         Ok(())
     }
 
-    /// Takes a message in; answers what is the loop's own to do.
+    /// Passes a message to the model and carries out or starts the resulting effect. Returns the
+    /// action that the loop must perform itself, if any.
     fn take(&mut self, message: Message) -> io::Result<Option<ShellAction>> {
         self.model.now = self.keyring.now();
         let layer = self.model.layer();
         let effect = update::update(&mut self.model, message);
         if self.model.layer().was_opened_after(&layer) {
-            // It was typed before the dialog was there to be seen.
+            // The waiting input was typed before the dialog was visible.
             self.inputs.discard_waiting();
             self.burst = None;
         }
@@ -354,15 +358,15 @@ impl Shell {
         Ok(None)
     }
 
-    /// Starts the reads that are wanted: one of each kind, which ends an older one.
+    /// Starts the wanted reads, one of each kind; each aborts an older read of its kind.
     fn start_reads(&mut self) {
         for (_, effect) in mem::take(&mut self.wanted) {
             self.start(effect);
         }
     }
 
-    /// Starts an effect as a task. A newer read ends an older one; writes go on to their end, and one
-    /// that is under way is not begun again.
+    /// Starts an effect as a task. A newer read aborts an older one of its kind. Writes always run
+    /// to completion, and an equal write that is still running is not started again.
     fn start(&mut self, effect: Effect) {
         let kind = mem::discriminant(&effect);
         let reads = effect.only_reads();
@@ -398,8 +402,7 @@ impl Shell {
         }
     }
 
-    /// Asks whether somebody else changed something, or something was refused, unless the last asking
-    /// still waits.
+    /// Polls the store for new changes, refusals and uses, unless the previous poll still runs.
     fn look(&mut self) {
         if self
             .looking
@@ -421,14 +424,14 @@ impl Shell {
                 Err(error) if error.is_expulsion() => {
                     let _ = answer.send(Message::Expelled(error.to_string()));
                 }
-                // The next change of the person's own will say what is wrong with the store.
+                // The user's next change will report any problem with the store.
                 Ok(_) | Err(_) => {}
             }
         };
         self.looking = Some(tokio::spawn(task).abort_handle());
     }
 
-    /// Waits for the writes and for no read, and takes a copied token off the native clipboard.
+    /// Aborts the reads, waits for the writes, and clears a copied token from the native clipboard.
     async fn end(&mut self) {
         for read in self.reading.values() {
             read.abort();
@@ -439,7 +442,8 @@ impl Shell {
     }
 }
 
-/// Whether it is a key that no paste holds and that leads out of wherever one is.
+/// Whether the input is a key that no paste contains and that leaves any place: Esc or Ctrl with a
+/// key.
 fn is_way_out(input: &Input) -> bool {
     match input {
         Input::Key(key) => {

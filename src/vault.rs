@@ -1,11 +1,12 @@
 //! The vault: the master key, and the sealing of tokens.
 //!
-//! Nothing else sees key material. The master key lies outside the database, in a file that only
-//! its owner can read, and wraps one data key; the data key seals each token with
-//! XChaCha20-Poly1305, bound to its store, its key id and the data key, so that a sealed token
-//! that is moved, swapped or bent opens as an error and never as another value. Random 192-bit
-//! nonces need no counter. A record is `version ‖ data key id ‖ nonce ‖ ciphertext ‖ tag` and has
-//! exactly one length. After opening, the digest is computed again and must be the stored one.
+//! No other module sees key material. The master key is kept outside the database, in a file that
+//! only its owner can read, and wraps one data key. The data key seals each token with
+//! XChaCha20-Poly1305, bound to its store, its key id and the data key. So a sealed token that was
+//! moved, swapped or altered gives an error when opened, and never another value. Random 192-bit
+//! nonces need no counter. A token's record is `version ‖ data key id ‖ nonce ‖ ciphertext ‖ tag`
+//! and has exactly one valid length. After opening, the digest is computed again and must equal the
+//! stored one.
 mod master_key;
 
 use chacha20poly1305::{
@@ -30,52 +31,52 @@ const KEY_LENGTH: usize = 32;
 const NONCE_LENGTH: usize = 24;
 const TAG_LENGTH: usize = 16;
 const DATA_KEY_ID_LENGTH: usize = 16;
-/// What stands before the nonce in a record: the version and the data key's id.
+/// The length of the part before the nonce in a token's record: the version and the data key's id.
 const HEAD: usize = 1 + DATA_KEY_ID_LENGTH;
 
-/// Why a token or a key could not be opened. No message holds key material.
+/// Why a token or a key could not be opened. No message contains key material.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
-    /// There is no master key where it should be, and tokens are sealed with it.
+    /// The master key's file does not exist, and tokens are sealed with that key.
     #[error(
         "the master key file {path} is missing, and tokens are sealed with it: put it back from your backup. Until then checking, listing, showing, editing, disabling and revoking work; creating, copying and revealing do not"
     )]
     Missing {
-        /// Where it should be.
+        /// The path where the file should be.
         path: String,
     },
-    /// Others could read it.
+    /// The file was refused: its permissions, owner, type or content are wrong.
     #[error("the master key file {path} is refused: {why}")]
     Refused {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What is wrong with it, and what to do.
+        /// The problem, and what to do about it.
         why: String,
     },
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error(
         "the master key file {path} cannot be used ({why}): check that it is a file that you can read, in a folder that you can write, or name another with CLAVIGER_MASTER_KEY_FILE"
     )]
     Unusable {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// The operating system's reason.
+        /// The operating system's error message.
         why: String,
     },
-    /// It is a master key, but not the one of this database.
+    /// The file holds a master key, but not the one of this database.
     #[error(
         "{path} is not the master key of this database: find the right file, or name it with CLAVIGER_MASTER_KEY_FILE"
     )]
     WrongKey {
-        /// The file.
+        /// The path of the file.
         path: String,
     },
-    /// No place is known for it.
+    /// No location is known for the master key.
     #[error(
         "no place is known for the master key: set HOME, or name its file with CLAVIGER_MASTER_KEY_FILE"
     )]
     NoPlace,
-    /// What is sealed does not open, or opens to something else than it should.
+    /// A sealed token does not open, or opens to something other than the expected token.
     #[error(
         "the sealed token of {0} does not open: its record was changed or belongs elsewhere. The key can still be checked and revoked; `claviger doctor` says more"
     )]
@@ -85,12 +86,12 @@ pub enum VaultError {
         "the data key does not open with the master key {path}: its record was changed. Restore the database from a backup"
     )]
     DataKeyTampered {
-        /// The master key's file.
+        /// The path of the master key's file.
         path: String,
     },
 }
 
-/// The opened data key of one store.
+/// The decrypted data key of one store.
 pub struct DataKey {
     cipher: XChaCha20Poly1305,
     id: [u8; DATA_KEY_ID_LENGTH],
@@ -104,16 +105,17 @@ impl std::fmt::Debug for DataKey {
 }
 
 impl DataKey {
-    /// Its id, in hexadecimal.
+    /// Returns the data key's id, in hexadecimal.
     #[must_use]
     pub fn id(&self) -> String {
         HEXLOWER.encode(&self.id)
     }
 
-    /// Draws a new data key and wraps it.
+    /// Draws a new data key and wraps it with the master key.
     ///
     /// # Errors
-    /// [`VaultError::Unusable`] if the cipher refuses, which it does for no input of this size.
+    /// Returns [`VaultError::Unusable`] if the cipher fails, which it does for no input of this
+    /// size.
     pub fn draw(
         master: &MasterKey,
         store: &str,
@@ -142,8 +144,8 @@ impl DataKey {
     /// Opens a wrapped data key.
     ///
     /// # Errors
-    /// [`VaultError::WrongKey`] if another master key wraps it, [`VaultError::DataKeyTampered`]
-    /// if its record does not open.
+    /// Returns [`VaultError::WrongKey`] if it was wrapped with another master key, and
+    /// [`VaultError::DataKeyTampered`] if its record does not open.
     pub fn unwrap(
         wrapped: &WrappedDataKey,
         master: &MasterKey,
@@ -190,10 +192,10 @@ impl DataKey {
         ])
     }
 
-    /// Seals a token; base64.
+    /// Seals a token and returns the record in base64.
     ///
     /// # Errors
-    /// [`VaultError::Tampered`] if the cipher refuses, which it does for no token.
+    /// Returns [`VaultError::Tampered`] if the cipher fails, which it does for no token.
     pub fn seal(&self, token: &Token, machine: &Machine) -> Result<String, VaultError> {
         let text = token.expose().expose_secret().as_bytes();
         let sealed = seal(&self.cipher, text, &self.aad(token.key_id()), machine)
@@ -208,8 +210,8 @@ impl DataKey {
     /// Opens a sealed token.
     ///
     /// # Errors
-    /// [`VaultError::Tampered`] if it does not open, is no token, is another key's, or does not
-    /// have the digest by which its key is known.
+    /// Returns [`VaultError::Tampered`] if the record does not open, if the result is not a token
+    /// or belongs to another key, or if its digest is not `digest`.
     pub fn open(&self, sealed: &str, key: &KeyId, digest: &Digest) -> Result<Token, VaultError> {
         let tampered = || VaultError::Tampered(key.to_string());
         let record = BASE64.decode(sealed.as_bytes()).map_err(|_| tampered())?;
@@ -229,7 +231,8 @@ impl DataKey {
     }
 }
 
-/// Fields with their lengths in front, so that no two lists of fields share a text.
+/// Concatenates fields with their lengths in front, so that different lists of fields never give
+/// the same bytes.
 fn bound(fields: &[&[u8]]) -> Vec<u8> {
     let mut aad = Vec::new();
     for field in fields {

@@ -1,4 +1,4 @@
-//! The command line: the real binary, its output, and how it ends.
+//! Tests of the command line: the real binary, its output, and its exit status.
 #[path = "cli/areas.rs"]
 mod areas;
 #[path = "cli/bad_days.rs"]

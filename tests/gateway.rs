@@ -1,5 +1,5 @@
-//! The endpoint: the real binary behind real connections, on SQLite and on PostgreSQL, and the
-//! real gateways in front of it with the very files that are shipped.
+//! Tests of the endpoint: the real binary behind real connections, on SQLite and on PostgreSQL, and
+//! the real gateways in front of it with the configuration files that are shipped.
 #[path = "gateway/asking.rs"]
 mod asking;
 #[path = "gateway/attacks.rs"]

@@ -7,7 +7,8 @@
 //! says otherwise.
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// A layer, the modules of ours that it may use beside itself, the paths that it never may.
+/// A layer: its name, the claviger modules that it may use beside itself, and the paths that it
+/// must never use.
 #[rustfmt::skip]
 type Layer = (&'static str, &'static [&'static str], &'static [&'static str]);
 
@@ -121,7 +122,7 @@ fn a_type_name_that_is_defined_twice_is_reported_with_its_places() {
     assert_eq!(names_defined_twice(&sources), expected);
 }
 
-/// What is wrong in one file, each finding with its line.
+/// Returns the violations in one file, each with its line.
 fn check(file: &str, source: &str) -> Vec<String> {
     let name = file.trim_start_matches("src/").trim_end_matches(".rs");
     let module = format!("crate::{}", name.replace('/', "::"));
@@ -158,7 +159,7 @@ fn check(file: &str, source: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines of lib.rs that are neither comment, attribute nor module.
+/// Returns the lines of lib.rs that are neither comments, attributes nor modules.
 fn beside_the_map(source: &str) -> impl Iterator<Item = (usize, String)> {
     let fits = |text: &str| {
         let is_mod = text.starts_with("pub mod ") || text.starts_with("mod ");
@@ -185,13 +186,13 @@ fn against_the_arrows(layer: &Layer, mut paths: Vec<(usize, String)>) -> Vec<(us
         .collect()
 }
 
-/// Whether `path` is `root` or something in it.
+/// Returns whether `path` is `root` or an item inside it.
 fn within(path: &str, root: &str) -> bool {
     path.strip_prefix(root)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Whether `path` is in `never`, or brings it in by a glob or by an outer module.
+/// Returns whether `path` is in `never`, or includes it through a glob or an outer module.
 fn reaches(path: &str, never: &str) -> bool {
     within(path, never) || (path.contains("::") && within(never, path.trim_end_matches("::*")))
 }
@@ -200,7 +201,8 @@ fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Every path in the code with its line: `use` trees spread out, our own from `crate::` on.
+/// Returns every path in the code with its line: `use` trees are expanded, and claviger's own paths
+/// start with `crate::`.
 fn paths(module: &str, words: &[(usize, &str)]) -> Vec<(usize, String)> {
     let (mut found, mut place) = (Vec::new(), vec![(0, module)]);
     let (mut at, mut depth) = (0, 0_usize);
@@ -212,7 +214,7 @@ fn paths(module: &str, words: &[(usize, &str)]) -> Vec<(usize, String)> {
                 depth = depth.saturating_sub(1);
                 place.retain(|(level, _)| *level <= depth);
             }
-            // `mod tests {`: in there, `super` is this file.
+            // Inside `mod tests {`, `super` is this file.
             "mod" if words.get(at + 2).is_some_and(|(_, it)| *it == "{") => {
                 place.push((depth + 1, words[at + 1].1));
             }
@@ -228,7 +230,7 @@ fn paths(module: &str, words: &[(usize, &str)]) -> Vec<(usize, String)> {
     found
 }
 
-/// Collects the paths of the tree that begins at a word; gives where the word behind it is.
+/// Collects the paths of the tree that begins at a word; returns the index of the word after it.
 fn spread(
     words: &[(usize, &str)],
     at: usize,
@@ -256,7 +258,7 @@ fn spread(
     at + 1
 }
 
-/// `super::key`, written in `crate::domain::token`, is `crate::domain::key`.
+/// Resolves a path: `super::key`, written in `crate::domain::token`, is `crate::domain::key`.
 fn resolve(place: &str, path: &str) -> String {
     let path = path.trim_end_matches("::self");
     match path.split_once("::") {
@@ -274,7 +276,8 @@ fn resolve(place: &str, path: &str) -> String {
     }
 }
 
-/// The words of the code with their lines; no comments, strings, characters and lifetimes.
+/// Returns the words of the code with their lines, without comments, strings, characters and
+/// lifetimes.
 fn words(source: &str) -> Vec<(usize, &str)> {
     let (mut found, mut line, mut rest) = (Vec::new(), 1, source);
     while !rest.is_empty() {
@@ -288,7 +291,7 @@ fn words(source: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// How long the first thing in a text is, and whether it is a word.
+/// Returns the length of the first element of a text, and whether it is a word.
 fn first(text: &str) -> (usize, bool) {
     if let Some(length) = string(text) {
         return (length, false);
@@ -315,7 +318,7 @@ fn first(text: &str) -> (usize, bool) {
     }
 }
 
-/// How long the string is that a text begins with, raw or not.
+/// Returns the length of the string literal, raw or not, that a text begins with.
 fn string(text: &str) -> Option<usize> {
     let quote = text.find(|c| !"bcr#".contains(c))?;
     let (mark, body) = (&text[..quote], text[quote..].strip_prefix('"')?);
@@ -333,7 +336,7 @@ fn string(text: &str) -> Option<usize> {
     Some(inside.map_or(text.len(), |inside| quote + 1 + inside + 1 + hashes))
 }
 
-/// A bad source and the lines that are reported, each as `line: what`.
+/// Bad sources: the file, its text, and the expected findings, each as `line: what`.
 #[rustfmt::skip]
 const BAD: &[(&str, &str, &[&str])] = &[
     ("src/store.rs", "//! x\nuse crate::{domain::key, vault};", &["2: store may not use crate::vault"]),

@@ -1,9 +1,9 @@
-//! The pictures in `docs/`: screens that the program drew itself, written down as SVG.
+//! The pictures in `docs/`: screens drawn by the program itself and written as SVG.
 //!
-//! A story furnishes a workspace and presses keys; what stands on its screen then becomes a file,
-//! cell by cell. Nothing is drawn by hand, and the same screen always becomes the same bytes. When
-//! a screen changes, `UPDATE_PICTURES=1 cargo test --test pictures` writes the files anew. To add
-//! a picture: a test that calls `hold`.
+//! A story fills a workspace and presses keys; its screen then becomes a file, cell by cell.
+//! Nothing is drawn by hand, and the same screen always becomes the same bytes. When a screen
+//! changes, `UPDATE_PICTURES=1 cargo test --test pictures` writes the files again. To add a
+//! picture, add a test that calls `hold`.
 use std::{env, fmt::Write as _, fs, path::Path};
 
 use claviger::{
@@ -56,7 +56,7 @@ fn the_second_step_of_the_wizard() {
 
 // --- The workspace ---------------------------------------------------------------------------
 
-/// A key as somebody made it some days ago.
+/// A key as it was created some days ago.
 struct Made {
     days_ago: i64,
     by: &'static str,
@@ -172,11 +172,11 @@ fn furnished(width: u16, height: u16) -> Story {
     story
 }
 
-/// Makes a key on the day and in the name of the one who made it.
+/// Creates a key at the time and in the name of its creator.
 fn make(story: &Story, at: usize, made: &Made) -> Key {
     let moment = Moment::from_millis(NOW - made.days_ago * DAY);
     let machine = Machine::fixed(moment, made.by);
-    // Each session has chance of its own, or two would draw the same ids.
+    // Each session gets random numbers of its own, or two would draw the same ids.
     let _ = machine.draw_hex(32 * 100 * (at + 1));
     let mut draft = draft(made.name);
     draft.description = made.description.parse().expect("a description");
@@ -221,7 +221,7 @@ fn make(story: &Story, at: usize, made: &Made) -> Key {
 
 // --- The files -------------------------------------------------------------------------------
 
-/// Holds a file in `docs/` to the screen.
+/// Checks that a file in `docs/` shows the screen, or writes it when `UPDATE_PICTURES` is set.
 fn hold(name: &str, title: &str, story: &mut Story) {
     let cursor = story.cursor();
     let drawn = svg(story.buffer(), cursor, title);
@@ -241,11 +241,11 @@ fn hold(name: &str, title: &str, story: &mut Story) {
     );
 }
 
-/// A cell in pixels; the font is as large as makes its letters as wide as a cell.
+/// The size of a cell in pixels; the font size makes a letter as wide as a cell.
 const CELL: (usize, usize) = (9, 20);
 const FONT_SIZE: usize = 15;
 const BASELINE: usize = 15;
-/// Around the screen.
+/// The margin around the screen, in pixels.
 const MARGIN: usize = 14;
 
 const PAPER: &str = "#15181e";
@@ -281,7 +281,7 @@ fn svg(buffer: &Buffer, cursor: (u16, u16), title: &str) -> String {
     out
 }
 
-/// A block that the text shines through.
+/// Draws the cursor as a block under the text.
 fn draw_cursor(out: &mut String, (column, row): (u16, u16)) {
     draw_cells(out, usize::from(column), usize::from(row), 1, "#4a5160");
 }
@@ -297,7 +297,7 @@ fn draw_cells(out: &mut String, column: usize, row: usize, cells: usize, ink: &s
     );
 }
 
-/// Cells of one line and one look that are written in one go.
+/// Cells of one line and one style that are written as one text element.
 struct Run<'a> {
     column: usize,
     cells: usize,
@@ -305,8 +305,8 @@ struct Run<'a> {
     look: &'a Cell,
 }
 
-/// Cuts a line into runs: wherever the look changes, at every gap, and around what fonts may
-/// draw wider than a letter. No run starts or ends with a space; borders are left out.
+/// Cuts a line into runs: wherever the style changes, at every gap, and around characters that
+/// fonts may draw wider than a letter. No run starts or ends with a space; borders are left out.
 fn runs(line: &[Cell]) -> Vec<Run<'_>> {
     let mut runs: Vec<Run<'_>> = Vec::new();
     let mut column = 0;
@@ -333,7 +333,7 @@ fn runs(line: &[Cell]) -> Vec<Run<'_>> {
 }
 
 impl Run<'_> {
-    /// Whether a cell goes on with this run; a space does if a word comes after it.
+    /// Returns whether a cell continues this run; a space does if a word comes after it.
     fn takes(&self, column: usize, cell: &Cell, next: Option<&Cell>) -> bool {
         let one_go = |cell: &Cell| {
             let plain = |text: &str| text.chars().all(|c| c.is_ascii() || c.is_alphanumeric());
@@ -364,7 +364,7 @@ fn draw_run(out: &mut String, row: usize, run: &Run<'_>) {
         put(out, format_args!(" font-weight=\"bold\""));
     }
     if run.cells > 1 {
-        // Whatever font there is, the run is as wide as its cells.
+        // The run is as wide as its cells, whatever font is used.
         put(out, format_args!(" textLength=\"{}\"", run.cells * CELL.0));
     }
     put(out, format_args!(">{}</text>\n", escaped(&run.text)));
@@ -386,7 +386,8 @@ fn draw_reversed(out: &mut String, row: usize, line: &[Cell]) {
     }
 }
 
-/// Whether a border leaves the middle of its cell to the left, the right, the top, the bottom.
+/// Returns whether a border leaves the middle of its cell to the left, right, top and bottom, or
+/// `None` if the symbol is no border.
 fn border(symbol: &str) -> Option<[bool; 4]> {
     Some(match symbol {
         "─" => [true, true, false, false],
@@ -399,7 +400,7 @@ fn border(symbol: &str) -> Option<[bool; 4]> {
     })
 }
 
-/// Borders are drawn as lines, for in most fonts theirs do not meet.
+/// Draws borders as lines, since the border characters of most fonts do not meet.
 fn draw_borders(out: &mut String, lines: &[&[Cell]]) {
     for (row, line) in lines.iter().enumerate() {
         let mut path = String::new();
@@ -423,7 +424,7 @@ fn draw_borders(out: &mut String, lines: &[&[Cell]]) {
     }
 }
 
-/// A border in one cell: a line through it, or a round corner.
+/// Returns the path of a border in one cell: a line through it, or a round corner.
 fn stroke(left: usize, top: usize, ways: [bool; 4]) -> String {
     let (right, bottom) = (left + CELL.0, top + CELL.1);
     let (x, y) = (left + CELL.0 / 2, top + CELL.1 / 2);
@@ -440,7 +441,7 @@ fn stroke(left: usize, top: usize, ways: [bool; 4]) -> String {
     }
 }
 
-/// The sixteen colours as a dark terminal has them.
+/// The sixteen colours of a dark terminal.
 fn colour(colour: Color, modifier: Modifier) -> &'static str {
     match colour {
         Color::Reset if modifier.contains(Modifier::DIM) => QUIET,

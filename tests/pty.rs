@@ -1,4 +1,4 @@
-//! The real binary in a real terminal: it starts, works, and gives everything back.
+//! Tests of the real binary in a real terminal: it starts, works, and restores the terminal.
 #[path = "pty/clipboard.rs"]
 mod clipboard;
 #[path = "support/command.rs"]

@@ -1,9 +1,10 @@
-//! README.md and CHANGELOG.md say what is so: the tables of keys and roles are those of the code, the examples
-//! are understood by the real command line and end as they say, and what is linked to is there.
+//! README.md and CHANGELOG.md are correct: the tables of keys and roles are those of the code, the
+//! real command line accepts the examples and ends with the status that they give, and the targets
+//! of links exist.
 //!
-//! `UPDATE_README=1 cargo test --test readme` writes the tables anew. An example that says how
-//! it ends, as in `claviger list  # 0`, is run, with those before it, in a home of its own; one
-//! without a number is only parsed.
+//! `UPDATE_README=1 cargo test --test readme` writes the tables again. An example with an exit
+//! status, such as `claviger list  # 0`, is run after the ones before it, in a home of its own; an
+//! example without one is only parsed.
 use std::{env, fs, path::Path, process::Command};
 
 use clap::Parser as _;
@@ -14,7 +15,8 @@ fn file(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The lines of the fenced blocks of a language; a line that ends in `\` goes on in the next.
+/// Returns the lines of the fenced blocks of a language; a line that ends in `\` continues on the
+/// next.
 fn fenced(text: &str, language: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut inside = None;
@@ -54,7 +56,7 @@ fn the_tables_are_those_of_the_bindings_and_of_the_roles() {
     }
     if env::var_os("UPDATE_README").is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-        // In one step: the other tests read it meanwhile.
+        // Replaces the file in one step, since the other tests read it at the same time.
         let beside = path.with_extension("md.new");
         fs::write(&beside, readme).expect("README.md is written");
         fs::rename(beside, path).expect("README.md is replaced");
@@ -83,8 +85,8 @@ fn every_example_is_understood() {
     assert!(examples > 10, "only {examples} examples were found");
 }
 
-/// The calls of claviger in a line of shell, as words. Enough shell for a README: quotes, and
-/// what stands between commands.
+/// Returns the calls of claviger in a shell line, as words. It parses only the shell that a README
+/// needs: quotes, and the separators between commands.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word: Option<String> = None;

@@ -1,6 +1,6 @@
-//! The store's suite: every story is told on SQLite and on a real PostgreSQL, through the
-//! keyring, with plain SQL only where something is planted that no claviger would write. To add
-//! a story, put it into the file of its subject and tell it with `on_both`.
+//! The store's test suite: every test runs on SQLite and on a real PostgreSQL, through the keyring,
+//! with plain SQL only to plant rows that claviger would never write. To add a test, put it into
+//! the file of its subject and run its body with `on_both`.
 #[path = "store/audit.rs"]
 mod audit;
 #[path = "store/changes.rs"]

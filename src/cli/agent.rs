@@ -1,4 +1,4 @@
-//! `agent`: the agents whose data keys open, listed, added and removed.
+//! `agent`: lists, adds and removes the agents whose data keys open.
 use serde_json::{Value, json};
 
 use super::{

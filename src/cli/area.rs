@@ -1,4 +1,4 @@
-//! `area`: access areas and their routes, listed, made, changed and removed.
+//! `area`: lists, adds, changes and removes access areas and their routes.
 use serde_json::{Value, json};
 
 use super::{
@@ -40,7 +40,7 @@ fn routes(texts: &[String]) -> Result<Vec<Route>, Failure> {
         .collect()
 }
 
-/// `invoices` → `Invoices`.
+/// Returns the slug with a capital first letter: `invoices` → `Invoices`.
 fn capitalised(slug: &AreaSlug) -> String {
     let (first, rest) = slug.as_str().split_at(1);
     first.to_ascii_uppercase() + rest

@@ -1,5 +1,5 @@
-//! The tree of commands as clap reads it. Help, completions and the manual page are made from it,
-//! so every text here is read by users.
+//! The command tree for clap. Help, completions and the manual page are generated from it, so users
+//! read every text here.
 use std::net::IpAddr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -392,7 +392,7 @@ pub struct WorkspaceArguments {
 }
 
 impl WorkspaceArguments {
-    /// Whether anything is to be another than it is.
+    /// Returns `true` if an option changes the workspace.
     pub(super) fn changes(&self) -> bool {
         self.label.is_some() || self.longest_life.is_some() || self.must_expire.is_some()
     }

@@ -1,4 +1,5 @@
-//! `audit`: the changes, as lines, JSON lines or CSV, and the proof that none was tampered with.
+//! `audit`: prints the changes as text lines, JSON lines or CSV, and verifies that none was
+//! tampered with.
 use std::{fs, io::Read as _, path::Path};
 
 use serde_json::json;
@@ -22,7 +23,7 @@ use crate::{
     keyring::{Keyring, KeyringError},
 };
 
-/// How many events are read at a time.
+/// The number of events read from the store at a time.
 const EVENTS_PER_READ: i64 = 500;
 
 pub(super) async fn run(
@@ -117,6 +118,7 @@ async fn list(
     Ok(())
 }
 
+/// Formats an event for text output:
 /// `17  2026-11-23T07:00:00Z  alice (m-39a237bd3577)  key.edited  k7GhT2mQ9xZa  Partner: Acme  {…}`
 fn text_line(event: &Event) -> String {
     let draft = &event.draft;
@@ -124,7 +126,7 @@ fn text_line(event: &Event) -> String {
         .actor
         .from
         .map_or_else(String::new, |address| format!(" from {address}"));
-    // A member's name may be that of a user of the system's; their id tells them apart.
+    // A member may have the name of an operating system user; the id tells them apart.
     let member = draft.actor.login.as_ref();
     let member = member.map_or_else(String::new, |login| format!(" ({})", login.member));
     let details = if draft.details == "{}" {
@@ -143,8 +145,8 @@ fn text_line(event: &Event) -> String {
     )
 }
 
-/// What was kept elsewhere: in the files that are named, else in the one that the configuration
-/// names.
+/// Reads this workspace's checkpoints from the named files or, if none is named, from the file that
+/// the configuration names.
 pub(super) fn read_checkpoints(
     keyring: &Keyring,
     files: &[std::path::PathBuf],
@@ -168,7 +170,8 @@ pub(super) fn read_checkpoints(
     Ok(kept)
 }
 
-/// The text of a log; what is none in it is no checkpoint.
+/// Reads a log from a regular file, or from standard input for `-`. Bytes that are not UTF-8 are
+/// replaced, because they cannot be part of a checkpoint.
 fn read(file: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
@@ -188,7 +191,7 @@ async fn verify(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let verified = match keyring.verify(kept).await {
-        // For a script that is an answer too.
+        // With `--json` a broken log is an answer too, printed on standard output.
         Err(KeyringError::Unreadable { sequence, why }) if output.json => {
             let why = why.to_string();
             let answer = json!({ "holds": false, "sequence": sequence, "why": why });
@@ -200,7 +203,7 @@ async fn verify(
         }
         other => other?,
     };
-    // Whoever named a log wants to know of it that it is empty, or another workspace's.
+    // If a log was named, it must be reported that it is empty or another workspace's.
     let nothing_kept = named && verified.checkpoints == 0 && verified.events > 0;
     if output.json {
         let printed = output.json(&json!({

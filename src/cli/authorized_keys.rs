@@ -1,8 +1,9 @@
-//! `authorized-keys`: what sshd asks at every login, an attacker's too.
+//! `authorized-keys`: the command that sshd runs at every login attempt, an attacker's included.
 //!
-//! It prints a line for each key, bound to this program run as its member, and nothing else that a
-//! member gave us. It writes nothing, needs no master key, and on any error it prints nothing and
-//! ends well: sshd takes that for "no such key".
+//! It prints one line for each SSH key, bound to this program run as the key's member. The key
+//! itself is the only text from a member in that line. The command writes nothing and needs no
+//! master key. On any error it prints nothing and ends with status 0, which sshd takes for "no such
+//! key".
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret as _;
@@ -14,7 +15,7 @@ use crate::{
     keyring::Members,
 };
 
-/// How long a login waits for the database.
+/// The longest time that a login waits for the database.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
@@ -51,7 +52,8 @@ async fn lines(arguments: &[String], database: Option<&str>) -> Option<String> {
     Some(keys.iter().map(line).collect())
 }
 
-/// Where this program is, if that goes through a login shell and an `authorized_keys` line as it is.
+/// Returns the absolute path of this program, or `None` if it has characters that a login shell or
+/// an `authorized_keys` line could change.
 pub(super) fn program() -> Option<String> {
     let path: PathBuf = std::env::current_exe().ok()?;
     let path = path.to_str()?;

@@ -1,7 +1,7 @@
-//! `check`: one decision, for scripts and for trying a key out.
+//! `check`: makes one decision, for scripts and for trying a key out.
 //!
-//! Its exit status is the decision: 0 allowed, 1 denied, 2 could not decide. The decision is out
-//! before its use is recorded; a database that is busy or read-only costs the record, not the
+//! The exit status is the decision: 0 allowed, 1 denied, 2 could not decide. The decision is
+//! printed before the use is recorded, so a busy or read-only database loses the record, not the
 //! decision.
 use std::{
     io::{self, IsTerminal as _, Read as _},
@@ -28,9 +28,10 @@ use crate::{
 };
 
 const CTRL_C: u8 = 3;
-/// How long recording a use may take before it is given up.
+/// The longest time that recording a use may take.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(250);
-/// More than any token, so that what is longer is known to be none.
+/// The maximum number of bytes that are read for a token. It is more than any token has, so a
+/// longer input is still too long after it is cut.
 const MAX_TOKEN_BYTES: u64 = TOKEN_LENGTH as u64 * 4;
 
 pub(super) async fn run(
@@ -52,14 +53,14 @@ pub(super) async fn run(
             Err(_) => "This refusal was not written down: the database is busy".to_owned(),
         });
     }
-    // What still waits for a lock would hold up the end.
+    // If recording timed out, closing could wait for the same lock and delay the exit.
     if recorded.is_ok() {
         store.close().await;
     }
     match (decided.decision, printed) {
         (Decision::Deny { .. }, printed) => Err(answered_no(printed)),
-        // Nobody waiting for the words is as good as words that came; else the status must not
-        // claim that they did.
+        // A closed pipe counts as printed: the reader did not want the text. After any other
+        // output error the status must not claim that the decision was printed.
         (Decision::Allow { .. }, Err(failure)) if !failure.is_broken_pipe() => {
             Err(undecided(&failure))
         }
@@ -67,8 +68,9 @@ pub(super) async fn run(
     }
 }
 
-/// The same in the name of a member, who may be limited in whose keys they may test. It is not
-/// written down: who may only look must not make a key look used, from an address of their choice.
+/// Makes the decision for a member, who may be limited to the keys of some agents. The decision is
+/// not recorded: a member who may only read must not be able to make a key look used, from an
+/// address of their choice.
 pub(super) async fn as_member(
     keyring: &Keyring,
     arguments: &CheckArguments,
@@ -86,7 +88,7 @@ pub(super) async fn as_member(
     }
 }
 
-/// Whatever went wrong, nothing was decided: that is status 2, and never an allow.
+/// Turns any failure into [`Failure::Refused`]: nothing was decided, so the status is 2, never 0.
 fn undecided(failure: &Failure) -> Failure {
     Failure::Refused(failure.to_string())
 }
@@ -118,8 +120,9 @@ fn presented<'a>(
     })
 }
 
-/// A terminal that shows nothing of what is typed, for as long as this lives. Ctrl-C ends the line
-/// instead of the program, which would leave the terminal so; what it ends is no token.
+/// A guard that switches the terminal's echo off until it is dropped. Ctrl-C ends the line instead
+/// of the program, which would leave the echo off; a line that it ended is not taken for a token.
+/// Holds the terminal's previous settings.
 struct Unseen(Option<Termios>);
 
 impl Unseen {
@@ -145,7 +148,8 @@ impl Drop for Unseen {
     }
 }
 
-/// What a terminal gives at once: a line, with whatever ended it.
+/// Reads one line from a terminal, with the character that ended it. Returns an error of kind
+/// `Interrupted` if the line contains Ctrl-C.
 fn read_line(input: &mut impl io::Read, line: &mut Vec<u8>) -> io::Result<()> {
     line.resize(usize::try_from(MAX_TOKEN_BYTES).unwrap_or(512), 0);
     let count = input.read(line)?;
@@ -159,8 +163,8 @@ fn read_line(input: &mut impl io::Read, line: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Standard input less one line end. What is no text cannot be a token, and is kept as one that
-/// is not.
+/// Reads the token from standard input, without one line end. Input that is not UTF-8 cannot be a
+/// token and is replaced by a text that is not a token either.
 fn read_token() -> Result<SecretString, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         usize::try_from(MAX_TOKEN_BYTES).unwrap_or(512),

@@ -1,9 +1,10 @@
-//! `copy`: a token onto a clipboard, from the command line.
+//! `copy`: copies a token to a clipboard, from the command line.
 //!
-//! A desktop's clipboard is served by the program that filled it for as long as it runs, and a
-//! command that stays in the foreground for that would hold up its script. So a second process of
-//! this program keeps it: it gets the token on its standard input, says how it went, and stays for
-//! 45 seconds or until somebody copies something else. A terminal's clipboard needs no keeper.
+//! A desktop's clipboard is served by the program that filled it, for as long as that program runs.
+//! A command that stayed in the foreground for this would block its script. So a second process of
+//! this program, the keeper, serves the clipboard: it reads the token from its standard input,
+//! reports success on its standard output, and runs for 45 seconds. It then clears the clipboard
+//! unless something else was copied. A terminal's clipboard needs no keeper.
 use std::{
     io::{self, Read as _, Write},
     os::unix::process::CommandExt as _,
@@ -31,13 +32,13 @@ use crate::{
     keyring::Keyring,
 };
 
-/// The hidden command that keeps a desktop's clipboard.
+/// The name of the hidden command that runs the keeper.
 pub(super) const KEEPER: &str = "keep-clipboard";
-/// How long it keeps the token there.
+/// The time for which the keeper leaves the token on the clipboard.
 const KEEP_DURATION: Duration = Duration::from_secs(45);
-/// How long the keeper has to say how it went.
+/// The longest time to wait for the keeper's report.
 const KEEPER_TIMEOUT: Duration = Duration::from_secs(3);
-/// What the keeper says when the clipboard holds the token.
+/// The line that the keeper prints when the clipboard holds the token.
 const DONE: &str = "copied";
 
 pub(super) async fn run(
@@ -48,7 +49,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
     let members = keyring.is_members();
-    // Before anything is opened, and recorded as a copy that it never was.
+    // Checked before the token is opened, which records a copy.
     if let Some(why) = obstacle(config, members) {
         let way_out = if members {
             "say `ssh -t`, so that there is a terminal to send it to"
@@ -97,7 +98,7 @@ fn surroundings(is_members: bool) -> Environment {
     }
 }
 
-/// Why there can be no clipboard at all, if that is certain.
+/// Returns why no clipboard can be reached, or `None` if that is not certain.
 fn obstacle(config: &Config, is_members: bool) -> Option<String> {
     let environment = surroundings(is_members);
     if environment.desktop() {
@@ -123,7 +124,7 @@ async fn deliver(
     clipboard.copy(token, &mut screen()).await
 }
 
-/// Starts the keeper; `None` if it could not copy.
+/// Starts the keeper and sends it the token. Returns `None` if the keeper could not copy it.
 async fn hand_to_keeper(token: &SecretString) -> Option<()> {
     let mut command = std::process::Command::new(std::env::current_exe().ok()?);
     command
@@ -131,7 +132,7 @@ async fn hand_to_keeper(token: &SecretString) -> Option<()> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    // A process group of its own: Ctrl-C in this terminal is not meant for it.
+    // Its own process group, so that Ctrl-C in this terminal does not end it.
     command.process_group(0);
     let mut keeper = Command::from(command).spawn().ok()?;
     let mut input = keeper.stdin.take()?;
@@ -149,10 +150,12 @@ async fn hand_to_keeper(token: &SecretString) -> Option<()> {
     (answer.trim() == DONE).then_some(())
 }
 
-/// The keeper's life: copy what comes in, say so, stay, clear.
+/// Runs the keeper: copies standard input to the clipboard, prints [`DONE`], waits for
+/// [`KEEP_DURATION`], and clears the clipboard.
 ///
 /// # Errors
-/// When the desktop has no clipboard for us.
+/// Returns [`Failure::Failed`] if the desktop has no clipboard, and [`Failure::Output`] if standard
+/// input cannot be read or standard output cannot be written.
 pub(super) async fn keep() -> Result<(), Failure> {
     let mut text = Zeroizing::new(String::with_capacity(TOKEN_LENGTH * 2));
     io::stdin()
@@ -170,7 +173,8 @@ pub(super) async fn keep() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What carries a terminal's escape sequences: the terminal itself, whatever standard output is.
+/// Opens the terminal for escape sequences. It is `/dev/tty`, so that standard output may be
+/// redirected.
 fn screen() -> Box<dyn Write + Send> {
     match std::fs::OpenOptions::new().write(true).open("/dev/tty") {
         Ok(terminal) => Box::new(terminal),
@@ -178,7 +182,7 @@ fn screen() -> Box<dyn Write + Send> {
     }
 }
 
-/// Where there is no terminal, nothing can be sent to one.
+/// A writer that always fails, used if there is no terminal.
 struct NoTerminal;
 
 impl Write for NoTerminal {

@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything that could be wrong, and says what to do about each finding.
+//! `doctor`: checks everything that could be wrong, and says what to do about each problem.
 mod directives;
 mod gateway;
 mod probes;
@@ -28,15 +28,15 @@ use crate::{
     startup::open_keyring,
 };
 
-/// How much must be free, in bytes: a change takes some pages, and so does what is counted.
+/// The disk space that must be free, in bytes. A change writes some pages, and so do usage counts.
 const LEAST_FREE: u64 = 8 << 20;
 
-/// One thing that was looked at.
+/// The result of one check.
 struct DoctorFinding {
     subject: &'static str,
-    /// What was found.
+    /// What the check found, as a clause.
     found: String,
-    /// What to do about it; `None` if all is well.
+    /// What to do about the problem; `None` if there is none.
     advice: Option<String>,
 }
 
@@ -136,14 +136,15 @@ async fn of_database(config: &Config) -> Vec<DoctorFinding> {
     }
 }
 
-/// Whether the end of the audit log could be cut off unseen.
+/// Checks that checkpoints are kept; without them the end of the audit log could be cut off
+/// unnoticed.
 fn checkpoints(config: &Config) -> DoctorFinding {
     match Journal::open(&config.checkpoints) {
         Ok(Some(journal)) => DoctorFinding::well(
             "checkpoints",
             format!("of the audit log are kept in {}", journal.shown()),
         ),
-        // Somebody decided that, or there is no system log to be had.
+        // Checkpoints were switched off on purpose, or this machine has no system log.
         Ok(None) => DoctorFinding::well(
             "checkpoints",
             "of the audit log are not kept: set `checkpoints` in config.toml, or its end could be cut off unseen",
@@ -156,8 +157,9 @@ fn checkpoints(config: &Config) -> DoctorFinding {
     }
 }
 
-/// Whether sshd would run this program for members, where there are any: it does only what nobody but
-/// root can put another one in the place of (`sshd_config(5)`, `AuthorizedKeysCommand`).
+/// Checks that sshd would run this program for members; `None` if there are no members or they
+/// cannot be read. sshd runs only a program that root alone can replace (`sshd_config(5)`,
+/// `AuthorizedKeysCommand`).
 async fn members(keyring: &Keyring) -> Option<DoctorFinding> {
     let count = keyring.members().await.ok()?.len();
     if count == 0 {
@@ -187,7 +189,7 @@ async fn members(keyring: &Keyring) -> Option<DoctorFinding> {
     })
 }
 
-/// Whether somebody but root can put something else in this place.
+/// Returns `true` if a user other than root can replace this file or the content of this folder.
 fn is_others(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(path).is_ok_and(|it| it.uid() != 0 || it.mode() & 0o022 != 0)
@@ -315,7 +317,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding
     findings
 }
 
-/// The folders of the database and of the master key: others should not even list them.
+/// Checks that other users cannot write to the folders of the database and of the master key.
 fn of_folders(config: &Config) -> Vec<DoctorFinding> {
     let mut folders: Vec<&Path> = Vec::new();
     if let MasterKeyLocation::File(path) = &config.master_key {
@@ -343,7 +345,8 @@ fn of_folders(config: &Config) -> Vec<DoctorFinding> {
         .collect()
 }
 
-/// On a disk that is full nothing can be changed, and a leaked key be neither revoked nor disabled.
+/// Checks the free space on the disk of the database file. On a full disk nothing can be changed,
+/// so a leaked key can be neither revoked nor disabled.
 fn of_disk(config: &Config) -> Option<DoctorFinding> {
     let DatabaseLocation::File(path) = &config.location else {
         return None;
@@ -363,7 +366,8 @@ fn of_disk(config: &Config) -> Option<DoctorFinding> {
     })
 }
 
-/// The settings may hold a password, and say which database is asked.
+/// Checks that other users can neither read nor write the settings file. It may contain a password,
+/// and it names the database.
 fn of_settings(config: &Config) -> Option<DoctorFinding> {
     let path = config.file.as_ref()?;
     let mode = path.metadata().ok()?.permissions().mode() & 0o777;
@@ -384,7 +388,7 @@ async fn of_clipboard(config: &Config) -> DoctorFinding {
     let clipboard = Clipboard::new(Environment::from_env(), config.osc52);
     match clipboard.doubt().await {
         None => DoctorFinding::well("clipboard", clipboard.describe()),
-        // No fault of this installation: it is told, and fails nothing.
+        // This is not a fault of the installation, so it is reported but does not fail the check.
         Some(doubt) => DoctorFinding::well(
             "clipboard",
             format!("{}, but may not arrive: {doubt}", clipboard.describe()),

@@ -1,5 +1,5 @@
-//! `explain`: why a request was refused, whether it would be now, and the command that would let it
-//! pass.
+//! `explain`: shows why a request was refused, whether it would be refused now, and the commands
+//! that would let it pass.
 use serde_json::{Value, json};
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
     keyring::{Keyring, KeyringError},
 };
 
-/// How wide the names of states and checks are.
+/// The widths of the columns of states and checks, in characters.
 const STATE: usize = 5;
 const CHECK: usize = 7;
 
@@ -46,7 +46,7 @@ pub(super) async fn run(
     output.line(&text(&explanation).join("\n"))
 }
 
-/// The request that the options describe, if they describe one.
+/// Returns the request that the options describe, or `None` if they describe none.
 async fn asked(
     keyring: &Keyring,
     arguments: &ExplainArguments,
@@ -67,7 +67,7 @@ async fn asked(
             "a request can be described for a key: this decision is about none".into(),
         ));
     };
-    // As for `check`: an address that is not said is not known.
+    // As in `check`, an address that is not given is unknown.
     Ok(Some(ExplainSubject::Request {
         key: key.clone(),
         client: Client::given(arguments.ip),
@@ -133,8 +133,8 @@ fn text(explanation: &Explanation) -> Vec<String> {
     lines
 }
 
-/// The changes that would mend the failing checks, each with the command that makes it; none if one
-/// of them cannot be mended so.
+/// Returns the changes that would fix the failing checks, each with the command that makes it. The
+/// list is empty if a failing check has no fix or if there is no key.
 fn fixes(explanation: &Explanation) -> Vec<(String, String)> {
     let failing = explanation
         .checks

@@ -1,4 +1,4 @@
-//! `hygiene`: what deserves to be put right, each with the command that would.
+//! `hygiene`: lists keys that should be corrected, each with the command that does so.
 use serde_json::{Value, json};
 
 use super::{
@@ -31,7 +31,7 @@ pub(super) async fn run(
     let (mut after, mut found) = (None, 0_u64);
     if output.json {
         let head = json!({ "watching_since": since.map(Moment::rfc3339) }).to_string();
-        // One object, streamed: the findings go in before its end.
+        // The output is one streamed object: the findings are written before its closing brace.
         output.buffered(head.trim_end_matches('}').as_bytes())?;
         output.buffered(b",\"findings\":[")?;
     }
@@ -89,7 +89,7 @@ fn line(row: &HygieneRow, areas: &[Area]) -> String {
     .join("\t")
 }
 
-/// The command that makes the proposed change.
+/// Returns the command that makes the proposed change.
 fn command(key: &Key, proposal: &Proposal) -> String {
     let id = &key.id;
     match proposal {

@@ -1,4 +1,4 @@
-//! The commands about one key: create, reveal, edit, disable, enable.
+//! The commands on one key: `create`, `reveal`, `edit`, `disable` and `enable`.
 use std::mem;
 
 use secrecy::ExposeSecret as _;
@@ -55,7 +55,7 @@ pub(super) async fn create(
             brief(name)
         ));
     }
-    // The key is made; that this cannot be told must not hide it.
+    // The key exists, so a failure of this lookup must not be reported as a failure of the command.
     let named = keyring.resolve(created.key.name()).await;
     if let Err(KeyringError::Ambiguous { keys, .. }) = named {
         output::complain(&format!(
@@ -67,7 +67,7 @@ pub(super) async fn create(
     Ok(())
 }
 
-/// The new token, alone or with its key.
+/// Prints the new token: alone, or in JSON together with its key.
 fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
     let token = created.token.expose().expose_secret();
     if !output.json {
@@ -75,7 +75,7 @@ fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
     }
     let mut fields = key_json(&created.key, output.several_agents);
     if let Some(fields) = fields.as_object_mut() {
-        // id and name, then the token, then the rest.
+        // The order is id, name, token, then the other fields.
         fields.shift_insert(2, "token".into(), json!(token));
     }
     output.json(&fields)
@@ -197,8 +197,8 @@ impl ConditionArguments {
     }
 }
 
-/// An allow-list from the command line, where an empty value is most likely an unset variable
-/// and must not open a key.
+/// Parses an allow-list from the command line. An empty value is refused: it most likely comes from
+/// an unset variable and must not open a key to all addresses.
 fn allow_list(text: &str) -> Result<AllowList, Failure> {
     if text
         .split([',', ';', '\n', '\r'])
@@ -230,7 +230,7 @@ fn apply_grants(grants: &mut Grants, given: &[String], areas: &[Area]) -> Result
     let mut named = Vec::new();
     for text in given {
         let (slug, actions) = match parse_grant(text) {
-            // A word that is no slug is, to a person, an area that there is not.
+            // To a person, an invalid slug is simply an unknown area.
             Err(AccessError::BadSlug(word)) => {
                 let known: Vec<&str> = areas.iter().map(|area| area.slug.as_str()).collect();
                 return Err(refused(AccessError::UnknownArea {

@@ -1,4 +1,4 @@
-//! `list`: as many keys as there are, in no more room than a page of them.
+//! `list`: prints the keys, with no more than one page of them in memory at a time.
 use super::{
     Failure, ListArguments,
     output::{self, Output, key_json},
@@ -16,9 +16,9 @@ use crate::{
     keyring::Keyring,
 };
 
-/// How many keys are read at a time.
+/// The number of keys read from the store at a time.
 const KEYS_PER_READ: u32 = 500;
-/// The width of the column of agents.
+/// The width of the agent column, in terminal columns.
 const AGENT: usize = 12;
 
 pub(super) async fn run(
@@ -55,7 +55,7 @@ pub(super) async fn run(
             field: SortField::Expires,
             descending: false,
         };
-        // Keys that have ended come before this.
+        // Starts after the keys that have already expired.
         request.direction = Direction::After(Cursor {
             value: SortValue::Number(request.now.millis() - 1),
             sequence: i64::MAX,
@@ -72,7 +72,7 @@ pub(super) async fn run(
     let mut unreadable = Vec::new();
     let filtered = request.filter != Filter::default() || until.is_some();
     if arguments.attention {
-        // The most urgent of all; only reading them tells which they are.
+        // Damaged keys are the most urgent, and they are found only by reading every key.
         keyring.look_for_damage().await?;
     }
     let mut printer = ListPrinter::new(output, areas, request.now)?;
@@ -81,7 +81,7 @@ pub(super) async fn run(
         let page = keyring.page(&request).await?;
         let read = page.rows.len() + page.damaged.len();
         left = left.saturating_sub(read as u64);
-        // When a damaged key ends nobody can tell.
+        // The end of a damaged key is unknown, so `--expiring` leaves it out.
         let shown = if until.is_none() {
             page.damaged.as_slice()
         } else {
@@ -111,7 +111,7 @@ pub(super) async fn run(
         }
     }
     printer.end(filtered)?;
-    // They are missing above, and a script should not take the list for whole.
+    // The list is incomplete without these keys; the exit status tells scripts so.
     for error in &unreadable {
         output::complain(&error.to_string());
     }
@@ -122,7 +122,7 @@ pub(super) async fn run(
     }
 }
 
-/// Until when a key ends that ends within this time.
+/// Returns the latest end of a key that ends within the given time, such as `14d`.
 fn expiring(text: &str, now: Moment) -> Result<Moment, Failure> {
     let time = duration(text.trim()).ok_or_else(|| {
         Failure::Refused(format!(
@@ -133,8 +133,8 @@ fn expiring(text: &str, now: Moment) -> Result<Moment, Failure> {
     Ok(now.plus(time))
 }
 
-/// Prints keys one by one, so that a list of any length needs no room: as one JSON array, as
-/// aligned columns at a terminal, or as tab-separated lines for another program.
+/// A printer that writes keys one by one, so that memory use does not depend on their number: as
+/// one JSON array, as aligned columns on a terminal, or as tab-separated lines for another program.
 struct ListPrinter<'a> {
     output: &'a mut Output,
     areas: Vec<Area>,
@@ -215,7 +215,7 @@ impl<'a> ListPrinter<'a> {
         self.output.buffered(format!("{line}\n").as_bytes())
     }
 
-    /// The heads of the columns, before the first row at a terminal.
+    /// Prints the column heads before the first row, on a terminal only.
     fn head(&mut self) -> Result<(), Failure> {
         let Some(width) = self.name_width.filter(|_| self.printed == 0) else {
             return Ok(());
@@ -231,7 +231,7 @@ impl<'a> ListPrinter<'a> {
         self.output.buffered(head.as_bytes())
     }
 
-    /// A key that cannot be read. JSON output leaves it out, because its fields are unknown.
+    /// Prints a row for a damaged key. JSON output leaves it out, because its fields are unknown.
     fn damaged(&mut self, damaged: &Damaged) -> Result<(), Failure> {
         if self.output.json {
             return Ok(());
@@ -252,7 +252,7 @@ impl<'a> ListPrinter<'a> {
         self.output.buffered(format!("{line}\n").as_bytes())
     }
 
-    /// The column of agents, where there is one.
+    /// Returns the cell of the agent column, or an empty string if there is only one agent.
     fn agent(&self, name: &str) -> String {
         if self.output.several_agents {
             format!("  {}", fitted(name, AGENT))

@@ -1,8 +1,8 @@
-//! `man` and `completions`: made from the tree of commands itself, so that they cannot lie.
+//! `man` and `completions`: generated from the command tree, so that they always match it.
 //!
-//! The manual is one page: what clap would spread over a page for each command stands in a
-//! section of its own here. What the tree does not know (files, variables, exit status) is the
-//! text at the end.
+//! The manual is one page. clap would write a page for each command; here each command has a
+//! section. Facts that the tree does not contain (exit status, environment variables, files) follow
+//! as fixed text.
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 
@@ -40,7 +40,7 @@ the key that the tokens are sealed with, below $XDG_CONFIG_HOME where that is se
 settings
 ";
 
-/// The tree without what is hidden, which is for claviger itself.
+/// Returns the command tree without the hidden commands, which only claviger itself runs.
 fn tree() -> Command {
     let whole = Arguments::command();
     let shown = whole.get_subcommands().filter(|it| !it.is_hide_set());
@@ -54,14 +54,14 @@ fn tree() -> Command {
     }
 }
 
-/// A completion script.
+/// Returns the completion script for a shell.
 pub(super) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut tree(), "claviger", &mut script);
     script
 }
 
-/// The manual page, in roff.
+/// Returns the manual page, in roff.
 pub(super) fn page() -> Result<Vec<u8>, Failure> {
     let mut tree = tree();
     tree.build();
@@ -80,13 +80,13 @@ pub(super) fn page() -> Result<Vec<u8>, Failure> {
     Ok(page)
 }
 
-/// The section of a command, and those of the commands below it.
+/// Appends the section of a command and those of its subcommands to the page.
 fn sections(verb: &Command, page: &mut Vec<u8>) -> Result<(), Failure> {
     if verb.get_name() == "help" {
         return Ok(());
     }
     let name = verb.get_bin_name().unwrap_or(verb.get_name()).to_owned();
-    // What goes with every command is told once, at the top.
+    // Options of every command are described only once, at the top of the page.
     let own = verb.clone().mut_args(|argument| {
         let everywhere = argument.is_global_set() || argument.get_id() == "help";
         argument.hide(everywhere)

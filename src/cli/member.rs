@@ -1,4 +1,4 @@
-//! `member`: who may come in over SSH, listed, added, changed and removed.
+//! `member`: lists, adds, changes and removes the members who may come in over SSH.
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -26,7 +26,8 @@ use crate::{
     keyring::{Keyring, KeyringError},
 };
 
-/// More than anybody's keys take, so that a wrong file is not read whole.
+/// The maximum number of bytes that are read from a file of SSH keys. No member's keys take that
+/// much, and a wrong file is not read whole.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 pub(super) async fn run(
@@ -42,8 +43,8 @@ pub(super) async fn run(
     }
 }
 
-/// The keys of some files. A member who came in over SSH names no file of this machine: what is in
-/// them is none of theirs.
+/// Reads the SSH keys in the files. A member who came in over SSH may only name standard input
+/// (`-`), because they have no right to read files of this machine.
 fn read_keys(keyring: &Keyring, files: &[PathBuf]) -> Result<Vec<SshKey>, Failure> {
     let mut keys = Vec::new();
     for file in files {
@@ -127,7 +128,7 @@ async fn add(
     Ok(())
 }
 
-/// `alice is a manager: create, edit, …; only at the keys of prod.`
+/// Describes the member: `alice is a manager: create, edit, …; only at the keys of prod.`
 fn sentence(draft: &MemberDraft) -> String {
     let limit = match &draft.scope {
         AgentScope::Everything => String::new(),

@@ -1,7 +1,7 @@
-//! How results and sentences leave: standard output for the one, standard error for the other.
+//! The output of the commands: results on standard output, messages on standard error.
 //!
-//! Text from people has gone through [`visible`] before it comes here, except in JSON, whose
-//! strings escape control characters themselves and are made for programs.
+//! Callers pass text from people through [`visible`] before they print it, except in JSON, whose
+//! strings escape control characters themselves and are read by programs.
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 
 use serde_json::{Map, Value, json};
@@ -17,14 +17,14 @@ use crate::{
     keyring::Recorded,
 };
 
-/// The longest name that a sentence repeats whole, in characters.
+/// The maximum length of a name that a sentence repeats in full, in characters.
 const LONGEST_BRIEF: usize = 60;
 
-/// Standard output, as a command uses it.
+/// A buffered writer to standard output, with the options that shape a command's output.
 pub(super) struct Output {
-    /// Whether JSON was asked for.
+    /// `true` if JSON was requested with `--json`.
     pub json: bool,
-    /// Whether there is more than one agent: until then there is no word of them.
+    /// `true` if there is more than one agent; otherwise agents are not mentioned.
     pub several_agents: bool,
     /// Why the newest checkpoint that failed was not kept; said after the result.
     pub checkpoint_error: Option<String>,
@@ -50,49 +50,50 @@ impl Output {
         recorded.events > 0
     }
 
-    /// Whether a person reads along.
+    /// Returns `true` if standard output is a terminal, so that a person reads the output.
     pub fn is_terminal() -> bool {
         io::stdout().is_terminal()
     }
 
-    /// One line of text.
+    /// Writes one line of text and flushes.
     pub fn line(&mut self, line: &str) -> Result<(), Failure> {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
-    /// One JSON value on one line, compact.
+    /// Writes one JSON value on one line, in compact form, and flushes.
     pub fn json(&mut self, value: &Value) -> Result<(), Failure> {
         self.line(&value.to_string())
     }
 
-    /// Bytes as they are.
+    /// Writes the bytes as they are and flushes.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.writer.write_all(bytes)?;
         Ok(self.writer.flush()?)
     }
 
-    /// Bytes that may wait for more.
+    /// Writes the bytes to the buffer without flushing.
     pub fn buffered(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(self.writer.write_all(bytes)?)
     }
 
-    /// Sends what waited.
+    /// Flushes the buffer.
     pub fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.writer.flush()?)
     }
 }
 
-/// A sentence for the person, on standard error. Nobody may be there to read it.
+/// Prints a warning or an error on standard error, after `claviger: `. Write errors are ignored,
+/// because standard error may be closed.
 pub(super) fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "claviger: {}", without_tokens(sentence));
 }
 
-/// A sentence that is no complaint.
+/// Prints a notice on standard error, without a prefix. Write errors are ignored.
 pub(super) fn print_notice(sentence: &str) {
     let _ = writeln!(io::stderr(), "{}", without_tokens(sentence));
 }
 
-/// A key as `list` and `show` print it in JSON, with its agent where there are several.
+/// Returns a key as `list` and `show` print it in JSON, with its agent if there are several agents.
 pub(super) fn key_json(key: &Key, several_agents: bool) -> Value {
     let mut fields = Map::new();
     let mut decided = audit::snapshot(&key.draft);
@@ -114,7 +115,7 @@ pub(super) fn key_json(key: &Key, several_agents: bool) -> Value {
     Value::Object(fields)
 }
 
-/// "1 key", "2 keys".
+/// Returns the count with its noun: "1 key", "2 keys".
 pub(super) fn counted(count: usize, noun: &str) -> String {
     if count == 1 {
         format!("1 {noun}")
@@ -123,7 +124,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// A text in one line, cut to so many characters, for a sentence.
+/// Returns the text made visible and cut to [`LONGEST_BRIEF`] characters, for use in a sentence.
 pub(super) fn brief(text: &str) -> String {
     use unicode_segmentation::UnicodeSegmentation as _;
     let shown = visible(text);

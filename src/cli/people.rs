@@ -1,4 +1,4 @@
-//! The branches of the tree of commands that are about people: members, agents, the audit log.
+//! The part of the command tree about members, agents and the audit log.
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
@@ -44,7 +44,7 @@ pub struct AuditArguments {
 }
 
 impl AuditArguments {
-    /// Whether anything is said of which events are wanted, and how.
+    /// Returns `true` if an option selects, orders, limits or formats the listed events.
     pub(super) fn chooses(&self) -> bool {
         let texts = [
             &self.actor,

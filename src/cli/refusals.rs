@@ -1,4 +1,4 @@
-//! `refusals`: what was refused of late, whosever key it was, or nobody's.
+//! `refusals`: lists the newest refusals of all keys, and of tokens that belong to no key.
 use serde_json::{Value, json};
 
 use super::{

@@ -1,4 +1,4 @@
-//! `revoke`: asks before it deletes, as far as somebody is there to be asked.
+//! `revoke`: deletes keys, after a confirmation at the terminal or with `--yes`.
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use serde_json::json;
@@ -51,7 +51,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// A key that cannot be read is revoked by its full id, and alone.
+/// Revokes a damaged key. It must be named by its full id, and be the only key in the command.
 async fn revoke_damaged(
     keyring: &Keyring,
     text: &str,
@@ -79,8 +79,8 @@ async fn revoke_damaged(
     Ok(())
 }
 
-/// What must be typed: the number of several keys, the first four characters of the id of one
-/// that was used in the last seven days, else yes.
+/// Asks for confirmation. The text to type is the number of keys if there are several, the first
+/// four characters of the id if a single key was used in the last seven days, else `yes`.
 fn ask_about(keyring: &Keyring, keys: &[Key]) -> Result<(), Failure> {
     let told: Vec<String> = keys
         .iter()

@@ -1,4 +1,5 @@
-//! `rotate`: a new token for a key, while the old one stays good for a while.
+//! `rotate`: gives a key a new token, while the old one stays valid for a time; or ends the old
+//! ones.
 use std::mem;
 
 use secrecy::ExposeSecret as _;

@@ -1,9 +1,10 @@
-//! Who came in over SSH, and what they want: a command of claviger's, or its screen.
+//! The session of a member who came in over SSH, and the command or screen that they requested.
 //!
-//! sshd runs `claviger --member ID` for whoever holds one of that member's keys, and leaves what they
-//! asked for in `SSH_ORIGINAL_COMMAND`. That is split as a shell would split it and given to no
-//! shell: what is not a command of claviger's is refused. Whoever has a shell as the same user could
-//! run this with any id; then they have the database, too.
+//! sshd runs `claviger --member ID` for a client that has one of that member's keys, and passes the
+//! requested command in `SSH_ORIGINAL_COMMAND`. That text is split as a shell would split it, but
+//! is not passed to a shell; a request for any other program than claviger is refused. A person
+//! with a shell as the same operating system user could run this with any id, but can also open the
+//! database.
 use clap::Parser as _;
 
 use super::{Arguments, Command, Failure, LocalCommand};
@@ -13,11 +14,13 @@ use crate::{
     startup::Session,
 };
 
-/// What a member wants, in place of what stood on sshd's own command line.
+/// Returns the session, and the arguments that the member requested in place of those on sshd's own
+/// command line.
 ///
 /// # Errors
-/// [`Failure::Refused`] for what is no command of claviger's or none for members; the exit status of
-/// a command that is not understood, which has been said then.
+/// Returns [`Failure::Refused`] if `--member` is combined with a command or `--json`, if the id or
+/// the reported SSH key is invalid, or if the request is not a claviger command that members may
+/// run. Returns [`Failure::Usage`] if clap cannot parse the request, or for help and version.
 pub fn open_session(arguments: &Arguments, id: &str) -> Result<(Session, Arguments), Failure> {
     if arguments.command.is_some() || arguments.json {
         return Err(Failure::Refused(
@@ -29,7 +32,7 @@ pub fn open_session(arguments: &Arguments, id: &str) -> Result<(Session, Argumen
         member: id.parse().map_err(super::refused)?,
         fingerprint: used_key()?,
     };
-    // What is no text is no command of claviger's, and not none either.
+    // A request that is not UTF-8 must not count as an empty one, which opens the screen.
     let original = std::env::var_os("SSH_ORIGINAL_COMMAND").unwrap_or_default();
     let mut wanted = parse(&original.to_string_lossy())?;
     wanted.database.clone_from(&arguments.database);
@@ -78,11 +81,11 @@ fn no_command(original: &str) -> Failure {
     ))
 }
 
-/// The key that sshd let this session in with, from the file that it leaves for that
-/// (`sshd_config(5)`, ExposeAuthInfo): a line `publickey ssh-ed25519 AAAA…`.
+/// Returns the SSH key with which sshd authenticated this session, from the file that
+/// `SSH_USER_AUTH` names (`sshd_config(5)`, ExposeAuthInfo): a line `publickey ssh-ed25519 AAAA…`.
 ///
-/// Where it tells nothing at all, no key is known; where it tells what is not understood, nobody is
-/// let in.
+/// Returns `None` if the variable is not set, and [`Failure::Refused`] if it is set but the file
+/// has no readable key.
 fn used_key() -> Result<Option<Fingerprint>, Failure> {
     let Some(file) = process_variable("SSH_USER_AUTH") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `show`: all there is to know about one key, its use and what was refused to it of late.
+//! `show`: prints all details of one key, with its use and its newest refusals.
 use serde_json::{Value, json};
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
     keyring::Keyring,
 };
 
-/// How many refusals are listed.
+/// The maximum number of refusals that text output lists.
 const LISTED: usize = 10;
 
 pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Result<(), Failure> {
@@ -103,7 +103,7 @@ fn former_json(former: &PreviousTokenSummary) -> Value {
     })
 }
 
-/// A refusal in JSON.
+/// Returns a refusal as a JSON object.
 pub(super) fn refusal_json(refusal: &Refusal) -> Value {
     let (area, action) = match &refusal.target {
         Target::Routed(area, action) => (Some(area.as_str()), Some(action.word())),

@@ -1,4 +1,5 @@
-//! `workspace`: what it is called, where it is, and how its keys must end.
+//! `workspace`: shows the workspace's label, database and policy for the ends of keys, and changes
+//! the label and the policy.
 use serde_json::json;
 
 use super::{Failure, WorkspaceArguments, output::Output};
@@ -12,7 +13,7 @@ pub(super) async fn run(
     arguments: &WorkspaceArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    // Read before anything is changed: one bad value changes nothing.
+    // Parsed before anything is changed, so that a refused value changes nothing.
     let policy = policy(keyring.policy().await?, arguments)?;
     let mut label = keyring.workspace().label.clone();
     if let Some(new) = &arguments.label {

@@ -1,18 +1,19 @@
-//! What was asked of the endpoint: where it listens, which gateway is in front, whom it believes.
+//! The endpoint's settings: the address that it listens on, the gateway in front of it, and the
+//! trusted proxies.
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use strum::{EnumCount, VariantArray};
 
 use crate::domain::{forwarded::TrustedProxy, text::visible};
 
-/// Where the endpoint listens if nothing is said.
+/// The default address that the endpoint listens on.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8750";
 
-/// Where the endpoint listens.
+/// The address that the endpoint listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// On this address and port; port 0 is any that is free.
+    /// A TCP address and port; port 0 is any free port.
     Tcp(SocketAddr),
-    /// On a Unix socket at this path.
+    /// A Unix socket at this path.
     Unix(PathBuf),
 }
 
@@ -42,7 +43,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Which gateway is in front: it decides where the original method and path are read.
+/// The gateway in front of the endpoint. It determines where the original method and path are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum GatewayKind {
     /// nginx, with `auth_request`.
@@ -56,10 +57,10 @@ pub enum GatewayKind {
 }
 
 impl GatewayKind {
-    /// All of them.
+    /// All gateways.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The word on the command line.
+    /// Returns the word used on the command line.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -85,12 +86,12 @@ impl FromStr for GatewayKind {
     }
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Lines of text for human readers.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -109,12 +110,12 @@ impl FromStr for LogFormat {
     }
 }
 
-/// How much is logged; each holds those before it.
+/// The level of the log; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
-    /// What went wrong.
+    /// Errors.
     Error,
-    /// What deserves a look.
+    /// Events that need attention.
     Warn,
     /// Starts, ends and refusals.
     Info,
@@ -139,12 +140,12 @@ impl FromStr for LogLevel {
     }
 }
 
-/// The mode of the Unix socket, as octal digits; its owner may always read and write.
+/// The mode of the Unix socket, parsed from octal digits. The owner can always read and write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketMode(pub u32);
 
 impl SocketMode {
-    /// What the owner needs, so that anybody at all can ask.
+    /// The bits that the owner must have, so that at least one user can connect.
     const OWNER: u32 = 0o600;
 }
 
@@ -172,23 +173,23 @@ impl FromStr for SocketMode {
     }
 }
 
-/// What was asked of the endpoint.
+/// The endpoint's settings.
 #[derive(Debug, Clone)]
 pub struct Serve {
-    /// Where it listens.
+    /// The address that it listens on.
     pub listen: Listen,
     /// The mode of its Unix socket.
     pub socket_mode: SocketMode,
-    /// Which gateway is in front.
+    /// The gateway in front of it.
     pub gateway: GatewayKind,
-    /// Whose headers are believed.
+    /// The peers whose headers are believed.
     pub trusted: Vec<TrustedProxy>,
-    /// How many connections it holds at most.
+    /// The maximum number of open connections.
     pub connections: usize,
-    /// How much memory the cache of keys takes at most, in MiB.
+    /// The maximum memory of the key cache, in MiB.
     pub cache: usize,
-    /// How the log is written.
+    /// The format of the log.
     pub log_format: LogFormat,
-    /// How much is logged.
+    /// The level of the log.
     pub log_level: LogLevel,
 }

@@ -1,7 +1,7 @@
-//! Access areas, actions, and the grants that tie them to a key.
+//! Access areas, actions, and the grants that give a key actions in areas.
 //!
-//! Areas are rows, not an enum: nothing here knows which there are. An empty set of actions is
-//! never stored in [`Grants`], so "no grant" has one form only.
+//! Areas are rows in the store and not an enum, so this module does not know which areas exist. An
+//! empty set of actions is never stored in [`Grants`], so "no grant" has only one form.
 mod area;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -11,7 +11,7 @@ pub use area::{Area, AreaSlug, find_area};
 
 use super::text;
 
-/// What may be done in an access area.
+/// An action that may be performed in an access area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, VariantArray)]
 pub enum Action {
     /// Add new records.
@@ -25,10 +25,10 @@ pub enum Action {
 }
 
 impl Action {
-    /// All four, in the order in which they are always shown.
+    /// All four actions, in the order in which they are always shown.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The word used on the command line, in JSON and in the database.
+    /// Returns the word used on the command line, in JSON and in the database.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Action {
         }
     }
 
-    /// The word at the head of a column.
+    /// Returns the column heading.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Action {
         }
     }
 
-    /// What the action means, as the wizard says it under the matrix.
+    /// Returns the meaning of the action, as the wizard shows it under the matrix.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -78,11 +78,11 @@ impl FromStr for Action {
 pub struct Actions(u8);
 
 impl Actions {
-    /// No action.
+    /// The empty set.
     pub const NONE: Self = Self(0);
-    /// All four.
+    /// All four actions.
     pub const ALL: Self = Self(0b1111);
-    /// Read alone.
+    /// Only [`Action::Read`].
     pub const READ: Self = Self(0b0010);
     /// Create, read and update.
     pub const READ_AND_WRITE: Self = Self(0b0111);
@@ -91,44 +91,44 @@ impl Actions {
         1 << action as u8
     }
 
-    /// Whether the action is in the set.
+    /// Returns `true` if the action is in the set.
     #[must_use]
     pub const fn contains(self, action: Action) -> bool {
         self.0 & Self::bit(action) != 0
     }
 
-    /// The set with the action in it.
+    /// Returns the set with the action added.
     #[must_use]
     pub const fn with(self, action: Action) -> Self {
         Self(self.0 | Self::bit(action))
     }
 
-    /// The set with the action turned over.
+    /// Returns the set with the action added if it is missing, or removed if it is present.
     #[must_use]
     pub const fn toggled(self, action: Action) -> Self {
         Self(self.0 ^ Self::bit(action))
     }
 
-    /// What this set has and the other has not.
+    /// Returns the actions that are in this set but not in the other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether nothing is in the set.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The actions in the set, in their order.
+    /// Returns the actions in the set, in the order of [`Action::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Action> {
         Action::ALL
             .into_iter()
             .filter(move |action| self.contains(*action))
     }
 
-    /// The words, joined by commas; `none` for the empty set.
+    /// Returns the words of the actions, joined by commas, or `none` for the empty set.
     #[must_use]
     pub fn words(self) -> String {
         if self.is_empty() {
@@ -153,7 +153,7 @@ impl FromIterator<Action> for Actions {
 impl FromStr for Actions {
     type Err = AccessError;
 
-    /// `create,read,update,delete` in any order, or `all`, or `none`.
+    /// Parses a list such as `create,read,update,delete` in any order, or `all`, or `none`.
     fn from_str(text: &str) -> Result<Self, AccessError> {
         match text.trim().to_ascii_lowercase().as_str() {
             "all" => Ok(Self::ALL),
@@ -171,24 +171,24 @@ impl FromStr for Actions {
     }
 }
 
-/// The actions a key may perform, area by area. Areas without an action are not in it.
+/// The actions that a key may perform, by area. Areas without actions are not included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants(BTreeMap<AreaSlug, Actions>);
 
 impl Grants {
-    /// Nothing is granted.
+    /// Returns grants that permit nothing.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The actions granted in an area.
+    /// Returns the actions granted in an area.
     #[must_use]
     pub fn of(&self, area: &AreaSlug) -> Actions {
         self.0.get(area).copied().unwrap_or_default()
     }
 
-    /// Sets the actions of one area, leaving the others as they are.
+    /// Sets the actions of one area and leaves the other areas unchanged.
     pub fn set(&mut self, area: AreaSlug, actions: Actions) {
         if actions.is_empty() {
             self.0.remove(&area);
@@ -197,22 +197,22 @@ impl Grants {
         }
     }
 
-    /// Whether nothing is granted anywhere.
+    /// Returns `true` if nothing is granted in any area.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The areas with their actions, by slug; no area has an empty set.
+    /// Returns the areas with their actions, ordered by slug. No area has an empty set.
     pub fn iter(&self) -> impl Iterator<Item = (&AreaSlug, Actions)> {
         self.0.iter().map(|(area, actions)| (area, *actions))
     }
 }
 
-/// Parses the `AREA=ACTIONS` of the command line.
+/// Parses the command line's `AREA=ACTIONS`.
 ///
 /// # Errors
-/// A missing `=`, a bad slug, an unknown action.
+/// Returns [`AccessError`] if the `=` is missing, the slug is invalid or an action is unknown.
 pub fn parse_grant(text: &str) -> Result<(AreaSlug, Actions), AccessError> {
     let (area, actions) = text
         .split_once('=')
@@ -220,48 +220,48 @@ pub fn parse_grant(text: &str) -> Result<(AreaSlug, Actions), AccessError> {
     Ok((area.trim().parse()?, actions.parse()?))
 }
 
-/// Why an area, an action or a grant was refused.
+/// The reason why an area, an action or a grant was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// No such action, where one is meant.
+    /// The action does not exist, and exactly one action was expected.
     #[error("there is no action {0}: the actions are create, read, update and delete")]
     UnknownAction(String),
-    /// No such action, where several may be named.
+    /// The action does not exist, and a list of actions was expected.
     #[error("there is no action {0}: the actions are create, read, update, delete, or all, none")]
     UnknownActions(String),
-    /// An empty list of actions.
+    /// The list of actions is empty.
     #[error("no action is named: write create, read, update, delete, or all, none")]
     NoActions,
-    /// Not the form of a slug.
+    /// The text does not have the form of a slug.
     #[error(
         "{0} is no access area's short name: use 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit"
     )]
     BadSlug(String),
-    /// Not `AREA=ACTIONS`.
+    /// The text does not have the form `AREA=ACTIONS`.
     #[error("{0} is no grant: write AREA=ACTIONS, such as contacts=read")]
     NotAGrant(String),
-    /// A title or badge that another area has.
+    /// Another area has the same title or badge.
     #[error("{field} {words} is that of the access area {other}: give this one another")]
     SameWords {
-        /// Which of the two.
+        /// The name of the field: title or badge.
         field: &'static str,
-        /// What both say.
+        /// The text that both areas have.
         words: String,
-        /// The other area's short name.
+        /// The other area's slug.
         other: String,
     },
-    /// A well-formed slug that names no area of this workspace.
+    /// The slug is well-formed, but the workspace has no area with it.
     #[error("there is no access area {unknown}: the areas are {known}")]
     UnknownArea {
-        /// What was named.
+        /// The unknown slug.
         unknown: String,
-        /// The areas there are, joined by commas.
+        /// The slugs of the existing areas, joined by commas.
         known: String,
     },
 }
 
 impl AccessError {
-    /// No area of these has that slug.
+    /// Creates the error for a slug that none of these areas has.
     #[must_use]
     pub fn unknown<'a>(slug: &AreaSlug, areas: impl IntoIterator<Item = &'a Area>) -> Self {
         let known: Vec<&str> = areas.into_iter().map(|area| area.slug.as_str()).collect();

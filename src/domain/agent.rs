@@ -1,44 +1,45 @@
-//! Agents: the applications and environments whose data keys open, and which of them are meant.
+//! Agents: the applications and environments whose data keys give access to, and selections of
+//! them.
 //!
-//! Every key belongs to one. Which ones somebody looks at, or may look at, is a [`AgentScope`]; an
-//! empty one means none, never all.
+//! Every key belongs to one agent. The agents that a person looks at, or may look at, are an
+//! [`AgentScope`]; an empty scope means no agent, never all.
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use super::{access::AreaSlug, text::visible};
 
-/// The agent whose data a key opens: 1 to 32 of `a-z`, `0-9` and `-`, the first no `-`.
+/// The name of an agent: 1 to 32 of `a-z`, `0-9` and `-`, not beginning with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentName(String);
 
-/// Why an agent's name is refused, or means no agent.
+/// The reason why an agent's name was refused, or why it selects no agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentError {
-    /// It cannot be the name of an agent.
+    /// The text cannot be the name of an agent.
     #[error(
         "{0} cannot be the name of an agent: use 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit"
     )]
     BadName(String),
-    /// There is no such agent.
+    /// No agent has this name.
     #[error("there is no agent {name} (known: {known}): `claviger agent add {name}` makes it")]
     Unknown {
-        /// What was named.
+        /// The unknown name.
         name: AgentName,
-        /// Those that there are.
+        /// The names of the existing agents.
         known: String,
     },
-    /// Several agents could be meant.
+    /// No agent was named, and several are possible.
     #[error("there are several agents ({0}): say with --agent for which one")]
     Unsaid(String),
 }
 
 impl AgentName {
-    /// The agent that every workspace begins with.
+    /// Returns the name of the agent that every new workspace has.
     #[must_use]
     pub fn default_agent() -> Self {
         Self("default".to_owned())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -67,7 +68,7 @@ impl fmt::Display for AgentName {
     }
 }
 
-/// `default, staging and prod`, for a sentence.
+/// Joins names for use in a sentence: `default, staging and prod`, or `none`.
 #[must_use]
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a AgentName>) -> String {
     let names: Vec<&str> = names.into_iter().map(AgentName::as_str).collect();
@@ -78,11 +79,12 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a AgentName>) -> String {
     }
 }
 
-/// The agent that a new key is for: the one that was said, else the only one there is, else the
-/// one that every workspace begins with.
+/// Chooses the agent of a new key: the named agent, or else the only agent, or else the agent that
+/// every new workspace has.
 ///
 /// # Errors
-/// [`AgentError::Unknown`]; [`AgentError::Unsaid`] where nothing was said and several are meant.
+/// Returns [`AgentError::Unknown`] if the named agent does not exist, and [`AgentError::Unsaid`] if
+/// none was named and there is neither a single agent nor the default one.
 pub fn choose(said: Option<&AgentName>, all: &[AgentName]) -> Result<AgentName, AgentError> {
     let default = AgentName::default_agent();
     match (said, all) {
@@ -97,24 +99,24 @@ pub fn choose(said: Option<&AgentName>, all: &[AgentName]) -> Result<AgentName, 
     }
 }
 
-/// Which agents' keys are meant.
+/// A selection of agents; it selects the keys of these agents.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AgentScope {
-    /// Those of every agent, of future ones too.
+    /// All agents, including future ones.
     #[default]
     Everything,
-    /// Those of these agents alone.
+    /// Only these agents.
     Only(BTreeSet<AgentName>),
 }
 
 impl AgentScope {
-    /// One agent's keys, or everybody's.
+    /// Returns the scope of one agent, or of all agents for `None`.
     #[must_use]
     pub fn of(agent: Option<&AgentName>) -> Self {
         agent.map_or(Self::Everything, |one| Self::Only([one.clone()].into()))
     }
 
-    /// Whether keys of an agent are meant.
+    /// Returns `true` if the scope includes the agent.
     #[must_use]
     pub fn includes(&self, agent: &AgentName) -> bool {
         match self {
@@ -123,7 +125,7 @@ impl AgentScope {
         }
     }
 
-    /// What both mean.
+    /// Returns the agents that are in both scopes.
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {
         match (self, other) {
@@ -132,7 +134,8 @@ impl AgentScope {
         }
     }
 
-    /// For a database: empty for everything, else `,one,two,`; `,` means none.
+    /// Returns the scope for a database query: empty for all agents, `,one,two,` for some, `,` for
+    /// none.
     #[must_use]
     pub fn written(&self) -> String {
         match self {

@@ -1,41 +1,43 @@
 //! Allow-lists: the addresses and networks from which a key may be used.
 //!
-//! The parser is strict on purpose. `ipnet` alone would take `010.0.0.1/32` and host bits, so
-//! addresses are read by `std` and the network is built from them. What is refused is refused
-//! with the way to say what was meant. IPv4-mapped IPv6 is IPv4, on both sides of a comparison;
-//! `::/0` admits no IPv4. "From anywhere" is a value of its own, never an empty list.
+//! The parser is strict on purpose. `ipnet` alone would accept `010.0.0.1/32` and host bits, so
+//! addresses are parsed by `std` and the network is built from them. An error says what to write
+//! instead. IPv4-mapped IPv6 counts as IPv4, in entries and in client addresses; `::/0` admits no
+//! IPv4. "From any address" is a value of its own, never an empty list.
 mod entry;
 
 use std::{fmt, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// The most entries an allow-list may have.
+/// The maximum number of entries in an allow-list.
 pub const MAX_ENTRIES: usize = 100;
 
-/// From where a key may be used.
+/// The addresses from which a key may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowList {
-    /// From any address: a choice of its own, shown as `Any IP`.
+    /// Any address: an explicit choice, shown as `Any IP`.
     Anywhere,
-    /// From these addresses and networks alone.
+    /// Only these addresses and networks.
     Only(Networks),
 }
 
-/// One to [`MAX_ENTRIES`] networks, canonical, none covered by another.
+/// One to [`MAX_ENTRIES`] networks in canonical form. [`AllowList::parse`] also drops networks that
+/// are covered by others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
-/// What [`AllowList::parse`] made of a text.
+/// The result of [`AllowList::parse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     /// The list.
     pub list: AllowList,
-    /// The entries that were dropped because others say the same, each with its sentence.
+    /// The entries that were dropped because another entry covers them; each displays as a
+    /// sentence.
     pub merged: Vec<CoveredEntry>,
 }
 
-/// An entry that was dropped because another one covers it.
+/// An entry that was dropped because another entry equals or covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoveredEntry {
     dropped: String,
@@ -53,37 +55,41 @@ impl fmt::Display for CoveredEntry {
     }
 }
 
-/// How one list differs from another: entries as people write them. Nothing in it where either is
-/// anywhere.
+/// The difference between two allow-lists, with entries as people write them. Empty if either list
+/// is [`AllowList::Anywhere`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AddressChange {
-    /// Entries that let in what was not let in before.
+    /// The entries that admit addresses that were not admitted before.
     pub added: Vec<String>,
-    /// Entries that are no longer let in, or not wholly.
+    /// The entries whose addresses are no longer all admitted.
     pub dropped: Vec<String>,
-    /// The parts of these that are still let in.
+    /// The parts of `dropped` that are still admitted.
     pub kept: Vec<String>,
 }
 
-/// Why an allow-list was refused: the first entry that is wrong, and what to write instead.
+/// The reason why an allow-list was refused: the first invalid entry and what to write instead, or
+/// a fault of the list as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AllowListError(String);
 
-/// Reads one address or network, as strictly as an entry of a list.
+/// Parses one address or network, as strictly as an entry of an allow-list.
 ///
 /// # Errors
-/// The reason, with the way out.
+/// Returns [`AllowListError`] with the reason and what to write instead if the text is not an
+/// address or network.
 pub fn parse_network(text: &str) -> Result<IpNet, AllowListError> {
     entry::parse(text)
 }
 
 impl AllowList {
-    /// Reads a list as people type or paste it: entries apart by commas, semicolons or line
-    /// ends. An empty text, or `any`, is [`AllowList::Anywhere`].
+    /// Parses a list as people type or paste it: entries separated by commas, semicolons or line
+    /// breaks. An empty text, or `any`, is [`AllowList::Anywhere`].
     ///
     /// # Errors
-    /// The first entry that is not an address or network, with the reason and the way out.
+    /// Returns [`AllowListError`] for the first entry that is not an address or network, with the
+    /// reason and what to write instead, or if more than [`MAX_ENTRIES`] networks are left after
+    /// merging.
     pub fn parse(text: &str) -> Result<Parsed, AllowListError> {
         let entries: Vec<&str> = text
             .split([',', ';', '\n', '\r'])
@@ -107,7 +113,8 @@ impl AllowList {
         Ok(Parsed { list, merged })
     }
 
-    /// Whether the list lets an address in; an unknown address is let in from anywhere only.
+    /// Returns `true` if the list admits the address. An unknown address (`None`) is admitted only
+    /// by [`AllowList::Anywhere`].
     #[must_use]
     pub fn contains(&self, address: Option<IpAddr>) -> bool {
         match (self, address) {
@@ -120,7 +127,7 @@ impl AllowList {
         }
     }
 
-    /// The entry that lets an address in, as people write it.
+    /// Returns the entry that admits the address, as people write it.
     #[must_use]
     pub fn entry_for(&self, address: IpAddr) -> Option<String> {
         let Self::Only(networks) = self else {
@@ -131,7 +138,8 @@ impl AllowList {
         found.map(written)
     }
 
-    /// The entry that shares the most leading bits with an address of its kind.
+    /// Returns the entry that shares the most leading bits with the address, among those of its
+    /// family.
     #[must_use]
     pub fn nearest(&self, address: IpAddr) -> Option<String> {
         let Self::Only(networks) = self else {
@@ -146,7 +154,7 @@ impl AllowList {
             }
             _ => None,
         };
-        // The first of those that are equally near.
+        // `max_by_key` returns the last maximum, so the order is reversed to get the first.
         let near = networks
             .0
             .iter()
@@ -156,13 +164,13 @@ impl AllowList {
         nearest.map(|(_, network)| written(network))
     }
 
-    /// Whether it has as many entries as it may.
+    /// Returns `true` if the list has [`MAX_ENTRIES`] entries.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Only(networks) if networks.0.len() >= MAX_ENTRIES)
     }
 
-    /// The list with one more address, and nothing wider than it.
+    /// Returns the text of the list with the address, and nothing wider than it, added as an entry.
     #[must_use]
     pub fn with(&self, address: IpAddr) -> String {
         let mut entries = self.entries();
@@ -170,7 +178,7 @@ impl AllowList {
         entries.join(", ")
     }
 
-    /// Whether this list admits addresses that `before` did not.
+    /// Returns `true` if this list admits addresses that `before` did not admit.
     #[must_use]
     pub fn widens(&self, before: &Self) -> bool {
         match (before, self) {
@@ -185,7 +193,8 @@ impl AllowList {
         }
     }
 
-    /// What this list admits that `before` did not, and what it admits no longer.
+    /// Compares this list with an earlier one: what is newly admitted, and what is no longer
+    /// admitted.
     #[must_use]
     pub fn difference(&self, before: &Self) -> AddressChange {
         let (Self::Only(new), Self::Only(old)) = (self, before) else {
@@ -206,7 +215,7 @@ impl AllowList {
         }
     }
 
-    /// The entries as people write them; empty for anywhere.
+    /// Returns the entries as people write them; empty for [`AllowList::Anywhere`].
     #[must_use]
     pub fn entries(&self) -> Vec<String> {
         match self {
@@ -215,7 +224,7 @@ impl AllowList {
         }
     }
 
-    /// The same, what lets in most addresses first.
+    /// Returns the entries as people write them, those with the most host bits first.
     #[must_use]
     pub fn widest_first(&self) -> Vec<String> {
         let Self::Only(networks) = self else {
@@ -228,7 +237,7 @@ impl AllowList {
 }
 
 impl fmt::Display for AllowList {
-    /// `Any IP`, or the entries joined by `, `.
+    /// Writes `Any IP`, or the entries joined by `, `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anywhere => f.write_str("Any IP"),
@@ -238,10 +247,11 @@ impl fmt::Display for AllowList {
 }
 
 impl Networks {
-    /// From networks that are canonical already, as the store keeps them.
+    /// Creates the list from networks that are already canonical, as the store keeps them.
     ///
     /// # Errors
-    /// None at all, more than [`MAX_ENTRIES`], host bits, or IPv4-mapped IPv6.
+    /// Returns [`AllowListError`] if there are no networks or more than [`MAX_ENTRIES`], or if one
+    /// has host bits set or is IPv4-mapped IPv6.
     pub fn new(networks: Vec<IpNet>) -> Result<Self, AllowListError> {
         if networks.is_empty() {
             return Err(AllowListError(
@@ -265,14 +275,14 @@ impl Networks {
         }
     }
 
-    /// The networks.
+    /// Returns the networks.
     #[must_use]
     pub fn as_slice(&self) -> &[IpNet] {
         &self.0
     }
 }
 
-/// A network as people write it: a single address without its prefix.
+/// Returns a network as people write it: a single address has no prefix length.
 #[must_use]
 pub fn written(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
@@ -282,7 +292,7 @@ pub fn written(network: &IpNet) -> String {
     }
 }
 
-/// IPv4-mapped IPv6 networks become IPv4; `None` for one that is wider than all of IPv4.
+/// Converts IPv4-mapped IPv6 to IPv4. Returns `None` for a mapped network wider than all of IPv4.
 fn canonical(network: IpNet) -> Option<IpNet> {
     let IpNet::V6(v6) = network else {
         return Some(network);
@@ -294,7 +304,7 @@ fn canonical(network: IpNet) -> Option<IpNet> {
     Ipv4Net::new(v4, prefix).ok().map(IpNet::V4)
 }
 
-/// Drops what others say already, keeping the order in which the rest was written.
+/// Drops networks that another one equals or covers, and keeps the order of the others.
 fn merge(networks: &[IpNet]) -> (Vec<IpNet>, Vec<CoveredEntry>) {
     let mut kept: Vec<IpNet> = Vec::with_capacity(networks.len());
     let mut merged = Vec::new();

@@ -1,7 +1,7 @@
-//! The one thing worth knowing about a key in a list, if there is one.
+//! The most important notice about a key in a list, if there is any.
 //!
-//! The store repeats these conditions in SQL to filter and sort by them; its suite holds both
-//! to the same answer.
+//! The store repeats these conditions in SQL in order to filter and sort by them; the store's tests
+//! check that both give the same result.
 use std::fmt;
 
 use super::{
@@ -11,30 +11,32 @@ use super::{
     usage::REFUSAL_NEWS_MILLIS,
 };
 
-/// How many days before its end a key calls for attention.
+/// The number of days before its expiry from which a key needs attention.
 pub const EXPIRING_DAYS: i64 = 14;
-/// After how many days without a use a key calls for attention.
+/// The number of days without a use after which a key needs attention.
 pub const UNUSED_DAYS: i64 = 90;
 
-/// What deserves a look. Of several, the first is what a list shows.
+/// A notice about a key. The variants are in order of precedence: a list shows the first that
+/// applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attention {
-    /// It is switched off.
+    /// The key is disabled.
     Disabled,
-    /// It has ended.
+    /// The key has expired.
     Expired,
-    /// It ends within [`EXPIRING_DAYS`]; milliseconds left.
+    /// The key expires within [`EXPIRING_DAYS`]; holds the milliseconds left.
     Expires(i64),
-    /// Requests with its token were refused of late; how many.
+    /// Requests with the key's token were refused recently, the last within
+    /// [`REFUSAL_NEWS_MILLIS`]; holds their number.
     Refused(i64),
-    /// A token that was rotated out is still good; milliseconds left.
+    /// A previous token of the key is still valid; holds the milliseconds left.
     Rotating(i64),
-    /// No use was seen for [`UNUSED_DAYS`] or more; whole days.
+    /// The key was not used for [`UNUSED_DAYS`] or longer; holds the whole days.
     Unused(i64),
 }
 
 impl Attention {
-    /// What deserves a look about this key now.
+    /// Returns the first notice that applies to the key now.
     #[must_use]
     pub fn of(key: &Key, now: Moment) -> Option<Self> {
         if key.disabled_at.is_some() {
@@ -65,14 +67,15 @@ impl Attention {
     }
 }
 
-/// Between two kinds of urgency there is room for every moment that can be written.
+/// The distance between two kinds of urgency: larger than any time in milliseconds that can be
+/// written.
 const STEP: i64 = 1 << 48;
 
 impl Attention {
-    /// The place of a key in the order of urgency, the most urgent first: what is refused now, the
-    /// newest first; what has ended; what ends or whose old token ends, the soonest first; what is
-    /// switched off; what is unused, the longest first; and then the rest. A damaged key comes before
-    /// them all, at 0.
+    /// Returns the key's rank in the order of urgency; the lowest is the most urgent. The order is:
+    /// refused, the newest first; expired, the newest first; expiring, the soonest first; with a
+    /// valid previous token, the soonest end first; disabled, the newest first; unused, the longest
+    /// first; all other keys. Damaged keys rank before all of these, with 0.
     #[must_use]
     pub fn urgency(key: &Key, now: Moment) -> i64 {
         let soonest = |at: Option<Moment>| at.map_or(0, Moment::millis) % STEP;
@@ -105,7 +108,7 @@ impl fmt::Display for Attention {
     }
 }
 
-/// `6d`, `5h`, `12m`.
+/// Formats milliseconds as days, hours or minutes: `6d`, `5h`, `12m`.
 fn left_words(left: i64) -> String {
     if left >= DAY {
         format!("{}d", left / DAY)

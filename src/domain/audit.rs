@@ -1,9 +1,10 @@
-//! Audit events: one recorded change each, chained to the one before it.
+//! Audit events: each records one change and is chained to the event before it.
 //!
-//! An event holds typed fields from an allow-list, never a token, a digest or what was presented
-//! by a client. Its hash covers every field and the hash before it, each with its length in
-//! front, so that no two different events share a text. The first one is chained to the
-//! workspace's own id. To record a new kind of change, add it to [`Change`] and [`Change::word`].
+//! An event holds typed fields from an allow-list, and never a token, a digest or a credential that
+//! a client presented. Its hash covers every field and the hash of the previous event, each
+//! prefixed with its length, so that two different events never hash the same text. The first event
+//! is chained to the workspace's id. To record a new kind of change, add it to [`Change`] and
+//! [`Change::word`].
 mod checkpoint;
 mod difference;
 mod draft;
@@ -27,25 +28,25 @@ use super::{
     text::visible,
 };
 
-/// Who made a change, and from which address they came.
+/// The actor who made a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// A member's name at that time, or the operating system's user: `alice@gw1`.
+    /// The member's name at that time, or the operating system's user, such as `alice@gw1`.
     pub name: String,
-    /// The address they are logged in from, when they are.
+    /// The address from which the actor is logged in, if they are logged in remotely.
     pub from: Option<IpAddr>,
-    /// How a member came in; none for who works on the machine itself.
+    /// The member's login; `None` for a user who works on the machine itself.
     pub login: Option<Login>,
 }
 
-/// How a member came in.
+/// The login of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Who.
+    /// The member's id.
     pub member: MemberId,
-    /// With which SSH key, where that was told.
+    /// The fingerprint of the SSH key that was used, if it is known.
     pub fingerprint: Option<Fingerprint>,
-    /// Through which user of the operating system: `keys@gw1`.
+    /// The operating system's user through which the member logged in, such as `keys@gw1`.
     pub account: String,
 }
 
@@ -55,46 +56,46 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What was done, mostly to a key.
+/// The kind of a recorded change; most kinds are changes to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Change {
-    /// It was made.
+    /// A key was created.
     Created,
-    /// Its name, description, addresses, grants or end were changed.
+    /// A key's name, description, allow-list, grants or expiry was changed.
     Edited,
-    /// It was switched off.
+    /// A key was disabled.
     Disabled,
-    /// It was switched on again.
+    /// A key was enabled again.
     Enabled,
-    /// It was deleted for good.
+    /// A key was permanently deleted.
     Revoked,
-    /// It got a new token; the old one may stay good for a while.
+    /// A key got a new token; the old one may stay valid for a while.
     Rotated,
-    /// Its tokens that were rotated out were ended before their time.
+    /// A key's previous tokens were ended before their time.
     RotationFinished,
-    /// Its token was asked for, to be put on a clipboard.
+    /// A key's token was requested in order to copy it to a clipboard.
     Copied,
-    /// Its token was asked for, to be shown.
+    /// A key's token was requested in order to show it.
     Revealed,
-    /// The workspace got another label.
+    /// The workspace's label was changed.
     Relabelled,
-    /// The workspace got another policy for the ends of keys.
+    /// The workspace's policy for the expiry of keys was changed.
     PolicyChanged,
-    /// An access area was made.
+    /// An access area was added.
     AreaAdded,
-    /// Its title, badge or routes were changed.
+    /// An access area's title, badge or routes were changed.
     AreaEdited,
-    /// It was removed.
+    /// An access area was removed.
     AreaRemoved,
-    /// An agent was made.
+    /// An agent was added.
     AgentAdded,
-    /// It was removed.
+    /// An agent was removed.
     AgentRemoved,
     /// A member was added.
     MemberAdded,
-    /// Their name, role, agents or SSH keys were changed.
+    /// A member's name, role, agents or SSH keys were changed.
     MemberEdited,
-    /// They were removed.
+    /// A member was removed.
     MemberRemoved,
 }
 
@@ -102,7 +103,7 @@ impl Change {
     /// All kinds of change.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The word in the audit log: `key.created`.
+    /// Returns the word in the audit log, such as `key.created`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -128,7 +129,7 @@ impl Change {
         }
     }
 
-    /// What it is in a list: `revoked`, `member added`.
+    /// Returns the title in a list, such as `revoked` or `member added`.
     #[must_use]
     pub fn title(self) -> String {
         let word = self.word();
@@ -140,7 +141,7 @@ impl Change {
         }
     }
 
-    /// What somebody must be allowed to do for it.
+    /// Returns the permission that is required for the change.
     #[must_use]
     pub const fn permission(self) -> Permission {
         match self {
@@ -157,13 +158,13 @@ impl Change {
         }
     }
 
-    /// Whether it may change where a request leads.
+    /// Returns `true` if the change may alter the area and action that requests lead to.
     #[must_use]
     pub const fn is_about_areas(self) -> bool {
         matches!(self, Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved)
     }
 
-    /// From its word.
+    /// Returns the change with this word, or `None` if there is none.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|change| change.word() == word)
@@ -173,24 +174,25 @@ impl Change {
 /// A recorded event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its number: the epoch that its change raised the store to.
+    /// The event's number: the epoch to which its change raised the store.
     pub sequence: i64,
-    /// What it records.
+    /// The recorded change.
     pub draft: EventDraft,
-    /// The hash of the event before it, in hexadecimal.
+    /// The hash of the previous event, in hexadecimal.
     pub previous_hash: String,
-    /// Its own hash, in hexadecimal.
+    /// The hash of this event, in hexadecimal.
     pub hash: String,
 }
 
-/// The hash that the first event of a workspace is chained to.
+/// Returns the hash that the first event of a workspace is chained to.
 #[must_use]
 pub fn genesis(workspace: &str) -> String {
     hash_of(&["claviger audit 1", workspace])
 }
 
-/// The hash of an event, over all its fields and the hash before it. Events from before members
-/// came are hashed without what they do not have.
+/// Returns the hash of an event, over all its fields and the hash of the previous event. Events
+/// without a program version, from before members were introduced, are hashed without the fields
+/// for login, agent and program.
 #[must_use]
 pub fn chain(previous: &str, sequence: i64, event: &EventDraft) -> String {
     let from = event.actor.from.map(|address| address.to_string());

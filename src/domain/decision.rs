@@ -1,9 +1,9 @@
-//! Decisions: may this request pass?
+//! Decisions: whether a request may pass.
 //!
-//! [`decide`] is pure and total: no connection, no clock, no logger, and `Allow` is returned in
-//! one place. Checks run in the order of [`Reason`]; the first that fails is the reason. What
-//! could not be found out at all (a store that does not answer) never reaches this file: it is
-//! an error, and an error is no allow.
+//! [`decide`] is a pure and total function: it has no connection, no clock and no logger, and it
+//! returns `Allow` in one place only. Checks run in the order of [`Reason`]; the first that fails
+//! is the reason. Failures to find something out, such as a store that does not respond, never get
+//! here: they are errors, and an error never allows a request.
 mod id;
 
 use std::sync::Arc;
@@ -20,36 +20,38 @@ use super::{
     token::{Digest, KeyId},
 };
 
-/// Why a request is refused, in the order in which the checks run.
+/// The reason why a request is refused, in the order in which the checks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, VariantArray)]
 pub enum Reason {
     /// No token was presented.
     MissingToken,
-    /// Wrong shape or check digits, two credentials, or one twice.
+    /// The token has a wrong shape or wrong check digits, or there are two credentials, or one
+    /// twice.
     MalformedToken,
-    /// Well-formed, not known.
+    /// The token is well-formed but not known.
     UnknownToken,
-    /// Its key was deleted.
+    /// The token's key was deleted.
     Revoked,
-    /// Its key is switched off.
+    /// The token's key is disabled.
     Disabled,
-    /// Its key has ended.
+    /// The token's key has expired, or the token is a previous one whose validity has ended.
     Expired,
-    /// Another agent's endpoint than the key's.
+    /// The request names an agent other than the key's, such as by the endpoint that it came to.
     WrongAgent,
-    /// Not on the allow-list, or not known while there is one.
+    /// The client's address is not on the allow-list, is unknown although there is one, or is
+    /// unreadable.
     AddressNotAllowed,
     /// Method and path lead to no area and action.
     NoRoute,
-    /// The grant lacks the action in that area.
+    /// The key has no grant for the action in the area.
     ActionNotPermitted,
 }
 
 impl Reason {
-    /// Every reason, in order.
+    /// All reasons, in order.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The word used in JSON and in logs.
+    /// Returns the word used in JSON and in logs.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -66,14 +68,14 @@ impl Reason {
         }
     }
 
-    /// From its word.
+    /// Returns the reason with this word, or `None` if there is none.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.word() == word)
     }
 
-    /// The HTTP status that an endpoint answers with: 401 when it is about the token, 403 when
-    /// it is about what the token may do.
+    /// Returns the HTTP status of the endpoint's response: 401 if the reason concerns the token,
+    /// 403 if it concerns what the token may do.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -98,35 +100,36 @@ pub struct Rules {
     pub id: KeyId,
     /// The key's name.
     pub name: String,
-    /// The agent whose data it opens.
+    /// The agent whose data the key gives access to.
     pub agent: AgentName,
     /// From where, for what and until when it may be used.
     pub conditions: Conditions,
-    /// Since when it is switched off.
+    /// The time since which the key is disabled, if it is.
     pub disabled_at: Option<Moment>,
-    /// Its tokens that another took the place of.
+    /// The key's previous tokens.
     pub former: Vec<PreviousToken>,
 }
 
-/// What the presented credential turned out to be.
+/// The result of looking up the presented credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// There was none.
+    /// No credential was presented.
     Missing,
-    /// It cannot be one of ours.
+    /// The credential cannot be a token of this program.
     Malformed,
-    /// It could be ours and is not.
+    /// The credential could be a token of this program, but is not known.
     Unknown,
-    /// It was a key's that is deleted.
+    /// The credential was a token of a key that is deleted.
     Revoked(KeyId),
-    /// It is this key's.
+    /// The credential is the current token of this key.
     Known(Arc<Rules>),
-    /// It was this key's until another took its place; for a while both are good.
+    /// The credential is a previous token of this key. For a while it is valid beside the current
+    /// one.
     Previous(Arc<Rules>, PreviousToken),
 }
 
 impl Credential {
-    /// The rules of the key that it is, or was, a token of.
+    /// Returns the rules of the key that the credential belongs to.
     #[must_use]
     pub fn rules(&self) -> Option<&Arc<Rules>> {
         match self {
@@ -135,7 +138,8 @@ impl Credential {
         }
     }
 
-    /// The key that it is, or was, a token of.
+    /// Returns the id of the key that the credential belongs to, or belonged to before it was
+    /// deleted.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
         match self {
@@ -145,56 +149,56 @@ impl Credential {
     }
 }
 
-/// A token that another took the place of.
+/// A token that was replaced by a newer token of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreviousToken {
-    /// By what it is known.
+    /// The token's digest.
     pub digest: Digest,
-    /// Until when it is good; long past if it was ended by hand.
+    /// The time until which the token is valid; long past if it was ended by hand.
     pub until: Moment,
 }
 
-/// What the request wants: an area and an action, or something that leads to neither.
+/// What a request leads to: an area and an action, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// An action in an area.
     Routed(AreaSlug, Action),
-    /// Method and path led nowhere.
+    /// Method and path lead to no area and action.
     NoRoute,
 }
 
-/// A request to decide on, beside its credential.
+/// A request to decide on, without its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What it wants.
+    /// The area and action that the request leads to, if any.
     pub target: Target,
-    /// What is known of the client's address.
+    /// The client's address, as far as it is known.
     pub address: ClientAddress,
-    /// The agent whose endpoint was asked, if one was named.
+    /// The agent that the request names, through the endpoint or otherwise, if it names one.
     pub agent: Option<AgentName>,
-    /// When it came in.
+    /// The time of the request.
     pub at: Moment,
 }
 
-/// The answer.
+/// The result of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The request may pass.
     Allow {
-        /// The key that let it.
+        /// The key that allows the request.
         key_id: KeyId,
     },
     /// The request may not pass.
     Deny {
         /// The first check that failed.
         reason: Reason,
-        /// The key, if the token was one's.
+        /// The key, if the token belongs or belonged to one.
         key_id: Option<KeyId>,
     },
 }
 
 impl Decision {
-    /// The key that the token is, or was, one of.
+    /// Returns the id of the key that the token belongs or belonged to.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
         match self {
@@ -224,15 +228,15 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
     }
 }
 
-/// The checks of a key that is known, in order; `until` is the end of the presented token, where it
-/// has one of its own.
+/// Runs the checks of a known key in order and returns the first that fails. `until` is the end of
+/// the presented token, if it has its own.
 fn first_failure(rules: &Rules, until: Option<Moment>, request: &Request) -> Option<Reason> {
     CHECKS
         .into_iter()
         .find(|check| fails(*check, rules, until, request))
 }
 
-/// What is checked of a key that is known.
+/// The checks of a known key, in order.
 pub(super) const CHECKS: [Reason; 6] = [
     Reason::Disabled,
     Reason::Expired,
@@ -242,8 +246,8 @@ pub(super) const CHECKS: [Reason; 6] = [
     Reason::ActionNotPermitted,
 ];
 
-/// Whether one check fails, whatever the others do. Those about the token itself never fail here:
-/// the key is known.
+/// Returns `true` if the check fails, regardless of the other checks. The checks of the token
+/// itself never fail here, because the key is known.
 pub(super) fn fails(
     check: Reason,
     rules: &Rules,
@@ -328,7 +332,7 @@ mod tests {
         }
     }
 
-    /// Each row breaks one check and every check after it: the first in order must be named.
+    /// Each row fails one check and every check after it; the first in order must be the reason.
     #[test]
     fn the_first_failing_check_is_the_reason() {
         let mut broken = request();

@@ -1,8 +1,9 @@
-//! Why a request passes or not: every check with its evidence, not only the first that fails.
+//! Explanations of why a request passes or not: every check with its evidence, not only the first
+//! that fails.
 //!
-//! The verdict of each check is that of [`super::decision`]; nothing is judged here a second time.
-//! A failing check of a key that is known may come with a [`Fix`]: the smallest change that would
-//! let this very request pass, and nothing wider.
+//! The result of each check comes from [`super::decision`]; this module does not decide anything
+//! itself. A failing check of a known key may have a [`Fix`]: the smallest change that would make
+//! the check pass for exactly this request, and nothing wider.
 mod evidence;
 mod subject;
 
@@ -26,49 +27,49 @@ use super::{
     usage::RequestedAccess,
 };
 
-/// How one check stands.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It holds.
+    /// The check passes.
     Holds,
-    /// It fails.
+    /// The check fails.
     Fails,
-    /// It cannot be told: there is no key to check.
+    /// The result is unknown: there is no key to check, or the token was not checked that far.
     Untold,
 }
 
-/// One check.
+/// A check with its result and evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// The reason that it gives when it fails.
+    /// The reason for the refusal if the check fails.
     pub reason: Reason,
-    /// How it stands.
+    /// The result of the check.
     pub state: State,
-    /// Why.
+    /// The evidence for the result, as a sentence.
     pub evidence: String,
-    /// The same in a word or two, where it holds and that is worth a word.
+    /// The evidence in a few words, if the check passes and they are useful; else empty.
     pub brief: String,
-    /// Who changed the rule last, and when; where the address is from.
+    /// Who last changed the rule and when, and the origin of the client's address.
     pub history: Vec<String>,
-    /// What would make it hold.
+    /// The change that would make the check pass, if there is one.
     pub mend: Option<Fix>,
 }
 
-/// The smallest change that makes a check hold for one request.
+/// The smallest change that makes a check pass for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fix {
-    /// Switch the key on.
+    /// Enable the key.
     Enable,
-    /// Give it this end.
+    /// Set the key's expiry to this time.
     End(Moment),
-    /// Let this one address in.
+    /// Add this one address to the allow-list.
     Address(IpAddr),
-    /// Grant this.
+    /// Grant this action in this area.
     Grant(AreaSlug, Action),
 }
 
 impl Fix {
-    /// What it does, as an imperative.
+    /// Returns the change as an imperative.
     #[must_use]
     pub fn sentence(&self, areas: &[Area]) -> String {
         match self {
@@ -82,23 +83,23 @@ impl Fix {
     }
 }
 
-/// A key that was deleted.
+/// A record of a key that was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
-    /// Its id.
+    /// The key's id.
     pub id: KeyId,
-    /// What it was called.
+    /// The key's last name.
     pub name: String,
-    /// When it was revoked.
+    /// The time at which the key was revoked.
     pub at: Moment,
-    /// By whom.
+    /// The name of the actor who revoked the key.
     pub by: String,
-    /// Why.
+    /// The reason for the revocation.
     pub reason: RevokeReason,
 }
 
 impl Tombstone {
-    /// "revoked on 2026-11-20 10:00 UTC by alice@gw1, reason compromised".
+    /// Returns a sentence: "revoked on 2026-11-20 10:00 UTC by alice@gw1, reason compromised".
     #[must_use]
     pub fn sentence(&self) -> String {
         format!(
@@ -110,12 +111,12 @@ impl Tombstone {
     }
 }
 
-/// Who changed a rule last.
+/// The last change of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// When.
+    /// The time of the change.
     pub at: Moment,
-    /// Who.
+    /// The name of the actor who made the change.
     pub by: String,
 }
 
@@ -129,15 +130,15 @@ impl Changed {
     }
 }
 
-/// Who changed the rules of a key last, as far as the audit log tells.
+/// The last changes of a key's rules, as far as they are in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     conditions: [Option<Changed>; Condition::COUNT],
-    /// Whether it is switched off.
+    /// The last time that the key was enabled or disabled.
     pub state: Option<Changed>,
-    /// Its token.
+    /// The last rotation of the token, or the last time that the previous tokens were ended.
     pub rotation: Option<Changed>,
-    /// The area that was asked for: its name, its routes.
+    /// The last change of the requested area.
     pub area: Option<Changed>,
 }
 
@@ -154,25 +155,25 @@ impl History {
     }
 }
 
-/// What is known beside the request.
+/// The facts beyond the request and its credential that explanations use.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     /// The access areas.
     pub areas: &'a [Area],
-    /// Who changed what.
+    /// The last changes of the rules.
     pub history: &'a History,
-    /// The key that was deleted, if the token was its.
+    /// The record of the deleted key, if the token belonged to one.
     pub tombstone: Option<&'a Tombstone>,
-    /// Id and name of the key that a token names without being its; the name is empty where no key
-    /// has that id.
+    /// The id and name of the key that a token names without belonging to it. The name is empty if
+    /// no key has that id.
     pub named: Option<(&'a KeyId, &'a str)>,
-    /// Where the address is from.
+    /// The origin of the client's address.
     pub hop: Hop,
-    /// What was wanted.
+    /// The requested access.
     pub wanted: &'a RequestedAccess,
-    /// The area that the path leads to, whatever the method.
+    /// The area that the path leads to, regardless of the method.
     pub path_area: Option<AreaSlug>,
-    /// How keys must end.
+    /// The policy for the expiry of keys.
     pub policy: Policy,
 }
 
@@ -180,7 +181,7 @@ fn title(areas: &[Area], slug: &AreaSlug) -> String {
     find_area(areas, slug).map_or_else(|_| slug.to_string(), |area| visible(&area.title))
 }
 
-/// The short name of a check.
+/// Returns the short name of a check.
 #[must_use]
 pub const fn name(reason: Reason) -> &'static str {
     match reason {

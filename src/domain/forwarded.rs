@@ -1,28 +1,29 @@
-//! The client's address, as far as the one who connects can be believed.
+//! Determines the client's address, as far as the peer is trusted to report it.
 //!
-//! Only a trusted proxy is believed, and only as far as it saw itself: what it forwards is walked
-//! from the right, past further trusted hops, to the first address that is not one of them.
-//! Everything to the left of that the client may have written. Nobody is trusted unless named.
+//! Only a trusted proxy is believed, and only about addresses that it saw itself: the entries that
+//! it forwards are read from the right, past further trusted proxies, to the first address that is
+//! not a trusted proxy. Everything to the left of that may have been written by the client. No peer
+//! is trusted unless it is configured as a trusted proxy.
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
 use super::allowlist::{self, AllowListError};
 
-/// The most addresses that a request may have passed.
+/// The maximum number of entries in `X-Forwarded-For`.
 pub const MOST_HOPS: usize = 100;
 
-/// Who connects.
+/// The peer of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// Over the network, from this address.
+    /// A peer on the network, with this address.
     Address(IpAddr),
-    /// Over the Unix socket.
+    /// A peer on the Unix socket.
     Unix,
 }
 
 impl Peer {
-    /// Over the network; IPv4 that arrives as IPv6 is IPv4.
+    /// Creates a peer on the network; an IPv4-mapped IPv6 address becomes IPv4.
     #[must_use]
     pub fn address(address: IpAddr) -> Self {
         Self::Address(address.to_canonical())
@@ -38,17 +39,17 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Whose headers are believed.
+/// A peer whose headers are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustedProxy {
-    /// Whoever connects from this network.
+    /// Every peer that connects from this network.
     Network(IpNet),
-    /// Whoever may connect to the Unix socket.
+    /// Every peer that connects to the Unix socket.
     Unix,
 }
 
 impl TrustedProxy {
-    /// Whether that is every address of a family.
+    /// Returns `true` if the proxy is every address of a family.
     #[must_use]
     pub fn is_everybody(&self) -> bool {
         matches!(self, Self::Network(network) if network.prefix_len() == 0)
@@ -75,14 +76,14 @@ impl fmt::Display for TrustedProxy {
     }
 }
 
-/// What is known of the client's address.
+/// The client's address, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAddress {
-    /// This is it.
+    /// The address is known.
     Known(IpAddr),
-    /// Nobody said: enough for a key that may be used from anywhere.
+    /// No address was given. A key that may be used from any address is still allowed.
     Unknown,
-    /// What was said cannot be trusted to mean anything: not enough for any key.
+    /// The given address cannot be parsed or trusted. No key is allowed.
     Unreadable,
 }
 
@@ -102,27 +103,27 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// Where the client's address was learnt from.
+/// The origin of the client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hop {
-    /// From the connection itself.
+    /// The address of the connection itself.
     Connection,
-    /// From an entry of `X-Forwarded-For`: which one, counted from the gateway's own, and of how
-    /// many.
+    /// An entry of `X-Forwarded-For`: its position, counted from the right, and the number of
+    /// entries.
     Forwarded {
-        /// Which one; 1 is what the gateway added itself.
+        /// The position; 1 is the entry that the gateway itself added.
         place: usize,
-        /// Of how many.
+        /// The number of entries.
         of: usize,
     },
-    /// Whoever asked said so.
+    /// The request itself gave the address.
     Said,
-    /// Nobody told.
+    /// No address was given.
     Nowhere,
 }
 
 impl Hop {
-    /// The word in the database.
+    /// Returns the word in the database.
     #[must_use]
     pub fn word(self) -> String {
         match self {
@@ -133,7 +134,7 @@ impl Hop {
         }
     }
 
-    /// From its word.
+    /// Returns the hop with this word, or `None` if the word is invalid.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {
@@ -164,17 +165,17 @@ impl fmt::Display for Hop {
     }
 }
 
-/// The client's address, and where it was learnt from.
+/// The client's address and its origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The address.
     pub address: ClientAddress,
-    /// Where from.
+    /// The origin of the address.
     pub hop: Hop,
 }
 
 impl Client {
-    /// An address that whoever asked said, or did not say.
+    /// Creates a client from the address that the request itself gave, or did not give.
     #[must_use]
     pub fn given(address: Option<IpAddr>) -> Self {
         Self {
@@ -184,7 +185,7 @@ impl Client {
     }
 }
 
-/// Whether a peer is one of the trusted proxies.
+/// Returns `true` if the peer is one of the trusted proxies.
 #[must_use]
 pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
     trusted.iter().any(|proxy| match (proxy, peer) {
@@ -194,8 +195,8 @@ pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
     })
 }
 
-/// The client's address: the peer's own, or, if that is a trusted proxy, what it forwards in the
-/// lines of `X-Forwarded-For`.
+/// Returns the client's address: the peer's own address, or, if the peer is a trusted proxy, the
+/// address that it forwards in the lines of `X-Forwarded-For`.
 #[must_use]
 pub fn client<'a>(
     peer: Peer,
@@ -289,7 +290,7 @@ mod tests {
             (vec!["::ffff:192.0.2.7"], "192.0.2.7"),
             (vec!["::ffff:192.0.2.7, ::ffff:10.9.1.1"], "192.0.2.7"),
             (vec!["2001:db8::1"], "2001:db8::1"),
-            // What stands left of the client is the client's own words.
+            // Entries to the left of the client's address are written by the client.
             (vec!["nonsense, 192.0.2.7"], "192.0.2.7"),
             (vec![], "unknown"),
         ] {
@@ -386,7 +387,8 @@ mod tests {
     }
 
     proptest! {
-        /// The same, said naively: strip trusted ones from the end, take the last.
+        /// A naive model of the same: strip trusted proxies from the end and take the last entry
+        /// left.
         #[test]
         fn the_walk_is_that_of_the_naive_model(hops in proptest::collection::vec(0_u8..6, 0..8)) {
             let address = |hop: &u8| match hop {

@@ -1,9 +1,9 @@
-//! Hygiene: keys that nobody uses, that never end, or that may do more than they ever did, each with
-//! the change that would put it right.
+//! Hygiene: finds keys that are not used, never expire, or have rights that they never used, and
+//! proposes the change that fixes each finding.
 //!
-//! What keys did is known from their counts alone, so everything is said of the time since those
-//! began, and on less than [`WATCHED_DAYS`] nothing is proposed. A proposal narrows and never
-//! widens.
+//! The use of keys is known only from their counts, so every finding is about the time since
+//! counting began, and no change is proposed after less than [`WATCHED_DAYS`]. A proposal only
+//! narrows what a key may do, and never widens it.
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
@@ -17,32 +17,32 @@ use super::{
     usage::Source,
 };
 
-/// For how many days a key must have been watched before anything is proposed about it.
+/// The number of days for which a key must have been watched before a change is proposed.
 pub const WATCHED_DAYS: i64 = 30;
-/// After how many days switched off a key is long disabled.
+/// The number of days after which a disabled key counts as long disabled.
 pub const DISABLED_DAYS: i64 = 90;
-/// The end that is proposed for a key without one, in days from now.
+/// The lifetime that is proposed for a key without an expiry, in days from now.
 const PROPOSED_LIFE: i64 = 90;
 
-/// What deserves to be put right.
+/// A finding about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HygieneFinding {
-    /// No use was seen since it was made, or since it is watched.
+    /// The key was not used since it was created, or since it has been watched.
     NeverUsed,
-    /// No use was seen for so many days.
+    /// The key was not used for this number of days.
     Idle(i64),
-    /// It was switched off so many days ago.
+    /// The key was disabled this number of days ago.
     LongDisabled(i64),
-    /// It has no end.
+    /// The key has no expiry.
     NeverExpires,
-    /// It may be used from any address.
+    /// The key may be used from any address.
     AnyAddress,
-    /// It may do this, and never did.
+    /// The key has these grants and never used them.
     Unexercised(Grants),
 }
 
 impl HygieneFinding {
-    /// The word in JSON.
+    /// Returns the word in JSON.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl HygieneFinding {
         }
     }
 
-    /// In a few words.
+    /// Returns the finding in a few words.
     #[must_use]
     pub fn words(&self, areas: &[Area]) -> String {
         match self {
@@ -69,21 +69,21 @@ impl HygieneFinding {
     }
 }
 
-/// What would put it right.
+/// A change that fixes a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proposal {
-    /// Delete the key.
+    /// Revoke the key.
     Revoke,
-    /// Give it this end.
+    /// Set the key's expiry to this time.
     End(Moment),
-    /// Let in the addresses from which it was used, and no other.
+    /// Replace the allow-list with the addresses from which the key was used.
     Narrow(AllowList),
-    /// Take this away.
+    /// Remove these grants.
     Drop(Grants),
 }
 
 impl Proposal {
-    /// In a few words.
+    /// Returns the proposal in a few words.
     #[must_use]
     pub fn words(&self, areas: &[Area]) -> String {
         match self {
@@ -110,28 +110,29 @@ fn listed(grants: &Grants, areas: &[Area]) -> String {
 /// One finding about one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HygieneRow {
-    /// The key, as it was seen.
+    /// The key at the time of the finding.
     pub key: Key,
-    /// What deserves to be put right.
+    /// The finding.
     pub finding: HygieneFinding,
-    /// What would; or why nothing is proposed.
+    /// The proposed change, or the reason why none is proposed.
     pub proposal: Result<Proposal, String>,
 }
 
-/// What a key did since it is watched.
+/// The recorded use of a key since it has been watched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObservedUse {
-    /// What was allowed to it.
+    /// The areas and actions of the key's allowed requests.
     pub done: BTreeSet<(AreaSlug, Action)>,
-    /// From where.
+    /// The sources of the key's allowed requests.
     pub sources: BTreeSet<Source>,
-    /// When its grants were last changed, if that was within the last [`WATCHED_DAYS`].
+    /// The last change of the key's grants, if that was within the last [`WATCHED_DAYS`].
     pub granted_at: Option<Moment>,
-    /// When it was last switched on, if that was within the last [`WATCHED_DAYS`].
+    /// The last time that the key was enabled, if that was within the last [`WATCHED_DAYS`].
     pub enabled_at: Option<Moment>,
 }
 
-/// What is found about a key. `since` is when counting began; none if it never did.
+/// Returns the findings about a key. `since` is the time at which counting began, or `None` if it
+/// never did.
 #[must_use]
 pub fn findings(
     key: &Key,
@@ -140,13 +141,13 @@ pub fn findings(
     policy: Policy,
     now: Moment,
 ) -> Vec<HygieneRow> {
-    // While it was off it could not be used.
+    // A disabled key cannot be used, so the time before it was enabled does not count.
     let begun = exercised.enabled_at.unwrap_or(key.created_at);
     let watched = since.map(|since| since.max(key.created_at).max(begun));
     let days_since = |since: Moment| (now.millis() - since.millis()) / DAY;
     let days = watched.map(days_since);
     let long_enough = days.is_some_and(|days| days >= WATCHED_DAYS);
-    // What was granted lately had no time to be exercised.
+    // Recent grants had no time to be used.
     let granted_long_enough = exercised
         .granted_at
         .is_none_or(|at| days_since(at) >= WATCHED_DAYS);
@@ -174,7 +175,7 @@ pub fn findings(
     match key.last_use {
         None if long_enough => {
             found(HygieneFinding::NeverUsed, Ok(Proposal::Revoke));
-            // Whatever else could be said of it, nobody needs it.
+            // Other findings do not matter for a key that is not used.
             return rows;
         }
         Some(usage) => {
@@ -204,7 +205,7 @@ pub fn findings(
     rows
 }
 
-/// The addresses that were seen, if they are all that was.
+/// Proposes an allow-list of the recorded addresses, if the sources are complete and all known.
 fn narrowed(sources: &BTreeSet<Source>) -> Result<Proposal, String> {
     let mut addresses = Vec::new();
     for source in sources {
@@ -246,16 +247,17 @@ fn unexercised(grants: &Grants, exercised: &ObservedUse) -> Grants {
     unused
 }
 
-/// What is to be done to one key.
+/// The change to one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HygieneChange {
-    /// Delete it.
+    /// Revoke the key.
     Revoke,
-    /// Change it so.
+    /// Replace the key's draft.
     Edit(Box<Draft>),
 }
 
-/// The chosen proposals about one key, as one change.
+/// Combines the chosen proposals about one key into one change. Returns `None` if there are no rows
+/// or if a row before any revocation has no proposal.
 #[must_use]
 pub fn together(rows: &[&HygieneRow]) -> Option<HygieneChange> {
     let first = rows.first()?;
@@ -276,7 +278,7 @@ pub fn together(rows: &[&HygieneRow]) -> Option<HygieneChange> {
     Some(HygieneChange::Edit(Box::new(draft)))
 }
 
-/// What a change does, for the one look before it is made.
+/// Returns the lines that describe a change, for the review before it is made.
 #[must_use]
 pub fn review(key: &Key, hygiene_change: &HygieneChange, areas: &[Area]) -> Vec<String> {
     match hygiene_change {
@@ -308,7 +310,8 @@ mod tests {
         now().plus(-days * DAY)
     }
 
-    /// A key that is well: used today, from one address, with an end, doing all that it may.
+    /// Returns a key without findings: used today from one address, with an expiry, and all grants
+    /// used.
     fn well() -> (Key, ObservedUse) {
         let mut grants = Grants::none();
         let area: AreaSlug = "contacts".parse().expect("a slug");
@@ -345,7 +348,8 @@ mod tests {
         (key, exercised)
     }
 
-    /// The same without an end, open to any address, and allowed what it never did.
+    /// Returns the same key without an expiry, open to any address, and with grants that it never
+    /// used.
     fn careless() -> (Key, ObservedUse) {
         let (mut key, exercised) = well();
         key.draft.conditions.expires_at = None;
@@ -455,7 +459,7 @@ mod tests {
             assert!(rows.iter().all(|row| row.proposal.is_err()));
         }
         assert_eq!(at(Some(days_ago(30)), &key).len(), 3);
-        // A young key was watched for its own time only.
+        // A young key was watched only since it was created.
         key.created_at = days_ago(3);
         assert!(
             at(Some(days_ago(300)), &key)

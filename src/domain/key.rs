@@ -1,7 +1,7 @@
-//! API keys: what a person says about one ([`Draft`]), and what is kept of one ([`Key`]).
+//! API keys: [`Draft`] holds what a person decides about a key, [`Key`] is the stored record.
 //!
-//! A draft is made of checked parts, so a draft that exists can be stored. A key carries a
-//! revision: an edit names the one it saw, and is refused when that is no longer the newest.
+//! All parts of a draft are validated, so every draft can be stored. A key carries a revision: an
+//! edit names the revision that it was made from, and is refused if that is no longer the newest.
 use std::{fmt, net::IpAddr, str::FromStr};
 use strum::{EnumCount, VariantArray};
 
@@ -26,12 +26,12 @@ pub const DESCRIPTION_LIMITS: Limits = Limits {
     bytes: 16 * 1024,
 };
 
-/// A key's name: 1 to 100 characters, at least one of them visible. Kept as given.
+/// A key's name: 1 to 100 characters, at least one of them visible. Stored as given.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyName(String);
 
 impl KeyName {
-    /// The name as it was given.
+    /// Returns the name as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -58,12 +58,12 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// Other keys that are called like one, or nearly so.
+/// Other keys with the same name as a key, or with a similar one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Namesakes {
-    /// The ids of those that have the very name, the oldest first.
+    /// The ids of the keys with exactly the same name, the oldest first.
     pub same: Vec<KeyId>,
-    /// The names of some that look like it.
+    /// The names of some keys that look like it.
     pub look_alikes: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ pub struct Namesakes {
 pub struct Description(String);
 
 impl Description {
-    /// The description as it was given.
+    /// Returns the description as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -88,57 +88,59 @@ impl FromStr for Description {
     }
 }
 
-/// How often a key was changed; an edit names the revision it was made from.
+/// The number of changes to a key; an edit names the revision that it was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub i64);
 
 /// The last allowed use of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastUse {
-    /// When.
+    /// The time of the use.
     pub at: Moment,
-    /// From which address, if it was known.
+    /// The client's address, if it was known.
     pub from: Option<IpAddr>,
 }
 
-/// How many tokens that were rotated out are kept of a key. Those that are over go first; what is
-/// beyond is unknown.
+/// The number of previous tokens that are kept per key. Tokens that are no longer valid are deleted
+/// first; a token beyond this number is refused as unknown.
 pub const KEPT_PREVIOUS_TOKENS: usize = 10;
 
-/// A token that another took the place of, as people see it.
+/// A token that was replaced by a rotation, as it is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreviousTokenSummary {
-    /// When the other one took its place.
+    /// The time at which it was replaced.
     pub rotated_at: Moment,
-    /// Until when it is good; long past if it was ended by hand.
+    /// The time until which it is valid; long past if it was ended by hand.
     pub until: Moment,
-    /// How often it was used since, with success.
+    /// The number of allowed uses since it was replaced.
     pub uses: i64,
-    /// Its last use since.
+    /// The last allowed use since it was replaced.
     pub last_use: Option<LastUse>,
 }
 
 impl PreviousTokenSummary {
-    /// Whether it was ended by hand, or at once.
+    /// Returns `true` if the token was ended by hand, or at once by the rotation.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.until < self.rotated_at
     }
 
-    /// Whether it is good, by itself and by its key.
+    /// Returns `true` if the token is accepted: it is still valid, and its key is neither expired
+    /// nor disabled.
     #[must_use]
     pub fn is_good(&self, key: &Key, now: Moment) -> bool {
         self.until >= now && !key.expired(now) && key.disabled_at.is_none()
     }
 
-    /// Whether it is worth a word still: it is not over, or was used since.
+    /// Returns `true` if the token is still worth mentioning: it is still valid, or it was used
+    /// since it was replaced.
     #[must_use]
     pub fn is_news(&self, now: Moment) -> bool {
         self.until >= now || self.uses > 0
     }
 
-    /// Whether it is still good and still used: "good until 2026-11-24 14:02 UTC; 3 uses since, last
-    /// used …".
+    /// Describes until when the token is valid and how it was used since: "good until 2026-11-24
+    /// 14:02 UTC; 3 uses since …, last … UTC".
     #[must_use]
     pub fn sentence(&self, key: &Key, now: Moment) -> String {
         let latest = self
@@ -177,22 +179,22 @@ impl PreviousTokenSummary {
     }
 }
 
-/// Refusals of requests with a key's token, since its rules last changed and without two days of
-/// quiet in between.
+/// The refused requests with a key's token since the key's rules last changed. The count starts
+/// again after two days without a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// How many.
+    /// The number of refusals.
     pub count: i64,
-    /// When the last one was.
+    /// The time of the last refusal.
     pub at: Moment,
 }
 
-/// What a person decides about a key.
+/// The part of a key that a person decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Its name.
+    /// The key's name.
     pub name: KeyName,
-    /// Its description.
+    /// The key's description.
     pub description: Description,
     /// From where, for what and until when it may be used.
     pub conditions: Conditions,
@@ -210,39 +212,39 @@ impl Draft {
     }
 }
 
-/// A key as it is kept, without its token.
+/// A key as it is stored, without its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Its public id.
+    /// The public id.
     pub id: KeyId,
-    /// Its place in the order of creation.
+    /// The key's position in the order of creation.
     pub sequence: i64,
-    /// The agent whose data it opens.
+    /// The agent whose data the key gives access to.
     pub agent: AgentName,
-    /// What people decided about it.
+    /// The part that people decide.
     pub draft: Draft,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Moment,
-    /// Since when it is switched off, if it is.
+    /// The time since which the key is disabled, if it is.
     pub disabled_at: Option<Moment>,
-    /// Its last allowed use, if one was seen.
+    /// The last allowed use, if one was recorded.
     pub last_use: Option<LastUse>,
-    /// What was refused to it since its rules last changed.
+    /// The requests refused since the key's rules last changed.
     pub refused: Option<Refused>,
-    /// Until when a token that was rotated out is good, if one is or was.
+    /// The time until which a previous token is or was valid, if there is such a token.
     pub previous_until: Option<Moment>,
-    /// Which state of the key this is.
+    /// The revision of this record.
     pub revision: Revision,
 }
 
 impl Key {
-    /// Its name.
+    /// Returns the key's name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.draft.name.as_str()
     }
 
-    /// Whether it has ended.
+    /// Returns `true` if the key has expired.
     #[must_use]
     pub fn expired(&self, now: Moment) -> bool {
         self.draft
@@ -251,14 +253,15 @@ impl Key {
             .is_some_and(|end| end < now)
     }
 
-    /// Whether it was used within the last seven days, so that revoking it may hurt at once.
+    /// Returns `true` if the key was used within the last seven days, so that revoking it may break
+    /// a client at once.
     #[must_use]
     pub fn recently_used(&self, now: Moment) -> bool {
         self.last_use
             .is_some_and(|usage| now.millis() - usage.at.millis() < 7 * super::moment::DAY)
     }
 
-    /// The same, behind a label that says "last used" already.
+    /// Returns [`Self::last_use_sentence`] without "last used", for use after a label that says so.
     #[must_use]
     pub fn last_used_words(&self) -> String {
         let sentence = self.last_use_sentence();
@@ -266,7 +269,8 @@ impl Key {
         words.map_or(sentence.clone(), str::to_owned)
     }
 
-    /// "Last used 2026-11-23 14:02 UTC from 10.0.0.9", or since when nobody was seen using it.
+    /// Returns "last used 2026-11-23 14:02 UTC from 10.0.0.9", or "no use seen since" and the date
+    /// of creation if no use was recorded.
     #[must_use]
     pub fn last_use_sentence(&self) -> String {
         match &self.last_use {
@@ -282,17 +286,17 @@ impl Key {
     }
 }
 
-/// A key that a change is meant for, at the revision at which it was seen.
+/// A key that a change is meant for, at the revision that the caller saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyVersion {
-    /// Its id.
+    /// The key's id.
     pub id: KeyId,
-    /// The revision that was seen.
+    /// The revision that the caller saw.
     pub revision: Revision,
 }
 
 impl KeyVersion {
-    /// The key as it stands here.
+    /// Returns the id and revision of `key`.
     #[must_use]
     pub fn of(key: &Key) -> Self {
         Self {
@@ -302,18 +306,18 @@ impl KeyVersion {
     }
 }
 
-/// Why a key was revoked.
+/// The reason why a key was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumCount, VariantArray)]
 pub enum RevokeReason {
-    /// Its token is in wrong hands.
+    /// The token was disclosed to others.
     Compromised,
-    /// Another key took its place.
+    /// Another key replaced it.
     Superseded,
-    /// Nobody needs it.
+    /// The key is no longer needed.
     Unused,
-    /// The one it was made for is gone.
+    /// The person that the key was made for has left.
     OwnerLeft,
-    /// Anything else, or not said.
+    /// Any other reason, or no reason given.
     #[default]
     Other,
 }
@@ -322,7 +326,7 @@ impl RevokeReason {
     /// All reasons, in the order in which they are offered.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The word on the command line and in the audit log.
+    /// Returns the word for the reason on the command line and in the audit log.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -334,7 +338,7 @@ impl RevokeReason {
         }
     }
 
-    /// The words in a dialog.
+    /// Returns the words for the reason in a dialog.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {

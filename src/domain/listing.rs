@@ -1,58 +1,58 @@
-//! How the list of keys is asked for: which keys, in which order, from where.
+//! Requests for pages of the key list: which keys, in which order, starting where.
 //!
-//! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
-//! that tells equal ones apart. Nothing here loads anything.
+//! A page continues from a [`Cursor`]: the value that the list is sorted by, and the key's sequence
+//! number, which orders keys with equal values. Nothing here loads anything.
 use super::{
     agent::AgentScope, attention::Attention, key::Key, moment::Moment, text, token::KeyId,
 };
 
-/// What the list can be sorted by.
+/// The columns that the list can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortField {
     /// The order of creation.
     Created,
-    /// The name, folded.
+    /// The folded name.
     Name,
-    /// The areas that the key reaches.
+    /// The areas that the key has access to.
     Access,
-    /// What deserves a look, the most urgent first.
+    /// The reason why the key needs attention, the most urgent first.
     Attention,
-    /// The last use.
+    /// The time of the last use.
     LastUsed,
-    /// The end; keys without one come last.
+    /// The time of expiry; keys without one come last.
     Expires,
-    /// The number of addresses and networks; anywhere first.
+    /// The number of addresses and networks; keys allowed from anywhere come first.
     Addresses,
 }
 
-/// An order: by what, and which way.
+/// A sort order: a column and a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
+    /// The column.
     pub field: SortField,
-    /// Whether the largest comes first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
 impl Sort {
-    /// How the list begins: newest first.
+    /// The initial order of the list: newest first.
     pub const NEWEST: Self = Self {
         field: SortField::Created,
         descending: true,
     };
 }
 
-/// Which keys are wanted.
+/// The condition on the keys that are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
-    /// A part of the name, the description or the id; upper and lower case are one.
+    /// A part of the name, the description or the id; upper and lower case are treated alike.
     pub search: String,
-    /// Only keys that deserve a look.
+    /// Whether to list only keys that need attention.
     pub attention: bool,
 }
 
 impl Filter {
-    /// Whether the filter lets a key through; the store says the same in SQL.
+    /// Returns `true` if the filter includes the key. The store applies the same condition in SQL.
     #[must_use]
     pub fn matches(&self, key: &Key, now: Moment) -> bool {
         let found = self.search.is_empty()
@@ -61,7 +61,7 @@ impl Filter {
     }
 }
 
-/// What a search looks through: name, description and id, folded.
+/// Returns the text that a search looks through: name, description and id, folded.
 #[must_use]
 pub fn searched_text(draft: &super::key::Draft, id: &str) -> String {
     let (name, description) = (draft.name.as_str(), draft.description.as_str());
@@ -73,16 +73,16 @@ pub fn searched_text(draft: &super::key::Draft, id: &str) -> String {
     )
 }
 
-/// Where in an order a row stands.
+/// A position in a sort order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// What the list is sorted by.
+    /// The value in the column that the list is sorted by.
     pub value: SortValue,
-    /// What tells equal values apart.
+    /// The key's sequence number, which orders keys with equal values.
     pub sequence: i64,
 }
 
-/// A value that a list is sorted by.
+/// A value in the column that a list is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SortValue {
     /// Text, sorted by bytes.
@@ -91,37 +91,37 @@ pub enum SortValue {
     Number(i64),
 }
 
-/// From where, and which way, a page is read.
+/// Where a page starts, and in which direction it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Direction {
-    /// From the beginning of the list.
+    /// The first page of the list.
     First,
-    /// The last page.
+    /// The last page of the list.
     Last,
-    /// What comes after this row.
+    /// The rows after this position.
     After(Cursor),
-    /// What comes before this row, still in the list's order.
+    /// The rows before this position, still in the list's order.
     Before(Cursor),
-    /// This row, if it is still there, and what comes after.
+    /// The row at this position, if it still exists, and the rows after it.
     From(Cursor),
 }
 
-/// A page that is wanted.
+/// A request for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Of which agents.
+    /// The agents whose keys are listed.
     pub scope: AgentScope,
-    /// Which keys.
+    /// The condition on the keys.
     pub filter: Filter,
-    /// In which order.
+    /// The sort order.
     pub sort: Sort,
-    /// From where.
+    /// Where the page starts.
     pub direction: Direction,
-    /// At most how many rows.
+    /// The maximum number of rows.
     pub limit: u32,
-    /// The time by which attention is judged.
+    /// The time at which attention is evaluated.
     pub now: Moment,
-    /// Keys that are known to be damaged: the most urgent there are.
+    /// Keys that are known to be damaged; they count as the most urgent.
     pub damaged: Vec<KeyId>,
 }
 
@@ -130,55 +130,55 @@ pub struct PageRequest {
 pub struct Row {
     /// The key.
     pub key: Key,
-    /// Where it stands.
+    /// The row's position in the sort order.
     pub cursor: Cursor,
-    /// Whether another key that is listed too has this name, or one that looks like it.
+    /// Whether another listed key has the same name, or one that looks like it.
     pub has_twin: bool,
 }
 
-/// A key that cannot be read: it is refused everywhere, and can be revoked.
+/// A key whose record cannot be read: it is refused everywhere, and can be revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damaged {
-    /// Its id.
+    /// The key's id.
     pub id: KeyId,
-    /// What is wrong with it, as a sentence without its full stop.
+    /// The damage, as a sentence without its full stop.
     pub why: String,
 }
 
-/// How many keys there are.
+/// The numbers of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
-    /// Those that the filter lets through.
+    /// The number of keys that the filter includes.
     pub matching: i64,
-    /// All of them.
+    /// The number of all keys.
     pub total: i64,
 }
 
-/// Of what a list that was read is a picture.
+/// The version of the data that a loaded list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListVersion {
     /// The number of the newest change.
     pub epoch: i64,
-    /// How many refusals were written down so far.
+    /// The number of refusals recorded so far.
     pub refusals: i64,
-    /// How often uses or refusals were.
+    /// The number of batches of uses or refusals recorded so far.
     pub batches: i64,
 }
 
 impl ListVersion {
-    /// Whether the list must be read anew: something was changed or refused. Uses alone change no
-    /// more than what is told of one key.
+    /// Returns `true` if the list must be reloaded because a change or a refusal was recorded. Uses
+    /// alone only affect the details that are shown of a single key.
     #[must_use]
     pub fn is_other(&self, shown: &Self) -> bool {
         (self.epoch, self.refusals) != (shown.epoch, shown.refusals)
     }
 }
 
-/// How many characters of a text are sorted by; see the migration.
+/// The number of characters of a text that are used for sorting; see the migration `0001_keys.sql`.
 pub const SORTED_CHARACTERS: usize = 200;
 
 impl Cursor {
-    /// Where a key stands in an order, without asking the store.
+    /// Returns the key's position in a sort order, without a query to the store.
     #[must_use]
     pub fn of(key: &Key, field: SortField, now: Moment) -> Self {
         let number =

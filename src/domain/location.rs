@@ -1,34 +1,35 @@
-//! Where the program's parts are: the database, the master key, the checkpoints of the audit log.
+//! Locations of the program's parts: the database, the master key, the audit log's checkpoints.
 //!
-//! These are names of places and nothing more: nothing is opened and nothing is resolved here.
+//! These types only name locations: nothing is opened or resolved here.
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
 use super::text::visible;
 
-/// Where the database is.
+/// The location of the database.
 #[derive(Debug, Clone)]
 pub enum DatabaseLocation {
     /// A SQLite file.
     File(PathBuf),
-    /// The URL of a PostgreSQL database. It may hold a password, so it never shows itself.
+    /// The URL of a PostgreSQL database. It may contain a password, so `Debug` does not show it.
     Server(SecretString),
 }
 
-/// Where the master key is, or where it will be made.
+/// The location of the master key, or the one where it will be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MasterKeyLocation {
-    /// In systemd's credentials directory. Its mode shows 0440 because of an ACL, and is not judged.
+    /// A file in systemd's credentials directory. Its mode shows as 0440 because of an ACL, so the
+    /// mode is not checked.
     Credential(PathBuf),
-    /// In the file that `CLAVIGER_MASTER_KEY_FILE` names, or in the default one.
+    /// The file that `CLAVIGER_MASTER_KEY_FILE` names, or the default file.
     File(PathBuf),
-    /// There is no home folder, and nothing was named.
+    /// No location: there is no home folder, and no file was named.
     Nowhere,
 }
 
 impl MasterKeyLocation {
-    /// The path, fit to be shown.
+    /// Returns the path with hazardous characters made visible.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -38,24 +39,24 @@ impl MasterKeyLocation {
     }
 }
 
-/// Where checkpoints of the audit log go.
+/// The destination of the audit log's checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckpointTarget {
-    /// To the system's log, where there is one.
+    /// The system's log, if there is one.
     Default,
-    /// Nowhere.
+    /// No destination: checkpoints are switched off.
     Off,
-    /// To the system's log, or to the one that listens at this socket.
+    /// The system's log, or the syslog socket at this path.
     Syslog(Option<PathBuf>),
-    /// To the end of this file.
+    /// The file at this path, to which checkpoints are appended.
     File(PathBuf),
 }
 
 impl CheckpointTarget {
-    /// Reads the setting `checkpoints` of the configuration file.
+    /// Parses the setting `checkpoints` of the configuration file.
     ///
     /// # Errors
-    /// A sentence that names the text and the forms that are understood.
+    /// Returns a sentence that names the text and the accepted forms if the text has none of them.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "off" => Ok(Self::Off),

@@ -1,7 +1,7 @@
-//! Members: the people who come in over SSH, what each may do, and how far.
+//! Members: the people who log in over SSH, their permissions, and the agents they may act on.
 //!
-//! What a role may do is one table, in [`role`]. Whoever sits at the machine itself is no member: the
-//! operating system's user who can open the database has all of it already.
+//! One table, in [`role`], lists what each role may do. A person who works on the machine itself is
+//! not a member: an operating system user who can open the database has all permissions already.
 mod role;
 mod ssh_key;
 
@@ -23,22 +23,22 @@ const NAME_LIMITS: Limits = Limits {
     bytes: 1024,
 };
 
-/// How every id begins.
+/// The prefix of every generated id.
 const ID_BEGINS: &str = "m-";
 
-/// A member's opaque id: 1 to 32 of `a-z`, `0-9` and `-`. It goes through a login shell, so it is
-/// never a name.
+/// A member's opaque id: 1 to 32 of `a-z`, `0-9` and `-`. It is passed through a login shell, so it
+/// is never a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(String);
 
 impl MemberId {
-    /// From what was drawn: 12 hexadecimal digits.
+    /// Returns the id for 12 randomly drawn hexadecimal digits.
     #[must_use]
     pub fn drawn(hex: &str) -> Self {
         Self(format!("{ID_BEGINS}{hex}"))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -64,13 +64,13 @@ impl fmt::Display for MemberId {
     }
 }
 
-/// A member's name: 1 to 64 characters, none of them a blank at its ends, and nothing that could be
-/// taken for an id.
+/// A member's name: 1 to 64 characters after surrounding whitespace is removed, and nothing that
+/// could be taken for an id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MemberName(String);
 
 impl MemberName {
-    /// The name as it was given.
+    /// Returns the name without surrounding whitespace.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -94,84 +94,85 @@ impl FromStr for MemberName {
     }
 }
 
-/// What is wrong with what was said of a member.
+/// Why a request about a member was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
-    /// It cannot be a member's id.
+    /// The text is not a member id.
     #[error("{0} is no member's id")]
     BadId(String),
-    /// A text that is refused.
+    /// The text is refused.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A name that could be taken for an id.
+    /// The name could be taken for an id.
     #[error("{0} looks like a member's id: choose another name")]
     LikeAnId(String),
     /// There is no such role.
     #[error("{0} is no role: say owner, manager, operator or viewer")]
     BadRole(String),
-    /// An owner is never limited.
+    /// An owner cannot be limited to some agents.
     #[error(
         "an owner is not limited to agents: let them at all (--all-agents), or choose another role"
     )]
     LimitedOwner,
-    /// No key was given.
+    /// No SSH key was given.
     #[error("no SSH key was given: give a public key, such as ~/.ssh/id_ed25519.pub")]
     NoKey,
-    /// There is none of that name.
+    /// There is no member with this name.
     #[error("there is no member {0}: `claviger member list` shows them all")]
     Unknown(String),
-    /// The name is another one's.
+    /// Another member has the name.
     #[error("there is a member {0} already: choose another name")]
     NameTaken(String),
-    /// The key is another one's.
+    /// Another member has the SSH key.
     #[error("the key {fingerprint} belongs to {member} already: everybody has keys of their own")]
     KeyTaken {
-        /// The key.
+        /// The SSH key's fingerprint.
         fingerprint: Fingerprint,
-        /// Whose it is.
+        /// The member who has the key.
         member: String,
     },
-    /// It is no key of theirs.
+    /// The member does not have this SSH key.
     #[error("{member} has no key {fingerprint}: `claviger member list` shows their keys")]
     NoSuchKey {
-        /// What was named.
+        /// The fingerprint that was given.
         fingerprint: String,
-        /// Whose it should be.
+        /// The member who was expected to have the key.
         member: String,
     },
-    /// A member without a key could never come in.
+    /// The change would leave the member without an SSH key, and thus unable to log in.
     #[error("that would leave {0} without a key: give another one, or remove the member")]
     LastKey(String),
-    /// Somebody must stay who can add members.
+    /// The change would leave no owner who can manage members.
     #[error(
         "{0} is the last owner: nothing was changed. Make somebody else an owner first, so that members can still be managed over SSH"
     )]
     LastOwner(String),
-    /// Somebody else was faster.
+    /// Another process changed the member first.
     #[error(
         "{0} was changed meanwhile: nothing was changed now. Look again and repeat what you want"
     )]
     Conflict(String),
 }
 
-/// What an owner says of a member.
+/// The part of a member that an owner decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberDraft {
-    /// The name.
+    /// The member's name.
     pub name: MemberName,
-    /// The role.
+    /// The member's role.
     pub role: Role,
-    /// Whose keys.
+    /// The agents whose keys the member may act on.
     pub scope: AgentScope,
-    /// The SSH keys, in the order in which they were given; no two alike.
+    /// The SSH keys, in the order in which they were given, without duplicates.
     pub keys: Vec<SshKey>,
 }
 
 impl MemberDraft {
-    /// Whether it may be so.
+    /// Checks that the draft may be stored.
     ///
     /// # Errors
-    /// [`MemberError::LimitedOwner`], [`MemberError::NoKey`].
+    /// Returns [`MemberError::LimitedOwner`] if an owner is limited to some agents, and
+    /// [`MemberError::NoKey`] if there is no SSH key.
     pub fn check(&self) -> Result<(), MemberError> {
         if self.role == Role::Owner && self.scope != AgentScope::Everything {
             return Err(MemberError::LimitedOwner);
@@ -183,21 +184,21 @@ impl MemberDraft {
     }
 }
 
-/// A member as it is kept.
+/// A member as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The id.
+    /// The member's id.
     pub id: MemberId,
-    /// What an owner decided.
+    /// The part that an owner decides.
     pub draft: MemberDraft,
-    /// When they were added.
+    /// The time at which the member was added.
     pub added_at: Moment,
-    /// When they last came in, and with which key, if that was told.
+    /// The time of the last login, and the fingerprint of the SSH key used, if it was reported.
     pub last_seen: Option<(Moment, Option<Fingerprint>)>,
 }
 
 impl Member {
-    /// The name.
+    /// Returns the member's name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.draft.name.as_str()

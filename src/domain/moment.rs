@@ -1,32 +1,32 @@
-//! Moments in time, and the ways in which people write an expiry.
+//! Moments in time, and the forms in which people write an expiry.
 //!
-//! A [`Moment`] is a number of milliseconds since 1970 in UTC; the clock itself is not here. What
-//! people see is ISO, in UTC.
+//! A [`Moment`] is a number of milliseconds since 1970 in UTC; reading the clock is not done here.
+//! People are shown ISO 8601 dates in UTC.
 use std::fmt;
 
 use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 
-/// Milliseconds in an hour.
+/// The number of milliseconds in an hour.
 pub const HOUR: i64 = 60 * 60 * 1000;
-/// Milliseconds in a day.
+/// The number of milliseconds in a day.
 pub const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// The last moment that can be written with four digits of year: 9999-12-30T22:00:00Z, the end
-/// of jiff's range.
+/// The latest moment that can be written with a four-digit year: 9999-12-30T22:00:00Z, the end of
+/// jiff's range.
 const LATEST: i64 = 253_402_207_200_000;
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+/// A moment in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
 impl Moment {
-    /// From unix milliseconds, held within the years that can be written.
+    /// Creates a moment from Unix milliseconds, clamped to the range from 1970 to 9999-12-30.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(0, LATEST))
     }
 
-    /// Unix milliseconds.
+    /// Returns the Unix time in milliseconds.
     #[must_use]
     pub const fn millis(self) -> i64 {
         self.0
@@ -40,52 +40,52 @@ impl Moment {
         self.timestamp().to_zoned(TimeZone::UTC).datetime()
     }
 
-    /// RFC 3339 in UTC, always to the millisecond, so that it sorts as text:
-    /// `2027-01-31T23:59:59.999Z`.
+    /// Returns the moment in RFC 3339 form in UTC, always with milliseconds so that it sorts as
+    /// text: `2027-01-31T23:59:59.999Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
         format!("{:.3}", self.timestamp())
     }
 
-    /// The date in UTC: `2027-01-31`.
+    /// Returns the date in UTC: `2027-01-31`.
     #[must_use]
     pub fn date(self) -> String {
         self.civil().date().to_string()
     }
 
-    /// The time of the day in UTC, to the minute: `14:02`.
+    /// Returns the time of day in UTC, to the minute: `14:02`.
     #[must_use]
     pub fn clock(self) -> String {
         let civil = self.civil();
         format!("{:02}:{:02}", civil.hour(), civil.minute())
     }
 
-    /// Date and minute in UTC: `2027-01-31 14:02`.
+    /// Returns the date and the minute in UTC: `2027-01-31 14:02`.
     #[must_use]
     pub fn date_and_clock(self) -> String {
         format!("{} {}", self.date(), self.clock())
     }
 
-    /// Date and second in UTC: `2027-01-31 14:02:05`.
+    /// Returns the date and the second in UTC: `2027-01-31 14:02:05`.
     #[must_use]
     pub fn date_and_seconds(self) -> String {
         format!("{}:{:02}", self.date_and_clock(), self.civil().second())
     }
 
-    /// This moment plus a number of milliseconds, within the years that can be written.
+    /// Returns this moment plus a number of milliseconds, clamped like [`Moment::from_millis`].
     #[must_use]
     pub fn plus(self, millis: i64) -> Self {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// The last millisecond of this moment's day in UTC.
+    /// Returns the last millisecond of this moment's day in UTC.
     #[must_use]
     pub fn end_of_day(self) -> Self {
         Self(self.0 - self.0.rem_euclid(DAY) + DAY - 1)
     }
 
-    /// How an expiry is written for people: a date alone when it is the end of that day, else
-    /// with the minute and the zone.
+    /// Returns the moment as an expiry for people: only the date if it is the end of that day, else
+    /// date and minute with the zone.
     #[must_use]
     pub fn as_expiry(self) -> String {
         if self == self.end_of_day() {
@@ -95,7 +95,7 @@ impl Moment {
         }
     }
 
-    /// The same, in the form that [`parse_expiry`] reads back.
+    /// Returns the moment as an expiry in a form that [`parse_expiry`] accepts.
     #[must_use]
     pub fn as_expiry_input(self) -> String {
         if self == self.end_of_day() {
@@ -115,27 +115,28 @@ impl fmt::Display for Moment {
 /// Why an expiry was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpiryError {
-    /// Not one of the accepted forms.
+    /// The text has none of the accepted forms.
     #[error("{0} is no expiry: write a number of days (90d), a date (2027-01-31), or never")]
     Unreadable(String),
-    /// A time without a zone could mean two dozen moments.
+    /// The text has a time without a zone, which could mean two dozen different moments.
     #[error("{0} has a time but no zone: add Z for UTC, such as {0}Z")]
     NoZone(String),
-    /// The moment lies behind us.
+    /// The moment is not in the future.
     #[error("{0} is already past: write a later date, or never")]
     Past(String),
-    /// Further away than dates are written.
+    /// The moment is later than the latest accepted date.
     #[error("{0} is too far away: write a date before 9999-12-30, or never")]
     TooFar(String),
 }
 
-/// Reads an expiry as people write it: `90d`, `12w`, `36h`, `45m`, `2027-01-31`,
-/// `2027-01-31T12:00:00Z`, `never`. `None` means that the key never ends.
+/// Parses an expiry as people write it: `90d`, `12w`, `36h`, `45m`, `2027-01-31`,
+/// `2027-01-31T12:00:00Z`, `never`. Returns `None` if the key never expires.
 ///
-/// A date, and a number of days or weeks, mean the end of that day in UTC.
+/// A date, or a number of days or weeks, means the end of that day in UTC.
 ///
 /// # Errors
-/// What cannot be read, has no zone, is past, or too far away.
+/// Returns [`ExpiryError`] if the text cannot be parsed, has a time without a zone, or names a
+/// moment that is past or too far away.
 pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryError> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("never") {
@@ -159,13 +160,13 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
     Ok(Some(moment))
 }
 
-/// The longest time for which a token that is rotated out stays good, in days.
+/// The longest time for which a replaced token stays valid, in days.
 pub const LONGEST_OVERLAP: i64 = 30;
 
-/// Reads an overlap as people write it: `24h`, `45m`, `7d`, `0`; in milliseconds.
+/// Parses an overlap as people write it: `24h`, `45m`, `7d`, `0`. Returns milliseconds.
 ///
 /// # Errors
-/// What is no duration, or longer than [`LONGEST_OVERLAP`].
+/// Returns [`OverlapError`] if the text is not a duration, or is longer than [`LONGEST_OVERLAP`].
 pub fn parse_overlap(text: &str) -> Result<i64, OverlapError> {
     let text = text.trim();
     let shown = || super::text::visible(text);
@@ -183,26 +184,27 @@ pub fn parse_overlap(text: &str) -> Result<i64, OverlapError> {
 /// Why an overlap was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OverlapError {
-    /// Not one of the accepted forms.
+    /// The text has none of the accepted forms.
     #[error(
         "{0} is no overlap: write minutes (30m), hours (24h), days (7d), or 0 to end the old token at once"
     )]
     Unreadable(String),
-    /// A token that is replaced should not live on for long.
+    /// The overlap is longer than [`LONGEST_OVERLAP`]: a replaced token should not stay valid for
+    /// long.
     #[error("{0} is too long: an overlap has at most {LONGEST_OVERLAP} days (30d)")]
     TooLong(String),
 }
 
-/// Reads a number of days, weeks or hours, such as `90d`, as whole days; `None` if it is none, or
-/// less than a day.
+/// Parses a duration such as `90d` and returns its whole days. Returns `None` if the text is not a
+/// duration, or not between one day and 36,500 days.
 #[must_use]
 pub fn parse_days(text: &str) -> Option<i64> {
     let days = duration(text.trim())? / DAY;
     (1..=36_500).contains(&days).then_some(days)
 }
 
-/// The milliseconds of `90d` and its like, `i64::MAX` for more than can be counted; `None` if it
-/// is no duration at all.
+/// Returns the milliseconds of a duration such as `90d`, or `i64::MAX` if there are more than fit.
+/// Returns `None` if the text is not a duration.
 #[must_use]
 pub fn duration(text: &str) -> Option<i64> {
     let unit = match text.chars().last()? {
@@ -223,18 +225,18 @@ pub fn duration(text: &str) -> Option<i64> {
     )
 }
 
-/// Why a moment of the past is not understood.
+/// The error for a text that is not understood as a moment of the past.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} is no time of the past: write 24h or 7d (ago), 2026-11-01 (a day, UTC), or 2026-11-01T12:00:00Z"
 )]
 pub struct PastError(String);
 
-/// A moment of the past: so long ago, a day, or a time with its zone. A day is its beginning, or its
-/// end where something is meant until then.
+/// Parses a moment of the past: a duration before now, a day, or a time with its zone. A day means
+/// its beginning, or its end if `until` is set. A moment in the future is not refused.
 ///
 /// # Errors
-/// [`PastError`].
+/// Returns [`PastError`] if the text has none of these forms.
 pub fn parse_past(text: &str, now: Moment, until: bool) -> Result<Moment, PastError> {
     let unreadable = || PastError(super::text::visible(text));
     if let Some(ago) = duration(text) {

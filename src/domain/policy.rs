@@ -1,58 +1,61 @@
-//! The workspace's policy for the ends of keys: how long they may live, and whether they must end.
+//! The workspace's policy for the expiry of keys: how long they may live, and whether they must
+//! expire.
 //!
-//! It is asked when an end is decided on, by whoever decides; a key that has its end already keeps
-//! it.
+//! It is applied when an expiry is chosen, no matter by whom; a key that already has its expiry
+//! keeps it.
 use serde_json::{Value, json};
 
 use super::moment::{DAY, Moment};
 
-/// The policy.
+/// The policy for the expiry of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// The longest life from the day on which the end is decided, in days.
+    /// The longest lifetime in days, counted from the day on which the expiry is chosen.
     pub longest_life: Option<i64>,
-    /// Whether every key must have an end.
+    /// Whether every key must have an expiry.
     pub must_expire: bool,
 }
 
-/// Why an end was refused.
+/// Why an expiry was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// There is none, and there must be.
+    /// The key has no expiry, and must have one.
     #[error("every key must have an end here: write one such as {0}")]
     MustExpire(String),
-    /// It lies too far away.
+    /// The expiry is too far away.
     #[error(
         "{found} is too far away: keys live at most {days} days here, so write {latest} or earlier"
     )]
     TooLong {
-        /// The end.
+        /// The expiry that was given.
         found: String,
-        /// The longest life.
+        /// The longest lifetime in days.
         days: i64,
-        /// The latest end.
+        /// The latest allowed expiry.
         latest: String,
     },
 }
 
 impl Policy {
-    /// The latest end that may be decided on now; none for no limit.
+    /// Returns the latest expiry that may be chosen now, or `None` if there is no limit.
     #[must_use]
     pub fn latest(self, now: Moment) -> Option<Moment> {
         let days = self.longest_life?;
         Some(now.plus(days.saturating_mul(DAY)).end_of_day())
     }
 
-    /// Whether every key must end: one without an end lives longer than any.
+    /// Returns `true` if every key must expire. A limited lifetime implies this, because a key
+    /// without an expiry exceeds every limit.
     #[must_use]
     pub const fn demands_an_end(self) -> bool {
         self.must_expire || self.longest_life.is_some()
     }
 
-    /// Whether a key may end so.
+    /// Checks an expiry against the policy.
     ///
     /// # Errors
-    /// No end where there must be one, or one too far away; with what may be written instead.
+    /// Returns [`PolicyError`] if a required expiry is missing, or if it is too far away. The error
+    /// names an expiry that would be accepted.
     pub fn check_end(self, end: Option<Moment>, now: Moment) -> Result<(), PolicyError> {
         let latest = self.latest(now);
         let Some(end) = end else {
@@ -72,7 +75,7 @@ impl Policy {
         }
     }
 
-    /// In a sentence; empty for no policy.
+    /// Returns the policy as a sentence; empty if there are no rules.
     #[must_use]
     pub fn sentence(self) -> String {
         match (self.longest_life, self.must_expire) {

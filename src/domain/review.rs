@@ -1,7 +1,7 @@
-//! The sentences that say what a key can do, before anyone gives it that.
+//! The sentences that describe what a key can do, shown before the key is created or changed.
 //!
-//! Made from the same values that are stored, never from what was typed. They are plain text:
-//! names in them have gone through [`super::text::visible`].
+//! They are made from the values that are stored, never from the typed input. They are plain text:
+//! names in them are passed through [`super::text::visible`].
 use super::{
     access::{Actions, Area, Grants},
     allowlist::AllowList,
@@ -11,8 +11,8 @@ use super::{
     text::{join, visible},
 };
 
-/// What the key will and will not be able to do: "Can read Contact Access from 10.0.0.0/24 until
-/// 2027-01-31. Can do nothing else."
+/// Describes what the key will and will not be able to do: "Can read Contact Access from
+/// 10.0.0.0/24 until 2027-01-31. Can do nothing else."
 #[must_use]
 pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
     let Conditions {
@@ -39,8 +39,8 @@ pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
     )
 }
 
-/// "read Contact Access and create and read Document Extraction Access"; areas with the same
-/// actions are named together.
+/// Returns "read Contact Access, and create and read Document Extraction Access"; areas with the
+/// same actions are listed together.
 fn granted(grants: &Grants, areas: &[Area]) -> String {
     let mut groups: Vec<(Actions, Vec<String>)> = Vec::new();
     for area in areas {
@@ -61,8 +61,8 @@ fn granted(grants: &Grants, areas: &[Area]) -> String {
     phrases.join(", and ")
 }
 
-/// "from any IP", "from 10.0.0.0/24 and 192.168.1.1", "from 1.0.0.0/8, 2.2.2.2, 3.3.3.3 and 4
-/// more": of a long list those are named that let in most.
+/// Returns "from any IP", "from 10.0.0.0/24 and 192.168.1.1", or "from 1.0.0.0/8, 2.2.2.2, 3.3.3.3
+/// and 4 more": a long list is shortened to the entries that allow the most addresses.
 fn origin(allow: &AllowList) -> String {
     let entries = allow.entries();
     match entries.len() {
@@ -82,8 +82,9 @@ fn end(expires_at: Option<Moment>) -> String {
     )
 }
 
-/// The badges of the areas that a key reaches, or `No access`; `Any IP` comes with them, for
-/// silence looks like safety. `shown` makes a badge fit to be displayed.
+/// Returns the badges of the areas that a key has access to, or `No access`. `Any IP` is added if
+/// there is no allow-list, because its absence would look like a restriction. `shown` makes a badge
+/// fit to be displayed.
 #[must_use]
 pub fn access_words(
     conditions: &Conditions,
@@ -103,8 +104,8 @@ pub fn access_words(
     words.join(" ")
 }
 
-/// What an edit changes, each as a sentence, what widens first: "Widens: adds 99.0.0.0/8.",
-/// "Narrows: drops 10.1.59.0/24." What is added is never shortened.
+/// Returns the changes of an edit, each as a sentence, with those that widen access first: "Widens:
+/// adds 99.0.0.0/8.", "Narrows: drops 10.1.59.0/24." The list of added entries is never shortened.
 #[must_use]
 pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
     let Changes {

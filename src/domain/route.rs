@@ -1,8 +1,8 @@
-//! Routes: what method and path of a request lead to, an area and an action, or nothing.
+//! Routes map a request's method and path to an area and an action, or to nothing.
 //!
-//! Routes are compared with whole segments of a [`CanonicalPath`], and the longest one wins. The
+//! Routes are compared with whole segments of a [`CanonicalPath`], and the longest match wins. The
 //! area follows from the path alone; the action follows from the method, unless a route of that
-//! area says otherwise. To know another method, add it to [`Method`].
+//! area specifies another. To support another method, add it to [`Method`].
 mod method;
 mod path;
 mod rule;
@@ -16,39 +16,39 @@ use super::{
     decision::Target,
 };
 
-/// What an endpoint was asked for: the area is a constant of the gateway's own location, or
-/// follows from the path.
+/// How an endpoint selects the area: it is a constant of the gateway's own location, or follows
+/// from the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AreaSelector {
-    /// This area.
+    /// The given area.
     Area(AreaSlug),
-    /// The one that the path leads to.
+    /// The area that the path leads to.
     Path,
 }
 
-/// All areas and their routes, as they are at one moment.
+/// All areas and their routes at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes {
     areas: Vec<AreaSlug>,
-    /// Longest path first.
+    /// The routes, the longest path first.
     routes: Vec<(AreaSlug, Route)>,
 }
 
 impl Routes {
-    /// Of the areas that there are, and each one's routes.
+    /// Creates the table from the existing areas and their routes.
     #[must_use]
     pub fn new(areas: Vec<AreaSlug>, mut routes: Vec<(AreaSlug, Route)>) -> Self {
         routes.sort_by_key(|(_, route)| std::cmp::Reverse(route.path().len()));
         Self { areas, routes }
     }
 
-    /// Whether there is such an area.
+    /// Returns `true` if the area exists.
     #[must_use]
     pub fn knows(&self, area: &AreaSlug) -> bool {
         self.areas.contains(area)
     }
 
-    /// Where a request leads.
+    /// Returns the area and action that a request leads to.
     #[must_use]
     pub fn target(&self, scope: &AreaSelector, method: Method, path: &CanonicalPath<'_>) -> Target {
         let area = match scope {
@@ -64,7 +64,8 @@ impl Routes {
         }
     }
 
-    /// The area that the longest fitting route belongs to; none if two areas claim it.
+    /// Returns the area of the longest matching route, or `None` if no route matches or two areas
+    /// have that route.
     #[must_use]
     pub fn area_of(&self, path: &CanonicalPath<'_>) -> Option<&AreaSlug> {
         let mut fitting = self
@@ -78,14 +79,14 @@ impl Routes {
             .then_some(area)
     }
 
-    /// What the method means at that path of the area.
+    /// Returns the action that the method means at this path of the area.
     fn action(&self, area: &AreaSlug, method: Method, path: &CanonicalPath<'_>) -> Option<Action> {
         let meant = |route: &Route| route.says().is_none_or(|(said, _)| method.goes_with(said));
         let fitting = self
             .routes
             .iter()
             .filter(|(of, route)| of == area && path.is_within(route.path()) && meant(route));
-        // Of routes with one path, what is said for this very method counts most.
+        // Among routes with the same path, one for exactly this method has the highest rank.
         let rank = |route: &Route| {
             let said = route.says().map(|(said, _)| said);
             (route.path().len(), said.is_some(), said == Some(method))
@@ -220,7 +221,8 @@ mod tests {
         );
     }
 
-    /// Three ways in which programs tidy up a path; for what is accepted they all see the same.
+    /// Three ways in which programs normalize a path; for an accepted path all give the same
+    /// result.
     fn tidied(path: &str) -> [String; 3] {
         let end = path.find('?').unwrap_or(path.len());
         let raw = &path[..end];

@@ -1,11 +1,11 @@
-//! Text from people: what is refused at the door, and what is made visible on display.
+//! Text from people: validated on input, and made visible on display.
 //!
-//! Names and descriptions end up in other people's terminals. A character that can move a
-//! cursor, reverse a line or stand there unseen is refused with its code point; and because rows
-//! can also come from elsewhere (older versions, SQL by hand), [`visible`] shows such characters
-//! as `<U+202E>` wherever text is displayed. Both ask the same [`hazard`]. It must not depend on
-//! a locale or a terminal. The list of characters follows Unicode 16's format and control
-//! characters; `char::is_control` alone would let most of them pass.
+//! Names and descriptions are shown in other people's terminals. A character that can move a
+//! cursor, reverse a line or remain invisible is refused, with its code point in the message.
+//! Because rows can also have other origins (older versions, SQL by hand), [`visible`] shows such
+//! characters as `<U+202E>` wherever text is displayed. Both use the same function, [`hazard`]. It
+//! must not depend on a locale or a terminal. The list of characters follows Unicode 16's format
+//! and control characters; `char::is_control` alone would accept most of them.
 mod folding;
 
 use std::fmt;
@@ -16,16 +16,16 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::UnicodeEmoji as _;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Combining marks that one base character may carry; writing systems need four at most,
-/// what towers above is there to deface the neighbouring lines.
+/// The number of combining marks that one base character may carry. Writing systems need four at
+/// most; more would only serve to deface the neighbouring lines.
 const MAX_MARKS: usize = 6;
 
-/// A character that text must not hold, and why.
+/// A character that text must not contain, and the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hazard {
-    /// The character itself; display it as its code point only.
+    /// The character itself; display it only as its code point.
     pub character: char,
-    /// What kind of character it is, for a sentence: "a control character".
+    /// The kind of character, for use in a sentence: "a control character".
     pub kind: &'static str,
 }
 
@@ -35,52 +35,54 @@ impl fmt::Display for Hazard {
     }
 }
 
-/// Why a text was refused. The sentence names the field and the way out.
+/// Why a text was refused. The message names the field and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing visible was given where something is needed.
+    /// The text has no visible character, and the field requires one.
     #[error("{field} is empty: type at least one visible character")]
     Empty {
-        /// The field's title, as people know it.
+        /// The field's title, as shown to people.
         field: &'static str,
     },
-    /// More characters (grapheme clusters) than the field may have.
+    /// The text has more characters (grapheme clusters) than the field allows.
     #[error("{field} has {length} characters, at most {limit} are allowed: shorten it by {}", .length - .limit)]
     TooLong {
         /// The field's title.
         field: &'static str,
-        /// Its length in grapheme clusters.
+        /// The text's length in grapheme clusters.
         length: usize,
         /// The limit in grapheme clusters.
         limit: usize,
     },
-    /// Few characters, but each made of very many code points.
+    /// The text has few characters, but too many bytes because its characters consist of many code
+    /// points.
     #[error("{field} takes {bytes} bytes, at most {limit} are allowed: use simpler characters")]
     TooManyBytes {
         /// The field's title.
         field: &'static str,
-        /// Its length in bytes of UTF-8.
+        /// The text's length in bytes of UTF-8.
         bytes: usize,
         /// The limit in bytes.
         limit: usize,
     },
-    /// A character that could act on a terminal or hide in one.
+    /// A character that could act on a terminal or be invisible in one.
     #[error("{field} holds {hazard} at character {position}: remove it")]
     Forbidden {
         /// The field's title.
         field: &'static str,
         /// The character.
         hazard: Hazard,
-        /// Where it stands, counted in grapheme clusters from 1.
+        /// The character's position, counted in grapheme clusters from 1.
         position: usize,
     },
-    /// A whole token, which is secret: names and descriptions are shown and kept as they are.
+    /// The text contains a complete token, which is secret: names and descriptions are displayed
+    /// and stored in the clear.
     #[error("{field} holds a token, and tokens are secret: take it out")]
     HoldsToken {
         /// The field's title.
         field: &'static str,
     },
-    /// One character carries so many combining marks that it would leave its line.
+    /// A character carries more than 6 combining marks, and would extend beyond its line.
     #[error(
         "{field} has a character with {marks} combining marks at character {position}: at most {MAX_MARKS} are allowed"
     )]
@@ -89,32 +91,33 @@ pub enum TextError {
         field: &'static str,
         /// The number of marks found.
         marks: usize,
-        /// Where, counted in grapheme clusters from 1.
+        /// The character's position, counted in grapheme clusters from 1.
         position: usize,
     },
 }
 
-/// How long a text may be. Characters are counted as people count them.
+/// The maximum length of a text. Characters are counted as people count them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The field's title, used in sentences.
     pub field: &'static str,
-    /// Most grapheme clusters.
+    /// The maximum number of grapheme clusters.
     pub characters: usize,
-    /// Most bytes of UTF-8.
+    /// The maximum number of bytes of UTF-8.
     pub bytes: usize,
 }
 
-/// The number of characters as people count them: grapheme clusters (UAX #29).
+/// Returns the number of characters as people count them: grapheme clusters (UAX #29).
 #[must_use]
 pub fn length(text: &str) -> usize {
     text.graphemes(true).count()
 }
 
-/// Checks a text against its limits and for hazards.
+/// Checks a text against its limits and for hazards. An empty text is accepted.
 ///
 /// # Errors
-/// The first reason for which the text is refused; an empty text is not refused here.
+/// Returns the first reason to refuse the text: a hazard or too many combining marks, then a token,
+/// then too many characters, then too many bytes.
 pub fn check(text: &str, limits: Limits) -> Result<(), TextError> {
     let Limits {
         field,
@@ -160,7 +163,7 @@ pub fn check(text: &str, limits: Limits) -> Result<(), TextError> {
     Ok(())
 }
 
-/// The first hazard in a grapheme cluster, if there is one.
+/// Returns the first hazard in a grapheme cluster, or `None` if there is none.
 fn hazard(cluster: &str) -> Option<Hazard> {
     let characters: Vec<char> = cluster.chars().collect();
     (0..characters.len()).find_map(|at| {
@@ -172,8 +175,9 @@ fn hazard(cluster: &str) -> Option<Hazard> {
     })
 }
 
-/// Joiners and variation selectors are harmless, and needed, inside an emoji sequence. Only
-/// there does a cluster go on after a joiner with another emoji (rule GB11 of UAX #29).
+/// Returns `true` if the character is a joiner or a variation selector within an emoji sequence,
+/// where it is harmless and needed. Only there does a cluster continue after a joiner with another
+/// emoji (rule GB11 of UAX #29).
 fn joins_emoji(cluster: &[char], at: usize) -> bool {
     let before = at.checked_sub(1).map(|index| cluster[index]);
     let after = cluster.get(at + 1);
@@ -188,7 +192,7 @@ fn joins_emoji(cluster: &[char], at: usize) -> bool {
     }
 }
 
-/// What makes a character hazardous in general, whatever stands beside it.
+/// Returns the kind of hazard that a character is, regardless of the characters beside it.
 fn kind(c: char) -> Option<&'static str> {
     Some(match c {
         '\u{1B}' => "an escape character",
@@ -220,7 +224,8 @@ fn kind(c: char) -> Option<&'static str> {
     })
 }
 
-/// The text as it may be shown: every hazard replaced by its code point, `<U+202E>`.
+/// Returns the text in a form that is safe to display: every hazard replaced by its code point,
+/// such as `<U+202E>`.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -257,7 +262,8 @@ fn spell_out(cluster: &str, shown: &mut String) {
     }
 }
 
-/// The text with everything past ASCII spelled out as well, for terminals that know no more.
+/// Like [`visible`], but also replaces everything beyond ASCII, for terminals that support nothing
+/// else.
 #[must_use]
 pub fn visible_ascii(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -271,8 +277,8 @@ pub fn visible_ascii(text: &str) -> String {
     shown
 }
 
-/// The text cut to a width in terminal cells, with an ellipsis where something was cut, and
-/// padded to it.
+/// Cuts the text to a width in terminal cells, with an ellipsis at the end if something was cut,
+/// and pads it to that width.
 #[must_use]
 pub fn fitted(text: &str, width: usize) -> String {
     use unicode_width::UnicodeWidthStr as _;
@@ -296,8 +302,8 @@ pub fn fitted(text: &str, width: usize) -> String {
     kept
 }
 
-/// The text cut to a width in terminal cells, with an ellipsis in the middle where something was cut:
-/// names that begin alike are told apart by their ends. It is not padded.
+/// Cuts the text to a width in terminal cells, with an ellipsis in the middle if something was cut,
+/// so that names with the same beginning can be told apart by their ends. The result is not padded.
 #[must_use]
 pub fn cut_in_the_middle(text: &str, width: usize) -> String {
     use unicode_width::UnicodeWidthStr as _;
@@ -321,7 +327,7 @@ pub fn cut_in_the_middle(text: &str, width: usize) -> String {
     format!("{}{mark}{end}", clusters[..first].concat())
 }
 
-/// A number as people read it: `1,204`.
+/// Returns a number with thousands separators: `1,204`.
 #[must_use]
 pub fn thousands(number: i64) -> String {
     let digits = number.to_string();

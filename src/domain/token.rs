@@ -1,9 +1,9 @@
-//! Tokens: how they are made, recognised and remembered.
+//! Tokens: how they are created, recognised and stored.
 //!
-//! `clv_` + key id (12) + `_` + secret (43) + check (6): base62 digits in the order `0-9A-Za-z`;
-//! the check is CRC-32/ISO-HDLC over all that stands before it. A [`Token`] cannot print itself;
-//! it leaves through [`Token::expose`] alone. Only its [`Digest`] is ever compared or stored in
-//! the clear.
+//! A token is `clv_` + key id (12) + `_` + secret (43) + check (6), in base62 digits in the order
+//! `0-9A-Za-z`; the check is the CRC-32/ISO-HDLC of everything before it. A [`Token`] never prints
+//! its secret; the text is only available through [`Token::expose`]. Only its [`Digest`] is ever
+//! compared or stored in the clear.
 use std::{fmt, str::FromStr};
 
 use data_encoding::BASE64;
@@ -17,12 +17,12 @@ const PREFIX: &str = "clv_";
 const ID_LENGTH: usize = 12;
 const SECRET_LENGTH: usize = 43;
 const CHECK_LENGTH: usize = 6;
-/// `clv_`, the id, `_`: what is public of a token.
+/// The length of a token's public part: `clv_`, the id, `_`.
 const PUBLIC_LENGTH: usize = PREFIX.len() + ID_LENGTH + 1;
 /// The length of every token in bytes.
 pub const TOKEN_LENGTH: usize = PUBLIC_LENGTH + SECRET_LENGTH + CHECK_LENGTH;
 
-/// Whether a whole token stands somewhere in a text.
+/// Returns `true` if the text contains a complete token.
 #[must_use]
 pub fn is_inside(text: &str) -> bool {
     text.match_indices(PREFIX).any(|(at, _)| {
@@ -31,8 +31,9 @@ pub fn is_inside(text: &str) -> bool {
     })
 }
 
-/// The text with every token in it, whole or not, cut to its public half: what people and clients
-/// wrote may hold one where a name or a path belongs, and sentences end up in logs.
+/// Returns the text with every token in it, complete or not, cut to its public part. Text from
+/// people and clients may contain a token in place of a name or a path, and messages are written to
+/// logs.
 #[must_use]
 pub fn without_tokens(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
@@ -52,8 +53,8 @@ pub fn without_tokens(text: &str) -> String {
     clean + rest
 }
 
-/// The key that a text names which is a token's public half and whatever follows, though it is no
-/// token: one that was mistyped, or cut off.
+/// Returns the key id from a text that begins with a token's public part, whatever follows it.
+/// Meant for texts that are not valid tokens because they were mistyped or truncated.
 #[must_use]
 pub fn named(text: &str) -> Option<KeyId> {
     let rest = text.strip_prefix(PREFIX)?;
@@ -62,15 +63,15 @@ pub fn named(text: &str) -> Option<KeyId> {
     id.parse().ok()
 }
 
-/// A source of chance: fills the buffer with random bytes.
+/// A random source: fills the buffer with random bytes.
 pub type RandomSource<'a> = &'a mut dyn FnMut(&mut [u8]);
 
-/// The public name of a key: 12 base62 characters.
+/// A key's public id: 12 base62 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// A new id, drawn uniformly.
+    /// Draws a new id with uniformly distributed characters.
     #[must_use]
     pub fn draw(chance: RandomSource<'_>) -> Self {
         let mut id = String::with_capacity(ID_LENGTH);
@@ -78,13 +79,13 @@ impl KeyId {
         Self(id)
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first four characters, typed to confirm a revoke.
+    /// Returns the first four characters, which a person types to confirm a revocation.
     #[must_use]
     pub fn start(&self) -> &str {
         &self.0[..4]
@@ -110,22 +111,23 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// The text is not 12 base62 characters.
+/// The error for a text that is not 12 base62 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key id has 12 characters of 0-9, A-Z and a-z")]
 pub struct InvalidKeyId;
 
-/// A token's text: secret. It has no `Debug` that shows it, and is wiped when dropped.
+/// A token's text, which is secret. `Debug` shows only its public part. It is wiped from memory
+/// when dropped.
 pub struct Token {
     text: SecretString,
     id: KeyId,
 }
 
 impl Token {
-    /// Makes the token of a key: 43 characters of chance (256 bits) and the check.
+    /// Creates a token for a key: 43 random characters (256 bits) and the check.
     #[must_use]
     pub fn mint(id: &KeyId, chance: RandomSource<'_>) -> Self {
-        // With this capacity the text never moves, so no copy of it stays behind in the heap.
+        // With this capacity the text is never reallocated, so no copy of it is left in the heap.
         let mut text = String::with_capacity(TOKEN_LENGTH);
         text.push_str(PREFIX);
         text.push_str(id.as_str());
@@ -141,10 +143,10 @@ impl Token {
         token
     }
 
-    /// Recognises a token by its shape and its check, without asking anyone.
+    /// Recognises a token by its shape and its check, without a query to the store.
     ///
     /// # Errors
-    /// [`MalformedToken`] for anything that no claviger ever handed out.
+    /// Returns [`MalformedToken`] for a text that no claviger can have issued.
     pub fn parse(text: &str) -> Result<Self, MalformedToken> {
         let bytes = text.as_bytes();
         if bytes.len() != TOKEN_LENGTH || !bytes.starts_with(PREFIX.as_bytes()) {
@@ -169,25 +171,26 @@ impl Token {
         })
     }
 
-    /// The key that the token says it belongs to. The digest decides, not this.
+    /// Returns the id of the key that the token claims to belong to. The digest decides, not this
+    /// id.
     #[must_use]
     pub fn key_id(&self) -> &KeyId {
         &self.id
     }
 
-    /// The digest by which the token is known.
+    /// Returns the digest by which the token is looked up.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest(sha2::Sha256::digest(self.text.expose_secret().as_bytes()).into())
     }
 
-    /// The one door through which the text leaves.
+    /// Returns the text. This is the only access to it.
     #[must_use]
     pub fn expose(&self) -> &SecretString {
         &self.text
     }
 
-    /// The token as it may be shown: the public half, the rest as dots.
+    /// Returns the token in a form that may be displayed: the public part, and the rest as dots.
     #[must_use]
     pub fn masked(id: &KeyId, dot: char) -> String {
         let hidden: String = std::iter::repeat_n(dot, SECRET_LENGTH + CHECK_LENGTH).collect();
@@ -201,23 +204,23 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The text is no token: wrong shape, or the check does not fit.
+/// The error for a text that is not a token: its shape or its check is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no token: its shape or its check digits are wrong")]
 pub struct MalformedToken;
 
-/// The SHA-256 of a whole token.
+/// The SHA-256 of a complete token.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// As the store keeps it: base64.
+    /// Returns the digest in the form that the store keeps: base64.
     #[must_use]
     pub fn encoded(&self) -> String {
         BASE64.encode(&self.0)
     }
 
-    /// From the store's form; `None` if it is not 32 bytes of base64.
+    /// Decodes the store's form. Returns `None` if the text is not the base64 of 32 bytes.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).ok()?);
@@ -226,7 +229,8 @@ impl Digest {
 }
 
 impl PartialEq for Digest {
-    /// In constant time: a digest's first wrong byte must not show in how long this takes.
+    /// Compares in constant time, so that the duration does not reveal the position of the first
+    /// wrong byte.
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -240,8 +244,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Draws base62 digits uniformly: a byte of 248 and more would favour the first digits, and is
-/// thrown away.
+/// Draws uniformly distributed base62 digits. Bytes of 248 and more are discarded because they
+/// would favour the first digits.
 pub(super) fn draw_digits(chance: RandomSource<'_>, count: usize, text: &mut String) {
     let mut bytes = Zeroizing::new([0_u8; 64]);
     let mut left = count;
@@ -254,7 +258,7 @@ pub(super) fn draw_digits(chance: RandomSource<'_>, count: usize, text: &mut Str
     }
 }
 
-/// Writes the lowest `N` base62 digits of a number, padded with zeros.
+/// Appends the lowest `N` base62 digits of a number, padded with zeros.
 pub(super) fn write_digits<const N: usize>(mut number: u64, text: &mut String) {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
@@ -264,7 +268,7 @@ pub(super) fn write_digits<const N: usize>(mut number: u64, text: &mut String) {
     text.extend(digits.map(char::from));
 }
 
-/// CRC-32 as a base62 number of six digits, padded with zeros.
+/// Returns the CRC-32 as a base62 number of six digits, padded with zeros.
 fn check_digits(before: &[u8]) -> [u8; CHECK_LENGTH] {
     let mut number = crc32fast::hash(before);
     let mut digits = [b'0'; CHECK_LENGTH];
@@ -301,7 +305,7 @@ mod tests {
             "clv_0123456789AB_23456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi"
         );
         assert_eq!(text.len(), TOKEN_LENGTH);
-        // The check, worked out by another CRC-32 than ours: Python's zlib.
+        // The expected check was computed with another CRC-32 implementation: Python's zlib.
         assert_eq!(&text[60..], "2Xczds");
         assert_eq!(format!("{token:?}"), "Token(clv_0123456789AB_…)");
     }

@@ -1,9 +1,9 @@
-//! Uses and refusals, as they are counted and kept.
+//! Uses and refusals, as they are counted and stored.
 //!
-//! A [`Tally`] counts what came in within one span of time for one area, action, source and
-//! verdict. A [`Refusal`] is one refused request with all that decided it, so that the same
-//! request can be decided again. Nothing here counts or keeps anything itself; how much is kept
-//! stands here, for whoever does.
+//! A [`Tally`] is the number of requests within one span of time for one area, action, source and
+//! verdict. A [`Refusal`] is one refused request with everything that determined the decision, so
+//! that the same request can be decided again. This module only defines the data and how much of it
+//! is kept; counting and storing are done elsewhere.
 mod refusal;
 
 use std::{fmt, net::IpAddr, str::FromStr};
@@ -18,37 +18,38 @@ use super::{
     token::KeyId,
 };
 
-/// For how long a refusal is news, in milliseconds.
+/// The time for which a refusal counts as recent, in milliseconds.
 pub const REFUSAL_NEWS_MILLIS: i64 = 48 * HOUR;
-/// How many refusals are kept of one key.
+/// The number of refusals that are kept per key.
 pub const KEPT_REFUSALS: usize = 50;
-/// How many refusals are kept that match no key, and how many of those from one source.
+/// The number of refusals that are kept for requests that match no key.
 pub const KEPT_UNMATCHED: usize = 500;
-/// See [`KEPT_UNMATCHED`].
+/// The number of refusals per source among those of [`KEPT_UNMATCHED`].
 pub const KEPT_OF_SOURCE: usize = 10;
-/// How many sources are told apart for one key in one span, for allowed and for refused requests
-/// each; further ones are counted together as [`Source::Rest`].
+/// The number of sources that are counted separately per key and span, for allowed and for refused
+/// requests each; further sources are counted together as [`Source::Rest`].
 pub const KEPT_SOURCES: usize = 32;
-/// After how long refusals are forgotten, in milliseconds.
+/// The age at which refusals are deleted, in milliseconds.
 pub const REMEMBERED: i64 = 100 * DAY;
 
-/// From which age on counts of a span are folded into which longer one, in milliseconds.
+/// The age from which counts are merged, the span of those counts, and the longer span that they
+/// are merged into, in milliseconds.
 pub const FOLDS: [(i64, i64, i64); 2] = [(8 * DAY, HOUR, DAY), (100 * DAY, DAY, LONGEST_SPAN)];
 /// The span of the oldest counts, in milliseconds.
 pub const LONGEST_SPAN: i64 = 30 * DAY;
-/// After how long counts of that span are forgotten, in milliseconds.
+/// The age at which counts of the longest span are deleted, in milliseconds.
 pub const COUNTED: i64 = 400 * DAY;
 
-/// From where requests came.
+/// The source of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
-    /// From this address.
+    /// A known address.
     Address(IpAddr),
-    /// Nobody said.
+    /// No address was given.
     Unknown,
-    /// What was said could not be read.
+    /// The given address could not be parsed.
     Unreadable,
-    /// From more addresses than are told apart.
+    /// Addresses beyond the number that are counted separately.
     Rest,
 }
 
@@ -63,7 +64,7 @@ impl From<ClientAddress> for Source {
 }
 
 impl Source {
-    /// The word in the database.
+    /// Returns the word for the source in the database.
     #[must_use]
     pub fn word(self) -> String {
         match self {
@@ -74,7 +75,7 @@ impl Source {
         }
     }
 
-    /// From its word.
+    /// Parses the word for a source in the database. Returns `None` if it is not one.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
@@ -97,17 +98,17 @@ impl fmt::Display for Source {
     }
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It passed.
+    /// The request was allowed.
     Allowed,
-    /// It did not, for this reason.
+    /// The request was refused, for this reason.
     Refused(Reason),
 }
 
 impl Verdict {
-    /// The word in the database.
+    /// Returns the word for the source in the database.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -130,24 +131,24 @@ impl FromStr for Verdict {
     }
 }
 
-/// A stored word that means nothing.
+/// The error for a stored word that has no meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this word means nothing")]
 pub struct UnknownWord;
 
-/// What is counted together within one span of time.
+/// The key under which requests are counted within one span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UsageKind {
-    /// The area and the action that were asked for; none where the request led nowhere.
+    /// The requested area and action; `None` if the request led to neither.
     pub target: Option<(AreaSlug, Action)>,
-    /// From where.
+    /// The source of the request.
     pub source: Source,
-    /// How it ended.
+    /// The outcome of the request.
     pub verdict: Verdict,
 }
 
 impl UsageKind {
-    /// Of a request that was decided on.
+    /// Returns the kind of a decided request.
     #[must_use]
     pub fn of(target: &Target, address: ClientAddress, verdict: Verdict) -> Self {
         Self {
@@ -162,7 +163,7 @@ impl UsageKind {
 }
 
 impl UsageKind {
-    /// The words for area and action in the database; empty for neither.
+    /// Returns the words for area and action in the database; both are empty if there are none.
     #[must_use]
     pub fn target_words(&self) -> (&str, &'static str) {
         match &self.target {
@@ -172,36 +173,36 @@ impl UsageKind {
     }
 }
 
-/// How often something came in within one span of time.
+/// The number of requests of one kind within one span of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// When the span began.
+    /// The beginning of the span.
     pub began_at: Moment,
-    /// How long it is, in milliseconds.
+    /// The length of the span, in milliseconds.
     pub span: i64,
-    /// What.
+    /// The kind of request.
     pub kind: UsageKind,
-    /// How often.
+    /// The number of requests.
     pub count: i64,
 }
 
-/// What is to be written down of one key's requests.
+/// The uses and refusals of one key that are to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyUse {
-    /// The key.
+    /// The key's id.
     pub id: KeyId,
-    /// Its last allowed use.
+    /// The last allowed use.
     pub last: Option<super::key::LastUse>,
-    /// How many were refused, and when the last one was.
+    /// The number of refused requests, and the time of the last one.
     pub refused: Option<(i64, Moment)>,
-    /// The counts, each of a whole hour.
+    /// The counts, each for a whole hour.
     pub tallies: Vec<Tally>,
-    /// The allowed uses of tokens that were rotated out.
+    /// The allowed uses of previous tokens.
     pub former: Vec<PreviousTokenUse>,
 }
 
 impl KeyUse {
-    /// Of a key that was last used so, and nothing more.
+    /// Creates a record of a key's last use, and nothing else.
     #[must_use]
     pub fn last(id: KeyId, last: Option<super::key::LastUse>) -> Self {
         Self {
@@ -214,28 +215,28 @@ impl KeyUse {
     }
 }
 
-/// The allowed uses of a token that was rotated out.
+/// The allowed uses of one previous token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousTokenUse {
-    /// Which token.
+    /// The token's digest.
     pub digest: super::token::Digest,
-    /// How often.
+    /// The number of requests.
     pub count: i64,
-    /// The last one.
+    /// The last use.
     pub last: super::key::LastUse,
 }
 
-/// The hours of the last two days, allowed and refused, the oldest first.
+/// The requests of the last 48 hours, per hour, the oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
-    /// Allowed requests in each hour.
+    /// The number of allowed requests in each hour.
     pub allowed: [i64; 48],
-    /// Refused ones.
+    /// The number of refused requests in each hour.
     pub refused: [i64; 48],
 }
 
 impl Hours {
-    /// Gathers them from counts; the hour of `now` is the last one.
+    /// Sums up the counts that span one hour; the last hour is that of `now`.
     #[must_use]
     pub fn of<'a>(tallies: impl Iterator<Item = &'a Tally>, now: Moment) -> Self {
         let mut hours = Self {
@@ -259,27 +260,27 @@ impl Hours {
         hours
     }
 
-    /// How many there were in all: allowed and refused.
+    /// Returns the total numbers of allowed and of refused requests.
     #[must_use]
     pub fn totals(&self) -> (i64, i64) {
         (self.allowed.iter().sum(), self.refused.iter().sum())
     }
 }
 
-/// What is known of a key's use.
+/// The recorded activity of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// The last two days.
+    /// The requests of the last 48 hours.
     pub hours: Hours,
     /// The last refusals, the newest first.
     pub refusals: Vec<Refusal>,
-    /// Its tokens that were rotated out, the newest first.
+    /// The key's previous tokens, the most recently replaced first.
     pub former: Vec<super::key::PreviousTokenSummary>,
-    /// Who switched it off last, if anybody ever did.
+    /// The actor who last disabled the key, if it was ever disabled.
     pub disabled_by: Option<String>,
 }
 
-/// The beginning of a moment's hour.
+/// Returns the beginning of the hour that contains a moment.
 #[must_use]
 pub fn hour(at: Moment) -> Moment {
     at.plus(-at.millis().rem_euclid(HOUR))

@@ -1,6 +1,6 @@
-//! Answers to authorization requests. Every one sets all identity headers, so that a gateway that
-//! copies them always overwrites what a client sent, and none may be kept by a cache. The client
-//! learns the decision's id and never the reason.
+//! Responses to authorization requests. Every response sets all identity headers, so that a gateway
+//! that copies them always overwrites those sent by a client, and forbids caching. The client gets
+//! the decision's id and never the reason.
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -21,14 +21,14 @@ const DECISION_ID: HeaderName = HeaderName::from_static("x-claviger-decision-id"
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
-/// All that RFC 3986 does not let stand as it is everywhere.
+/// All characters except the unreserved ones of RFC 3986.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
-/// The longest name in a header, in bytes: what gateways keep for all headers of an answer begins
-/// at 4 KiB.
+/// The maximum length of a key's name in a header, in bytes: the smallest buffers of gateways for
+/// all headers of a response are 4 KiB.
 const LONGEST_NAME: usize = 2048;
 
 /// The answer to a decided request: the one place that allows.
@@ -40,7 +40,7 @@ pub fn decided(id: &DecisionId, decided: &Authorization) -> Response {
     }
 }
 
-/// The request may pass.
+/// Returns the response for a request that may pass.
 fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
     let mut response = Response::new(Body::empty());
     let name = HeaderValue::try_from(encoded(name)).unwrap_or(EMPTY);
@@ -49,7 +49,7 @@ fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
     response
 }
 
-/// The request may not pass.
+/// Returns the response for a request that may not pass.
 pub fn deny(id: &DecisionId, reason: Reason) -> Response {
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = problem(
@@ -66,7 +66,7 @@ pub fn deny(id: &DecisionId, reason: Reason) -> Response {
     response
 }
 
-/// It could not be decided, which is no.
+/// Returns the response for a request that could not be decided: it may not pass.
 pub fn undecided(id: &DecisionId) -> Response {
     let mut response = problem(
         id,
@@ -78,7 +78,7 @@ pub fn undecided(id: &DecisionId) -> Response {
     response
 }
 
-/// What was sent is no request that can be answered; the sentence says why.
+/// Returns the response for a malformed request; the sentence says why it is malformed.
 pub fn bad(id: &DecisionId, sentence: &str) -> Response {
     problem(id, StatusCode::BAD_REQUEST, sentence)
 }
@@ -106,7 +106,8 @@ fn identify(headers: &mut HeaderMap, id: &DecisionId, key: HeaderValue, name: He
     headers.insert(DECISION_ID, id);
 }
 
-/// The name, percent-encoded, and cut between two characters if it is longer than a header may be.
+/// Returns the name percent-encoded, cut between two characters if it is longer than
+/// `LONGEST_NAME`.
 fn encoded(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for (at, character) in name.char_indices() {

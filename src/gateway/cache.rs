@@ -1,5 +1,6 @@
-//! What is known of keys, in bounded memory. It knows nothing of time: whoever asks has made sure
-//! that it stands where the store stands, and forgets what a change has named.
+//! A cache of key records, in bounded memory. It does not track the age of its entries: the caller
+//! brings it up to date with the store before reading from it, and makes it forget every key that a
+//! change names.
 use lru::LruCache;
 
 use crate::{
@@ -11,14 +12,14 @@ use crate::{
     keyring::KeyRecord,
 };
 
-/// What an entry takes beside its rules' own texts and lists: the id twice, the list's links, the
-/// shared counts. Measured at 10,000 keys, and rounded up.
+/// The size of an entry without the texts and lists of its rules, in bytes: the id twice, the links
+/// of the list, the shared counts. Measured at 10,000 keys, and rounded up.
 const ENTRY: usize = 400;
-/// What one network, and what one area of the grants takes.
+/// The sizes of one network, and of one area of the grants, in bytes.
 const NETWORK: usize = 32;
 const GRANT: usize = 96;
 
-/// The keys that were asked for last, as many as fit.
+/// The most recently requested key records, as many as fit within the memory limit.
 pub struct Cache {
     entries: LruCache<KeyId, KeyRecord>,
     weight: usize,
@@ -26,7 +27,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty one that never takes more than about so many bytes.
+    /// Creates an empty cache that holds at most about `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             entries: LruCache::unbounded(),
@@ -35,13 +36,13 @@ impl Cache {
         }
     }
 
-    /// What is known of a key.
+    /// Returns the record of a key, or `None` if it is not cached.
     pub fn get(&mut self, id: &KeyId) -> Option<&KeyRecord> {
         self.entries.get(id)
     }
 
-    /// Remembers what stands under an id. That nothing does is not remembered: whoever makes ids
-    /// up would fill the memory with them.
+    /// Caches the record of an id. An absent key is not cached: otherwise clients that send made-up
+    /// ids would fill the memory.
     pub fn put(&mut self, id: &KeyId, key_record: &KeyRecord) {
         if matches!(key_record, KeyRecord::Absent) {
             return;
@@ -56,7 +57,7 @@ impl Cache {
         }
     }
 
-    /// Forgets a key that was changed; other subjects of changes are nothing to it.
+    /// Removes a key that was changed; other subjects of changes are ignored.
     pub fn forget(&mut self, subject: &str) {
         let Ok(id) = subject.parse::<KeyId>() else {
             return;
@@ -66,7 +67,7 @@ impl Cache {
         }
     }
 
-    /// How many keys it knows.
+    /// Returns the number of cached keys.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

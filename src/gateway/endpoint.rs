@@ -25,7 +25,7 @@ use crate::{
     keyring::Decider,
 };
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Endpoint {
     pub family: GatewayKind,
     pub trusted: Vec<TrustedProxy>,
@@ -123,7 +123,7 @@ impl Endpoint {
         });
     }
 
-    /// The answer when the endpoint itself has a fault.
+    /// Returns the response for a panic in the endpoint itself: 503.
     pub fn faulty(&self) -> Response {
         let id = self.ids.next();
         self.metrics.undecided.inc();

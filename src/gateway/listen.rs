@@ -1,5 +1,5 @@
-//! Connections: accepted up to a limit, served with limits on what a peer may send and on how
-//! long it may take, and let finish when the endpoint ends.
+//! Connections: they are accepted up to a limit, served with limits on the size and duration of
+//! what a peer sends, and may finish when the endpoint ends.
 use std::{
     convert::Infallible,
     io,
@@ -29,44 +29,46 @@ use crate::{
     domain::forwarded::Peer,
 };
 
-/// A connection on which no request has begun and none has ended for so long is closed: between
-/// one and two of it a peer may take for the head of a request, or leave a connection unused.
+/// The period after which a connection is closed if no request began or ended on it within that
+/// period. So a peer has between one and two periods to send the head of a request, or to leave the
+/// connection unused.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest head of a request, in bytes, and the most headers in it.
+/// The maximum size of a request's head, in bytes.
 const LONGEST_HEAD: usize = 32 * 1024;
-/// How long connections may take to finish when the endpoint ends.
+/// The time that connections have to finish when the endpoint ends.
 const FINISH: Duration = Duration::from_secs(10);
-/// How long to wait after a connection could not be accepted: no file was left for it.
+/// The pause after a connection could not be accepted, such as because no file was left for it.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
-/// How long nothing more is said of that.
+/// The minimum interval between two warnings about that.
 const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// A place to listen at.
+/// A listening socket.
 pub enum Listener {
-    /// TCP.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// A Unix socket, whose file goes when it ends, unless it is another's by then: its device and
-    /// inode tell.
+    /// A Unix socket, its path, and the device and inode of its file. The file is removed when the
+    /// listener is dropped, unless device and inode show that another file has taken its place.
     Unix(UnixListener, std::path::PathBuf, Option<(u64, u64)>),
 }
 
-/// A connection from somebody.
+/// An accepted connection.
 enum Accepted {
     Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
 }
 
 impl Listener {
-    /// Begins to listen. A socket's file that nobody listens at any more is taken over.
+    /// Starts listening. A socket file that no process listens at any more is replaced.
     ///
     /// # Errors
-    /// The system's.
+    /// Returns the system's error, with kind `AddrInUse` if another process listens at the socket.
     pub async fn bind(place: &Listen, mode: SocketMode) -> io::Result<Self> {
         match place {
             Listen::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
             Listen::Unix(path) => {
                 remove_stale_socket(path).await?;
-                // From its first moment on it is nobody else's.
+                // The socket is created with mode 0600, so that no other user can connect before
+                // its mode is set.
                 let before = umask(Mode::from_bits_truncate(0o177));
                 let bound = UnixListener::bind(path);
                 umask(before);
@@ -77,7 +79,7 @@ impl Listener {
         }
     }
 
-    /// Where it listens, the port known.
+    /// Returns the address that it listens on, with the actual port.
     pub fn place(&self) -> Listen {
         match self {
             Self::Tcp(listener) => listener
@@ -91,7 +93,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // Answers are small, and whoever asks waits for each.
+                // Responses are small, and the client waits for each one.
                 let _ = stream.set_nodelay(true);
                 Ok(Accepted::Tcp(stream, address.ip()))
             }
@@ -110,13 +112,13 @@ impl Drop for Listener {
     }
 }
 
-/// Which file it is.
+/// Returns the device and inode of a file, which identify it.
 fn node(path: &Path) -> Option<(u64, u64)> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// Takes away the file of a socket that nobody listens at.
+/// Removes the file of a socket that no process listens at.
 async fn remove_stale_socket(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt as _;
     match std::fs::symlink_metadata(path) {
@@ -130,8 +132,8 @@ async fn remove_stale_socket(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Serves connections until `end` comes, and then finishes what was begun. `respond` answers a
-/// request of a peer. `free` are the connections that may still come.
+/// Serves connections until `end` completes, and then lets open ones finish. `respond` answers a
+/// request of a peer. `free` holds the permits for further connections.
 pub async fn serve<Responding>(
     listener: Listener,
     respond: impl Fn(Peer, Request<Incoming>) -> Responding + Clone + Send + 'static,
@@ -171,7 +173,7 @@ pub async fn serve<Responding>(
             }
         }
     }
-    // Nobody new is let in while the others finish.
+    // No new connections are accepted while the open ones finish.
     drop(listener);
     let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
 }
@@ -186,7 +188,7 @@ fn serve_connection<Stream, Responding>(
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     Responding: Future<Output = Response> + Send + 'static,
 {
-    // Raised whenever a request begins or ends.
+    // Incremented whenever a request begins or ends.
     let moves = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&moves);
     let service = service_fn(move |request| {
@@ -198,7 +200,7 @@ fn serve_connection<Stream, Responding>(
             Ok::<_, Infallible>(response)
         }
     });
-    // No timer of hyper's: it makes one anew for every request.
+    // hyper's timer is not used: it creates a new one for every request.
     let connection = http1::Builder::new()
         .max_buf_size(LONGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
@@ -206,7 +208,7 @@ fn serve_connection<Stream, Responding>(
     tokio::spawn(async move {
         let mut connection = std::pin::pin!(connection);
         let mut before = 0;
-        // How it broke off is the peer's affair.
+        // An error of the connection is ignored, because it concerns only the peer.
         while tokio::time::timeout(IDLE_TIMEOUT, &mut connection)
             .await
             .is_err()

@@ -1,9 +1,9 @@
-//! The log: lines of text or of JSON on standard error, written by a thread of its own, so that a
-//! slow reader holds up no decision.
+//! The log: lines of text or JSON on standard error, written by a separate thread, so that a slow
+//! reader does not delay decisions.
 //!
-//! Refusals are logged one by one only so far: so many a minute for one source, and so many for
-//! all. The rest is counted and summed up, so that nobody fills a disk by being refused. What
-//! clients wrote is made visible, cut, and never holds a token.
+//! Refusals are logged individually up to a limit per minute, both for each source and in all. The
+//! rest is counted and reported as a sum, so that refused requests cannot fill the disk. Text from
+//! clients is made visible, truncated, and never contains a token.
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -26,21 +26,21 @@ use crate::{
     domain::{forwarded::ClientAddress, text::visible, token::without_tokens},
 };
 
-/// How many lines wait at most for a slow reader; further ones are lost.
+/// The maximum number of lines that wait for a slow reader; further ones are lost.
 const MAX_QUEUED_LINES: usize = 10_000;
-/// The longest text of a client's in a line, in characters.
+/// The maximum length of a client's text in a line, in characters.
 const MAX_CLIENT_TEXT: usize = 200;
-/// The longest run of letters and digits that is shown whole; the secret half of a token has 49.
-/// And what is shown of a longer one.
+/// The maximum length of a run of letters and digits that is shown whole, and the length that is
+/// kept of a longer one. The secret half of a token has 49 characters.
 const LONGEST_RUN: usize = 40;
 const KEPT_OF_RUN: usize = 8;
-/// The time for which refusals are counted.
+/// The length of a window in which refusals are counted.
 pub const WINDOW: Duration = Duration::from_mins(1);
-/// How many refusals are logged in that time, of one source and in all.
+/// The numbers of refusals that are logged in one window, for one source and in all.
 const OF_ONE: u32 = 60;
 const OF_ALL: u32 = 600;
 
-/// Begins to log; what is returned writes the last lines when it is dropped.
+/// Starts logging. The returned guard writes the last lines when it is dropped.
 pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(MAX_QUEUED_LINES)
@@ -53,13 +53,13 @@ pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    // Ours alone: what libraries say of their own work is no log of an endpoint.
+    // Only this program's lines: an endpoint's log does not cover the internals of libraries.
     let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
         .with_writer(writer);
-    // A second endpoint in one process, as in a test, logs where the first one does.
+    // A second endpoint in the same process, as in tests, logs where the first one does.
     let _ = match format {
         LogFormat::Text => registry().with(lines.with_filter(ours)).try_init(),
         LogFormat::Json => registry()
@@ -69,12 +69,12 @@ pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
     guard
 }
 
-/// What a client wrote, fit for a line of a log or a sentence.
+/// Returns a client's text in a form that is safe for a log line or a sentence.
 pub fn shown(bytes: &[u8]) -> String {
     let bytes_shown = &bytes[..bytes.len().min(4 * MAX_CLIENT_TEXT)];
     let text = String::from_utf8_lossy(bytes_shown).into_owned();
     let hidden = |text: &str| without_secrets(&without_tokens(text));
-    // Escapes are shown as they came, unless a secret stands behind them.
+    // Percent-escapes are shown as they came, unless a secret is hidden in them.
     let decoded = percent_decode(bytes_shown).decode_utf8_lossy();
     let clean = match hidden(&decoded) {
         clean if clean == decoded => visible(&hidden(&text)),
@@ -87,8 +87,8 @@ pub fn shown(bytes: &[u8]) -> String {
     cut
 }
 
-/// The text with every long run of letters and digits cut: a token whose beginning was written in
-/// some other way is one still.
+/// Returns the text with every long run of letters and digits cut: a token whose beginning was
+/// written in another way is still a token.
 fn without_secrets(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -108,7 +108,7 @@ fn without_secrets(text: &str) -> String {
     clean + rest
 }
 
-/// Which refusals are logged one by one.
+/// Determines which refusals are logged individually.
 #[derive(Default)]
 pub struct Refusals(Mutex<Window>);
 
@@ -117,12 +117,13 @@ struct Window {
     began: Duration,
     logged: u32,
     left_out: u64,
-    /// By address; those that are not known are one source.
+    /// The number of logged refusals per address; all addresses that are not known are one source.
     of: HashMap<Option<IpAddr>, u32>,
 }
 
 impl Window {
-    /// Begins anew when the time is over; answers how many were left out of it.
+    /// Starts a new window if the current one is over. Returns how many refusals the old one left
+    /// out, or `None` if it left out none or is not over.
     fn turn(&mut self, now: Duration) -> Option<u64> {
         if now.saturating_sub(self.began) < WINDOW {
             return None;
@@ -134,19 +135,20 @@ impl Window {
 }
 
 impl Refusals {
-    /// How many were not logged one by one, if their time is over.
+    /// Returns how many refusals were not logged individually, if their window is over.
     pub fn overdue(&self, now: Duration) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         window.turn(now)
     }
 
-    /// Whether this refusal is to be logged; and how many of the time before were not, when that
-    /// time is over.
+    /// Returns whether this refusal is to be logged, and how many refusals of the previous window
+    /// were not, if that window is over.
     pub fn should_log(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = &mut *held;
         let summed = window.turn(now);
-        // Every source in the map had a line: it holds no more of them than there are lines.
+        // Every source in the map has a logged line, so the map has at most as many sources as
+        // lines.
         if window.logged < OF_ALL {
             let source = match from {
                 ClientAddress::Known(address) => Some(address),
@@ -208,9 +210,9 @@ mod tests {
         for _ in 0..1_000_000 {
             should_log(1, 0);
         }
-        // Another source is heard all the same.
+        // Another source is still logged.
         should_log(2, 1);
-        // Many of them together are held as well.
+        // Many sources together are limited as well.
         for n in 3..100_003 {
             should_log(n, 2);
         }

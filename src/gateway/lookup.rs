@@ -1,11 +1,11 @@
-//! The desk: where every decision learns what its key may do, as of a moment after it was asked.
+//! Looks up what a key may do, as of a time after the lookup was requested.
 //!
-//! One task holds one connection. It takes all questions that are waiting, reads once where the
-//! store stands, brings the cache there by the changes in between, and answers. So no answer is
-//! older than its question, however many processes change the store, and a crowd costs one read.
-//! Keys that the cache does not know are looked up after those that it does, a few at a time: a
-//! flood of made-up ids waits for itself. The changes are followed along the chain of the audit
-//! log, so a store that went back (a restored backup, a standby) is never taken for a quiet one.
+//! A single task holds one connection. It takes all waiting requests, reads the store's log head
+//! once, applies the changes since then to the cache, and answers. So no answer is older than its
+//! request, however many processes change the store, and a batch costs one read. Keys that are not
+//! cached are looked up after those that are, a few at a time, so that a flood of made-up ids
+//! delays only itself. The changes are followed along the chain of the audit log, so a store that
+//! went back (a restored backup, a standby) is never taken for an unchanged one.
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -20,32 +20,32 @@ use crate::{
     machine::Machine,
 };
 
-/// How many questions may wait; what comes on top is not decided.
+/// The maximum number of waiting requests; further ones are not decided.
 const QUEUE: usize = 16_384;
 
-/// Why nothing could be decided. That is never an allow.
+/// The reason why a request could not be decided. It never results in an allow.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Undecided {
-    /// The store does not answer in time.
+    /// The store did not answer in time.
     #[error("the database did not answer in time")]
     Timeout,
-    /// Too many are waiting.
+    /// Too many requests are waiting.
     #[error("too many requests are waiting for the database")]
     Overloaded,
-    /// The endpoint is ending, or its task has died.
+    /// The endpoint is ending, or the lookup task has died.
     #[error("the endpoint is ending")]
     Ending,
-    /// The store, or one row of it.
+    /// The store failed, or one of its rows is unusable.
     #[error(transparent)]
     Store(KeyringError),
-    /// The store is not a continuation of what was seen of it.
+    /// The store does not continue from the state that was last read.
     #[error(
         "the database went back: it stands at change {now}, and change {seen} had been seen of it. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until it is put right or this endpoint is started again: look at `claviger audit`, and first revoke again what was revoked since"
     )]
     WentBack {
-        /// The newest change that had been seen.
+        /// The number of the newest change that had been read.
         seen: i64,
-        /// Where the store stands now.
+        /// The number of the store's newest change now.
         now: i64,
     },
 }
@@ -62,24 +62,24 @@ impl From<StoreError> for Undecided {
     }
 }
 
-/// An answer.
+/// The answer to a lookup.
 #[derive(Debug, Clone)]
 pub struct LookupAnswer {
-    /// What stands under the key's id.
+    /// The record stored under the key's id.
     pub key_record: KeyRecord,
-    /// Where requests lead.
+    /// The routes at the time of the lookup.
     pub routes: Arc<Routes>,
 }
 
 struct LookupRequest {
-    /// None only asks whether the store can be read.
+    /// The key's id; `None` only checks whether the store can be read.
     id: Option<KeyId>,
-    /// When it was asked, by the machine's uptime.
+    /// The time of the request, as the machine's uptime.
     asked: Duration,
     answer: oneshot::Sender<Result<LookupAnswer, Undecided>>,
 }
 
-/// The way to the desk.
+/// The client of the lookup task.
 #[derive(Clone)]
 pub struct LookupClient {
     questions: mpsc::Sender<LookupRequest>,
@@ -87,7 +87,8 @@ pub struct LookupClient {
 }
 
 impl LookupClient {
-    /// Sets up the desk; its task ends when the last way to it is gone.
+    /// Starts the lookup task and returns a client of it. The task ends when its last client is
+    /// dropped.
     pub fn open(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let machine = decider.machine().clone();
@@ -96,18 +97,19 @@ impl LookupClient {
         Self { questions, machine }
     }
 
-    /// What stands under a key's id, at a moment after this was called.
+    /// Returns the record under a key's id and the routes, as of a time after this call.
     ///
     /// # Errors
-    /// [`Undecided`].
+    /// Returns [`Undecided`] if the store fails, went back or does not answer in time, if too many
+    /// requests are waiting, or if the endpoint is ending.
     pub async fn ask(&self, id: &KeyId) -> Result<LookupAnswer, Undecided> {
         self.put(Some(id.clone())).await
     }
 
-    /// Whether the store can be read.
+    /// Checks whether the store can be read.
     ///
     /// # Errors
-    /// [`Undecided`].
+    /// Returns [`Undecided`] in the same cases as [`Self::ask`].
     pub async fn ready(&self) -> Result<(), Undecided> {
         self.put(None).await.map(drop)
     }

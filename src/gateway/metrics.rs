@@ -1,5 +1,5 @@
-//! What `/metrics` tells: how many decisions of each kind, how long they took, and how the desk,
-//! the recorder and the connections are doing. No key's name or id is in it.
+//! The metrics at `/metrics`: the number and duration of decisions, and the state of the lookup,
+//! the recorder and the connections. They contain no key's name or id.
 use std::{fmt::Write as _, time::Duration};
 
 use prometheus_client::{
@@ -14,12 +14,12 @@ use crate::domain::decision::{Decision, Reason};
 const BUCKETS: [f64; 11] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
 ];
-/// The type that the text has (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+/// The content type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Labels = [(&'static str, &'static str); 2];
 
-/// The counts of one endpoint.
+/// The metrics of one endpoint.
 pub struct Metrics {
     registry: Registry,
     allowed: Counter,
@@ -28,13 +28,13 @@ pub struct Metrics {
     pub undecided: Counter,
     /// Requests that were answered with 400.
     pub bad: Counter,
-    /// Writes of uses that failed.
+    /// Failed writes of uses, and failed merges of old counts.
     pub failed_writes: Counter,
-    /// Refusals that the log does not have one by one.
+    /// Refusals over the limit of those that are logged individually.
     pub unlogged: Counter,
-    /// How often the store was asked where it stands.
+    /// The number of reads of the store's log head.
     pub log_head_reads: Counter,
-    /// How many keys were looked up in it.
+    /// The number of keys that were looked up in the store.
     pub lookups: Counter,
     seconds: Histogram,
     connections: Gauge,
@@ -44,7 +44,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All at nought.
+    /// Creates the metrics, all at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("claviger");
         let decisions = Family::<Labels, Counter>::default();
@@ -108,13 +108,14 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// Takes note of where the store stands, and of how many keys the cache knows.
+    /// Sets the newest change that was seen, and the number of cached keys.
     pub fn stands_at(&self, epoch: i64, cached: usize) {
         self.epoch.set(epoch);
         self.cached.set(signed(cached));
     }
 
-    /// All of it as text; with the open connections, and the keys whose use waits to be written.
+    /// Returns all metrics as text, with the numbers of open connections and of keys whose use
+    /// waits to be written.
     pub fn text(&self, connections: usize, waiting: usize) -> String {
         self.connections.set(signed(connections));
         self.waiting.set(signed(waiting));

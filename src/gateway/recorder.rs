@@ -1,8 +1,9 @@
-//! Uses and refusals, written down in batches off the path of the requests.
+//! Records uses and refusals in batches, without delaying requests.
 //!
-//! What came in of each key waits here until the next write, two seconds later; while the database
-//! takes no writes it waits on. So a crash loses some two seconds, an orderly end nothing, and the
-//! memory that this takes is bounded: so many keys, so many counts and refusals of each.
+//! The uses and refusals of each key wait here until the next write, two seconds later; while the
+//! database takes no writes, they keep waiting. So a crash loses about two seconds, and an orderly
+//! end nothing. The memory is bounded: there are limits on the number of keys, and on the counts
+//! and refusals of each.
 mod queue;
 mod waiting;
 
@@ -20,28 +21,28 @@ use crate::{
     keyring::{Decider, KeyringError},
 };
 
-/// How long uses wait for company.
+/// The time for which uses are collected before a write.
 const WRITE_INTERVAL: Duration = Duration::from_secs(2);
-/// How long to wait at most after a write that failed.
+/// The maximum pause after a write that failed.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
-/// How long the last write may take when the endpoint ends.
+/// The time limit for the last write when the endpoint ends.
 const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often older counts are folded together.
+/// The interval at which old counts are merged.
 const FOLD_INTERVAL: Duration = Duration::from_hours(1);
-/// How long others may write, at least, between two bits of that.
+/// The minimum time for which other writers can write between two steps of that.
 const FOLD_PAUSE: Duration = Duration::from_millis(50);
 
-/// What waits to be written, and what is being written.
+/// The uses and refusals that wait to be written or are being written.
 pub struct Recorder {
     decider: Arc<Decider>,
     waiting: Mutex<Waiting>,
-    /// Out of the waiting ones, and not known to be written.
+    /// The batches that were taken from `waiting` and are not known to be written.
     queue: Mutex<Queue>,
     some: Notify,
 }
 
 impl Recorder {
-    /// One that writes through this decider.
+    /// Creates a recorder that writes through this decider.
     pub fn new(decider: Arc<Decider>) -> Self {
         Self {
             decider,
@@ -84,22 +85,23 @@ impl Recorder {
         }
     }
 
-    /// How many keys' uses wait.
+    /// Returns the number of keys whose uses wait to be written.
     pub fn len(&self) -> usize {
         lock(&self.waiting).len() + lock(&self.queue).len()
     }
 
-    /// Whether nothing waits, not even a refusal that matches no key.
+    /// Returns `true` if nothing waits, not even a refusal that matches no key.
     fn is_idle(&self) -> bool {
         lock(&self.waiting).is_empty() && lock(&self.queue).is_empty()
     }
 
-    /// Writes, and folds what is old, for as long as the endpoint runs; `failed` hears of each failure.
+    /// Writes uses and merges old counts for as long as the endpoint runs. Calls `failed` with each
+    /// error.
     pub async fn work(&self, failed: &impl Fn(&KeyringError)) {
         tokio::join!(self.writing(failed), self.tidying(failed));
     }
 
-    /// Writes what waits. A failed write is tried again, later and later.
+    /// Writes what waits. A failed write is tried again after increasing pauses.
     async fn writing(&self, failed: &impl Fn(&KeyringError)) {
         let mut pause = WRITE_INTERVAL;
         loop {
@@ -118,7 +120,7 @@ impl Recorder {
         }
     }
 
-    /// Folds older counts together, bit by bit.
+    /// Merges old counts, step by step.
     async fn tidying(&self, failed: &impl Fn(&KeyringError)) {
         loop {
             let pause = match self.decider.tidy_usage().await {
@@ -133,8 +135,8 @@ impl Recorder {
         }
     }
 
-    /// Writes what waits, when the endpoint ends; answers of how many keys it could not be written,
-    /// and why not.
+    /// Writes what waits when the endpoint ends. Returns the number of keys whose uses could not be
+    /// written, and the reason.
     pub async fn finish(&self) -> (usize, String) {
         let why = match tokio::time::timeout(FINAL_WRITE_TIMEOUT, self.write()).await {
             Ok(Ok(())) => String::new(),
@@ -144,8 +146,8 @@ impl Recorder {
         (self.len(), why)
     }
 
-    /// Writes what a write that failed or was broken off left behind, then what waits now, one batch
-    /// after another.
+    /// Writes the batches that a failed or cancelled write left behind, then what waits now, one
+    /// batch after another.
     async fn write(&self) -> Result<(), KeyringError> {
         let mut taken = false;
         loop {

@@ -1,8 +1,8 @@
-//! What an authorization request asks, read from its path and headers.
+//! Reads an authorization request from its path and headers.
 //!
-//! A method, a path or a forwarded address is believed only of a trusted proxy, and only in the
-//! headers of the one gateway that is in front. What is missing, repeated or not to the letter
-//! leads nowhere. Everything here is the client's words until it has passed a door of the domain.
+//! A method, a path or a forwarded address is believed only if a trusted proxy sent it, and only in
+//! the headers of the configured gateway. A request where one is missing, repeated or malformed has
+//! no route. All values here are the client's input until a type of the domain has validated them.
 mod credential;
 mod form;
 
@@ -23,8 +23,9 @@ use crate::{
     },
 };
 
-/// Headers that ask an upstream to take the request for another method; also in the spellings with
-/// `_` and `.` that many applications read alike, and that some gateways pass on.
+/// Headers that ask an upstream to treat the request as one with another method. They are also
+/// recognized in the spellings with `_` and `.` that many applications read alike, and that some
+/// gateways pass on.
 const OVERRIDES: [&str; 3] = [
     "x-http-method-override",
     "x-method-override",
@@ -35,7 +36,7 @@ const UNKNOWN_AREA: &str = "unknown_area";
 /// The log's detail of a request whose well-formed method and path match no route.
 const NO_ROUTE_MATCHED: &str = "no_area_or_no_action_for_the_method";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Where nginx says method and path, and where Traefik and Caddy do.
+/// The headers for method and path, of nginx and of Traefik and Caddy.
 const ORIGINAL: [HeaderName; 2] = [
     HeaderName::from_static("x-original-method"),
     HeaderName::from_static("x-original-uri"),
@@ -45,10 +46,10 @@ const FORWARDED: [HeaderName; 2] = [
     HeaderName::from_static("x-forwarded-uri"),
 ];
 
-/// Where a request leads, as far as that can be told without the routes of the moment.
+/// The route that a request asks for, as far as it is known without the current routes.
 #[derive(Debug)]
 pub struct RouteRequest<'a> {
-    /// The area, or that the path leads to it.
+    /// The area, or that the path determines it.
     pub area: AreaSelector,
     /// The method.
     pub method: Method,
@@ -56,27 +57,27 @@ pub struct RouteRequest<'a> {
     pub path: CanonicalPath<'a>,
 }
 
-/// Why it leads nowhere: what an administrator looks for behind `no_route`.
+/// The reason why a request has no route; the log shows it to administrators beside `no_route`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRouteReason {
-    /// The endpoint has no such path of its own, or not for the gateway that `--gateway` names.
+    /// The endpoint has no such path, or not for the gateway that `--gateway` names.
     Form,
-    /// Nobody who is trusted said method and path.
+    /// The peer that sent method and path is not a trusted proxy.
     Untrusted,
-    /// The gateway did not say the method, or not exactly once.
+    /// The gateway did not send the method exactly once, or sent text that is not UTF-8.
     MethodUnsaid,
-    /// The gateway did not say the path, or not exactly once.
+    /// The gateway did not send the path exactly once.
     PathUnsaid,
     /// A header asks for another method.
     Override,
-    /// The method can lead nowhere.
+    /// The method cannot have a route.
     Method,
-    /// The path can be read in two ways.
+    /// The path is not canonical: it can be read in two ways.
     Path,
 }
 
 impl NoRouteReason {
-    /// The word in the log.
+    /// Returns the word used in the log.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Form => "unknown_endpoint_path",
@@ -138,7 +139,7 @@ impl Requested<'_> {
 /// A request for a decision: from a gateway, or from an application through `/verify`.
 #[derive(Debug)]
 pub struct AuthorizationRequest<'a> {
-    /// The credential.
+    /// The presented credential.
     pub presented: Presented,
     /// What it asks for.
     pub requested: Requested<'a>,
@@ -204,7 +205,7 @@ fn route<'a>(
     })
 }
 
-/// Names come in lower case.
+/// Returns `true` if the name is that of an override header. It must be in lower case.
 fn is_override(name: &str) -> bool {
     let plain = |byte: u8| {
         if matches!(byte, b'_' | b'.') {
@@ -218,7 +219,7 @@ fn is_override(name: &str) -> bool {
         .any(|known| known.len() == name.len() && name.bytes().map(plain).eq(known.bytes()))
 }
 
-/// The original method and path, each said exactly once by the gateway.
+/// Returns the original method and path, which the gateway must have sent exactly once each.
 fn original<'a>(
     family: GatewayKind,
     form: &Form<'a>,
@@ -331,7 +332,7 @@ mod tests {
         assert_eq!(envoy("/envoy/path/documents/1?x=1"), "DELETE /documents/1");
         assert_eq!(envoy("/envoy/area/contacts/x"), "DELETE /x");
         assert_eq!(envoy("/authorize"), "unknown_endpoint_path");
-        // Nobody is believed who was not named.
+        // A peer that is not a trusted proxy is not believed.
         assert_eq!(
             way(GatewayKind::Nginx, &[], &original, "/authorize"),
             "untrusted_peer"
@@ -349,7 +350,7 @@ mod tests {
             way(GatewayKind::Envoy, &[], &[], "/envoy/path/documents"),
             "untrusted_peer"
         );
-        // The query string is never configuration.
+        // The query string of the endpoint's own path is ignored.
         assert_eq!(
             way(GatewayKind::Nginx, &me, &original, "/authorize?area=x"),
             "POST /contacts"

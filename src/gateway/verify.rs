@@ -1,5 +1,5 @@
-//! `POST /verify`: a decision for a trusted application that knows area and action itself, with
-//! the reason in the answer.
+//! `POST /verify`: a decision for a trusted application that determines area and action itself. The
+//! response contains the reason.
 use std::net::IpAddr;
 
 use axum::{
@@ -26,10 +26,11 @@ use crate::domain::{
     token::KeyId,
 };
 
-/// The longest body, in bytes.
+/// The maximum length of the body, in bytes.
 const LONGEST_BODY: usize = 8 * 1024;
 
-/// What is asked. A field that is not known is refused: it may have been meant to narrow.
+/// The body of a request. An unknown field is refused, because it may have been meant to restrict
+/// the request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VerifyBody {

@@ -1,4 +1,4 @@
-//! Agents: listed, made and removed, each change with its audit event.
+//! Lists, adds and removes agents; each change writes its audit event.
 use super::{Keyring, KeyringError, Recorded};
 use crate::domain::{
     agent::{self, AgentName, AgentScope},
@@ -7,10 +7,11 @@ use crate::domain::{
 };
 
 impl Keyring {
-    /// The agents whose keys whoever acts may see, in the order of their making.
+    /// Returns the agents whose keys the actor may see, in the order of their creation.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn agents(&self) -> Result<Vec<AgentName>, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         let mut agents = self.store.agents().await?;
@@ -18,10 +19,11 @@ impl Keyring {
         Ok(agents)
     }
 
-    /// The same with the number of their keys.
+    /// Returns the same agents with the number of their keys.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         let mut agents = self.store.counted_agents().await?;
@@ -29,10 +31,12 @@ impl Keyring {
         Ok(agents)
     }
 
-    /// Which keys are meant by an agent that was named, or by none.
+    /// Returns the scope that a named agent selects: only that agent or, without a name, all
+    /// agents.
     ///
     /// # Errors
-    /// [`agent::AgentError::Unknown`]; the store's.
+    /// Returns [`agent::AgentError::Unknown`] if there is no such agent, [`KeyringError::Denied`]
+    /// if the actor may not see it, and [`KeyringError::Store`] if the database fails.
     pub async fn scope_of(&self, named: Option<&AgentName>) -> Result<AgentScope, KeyringError> {
         if let Some(name) = named {
             let authority = self.demand(Permission::See).await?;
@@ -42,10 +46,11 @@ impl Keyring {
         Ok(AgentScope::of(named))
     }
 
-    /// Makes an agent.
+    /// Adds an agent.
     ///
     /// # Errors
-    /// [`super::StoreError::AgentExists`]; the store's.
+    /// Returns [`super::StoreError::AgentExists`] if the name is taken, [`KeyringError::Denied`] if
+    /// the actor may not add agents, and [`KeyringError::Store`] if the database fails.
     pub async fn add_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Agents).await?;
         let event = EventDraft::agent_added(self.now(), self.actor(), name);
@@ -55,8 +60,10 @@ impl Keyring {
     /// Removes an agent that has no keys.
     ///
     /// # Errors
-    /// [`agent::AgentError::Unknown`], [`super::StoreError::AgentInUse`],
-    /// [`super::StoreError::LastAgent`]; the store's.
+    /// Returns [`agent::AgentError::Unknown`] if there is no such agent,
+    /// [`super::StoreError::AgentInUse`] if it has keys, [`super::StoreError::LastAgent`] if it is
+    /// the only one, [`KeyringError::Denied`] if the actor may not remove agents, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn remove_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Agents).await?;
         agent::choose(Some(name), &self.store.agents().await?)?;

@@ -1,5 +1,5 @@
-//! Access areas: made, changed and removed, each with its audit event. An endpoint follows at
-//! once, for these changes raise the epoch as all do.
+//! Adds, changes and removes access areas; each change writes its audit event. Every such change
+//! raises the epoch, so a running endpoint applies it at once.
 use super::{Keyring, KeyringError, Recorded};
 use crate::{
     domain::{
@@ -24,18 +24,19 @@ fn check(defined: &DefinedArea) -> Result<(), KeyringError> {
 }
 
 impl Keyring {
-    /// The access areas with their routes, in the order of their making.
+    /// Returns the access areas with their routes, in the order of their creation.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn defined_areas(&self) -> Result<Vec<DefinedArea>, KeyringError> {
         Ok(self.store.defined_areas().await?)
     }
 
-    /// An access area with its routes.
+    /// Returns an access area with its routes.
     ///
     /// # Errors
-    /// [`AccessError::UnknownArea`]; the store's.
+    /// Returns [`AccessError::UnknownArea`] if there is no such area, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn defined_area(&self, slug: &AreaSlug) -> Result<DefinedArea, KeyringError> {
         let mut all = self.store.defined_areas().await?;
         match all.iter().position(|it| it.area.slug == *slug) {
@@ -44,11 +45,12 @@ impl Keyring {
         }
     }
 
-    /// Makes an access area.
+    /// Adds an access area.
     ///
     /// # Errors
-    /// A title or badge that is refused or another area's; an area or a route that is there
-    /// already; the store's.
+    /// Returns an error if the title or the badge is invalid or used by another area, if the area
+    /// or one of its routes exists already, if the actor may not change areas, or if the database
+    /// fails.
     pub async fn add_area(&self, new: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Areas).await?;
         check(new)?;
@@ -56,11 +58,12 @@ impl Keyring {
         Ok(self.recorded(&self.store.add_area(new, &event).await?))
     }
 
-    /// Gives an access area another title, badge, and other routes; does nothing if nothing
-    /// differs.
+    /// Replaces the title, the badge and the routes of an access area; does nothing if they are the
+    /// same.
     ///
     /// # Errors
-    /// As for [`Keyring::add_area`], and if the area is not as it was seen.
+    /// Returns the errors of [`Keyring::add_area`], and [`super::StoreError::AreaConflict`] if the
+    /// area was changed since the caller read `seen`.
     pub async fn edit_area(
         &self,
         seen: &DefinedArea,
@@ -76,10 +79,13 @@ impl Keyring {
         Ok(self.recorded(&self.store.edit_area(seen, edited, &event).await?))
     }
 
-    /// Removes an access area that no key is let into.
+    /// Removes an access area in which no key has a grant.
     ///
     /// # Errors
-    /// Keys that are let into it; an area that is not as it was seen; the store's.
+    /// Returns [`super::StoreError::AreaInUse`] if a key has a grant in the area,
+    /// [`super::StoreError::AreaConflict`] if the area was changed since the caller read `seen`,
+    /// [`KeyringError::Denied`] if the actor may not change areas, and [`KeyringError::Store`] if
+    /// the database fails.
     pub async fn remove_area(&self, seen: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Areas).await?;
         let event = EventDraft::about_area(self.now(), self.actor(), Some(state(seen)), None);

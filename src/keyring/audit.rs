@@ -1,4 +1,4 @@
-//! The audit log: read, and followed from its first event to its newest.
+//! Reads the audit log, and verifies its chain from the first event to the newest.
 use std::collections::BTreeMap;
 
 use super::{Keyring, KeyringError};
@@ -11,17 +11,17 @@ use crate::{
     store::Committed,
 };
 
-/// How many events are read at a time.
+/// The number of events that are read at a time.
 const EVENTS_PER_READ: i64 = 500;
 
-/// An audit log that holds.
+/// The result of verifying an audit log that is intact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// How many events there are.
+    /// The number of events.
     pub events: i64,
-    /// The hash of the newest one.
+    /// The hash of the newest event, in hexadecimal.
     pub head: String,
-    /// How many checkpoints agree.
+    /// The number of checkpoints that agree with the log.
     pub checkpoints: usize,
 }
 
@@ -62,10 +62,12 @@ impl Keyring {
         recorded
     }
 
-    /// Events that the filter lets through, about keys that whoever acts may see; at most `limit`.
+    /// Returns the events that match the filter, limited to keys that the actor may see; at most
+    /// `limit`.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see the audit log, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn events(
         &self,
         filter: &EventFilter,
@@ -78,14 +80,18 @@ impl Keyring {
         Ok(self.store.events(&narrowed, onward, limit).await?)
     }
 
-    /// Follows the chain of events from the first to the newest, and compares it with checkpoints
-    /// that were kept elsewhere; those of other workspaces are passed over.
+    /// Verifies the chain of events from the first to the newest, and compares it with checkpoints
+    /// that were stored elsewhere. Checkpoints of other workspaces are ignored.
     ///
     /// # Errors
-    /// [`KeyringError::BrokenChain`] with the first event that does not hold; the store's.
+    /// Returns [`KeyringError::BrokenChain`] with the first event that does not match,
+    /// [`KeyringError::Unreadable`] with the first event that cannot be read,
+    /// [`KeyringError::Denied`] if the actor may not see the audit log, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn verify(&self, kept: &[Checkpoint]) -> Result<Verified, KeyringError> {
         self.demand(Permission::See).await?;
-        // Read before the events: what is recorded meanwhile comes after it.
+        // The workspace is read before the events: an event recorded in between has a higher
+        // number.
         let workspace = self.store.workspace().await?;
         let mut known: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
         for one in kept.iter().filter(|one| one.workspace == workspace.uuid) {
@@ -93,7 +99,7 @@ impl Keyring {
         }
         let mut previous = audit::genesis(&workspace.uuid);
         let (mut sequence, mut checkpoints) = (0, 0);
-        // From before the first one on: nothing may stand there.
+        // Starts below the first number, because no event may exist there.
         let mut from = i64::MIN;
         loop {
             let events = self.store.events_one_by_one(from, EVENTS_PER_READ).await?;
@@ -147,7 +153,7 @@ impl Keyring {
     }
 }
 
-/// What is wrong with an event that should follow on this one.
+/// Returns why this event cannot follow the previous one, or `None` if it can.
 fn flaw(event: &Event, before: i64, previous: &str, kept: &[&str]) -> Option<&'static str> {
     if event.sequence <= before {
         return Some("an event that was never recorded stands before it");

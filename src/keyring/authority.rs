@@ -1,8 +1,9 @@
-//! Who acts, and what they may: asked before a use case begins, so that nothing is half done, and
-//! once more by the store within the transaction of every change and every reveal.
+//! The actor and their permissions. They are checked before a use case begins, so that nothing is
+//! left half done, and again by the store in the transaction of every change and every reveal.
 //!
-//! Whoever works on the machine itself has the database anyway and may do everything; nothing is
-//! read for that. A member is looked up each time: one who was removed is powerless at once.
+//! A user of the machine itself can read the database anyway and may do everything; nothing is
+//! looked up for them. A member is looked up each time, so a member who was removed loses all
+//! permissions at once.
 use super::{Keyring, KeyringError};
 use crate::domain::{
     agent::AgentName,
@@ -13,11 +14,13 @@ use crate::domain::{
 };
 
 impl Keyring {
-    /// Lets a member act from here on, as sshd let them in. With what key is told by sshd, or it is
-    /// the only one that they have. That they came in is noted where anything can be written.
+    /// Makes a member the actor from now on, as sshd authenticated them. The SSH key is the one
+    /// that sshd reported, or else the member's only one. The login is recorded if the store is
+    /// writable.
     ///
     /// # Errors
-    /// [`Denied::NotAMember`] if there is no such member, or the key is none of theirs; the store's.
+    /// Returns [`Denied::NotAMember`] if there is no such member or the SSH key is not theirs, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn sign_in(
         mut self,
         id: MemberId,
@@ -36,7 +39,7 @@ impl Keyring {
         };
         self.store.authority(&login).await?;
         if self.is_writable() {
-            // A disk that is full keeps nobody from looking, or from revoking.
+            // If the disk is full, a member can still log in to look at keys or to revoke them.
             let _ = self.store.note_login(&login, self.now()).await;
         }
         let actor = Actor {
@@ -48,16 +51,17 @@ impl Keyring {
         Ok(self)
     }
 
-    /// Whether a member acts, and not the operating system's user.
+    /// Returns `true` if the actor is a member, and not the operating system's user.
     #[must_use]
     pub fn is_members(&self) -> bool {
         self.actor().login.is_some()
     }
 
-    /// What whoever acts may do at this moment.
+    /// Returns the role and the scope that the actor has now.
     ///
     /// # Errors
-    /// [`Denied::NotAMember`]; the store's.
+    /// Returns [`Denied::NotAMember`] if the member was removed, and [`KeyringError::Store`] if the
+    /// database fails.
     pub async fn authority(&self) -> Result<Authority, KeyringError> {
         match &self.actor().login {
             None => Ok(Authority::local()),
@@ -65,17 +69,18 @@ impl Keyring {
         }
     }
 
-    /// Lets pass whoever may do that.
+    /// Checks that the actor has a permission, and returns their role and scope.
     ///
     /// # Errors
-    /// [`Denied`]; the store's.
+    /// Returns [`Denied`] if the actor does not have it, and [`KeyringError::Store`] if the
+    /// database fails.
     pub async fn demand(&self, permission: Permission) -> Result<Authority, KeyringError> {
         let authority = self.authority().await?;
         authority.demand(permission)?;
         Ok(authority)
     }
 
-    /// Lets pass whoever may do that to a key.
+    /// Checks that the actor has a permission for this key.
     pub(super) async fn demand_for(
         &self,
         permission: Permission,
@@ -84,8 +89,8 @@ impl Keyring {
         Ok(self.demand(permission).await?.demand_agent(&key.agent)?)
     }
 
-    /// Lets pass whoever may see what there is about a key, be it revoked by now; without one, about
-    /// what is no key's.
+    /// Checks that the actor may see the records about a key, even one that was revoked; without a
+    /// key, the records that belong to no key.
     pub(super) async fn demand_sight(&self, id: Option<&KeyId>) -> Result<(), KeyringError> {
         let authority = self.demand(Permission::See).await?;
         if authority.scope == crate::domain::agent::AgentScope::Everything {

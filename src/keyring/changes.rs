@@ -1,6 +1,6 @@
-//! What changes a keyring: each change in the name of the machine's actor, with its audit event.
+//! Changes of a keyring; each is made by the machine's actor and writes its audit event.
 //!
-//! Opening a token is one of them: it is recorded first. The data key that tokens are sealed with
+//! Opening a token is one of them: the event is recorded first. The data key that seals the tokens
 //! is opened when it is first needed, so that everything else works without the master key.
 use super::{Keyring, KeyringError, Recorded, StoreError};
 use crate::{
@@ -30,30 +30,30 @@ const LABEL_LIMITS: text::Limits = text::Limits {
     characters: 24,
     bytes: 256,
 };
-/// How many look-alikes are named.
+/// The number of similar names that are reported.
 const NAMED_LOOK_ALIKES: i64 = 3;
 
-/// A key that was just made.
+/// A key that was just created.
 #[derive(Debug)]
 pub struct Created {
-    /// The key.
+    /// The new key.
     pub key: Key,
-    /// Its token.
+    /// The key's token.
     pub token: Token,
-    /// Names of other keys that look like its name without being the same.
+    /// The names of other keys that look like its name without being equal.
     pub look_alikes: Vec<String>,
     /// What was recorded.
     pub recorded: Recorded,
 }
 
-/// A key that just got a new token.
+/// A key whose token was just rotated.
 #[derive(Debug)]
 pub struct Rotated {
-    /// The key.
+    /// The new key.
     pub key: Key,
-    /// Its new token.
+    /// The key's new token.
     pub token: Token,
-    /// Until when the old one stays good, if it does.
+    /// The time until which the previous token stays valid; `None` if it ended at once.
     pub until: Option<Moment>,
     /// What was recorded.
     pub recorded: Recorded,
@@ -69,10 +69,12 @@ pub struct OpenedToken {
 }
 
 impl Keyring {
-    /// Gives the workspace another label.
+    /// Sets the workspace's label.
     ///
     /// # Errors
-    /// A label that is empty, longer than 24 characters or not plain; the store's.
+    /// Returns [`KeyringError::Text`] if the label is empty, longer than 24 characters or not
+    /// plain, [`KeyringError::Denied`] if the actor may not change the workspace, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn relabel(&self, label: &str) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Workspace).await?;
         text::check(label, LABEL_LIMITS)?;
@@ -87,10 +89,13 @@ impl Keyring {
         Ok(self.recorded(&self.store.relabel(label, &event).await?))
     }
 
-    /// Makes a key for an agent, and its token; [`agent::choose`] tells for which, if none is said.
+    /// Creates a key for an agent, and its token. Without an agent, [`agent::choose`] picks one.
     ///
     /// # Errors
-    /// An agent or an area that there is not; the vault's, before anything is written; the store's.
+    /// Returns [`KeyringError::Agent`] or [`KeyringError::Access`] if there is no such agent or
+    /// area, [`KeyringError::Policy`] if the policy refuses the expiry, [`KeyringError::Denied`] if
+    /// the actor may not create keys, [`KeyringError::Vault`] if the vault fails, before anything
+    /// is written, and [`KeyringError::Store`] if the database fails.
     pub async fn create(
         &self,
         agent: Option<&AgentName>,
@@ -146,7 +151,7 @@ impl Keyring {
             sealed,
         };
         let committed = self.store.create_key(&new, &new_token, &event).await?;
-        // The key is made; a failure here must not hide that.
+        // The key exists now; an error here must not hide that.
         let look_alikes = self.look_alikes(&key.draft.name).await.unwrap_or_default();
         Ok(Created {
             key,
@@ -156,10 +161,11 @@ impl Keyring {
         })
     }
 
-    /// Names of other keys that look like this one without being the same.
+    /// Returns the names of other keys that look like this name without being equal to it.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn look_alikes(&self, name: &KeyName) -> Result<Vec<String>, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         Ok(self
@@ -168,10 +174,11 @@ impl Keyring {
             .await?)
     }
 
-    /// Other keys than this one that have a name, or one that looks like it.
+    /// Returns the keys, other than `except`, whose name equals this name or looks like it.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn namesakes(
         &self,
         name: &KeyName,
@@ -193,11 +200,13 @@ impl Keyring {
         Ok(namesakes)
     }
 
-    /// Changes what people decided about a key; does nothing if nothing differs.
+    /// Changes a key's editable settings; does nothing if they are the same.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the key was changed since it was seen, [`StoreError::Gone`]
-    /// if it was revoked; an area that there is not; the store's.
+    /// Returns [`StoreError::Conflict`] if the key was changed since the caller read it,
+    /// [`StoreError::Gone`] if it was revoked, [`KeyringError::Access`] if there is no such area,
+    /// [`KeyringError::Policy`] if the policy refuses the expiry, [`KeyringError::Denied`] if the
+    /// actor may not edit the key, and [`KeyringError::Store`] if the database fails.
     pub async fn edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<Recorded, KeyringError> {
         self.demand_areas(draft).await?;
         let key = self.seen_key(Permission::Edit, seen).await?;
@@ -221,12 +230,13 @@ impl Keyring {
         Ok(self.recorded(&edit.await?))
     }
 
-    /// Gives a key a new token. The old one stays good for so many milliseconds, and never beyond
-    /// the key's own end; with 0 it ends at once, and with it all that were rotated out before.
+    /// Gives a key a new token. The old one stays valid for `overlap` milliseconds, but not beyond
+    /// the key's own expiry. With an overlap of 0, it and all previous tokens end at once.
     ///
     /// # Errors
-    /// As for [`Keyring::edit`]; [`KeyringError::TooManyGood`] if no more old tokens can be kept; the
-    /// vault's. Each comes before anything is written.
+    /// Returns the errors of [`Keyring::edit`], [`KeyringError::TooManyGood`] if no more previous
+    /// tokens can be kept, and [`KeyringError::Vault`] if the vault fails; all of them before
+    /// anything is written.
     pub async fn rotate(&self, seen: &KeyVersion, overlap: i64) -> Result<Rotated, KeyringError> {
         self.demand_writable()?;
         let key = self.seen_key(Permission::Rotate, seen).await?;
@@ -258,7 +268,8 @@ impl Keyring {
             .rotate_key(seen, &new_token, until, &event)
             .await?;
         Ok(Rotated {
-            // It is done, whatever comes of reading it back: the new token must not be lost.
+            // The rotation is committed. If reading the key back fails, the new token must not be
+            // lost.
             key: self.key(&key.id).await.unwrap_or(key),
             token,
             until,
@@ -266,10 +277,11 @@ impl Keyring {
         })
     }
 
-    /// Ends the tokens of a key that were rotated out, before their time.
+    /// Ends the previous tokens of a key before their time.
     ///
     /// # Errors
-    /// As for [`Keyring::edit`], and [`KeyringError::NothingToFinish`].
+    /// Returns the errors of [`Keyring::edit`], and [`KeyringError::NothingToFinish`] if no
+    /// previous token is valid.
     pub async fn finish_rotation(&self, seen: &KeyVersion) -> Result<Recorded, KeyringError> {
         let key = self.seen_key(Permission::Rotate, seen).await?;
         if key.previous_until.is_none_or(|until| until < self.now()) {
@@ -279,10 +291,11 @@ impl Keyring {
         Ok(self.recorded(&self.store.finish_rotation(seen, &event).await?))
     }
 
-    /// Gives the workspace another policy for the ends of keys; those that have theirs keep it.
+    /// Sets the workspace's policy for the expiry of keys; existing keys keep their expiry.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not change the workspace, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn set_policy(&self, policy: Policy) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Workspace).await?;
         let workspace = self.store.workspace().await?;
@@ -294,10 +307,11 @@ impl Keyring {
         Ok(self.recorded(&self.store.set_policy(policy, &event).await?))
     }
 
-    /// Switches keys off or on, all or none. Those that are so already are left alone.
+    /// Disables or enables keys, all or none. Keys that are in that state already are left
+    /// unchanged.
     ///
     /// # Errors
-    /// As for [`Keyring::edit`].
+    /// Returns the errors of [`Keyring::edit`].
     pub async fn switch(
         &self,
         seen: &[KeyVersion],
@@ -325,10 +339,10 @@ impl Keyring {
         Ok(self.recorded(&self.store.switch_keys(&changes, disabled_at).await?))
     }
 
-    /// Deletes keys for good, all or none.
+    /// Deletes keys permanently, all or none.
     ///
     /// # Errors
-    /// As for [`Keyring::edit`].
+    /// Returns the errors of [`Keyring::edit`].
     pub async fn revoke(
         &self,
         seen: &[KeyVersion],
@@ -343,11 +357,12 @@ impl Keyring {
         Ok(self.recorded(&self.store.revoke_keys(&changes, reason).await?))
     }
 
-    /// Opens a key's token to be copied or revealed. That is recorded first: without the record
-    /// there is no token.
+    /// Opens a key's token to copy or reveal it. The event is recorded first; if that fails, the
+    /// token is not opened.
     ///
     /// # Errors
-    /// The vault's, the store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not copy tokens, [`KeyringError::Vault`]
+    /// if the vault fails, and [`KeyringError::Store`] if the database fails.
     pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<OpenedToken, KeyringError> {
         self.demand_writable()?;
         let key = self.key(id).await?;
@@ -364,7 +379,8 @@ impl Keyring {
         EventDraft::new(self.now(), self.actor(), change, key, details)
     }
 
-    /// The key, if it is as it was seen, and if that may be done to it.
+    /// Returns the key if it is still at the revision that the caller saw, and if the actor has the
+    /// permission for it.
     async fn seen_key(
         &self,
         permission: Permission,
@@ -382,8 +398,8 @@ impl Keyring {
         }
     }
 
-    /// Asked before the master key: where nothing can be written, that it cannot be read either
-    /// is not what stands in the way.
+    /// Checks that the store is writable. This comes before opening the master key: in a read-only
+    /// store, an unreadable master key is not the cause of the failure.
     fn demand_writable(&self) -> Result<(), KeyringError> {
         if self.is_writable() {
             Ok(())
@@ -403,8 +419,9 @@ impl Keyring {
         Ok(())
     }
 
-    /// The data key, opened once. The first one is drawn here, and only when the store has none:
-    /// where tokens are sealed already, a missing master key is an error and never made anew.
+    /// Returns the data key, which is opened once. The first data key is created here, and only if
+    /// the store has none: if the store has one, a missing master key is an error, and no new one
+    /// is created.
     pub(super) async fn data_key(&self) -> Result<&DataKey, KeyringError> {
         self.data_key.get_or_try_init(|| self.open_data_key()).await
     }

@@ -1,4 +1,5 @@
-//! Keys that cannot be read: found, remembered while the program runs, and revoked.
+//! Damaged keys, whose rows cannot be read: finds them, remembers them while the program runs, and
+//! revokes them.
 use std::{
     collections::BTreeSet,
     sync::{MutexGuard, PoisonError},
@@ -15,14 +16,15 @@ use crate::domain::{
     token::KeyId,
 };
 
-/// How many keys are read at a time.
+/// The number of keys that are read at a time.
 const KEYS_PER_READ: u32 = 500;
 
 impl Keyring {
-    /// Reads every key, so that those that are damaged are known; answers how many these are.
+    /// Reads every key to find the damaged ones, and returns their number.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn look_for_damage(&self) -> Result<usize, KeyringError> {
         let mut request = PageRequest {
             scope: AgentScope::Everything,
@@ -42,12 +44,13 @@ impl Keyring {
         }
     }
 
-    /// Deletes a key for good that cannot be read. Its token stays known as that of a revoked key,
-    /// as far as it was known at all.
+    /// Permanently deletes a key that cannot be read. Its token is remembered as that of a revoked
+    /// key, if it was stored at all.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] if there is no such key, [`StoreError::Conflict`] if it can be read after
-    /// all; [`Denied`]; the store's.
+    /// Returns [`StoreError::Gone`] if there is no such key, [`StoreError::Conflict`] if the key
+    /// can be read, [`Denied`] if the actor may not revoke it, and [`KeyringError::Store`] if the
+    /// database fails.
     pub async fn revoke_damaged(
         &self,
         id: &KeyId,
@@ -79,7 +82,7 @@ impl Keyring {
         self.damaged().iter().cloned().collect()
     }
 
-    /// Remembers which keys of a page are damaged, and which are no longer.
+    /// Remembers the damaged keys of a page, and forgets those that can be read again.
     pub(super) fn note_damaged(&self, page: &KeyPage) {
         let mut known = self.damaged();
         if !known.is_empty() {

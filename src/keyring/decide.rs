@@ -1,7 +1,8 @@
-//! Deciding, and nothing else: what a gateway or a script asks of a keyring.
+//! Decides on requests for a gateway or a script, and does nothing else.
 //!
-//! A [`Decider`] needs neither master key nor workspace and writes nothing but uses, so it opens
-//! faster than a [`Keyring`] and works where that cannot. Both decide by the same function.
+//! A [`Decider`] needs neither the master key nor the workspace, and writes only uses and refusals.
+//! So it opens faster than a [`Keyring`], and also where a keyring cannot be opened. Both use the
+//! same function to decide.
 use secrecy::ExposeSecret as _;
 
 use super::{CheckRequest, Keyring, KeyringError, StoreLocation, Watch, Workspace};
@@ -18,7 +19,7 @@ use crate::{
     store::Store,
 };
 
-/// An open store, to decide on requests with.
+/// An open store from which requests are decided.
 #[derive(Debug)]
 pub struct Decider {
     store: Store,
@@ -29,7 +30,7 @@ impl Decider {
     /// Opens the store.
     ///
     /// # Errors
-    /// As for [`Keyring::open`].
+    /// Returns the errors of [`Keyring::open`].
     pub async fn open(location: &DatabaseLocation, machine: Machine) -> Result<Self, KeyringError> {
         if let DatabaseLocation::File(path) = location
             && let Some(store) = Store::open_file_to_decide(path).await?
@@ -43,29 +44,29 @@ impl Decider {
         })
     }
 
-    /// A connection to decide from again and again, for an endpoint.
+    /// Opens a separate connection for an endpoint, which decides from it repeatedly.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the connection cannot be opened.
     pub async fn watch(&self) -> Result<Watch, KeyringError> {
         Ok(self.store.watch().await?)
     }
 
-    /// The workspace, as it is now.
+    /// Returns the workspace as it is now.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn workspace(&self) -> Result<Workspace, KeyringError> {
         Ok(self.store.workspace().await?)
     }
 
-    /// Where the store is.
+    /// Returns the location of the store.
     #[must_use]
     pub fn place(&self) -> &StoreLocation {
         self.store.place()
     }
 
-    /// Whose clock and chance decisions have.
+    /// Returns the machine whose clock and random numbers the decisions use.
     #[must_use]
     pub fn machine(&self) -> &Machine {
         &self.machine
@@ -74,7 +75,7 @@ impl Decider {
     /// Records uses and refusals, all or none.
     ///
     /// # Errors
-    /// The store's; the decisions stand all the same.
+    /// Returns [`KeyringError::Store`] if the database fails; the decisions remain valid.
     pub async fn record_usage(
         &self,
         uses: &[KeyUse],
@@ -83,18 +84,19 @@ impl Decider {
         Ok(self.store.record_usage(uses, refusals).await?)
     }
 
-    /// Notes that uses are counted from now on, unless they have been before, and folds some of what
-    /// is old. Answers whether there may be more of it.
+    /// Records that uses are counted from now on, unless that was recorded before, and merges some
+    /// of the old counts. Returns `true` if there may be more of them to merge.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn tidy_usage(&self) -> Result<bool, KeyringError> {
         let now = self.machine.now();
         self.store.count_from(now).await?;
         Ok(self.store.tidy_usage(now).await?)
     }
 
-    /// Closes the store's connections, and leaves its folder tidy.
+    /// Closes the store's connections, so that SQLite removes the files that it keeps beside the
+    /// database.
     pub async fn close(&self) {
         self.store.close().await;
     }
@@ -102,16 +104,17 @@ impl Decider {
     /// Decides on a request.
     ///
     /// # Errors
-    /// An area that there is not, and the store's: no error is an allow.
+    /// Returns [`KeyringError::Access`] if there is no such area, and [`KeyringError::Store`] if
+    /// the database fails. An error is never an allow.
     pub async fn decide(&self, request: &CheckRequest<'_>) -> Result<CheckOutcome, KeyringError> {
         decide_on(&self.store, &self.machine, request).await
     }
 
-    /// Records what was decided: every refusal, every use of a token that was rotated out, and
-    /// another use unless the key was used from the same address within the last minute already.
+    /// Records a decision: every refusal, every use of a previous token, and any other use unless
+    /// the key was used in the same way from the same address within the last minute.
     ///
     /// # Errors
-    /// The store's; the decision stands all the same.
+    /// Returns [`KeyringError::Store`] if the database fails; the decision remains valid.
     pub async fn record(&self, decided: &CheckOutcome) -> Result<(), KeyringError> {
         record_on(&self.store, decided).await
     }

@@ -1,4 +1,4 @@
-//! Why a use case could not be carried out, each a sentence that a person can act on.
+//! The errors of the use cases; each message is a sentence that tells the user what to do.
 use super::{StoreError, VaultError, resolve::MOST_LISTED};
 use crate::domain::{
     access::AccessError,
@@ -10,95 +10,95 @@ use crate::domain::{
     text::{self, TextError},
 };
 
-/// Why a use case could not be carried out.
+/// The reason why a use case failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The vault.
+    /// The vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// An area that there is not.
+    /// The access area does not exist, or is invalid.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// A route that is refused.
+    /// The route is invalid.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// Whoever asked may not do that.
+    /// The actor does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// An agent that is refused, or that there is not.
+    /// The agent does not exist, or its name is invalid.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// A member that is refused, or that there is not.
+    /// The member does not exist, or the change to it is refused.
     #[error(transparent)]
     Member(#[from] MemberError),
-    /// A text that is refused.
+    /// The text is invalid.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// An end that the workspace's policy refuses.
+    /// The workspace's policy refuses this expiry.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// No token that was rotated out is good any more.
+    /// No previous token of the key is valid any more.
     #[error("no old token of {0} is good any more: there is nothing to finish")]
     NothingToFinish(String),
-    /// Another old token would push out one that is good still.
+    /// One more previous token would displace one that is still valid.
     #[error(
         "{good} old tokens of {name} are good still, and no more are kept: nothing was done. End them first with `claviger rotate --finish` (R on the screen), or rotate with an overlap of 0, which ends them too"
     )]
     TooManyGood {
         /// The key's name.
         name: String,
-        /// How many.
+        /// The number of previous tokens that are still valid.
         good: usize,
     },
-    /// No refusal is kept under that id.
+    /// No refusal with that id is stored.
     #[error(
         "no refusal {0} is known: the last 50 of each key are kept for 100 days, and written down some seconds after the decision; allowed requests are counted, not kept, and of what an endpoint could not even read only its log tells"
     )]
     NoSuchDecision(String),
-    /// Every refusal that is kept matches a key.
+    /// Every stored refusal matches a key.
     #[error("no refusal is kept that matches no key")]
     NothingUnmatched,
-    /// No key is meant by that.
+    /// No key matches the text.
     #[error(
         "no key is called {0}, has that id, or an id that begins so: `claviger list` shows them all"
     )]
     NoSuchKey(String),
-    /// Several keys are meant by that.
+    /// Several keys match the text.
     #[error("{text} means {}: nothing was done. Use the id of the one you mean:{}", several(.keys), listed(.keys))]
     Ambiguous {
-        /// What was given.
+        /// The text that was given.
         text: String,
-        /// The keys that it could mean.
+        /// The keys that match it.
         keys: Vec<Key>,
     },
-    /// An event that cannot even be read.
+    /// An event whose row cannot be read.
     #[error(
         "the audit log does not hold at event {sequence}: it was changed after it was recorded ({why})"
     )]
     Unreadable {
-        /// The first event that does not hold.
+        /// The number of the first event that does not verify.
         sequence: i64,
-        /// What is wrong with its row.
+        /// The reason why its row cannot be read.
         why: StoreError,
     },
-    /// One of the things that a reader of the audit log relies on does not hold.
+    /// An event that breaks the chain or contradicts a checkpoint.
     #[error("the audit log does not hold at event {sequence}: {why}")]
     BrokenChain {
-        /// The first event that does not hold.
+        /// The number of the first event that does not verify.
         sequence: i64,
-        /// What is wrong with it.
+        /// The reason why it does not verify.
         why: &'static str,
     },
 }
 
 impl KeyringError {
-    /// Whether it is the value given that was refused, and not the work that failed.
+    /// Returns `true` if the given value was refused, and `false` if the operation failed.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        // Of these it is not the value that was wrong.
+        // In these two cases the given value was valid.
         if let Self::Member(error) | Self::Store(StoreError::Member(error)) = self {
             return !matches!(error, MemberError::Conflict(_) | MemberError::LastOwner(_));
         }
@@ -120,7 +120,7 @@ impl KeyringError {
         )
     }
 
-    /// Whether whoever acts is no member any more.
+    /// Returns `true` if the actor is no longer a member.
     #[must_use]
     pub fn is_expulsion(&self) -> bool {
         matches!(

@@ -1,7 +1,7 @@
-//! Explaining: why a request was refused, whether it would be now, and what would let it pass.
+//! Explains why a request was refused, whether it would be refused now, and what would allow it.
 //!
-//! A recorded refusal is decided again from what was recorded of it, by the rules and at the time of
-//! now. No token is needed: the digest of the one that was presented is kept with the refusal.
+//! A recorded refusal is decided again from its record, by the current rules and at the current
+//! time. No token is needed: the digest of the token that was sent is stored with the refusal.
 use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
@@ -26,16 +26,17 @@ use crate::{
     store::KeyRecord,
 };
 
-/// How many events about a key are read at a time, to find who changed what.
+/// The number of a key's events that are read at a time, to find who changed what.
 const EVENTS: i64 = 200;
 
 impl Keyring {
-    /// What a person asks who names a decision or a key: that decision; the newest refusal of that
-    /// key; or, where there is none, a request to read from the first area that the key is let into.
-    /// Where no key is called so any more, the one that was and was revoked last is meant.
+    /// Returns the subject to explain for a text that names a decision or a key: that decision; the
+    /// key's newest refusal; or, if there is none, an ordinary request with the key. If no key has
+    /// that name any more, the key that had it and was revoked last is used.
     ///
     /// # Errors
-    /// [`KeyringError::NoSuchDecision`]; as for [`Keyring::resolve`]; the store's.
+    /// Returns [`KeyringError::NoSuchDecision`] if no refusal with that id is stored, the errors of
+    /// [`Keyring::resolve`], and [`KeyringError::Store`] if the database fails.
     pub async fn question_about(&self, text: &str) -> Result<ExplainSubject, KeyringError> {
         if let Ok(id) = text.parse() {
             let refusal = self.store.refusal(&id).await?;
@@ -60,10 +61,11 @@ impl Keyring {
         self.newest_question(&id).await
     }
 
-    /// The newest refusal of a key; or, where there is none, an ordinary request.
+    /// Returns a key's newest refusal or, if there is none, an ordinary request with the key.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see the key, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn newest_question(&self, id: &KeyId) -> Result<ExplainSubject, KeyringError> {
         self.demand_sight(Some(id)).await?;
         match self.store.refusals(Some(id), 1).await?.pop() {
@@ -72,10 +74,11 @@ impl Keyring {
         }
     }
 
-    /// The newest refusal that matches no key.
+    /// Returns the newest refusal that matches no key.
     ///
     /// # Errors
-    /// [`KeyringError::NothingUnmatched`]; the store's.
+    /// Returns [`KeyringError::NothingUnmatched`] if there is none, [`KeyringError::Denied`] if the
+    /// actor may not see it, and [`KeyringError::Store`] if the database fails.
     pub async fn newest_unmatched(&self) -> Result<ExplainSubject, KeyringError> {
         self.demand_sight(None).await?;
         let newest = self.store.refusals(None, 1).await?.pop();
@@ -83,11 +86,12 @@ impl Keyring {
         Ok(ExplainSubject::Refusal(Box::new(newest)))
     }
 
-    /// The newest refusals of these agents' keys, each with what its key is or was called; only those that match no key,
-    /// if that is wanted.
+    /// Returns the newest refusals of these agents' keys, each with its key's name, also if the key
+    /// was revoked; with `only_unmatched`, only those that match no key.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see them, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn recent_refusals(
         &self,
         only_unmatched: bool,
@@ -118,7 +122,7 @@ impl Keyring {
         Ok(told)
     }
 
-    /// What a key is called, or was before it was revoked.
+    /// Returns the name of a key, or the name that it had before it was revoked.
     async fn name_of(&self, id: &KeyId) -> Result<Option<String>, KeyringError> {
         if let Some(key) = self.store.key(id).await? {
             return Ok(Some(key.name().to_owned()));
@@ -126,11 +130,11 @@ impl Keyring {
         Ok(self.store.tombstone(id).await?.map(|stone| stone.name))
     }
 
-    /// A request with a key's current token: the first that it is let into, or to read from the first
-    /// area, from an address that is not known.
+    /// Returns a request with a key's current token, from an unknown address: for the key's first
+    /// grant or, without grants, to read from the first area.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn ordinary_question(&self, id: &KeyId) -> Result<ExplainSubject, KeyringError> {
         let granted = match self.store.key(id).await? {
             Some(key) => key
@@ -162,7 +166,9 @@ impl Keyring {
     /// Explains a request.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] for a request with a key that there is not; the store's.
+    /// Returns [`StoreError::Gone`] if the request names a key that does not exist,
+    /// [`KeyringError::Denied`] if the actor may not test access with it, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn explain(&self, question: ExplainSubject) -> Result<Explanation, KeyringError> {
         self.demand(Permission::Explain).await?;
         self.demand_sight(question.key()).await?;
@@ -237,9 +243,9 @@ impl Keyring {
         Ok((areas, routes))
     }
 
-    /// What is news still of a key's refusals once its rules are changed so: those that are kept are
-    /// decided again, and those that would pass are none any more. Where that cannot be told, nothing
-    /// is: it must keep nobody from switching a key off.
+    /// Returns the recent refusals of a key that remain after a change of its rules. The stored
+    /// refusals are decided again, and those that would now pass are dropped. Returns `None` if
+    /// that cannot be determined: it must not prevent a key from being disabled.
     pub(super) async fn still_refused(
         &self,
         key: &Key,
@@ -267,7 +273,7 @@ impl Keyring {
         let left: Vec<&Refusal> = kept.iter().filter(denied).collect();
         let newest = left.first()?;
         if left.len() == kept.len() {
-            // Those that are not kept any more were most likely like these.
+            // Older refusals, which are not stored any more, were most likely like these.
             return Some(refused);
         }
         let count = i64::try_from(left.len()).map_or(refused.count, |it| it.min(refused.count));
@@ -277,7 +283,7 @@ impl Keyring {
         })
     }
 
-    /// What the presented token is now.
+    /// Returns what the token that was sent is now.
     async fn credential_of(&self, question: &ExplainSubject) -> Result<Credential, KeyringError> {
         match question {
             ExplainSubject::Refusal(refusal) => match (&refusal.key, refusal.token) {
@@ -312,7 +318,7 @@ impl Keyring {
         Ok(refusals)
     }
 
-    /// Who changed the rules last that this request met.
+    /// Returns who last changed each rule that this request was checked against.
     async fn history(
         &self,
         id: Option<&KeyId>,
@@ -329,7 +335,7 @@ impl Keyring {
                 for event in &events {
                     note(&mut history, event);
                 }
-                // Where it was made everything was decided for the first time.
+                // All rules were set for the first time when the key was created.
                 if oldest.draft.change == Change::Created {
                     break;
                 }

@@ -1,4 +1,4 @@
-//! What can be told about a keyring's soundness: for `doctor` and `audit verify`.
+//! Checks the condition of a keyring, for `doctor` and `audit verify`.
 use super::{Keyring, KeyringError};
 use crate::{
     domain::{
@@ -10,31 +10,31 @@ use crate::{
     vault::{MasterKey, VaultError},
 };
 
-/// What `doctor` finds out here; an empty list means that nothing is wrong.
+/// The results of the checks; an empty list or `None` means that nothing was found.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
-    /// What the database says of its own pages.
+    /// The problems that the database reports about its own pages.
     pub complaints: Vec<String>,
-    /// Why the master key cannot be used, if it cannot; `None` also where none is needed yet.
+    /// The reason why the master key cannot be used; `None` if it can, or if none is needed yet.
     pub master_key: Option<VaultError>,
-    /// Whether tokens are sealed already, so that the master key must be there.
+    /// `true` if tokens are sealed, so that the master key must exist.
     pub sealed: bool,
-    /// The newest event, if it lies in the future: the clock was set back.
+    /// The time of the newest event if it is more than a minute in the future: the clock was set
+    /// back.
     pub future_event: Option<Moment>,
-    /// Why the audit log does not hold, if it does not.
+    /// The reason why the audit log does not verify, if it does not.
     pub audit: Option<KeyringError>,
-    /// Whether the database itself still refuses to change or remove an audit event.
+    /// `true` if the database itself still refuses to change or delete audit events.
     pub guarded: bool,
-    /// A key that cannot be read, if there is one.
+    /// The error of a key that cannot be read, if there is one.
     pub keys: Option<KeyringError>,
 }
 
 impl Keyring {
-    /// Looks at everything that can be looked at without changing anything; the audit log is compared
-    /// with these checkpoints.
+    /// Runs all checks that change nothing, and compares the audit log with these checkpoints.
     ///
     /// # Errors
-    /// The store's, if it cannot be read at all.
+    /// Returns [`KeyringError::Store`] if the store cannot be read at all.
     pub async fn health(&self, kept: &[Checkpoint]) -> Result<Health, KeyringError> {
         let stored = self.store.data_key().await?;
         let master_key = match (&stored, MasterKey::load(&self.master_key)) {

@@ -1,4 +1,4 @@
-//! Hygiene: what is found about all keys, a batch at a time.
+//! Hygiene: checks all keys for findings, one batch at a time.
 use super::{Keyring, KeyringError};
 use crate::domain::{
     agent::AgentScope,
@@ -7,32 +7,34 @@ use crate::domain::{
     moment::{DAY, Moment},
 };
 
-/// How many keys are looked at at a time.
+/// The number of keys in a batch.
 const KEYS_PER_READ: u32 = 500;
 
-/// What was found about some keys.
+/// The findings about a batch of keys.
 #[derive(Debug, Clone, Default)]
 pub struct HygieneReport {
-    /// The findings, by the newest key first.
+    /// The findings, those of the newest key first.
     pub rows: Vec<HygieneRow>,
-    /// From where to go on; none at the end.
+    /// The position where the next batch starts; `None` after the last one.
     pub next: Option<Cursor>,
 }
 
 impl Keyring {
-    /// Since when uses are counted; none if they never were.
+    /// Returns the time since which uses are counted, or `None` if they never were.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn counted_since(&self) -> Result<Option<Moment>, KeyringError> {
         Ok(self.store.counted_since().await?)
     }
 
-    /// Looks at a batch of these agents' keys, from the newest on or from where the last one ended. A key that
-    /// cannot be read is passed over: it is refused everywhere, and the list names it.
+    /// Checks a batch of these agents' keys, from the newest one or from the end of the previous
+    /// batch. A key that cannot be read is skipped: it is refused everywhere, and the list shows
+    /// it.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
     pub async fn inspect(
         &self,
         scope: &AgentScope,

@@ -1,4 +1,4 @@
-//! Members: listed, added, changed and removed by owners, each change with its audit event.
+//! Lists members, and lets owners add, change and remove them; each change writes its audit event.
 use std::path::Path;
 
 use super::{Keyring, KeyringError, Recorded};
@@ -12,31 +12,31 @@ use crate::{
     store::Store,
 };
 
-/// The members' keys alone, for sshd: opened without a master key, and never written to.
+/// The members' SSH keys, for sshd: opened without the master key, and read-only.
 #[derive(Debug)]
 pub struct Members(Store);
 
 impl Members {
-    /// Those in a SQLite file; `None` if there is no database there that is up to date.
+    /// Opens a SQLite file; returns `None` if it holds no database that is up to date.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the file is refused or cannot be opened.
     pub async fn in_file(path: &Path) -> Result<Option<Self>, KeyringError> {
         Ok(Store::open_file_to_look(path).await?.map(Self))
     }
 
-    /// Those in a PostgreSQL database; `None` if there is none there that is up to date.
+    /// Opens a PostgreSQL database; returns `None` if it is empty or not up to date.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database is refused or cannot be reached.
     pub async fn on_server(url: &str) -> Result<Option<Self>, KeyringError> {
         Ok(Store::open_server_to_look(url).await?.map(Self))
     }
 
-    /// All keys, or the one with this fingerprint, each with whose it is.
+    /// Returns all SSH keys, or only the one with this fingerprint, each with its member's id.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn ssh_keys(
         &self,
         only: Option<&Fingerprint>,
@@ -57,19 +57,21 @@ pub struct AddedMember {
 }
 
 impl Keyring {
-    /// All members, in the order in which they were added.
+    /// Returns all members, in the order in which they were added.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`KeyringError::Denied`] if the actor may not see members, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn members(&self) -> Result<Vec<Member>, KeyringError> {
         self.demand(Permission::See).await?;
         Ok(self.store.members().await?)
     }
 
-    /// The member with this name or id.
+    /// Returns the member with this name or, if there is none, with this id.
     ///
     /// # Errors
-    /// [`MemberError::Unknown`]; the store's.
+    /// Returns [`MemberError::Unknown`] if there is no such member, [`KeyringError::Denied`] if the
+    /// actor may not see members, and [`KeyringError::Store`] if the database fails.
     pub async fn member(&self, text: &str) -> Result<Member, KeyringError> {
         let members = self.members().await?;
         let named = members.iter().position(|member| member.name() == text);
@@ -81,11 +83,13 @@ impl Keyring {
         }
     }
 
-    /// Adds a member; answers their id, and the names of others that look like theirs.
+    /// Adds a member, and returns their id and the names of other members that look like theirs.
     ///
     /// # Errors
-    /// An owner who is limited, no key, a name or a key that is another one's, an agent that there
-    /// is not; the store's.
+    /// Returns [`MemberError`] if an owner is limited to agents, if there is no SSH key, or if
+    /// another member has the name or a key; [`KeyringError::Agent`] if there is no such agent;
+    /// [`KeyringError::Denied`] if the actor may not add members; and [`KeyringError::Store`] if
+    /// the database fails.
     pub async fn add_member(&self, draft: &MemberDraft) -> Result<AddedMember, KeyringError> {
         self.demand(Permission::Members).await?;
         self.check_member(draft).await?;
@@ -103,7 +107,9 @@ impl Keyring {
     /// Changes a member; does nothing if nothing differs.
     ///
     /// # Errors
-    /// As for [`Keyring::add_member`], and [`MemberError::LastOwner`], [`MemberError::Conflict`].
+    /// Returns the errors of [`Keyring::add_member`], [`MemberError::LastOwner`] if no owner would
+    /// be left, and [`MemberError::Conflict`] if the member was changed since the caller read
+    /// `seen`.
     pub async fn edit_member(
         &self,
         seen: &Member,
@@ -119,10 +125,12 @@ impl Keyring {
         Ok(self.recorded(&self.store.edit_member(seen, draft, &event).await?))
     }
 
-    /// Removes a member; their open sessions are powerless from here on.
+    /// Removes a member; their open sessions lose all permissions at once.
     ///
     /// # Errors
-    /// [`MemberError::LastOwner`], [`MemberError::Conflict`]; the store's.
+    /// Returns [`MemberError::LastOwner`] if no owner would be left, [`MemberError::Conflict`] if
+    /// the member was changed since the caller read `seen`, [`KeyringError::Denied`] if the actor
+    /// may not remove members, and [`KeyringError::Store`] if the database fails.
     pub async fn remove_member(&self, seen: &Member) -> Result<Recorded, KeyringError> {
         self.demand(Permission::Members).await?;
         let before = Some(&seen.draft);

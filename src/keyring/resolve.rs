@@ -1,18 +1,19 @@
-//! What a person means by KEY: a full id, else an exact name, else the beginning of an id.
+//! Finds the key that a user means: by a full id, else by an exact name, else by the beginning of
+//! an id.
 use super::{Keyring, KeyringError};
 use crate::domain::{key::Key, member::Permission, text::visible, token::KeyId};
 
-/// How many keys are listed when several are meant.
+/// The number of keys that are listed when several match.
 pub(super) const MOST_LISTED: usize = 20;
-/// The shortest beginning of an id that names a key.
+/// The number of characters that the beginning of an id must have at least.
 const SHORTEST_START: usize = 4;
 
 impl Keyring {
-    /// The id of the one key that is meant by a text, or of the one that was called so, or had that
-    /// id, and was revoked last.
+    /// Returns the id of the one key that matches a text. If there is none, returns the id of the
+    /// key that had that id or that name and was revoked last.
     ///
     /// # Errors
-    /// As for [`Keyring::resolve`].
+    /// Returns the errors of [`Keyring::resolve`].
     pub async fn id_of(&self, text: &str) -> Result<KeyId, KeyringError> {
         match self.resolve(text).await {
             Ok(key) => Ok(key.id),
@@ -25,7 +26,8 @@ impl Keyring {
                     revoked.insert(0, id);
                 }
                 for id in revoked {
-                    // Those of agents that are out of reach are as good as none.
+                    // Keys of agents outside the actor's scope are treated as if they did not
+                    // exist.
                     if self.demand_sight(Some(&id)).await.is_ok() {
                         return Ok(id);
                     }
@@ -36,11 +38,12 @@ impl Keyring {
         }
     }
 
-    /// The one key that is meant by a text.
+    /// Returns the one key that matches a text.
     ///
     /// # Errors
-    /// [`KeyringError::NoSuchKey`], [`KeyringError::Ambiguous`] with the keys that it could
-    /// mean; the store's.
+    /// Returns [`KeyringError::NoSuchKey`] if none matches, [`KeyringError::Ambiguous`] with the
+    /// keys that match if there are several, [`KeyringError::Denied`] if the actor may not see
+    /// keys, and [`KeyringError::Store`] if the database fails.
     pub async fn resolve(&self, text: &str) -> Result<Key, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
         if let Ok(id) = text.parse::<KeyId>()

@@ -1,4 +1,4 @@
-//! Agents: which there are, and how many keys each has.
+//! The agents, and the number of keys of each.
 use super::{
     Store, StoreError,
     change::{ChangeTransaction, Committed, execute, with_connection},
@@ -9,7 +9,7 @@ use crate::domain::{
     audit::EventDraft,
 };
 
-/// How many names of keys are told of.
+/// The number of key names that an error lists.
 const NAMED: i64 = 5;
 
 pub(super) fn agent_of(name: &str) -> Result<AgentName, StoreError> {
@@ -18,10 +18,11 @@ pub(super) fn agent_of(name: &str) -> Result<AgentName, StoreError> {
 }
 
 impl Store {
-    /// The agents, in the order of their making.
+    /// Returns the agents in the order of their creation.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a name is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn agents(&self) -> Result<Vec<AgentName>, StoreError> {
         let names: Vec<(String,)> = with_pool!(self, pool => {
             sqlx::query_as("SELECT name FROM agents ORDER BY sequence").fetch_all(pool).await
@@ -29,10 +30,10 @@ impl Store {
         names.iter().map(|(name,)| agent_of(name)).collect()
     }
 
-    /// The agents with the number of their keys.
+    /// Returns the agents with the number of their keys.
     ///
     /// # Errors
-    /// As for [`Store::agents`].
+    /// Returns the errors of [`Store::agents`].
     pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, StoreError> {
         let rows: Vec<(String, i64)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT name, (SELECT count(*) FROM keys WHERE agent = agents.name) \
@@ -45,10 +46,11 @@ impl Store {
             .collect()
     }
 
-    /// Makes an agent.
+    /// Adds an agent.
     ///
     /// # Errors
-    /// [`StoreError::AgentExists`]; the store's faults.
+    /// Returns [`StoreError::AgentExists`] if the name is taken, and another [`StoreError`] if the
+    /// database fails.
     pub async fn add_agent(
         &self,
         name: &AgentName,
@@ -71,11 +73,12 @@ impl Store {
         change.commit().await
     }
 
-    /// Removes an agent that has no keys; members who were limited to it lose it.
+    /// Removes an agent that has no keys. Members who are limited to it lose it from their scope.
     ///
     /// # Errors
-    /// [`StoreError::AgentInUse`] with the names of its keys, [`StoreError::LastAgent`],
-    /// [`StoreError::Agent`] if there is none; the store's faults.
+    /// Returns [`StoreError::AgentInUse`] with the names of some of its keys if it has keys,
+    /// [`StoreError::LastAgent`] if it is the only agent, and another [`StoreError`] if the
+    /// database fails.
     pub async fn remove_agent(
         &self,
         name: &AgentName,
@@ -119,7 +122,7 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    /// Whether there is such an agent still.
+    /// Checks that the agent still exists.
     pub(super) async fn demand_agent(&mut self, name: &AgentName) -> Result<(), StoreError> {
         let names: Vec<(String,)> = with_connection!(self, connection => {
             sqlx::query_as("SELECT name FROM agents ORDER BY sequence").fetch_all(connection).await

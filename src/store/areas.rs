@@ -1,7 +1,7 @@
 //! Access areas and their routes.
 //!
-//! An edit names the area as it was seen; if it is no longer so, nothing is changed. A path
-//! belongs to one area alone, whatever methods are named with it.
+//! An edit passes the area as the caller read it; if the area is different now, nothing is changed.
+//! A path belongs to one area only, whatever methods are given with it.
 use super::{
     Store, StoreError,
     change::{ChangeTransaction, Committed, execute, with_connection},
@@ -13,7 +13,7 @@ use crate::domain::{
     route::{Method, Route},
 };
 
-/// An area with all that people decided about it.
+/// An access area with its routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinedArea {
     /// The area.
@@ -22,14 +22,14 @@ pub struct DefinedArea {
 }
 
 impl DefinedArea {
-    /// An area with these routes.
+    /// Creates an area with these routes.
     #[must_use]
     pub fn new(area: Area, mut routes: Vec<Route>) -> Self {
         routes.sort();
         Self { area, routes }
     }
 
-    /// Its routes, in their own order, whatever that of a database is.
+    /// Returns the area's routes in the order of [`Route`], which does not depend on the database.
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
@@ -37,7 +37,7 @@ impl DefinedArea {
 }
 
 type AreaRow = (String, String, String);
-/// Path, method, area, action.
+/// The columns path, method, area and action.
 pub(super) type RouteRow = (String, String, String, Option<String>);
 
 const AREAS: &str = "SELECT slug, title, badge FROM areas ORDER BY sequence";
@@ -83,20 +83,22 @@ fn defined(areas: Vec<AreaRow>, routes: &[RouteRow]) -> Result<Vec<DefinedArea>,
 }
 
 impl Store {
-    /// The access areas, in the order of their making.
+    /// Returns the access areas in the order of their creation.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn areas(&self) -> Result<Vec<Area>, StoreError> {
         let rows: Vec<AreaRow> =
             with_pool!(self, pool => sqlx::query_as(AREAS).fetch_all(pool).await)?;
         rows.into_iter().map(area).collect()
     }
 
-    /// The access areas with their routes, in the order of their making.
+    /// Returns the access areas with their routes, in the order of their creation.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn defined_areas(&self) -> Result<Vec<DefinedArea>, StoreError> {
         let areas: Vec<AreaRow> =
             with_pool!(self, pool => sqlx::query_as(AREAS).fetch_all(pool).await)?;
@@ -105,11 +107,12 @@ impl Store {
         defined(areas, &routes)
     }
 
-    /// Makes an area.
+    /// Adds an area.
     ///
     /// # Errors
-    /// [`StoreError::AreaExists`], [`StoreError::RouteTaken`], a title or badge of another area;
-    /// the store's faults.
+    /// Returns [`StoreError::AreaExists`] if the slug is taken, [`StoreError::RouteTaken`] if
+    /// another area has one of the paths, [`StoreError::Access`] if another area has the title or
+    /// the badge, and another [`StoreError`] if the database fails.
     pub async fn add_area(
         &self,
         new: &DefinedArea,
@@ -138,10 +141,11 @@ impl Store {
         change.commit().await
     }
 
-    /// Gives an area another title, badge, and other routes.
+    /// Replaces the title, the badge and the routes of an area.
     ///
     /// # Errors
-    /// [`StoreError::AreaConflict`] if it is not as it was seen; as for [`Store::add_area`].
+    /// Returns [`StoreError::AreaConflict`] if the area is not as in `seen` any more, and the
+    /// errors of [`Store::add_area`].
     pub async fn edit_area(
         &self,
         seen: &DefinedArea,
@@ -171,7 +175,8 @@ impl Store {
     /// Removes an area with its routes.
     ///
     /// # Errors
-    /// [`StoreError::AreaInUse`] while keys are let into it; as for [`Store::edit_area`].
+    /// Returns [`StoreError::AreaInUse`] if a key has a grant in the area, and the errors of
+    /// [`Store::edit_area`].
     pub async fn remove_area(
         &self,
         seen: &DefinedArea,
@@ -211,7 +216,7 @@ async fn defined_within(
     defined(areas, &routes)
 }
 
-/// All areas, if this one is still as it was seen.
+/// Returns all areas if this one is still as in `seen`.
 async fn demand_as_seen(
     change: &mut ChangeTransaction<'_>,
     seen: &DefinedArea,

@@ -1,4 +1,4 @@
-//! Reading the audit log; it is written by [`super::change`] alone.
+//! Reads the audit log; only [`super::change`] writes it.
 use sqlx::FromRow as _;
 
 use super::{
@@ -11,8 +11,9 @@ use crate::domain::{
     moment::Moment,
 };
 
-/// `$1` is the agents, `$2` to `$7` who, what about, what was done, and from when until when.
-/// Events from before agents were noted are about the one that everybody began with.
+/// The condition of an [`EventFilter`]: `$1` is the agents, `$2` the actor, `$3` and `$4` the
+/// subject, `$5` the change, `$6` and `$7` the first and the last time, and `$10` the exact actor.
+/// An event that was recorded before events named an agent is about the agent `default`.
 macro_rules! event_condition {
     () => {
         "($1 = '' OR change NOT LIKE 'key.%' \
@@ -27,10 +28,11 @@ macro_rules! event_condition {
 }
 
 impl Store {
-    /// Events that the filter lets through, at most `limit`.
+    /// Returns the events that match the filter, at most `limit`.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`] for an event that cannot be read.
+    /// Returns [`StoreError::Corrupt`] if an event cannot be read, and another [`StoreError`] if
+    /// the database fails.
     pub async fn events(
         &self,
         filter: &EventFilter,
@@ -75,11 +77,11 @@ impl Store {
         rows.into_iter().map(EventRow::into_event).collect()
     }
 
-    /// Events after a sequence, the oldest first, each for itself: one that cannot be read hides none
-    /// before it.
+    /// Returns the events after a sequence number, oldest first. Each has its own result, so that
+    /// an event that cannot be read does not hide the ones before it.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn events_one_by_one(
         &self,
         sequence: i64,
@@ -103,10 +105,10 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// Whether the database itself still refuses to change or remove an event.
+    /// Returns `true` if the database itself still refuses to change or delete an event.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn is_guarded(&self) -> Result<bool, StoreError> {
         let (count,): (i64,) = match &self.pool {
             Pool::Sqlite(pool) => sqlx::query_as(
@@ -127,10 +129,11 @@ impl Store {
         Ok(count == 3)
     }
 
-    /// Events about a subject before a sequence, newest first, at most `limit`.
+    /// Returns the events about a subject before a sequence number, without copies and reveals of
+    /// its token; newest first, at most `limit`.
     ///
     /// # Errors
-    /// As for [`Store::events_after`].
+    /// Returns the errors of [`Store::events`].
     pub async fn events_about(
         &self,
         subject: &str,
@@ -152,10 +155,10 @@ impl Store {
         rows.into_iter().map(EventRow::into_event).collect()
     }
 
-    /// The newest event about a key: who changed it last.
+    /// Returns the newest event about a subject that is not a copy or a reveal of its token.
     ///
     /// # Errors
-    /// As for [`Store::events_after`].
+    /// Returns the errors of [`Store::events`].
     pub async fn newest_event_about(&self, subject: &str) -> Result<Option<Event>, StoreError> {
         let row: Option<EventRow> = with_pool!(self, pool => sqlx::query_as(
             concat!(
@@ -170,10 +173,11 @@ impl Store {
         row.map(EventRow::into_event).transpose()
     }
 
-    /// The newest event of one kind about a key.
+    /// Returns the newest event of one kind about a subject.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if the event cannot be read, and another [`StoreError`] if
+    /// the database fails.
     pub async fn newest_change(
         &self,
         subject: &str,
@@ -193,10 +197,10 @@ impl Store {
         row.map(EventRow::into_event).transpose()
     }
 
-    /// When the newest event was recorded.
+    /// Returns the time of the newest event, or `None` if there is no event.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn newest_moment(&self) -> Result<Option<Moment>, StoreError> {
         let row: Option<(i64,)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT at FROM audit_events ORDER BY sequence DESC LIMIT 1",
@@ -207,7 +211,8 @@ impl Store {
     }
 }
 
-/// As it is searched for: a NUL ends a text in SQLite and is none in PostgreSQL.
+/// Returns the text as it is bound: SQLite ends a text at a NUL, and PostgreSQL refuses one, so it
+/// is replaced by a character that matches nothing.
 fn searched(text: &str) -> String {
     text.replace('\0', "\u{FFFF}")
 }

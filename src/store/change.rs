@@ -1,10 +1,11 @@
-//! The transaction of a change: the epoch first, the events in the chain, one commit.
+//! The transaction of a change: it raises the epoch first, then appends the events to the chain,
+//! and commits once.
 //!
 //! Raising the epoch first takes the write lock on SQLite (`BEGIN IMMEDIATE`: a transaction that
-//! reads before it writes fails at once with code 517, whatever the busy timeout) and the row
-//! lock on PostgreSQL, so changes stand in one order on both. Then whoever makes it is asked after
-//! anew: no change and no reveal gets past that, and after it no member can be removed before the
-//! commit. Dropped without a commit, it rolls back and nothing of it was ever there.
+//! reads before it writes fails at once with code 517, whatever the busy timeout) and the row lock
+//! on PostgreSQL, so changes have one order on both. Only then are the actor's permissions checked
+//! again: every change and every reveal passes this check, and no member can be removed between it
+//! and the commit. A transaction that is dropped without a commit is rolled back completely.
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::{Pool, Store, StoreError};
@@ -28,11 +29,11 @@ impl Committed {
     }
 }
 
-/// A change under way.
+/// A change in progress.
 pub(super) struct ChangeTransaction<'a> {
     pub store: &'a Store,
     pub transaction: AnyTransaction,
-    /// The number of the event that is recorded next.
+    /// The number that the next event gets.
     pub next_sequence: i64,
     chain_head: String,
     /// The number and the hash of each event that was recorded.
@@ -44,7 +45,7 @@ pub(super) enum AnyTransaction {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Runs one body on whichever connection the transaction holds.
+/// Runs one body on the connection that the transaction holds.
 macro_rules! with_connection {
     ($change:expr, $connection:ident => $body:expr) => {{
         let store = $change.store;
@@ -60,7 +61,7 @@ macro_rules! with_connection {
         }
     }};
 }
-/// Runs a statement in the transaction; answers the number of rows that it touched.
+/// Runs a statement in the transaction, and returns the number of affected rows.
 macro_rules! execute {
     ($change:expr, $query:expr) => {
         $crate::store::change::with_connection!($change, connection => {
@@ -71,7 +72,7 @@ macro_rules! execute {
 pub(super) use {execute, with_connection};
 
 impl Store {
-    /// Begins a change that will record these events, if whoever makes it may.
+    /// Begins a change that will record these events, after checking that their actor may make it.
     pub(super) async fn begin_change(
         &self,
         recorded: &[&EventDraft],
@@ -93,8 +94,9 @@ impl Store {
         Ok(change)
     }
 
-    /// Empties the write-ahead log, where a deleted secret would wait to be overwritten. Where
-    /// others are reading it stays until the next time: the change itself is made already.
+    /// Empties the write-ahead log, which otherwise keeps a deleted secret until it is overwritten.
+    /// While another process reads the log, it stays until the next time; the change itself is
+    /// committed.
     pub(super) async fn truncate_wal(&self) {
         if let Pool::Sqlite(pool) = &self.pool {
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -103,7 +105,7 @@ impl Store {
         }
     }
 
-    /// Begins a write that is no change: it raises no epoch and records no event.
+    /// Begins a write that is not a change: it raises no epoch and records no event.
     pub(super) async fn begin_write(&self) -> Result<ChangeTransaction<'_>, StoreError> {
         self.still_there()?;
         let fault = |error: sqlx::Error| self.fault(&error);
@@ -124,7 +126,7 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    /// Writes an event as the next link of the chain.
+    /// Appends an event to the chain.
     pub async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
         let sequence = self.next_sequence;
         let hash = audit::chain(&self.chain_head, sequence, event);
@@ -160,7 +162,7 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Stores the chain's new head and commits: from here on the change is made.
+    /// Stores the chain's new head and commits. When this returns, the change is made.
     pub async fn commit(mut self) -> Result<Committed, StoreError> {
         execute!(
             self,
@@ -172,7 +174,7 @@ impl ChangeTransaction<'_> {
         Ok(Committed(recorded))
     }
 
-    /// Commits a write that is no change.
+    /// Commits a write that is not a change.
     pub async fn commit_write(self) -> Result<(), StoreError> {
         let committed = match self.transaction {
             AnyTransaction::Sqlite(transaction) => transaction.commit().await,

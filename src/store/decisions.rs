@@ -1,7 +1,6 @@
-//! What decisions read.
+//! The queries that decisions use.
 //!
-//! A credential is found by the key id that its token names and then compared by digest in
-//! constant time.
+//! A credential is found by the key id in its token, and then compared by digest in constant time.
 use std::sync::Arc;
 
 use super::{
@@ -18,22 +17,24 @@ use crate::domain::{
     usage::Tally,
 };
 
-/// Within this time one use from one address is enough to know.
+/// The time, in milliseconds, within which a repeated use from the same address is not recorded.
 const SAME_USE_WINDOW: i64 = 60_000;
 
 impl Store {
-    /// What the presented token turns out to be.
+    /// Returns what the token that was sent is.
     ///
     /// # Errors
-    /// The store's faults and [`StoreError::Corrupt`]: neither is ever an allow.
+    /// Returns [`StoreError::Corrupt`] if the key's record cannot be read, and another
+    /// [`StoreError`] if the database fails. An error is never an allow.
     pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
         Ok(self.key_record(token.key_id()).await?.credential(token))
     }
 
-    /// What stands under a key's id.
+    /// Returns the record that is stored under a key's id.
     ///
     /// # Errors
-    /// The store's faults and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if the record cannot be read, and another [`StoreError`] if
+    /// the database fails.
     pub async fn key_record(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
         let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             credentials!(), " = $1"
@@ -63,10 +64,12 @@ impl Store {
         }
     }
 
-    /// The keys that were called exactly so and were revoked, the last one first, at most `limit`.
+    /// Returns the revoked keys that had exactly this name, the most recently revoked first, at
+    /// most `limit`.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] for an id that is none; what the database says.
+    /// Returns [`StoreError::Corrupt`] if an id is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn revoked_named(&self, name: &str, limit: i64) -> Result<Vec<KeyId>, StoreError> {
         let ids: Vec<String> = with_pool!(self, pool => sqlx::query_scalar(
             "SELECT key_id FROM tombstones WHERE name = $1 ORDER BY revoked_at DESC, key_id LIMIT $2",
@@ -82,10 +85,11 @@ impl Store {
         ids.into_iter().map(read).collect()
     }
 
-    /// What is remembered of a key that was deleted.
+    /// Returns the tombstone of a revoked key, or `None` if no key with this id was revoked.
     ///
     /// # Errors
-    /// The store's faults and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if the tombstone cannot be read, and another [`StoreError`]
+    /// if the database fails.
     pub async fn tombstone(&self, id: &KeyId) -> Result<Option<Tombstone>, StoreError> {
         let row: Option<(String, i64, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT name, revoked_at, actor, reason FROM tombstones WHERE key_id = $1",
@@ -106,11 +110,12 @@ impl Store {
         }))
     }
 
-    /// Whether this use would tell nothing new: the key was used so from the same address within the
-    /// last minute already, and a minute is all that is shown of a use.
+    /// Returns `true` if this use adds nothing new: the key was used within the last minute from
+    /// the same address, and this area and action from there are counted in this span. Uses are
+    /// shown to the minute.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn used_lately(
         &self,
         id: &KeyId,

@@ -1,14 +1,14 @@
-//! What one of the two databases must have of its own, with its reason.
+//! The statements that only one of the two databases needs, with the reason.
 //!
-//! Everything else stands once, in `migrations/` and in the verbs. Each statement here may run
-//! again on a store that has it already.
+//! Everything else is written once, in `migrations/` and in the methods of the store. Each
+//! statement here may run again on a store where it ran already.
 
-/// Marks a SQLite file as ours: "clvg".
+/// The application id that marks a SQLite file as claviger's: "clvg".
 pub const APPLICATION_ID: i64 = 0x636c_7667;
 
-/// The triggers keep the audit log append-only; the databases share no way to write one. An
-/// `INSERT OR REPLACE` deletes without asking the second one, so there is a third. The marks in
-/// the file's header tell what it is before any of its tables is read.
+/// The triggers keep the audit log append-only; the two databases have no common syntax for a
+/// trigger. An `INSERT OR REPLACE` deletes a row without firing the second trigger, so there is a
+/// third. The marks in the file's header identify the file before any of its tables is read.
 pub const SQLITE: &[&str] = &[
     "CREATE TRIGGER IF NOT EXISTS audit_events_keep BEFORE UPDATE ON audit_events \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
@@ -21,11 +21,11 @@ pub const SQLITE: &[&str] = &[
     "PRAGMA user_version = 5",
 ];
 
-/// Even the tables' owner, if no superuser, has no privilege to change or remove an audit event.
+/// No role but a superuser, not even the owner of the tables, may change or delete an audit event.
 ///
-/// PostgreSQL's INTEGER has 32 bits; it needs a collation named to sort by bytes as SQLite does,
-/// so that an order, and a cursor into it, means the same on both; and SQLite's name for a search
-/// that knows no wildcards.
+/// PostgreSQL's INTEGER has 32 bits. It needs an explicit collation to sort by bytes as SQLite
+/// does, so that an order, and a cursor into it, means the same on both. It also gets a function
+/// with SQLite's name for a substring search without wildcards.
 pub const POSTGRES: &[&str] = &[
     "ALTER TABLE keys ALTER COLUMN sequence TYPE BIGINT",
     "CREATE OR REPLACE FUNCTION instr(haystack TEXT, needle TEXT) RETURNS INTEGER \

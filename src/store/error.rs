@@ -1,7 +1,7 @@
-//! What can go wrong with a store, each as a sentence that names the place and the way out.
+//! The errors of a store; each message is a sentence that names the store and says what to do.
 //!
-//! The database's own words are shown only where nothing better is known, and never its
-//! connection string. To tell a further case apart, add its code to [`StoreError::from_sqlx`].
+//! The database's own message is shown only if nothing better is known, and its connection string
+//! is never shown. To distinguish another case, add its code to [`StoreError::from_sqlx`].
 use super::StoreLocation;
 use crate::domain::{
     access::AccessError,
@@ -10,58 +10,58 @@ use crate::domain::{
     text::visible,
 };
 
-/// Why the store could not do what was asked. Unless it says otherwise, nothing was changed.
+/// The reason why a store operation failed. Unless the variant says otherwise, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A database of some other program.
+    /// The database belongs to another program.
     #[error("{0} is a database of another program: nothing was changed. {another}", another = another(.0))]
     NotOurs(StoreLocation),
-    /// Not a database, or one whose pages do not hold together.
+    /// The file is not a database, or its pages are inconsistent.
     #[error(
         "{0} is damaged or no database at all: nothing was changed. Restore it from a backup. {another}", another = another(.0)
     )]
     Damaged(StoreLocation),
-    /// Made by a newer claviger.
+    /// The store was created by a newer claviger.
     #[error(
         "{place} was made by a newer claviger (its schema is {found}, this one knows {known}): nothing was changed. Use that newer claviger"
     )]
     Newer {
-        /// The store.
+        /// The location of the store.
         place: StoreLocation,
-        /// The schema's number there.
+        /// The number of the schema in the store.
         found: i64,
         /// The newest number that this binary knows.
         known: i64,
     },
-    /// It cannot be written.
+    /// The store cannot be written.
     #[error(
         "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest {mend}", mend = mend(.0)
     )]
     ReadOnly(StoreLocation),
-    /// Another file stands where the open one was, or none.
+    /// The open file is no longer at its path: another file is there, or none.
     #[error(
         "{0}, or a file that belongs beside it, was replaced, removed or changed past this program while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
     )]
     Replaced(StoreLocation),
-    /// The file has another name.
+    /// The file has a second name.
     #[error(
         "{0} has another name: it is hard-linked, or mounted alone. Changes through one name are not seen through the other and can be lost, so nothing was done. Take the other name away, or mount the folder instead of the file"
     )]
     NamedTwice(StoreLocation),
-    /// Somebody else holds the lock.
+    /// Another process holds the lock.
     #[error(
         "{0} is locked by another program that is writing to it: nothing was changed. Try again; if it stays so, find the program {with} and end it", with = find(.0)
     )]
     Busy(StoreLocation),
-    /// No space left.
+    /// No space is left on the disk.
     #[error("there is no space left for {0}: nothing was changed. Free some space and try again")]
     Full(StoreLocation),
-    /// The file or its folder cannot be opened or made.
+    /// The file or its folder cannot be opened or created.
     #[error(
         "{place} cannot be opened ({why}): check the path and its permissions, or name another with --database"
     )]
     CannotOpen {
-        /// The store.
+        /// The location of the store.
         place: StoreLocation,
         /// The operating system's reason.
         why: String,
@@ -71,7 +71,7 @@ pub enum StoreError {
         "{place} cannot be reached ({why}): check that the server runs and that --database names it and its user rightly"
     )]
     Unreachable {
-        /// The store.
+        /// The location of the store.
         place: StoreLocation,
         /// The reason.
         why: String,
@@ -90,18 +90,18 @@ pub enum StoreError {
         table: &'static str,
         /// The column.
         column: &'static str,
-        /// The row.
+        /// The id of the row.
         id: String,
     },
-    /// The key was edited, switched or revoked since it was read.
+    /// The key was edited, disabled, enabled or revoked since it was read.
     #[error(
         "the key {id} was changed meanwhile: nothing was changed now. Look at it again and repeat what you want"
     )]
     Conflict {
-        /// The key.
+        /// The key's id.
         id: String,
     },
-    /// An area with this slug is there already.
+    /// An area with this slug exists already.
     #[error(
         "there is an access area {slug} already: choose another name, or change it with `claviger area edit {slug}`"
     )]
@@ -109,19 +109,19 @@ pub enum StoreError {
         /// The slug.
         slug: String,
     },
-    /// An area that is refused beside the others.
+    /// Another area has the same title or badge.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// Whoever asked may not do that.
+    /// The actor does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// An agent that is refused, or that there is not.
+    /// The agent does not exist, or its name is invalid.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// A member that is refused, or that there is not.
+    /// The member does not exist, or the change to it is refused.
     #[error(transparent)]
     Member(#[from] MemberError),
-    /// An agent of this name is there already.
+    /// An agent with this name exists already.
     #[error("there is an agent {0} already")]
     AgentExists(AgentName),
     /// The agent has keys.
@@ -129,12 +129,12 @@ pub enum StoreError {
     AgentInUse {
         /// The agent.
         agent: AgentName,
-        /// How many keys it has.
+        /// The number of its keys.
         keys: i64,
         /// The names of some of them.
         names: Vec<String>,
     },
-    /// Keys must belong to some agent.
+    /// The agent is the only one, and keys must belong to an agent.
     #[error(
         "{0} is the only agent: nothing was changed. Every key belongs to one, so add another first"
     )]
@@ -144,18 +144,18 @@ pub enum StoreError {
         "the access area {slug} was changed meanwhile: nothing was changed now. Look at it with `claviger area list` and repeat what you want"
     )]
     AreaConflict {
-        /// The slug.
+        /// The area's slug.
         slug: String,
     },
-    /// Keys are let into the area that should go.
+    /// Keys have grants in the area that is to be removed.
     #[error("{keys} {word} let into {slug}: nothing was changed. Take it from them first, with `claviger edit KEY --grant {slug}=none`", word = if *.keys == 1 { "key is" } else { "keys are" })]
     AreaInUse {
-        /// The slug.
+        /// The area's slug.
         slug: String,
-        /// How many keys.
+        /// The number of these keys.
         keys: i64,
     },
-    /// The path is another area's, or was named twice.
+    /// The path belongs to another area, or was given twice.
     #[error(
         "the route {path} is taken already: a path leads to one access area. `claviger area list` shows which"
     )]
@@ -163,18 +163,18 @@ pub enum StoreError {
         /// The path.
         path: String,
     },
-    /// There is no such key (any more).
+    /// The key does not exist (any more).
     #[error("the key {id} does not exist any more: it was revoked meanwhile")]
     Gone {
-        /// The key.
+        /// The key's id.
         id: String,
     },
-    /// Anything else that the database said.
+    /// Any other error that the database reported.
     #[error("{place} could not do that: {why}. Nothing was changed")]
     Other {
-        /// The store.
+        /// The location of the store.
         place: StoreLocation,
-        /// The database's words.
+        /// The database's message.
         why: String,
     },
 }
@@ -188,7 +188,7 @@ impl StoreError {
         }
     }
 
-    /// Names what the database reported.
+    /// Converts an error that the database reported.
     pub(super) fn from_sqlx(place: &StoreLocation, error: &sqlx::Error) -> Self {
         let other = |why: &str| Self::Other {
             place: place.clone(),
@@ -245,7 +245,8 @@ impl StoreError {
             (5 | 6 | 15, _) => Self::Busy(at),
             (8, _) => Self::ReadOnly(at),
             (11 | 26, _) => Self::Damaged(at),
-            // The file that the WAL's readers share could not grow: no space for that either.
+            // The shared-memory file of the WAL's readers could not grow: that is a lack of space,
+            // too.
             (13, _) | (10, 19) => Self::Full(at),
             (14, _) => Self::cannot_open(
                 place,
@@ -280,7 +281,8 @@ fn counted_keys(keys: i64) -> String {
     }
 }
 
-/// The command that revokes them, by name as a shell takes it; of many, the one that lists them.
+/// Returns the command that revokes these keys, with their names quoted for a shell. If there are
+/// more keys than names, or a name is not plain, returns the command that lists them.
 fn several(agent: &AgentName, names: &[String], keys: i64) -> String {
     let plain = |name: &String| !name.starts_with('-') && visible(name) == *name;
     let all = i64::try_from(names.len()) == Ok(keys) && names.iter().all(plain);

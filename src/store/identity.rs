@@ -1,11 +1,12 @@
-//! Which file it is that a SQLite store has open, asked before every look and every transaction.
+//! Checks, before every read and every transaction, that an open SQLite file is still the same
+//! file.
 //!
-//! SQLite goes on with what it has open whatever becomes of the names: a file that was moved away or
-//! replaced still takes changes, and they go nowhere; with its log or its shared index gone, this
-//! process and a newer one no longer see each other's changes. A file that could only be opened as
-//! unchanging is looked at once and believed for ever. And a file with two names has two logs, each
-//! unseen through the other name. None of that is noticed by SQLite itself
-//! (<https://sqlite.org/howtocorrupt.html>, 2).
+//! SQLite keeps using the files that it has open, whatever happens to their names. A file that was
+//! moved away or replaced still accepts changes, and they are lost; when its log or its shared
+//! index is deleted, this process and a newer one no longer see each other's changes. A file that
+//! could only be opened as immutable is read once and assumed never to change. And a file with two
+//! names has two logs, and neither is visible through the other name. SQLite itself notices none of
+//! this (<https://sqlite.org/howtocorrupt.html>, 2).
 use std::{
     fs::Metadata,
     io,
@@ -16,7 +17,7 @@ use std::{
 
 use super::{StoreError, StoreLocation};
 
-/// The file under a path, and what belongs beside it. Clones share what they know.
+/// The file at a path, and the files that belong beside it. Clones share what they know.
 #[derive(Clone)]
 pub(super) struct FileIdentity {
     path: PathBuf,
@@ -24,33 +25,34 @@ pub(super) struct FileIdentity {
     beside: Sidecar,
 }
 
-/// Why a file must not be used.
+/// The reason why a file must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnsafeFile {
-    /// It is not what was opened.
+    /// The file at the path is not the one that was opened.
     Replaced,
-    /// It has another name.
+    /// The file has a second name.
     NamedTwice,
 }
 
-/// A file, whatever it is called: its device and its inode.
+/// A file independent of its name: its device and its inode.
 type FileNode = (u64, u64);
 
 #[derive(Clone)]
 enum Sidecar {
-    /// The log and the shared index, once they are there. As long as a connection of ours is open
-    /// nobody but a stranger takes them away.
+    /// The log and the shared index, once they exist. While one of our connections is open, only
+    /// another program can delete them.
     Shared(Companions),
-    /// Opened as unchanging: when it was changed last, and its length.
+    /// The file was opened as immutable: its length, and the times of its last changes.
     Frozen([i64; 5]),
 }
 
-/// The log and the shared index, as they were seen first.
+/// The log and the shared index, as they were found first.
 #[derive(Clone, Default)]
 pub(super) struct Companions(Arc<Mutex<Option<[FileNode; 2]>>>);
 
 impl Companions {
-    /// A connection is given up for another: if it was the last one they may go, and come anew.
+    /// Forgets the files, because a connection is being replaced: if it was the last one, SQLite
+    /// may delete and recreate them.
     pub fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -68,15 +70,15 @@ impl Companions {
 }
 
 impl FileIdentity {
-    /// Of a file that others may change.
+    /// Identifies a file that other processes may change.
     ///
     /// # Errors
-    /// The system's, for this and the next.
+    /// Returns the operating system's error if the file cannot be read; so does [`Self::frozen`].
     pub fn shared(path: &Path, companions: Companions) -> io::Result<Self> {
         Self::of(path, |_| Sidecar::Shared(companions))
     }
 
-    /// Of a file that was opened as unchanging.
+    /// Identifies a file that was opened as immutable.
     pub fn frozen(path: &Path) -> io::Result<Self> {
         Self::of(path, |metadata| Sidecar::Frozen(state(metadata)))
     }
@@ -90,7 +92,7 @@ impl FileIdentity {
         })
     }
 
-    /// Whether it is still what was opened, and under one name.
+    /// Checks that the path still points to the file that was opened, and that it is its only name.
     pub fn holds(&self) -> Result<(), UnsafeFile> {
         let metadata = std::fs::metadata(&self.path).map_err(|_| UnsafeFile::Replaced)?;
         let holds = node(&metadata) == self.itself
@@ -111,10 +113,10 @@ impl FileIdentity {
     }
 }
 
-/// Demands that a file has no other name: neither a hard link, nor a mount of this file alone.
+/// Checks that a file has no second name: neither a hard link, nor a mount of this file alone.
 ///
 /// # Errors
-/// [`StoreError::NamedTwice`].
+/// Returns [`StoreError::NamedTwice`] if it has one.
 pub(super) fn demand_one_name(path: &Path, place: &StoreLocation) -> Result<(), StoreError> {
     let linked = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.nlink() > 1);
     if linked || is_mounted_alone(path) {
@@ -123,7 +125,8 @@ pub(super) fn demand_one_name(path: &Path, place: &StoreLocation) -> Result<(), 
     Ok(())
 }
 
-/// Whether the file itself is a mount point; only Linux tells (proc(5), mountinfo, the fifth field).
+/// Returns `true` if the file itself is a mount point. Only Linux reports that (proc(5), mountinfo,
+/// the fifth field).
 fn is_mounted_alone(path: &Path) -> bool {
     let (Ok(path), Ok(mounts)) = (
         std::fs::canonicalize(path),
@@ -145,7 +148,7 @@ fn is_mounted_alone(path: &Path) -> bool {
         .any(|line| line.split(|byte| *byte == b' ').nth(4) == Some(&escaped))
 }
 
-/// The name of a file that belongs beside the database's.
+/// Returns the path of a file that belongs beside the database, by its suffix.
 pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);

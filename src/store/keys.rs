@@ -1,8 +1,8 @@
-//! Keys: making, reading, editing, switching and revoking them.
+//! Creates, reads, edits, disables, enables and revokes keys.
 //!
-//! Every change takes its audit event and writes both in one transaction. An edit, a switch and
-//! a revoke name the revision that they were decided on; if the key is no longer at it, nothing
-//! is changed and the answer is [`StoreError::Conflict`].
+//! Every change takes its audit event and writes both in one transaction. Editing, disabling,
+//! enabling and revoking pass the revision of the key that the caller saw; if the key has another
+//! revision now, nothing is changed and [`StoreError::Conflict`] is returned.
 mod draft;
 
 use draft::{DraftColumns, bind_draft, cut, draft_columns, draft_values, insert_sets};
@@ -23,28 +23,29 @@ use crate::domain::{
     token::KeyId,
 };
 
-/// What is news of a key's refusals.
+/// The refusals of a key that remain recent after a change of its rules.
 type RefusalsAfterChange = Option<Refused>;
 
-/// A key that is about to be made.
+/// A key that is about to be created.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// Its id.
+    /// The key's id.
     pub id: KeyId,
     /// The agent whose data it opens.
     pub agent: AgentName,
-    /// What people decided about it.
+    /// The settings that users can edit.
     pub draft: Draft,
-    /// When it is made.
+    /// The time of its creation.
     pub created_at: Moment,
 }
 
 impl Store {
-    /// Makes a key; answers its place in the order of creation, which is the number of this
-    /// change: unlike a count of the keys, it never comes a second time.
+    /// Creates a key, and returns its position in the order of creation, which is the number of
+    /// this change. Unlike a count of the keys, that number is never used again.
     ///
     /// # Errors
-    /// The store's faults; an id that is taken is one of them.
+    /// Returns [`StoreError::Agent`] if there is no such agent, and another [`StoreError`] if the
+    /// database fails or the id is taken.
     pub async fn create_key(
         &self,
         key: &NewKey,
@@ -87,10 +88,11 @@ impl Store {
         change.commit().await
     }
 
-    /// A key by its id.
+    /// Returns a key by its id.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if the key cannot be read, and another [`StoreError`] if the
+    /// database fails.
     pub async fn key(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
         let row: Result<Option<KeyRow>, &'static str> = with_pool!(self, pool => {
             let read = sqlx::query_as(
@@ -100,7 +102,7 @@ impl Store {
             .fetch_optional(pool)
             .await;
             match read {
-                // A value of a wrong type: SQLite keeps such.
+                // A value of a wrong type, which SQLite can store.
                 Err(error @ sqlx::Error::ColumnDecode { .. }) => Ok(Err(column_of(&error))),
                 read => read.map(Ok),
             }
@@ -109,10 +111,10 @@ impl Store {
         row.map(KeyRow::into_key).transpose()
     }
 
-    /// The keys of these agents with exactly this name, oldest first, at most `limit`.
+    /// Returns the keys of these agents with exactly this name, oldest first, at most `limit`.
     ///
     /// # Errors
-    /// As for [`Store::key`].
+    /// Returns the errors of [`Store::key`].
     pub async fn keys_named(
         &self,
         name: &str,
@@ -132,10 +134,11 @@ impl Store {
         rows.into_iter().map(KeyRow::into_key).collect()
     }
 
-    /// The keys of these agents whose id begins so, oldest first, at most `limit`. Upper and lower case differ.
+    /// Returns the keys of these agents whose id begins with `start`, oldest first, at most
+    /// `limit`. The comparison is case-sensitive.
     ///
     /// # Errors
-    /// As for [`Store::key`].
+    /// Returns the errors of [`Store::key`].
     pub async fn keys_starting(
         &self,
         start: &str,
@@ -157,11 +160,11 @@ impl Store {
         rows.into_iter().map(KeyRow::into_key).collect()
     }
 
-    /// The names of these agents' keys, other than this one itself, that look like this one to a
-    /// hasty reader.
+    /// Returns the names of these agents' keys that look like this name without being equal to it,
+    /// at most `limit`.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn look_alikes(
         &self,
         name: &str,
@@ -181,11 +184,12 @@ impl Store {
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
 
-    /// The keys of these agents, other than one, whose name is this one or looks like it: id and name,
-    /// the oldest first, at most a hundred. Whether the rest of them can be read does not matter.
+    /// Returns the id and the name of these agents' keys, other than `except`, whose name equals
+    /// this name or looks like it; oldest first, at most 100. Whether their other columns can be
+    /// read does not matter.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn namesakes(
         &self,
         name: &str,
@@ -205,11 +209,11 @@ impl Store {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    /// Changes what people decided about a key; where that may let other requests pass than before,
-    /// `left` is what is news still of its refusals.
+    /// Changes a key's editable settings. If the change may allow other requests than before,
+    /// `left` is the refusals that remain recent.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the key is no longer at this revision.
+    /// Returns [`StoreError::Conflict`] if the key has another revision now.
     pub async fn edit_key(
         &self,
         id: &KeyId,
@@ -249,11 +253,11 @@ impl Store {
         change.commit().await
     }
 
-    /// Switches keys off (`Some`) or on (`None`), all or none; each with what is news still of its
-    /// refusals.
+    /// Disables (`Some`) or enables (`None`) keys, all or none; each with the refusals that remain
+    /// recent.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if one of them is no longer at its revision.
+    /// Returns [`StoreError::Conflict`] if one of them has another revision now.
     pub async fn switch_keys(
         &self,
         keys: &[(KeyId, Revision, EventDraft, RefusalsAfterChange)],
@@ -279,10 +283,10 @@ impl Store {
         change.commit().await
     }
 
-    /// Deletes keys for good, all or none, and leaves a tombstone of each.
+    /// Deletes keys permanently, all or none, and leaves a tombstone for each.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if one of them is no longer at its revision.
+    /// Returns [`StoreError::Conflict`] if one of them has another revision now.
     pub async fn revoke_keys(
         &self,
         keys: &[(KeyId, Revision, EventDraft)],
@@ -306,10 +310,10 @@ impl Store {
         Ok(committed)
     }
 
-    /// Name and agent of a key as they stand in its row, whatever that is.
+    /// Returns the name and the agent of a key as its row contains them, valid or not.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn raw_key(&self, id: &KeyId) -> Result<Option<(String, String)>, StoreError> {
         with_pool!(self, pool => {
             sqlx::query_as("SELECT name, agent FROM keys WHERE id = $1")
@@ -319,11 +323,11 @@ impl Store {
         })
     }
 
-    /// Deletes a key for good at whatever revision it is, for it cannot be read, and leaves a
-    /// tombstone if it had a token.
+    /// Permanently deletes a key that cannot be read, whatever its revision, and leaves a tombstone
+    /// if it had a token.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it is gone meanwhile.
+    /// Returns [`StoreError::Conflict`] if the key does not exist any more.
     pub async fn revoke_damaged(
         &self,
         id: &KeyId,
@@ -343,10 +347,10 @@ impl Store {
         Ok(committed)
     }
 
-    /// Records an event that changes no key: a token that is about to be copied or revealed.
+    /// Records an event that changes no key: a token is about to be copied or revealed.
     ///
     /// # Errors
-    /// The store's faults; then the token must not be opened.
+    /// Returns [`StoreError`] if the database fails; then the token must not be opened.
     pub async fn record(&self, event: &EventDraft) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         change.record(event).await?;
@@ -355,7 +359,7 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    /// The rules of a key are others: of what was refused by the old ones this is news still.
+    /// Sets the recent refusals of a key whose rules changed, and the time of that change.
     async fn begin_anew(
         &mut self,
         id: &KeyId,
@@ -377,16 +381,16 @@ impl ChangeTransaction<'_> {
     }
 }
 
-/// Whoever writes to several keys does so in the order of their ids, so that no two wait for
-/// each other.
+/// Returns the changes in the order of their keys' ids. Every transaction that writes to several
+/// keys uses this order, so that no two of them wait for each other.
 pub(super) fn by_id<C>(changes: &[C], id: impl Fn(&C) -> &KeyId) -> Vec<&C> {
     let mut ordered: Vec<&C> = changes.iter().collect();
     ordered.sort_by(|one, other| id(one).cmp(id(other)));
     ordered
 }
 
-/// The tombstone of a key that is about to go: the digest stays, the secret does not. Answers how
-/// many there are, one or none.
+/// Inserts the tombstone of a key that is about to be deleted: the digest is kept, the secret is
+/// not. Returns the number of inserted rows, 0 or 1.
 async fn insert_tombstone(
     change: &mut ChangeTransaction<'_>,
     id: &KeyId,

@@ -1,8 +1,9 @@
-//! Members, their SSH keys, and what each may do at this moment.
+//! Members, their SSH keys, and what each of them may do now.
 //!
-//! [`Store::authority`] answers for a look; [`ChangeTransaction::authorise`] asks the same within
-//! the transaction of every change and every reveal, after the epoch was raised: whoever removes a
-//! member raises it too, so none of the two can happen in between.
+//! [`Store::authority`] reads a member's permissions outside a transaction.
+//! [`ChangeTransaction::authorise`] checks them in the transaction of every change and every
+//! reveal, after the epoch was raised. Removing a member raises the epoch, too, so neither can
+//! happen in the middle of the other.
 use std::collections::BTreeSet;
 
 use super::{
@@ -22,11 +23,11 @@ use crate::domain::{
     text,
 };
 
-/// How many look-alikes are named.
+/// The number of similar names that are reported.
 const NAMED_LOOK_ALIKES: i64 = 3;
 
-/// Role, reach, agents, and whether the key that they came in with is theirs still: `$1` is the
-/// member, `$2` the fingerprint, empty where it was not told.
+/// Selects a member's role, scope and agents, unless the SSH key of their login is not theirs any
+/// more: `$1` is the member, `$2` the fingerprint, empty if it is unknown.
 const STANDING: &str = "SELECT role, reach, \
      (SELECT string_agg(agent, ',') FROM member_agents WHERE member = members.id) AS agents \
      FROM members WHERE id = $1 AND ($2 = '' OR EXISTS (SELECT 1 FROM member_keys \
@@ -34,7 +35,7 @@ const STANDING: &str = "SELECT role, reach, \
 const MEMBERS: &str = "SELECT id, name, role, reach, \
      (SELECT string_agg(agent, ',') FROM member_agents WHERE member = members.id) AS agents, \
      added_at, last_seen_at, last_seen_with FROM members ORDER BY sequence";
-/// Member, line, comment.
+/// Selects the columns member, line and comment.
 const KEYS: &str = "SELECT member, line, comment FROM member_keys ORDER BY member, position";
 
 type MemberStatusRow = (String, String, Option<String>);
@@ -109,10 +110,12 @@ fn fingerprint_of(login: &Login) -> &str {
 }
 
 impl Store {
-    /// What whoever came in so may do now.
+    /// Returns the role and the scope that the member of a login has now.
     ///
     /// # Errors
-    /// [`Denied::NotAMember`]; the store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`Denied::NotAMember`] if the member or their SSH key was removed,
+    /// [`StoreError::Corrupt`] if the row is invalid, and another [`StoreError`] if the database
+    /// fails.
     pub async fn authority(&self, login: &Login) -> Result<Authority, StoreError> {
         let row: Option<MemberStatusRow> = with_pool!(self, pool => sqlx::query_as(STANDING)
             .bind(login.member.as_str())
@@ -122,10 +125,11 @@ impl Store {
         authority(&login.member, row)
     }
 
-    /// All members, in the order in which they were added.
+    /// Returns all members, in the order in which they were added.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
         let rows: Vec<MemberRow> =
             with_pool!(self, pool => sqlx::query_as(MEMBERS).fetch_all(pool).await)?;
@@ -134,11 +138,12 @@ impl Store {
         rows.into_iter().map(|row| row.read(&keys)).collect()
     }
 
-    /// What a member is called, and the fingerprints of their keys: read alone, so that what is wrong
-    /// with one member locks no other out.
+    /// Returns a member's name and the fingerprints of their SSH keys. Only this member is read, so
+    /// that invalid data of one member locks no other one out.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a fingerprint is invalid, and another [`StoreError`] if
+    /// the database fails.
     pub async fn who(
         &self,
         id: &MemberId,
@@ -166,10 +171,10 @@ impl Store {
         Ok(Some((name, prints?)))
     }
 
-    /// Names of other members that look like this one without being the same.
+    /// Returns the names of other members that look like this name without being equal to it.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn member_look_alikes(&self, name: &str) -> Result<Vec<String>, StoreError> {
         let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT name FROM members WHERE name_skeleton = $1 AND name <> $2 \
@@ -183,10 +188,12 @@ impl Store {
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
 
-    /// The SSH keys of all members, or the one with this fingerprint, each with whose it is.
+    /// Returns the SSH keys of all members, or only the one with this fingerprint, each with its
+    /// member's id.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn ssh_keys(
         &self,
         only: Option<&Fingerprint>,
@@ -206,10 +213,10 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// Notes that a member came in. That is no change: it raises no epoch.
+    /// Records that a member logged in. That is not a change: it raises no epoch.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn note_login(&self, login: &Login, at: Moment) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
         execute!(
@@ -225,8 +232,9 @@ impl Store {
     /// Adds a member.
     ///
     /// # Errors
-    /// [`StoreError::Member`] for a name or a key that is another one's, [`StoreError::Agent`] for
-    /// an agent that there is not; the store's faults.
+    /// Returns [`StoreError::Member`] if another member has the name or an SSH key,
+    /// [`StoreError::Agent`] if there is no such agent, and another [`StoreError`] if the database
+    /// fails.
     pub async fn add_member(
         &self,
         id: &MemberId,
@@ -256,8 +264,9 @@ impl Store {
     /// Changes a member.
     ///
     /// # Errors
-    /// [`MemberError::Conflict`] if they are not as they were seen, [`MemberError::LastOwner`]; as
-    /// for [`Store::add_member`].
+    /// Returns [`MemberError::Conflict`] if the member is not as in `seen` any more,
+    /// [`MemberError::LastOwner`] if no owner would be left, and the errors of
+    /// [`Store::add_member`].
     pub async fn edit_member(
         &self,
         seen: &Member,
@@ -294,10 +303,10 @@ impl Store {
         change.commit().await
     }
 
-    /// Removes a member; their open sessions are powerless from here on.
+    /// Removes a member; their open sessions lose all permissions at once.
     ///
     /// # Errors
-    /// As for [`Store::edit_member`].
+    /// Returns the errors of [`Store::edit_member`].
     pub async fn remove_member(
         &self,
         seen: &Member,
@@ -338,7 +347,7 @@ fn demand_other_owner(all: &[Member], seen: &Member) -> Result<(), MemberError> 
     Ok(())
 }
 
-/// Neither the name nor a key may be another member's.
+/// Checks that no other member has the name or one of the SSH keys.
 fn demand_free(all: &[Member], id: &MemberId, draft: &MemberDraft) -> Result<(), MemberError> {
     for other in all.iter().filter(|member| member.id != *id) {
         let member = text::visible(other.name());
@@ -361,9 +370,9 @@ fn demand_free(all: &[Member], id: &MemberId, draft: &MemberDraft) -> Result<(),
 }
 
 impl ChangeTransaction<'_> {
-    /// Whether whoever makes these changes may, as things stand within this transaction.
+    /// Checks within this transaction that the actor of these events may make the changes.
     pub(super) async fn authorise(&mut self, events: &[&EventDraft]) -> Result<(), StoreError> {
-        // All events of a change are one person's.
+        // All events of a change have the same actor.
         let Some(login) = events.first().and_then(|event| event.actor.login.as_ref()) else {
             return Ok(());
         };

@@ -1,10 +1,10 @@
-//! Opening a store: recognise it, refuse it with one sentence, or make it.
+//! Opens a store: identifies it, then refuses it with one sentence, or creates or updates it.
 //!
-//! Nothing is written before the store is recognised as ours, or as empty. It is then made, or
-//! brought up to date, in one transaction under a lock of our own (sqlx's is a no-op on SQLite,
-//! and on PostgreSQL it is left held when a migration fails): whoever looks sees all of it or
-//! nothing, and of several processes that start together one does it. What each database needs
-//! of its own stands in [`file`] and [`server`].
+//! Nothing is written before the store is identified as claviger's or as empty. It is then created,
+//! or brought up to date, in one transaction under a lock of our own (sqlx's is a no-op on SQLite,
+//! and on PostgreSQL it is left held when a migration fails): readers see all of it or nothing, and
+//! of several processes that start together one does it. The parts that are specific to a database
+//! are in [`file`] and [`server`].
 mod file;
 mod server;
 
@@ -17,38 +17,38 @@ use crate::domain::{moment::Moment, text::visible};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// How long a writer waits for another one. Long enough for a burst of changes, short enough
-/// that a person learns why nothing happens.
+/// The time that a writer waits for another one: long enough for a burst of changes, short enough
+/// that a user learns soon why nothing happens.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long somebody waits who has to answer soon: deciding goes on reading while others write, so
-/// only a database that is locked as a whole is ever waited for.
+/// The same for a connection that must answer soon. Reads are not blocked by writers, so such a
+/// connection waits only for a database that is locked as a whole.
 pub(super) const DECIDE_BUSY_TIMEOUT: Duration = Duration::from_millis(400);
-/// How many connections a store holds at most.
+/// The number of connections that a store has at most.
 const CONNECTIONS: u32 = 4;
 
-/// What a store that does not exist yet is made with.
+/// The values that a new store is created with.
 #[derive(Debug, Clone)]
 pub struct NewStoreSettings {
     /// The new store's own id.
     pub uuid: String,
-    /// Its label.
+    /// The workspace's label.
     pub label: String,
-    /// When it is made.
+    /// The time of creation.
     pub now: Moment,
 }
 
-/// An opened store, and what deserves to be said about it.
+/// An opened store, and the facts to report about it.
 #[derive(Debug)]
 pub struct Opened {
     /// The store.
     pub store: Store,
-    /// Whether it was made just now.
+    /// `true` if this process created the store.
     pub created: bool,
     /// Sentences about permissions that are wider than they should be.
     pub warnings: Vec<String>,
 }
 
-/// What a database turned out to be, before anything is written to it.
+/// The state of a database, determined before anything is written to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DatabaseKind {
     Current,
@@ -57,46 +57,49 @@ enum DatabaseKind {
 }
 
 impl Store {
-    /// Opens a SQLite file, making it if there is none.
+    /// Opens a SQLite file, and creates it if there is none.
     ///
     /// # Errors
-    /// [`StoreError`]: one clear sentence each for a file that is not ours, newer, damaged,
-    /// locked, or cannot be opened; nothing is changed then.
+    /// Returns [`StoreError`], with one clear sentence each, if the file is not claviger's, was
+    /// created by a newer version, is damaged or locked, or cannot be opened; nothing is changed
+    /// then.
     pub async fn open_file(path: &Path, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
         file::open(path, fresh).await
     }
 
-    /// Opens a SQLite file to decide on requests and to leave uses, and faster; `None` if
-    /// [`Store::open_file`] has to judge it, make it, or bring it up to date.
+    /// Opens a SQLite file to decide on requests and to record uses; faster than
+    /// [`Store::open_file`]. Returns `None` if that function must identify, create or update the
+    /// file.
     ///
     /// # Errors
-    /// As for [`Store::open_file`].
+    /// Returns the errors of [`Store::open_file`].
     pub async fn open_file_to_decide(path: &Path) -> Result<Option<Self>, StoreError> {
         file::open_to_decide(path).await
     }
 
-    /// Opens a SQLite file only to look at it, and faster; `None` for one that is not made or not up
-    /// to date. Nothing is ever written.
+    /// Opens a SQLite file read-only; faster than [`Store::open_file`]. Returns `None` if the file
+    /// is not created or not up to date. Nothing is ever written.
     ///
     /// # Errors
-    /// As for [`Store::open_file`].
+    /// Returns the errors of [`Store::open_file`].
     pub async fn open_file_to_look(path: &Path) -> Result<Option<Self>, StoreError> {
         file::open_to_look(path).await
     }
 
-    /// Opens a PostgreSQL database only to look at it; `None` for one that is not made or not up to
-    /// date. Nothing is ever written.
+    /// Opens a PostgreSQL database read-only. Returns `None` if its tables are not created or not
+    /// up to date. Nothing is ever written.
     ///
     /// # Errors
-    /// As for [`Store::open_server`].
+    /// Returns the errors of [`Store::open_server`].
     pub async fn open_server_to_look(url: &str) -> Result<Option<Self>, StoreError> {
         server::open_to_look(url).await
     }
 
-    /// Opens a PostgreSQL database, making its tables if it is empty.
+    /// Opens a PostgreSQL database, and creates its tables if it is empty.
     ///
     /// # Errors
-    /// As for a file; a server that is not on this machine is refused without `sslmode=verify-full`.
+    /// Returns the same errors as for a file, and [`StoreError::Unreachable`] for a server that is
+    /// not on this machine if the URL lacks `sslmode=verify-full`.
     pub async fn open_server(url: &str, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
         server::open(url, fresh).await
     }
@@ -107,7 +110,7 @@ fn newest_known() -> i64 {
     versions.max().unwrap_or(0)
 }
 
-/// What the number of a store's newest migration makes of it.
+/// Returns the state that follows from the number of the newest migration in the store.
 fn judge(place: &StoreLocation, found: i64) -> Result<DatabaseKind, StoreError> {
     let known = newest_known();
     if found > known {
@@ -127,8 +130,8 @@ fn judge(place: &StoreLocation, found: i64) -> Result<DatabaseKind, StoreError> 
 const INSERT_WORKSPACE: &str = "INSERT INTO workspace (id, uuid, label, epoch, chain_head, created_at) \
      VALUES (1, $1, $2, 0, $3, $4) ON CONFLICT (id) DO NOTHING";
 
-/// Makes or updates all that a store is made of, on a connection that is in a transaction: the
-/// tables, what the dialect adds, the workspace. The same text for both databases.
+/// Creates or updates everything in a store, on a connection that is in a transaction: the tables,
+/// the statements of the dialect, and the workspace. The text is the same for both databases.
 macro_rules! build {
     ($connection:expr, $dialect:expr, $fresh:expr, $place:expr) => {{
         use $crate::store::open::{INSERT_WORKSPACE, MIGRATIONS, migration_fault};

@@ -1,9 +1,9 @@
-//! Pages of the list: filter, order and count in the database, nothing ever loads all keys.
+//! Pages of the list. The database filters, sorts and counts; all keys are never loaded at once.
 //!
 //! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
-//! that tells equal ones apart. Going back is the same walk in the other direction. Each order
-//! is one statement, written out at compile time by [`page_statement!`]; to add an order, add a
-//! field to [`SortField`] and a line to `statement`.
+//! number that distinguishes equal values. Going back reads in the other direction. Each sort order
+//! is one statement, composed at compile time by [`page_statement!`]. To add a sort order, add a
+//! variant to [`SortField`] and a line to `statement`.
 use sqlx::{FromRow as _, Row as _};
 
 use super::{
@@ -25,21 +25,21 @@ use crate::domain::{
 
 const _: () = assert!(REFUSAL_NEWS_MILLIS == 172_800_000, "written out below");
 
-/// A character that no key can hold.
+/// A character that no key can contain.
 const NOTHING: char = '\u{FFFF}';
 
-/// What is searched for, folded as the stored text is; empty for no search. A NUL ends a text in
-/// SQLite and is none in PostgreSQL: what holds one is found nowhere.
+/// Returns the search text, folded like the stored text; empty for no search. SQLite ends a text at
+/// a NUL, and PostgreSQL refuses one, so a search text with a NUL is made to match nothing.
 fn needle(filter: &Filter) -> String {
     text::folded(&filter.search).replace('\0', &NOTHING.to_string())
 }
 
-/// The moment to judge attention by, or -1 for no such filter.
+/// Returns the time at which to judge attention, or -1 if the filter does not ask for it.
 fn moment(filter: &Filter, now: Moment) -> i64 {
     if filter.attention { now.millis() } else { -1 }
 }
 
-/// Keys that are known to be damaged, as the statements take them.
+/// Returns the keys that are known to be damaged, in the form that the statements take.
 fn damaged(known: &[KeyId]) -> String {
     if known.is_empty() {
         return String::new();
@@ -48,9 +48,9 @@ fn damaged(known: &[KeyId]) -> String {
     format!(",{},", ids.join(","))
 }
 
-/// The conditions of [`Attention::of`] and the order of [`Attention::urgency`], said in SQL. `$10`
-/// is the moment, `$3` and `$4` the two spans, `$6` the keys that are known to be damaged; the third
-/// span, [`REFUSAL_NEWS_MILLIS`], and multiples of 2^48 are written out.
+/// The conditions of [`Attention::of`] and the order of [`Attention::urgency`] in SQL. `$10` is the
+/// current time, `$3` and `$4` are the two spans, and `$6` the keys that are known to be damaged;
+/// the third span, [`REFUSAL_NEWS_MILLIS`], and multiples of 2^48 are written out.
 ///
 /// [`Attention::of`]: crate::domain::attention::Attention::of
 /// [`Attention::urgency`]: crate::domain::attention::Attention::urgency
@@ -119,7 +119,7 @@ macro_rules! page_statement {
     };
 }
 
-/// Both directions of one order.
+/// The statement of a sort order in one of its two directions.
 macro_rules! both_ways {
     ($forward:expr, $value:expr, $type:literal) => {
         if $forward {
@@ -161,11 +161,11 @@ fn cursor(field: SortField, value: &str, sequence: i64) -> Option<Cursor> {
     Some(Cursor { value, sequence })
 }
 
-/// A cursor that stands before everything in the direction of the walk.
+/// Returns a cursor before all rows in the direction of reading.
 fn edge(field: SortField, ascending: bool) -> Cursor {
     let value = match (is_text(field), ascending) {
         (true, true) => SortValue::Text(String::new()),
-        // The last code point there is; no name can hold it.
+        // The last code point; no name can contain it.
         (true, false) => SortValue::Text('\u{10FFFF}'.to_string()),
         (false, true) => SortValue::Number(i64::MIN),
         (false, false) => SortValue::Number(i64::MAX),
@@ -190,14 +190,14 @@ fn why(error: &StoreError) -> String {
 pub struct KeyPage {
     /// The keys that could be read, in the list's order.
     pub rows: Vec<Row>,
-    /// Whether the list goes on in the direction that was read.
+    /// `true` if the list continues in the direction that was read.
     pub more: bool,
-    /// Where the next page goes on from, even if no row of this one could be read.
+    /// The position where the next page starts, even if no row of this page could be read.
     pub reached: Option<Cursor>,
     /// The damaged keys, each with the index of the row that follows it.
     pub damaged: Vec<(usize, Damaged, Cursor)>,
-    /// Why they could not be, and those of which not even the id could: they are refused everywhere,
-    /// and must not hide the rest.
+    /// The errors of all rows that could not be read, including those without a readable id. Such
+    /// keys are refused everywhere, and must not hide the rest.
     pub unreadable: Vec<StoreError>,
 }
 
@@ -209,7 +209,7 @@ struct PageRow {
     twins: i64,
 }
 
-/// A row of which a column holds a value of another type than it should: SQLite keeps such.
+/// A row with a value of a wrong type in one of its columns, which SQLite can store.
 struct BadRow {
     id: String,
     sequence: i64,
@@ -218,10 +218,11 @@ struct BadRow {
 }
 
 impl Store {
-    /// Reads a page; its rows stand in the list's order.
+    /// Returns a page, with its rows in the list's order.
     ///
     /// # Errors
-    /// The store's faults; a row that cannot be read is named in the page and hides no other.
+    /// Returns [`StoreError`] if the database fails. A row that cannot be read is reported in the
+    /// page and hides no other.
     pub async fn page(&self, request: &PageRequest) -> Result<KeyPage, StoreError> {
         let Sort { field, descending } = request.sort;
         let backwards = matches!(request.direction, Direction::Last | Direction::Before(_));
@@ -229,7 +230,7 @@ impl Store {
         let Cursor { value, sequence } = match &request.direction {
             Direction::First | Direction::Last => edge(field, ascending),
             Direction::After(cursor) | Direction::Before(cursor) => cursor.clone(),
-            // A step back from the row itself: no other row can stand between.
+            // One step back from the row itself: no other row can be between the two.
             Direction::From(cursor) => Cursor {
                 value: cursor.value.clone(),
                 sequence: cursor.sequence + if ascending { -1 } else { 1 },
@@ -259,7 +260,7 @@ impl Store {
                 _ => query,
             };
             let rows = query.fetch_all(pool).await;
-            // One by one: a value of a wrong type must not hide the other rows.
+            // Row by row, so that a value of a wrong type does not hide the other rows.
             rows.map(|rows| {
                 let read = rows.iter().map(|row| {
                     PageRow::from_row(row).map_err(|error| BadRow {
@@ -289,7 +290,7 @@ impl Store {
                 }
                 Err(bad) => {
                     let error = StoreError::corrupt("keys", bad.column, &bad.id);
-                    // What cannot be sorted comes last.
+                    // Rows that cannot be sorted come last.
                     let place = cursor(field, &bad.sort_value, bad.sequence);
                     let last = edge(field, !ascending);
                     (place.unwrap_or(last), bad.id.parse().ok(), Err(error))
@@ -322,10 +323,10 @@ impl Store {
         Ok(page)
     }
 
-    /// Counts the keys that the filter lets through, and all of them, among those of these agents.
+    /// Counts the keys of these agents that match the filter, and all keys of these agents.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn count(
         &self,
         filter: &Filter,

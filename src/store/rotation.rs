@@ -1,7 +1,7 @@
-//! Rotation: a key gets a new token, and the old one stays good for a while, or not at all.
+//! Rotation: a key gets a new token, and the old one stays valid for a while, or ends at once.
 //!
-//! Of a token that is rotated out its digest stays, so that it can be told from one that never was,
-//! and nothing that could be opened.
+//! The digest of a previous token is kept, so that the token can be distinguished from an unknown
+//! one. The sealed token is not kept.
 use super::{
     Store, StoreError,
     change::{ChangeTransaction, Committed, execute},
@@ -19,11 +19,11 @@ use crate::domain::{
 };
 
 impl Store {
-    /// Gives a key a new token. The old one stays good until a moment; without one it ends at once,
-    /// and with it every other that was rotated out.
+    /// Gives a key a new token. The old one stays valid until `until`; if that is `None`, it and
+    /// all previous tokens end at once.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the key is no longer at this revision.
+    /// Returns [`StoreError::Conflict`] if the key has another revision now.
     pub async fn rotate_key(
         &self,
         seen: &KeyVersion,
@@ -73,10 +73,10 @@ impl Store {
         Ok(committed)
     }
 
-    /// Ends every token of a key that was rotated out.
+    /// Ends all previous tokens of a key.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the key is no longer at this revision.
+    /// Returns [`StoreError::Conflict`] if the key has another revision now.
     pub async fn finish_rotation(
         &self,
         seen: &KeyVersion,
@@ -87,10 +87,11 @@ impl Store {
         change.rotated(seen, event).await
     }
 
-    /// The tokens of a key that were rotated out, the newest first.
+    /// Returns the previous tokens of a key, the most recently replaced first.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn previous_tokens(
         &self,
         id: &KeyId,

@@ -1,8 +1,7 @@
-//! Rows, and the doors through which they become domain values.
+//! The rows of the tables, and their conversion into domain values.
 //!
-//! Whatever a row holds that the domain refuses is [`StoreError::Corrupt`] with its table, column
-//! and id. A list that lost a row is corrupt too: it would admit less or, emptied, seem to admit
-//! all.
+//! A value that the domain refuses is [`StoreError::Corrupt`] with its table, column and id. A list
+//! that lost a row is corrupt, too: it would allow less or, if it were empty, seem to allow all.
 use std::{net::IpAddr, sync::Arc};
 
 use super::StoreError;
@@ -17,14 +16,14 @@ use crate::domain::{
     token::{Digest, KeyId},
 };
 
-/// A moment, unless it lies beyond the years that can be written: held within them it would be
-/// another moment, such as an end that was never decided on.
+/// Returns the time, or `None` if it is outside the years that can be represented: clamped to them,
+/// it would be another time, such as an expiry that was never set.
 pub(super) fn moment(millis: i64) -> Option<Moment> {
     Some(Moment::from_millis(millis)).filter(|moment| moment.millis() == millis)
 }
 
-/// The columns of a key, its networks and grants gathered into one text each; `string_agg` and
-/// its `ORDER BY` are the same on both databases.
+/// The columns of a key, with its networks and its grants aggregated into one text each.
+/// `string_agg` and its `ORDER BY` are the same on both databases.
 macro_rules! key_columns {
     () => {
         "keys.id, keys.sequence, keys.agent, keys.name, keys.description, keys.origin, \
@@ -39,7 +38,7 @@ macro_rules! key_columns {
 }
 pub(super) use key_columns;
 
-/// The columns of a key that could hold a value of another type than they should.
+/// The columns of a key that may contain a value of a wrong type.
 const KEY_COLUMNS: [&str; 18] = [
     "id",
     "sequence",
@@ -61,7 +60,7 @@ const KEY_COLUMNS: [&str; 18] = [
     "granted",
 ];
 
-/// The column of a key that a row could not be read for.
+/// Returns the column of a key that could not be decoded.
 pub(super) fn column_of(error: &sqlx::Error) -> &'static str {
     let sqlx::Error::ColumnDecode { index, .. } = error else {
         return "id";
@@ -93,7 +92,7 @@ pub(super) struct KeyRow {
     granted: Option<String>,
 }
 
-/// A key with the digest by which its token is known, up to the condition on `tokens.key_id`.
+/// Selects a key with its token's digest, up to the condition on `tokens.key_id`.
 macro_rules! credentials {
     () => {
         concat!(
@@ -122,7 +121,7 @@ impl CredentialRow {
         let former = self.former.iter().flat_map(|all| all.split(','));
         let former: Option<Vec<PreviousToken>> = former
             .map(|one| {
-                // The last `=`: base64 ends in one.
+                // At the last `=`, because base64 ends with one.
                 let (digest, until) = one.rsplit_once('=')?;
                 Some(PreviousToken {
                     digest: Digest::decode(digest)?,
@@ -137,12 +136,12 @@ impl CredentialRow {
     }
 }
 
-/// The digest of a token, as a table keeps it under a key's id.
+/// Decodes the digest of a token that a table stores under a key's id.
 pub(super) fn digest_of(text: &str, table: &'static str, id: &str) -> Result<Digest, StoreError> {
     Digest::decode(text).ok_or_else(|| StoreError::corrupt(table, "digest", id))
 }
 
-/// A revoked key's id with the digests of all the tokens that it had, up to the condition on the id.
+/// Selects a revoked key's id with the digests of all its tokens, up to the condition on the id.
 macro_rules! tombstones {
     () => {
         "SELECT key_id, digest || coalesce((SELECT string_agg(',' || digest, '') \
@@ -164,12 +163,12 @@ impl KeyRow {
         StoreError::corrupt("keys", column, &self.id)
     }
 
-    /// The id, if that can be read.
+    /// Returns the id, if it can be read.
     pub fn id(&self) -> Option<KeyId> {
         self.id.parse().ok()
     }
 
-    /// The order of creation, as it stands in the row.
+    /// Returns the position in the order of creation, as the row contains it.
     pub fn sequence(&self) -> i64 {
         self.sequence
     }
@@ -228,7 +227,7 @@ impl KeyRow {
         at.map(|millis| self.moment(column, millis)).transpose()
     }
 
-    /// A number that begins with 1.
+    /// Checks that a number is at least 1.
     fn counted(&self, column: &'static str, number: i64) -> Result<i64, StoreError> {
         if number > 0 {
             Ok(number)
@@ -333,7 +332,7 @@ impl EventRow {
             .transpose();
         let from = from.map_err(|_| bad("actor_from"))?;
         let change = Change::from_word(&self.change).ok_or_else(|| bad("change"))?;
-        // What such an event has not is not in its hash either.
+        // An event without a program version is hashed without these fields, so they must be empty.
         if self.program.is_empty() && !(self.member.is_empty() && self.agent.is_empty()) {
             return Err(bad("program"));
         }

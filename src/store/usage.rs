@@ -1,8 +1,8 @@
-//! Uses and refusals: written in batches after the decisions are out, read by people.
+//! Uses and refusals: written in batches after the decisions, and read by users.
 //!
-//! Nothing here raises the epoch or records an event, and all of it may be lost without harm. What
-//! is kept is bounded per key, whoever sends what: so many sources a span, so many refusals, and
-//! older counts are folded together.
+//! These writes raise no epoch and record no event, and all of this data may be lost without harm.
+//! The data per key is limited, whatever clients send: a number of sources per span and a number of
+//! refusals are kept, and older counts are merged.
 mod counts;
 mod refusals;
 
@@ -33,11 +33,11 @@ pub(super) fn number(count: usize) -> i64 {
 }
 
 impl Store {
-    /// Writes down uses and refusals, all in one transaction. An older use never overwrites a newer
-    /// one; a use of a key that is gone is nobody's.
+    /// Records uses and refusals, all in one transaction. An older use never overwrites a newer
+    /// one, and a use of a deleted key is ignored.
     ///
     /// # Errors
-    /// The store's faults; the decisions stand all the same.
+    /// Returns [`StoreError`] if the database fails; the decisions remain valid.
     pub async fn record_usage(
         &self,
         uses: &[KeyUse],
@@ -66,19 +66,19 @@ impl Store {
         write.commit_write().await
     }
 
-    /// Does a part of what is due, small enough to keep no other writer waiting: folds older counts
-    /// together, forgets the oldest, and refusals that are too old. Answers whether there may be
-    /// more to do.
+    /// Does a part of the work that is due, small enough not to delay other writers: merges older
+    /// counts, and deletes the oldest counts and refusals. Returns `true` if there may be more to
+    /// do.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn tidy_usage(&self, now: Moment) -> Result<bool, StoreError> {
         if self.read_only {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let folds = FOLDS.map(|(age, span, into)| {
             let before = now.millis() - age;
-            // Whole spans alone, so that each is folded once.
+            // Only whole spans, so that each is merged once.
             (before - before.rem_euclid(into), span, Some(into))
         });
         let oldest = (now.millis() - COUNTED, LONGEST_SPAN, None);
@@ -101,10 +101,10 @@ impl Store {
         self.forget_refusals(now.millis() - REMEMBERED).await
     }
 
-    /// Notes that uses are counted from now on, unless that was noted before.
+    /// Records that uses are counted from now on, unless that was recorded before.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn count_from(&self, now: Moment) -> Result<(), StoreError> {
         if self.read_only || self.counted_since().await?.is_some() {
             return Ok(());
@@ -114,10 +114,10 @@ impl Store {
         write.commit_write().await
     }
 
-    /// Since when uses are counted; none if nobody ever began.
+    /// Returns the time since which uses are counted, or `None` if they never were.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn counted_since(&self) -> Result<Option<Moment>, StoreError> {
         let (since,): (Option<i64>,) = with_pool!(self, pool => sqlx::query_as(
             "SELECT counted_since FROM recording WHERE id = 1",
@@ -127,10 +127,11 @@ impl Store {
         Ok(since.and_then(moment))
     }
 
-    /// The counts of a key that began at a moment or later, the oldest first.
+    /// Returns the counts of a key whose spans began at `from` or later, oldest first.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn tallies(&self, id: &KeyId, from: Moment) -> Result<Vec<Tally>, StoreError> {
         let rows: Vec<TallyRow> = with_pool!(self, pool => sqlx::query_as(
             "SELECT began_at, span, area, action, source, verdict, count FROM uses \
@@ -143,12 +144,12 @@ impl Store {
         rows.into_iter().map(|row| row.read(id)).collect()
     }
 
-    /// What was allowed to the keys that were made between two places in the order of creation, and
-    /// from where; and when their grants were changed or they were switched on, if that was after a
-    /// moment.
+    /// Returns the accesses that were allowed to each key between two positions in the order of
+    /// creation, with their sources; and when its grants were changed or it was enabled, if that
+    /// was after `lately`.
     ///
     /// # Errors
-    /// As for [`Store::tallies`].
+    /// Returns the errors of [`Store::tallies`].
     pub async fn exercised(
         &self,
         (first, last): (i64, i64),
@@ -174,7 +175,7 @@ impl Store {
             one.sources
                 .insert(Source::from_word(&source).ok_or_else(|| bad("source"))?);
         }
-        // The details name what was changed, and nothing else.
+        // The details of an event contain only the fields that were changed.
         let changed: Vec<(String, String, i64)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT audit_events.subject_id, audit_events.change, max(audit_events.at) \
              FROM audit_events JOIN keys ON keys.id = audit_events.subject_id \
@@ -206,8 +207,8 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    /// Waits for everybody else who records; notes since when uses are counted, if that is new, and
-    /// that so many refusals come in.
+    /// Waits for all other transactions that record uses. Sets the time since which uses are
+    /// counted if it is not set, and counts the refusals and the batch.
     async fn take_turn(&mut self, from: Option<Moment>, refusals: usize) -> Result<(), StoreError> {
         execute!(
             self,
@@ -222,7 +223,8 @@ impl ChangeTransaction<'_> {
     }
 
     async fn use_of(&mut self, one: &KeyUse) -> Result<(), StoreError> {
-        // These rows before the key's, as a rotation takes them: else the two could wait for each other.
+        // These rows are updated before the key's, as in a rotation; otherwise the two could
+        // deadlock.
         for former in &one.former {
             execute!(
                 self,
@@ -251,7 +253,7 @@ impl ChangeTransaction<'_> {
             )?;
         }
         if let Some((count, at)) = one.refused {
-            // Two days of quiet, or a change of the rules, begin the count anew.
+            // The count restarts after two days without a refusal, or when the rules change.
             execute!(
                 self,
                 sqlx::query(
@@ -281,7 +283,7 @@ struct TallyRow {
     count: i64,
 }
 
-/// Area and action, both or neither.
+/// Parses area and action; both are given or neither.
 fn target(area: &str, action: &str) -> Result<Option<(AreaSlug, Action)>, AccessError> {
     if area.is_empty() && action.is_empty() {
         return Ok(None);

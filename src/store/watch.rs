@@ -1,8 +1,8 @@
-//! A connection of its own from which an endpoint decides: what changed, and what keys may do.
+//! A separate connection from which an endpoint decides: it reads the changes and the key records.
 //!
-//! The pool would cost more than the read itself. Whoever holds a [`Watch`] asks one thing at a
-//! time; a future that is dropped halfway leaves the connection in an unknown state, so then the
-//! watch is dropped too and another one is begun.
+//! The pool would cost more than the read itself. The holder of a [`Watch`] runs one query at a
+//! time. A future that is dropped halfway leaves the connection in an unknown state; then the watch
+//! must be dropped, too, and a new one opened.
 use std::sync::Arc;
 
 use sqlx::{
@@ -22,10 +22,10 @@ use crate::domain::{
     token::{Digest, KeyId, Token},
 };
 
-/// How many keys are looked up in one statement.
+/// The number of keys that one statement looks up.
 pub const KEYS_PER_LOOKUP: usize = 32;
 
-/// A connection to decide from.
+/// A connection from which requests are decided.
 pub struct Watch {
     store: Store,
     connection: AnyConnection,
@@ -36,7 +36,7 @@ enum AnyConnection {
     Postgres(PgConnection),
 }
 
-/// Runs one body on whichever connection the watch holds.
+/// Runs one body on the connection that the watch holds.
 macro_rules! on_connection {
     ($watch:expr, $connection:ident => $body:expr) => {{
         let store = &$watch.store;
@@ -47,49 +47,49 @@ macro_rules! on_connection {
     }};
 }
 
-/// Where the store stands: the number and the hash of its newest change.
+/// The head of the audit log: the number and the hash of the newest event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogHead {
-    /// The number.
+    /// The number of the newest event.
     pub epoch: i64,
-    /// The hash, in hexadecimal.
+    /// Its hash, in hexadecimal.
     pub head: String,
 }
 
-/// One change, as far as a cache has to know it.
+/// The part of a change that a cache needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeMark {
-    /// Its number.
+    /// The change's number.
     pub sequence: i64,
-    /// Whether it may change where requests lead.
+    /// `true` if the change may alter the routes of requests.
     pub about_areas: bool,
-    /// What it changed: a key's id, mostly.
+    /// The subject of the change, usually a key's id.
     pub subject: String,
-    /// The hash of the change before it.
+    /// The hash of the previous change.
     pub previous: String,
-    /// Its own hash.
+    /// The change's own hash.
     pub hash: String,
 }
 
-/// What the store holds under a key's id.
+/// The record that the store has for a key's id.
 #[derive(Debug, Clone)]
 pub enum KeyRecord {
-    /// Nothing.
+    /// There is no record.
     Absent,
-    /// A key that is there, and the digest of its token.
+    /// An existing key: the digest of its token, and its rules.
     Key(Digest, Arc<Rules>),
-    /// The tombstone of a revoked one, and the digests of all its tokens.
+    /// The tombstone of a revoked key: the digests of all its tokens.
     Revoked(Arc<[Digest]>),
 }
 
 impl KeyRecord {
-    /// What a token with this id turns out to be.
+    /// Returns what a token with this key id is.
     #[must_use]
     pub fn credential(self, token: &Token) -> Credential {
         self.with(token.key_id(), token.digest())
     }
 
-    /// What the token with this id and digest turns out to be; digests are compared in constant
+    /// Returns what the token with this key id and digest is. Digests are compared in constant
     /// time.
     #[must_use]
     pub fn with(self, id: &KeyId, presented: Digest) -> Credential {
@@ -113,7 +113,7 @@ impl KeyRecord {
 const PULSE: &str = "SELECT epoch, chain_head FROM workspace WHERE id = 1";
 const CHANGES: &str = "SELECT sequence, change, subject_id, previous_hash, hash FROM audit_events \
      WHERE sequence > $1 ORDER BY sequence LIMIT $2";
-/// As many as [`KEYS_PER_LOOKUP`]; those that are not needed are bound to the empty text.
+/// A condition with [`KEYS_PER_LOOKUP`] values; unused ones are bound to the empty text.
 macro_rules! one_of_them {
     () => {
         " IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
@@ -124,10 +124,10 @@ const CREDENTIALS: &str = concat!(credentials!(), one_of_them!());
 const TOMBSTONES: &str = concat!(tombstones!(), one_of_them!());
 
 impl Store {
-    /// Opens a connection to decide from.
+    /// Opens a connection from which requests are decided.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the connection cannot be opened.
     pub async fn watch(&self) -> Result<Watch, StoreError> {
         self.still_there()?;
         let fault = |error: sqlx::Error| self.fault(&error);
@@ -142,7 +142,8 @@ impl Store {
             }
             Pool::Postgres(pool) => {
                 let options = PgConnectOptions::clone(&pool.connect_options());
-                // Whoever decides has given up by then: what is left behind must not pile up there.
+                // The decision has timed out by then, and abandoned statements must not pile up on
+                // the server.
                 let options = options.options([("statement_timeout", "1s")]);
                 AnyConnection::Postgres(options.connect().await.map_err(fault)?)
             }
@@ -155,10 +156,11 @@ impl Store {
 }
 
 impl Watch {
-    /// Where the store stands now.
+    /// Returns the current head of the audit log.
     ///
     /// # Errors
-    /// The store's faults, [`StoreError::Replaced`] above all.
+    /// Returns [`StoreError::Replaced`] if the file was replaced, and another [`StoreError`] if the
+    /// database fails.
     pub async fn log_head(&mut self) -> Result<LogHead, StoreError> {
         self.store.still_there()?;
         let (epoch, head): (i64, String) = on_connection!(self, connection => {
@@ -167,10 +169,11 @@ impl Watch {
         Ok(LogHead { epoch, head })
     }
 
-    /// The changes after a number, oldest first, at most `limit`.
+    /// Returns the changes after a number, oldest first, at most `limit`.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a change is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn changes_after(
         &mut self,
         sequence: i64,
@@ -194,10 +197,11 @@ impl Watch {
         rows.into_iter().map(mark).collect()
     }
 
-    /// Where requests lead.
+    /// Returns all areas and their routes.
     ///
     /// # Errors
-    /// The store's faults, and [`StoreError::Corrupt`].
+    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
+    /// database fails.
     pub async fn routes(&mut self) -> Result<Routes, StoreError> {
         let areas: Vec<(String,)> = on_connection!(self, connection => {
             sqlx::query_as("SELECT slug FROM areas ORDER BY sequence").fetch_all(connection).await
@@ -210,11 +214,11 @@ impl Watch {
         Ok(Routes::new(areas?, routes?))
     }
 
-    /// What stands under the first [`KEYS_PER_LOOKUP`] of these ids. A row that cannot be read is an
-    /// error of its own, and keeps nobody else from an answer.
+    /// Returns the records of the first [`KEYS_PER_LOOKUP`] of these ids. A row that cannot be read
+    /// is an error for its own id only.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn key_records(
         &mut self,
         ids: &[KeyId],
@@ -245,7 +249,7 @@ impl Watch {
             .iter()
             .map(|id| (id.clone(), Ok(KeyRecord::Absent)))
             .collect();
-        // Row by row: one that does not even decode must not take the others with it.
+        // Row by row, so that a row that cannot be decoded does not affect the others.
         let rows: Vec<(String, Result<CredentialRow, sqlx::Error>)> = on_connection!(self, connection => {
             let query = (0..KEYS_PER_LOOKUP).fold(sqlx::query(CREDENTIALS), |query, at| {
                 query.bind(ids.get(at).map_or("", KeyId::as_str))

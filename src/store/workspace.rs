@@ -13,20 +13,20 @@ use crate::domain::{
     token::{Digest, KeyId},
 };
 
-/// The one row that says which store this is.
+/// The workspace row, which identifies the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
-    /// Drawn once when the store was made; sealed tokens are bound to it.
+    /// The random id that the store got when it was created; sealed tokens are bound to it.
     pub uuid: String,
-    /// What people call it: `PROD`.
+    /// The label that users gave it, such as `PROD`.
     pub label: String,
     /// The number of the newest change.
     pub epoch: i64,
     /// The hash of the newest event.
     pub chain_head: String,
-    /// When the store was made.
+    /// The time when the store was created.
     pub created_at: Moment,
-    /// How keys must end.
+    /// The policy for the expiry of keys.
     pub policy: Policy,
 }
 
@@ -42,10 +42,10 @@ struct WorkspaceRow {
 }
 
 impl Store {
-    /// The workspace.
+    /// Returns the workspace.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn workspace(&self) -> Result<Workspace, StoreError> {
         let row: WorkspaceRow = with_pool!(self, pool => sqlx::query_as(
             "SELECT uuid, label, epoch, chain_head, created_at, longest_life, must_expire_since \
@@ -66,10 +66,10 @@ impl Store {
         })
     }
 
-    /// Gives the workspace another policy for the ends of keys.
+    /// Sets the workspace's policy for the expiry of keys.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn set_policy(
         &self,
         policy: Policy,
@@ -88,10 +88,10 @@ impl Store {
         change.commit().await
     }
 
-    /// The number of the newest change.
+    /// Returns the epoch, which is the number of the newest change.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn epoch(&self) -> Result<i64, StoreError> {
         let (epoch,): (i64,) = with_pool!(self, pool => {
             sqlx::query_as("SELECT epoch FROM workspace WHERE id = 1").fetch_one(pool).await
@@ -99,10 +99,10 @@ impl Store {
         Ok(epoch)
     }
 
-    /// The number of the newest change, and that of the newest refusal.
+    /// Returns the epoch, and the numbers of refusals and of batches recorded so far.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn list_version(&self) -> Result<ListVersion, StoreError> {
         let (epoch, refusals, batches): (i64, i64, i64) = with_pool!(self, pool => sqlx::query_as(
             "SELECT workspace.epoch, recording.refusals, recording.batches FROM workspace \
@@ -117,10 +117,10 @@ impl Store {
         })
     }
 
-    /// Gives the workspace another label.
+    /// Sets the workspace's label.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn relabel(&self, label: &str, event: &EventDraft) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         execute!(
@@ -131,10 +131,10 @@ impl Store {
         change.commit().await
     }
 
-    /// The data key that new tokens are sealed with, if there is one yet.
+    /// Returns the data key that new tokens are sealed with, or `None` if there is none yet.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn data_key(&self) -> Result<Option<WrappedDataKey>, StoreError> {
         let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT id, master_key_id, wrapped FROM data_keys ORDER BY created_at, id LIMIT 1",
@@ -148,10 +148,11 @@ impl Store {
         }))
     }
 
-    /// Stores the first data key, unless another process was faster; answers the one that counts.
+    /// Stores the first data key, unless another process stored one before; returns the one that is
+    /// stored.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn first_data_key(
         &self,
         key: &WrappedDataKey,
@@ -161,7 +162,7 @@ impl Store {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
         let mut write = self.begin_write().await?;
-        // The row of the workspace is the lock under which the first one is told from the second.
+        // Locks the workspace row, so that only one process can store the first data key.
         execute!(
             write,
             sqlx::query("UPDATE workspace SET epoch = epoch WHERE id = 1",)
@@ -183,10 +184,11 @@ impl Store {
             .ok_or_else(|| StoreError::corrupt("data_keys", "id", "first"))
     }
 
-    /// The sealed token of a key.
+    /// Returns the sealed token of a key.
     ///
     /// # Errors
-    /// [`StoreError::Gone`] if there is no such key, [`StoreError::Corrupt`] for a bad digest.
+    /// Returns [`StoreError::Gone`] if there is no such key, [`StoreError::Corrupt`] if its digest
+    /// is invalid, and another [`StoreError`] if the database fails.
     pub async fn sealed_token(&self, id: &KeyId) -> Result<SealedToken, StoreError> {
         let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT digest, data_key_id, sealed FROM tokens WHERE key_id = $1",
@@ -206,10 +208,10 @@ impl Store {
         })
     }
 
-    /// What the database itself says of its soundness: nothing, or its complaints.
+    /// Returns the problems that the database reports about itself; empty if there are none.
     ///
     /// # Errors
-    /// The store's faults.
+    /// Returns [`StoreError`] if the database fails.
     pub async fn complaints(&self) -> Result<Vec<String>, StoreError> {
         match &self.pool {
             super::Pool::Sqlite(pool) => {
@@ -223,7 +225,7 @@ impl Store {
                     .filter(|line| line != "ok")
                     .collect())
             }
-            // PostgreSQL checks its pages as it reads them.
+            // PostgreSQL checks its pages when it reads them.
             super::Pool::Postgres(_) => Ok(Vec::new()),
         }
     }

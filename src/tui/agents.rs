@@ -1,28 +1,28 @@
-//! The choice of an agent: whose keys are shown, or for whom a new one is made.
+//! The choice of an agent: whose keys are shown, or for which agent a new key is made.
 use crate::domain::agent::AgentName;
 
-/// What the choice is for.
+/// The purpose of the choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentChoicePurpose {
-    /// Whose keys are shown; all are a choice too.
+    /// Choosing the agent whose keys are shown; "all agents" is a choice too.
     Shown,
-    /// For whom a new key is made.
+    /// Choosing the agent for which a new key is made.
     NewKey,
 }
 
 /// The dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentChoice {
-    /// What it is for.
+    /// The purpose of the choice.
     pub choosing: AgentChoicePurpose,
-    /// What there is to choose from; none stands for all of them.
+    /// The choices; `None` means all agents.
     pub choices: Vec<Option<AgentName>>,
-    /// Which one is selected.
+    /// The index of the selected choice.
     pub at: usize,
 }
 
 impl AgentChoice {
-    /// Whose keys are shown, beginning with those that are.
+    /// Creates the choice of the agent whose keys are shown, with the current one (`now`) selected.
     #[must_use]
     pub fn shown(agents: &[AgentName], now: Option<&AgentName>) -> Self {
         let mut choices = vec![None];
@@ -35,7 +35,7 @@ impl AgentChoice {
         }
     }
 
-    /// For whom a new key is made.
+    /// Creates the choice of the agent for which a new key is made.
     #[must_use]
     pub fn for_new_key(agents: &[AgentName]) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl AgentChoice {
         }
     }
 
-    /// Moves the selection, round the end.
+    /// Moves the selection by one, wrapping around at both ends.
     pub fn walk(&mut self, forward: bool) {
         let count = self.choices.len().max(1);
         self.at = (self.at + if forward { 1 } else { count - 1 }) % count;

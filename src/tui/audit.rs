@@ -1,7 +1,7 @@
-//! The screen of the audit log: which events are loaded, which one is selected, what is filtered.
+//! The screen of the audit log: the loaded events, the selected event and the filter.
 //!
-//! Events never change, so a page is read on from an event's number, and what is new is put before
-//! the rest: the cursor stays on its event.
+//! Events never change, so paging continues from an event's number, and new events are put before
+//! the loaded ones: the cursor stays on its event.
 use strum::{EnumCount, VariantArray};
 use tui_input::Input;
 
@@ -10,9 +10,9 @@ use crate::domain::{
     moment::Moment,
 };
 
-/// How many events are read at a time.
+/// The number of events per read.
 pub const PAGE: i64 = 200;
-/// A form in which the log is written to a file.
+/// A file format for exporting the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum ExportForm {
     /// JSON lines, which lose nothing.
@@ -22,10 +22,10 @@ pub enum ExportForm {
 }
 
 impl ExportForm {
-    /// All forms, as they are offered.
+    /// All formats, in the order in which they are offered.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// What it is called.
+    /// The name of the format in the dialog.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl ExportForm {
         }
     }
 
-    /// How its files' names end.
+    /// The file name extension of the format.
     #[must_use]
     pub const fn ending(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl ExportForm {
         }
     }
 
-    /// The other one.
+    /// The other format.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -53,46 +53,46 @@ impl ExportForm {
     }
 }
 
-/// How close to the end of what is loaded the next page is read.
+/// The distance from the end of the loaded events, in events, at which the next page is read.
 const MARGIN: usize = 30;
 
-/// Where to begin to read.
+/// Where reading starts when the loaded events are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
     /// At the newest event.
     Newest,
-    /// At the oldest one.
+    /// At the oldest event.
     Oldest,
 }
 
-/// The screen.
+/// The state of the screen.
 #[derive(Debug, Clone)]
 pub struct AuditDialog {
-    /// The loaded events, the newest first.
+    /// The loaded events, newest first.
     pub events: Vec<Event>,
-    /// Which one is selected.
+    /// The index of the selected event.
     pub at: usize,
-    /// The first visible one.
+    /// The index of the first visible event.
     pub top: usize,
-    /// How far the details of the selected one are scrolled, if they are open.
+    /// How far the details of the selected event are scrolled, if they are open.
     pub opened: Option<u16>,
-    /// The filter while it is typed.
+    /// The filter while it is being typed.
     pub typing: Option<Input>,
     /// The filter as it was typed.
     pub typed: String,
-    /// The same, understood.
+    /// The filter in its parsed form.
     pub filter: EventFilter,
-    /// Whether there are older ones.
+    /// Whether there are older events than the loaded ones.
     pub more: bool,
-    /// Which ones are wanted in the place of what is loaded, if any are.
+    /// Where the events start that are to replace the loaded ones, if a replacement is wanted.
     pub begin: Option<Begin>,
-    /// Whether there may be newer ones.
+    /// Whether there may be newer events than the loaded ones.
     pub news: bool,
-    /// What is being read.
+    /// The cursor of the read that is under way, if any.
     pub awaited: Option<EventCursor>,
-    /// Why something could not be read, or a filter is not understood.
+    /// Why events could not be read, or why the filter is invalid.
     pub problem: Option<String>,
-    /// What was just done.
+    /// The result of the last action.
     pub said: Option<String>,
 }
 
@@ -123,7 +123,7 @@ impl AuditDialog {
         self.events.get(self.at)
     }
 
-    /// Moves the selection.
+    /// Moves the selection by `rows`, within the loaded events.
     pub fn walk(&mut self, rows: isize, room: usize) {
         let last = self.events.len().saturating_sub(1);
         self.at = self.at.saturating_add_signed(rows).min(last);
@@ -141,7 +141,7 @@ impl AuditDialog {
         }
     }
 
-    /// What is to be read now, if anything is.
+    /// Returns the cursor of the read that is needed now, if any, and records it as awaited.
     pub fn to_read(&mut self) -> Option<EventCursor> {
         if self.awaited.is_some() || (self.problem.is_some() && self.begin.is_none()) {
             return None;
@@ -150,7 +150,7 @@ impl AuditDialog {
             _ if self.begin == Some(Begin::Newest) => EventCursor::Before(i64::MAX),
             _ if self.begin == Some(Begin::Oldest) => EventCursor::After(0),
             (None, _) if self.news => EventCursor::Before(i64::MAX),
-            // Whoever is far from the newest ones has no use for newer ones yet.
+            // Newer events are not needed while the cursor is far from the newest ones.
             (Some(first), _) if self.news && self.at <= MARGIN => {
                 EventCursor::After(first.sequence)
             }
@@ -159,7 +159,7 @@ impl AuditDialog {
             }
             _ => return None,
         };
-        // What comes while this is read is news again.
+        // Events that arrive during this read will set `news` again.
         if !matches!(wanted, EventCursor::Before(sequence) if sequence < i64::MAX) {
             self.news = false;
         }
@@ -167,7 +167,8 @@ impl AuditDialog {
         Some(wanted)
     }
 
-    /// Events arrived; `onward` is what was asked for.
+    /// Takes in the events of a read. `onward` is the cursor that was requested; an answer to any
+    /// other cursor is dropped.
     pub fn take_in(&mut self, onward: EventCursor, read: Result<Vec<Event>, String>, room: usize) {
         if self.awaited != Some(onward) {
             return;
@@ -203,7 +204,8 @@ impl AuditDialog {
                 let count = events.len();
                 let at_top = self.at == 0 && self.opened.is_none() && self.top == 0;
                 self.events.splice(0..0, events.into_iter().rev());
-                // Whoever stands at the newest one sees what comes; others stay where they are.
+                // A cursor at the newest event shows the new events; otherwise the view stays where
+                // it is.
                 if !at_top {
                     self.at += count;
                     self.top += if self.top > 0 { count } else { 0 };
@@ -216,7 +218,7 @@ impl AuditDialog {
         self.begin = None;
     }
 
-    /// Something was recorded: what is new is read, also where the last read failed.
+    /// Notes that events were recorded: the new ones are read, even if the last read failed.
     pub fn mark_stale(&mut self) {
         self.news = true;
         if self.typing.is_none() {
@@ -224,7 +226,7 @@ impl AuditDialog {
         }
     }
 
-    /// To the newest event, or to the oldest one.
+    /// Goes to the newest event, or to the oldest one.
     pub fn jump(&mut self, newest: bool, room: usize) {
         if newest && self.news {
             self.begin = Some(Begin::Newest);
@@ -237,7 +239,7 @@ impl AuditDialog {
         }
     }
 
-    /// Filters by this text from now on, if it is understood.
+    /// Filters by this text from now on; if it is invalid, the error is shown instead.
     pub fn filter_by(&mut self, text: &str, now: Moment) {
         match EventFilter::parse(text, now) {
             Ok(filter) => self.only(text.trim().to_owned(), filter),
@@ -245,7 +247,7 @@ impl AuditDialog {
         }
     }
 
-    /// Shows only these events; `typed` says which.
+    /// Shows only the events that the filter matches; `typed` is its text.
     pub fn only(&mut self, typed: String, filter: EventFilter) {
         self.typed = typed;
         self.filter = filter;
@@ -253,7 +255,7 @@ impl AuditDialog {
         self.problem = None;
         self.opened = None;
         self.begin = Some(Begin::Newest);
-        // What is still awaited answers another question.
+        // A read that is still awaited belongs to the previous filter.
         self.awaited = None;
     }
 }
@@ -322,7 +324,7 @@ mod tests {
             None,
             "neither older ones nor newer ones yet"
         );
-        // Up again: what is newer is read when the cursor comes near it.
+        // Moving up again: newer events are read when the cursor comes near them.
         screen.walk(-170, 10);
         assert_eq!(screen.to_read(), Some(EventCursor::After(PAGE)));
         screen.take_in(EventCursor::After(PAGE), Ok(page(2 * PAGE)), 10);

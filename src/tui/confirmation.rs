@@ -1,6 +1,7 @@
-//! What is asked before keys are changed: the question, its fields, and which of them has the keys.
+//! The confirmation before keys are changed: the question, its fields, and which of them has the
+//! focus.
 //!
-//! A small state with its own focus; it neither draws nor acts.
+//! This is a small state with its own focus; it neither draws nor acts.
 use tui_input::Input;
 
 use crate::domain::{
@@ -11,23 +12,23 @@ use crate::domain::{
     token::KeyId,
 };
 
-/// What is to be confirmed.
+/// The action to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Delete for good.
+    /// Delete the keys permanently.
     Revoke,
-    /// Switch off.
+    /// Disable the keys.
     Disable,
-    /// Switch on again.
+    /// Enable the keys again.
     Enable,
-    /// Give a new token.
+    /// Issue a new token for the key.
     Rotate,
-    /// Make several changes together.
+    /// Apply several changes together.
     Tidy,
 }
 
 impl Verb {
-    /// The word for it, as a button has it.
+    /// The label of the action's button.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -40,7 +41,7 @@ impl Verb {
     }
 }
 
-/// What has the keys in a confirmation.
+/// The part of a confirmation that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "a field, a choice and two buttons")]
 pub enum ConfirmationFocus {
@@ -50,19 +51,20 @@ pub enum ConfirmationFocus {
     Act,
 }
 
-/// What becomes of the token that is rotated out.
+/// What happens to the tokens that a rotation replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
-    /// Those that are good still end now, and no new one is made.
+    /// The previous tokens that are still valid end now, and no new token is made.
     Finish,
-    /// It ends at once.
+    /// The old token ends at once.
     None,
-    /// It stays good for so many hours.
+    /// The old token stays valid for this number of hours.
     Hours(i64),
 }
 
 impl Overlap {
-    /// As they are offered; the first one only where something is to be finished.
+    /// The choices in the order in which they are offered; the first one is offered only if a
+    /// previous token is still valid.
     const ALL: [Self; 6] = [
         Self::Finish,
         Self::None,
@@ -72,7 +74,7 @@ impl Overlap {
         Self::Hours(30 * 24),
     ];
 
-    /// The words in the dialog.
+    /// The text of the choice in the dialog.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -93,55 +95,56 @@ impl Overlap {
     }
 }
 
-/// A question before something that hurts.
+/// A confirmation of an action that can do harm.
 #[derive(Debug, Clone)]
 pub struct Confirmation {
-    /// What is to be done.
+    /// The action.
     pub verb: Verb,
-    /// To which keys, as they were seen.
+    /// The keys it applies to, in the version that the user saw.
     pub keys: Vec<Key>,
-    /// Or to which one that cannot be read.
+    /// The damaged key that it applies to instead, if any.
     pub damaged: Option<Damaged>,
-    /// Why; unset is never guessed.
+    /// The reason for revoking; `None` until the user chooses one.
     pub reason: Option<RevokeReason>,
-    /// What becomes of the old token.
+    /// What happens to the old token.
     pub overlap: Overlap,
-    /// Whether an old token is good still.
+    /// Whether a previous token is still valid.
     pub unfinished: bool,
-    /// What is to be done to each of several keys, where that differs.
+    /// The change for each key in `keys`, if the changes differ per key.
     pub hygiene_changes: Vec<HygieneChange>,
-    /// What must be typed, if anything.
+    /// The text that must be typed to confirm, if any.
     pub expected: Option<String>,
-    /// What was typed.
+    /// The text typed so far.
     pub typed: Input,
-    /// What has the keys.
+    /// The part that has the focus.
     pub focus: ConfirmationFocus,
-    /// Why nothing happened.
+    /// Why nothing was done.
     pub problem: Option<String>,
-    /// How far what it says is scrolled, where that does not fit.
+    /// How far the text is scrolled, if it does not fit.
     pub scroll: u16,
-    /// Whether it is being done.
+    /// Whether the action is under way.
     pub working: bool,
-    /// Whether it is known when the key was used last: what a list shows of that may be old.
+    /// Whether the key's last use is up to date; the value in the list may be old.
     pub known: Known,
-    /// Whether the button was pressed before that was known: then it is done once it is.
+    /// Whether the button was pressed before the last use was known: the action then runs once it
+    /// is.
     pub pressed: bool,
 }
 
-/// How far it is known when a key was used last.
+/// Whether a key's last use is up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// As the list had it.
+    /// The last use is the one from the list.
     AsListed,
-    /// It is being looked up.
+    /// The key is being looked up.
     Awaited,
-    /// As it is; or it does not matter, for no single key is asked about.
+    /// The last use is current, or does not matter because the question is not about a single key.
     Now,
 }
 
 impl Confirmation {
-    /// Asks about these keys: typed for several keys and for one that was used of late, else
-    /// starting on Cancel.
+    /// Creates a confirmation for these keys. Revoking several keys, or a key that was used in the
+    /// last seven days, requires typing; in all other cases the focus starts on Cancel.
     #[must_use]
     pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
         let expected = match (verb, keys.as_slice()) {
@@ -154,7 +157,7 @@ impl Confirmation {
         } else {
             ConfirmationFocus::Cancel
         };
-        // Whoever comes back while an old token is good comes to end it.
+        // A user who rotates again while an old token is valid usually wants to end that token.
         let unfinished = keys.iter().any(|key| key.previous_until >= Some(now));
         let overlap = match (verb, unfinished) {
             (Verb::Rotate, true) => Overlap::Finish,
@@ -183,8 +186,8 @@ impl Confirmation {
         }
     }
 
-    /// Asks whether to revoke a key that cannot be read. When it was used last is not known, so the start
-    /// of its id is typed.
+    /// Creates a confirmation for revoking a damaged key. Its last use is unknown, so the start of
+    /// its id must be typed.
     #[must_use]
     pub fn of_damaged(damaged: Damaged, now: Moment) -> Self {
         Self {
@@ -196,7 +199,8 @@ impl Confirmation {
         }
     }
 
-    /// Asks about several changes together. If one of them deletes a key, their number is typed.
+    /// Creates a confirmation for several changes together. If one of them revokes a key, the
+    /// number of changes must be typed.
     #[must_use]
     pub fn hygiene_change(changes: Vec<(Key, HygieneChange)>, now: Moment) -> Self {
         let count = changes.len();
@@ -217,13 +221,13 @@ impl Confirmation {
         }
     }
 
-    /// Whether it is about this key and no other.
+    /// Whether the confirmation is about exactly this key and not under way yet.
     #[must_use]
     pub fn is_about(&self, id: &KeyId) -> bool {
         !self.working && matches!(self.keys.as_slice(), [one] if one.id == *id)
     }
 
-    /// The key that must be looked up, if one must; it is being looked up from now on.
+    /// Returns the key that must be looked up, if any, and records it as being looked up.
     pub fn to_look_up(&mut self) -> Option<KeyId> {
         if self.known != Known::AsListed {
             return None;
@@ -232,8 +236,10 @@ impl Confirmation {
         self.keys.first().map(|key| key.id.clone())
     }
 
-    /// Learns how its key is now; answers whether what was pressed before is to be done. One that was
-    /// changed is withdrawn by whoever reads the list; one that was used since wants the start of its id.
+    /// Takes in the current state of the key. Returns whether the button was pressed before, so
+    /// that the action must run now. A key that was changed is left alone: the code that loads the
+    /// list withdraws the confirmation. Revoking a key that was used meanwhile now requires typing
+    /// the start of its id.
     pub fn learn(&mut self, key: &Key, now: Moment) -> bool {
         let pressed = std::mem::take(&mut self.pressed);
         let [known] = self.keys.as_mut_slice() else {
@@ -255,7 +261,7 @@ impl Confirmation {
         pressed
     }
 
-    /// What stands on the button, and begins the question.
+    /// The label of the button, which is also the first word of the question.
     #[must_use]
     pub fn act(&self) -> &'static str {
         match (self.verb, self.overlap) {
@@ -264,7 +270,7 @@ impl Confirmation {
         }
     }
 
-    /// The keys at the revisions that were seen.
+    /// The keys' ids and revisions as the user saw them.
     #[must_use]
     pub fn seen(&self) -> Vec<KeyVersion> {
         self.keys.iter().map(KeyVersion::of).collect()
@@ -281,7 +287,7 @@ impl Confirmation {
         }
     }
 
-    /// The next or the previous thing to focus.
+    /// Moves the focus to the next or the previous part.
     pub fn move_focus(&mut self, forward: bool) {
         self.pressed = false;
         let order = self.order();
@@ -290,7 +296,7 @@ impl Confirmation {
         self.focus = order[(at + step) % order.len()];
     }
 
-    /// `←` and `→`: another reason, or the other button.
+    /// Handles `←` and `→`: chooses another reason or overlap, or moves to the other button.
     pub fn sideways(&mut self, forward: bool) {
         self.pressed = false;
         match self.focus {
@@ -304,7 +310,8 @@ impl Confirmation {
         }
     }
 
-    /// Whether what must be typed was typed; else says why not.
+    /// Whether the action may run now. If not, sets `problem` to the reason, or `pressed` if the
+    /// last use of the key is not known yet.
     pub fn confirmed(&mut self) -> bool {
         let Some(expected) = &self.expected else {
             if self.verb == Verb::Revoke && self.known != Known::Now {

@@ -1,7 +1,7 @@
 //! Carries out effects on the keyring, the clipboard and the disk, and answers with messages.
 //!
-//! The shell runs these as tasks; tests run them in line, on the same real keyring. Nothing here
-//! knows the model or the screen.
+//! The shell runs these functions as tasks; tests call them directly, on the same real keyring.
+//! Nothing here depends on the model or the screen.
 mod people;
 
 use std::{
@@ -80,7 +80,7 @@ async fn answer(
     Some(match effect {
         Effect::Create(agent, draft) => {
             Message::Created(match keyring.create(agent.as_ref(), draft).await {
-                // Read back for what the store added to it: its place in the order.
+                // Read the key back, because the store adds its position in the order.
                 Ok(created) => {
                     warning.take(created.recorded);
                     let key = keyring.key(&created.key.id).await;
@@ -150,7 +150,7 @@ async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
             let found = keyring.look_for_damage().await;
             Message::DamageFound(found.map_err(|error| error.to_string()))
         }
-        // A warning that cannot be given keeps nobody from going on.
+        // If the search fails, the warning is omitted and the user can go on.
         Effect::FindNamesakes(name, except) => {
             let found = keyring.namesakes(&name, except.as_ref()).await;
             Message::NamesakesFound(name, found.unwrap_or_default())
@@ -213,7 +213,8 @@ async fn revoked_message(
 }
 
 async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
-    // The edition first: what changes while the rows are read is seen again at the next look.
+    // Read the list version first, so that a change made while the rows are read is noticed by the
+    // next poll.
     let list_version = keyring.list_version().await?;
     let role = keyring.authority().await?.role;
     let agents = keyring.agents().await?;
@@ -226,9 +227,9 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         let key = match page.rows.iter().find(|row| row.key.id == id) {
             Some(row) => Some(row.key.clone()),
             None => match keyring.key(&id).await {
-                // It is there, and nothing can be told of it.
+                // The key exists but cannot be read.
                 Err(KeyringError::Store(StoreError::Corrupt { .. })) => continue,
-                // Gone, or out of one's reach by now, which is as good.
+                // The key is gone or no longer in the user's scope; both are treated alike.
                 Err(
                     KeyringError::Store(StoreError::Gone { .. })
                     | KeyringError::Denied(Denied::Agent(_)),
@@ -254,14 +255,14 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     })
 }
 
-/// The rows of a page with the damaged ones in their places.
+/// Returns the rows of a page with the damaged keys in their places.
 fn merged(page: KeyPage) -> Vec<ListRow> {
     let mut rows: Vec<ListRow> = page
         .rows
         .into_iter()
         .map(|row| ListRow::Key(Box::new(row)))
         .collect();
-    // From below, so that the places above stay right.
+    // Insert from the end, so that the earlier indexes stay valid.
     for (at, damaged, cursor) in page.damaged.into_iter().rev() {
         rows.insert(at, ListRow::Damaged(damaged, cursor));
     }
@@ -300,13 +301,13 @@ async fn rotate(
         Overlap::None => 0,
         Overlap::Hours(hours) => hours,
     };
-    // The token itself is opened when it is wanted, as that of a new key is.
+    // The new token is opened only when the user asks for it, as for a new key.
     let rotated = keyring.rotate(seen, hours * HOUR).await?;
     warning.take(rotated.recorded);
     Ok((rotated.key, Rotation::Renewed(rotated.until)))
 }
 
-/// As many findings as a screen can be asked to hold.
+/// The number of findings after which no further keys are inspected.
 const MOST_FINDINGS: usize = 2000;
 
 async fn inspect(scope: &AgentScope, keyring: &Keyring) -> Result<HygieneFindings, KeyringError> {
@@ -327,7 +328,8 @@ async fn inspect(scope: &AgentScope, keyring: &Keyring) -> Result<HygieneFinding
     }
 }
 
-/// Each an ordinary change of its own: what goes wrong with one keeps no other back.
+/// Makes the changes one by one, each as an ordinary change: a failed change does not prevent the
+/// others.
 async fn tidy(
     changes: Vec<(KeyVersion, HygieneChange)>,
     keyring: &Keyring,
@@ -380,7 +382,8 @@ async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Resu
     }
 }
 
-/// Why a change was not made, with who came first where that was the reason.
+/// Returns why a change was not made; for a conflict or a missing key, including who made the
+/// earlier change.
 async fn trouble(error: KeyringError, keyring: &Keyring) -> ChangeError {
     let KeyringError::Store(StoreError::Conflict { id } | StoreError::Gone { id }) = &error else {
         return ChangeError::Said(error.to_string());
@@ -437,10 +440,11 @@ async fn copy(
     }
 }
 
-/// Saves a shown token in a new file in the home folder that nobody else can read.
+/// Saves a shown token to a new file in the home directory, with mode 0600. Returns the path.
 ///
 /// # Errors
-/// A sentence; a file that is there already is never written over.
+/// Returns a sentence if `HOME` is not set, if the file exists (it is never overwritten), or if it
+/// cannot be written.
 pub fn save(shown: &RevealedToken) -> Result<String, String> {
     let home = crate::config::process_variable("HOME").ok_or("HOME is not set")?;
     let path = PathBuf::from(home).join(format!("claviger-{}.token", shown.id));

@@ -1,8 +1,8 @@
-//! The test of access: one request of a key, explained check by check, and the last refusals below.
+//! The access test: one request of a key, explained check by check, with the last refusals below.
 //!
-//! It is a small state with its own focus; it neither draws nor acts. What it asks stands in
-//! [`ExplainDialog::query`], and the answer comes as an [`Explanation`]; whatever may have changed
-//! the answer sets [`ExplainDialog::stale`].
+//! This is a small state with its own focus; it neither draws nor acts. The question is in
+//! [`ExplainDialog::query`], and the answer arrives as an [`Explanation`]. Any change that may
+//! affect the answer sets [`ExplainDialog::stale`].
 use std::net::IpAddr;
 
 use tui_input::Input;
@@ -18,19 +18,19 @@ use crate::domain::{
     usage::{Refusal, RequestedAccess, RequestedTarget},
 };
 
-/// The title of what matches no key.
+/// The title for a request that matches no key.
 const NO_KEY: &str = "no key";
 
-/// What is to be explained.
+/// The question to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainQuery {
-    /// The newest refusal of a key, or an ordinary request.
+    /// The newest refusal of a key or, if there is none, an ordinary request.
     Newest(KeyId),
-    /// This.
+    /// This request or refusal.
     Of(ExplainSubject),
     /// An ordinary request with the current token of a key.
     Ordinary(KeyId),
-    /// The refusal of this name.
+    /// The refusal with this decision id.
     Decision(DecisionId),
     /// The newest refusal that matches no key.
     Unmatched,
@@ -45,25 +45,25 @@ pub enum RequestField {
     Area,
     /// The action: a choice.
     Action,
-    /// Method and path, which lead to an area and an action: text.
+    /// Method and path, which are routed to an area and an action: text.
     Path,
 }
 
 impl RequestField {
-    /// In the order in which they are reached.
+    /// All fields, in focus order.
     pub const ORDER: [Self; 4] = [Self::Address, Self::Area, Self::Action, Self::Path];
 
-    /// Whether it is typed into.
+    /// Whether the field is a text field.
     #[must_use]
     pub const fn is_text(self) -> bool {
         matches!(self, Self::Address | Self::Path)
     }
 }
 
-/// What has the keys.
+/// The part of the screen that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExplainFocus {
-    /// A row: the failing checks first, then the refusals.
+    /// The row with this index: the failing checks first, then the refusals.
     Row(usize),
     /// A field of the request.
     Field(RequestField),
@@ -79,7 +79,7 @@ pub enum ExplainRow<'a> {
 }
 
 impl ExplainRow<'_> {
-    /// Whether it is about the same, whatever is known of it by now.
+    /// Whether both rows are about the same check or refusal, even if its details have changed.
     fn is_about(&self, other: &ExplainRow<'_>) -> bool {
         match (self, other) {
             (Self::Failing(one), ExplainRow::Failing(other)) => one.reason == other.reason,
@@ -89,35 +89,35 @@ impl ExplainRow<'_> {
     }
 }
 
-/// The test.
+/// The state of the access test.
 #[derive(Debug, Clone)]
 pub struct ExplainDialog {
-    /// The key, if it is known which.
+    /// The key, if it is known.
     pub id: Option<KeyId>,
-    /// What it is called; or [`NO_KEY`], or the name of the decision while that is looked for.
+    /// The key's name, [`NO_KEY`], or the decision id while that decision is looked up.
     pub name: String,
-    /// What is asked.
+    /// The question.
     pub query: ExplainQuery,
-    /// Whether it must be asked, again or for the first time.
+    /// Whether the question must be asked, again or for the first time.
     pub stale: bool,
     /// The answer.
     pub explanation: Option<Box<Explanation>>,
-    /// Why there is none.
+    /// Why there is no answer.
     pub problem: Option<String>,
-    /// What has the keys.
+    /// The part of the screen that has the focus.
     pub focus: ExplainFocus,
     /// The address, as it is typed.
     pub address: Input,
     /// Method and path, as they are typed.
     pub path: Input,
-    /// Which area is chosen, if one is.
+    /// The index of the chosen area, if any.
     pub area: Option<usize>,
-    /// Which action is chosen, if one is.
+    /// The index of the chosen action, if any.
     pub action: Option<usize>,
 }
 
 impl ExplainDialog {
-    /// On a key's newest refusal, or on an ordinary request.
+    /// Creates a test of a key's newest refusal or, if there is none, of an ordinary request.
     #[must_use]
     pub fn of(key: &Key) -> Self {
         let name = key.name().to_owned();
@@ -128,20 +128,20 @@ impl ExplainDialog {
         )
     }
 
-    /// On an ordinary request with the token that a key has just got.
+    /// Creates a test of an ordinary request with the key's new token.
     #[must_use]
     pub fn new_token(id: KeyId, name: String) -> Self {
         Self::asking(ExplainQuery::Ordinary(id.clone()), Some(id), name)
     }
 
-    /// On the refusal of this name, whosever it is.
+    /// Creates a test of the refusal with this decision id, of any key or of none.
     #[must_use]
     pub fn decision(id: DecisionId) -> Self {
         let name = id.to_string();
         Self::asking(ExplainQuery::Decision(id), None, name)
     }
 
-    /// On the newest refusal that matches no key.
+    /// Creates a test of the newest refusal that matches no key.
     #[must_use]
     pub fn unmatched() -> Self {
         Self::asking(ExplainQuery::Unmatched, None, NO_KEY.to_owned())
@@ -163,7 +163,7 @@ impl ExplainDialog {
         }
     }
 
-    /// The fields show what the answer is about.
+    /// Fills the fields with the request that the answer is about.
     fn fill_in(&mut self, explanation: &Explanation) {
         self.address = Input::new(match explanation.request.address {
             ClientAddress::Known(address) => address.to_string(),
@@ -187,7 +187,7 @@ impl ExplainDialog {
         self.action = led.map(|(_, action)| *action as usize);
     }
 
-    /// Leaves the fields, and what was typed there without asking.
+    /// Leaves the fields and discards what was typed there since the last question.
     pub fn leave_fields(&mut self) {
         self.focus = ExplainFocus::Row(0);
         self.problem = None;
@@ -197,8 +197,8 @@ impl ExplainDialog {
         }
     }
 
-    /// Whether nothing was refused to the key that could be looked at: then a request is described
-    /// first, for a verdict on an address that nobody gave would say nothing.
+    /// Whether the key has no refusal to show. The user then describes a request first, because a
+    /// verdict on an address that nobody entered would mean nothing.
     fn is_nothing_to_show(&self, explanation: &Explanation) -> bool {
         let is_described = matches!(explanation.question, ExplainSubject::Request { .. });
         let mut failing = explanation
@@ -214,13 +214,13 @@ impl ExplainDialog {
         }
     }
 
-    /// Whether a request is described and none was decided on before.
+    /// Whether the user is describing a request and no request was explained before.
     #[must_use]
     pub fn is_first_request(&self) -> bool {
         matches!(self.focus, ExplainFocus::Field(_)) && self.explanation.is_none()
     }
 
-    /// Takes the answer in.
+    /// Takes in the answer.
     pub fn answered(&mut self, explanation: Explanation) {
         if self.is_nothing_to_show(&explanation) {
             if matches!(self.focus, ExplainFocus::Row(_)) {
@@ -241,16 +241,17 @@ impl ExplainDialog {
                 .clone()
                 .unwrap_or_else(|| NO_KEY.to_owned());
         }
-        // The newest one is this one from now on, whatever comes in meanwhile.
+        // From now on this refusal is meant, even if a newer one arrives.
         self.query = ExplainQuery::Of(explanation.question.clone());
         let before = self.explanation.replace(Box::new(explanation));
-        // Whoever types a request now does not lose it.
+        // A user who is typing a request keeps what was typed.
         if let ExplainFocus::Row(at) = self.focus {
             self.focus = ExplainFocus::Row(self.row_again(before.as_deref(), at));
         }
     }
 
-    /// Where the row is now that stood there before; or the nearest one, if it is gone.
+    /// Returns the new index of the row that was at `at` before, or the nearest index if the row is
+    /// gone.
     fn row_again(&self, before: Option<&Explanation>, at: usize) -> usize {
         let rows = self.rows();
         let focused = before.and_then(|explanation| rows_of(explanation).get(at).copied());
@@ -264,8 +265,8 @@ impl ExplainDialog {
         self.explanation.as_deref().map_or_else(Vec::new, rows_of)
     }
 
-    /// The check that `f` mends: the focused one, or the first that fails, if a change of the key
-    /// mends it.
+    /// The check that `f` fixes: the focused check, or else the first failing one, if a change of
+    /// the key would fix it.
     #[must_use]
     pub fn to_fix(&self) -> Option<&Check> {
         let explanation = self.explanation.as_ref()?;
@@ -288,7 +289,7 @@ impl ExplainDialog {
         }
     }
 
-    /// Up or down the rows.
+    /// Moves the focus one row up or down.
     pub fn move_row(&mut self, forward: bool) {
         let last = self.rows().len().saturating_sub(1);
         if let ExplainFocus::Row(at) = &mut self.focus {
@@ -300,7 +301,7 @@ impl ExplainDialog {
         }
     }
 
-    /// Into the fields, to the next or the one before.
+    /// Moves the focus into the fields, or to the next or the previous field.
     pub fn move_field(&mut self, forward: bool) {
         let order = RequestField::ORDER;
         let ExplainFocus::Field(field) = self.focus else {
@@ -312,7 +313,7 @@ impl ExplainDialog {
         self.focus = ExplainFocus::Field(order[(at + step) % order.len()]);
     }
 
-    /// The field that is typed into.
+    /// Returns the text field that has the focus, if any, and clears the problem.
     pub fn typed_field(&mut self) -> Option<&mut Input> {
         self.problem = None;
         match self.focus {
@@ -322,7 +323,8 @@ impl ExplainDialog {
         }
     }
 
-    /// Another area or action: whoever chooses one does not mean the path any more.
+    /// Chooses the next or the previous area or action. This clears the path, which would
+    /// contradict the choice.
     pub fn choose(&mut self, forward: bool, areas: usize) {
         let turn = |at: Option<usize>, count: usize| {
             let step = if forward { 1 } else { count.max(1) - 1 };
@@ -339,7 +341,7 @@ impl ExplainDialog {
         self.path = Input::default();
     }
 
-    /// Asks what the fields say; else says why not.
+    /// Asks about the request in the fields, or sets `problem` if the fields are invalid.
     pub fn ask(&mut self, areas: &[Area]) {
         match self.described(areas) {
             Ok(question) => {
@@ -385,7 +387,7 @@ impl ExplainDialog {
         self.inquire(ExplainSubject::Refusal(Box::new(refusal)));
     }
 
-    /// Asks, and forgets the answer to another question.
+    /// Sets the question and discards the answer to the previous one.
     fn inquire(&mut self, question: ExplainSubject) {
         self.query = ExplainQuery::Of(question);
         self.stale = true;

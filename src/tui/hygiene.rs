@@ -1,4 +1,4 @@
-//! The screen of hygiene: findings, which of them is selected, and which proposals are marked.
+//! The hygiene screen: the findings, the selected finding and the marked proposals.
 use std::collections::BTreeSet;
 
 use crate::domain::{
@@ -7,31 +7,31 @@ use crate::domain::{
     moment::Moment,
 };
 
-/// What was found about all keys.
+/// The findings about all inspected keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HygieneFindings {
-    /// Since when uses are counted.
+    /// The time since which uses are counted.
     pub since: Option<Moment>,
     /// The findings, those of the newest key first.
     pub rows: Vec<HygieneRow>,
-    /// Whether there are more than are shown.
+    /// Whether there are more findings than these.
     pub more: bool,
 }
 
-/// The screen.
+/// The state of the screen.
 #[derive(Debug, Clone)]
 pub struct HygieneDialog {
-    /// What was found; none while it is looked for.
+    /// The findings; `None` until they are read.
     pub found: Option<HygieneFindings>,
-    /// Whether it must be looked for, again or for the first time.
+    /// Whether the findings must be read, again or for the first time.
     pub stale: bool,
-    /// What was just done.
+    /// The result of the last action.
     pub said: Option<String>,
-    /// Why it could not be.
+    /// Why the last action or read failed.
     pub problem: Option<String>,
-    /// Which row is selected.
+    /// The index of the selected row.
     pub at: usize,
-    /// Which rows are marked.
+    /// The indexes of the marked rows.
     pub marks: BTreeSet<usize>,
 }
 
@@ -59,13 +59,13 @@ impl HygieneDialog {
         self.rows().get(self.at)
     }
 
-    /// Moves the selection.
+    /// Moves the selection by `rows`, within the findings.
     pub fn walk(&mut self, rows: isize) {
         let last = self.rows().len().saturating_sub(1);
         self.at = self.at.saturating_add_signed(rows).min(last);
     }
 
-    /// Marks the selected proposal, or unmarks it, and goes one down.
+    /// Marks or unmarks the selected proposal and moves the selection one row down.
     pub fn mark(&mut self) {
         if self.selected().is_some_and(|row| row.proposal.is_ok()) && !self.marks.remove(&self.at) {
             self.marks.insert(self.at);
@@ -73,8 +73,8 @@ impl HygieneDialog {
         self.walk(1);
     }
 
-    /// The changes that the marked proposals make together, or the selected one where none is
-    /// marked: one for each key.
+    /// Returns the changes that the marked proposals make together, or the selected one if none is
+    /// marked: one change per key.
     #[must_use]
     pub fn chosen(&self) -> Vec<(Key, HygieneChange)> {
         let rows: Vec<&HygieneRow> = if self.marks.is_empty() {
@@ -85,20 +85,20 @@ impl HygieneDialog {
                 .filter_map(|at| self.rows().get(*at))
                 .collect()
         };
-        // The rows of a key stand together.
+        // The rows of a key are adjacent.
         rows.chunk_by(|one, other| one.key.id == other.key.id)
             .filter_map(|of_key| Some((of_key.first()?.key.clone(), together(of_key)?)))
             .collect()
     }
 
-    /// Whether there is anything to apply: a marked proposal, or else that of the selected row.
+    /// Whether there is anything to apply: a marked proposal, or the proposal of the selected row.
     #[must_use]
     pub fn may_apply(&self) -> bool {
         let proposed = |row: &HygieneRow| row.proposal.is_ok();
         !self.marks.is_empty() || self.selected().is_some_and(proposed)
     }
 
-    /// What was found arrived; the marks were about what was before.
+    /// Takes in new findings and clears the marks, which referred to the previous findings.
     pub fn take_in(&mut self, found: HygieneFindings) {
         self.marks.clear();
         self.found = Some(found);

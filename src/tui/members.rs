@@ -1,4 +1,5 @@
-//! The screen of members, the form that adds or changes one, and the question before one goes.
+//! The members screen, the form that adds or edits a member, and the confirmation before a member
+//! is removed.
 use std::collections::BTreeSet;
 
 use tui_input::Input;
@@ -9,26 +10,27 @@ use crate::domain::{
     member::{Member, MemberDraft, Role, add_key, parse_keys},
 };
 
-/// What stands between several keys in one line; no key and no ordinary comment holds it.
+/// The separator between several keys in one line; no key and no ordinary comment contains it.
 const KEYS_APART: &str = " ; ";
-/// A dozen of the longest keys; each line stays one of its own.
+/// The limits of the field for SSH keys: a dozen of the longest keys. Each pasted line remains a
+/// key of its own.
 const KEYS_ROOM: FieldLimit = FieldLimit {
     separator: KEYS_APART,
     ..FieldLimit::of(1 << 15)
 };
 
-/// The screen.
+/// The state of the screen.
 #[derive(Debug, Clone)]
 pub struct MembersDialog {
-    /// Who there is; none while that is read.
+    /// The members; `None` until they are read.
     pub found: Option<Vec<Member>>,
-    /// Whether it must be read, again or for the first time.
+    /// Whether the members must be read, again or for the first time.
     pub stale: bool,
-    /// Which one is selected.
+    /// The index of the selected member.
     pub at: usize,
-    /// What was just done.
+    /// The result of the last action.
     pub said: Option<String>,
-    /// Why it could not be.
+    /// Why the last action or read failed.
     pub problem: Option<String>,
 }
 
@@ -45,25 +47,25 @@ impl Default for MembersDialog {
 }
 
 impl MembersDialog {
-    /// Who there is.
+    /// The members, empty until they are read.
     #[must_use]
     pub fn members(&self) -> &[Member] {
         self.found.as_deref().unwrap_or_default()
     }
 
-    /// The selected one.
+    /// The selected member.
     #[must_use]
     pub fn selected(&self) -> Option<&Member> {
         self.members().get(self.at)
     }
 
-    /// Moves the selection.
+    /// Moves the selection by `rows`, within the members.
     pub fn walk(&mut self, rows: isize) {
         let last = self.members().len().saturating_sub(1);
         self.at = self.at.saturating_add_signed(rows).min(last);
     }
 
-    /// Who there is was read: the selection stays with its member.
+    /// Takes in the members that were read; the selection stays on its member.
     pub fn take_in(&mut self, members: Vec<Member>) {
         let selected = self.selected().map(|member| member.id.clone());
         let at = members
@@ -75,7 +77,7 @@ impl MembersDialog {
     }
 }
 
-/// What has the keys in the form.
+/// The part of the form that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "fields and buttons")]
 pub enum FormFocus {
@@ -97,17 +99,17 @@ impl FormFocus {
         Self::Save,
     ];
 
-    /// Whether it is text that is typed here.
+    /// Whether this is a text field.
     #[must_use]
     pub const fn is_text(self) -> bool {
         matches!(self, Self::Name | Self::Agents | Self::Keys)
     }
 }
 
-/// The form of a member.
+/// The form for a member.
 #[derive(Debug, Clone)]
 pub struct MemberForm {
-    /// Who is changed, as they were seen; none for a new one.
+    /// The member being edited, as the user saw it; `None` for a new member.
     pub seen: Option<Box<Member>>,
     /// The name.
     pub name: Input,
@@ -115,22 +117,22 @@ pub struct MemberForm {
     pub role: Role,
     /// The agents, separated by commas; empty for all.
     pub agents: Input,
-    /// A public key: the first one, or a further one.
+    /// The public key of a new member, or further public keys of an existing one.
     pub keys: Input,
-    /// What has the keys.
+    /// The part of the form that has the focus.
     pub focus: FormFocus,
-    /// Whether agents are spoken of at all.
+    /// Whether the field for agents is shown.
     pub several: bool,
     /// Whether a save is under way.
     pub working: bool,
-    /// Why the last one failed.
+    /// Why the last save failed.
     pub problem: Option<String>,
     /// Whether the next Esc discards what was typed.
     pub armed: bool,
 }
 
 impl MemberForm {
-    /// For a new member: the role that may do least.
+    /// Creates a form for a new member, with the role that has the fewest permissions.
     #[must_use]
     pub fn new(several: bool) -> Self {
         Self {
@@ -147,7 +149,8 @@ impl MemberForm {
         }
     }
 
-    /// For a change of this one; what is changed mostly is the role.
+    /// Creates a form that edits this member. The focus starts on the role, which is changed most
+    /// often.
     #[must_use]
     pub fn of(member: &Member, several: bool) -> Self {
         Self {
@@ -177,7 +180,7 @@ impl MemberForm {
             || !self.keys.value().is_empty()
     }
 
-    /// The next or the previous thing to focus.
+    /// Moves the focus to the next or the previous part.
     pub fn move_focus(&mut self, forward: bool) {
         let order = FormFocus::ORDER;
         let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
@@ -188,7 +191,7 @@ impl MemberForm {
         }
     }
 
-    /// The next or the previous role, or the other button.
+    /// Chooses the next or the previous role, or moves to the other button.
     pub fn sideways(&mut self, forward: bool) {
         match self.focus {
             FormFocus::Role => {
@@ -219,8 +222,8 @@ impl MemberForm {
         self.problem = type_into(input, typing, room);
     }
 
-    /// Somebody else changed the member meanwhile: what they changed and this person did not is taken
-    /// over, what this person chose is kept, and it is said what theirs is.
+    /// Takes over another user's concurrent change to the member: fields that only they changed
+    /// take their value, fields that this user changed are kept, and `problem` lists their changes.
     pub fn rebase(&mut self, theirs: &Member) {
         let Some(seen) = self.seen.as_ref().filter(|seen| seen.draft != theirs.draft) else {
             return;
@@ -259,11 +262,12 @@ impl MemberForm {
         self.seen = Some(Box::new(theirs.clone()));
     }
 
-    /// Whose keys. What was not touched stays as it was: somebody who is limited to agents that are
-    /// all gone is let at none, and an empty field must not turn that into all.
+    /// Returns the agents in the form. An untouched field keeps the member's scope: a member
+    /// limited to agents that no longer exist has access to none, and the empty field must not turn
+    /// that into all.
     ///
     /// # Errors
-    /// A name that is none.
+    /// Returns a sentence if a typed agent name is invalid.
     pub fn scope(&self) -> Result<AgentScope, String> {
         match &self.seen {
             Some(seen) if agents_text(&seen.draft.scope) == self.agents.value() => {
@@ -273,10 +277,10 @@ impl MemberForm {
         }
     }
 
-    /// What would be saved.
+    /// Returns the member as it would be saved.
     ///
     /// # Errors
-    /// Where the first thing is that is refused, and why.
+    /// Returns the part of the form with the first invalid value, and why it is invalid.
     pub fn draft(&self) -> Result<MemberDraft, (FormFocus, String)> {
         let wrong = |focus| move |error: &dyn std::fmt::Display| (focus, error.to_string());
         let name = self.name.value().parse();
@@ -324,14 +328,14 @@ fn scope(text: &str) -> Result<AgentScope, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The question before a member goes.
+/// The confirmation before a member is removed.
 #[derive(Debug, Clone)]
 pub struct Removal {
-    /// Who, as they were seen.
+    /// The member, as the user saw it.
     pub member: Box<Member>,
-    /// Whether the button that removes is focused, and not Cancel.
+    /// Whether the button that removes has the focus, rather than Cancel.
     pub act: bool,
-    /// Whether it is under way.
+    /// Whether the removal is under way.
     pub working: bool,
 }
 

@@ -1,8 +1,8 @@
-//! What happens (messages, in the past tense) and what is to be done (effects, imperative).
+//! Messages, which say what happened (past tense), and effects, which say what to do (imperative).
 //!
 //! Effects are data: the shell in `tui.rs` carries them out and answers with a message. Neither
-//! holds a connection, and no effect holds a secret. To add an effect: a variant here, an arm in
-//! the shell, and a message for its answer.
+//! holds a connection, and no effect holds a secret. To add an effect, add a variant here, an arm
+//! in the shell, and a message for its answer.
 use crossterm::event::KeyEvent;
 use secrecy::SecretString;
 use strum::{EnumCount, VariantArray};
@@ -31,51 +31,52 @@ use super::{
 pub enum Message {
     /// A key was pressed.
     Pressed(KeyEvent),
-    /// Text was pasted; it is text and never keys.
+    /// Text was pasted; it is treated as text and never as key presses.
     Pasted(String),
-    /// Characters came in together for the focused field, line ends between them as `\n`.
+    /// Characters arrived together for the focused field, with `\n` for line ends between them.
     Typed(String),
-    /// Characters came in together where there is no text field: nothing is to be done.
+    /// Characters arrived together where there is no text field; they are ignored.
     Strayed,
-    /// The terminal has another size: columns and rows.
+    /// The terminal was resized to this number of columns and rows.
     Resized(u16, u16),
-    /// A second went by while something counts down; also brings the present moment.
+    /// A second passed while something counts down; holds the current time.
     Ticked(Moment),
-    /// It was read of what a list would be a picture by now.
+    /// The current list version was read, and it differs from the one shown.
     EditionRead(ListVersion),
-    /// A load ended.
+    /// The load with this ticket ended.
     Loaded(u64, Result<Box<Loaded>, String>),
-    /// A key was made.
+    /// A key was created.
     Created(Result<Box<Key>, ChangeError>),
-    /// A key was edited; as it is now.
+    /// A key was edited; holds its new state.
     Edited(Result<Box<Key>, ChangeError>),
-    /// Keys were switched off (`true`) or on; as they are now.
+    /// Keys were disabled (`true`) or enabled; holds their new state.
     Switched(bool, Result<Vec<Key>, ChangeError>),
-    /// A key got a new token, or its old ones were ended; as it is now, and what became of those.
+    /// A key got a new token, or its previous tokens were ended; holds its new state and the kind
+    /// of rotation.
     Rotated(Result<Box<(Key, Rotation)>, ChangeError>),
-    /// A key, and what is known of its use, was read.
+    /// A key and its activity were read.
     KeyDetailsLoaded(KeyId, Result<Box<(Key, Activity)>, String>),
-    /// Keys were looked at for what deserves to be put right.
+    /// The keys were inspected for hygiene findings.
     HygieneReport(Result<Box<HygieneFindings>, String>),
-    /// Changes were made together.
+    /// Hygiene changes were made together.
     HygieneOutcome(HygieneOutcome),
-    /// A request was explained.
+    /// The request with this ticket was explained.
     Explained(u64, Result<Box<Explanation>, String>),
-    /// Events of the audit log were read.
+    /// Events of the audit log were read, with this filter and at this cursor.
     EventsRead(EventFilter, EventCursor, Result<Vec<Event>, String>),
-    /// The audit log was written to a file, or why not.
+    /// The audit log was exported: a sentence about the file, or why the export failed.
     Exported(Result<String, String>),
-    /// All keys were read: how many are damaged, or why not.
+    /// All keys were read: the number of damaged keys, or why the read failed.
     DamageFound(Result<usize, String>),
-    /// Other keys that have this name, or one that looks like it, were looked for.
+    /// A search for other keys with this name, or a similar one, ended.
     NamesakesFound(KeyName, Namesakes),
-    /// Who the members are was read.
+    /// The members were read.
     MembersRead(Result<Vec<Member>, String>),
-    /// A change of a member was made, or why not.
+    /// A member was added, changed or removed: a sentence about it, or why that failed.
     MemberSaved(Result<String, String>),
-    /// Something beside a change went wrong.
+    /// Something failed that is not part of a change, such as keeping a checkpoint.
     Warned(String),
-    /// Whoever acts is no member any more.
+    /// The acting user is no longer a member.
     Expelled(String),
     /// Keys were revoked.
     Revoked(Result<Vec<KeyId>, ChangeError>),
@@ -83,81 +84,81 @@ pub enum Message {
     Copied(Copied),
     /// A token was opened to be shown.
     Revealed(Result<RevealedToken, ChangeError>),
-    /// The terminal's clipboard was overwritten, or why not.
+    /// The terminal's clipboard was overwritten, or why that failed.
     Overwritten(Result<(), String>),
-    /// A native clipboard was cleared; whether it still held the token.
+    /// A native clipboard was checked; `true` if it still held the token and was cleared.
     Cleared(bool),
-    /// A shown token was saved in this file, or why not.
+    /// A shown token was saved: the path, or why that failed.
     Saved(Result<String, String>),
 }
 
-/// What a load brings.
+/// The result of a load.
 #[derive(Debug)]
 pub struct Loaded {
     /// The rows, in the list's order.
     pub rows: Vec<ListRow>,
-    /// Whether the list goes on in the direction that was read.
+    /// Whether the list continues in the direction that was read.
     pub more: bool,
-    /// How many keys in between cannot be read and have no row either.
+    /// The number of keys in this range that cannot be read and have no row.
     pub unreadable: usize,
-    /// How many keys there are.
+    /// The number of keys.
     pub count: Count,
-    /// What whoever acts may do.
+    /// The role of the acting user.
     pub role: Role,
-    /// The agents whose keys they may see.
+    /// The agents whose keys the acting user may see.
     pub agents: Vec<AgentName>,
-    /// The areas.
+    /// The access areas.
     pub areas: Vec<Area>,
-    /// How keys must end.
+    /// The policy for the ends of keys.
     pub policy: Policy,
-    /// Of what this is a picture; read before the rows were.
+    /// The version of the list, read before the rows were.
     pub list_version: ListVersion,
-    /// When.
+    /// The time of the read.
     pub now: Moment,
-    /// The keys that were asked after, as they are now; `None` for one that is gone.
+    /// The watched keys in their current state; `None` for a key that is gone.
     pub watched: Vec<(KeyId, Option<Key>)>,
 }
 
 /// Why a change was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeError {
-    /// The key was changed meanwhile: as it is now, and who did it.
+    /// The key was changed meanwhile: its current state, and who changed it.
     Conflict(Box<Key>, String),
     /// The key is gone, and who revoked it.
     Gone(String),
-    /// Anything else, as a sentence.
+    /// Any other reason, as a sentence.
     Said(String),
 }
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// The old tokens are over, and no new one was made.
+    /// The previous tokens were ended, and no new one was made.
     Finished,
-    /// There is a new one; until when the old one is good, if it is.
+    /// A new token was made; holds the time until which the old one is valid, if it still is.
     Renewed(Option<Moment>),
 }
 
-/// What became of changes that were made together.
+/// The result of changes that were made together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HygieneOutcome {
-    /// How many keys were edited.
+    /// The number of edited keys.
     pub edited: usize,
     /// The keys that were revoked.
     pub revoked: Vec<KeyId>,
-    /// Why others were not changed.
+    /// Why other keys were not changed, one sentence each.
     pub failed: Vec<String>,
 }
 
 /// How a copy ended.
 #[derive(Debug)]
 pub enum Copied {
-    /// The local clipboard holds it; whose token it is, and what that key is called.
+    /// The token is on the local clipboard; holds the key's id and name.
     Native(KeyId, String),
-    /// It went to the terminal: whose token it is, what that key is called, and why it may not arrive,
-    /// if it may not.
+    /// The token was sent to the terminal; holds the key's id and name, and why the token may not
+    /// arrive, if that is in doubt.
     Sent(KeyId, String, Option<String>),
-    /// There is no clipboard: the token must be shown.
+    /// No clipboard is available, so the token must be shown; holds the token and the reason.
     Nowhere(RevealedToken, String),
     /// The token could not be opened.
     Failed(ChangeError),
@@ -165,11 +166,11 @@ pub enum Copied {
 
 /// A token that is about to be shown.
 pub struct RevealedToken {
-    /// Whose it is.
+    /// The key's id.
     pub id: KeyId,
-    /// What that key is called.
+    /// The key's name.
     pub name: String,
-    /// What to show.
+    /// The token.
     pub text: SecretString,
 }
 
@@ -179,7 +180,7 @@ impl std::fmt::Debug for RevealedToken {
     }
 }
 
-/// In which form a token is copied.
+/// A form in which a token is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum CopyForm {
     /// The token alone.
@@ -193,10 +194,10 @@ pub enum CopyForm {
 }
 
 impl CopyForm {
-    /// All forms, as they are offered.
+    /// All forms, in the order in which they are offered.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The form with the token in it.
+    /// Returns the form filled with the token.
     #[must_use]
     pub fn filled(self, token: &str) -> String {
         match self {
@@ -207,7 +208,7 @@ impl CopyForm {
         }
     }
 
-    /// What the form is called.
+    /// The name of the form in the dialog.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -219,67 +220,69 @@ impl CopyForm {
     }
 }
 
-/// Something to be done.
+/// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Read a page and what goes with it; an older read under way is dropped.
+    /// Read a page and the data shown with it; an older load under way is aborted.
     Load(Load),
-    /// Make a key for an agent, or for the one that goes without saying.
+    /// Create a key for this agent; `None` leaves the choice to the keyring, which takes the only
+    /// agent or the default one.
     Create(Option<AgentName>, Draft),
     /// Change a key.
     Edit(KeyVersion, Draft),
-    /// Switch keys off (`true`) or on.
+    /// Disable (`true`) or enable keys.
     Switch(Vec<KeyVersion>, bool),
     /// Revoke a key that cannot be read.
     RevokeDamaged(KeyId, RevokeReason),
-    /// Read all keys, so that those that are damaged are known.
+    /// Read all keys to find the damaged ones.
     LookForDamage,
-    /// Look for other keys than this one that have this name, or one that looks like it.
+    /// Look for keys other than this one with this name, or a similar one.
     FindNamesakes(KeyName, Option<KeyId>),
     /// Revoke keys.
     Revoke(Vec<KeyVersion>, RevokeReason),
-    /// Give a key a new token, or end its old ones.
+    /// Give a key a new token, or end its previous ones.
     Rotate(KeyVersion, Overlap),
-    /// Read a key, and what is known of its use.
+    /// Read a key and its activity.
     LoadKeyDetails(KeyId),
     /// Read events of the audit log, in one direction.
     ReadEvents(EventFilter, EventCursor),
-    /// Write events of the audit log to a file that nobody else can read.
+    /// Write events of the audit log to a file with mode 0600.
     Export(EventFilter, ExportForm),
-    /// Read who the members are.
+    /// Read the members.
     ReadMembers,
     /// Add a member.
     AddMember(MemberDraft),
-    /// Change a member, as they were seen.
+    /// Change a member, given as the user saw it.
     EditMember(Box<Member>, MemberDraft),
-    /// Remove a member, as they were seen.
+    /// Remove a member, given as the user saw it.
     RemoveMember(Box<Member>),
-    /// Look at all keys of these agents for what deserves to be put right.
+    /// Inspect all keys of these agents for hygiene findings.
     ReadHygiene(AgentScope),
     /// Make these changes, one after the other.
     Tidy(Vec<(KeyVersion, HygieneChange)>),
-    /// Explain a request; the answer names the ticket.
+    /// Explain a request; the answer carries the ticket.
     Explain(u64, ExplainQuery),
     /// Copy a key's token.
     Copy(KeyId, CopyForm),
     /// Open a key's token to be shown.
     Reveal(KeyId),
-    /// Save what is shown to a file that nobody else can read.
+    /// Save the shown token to a file with mode 0600.
     Save(KeyId),
     /// Overwrite the terminal's clipboard.
     Overwrite,
     /// Clear the native clipboard if it still holds the token.
     Clear,
-    /// Paint everything anew.
+    /// Repaint the whole screen.
     Redraw,
-    /// Give the terminal back until the shell brings us to the front again.
+    /// Give the terminal back until the user's shell brings the program to the foreground again.
     Suspend,
-    /// End the program, after the writes that are under way.
+    /// End the program after the writes that are under way.
     Quit,
 }
 
 impl Effect {
-    /// Whether nothing is changed or given out: a newer one of its kind may end it.
+    /// Whether the effect changes nothing and gives nothing out: a newer effect of its kind may
+    /// abort it.
     #[must_use]
     pub const fn only_reads(&self) -> bool {
         matches!(
@@ -299,9 +302,9 @@ impl Effect {
 /// A row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListRow {
-    /// A key.
+    /// A readable key.
     Key(Box<Row>),
-    /// A key that cannot be read, and its place in the list's order.
+    /// A damaged key, and its position in the list's order.
     Damaged(Damaged, Cursor),
 }
 
@@ -324,7 +327,7 @@ impl ListRow {
         }
     }
 
-    /// The key, to be brought up to date.
+    /// The key, if it can be read, for updating it.
     pub fn key_mut(&mut self) -> Option<&mut Key> {
         match self {
             Self::Key(row) => Some(&mut row.key),
@@ -332,7 +335,7 @@ impl ListRow {
         }
     }
 
-    /// Its place in the list's order.
+    /// The position of the row in the list's order.
     #[must_use]
     pub const fn cursor(&self) -> &Cursor {
         match self {
@@ -345,10 +348,11 @@ impl ListRow {
 /// A page to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
-    /// The answer names it; an answer to an older one is dropped.
+    /// The ticket of the load, which the answer carries; an answer to an older ticket is dropped.
     pub ticket: u64,
-    /// Which page.
+    /// The requested page.
     pub request: PageRequest,
-    /// Keys to look at as well: those that a dialog is about, and the marked ones.
+    /// Further keys whose current state is wanted: the selected one, the marked ones and those of
+    /// an open confirmation.
     pub watch: Vec<KeyId>,
 }

@@ -1,8 +1,8 @@
-//! The state of the screen: what was loaded, where the person is, what lies on top.
+//! The state of the screen: the loaded data, the user's position and the open dialogs.
 //!
-//! The place of the keys is worked out from the topmost dialog, never stored. The selection and
-//! the marks are key ids, so that no reload can move them to another key. It is changed by
-//! `update` alone.
+//! The place that receives key presses is derived from the topmost dialog and never stored. The
+//! selection and the marks are key ids, so that no reload can move them to another key. Only
+//! `update` changes the model.
 mod permissions;
 
 use std::{
@@ -33,74 +33,76 @@ use crate::domain::{
     usage::Activity,
 };
 
-/// Rows that are kept around the cursor.
+/// The maximum number of rows that are kept around the cursor.
 pub const MAX_LOADED_ROWS: usize = 400;
 
-/// The least rows of a page: a screen of 24 lines, and more than `walk` reads ahead.
+/// The minimum number of rows of a page: it fills a screen of 24 lines and is more than `walk`
+/// reads ahead.
 const MIN_PAGE_ROWS: usize = 45;
 
-/// The most messages that wait to be said.
+/// The maximum number of messages that wait to be shown.
 const MAX_QUEUED_NOTICES: usize = 8;
 
 /// Below this width a row of a dialog takes two lines.
 pub const TWO_LINE_WIDTH: u16 = 64;
 
-/// From this width on the details stand beside the list.
+/// From this width on the details are shown beside the list.
 pub const PANE_WIDTH: u16 = 120;
 
 /// The state of the screen.
 #[derive(Debug)]
 pub struct Model {
-    /// The present moment; the shell sets it before every message.
+    /// The current time; the shell sets it before every message.
     pub now: Moment,
-    /// Columns and rows of the terminal.
+    /// The number of columns and rows of the terminal.
     pub size: (u16, u16),
-    /// How to draw.
+    /// The theme to draw with.
     pub theme: Theme,
     /// The workspace's label.
     pub workspace: String,
-    /// Who acts.
+    /// The name of the acting user.
     pub actor: String,
-    /// What they may do.
+    /// The role of the acting user.
     pub role: Role,
-    /// Whether they are a member who came in over SSH: then this program runs no other and writes no
-    /// file, for this machine is none of theirs.
+    /// Whether the acting user is a member who connected over SSH. The program then runs no other
+    /// program and writes no file, because the machine is not theirs.
     pub is_member: bool,
-    /// The agents whose keys they may see.
+    /// The agents whose keys the acting user may see.
     pub agents: Vec<AgentName>,
     /// The access areas.
     pub areas: Vec<Area>,
-    /// How keys must end.
+    /// The policy for the ends of keys.
     pub policy: Policy,
-    /// The list.
+    /// The list of keys.
     pub list: List,
-    /// What lies on top of it; the last one has the keys.
+    /// The open dialogs; the last one is topmost and has the focus.
     pub modals: Vec<Modal>,
-    /// The listed keys that share their name with another key, or have one that looks like it.
+    /// The listed keys whose name equals or resembles that of another key.
     pub twins: BTreeSet<KeyId>,
-    /// What was last said.
+    /// The message above the footer.
     pub notice: Option<Notice>,
-    /// What failed and could not be said yet: one after the other.
+    /// Errors that wait to be shown, one after the other.
     pub queued_notices: VecDeque<String>,
-    /// The key whose token was copied last and may be on a clipboard, and what it is called.
+    /// The id and name of the key whose token was copied last and may be on a clipboard.
     pub copied: Option<(KeyId, String)>,
     /// Seconds until the native clipboard is cleared.
     pub clipboard: Option<u32>,
-    /// What is known of the use of the key that is looked at.
+    /// The activity of the key whose details are shown, if it was read.
     pub key_details: Option<(KeyId, Activity)>,
-    /// Whether that is being read, or was read since the list was.
+    /// The key whose activity is being read, or was read since the list was loaded.
     pub loading_details: Option<KeyId>,
-    /// The ticket of the explanation that is awaited.
+    /// The ticket of the awaited explanation.
     pub explaining: Option<u64>,
-    /// Why the session ends, if it ends by itself.
+    /// Why the session ends, if the user did not end it.
     pub parting: Option<String>,
-    /// Whether the rest of the burst that is coming in is ignored: it was taken for a paste where there
-    /// is no text field, or did not fit into one. The shell clears this when another burst begins.
+    /// Whether the rest of the incoming burst is ignored, because it was taken for a paste where
+    /// there is no text field, or did not fit into one. The shell clears this when another burst
+    /// begins.
     pub is_deaf: bool,
 }
 
-/// A dialog or a step of one, as far as a key press can mean something else in another. The palette
-/// is none: what is typed after `:` belongs to it.
+/// A dialog or a step of one, as far as the same key can have another meaning in another layer. The
+/// palette is not a layer: what is typed after `:` belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layer {
     depth: usize,
@@ -109,7 +111,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Whether this one was opened since that other one was on top, not merely left uncovered.
+    /// Whether this layer was opened while `other` was topmost, rather than uncovered by closing
+    /// it.
     #[must_use]
     pub fn was_opened_after(&self, other: &Self) -> bool {
         self.depth > other.depth || (self.depth == other.depth && self != other)
@@ -121,7 +124,7 @@ impl Layer {
 pub struct Notice {
     /// The sentence.
     pub text: String,
-    /// Whether it says that something failed.
+    /// Whether the sentence reports a failure.
     pub failed: bool,
 }
 
@@ -136,34 +139,34 @@ pub struct List {
     pub at_end: bool,
     /// The selected key.
     pub selected: Option<KeyId>,
-    /// The first visible row.
+    /// The index of the first visible row.
     pub top: usize,
-    /// How many keys there are.
+    /// The number of keys.
     pub count: Count,
-    /// Of which agent, if not of all.
+    /// The agent whose keys are listed; `None` for all agents.
     pub agent: Option<AgentName>,
-    /// Which keys.
+    /// The filter.
     pub filter: Filter,
-    /// In which order.
+    /// The sort order.
     pub sort: Sort,
-    /// The filter while it is typed.
+    /// The filter while it is being typed.
     pub typing: Option<Input>,
-    /// How far the store was read for damaged keys.
+    /// The state of the search for damaged keys.
     pub damage: DamageSearch,
-    /// The marked keys, as they were when they were marked or last seen.
+    /// The marked keys, as they were when they were marked or last read.
     pub marks: BTreeMap<KeyId, Key>,
-    /// Of what is shown.
+    /// The version of the list that is shown.
     pub list_version: ListVersion,
-    /// The newest load and what is to happen with its answer.
+    /// The ticket of the newest load, and where its rows are placed.
     pub awaited: Option<(u64, Placement)>,
     /// Whether anything was loaded yet.
     pub loaded: bool,
-    /// The last ticket that was given out.
+    /// The last ticket that was issued.
     pub tickets: u64,
 }
 
-/// How far the store was read for damaged keys: once, when somebody looks for what needs attention,
-/// because it reads every key.
+/// The state of the search for damaged keys. The search runs once (again only after a failure),
+/// when the user looks for keys that need attention, because it reads every key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "their names say what they are")]
 pub enum DamageSearch {
@@ -172,27 +175,29 @@ pub enum DamageSearch {
     Failed,
 }
 
-/// What is to happen with the rows of a load.
+/// Where the rows of a load are placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// They replace what is there; the selection stays, or goes to its neighbour.
+    /// They replace the current rows; the selection stays on its key or goes to a neighbour.
     Refresh,
-    /// They replace what is there; the first one is selected.
+    /// They replace the current rows; the first row is selected.
     Top,
-    /// They replace what is there; the one that was refused last is selected, or the first one.
+    /// They replace the current rows; the key that was refused last is selected, or else the first
+    /// row.
     Refused,
-    /// They replace what is there; the last one is selected.
+    /// They replace the current rows; the last row is selected.
     Bottom,
-    /// They replace what is there; the selection is searched in them and nowhere else.
+    /// They replace the current rows; if the selected key is not among them, it is not searched
+    /// elsewhere.
     Follow,
-    /// They come after what is there.
+    /// They are appended to the current rows.
     Append,
-    /// They come before what is there.
+    /// They are put before the current rows.
     Prepend,
 }
 
 impl Model {
-    /// An empty screen.
+    /// Creates an empty screen.
     #[must_use]
     pub fn new(
         now: Moment,
@@ -245,7 +250,7 @@ impl Model {
         }
     }
 
-    /// The dialog, or the step of one, that has the keys.
+    /// The topmost dialog, or the step of it, that has the focus; the palette is ignored.
     #[must_use]
     pub fn layer(&self) -> Layer {
         let is_layer = |modal: &&Modal| !matches!(modal, Modal::Palette(_));
@@ -257,7 +262,7 @@ impl Model {
         }
     }
 
-    /// Where the keys go, by what lies on top.
+    /// The place that receives key presses, derived from the topmost dialog.
     #[must_use]
     pub fn place(&self) -> Place {
         use super::confirmation::ConfirmationFocus;
@@ -300,14 +305,14 @@ impl Model {
         }
     }
 
-    /// The selected key.
+    /// The selected key, if it can be read.
     #[must_use]
     pub fn selected(&self) -> Option<&Key> {
         let id = self.list.selected.as_ref()?;
         self.list.rows.iter().find(|row| row.id() == id)?.key()
     }
 
-    /// The selected row, if it is a key that cannot be read.
+    /// The selected row, if its key cannot be read.
     #[must_use]
     pub fn selected_damaged(&self) -> Option<&Damaged> {
         match self.list.rows.get(self.selected_index()?)? {
@@ -316,8 +321,9 @@ impl Model {
         }
     }
 
-    /// What must stand beside a key's name so that it is told from others: id and agent, once there
-    /// are several agents, or another key that is called so. A name is never enough then.
+    /// The text that follows a key's name to tell it from others: its id, and its agent if there
+    /// are several agents. Empty if there is one agent and no other key has this name or a similar
+    /// one.
     #[must_use]
     pub fn tag(&self, id: &KeyId) -> String {
         let several = self.agents.len() > 1;
@@ -331,14 +337,14 @@ impl Model {
         }
     }
 
-    /// A key's name, and what must stand beside it.
+    /// A key's name, followed by its tag.
     #[must_use]
     pub fn label(&self, id: &KeyId, name: &str) -> String {
         let label = format!("{}{}", self.theme.shown(name), self.tag(id));
         label.trim().to_owned()
     }
 
-    /// A key that is in the list, marked, or asked about.
+    /// A key that is in an open confirmation, marked, or listed.
     #[must_use]
     pub fn known_key(&self, id: &KeyId) -> Option<&Key> {
         let asked = self.modals.iter().find_map(|modal| match modal {
@@ -349,14 +355,15 @@ impl Model {
         asked.or_else(|| self.list.marks.get(id)).or_else(listed)
     }
 
-    /// Where the selected key stands among the loaded rows.
+    /// The index of the selected key among the loaded rows.
     #[must_use]
     pub fn selected_index(&self) -> Option<usize> {
         let id = self.list.selected.as_ref()?;
         self.list.rows.iter().position(|row| row.id() == id)
     }
 
-    /// What revoke and disable act on: the marks, the newest first, else the selected key.
+    /// The keys that revoke and disable act on: the marked keys, newest first, or else the selected
+    /// key.
     #[must_use]
     pub fn targets(&self) -> Vec<Key> {
         if self.list.marks.is_empty() {
@@ -367,14 +374,14 @@ impl Model {
         keys
     }
 
-    /// How many marked keys the filter hides.
+    /// The number of marked keys that the filter hides.
     #[must_use]
     pub fn hidden_marks(&self) -> usize {
         let shown = |key: &&Key| !self.list.filter.matches(key, self.now);
         self.list.marks.values().filter(shown).count()
     }
 
-    /// The test of access, if it lies on top.
+    /// The access test, if it is the topmost dialog.
     #[must_use]
     pub fn explain_dialog(&self) -> Option<&ExplainDialog> {
         match self.modals.last() {
@@ -383,7 +390,7 @@ impl Model {
         }
     }
 
-    /// What deserves to be put right, if that lies on top.
+    /// The hygiene screen, if it is the topmost dialog.
     #[must_use]
     pub fn hygiene(&self) -> Option<&HygieneDialog> {
         match self.modals.last() {
@@ -392,8 +399,9 @@ impl Model {
         }
     }
 
-    /// What must be read for what is looked at now, beside the list: an explanation that is asked
-    /// for, or the use of the key whose details are in view.
+    /// Returns the next read that the current view needs beside the list, if any, and records it as
+    /// started: an explanation, hygiene findings, the search for damaged keys, similar names, audit
+    /// events, members, or the activity of the key whose details are shown.
     #[must_use]
     pub fn next_read(&mut self) -> Option<Effect> {
         if let Some(Modal::Explain(test)) = self.modals.last_mut()
@@ -451,20 +459,20 @@ impl Model {
         Some(Effect::LoadKeyDetails(id))
     }
 
-    /// What is known of a key's use, if it was read.
+    /// The key's activity, if it was read.
     #[must_use]
     pub fn activity(&self, id: &KeyId) -> Option<&Activity> {
         let (known, activity) = self.key_details.as_ref()?;
         (known == id).then_some(activity)
     }
 
-    /// Whether something counts down, so that seconds must be told.
+    /// Whether something counts down, so that the shell must send a message every second.
     #[must_use]
     pub fn counts_down(&self) -> bool {
         self.clipboard.is_some() || self.modals.iter().any(|m| matches!(m, Modal::Revealed(_)))
     }
 
-    /// Rows that the list has room for.
+    /// The number of rows that fit into the list.
     #[must_use]
     pub fn visible_rows(&self) -> usize {
         usize::from(self.size.1)
@@ -472,7 +480,8 @@ impl Model {
             .max(1)
     }
 
-    /// Rows that the audit log has room for in its sheet: a line each, or two where it is narrow.
+    /// The number of events that fit into the audit log: each takes one line, or two on a narrow
+    /// screen.
     #[must_use]
     pub fn audit_rows(&self) -> usize {
         let lines = usize::from(self.size.1).saturating_sub(6);
@@ -480,13 +489,14 @@ impl Model {
         (lines / each).max(1)
     }
 
-    /// Whether the line of the filter is shown.
+    /// Whether the filter line is shown.
     #[must_use]
     pub fn filter_line(&self) -> bool {
         self.list.typing.is_some() || self.list.filter != Filter::default()
     }
 
-    /// Says something above the footer. What failed and was not read yet is said again after it.
+    /// Shows a message above the footer. An error that was not dismissed yet is shown again
+    /// afterwards.
     pub fn notify(&mut self, text: impl Into<String>) {
         let said = Notice {
             text: text.into(),
@@ -497,7 +507,7 @@ impl Model {
         }
     }
 
-    /// Says that something failed, after what failed before and was not read yet.
+    /// Shows an error, after earlier errors that were not dismissed yet.
     pub fn report_error(&mut self, text: impl Into<String>) {
         let text = text.into();
         match &self.notice {
@@ -513,13 +523,13 @@ impl Model {
         }
     }
 
-    /// What was said has been read: what waits is said next.
+    /// Dismisses the message and shows the next waiting error.
     pub fn dismiss_notice(&mut self) {
         let next = self.queued_notices.pop_front();
         self.notice = next.map(|text| Notice { text, failed: true });
     }
 
-    /// Reads a page; the newest one replaces any that is still awaited.
+    /// Returns the effect that reads a page; its answer replaces any that is still awaited.
     #[must_use]
     pub fn load(&mut self, direction: Direction, placement: Placement) -> Effect {
         self.list.tickets += 1;
@@ -544,7 +554,7 @@ impl Model {
         })
     }
 
-    /// Reads what is shown anew.
+    /// Returns the effect that reads the current rows again.
     #[must_use]
     pub fn refresh(&mut self) -> Effect {
         let direction = match self.list.rows.first() {
@@ -554,15 +564,15 @@ impl Model {
         self.load(direction, Placement::Refresh)
     }
 
-    /// Reads the page that begins with a key, wherever the order has it.
+    /// Returns the effect that reads the page that begins with a key, at its place in the order.
     #[must_use]
     pub fn follow(&mut self, key: &Key) -> Effect {
         let cursor = Cursor::of(key, self.list.sort.field, self.now);
         self.load(Direction::From(cursor), Placement::Follow)
     }
 
-    /// The keys whose fate matters beside the rows: the selected one, the marked ones, those of
-    /// an open confirmation.
+    /// The keys whose current state is needed beside the rows: the selected one, the marked ones,
+    /// and those of an open confirmation.
     fn watched(&self) -> Vec<KeyId> {
         let mut ids: Vec<KeyId> = self.list.selected.iter().cloned().collect();
         ids.extend(self.list.marks.keys().cloned());

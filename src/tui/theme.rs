@@ -1,23 +1,24 @@
-//! What things look like: the sixteen colours of the terminal's own palette and its own
-//! background, attributes where colours are not wanted, ASCII where nothing else can be shown.
+//! The appearance of the interface: the sixteen colours of the terminal's palette on its own
+//! background, attributes where colours are not wanted, and ASCII where nothing else can be shown.
 //!
-//! Every state is a word or a symbol first; colour only underlines it. To restyle something,
-//! change it here: views ask for a role, never for a colour.
+//! Every state is first a word or a symbol; colour only emphasizes it. To restyle something, change
+//! it here: views ask for a role, never for a colour.
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::domain::text::{visible, visible_ascii};
 
-/// How to draw.
+/// The settings for drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
-    /// Whether colours may be used (`NO_COLOR` is not set).
+    /// Whether colours may be used (`NO_COLOR` is unset or empty).
     pub colours: bool,
     /// Whether only ASCII may be written.
     pub ascii: bool,
 }
 
 impl Theme {
-    /// The theme that these variables ask for: <https://no-color.org>, and the locale's encoding.
+    /// Returns the theme for these environment variables: `NO_COLOR` (<https://no-color.org>), the
+    /// encoding of the locale, and `TERM`.
     #[must_use]
     pub fn from_vars(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name| variable(name).filter(|value| !value.is_empty());
@@ -35,7 +36,8 @@ impl Theme {
         }
     }
 
-    /// Text from people, as it may be shown here.
+    /// Returns text from users with unsafe characters made visible, in ASCII if the theme requires
+    /// it.
     #[must_use]
     pub fn shown(self, text: &str) -> String {
         if self.ascii {
@@ -53,14 +55,14 @@ impl Theme {
         }
     }
 
-    /// The row or field that has the keys.
+    /// The style of the row or field that has the focus.
     #[must_use]
     pub fn focus(self) -> Style {
         self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
     }
 
-    /// The selected row: a marker is enough where there are colours; without them the whole row
-    /// is reversed.
+    /// The style of the selected row: plain where there are colours, because a marker is enough;
+    /// reversed where there are none.
     #[must_use]
     pub fn selected(self) -> Style {
         if self.colours {
@@ -70,44 +72,44 @@ impl Theme {
         }
     }
 
-    /// A button or a choice that has the focus.
+    /// The style of a button or a choice that has the focus.
     #[must_use]
     pub fn pressed(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// Headings and what stands out.
+    /// The style of headings and emphasized text.
     #[must_use]
     pub fn strong(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Hints, labels, what may be overlooked.
+    /// The style of hints, labels and other secondary text.
     #[must_use]
     pub fn quiet(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// What went wrong, or will hurt.
+    /// The style of failures and harmful actions.
     #[must_use]
     pub fn alarm(self) -> Style {
         self.coloured(Color::Red)
     }
 
-    /// What deserves a look, or widens.
+    /// The style of text that needs attention, and of changes that widen access.
     #[must_use]
     pub fn warning(self) -> Style {
         self.coloured(Color::Magenta)
     }
 
-    /// What went well.
+    /// The style of successful results.
     #[must_use]
     pub fn success(self) -> Style {
         self.coloured(Color::Green)
     }
 }
 
-/// What stands for a symbol where only ASCII can be shown.
+/// Returns the ASCII replacement for a symbol.
 #[must_use]
 pub fn ascii_for(symbol: &str) -> &'static str {
     match symbol {

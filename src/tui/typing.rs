@@ -1,7 +1,7 @@
-//! Typing and pasting into a field: text and nothing else, and no more than the field takes.
+//! Typing and pasting into a field: only text is taken, and no more than the field's limit.
 //!
-//! Pure. Every text field of the program goes through [`type_into`], so none of them grows without
-//! bound, and a paste costs no more than its length.
+//! The functions change nothing but the given field. Every text field of the program goes through
+//! [`type_into`], so that no field grows without bound, and a paste costs no more than its length.
 use std::ops::ControlFlow;
 
 use tui_input::{Input, InputRequest};
@@ -9,32 +9,32 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::domain::text::{Limits, length, thousands};
 
-/// One way to change a field's text.
+/// A change to a field's text.
 #[derive(Debug, Clone, Copy)]
 pub enum TextEdit<'a> {
     /// A key was pressed.
     Key(InputRequest),
-    /// Text was pasted, as the terminal said.
+    /// Text was pasted, as reported by the terminal.
     Paste(&'a str),
-    /// Characters came in together, line ends as `\n`. More may follow.
+    /// Characters arrived together, with `\n` for line ends. More may follow.
     Burst(&'a str),
 }
 
-/// The room of a field.
+/// The limit of a field.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldLimit {
-    /// The limits of a paste. Text that is typed key by key may be longer, up to the bytes, so that the
-    /// person sees by how much.
+    /// The limits of a paste. Text typed key by key may be longer, up to the byte limit, so that
+    /// the user sees by how much it is too long.
     pub limits: Limits,
-    /// What a line end becomes.
+    /// The separator that replaces a line end.
     pub separator: &'static str,
 }
 
 impl FieldLimit {
-    /// For a line that has no limits of its own.
+    /// The limit of a line that has no limits of its own.
     pub const LINE: Self = Self::of(1000);
 
-    /// For a line of at most this number of characters.
+    /// Creates the limit of a line of at most this number of characters.
     #[must_use]
     pub const fn of(characters: usize) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl FieldLimit {
     }
 }
 
-/// Types into a field at its cursor; answers what did not fit, as a sentence.
+/// Types into a field at its cursor. Returns a sentence if something did not fit.
 pub fn type_into(input: &mut Input, typing: TextEdit<'_>, room: FieldLimit) -> Option<String> {
     let text = match typing {
         TextEdit::Key(InputRequest::InsertChar(c)) => {
@@ -76,7 +76,7 @@ fn insert(input: &mut Input, text: &str, room: FieldLimit) -> Option<String> {
     let (before, after) = input
         .value()
         .split_at(at.map_or(input.value().len(), |(at, _)| at));
-    // A burst that goes on with a line end goes on from what is there.
+    // A burst that begins with a line end continues the text that is in the field.
     let text = match text.strip_prefix(room.separator) {
         Some(rest) if before.is_empty() => rest,
         Some(rest) if before.ends_with([',', ';', ' ']) => rest,
@@ -93,8 +93,8 @@ fn insert(input: &mut Input, text: &str, room: FieldLimit) -> Option<String> {
     })
 }
 
-/// As much of a text as fits beside what is there. A list is cut between two entries: half an address
-/// may be another one.
+/// Returns as much of a text as fits beside the field's current text. A list is cut between two
+/// entries, because half of an address may be another valid address.
 fn fitting<'a>(text: &'a str, room: FieldLimit, there: &str) -> &'a str {
     let mut characters = room.limits.characters.saturating_sub(length(there));
     let mut bytes = room.limits.bytes.saturating_sub(there.len());
@@ -116,7 +116,7 @@ fn fitting<'a>(text: &'a str, room: FieldLimit, there: &str) -> &'a str {
     &text[..end]
 }
 
-/// A paste as text: line ends become separators, other control characters go.
+/// Returns a paste as text: line ends become separators, other control characters are removed.
 fn pasted_text(text: &str, separator: &str) -> String {
     let lines: Vec<String> = text
         .split(['\n', '\r'])
@@ -137,8 +137,8 @@ fn pasted_text(text: &str, separator: &str) -> String {
     lines.join(separator)
 }
 
-/// A burst as text: line ends within it become separators; its ends stay as they are, for more may
-/// have come before and may follow.
+/// Returns a burst as text: line ends within it become separators. Its two ends are not trimmed,
+/// because more text may have come before and may follow.
 fn burst_text(text: &str, separator: &str) -> String {
     let mut joined = String::new();
     for (at, line) in text.split('\n').enumerate() {

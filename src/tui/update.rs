@@ -1,9 +1,10 @@
-//! `update(model, message) -> effect`: everything that can happen, in one place.
+//! `update(model, message) -> effect`: handles every message in one place.
 //!
-//! It is pure but for the model: no connection, no clock, no terminal. Keys become intents by the
-//! one table of bindings; an intent that the model does not allow does nothing. Messages that
-//! answer an effect are in [`answers`], pages in [`arrivals`], what came in all at once in
-//! [`bursts`], what dialogs do in [`dialogs`], and the walk through the list in [`walk`].
+//! It changes the model and has no other side effects: no connection, no clock, no terminal. Key
+//! presses become intents through the one table of bindings; an intent that the model does not
+//! allow does nothing. [`answers`] handles the answers to effects, [`arrivals`] loaded pages,
+//! [`bursts`] characters that arrive together, [`dialogs`] the dialogs, and [`walk`] moving through
+//! the list.
 mod answers;
 mod arrivals;
 mod audit;
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::domain::listing::{Direction, Filter};
 
-/// Takes a message in; answers what is to be done about it.
+/// Applies a message to the model and returns the effect to carry out, if any.
 pub fn update(model: &mut Model, message: Message) -> Option<Effect> {
     take_in(model, message).or_else(|| model.next_read())
 }
@@ -75,7 +76,7 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
             None
         }
         Some(intent) => {
-            // What is only not possible now is silent; what somebody may not do is said.
+            // An intent that makes no sense now is ignored; one that is not permitted is reported.
             if let Err(why) = model.demand(intent) {
                 people::refuse(model, why);
             } else if place == Place::List
@@ -99,7 +100,8 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
     }
 }
 
-/// Text or a key for the focused field; where there is none it is nothing, and never keys.
+/// Types a key or text into the focused field. Without one it is ignored and never becomes key
+/// presses.
 fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
     if !model.place().takes_text() {
         return None;
@@ -139,7 +141,7 @@ fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
             complain_of(model, cut)
         }
     };
-    // The rest of a burst that did not fit must not be put on to what was cut.
+    // The rest of a burst that did not fit must not be appended to the part that was kept.
     model.is_deaf |= cut && matches!(typing, TextEdit::Burst(_));
     if model.modals.is_empty() {
         search(model)
@@ -170,9 +172,9 @@ fn search(model: &mut Model) -> Option<Effect> {
     Some(model.load(Direction::First, Placement::Top))
 }
 
-/// Does what is wanted, wherever the keys are.
+/// Performs an intent, whichever dialog has the focus.
 fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
-    // What was said is old once something else is done.
+    // The previous message is outdated once the user does something else.
     let counts = model.clipboard.is_some() && !model.notice.as_ref().is_some_and(|it| it.failed);
     if !matches!(intent, Intent::Redraw | Intent::Suspend) && !counts {
         model.dismiss_notice();
@@ -241,7 +243,7 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
             if model.list.damage == DamageSearch::Failed {
                 model.list.damage = DamageSearch::NotYet;
             }
-            // Whoever looks for what needs attention mostly looks for what is refused.
+            // A user who looks for keys that need attention mostly looks for refusals.
             let expect = if model.list.filter.attention {
                 Placement::Refused
             } else {
@@ -277,7 +279,7 @@ fn on_details(model: &mut Model, intent: Intent) -> Option<Effect> {
     }
 }
 
-/// What can be done with the selected key, from the list and from its details.
+/// Performs the intents that apply to the selected key, from the list and from its details.
 fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     let key = model.selected().cloned();
     match (intent, key) {
@@ -353,8 +355,8 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     }
 }
 
-/// Disabling stops production with the next request, and enabling lets in what somebody shut out: both
-/// ask.
+/// Opens the confirmation for disabling or enabling keys. Both are confirmed: disabling refuses
+/// every further request, and enabling admits what another user may have shut out.
 fn switch(model: &mut Model) {
     let targets = model.targets();
     let active: Vec<_> = targets
@@ -381,7 +383,8 @@ fn scroll_by(scroll: &mut u16, intent: Intent) {
     };
 }
 
-/// Closes exactly one layer: a dialog, the typed filter, the kept filter, the marks.
+/// Closes exactly one layer: a dialog, the filter, or the marks. A form with changes is closed only
+/// by the second press.
 fn close(model: &mut Model) -> Option<Effect> {
     match model.modals.last_mut() {
         Some(Modal::Wizard(wizard)) if wizard.saving => None,
@@ -446,7 +449,7 @@ fn quit(model: &mut Model) -> Option<Effect> {
     Some(Effect::Quit)
 }
 
-/// Ctrl-C leaves a field; where there is none it says how to quit.
+/// Handles Ctrl-C: leaves a field or, if there is none, says how to quit.
 fn interrupt(model: &mut Model) -> Option<Effect> {
     let place = model.place();
     match model.modals.last_mut() {

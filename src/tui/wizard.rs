@@ -1,9 +1,9 @@
-//! The wizard that makes and edits a key, as a type: step two holds the valid step one, so it
+//! The wizard that creates and edits a key. Step two holds the validated step one, so that it
 //! cannot exist without it.
 //!
-//! What was typed is never lost: not by going back, not by a failed save, not by somebody else's
-//! change. What it says of a field is worked out from the text whenever that is asked for, in
-//! [`words`]. It draws nothing and saves nothing.
+//! Typed text is never lost: not by going back, not by a failed save, and not by another user's
+//! change. The messages about a field are derived from its text whenever they are needed, in
+//! [`words`]. The wizard draws nothing and saves nothing.
 mod conflict;
 mod fields;
 mod words;
@@ -28,16 +28,16 @@ use crate::domain::{
     token::KeyId,
 };
 
-/// What the wizard is for.
+/// The purpose of the wizard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WizardPurpose {
-    /// A new key.
+    /// Creating a new key.
     New,
-    /// A change of this key, as it was seen.
+    /// Editing this key, as the user saw it.
     Edit(Box<Key>),
 }
 
-/// Where in the wizard a person is.
+/// The step and focus of the wizard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WizardStep {
     /// "Enter basic information".
@@ -47,18 +47,18 @@ pub enum WizardStep {
     Permissions(Draft, MatrixFocus),
 }
 
-/// The wizard.
+/// The state of the wizard.
 #[derive(Debug, Clone)]
 pub struct Wizard {
-    /// What it is for.
+    /// The purpose of the wizard.
     pub purpose: WizardPurpose,
-    /// How keys must end.
+    /// The policy for the ends of keys.
     pub policy: Policy,
-    /// For which agent a new key is; none for the one that goes without saying.
+    /// The agent of a new key; `None` leaves the choice to the keyring.
     pub agent: Option<AgentName>,
-    /// Where the person is.
+    /// The current step and focus.
     pub step: WizardStep,
-    /// What is granted.
+    /// The actions granted in each area.
     pub grants: Grants,
     /// Whether the next Esc discards what was typed.
     pub armed: bool,
@@ -66,13 +66,13 @@ pub struct Wizard {
     pub saving: bool,
     /// Why the last save failed.
     pub trouble: Option<String>,
-    /// What did not fit into a field, as a sentence.
+    /// The field into which something did not fit, and a sentence about it.
     pub cut: Option<(Field, String)>,
-    /// What somebody else did to the key since the edit began.
+    /// The changes that another user made to the key since the edit began.
     pub meanwhile: Option<ConcurrentEdit>,
-    /// How far what step two says is scrolled, where it does not fit.
+    /// How far the text of step two is scrolled, if it does not fit.
     pub scroll: u16,
-    /// The name that was last compared with those of other keys, and what was found.
+    /// The name that was last compared with those of other keys, and the result.
     namesakes: Option<(KeyName, Namesakes)>,
     inputs: [Input; Field::COUNT],
     left: [bool; Field::COUNT],
@@ -80,27 +80,27 @@ pub struct Wizard {
 }
 
 impl Wizard {
-    /// For a new key: everything empty and off.
+    /// Creates a wizard for a new key: all fields are empty and nothing is granted.
     #[must_use]
     pub fn new_key() -> Self {
         Self::begin(WizardPurpose::New, Default::default(), Grants::none())
     }
 
-    /// Under the workspace's policy for the ends of keys.
+    /// Sets the workspace's policy for the ends of keys.
     #[must_use]
     pub fn under(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// For a key of this agent.
+    /// Sets the agent of the key.
     #[must_use]
     pub fn of_agent(mut self, agent: Option<AgentName>) -> Self {
         self.agent = agent;
         self
     }
 
-    /// For a new key that begins as a copy of this one.
+    /// Creates a wizard for a new key that begins as a copy of this one.
     #[must_use]
     pub fn like(key: &Key, now: Moment) -> Self {
         let mut texts = texts_of(&key.draft);
@@ -112,12 +112,12 @@ impl Wizard {
             texts,
             key.draft.conditions.grants.clone(),
         );
-        // Nothing of it is saved yet: closing it asks.
+        // Nothing of the copy is saved yet, so closing the wizard must ask first.
         wizard.began = (Default::default(), Grants::none());
         wizard.of_agent(Some(key.agent.clone()))
     }
 
-    /// For a change of this key.
+    /// Creates a wizard that edits this key.
     #[must_use]
     pub fn edit(key: &Key) -> Self {
         let texts = texts_of(&key.draft);
@@ -128,7 +128,7 @@ impl Wizard {
         )
     }
 
-    /// For a change of this key, with what mends one check filled in and focused.
+    /// Creates a wizard that edits this key, with the fix for one check filled in and focused.
     #[must_use]
     pub fn fixes(key: &Key, mend: &Fix, areas: &[Area], now: Moment) -> Self {
         let mut wizard = Self::edit(key);
@@ -175,8 +175,8 @@ impl Wizard {
         }
     }
 
-    /// The name that must be compared with those of other keys now, if it must, and the edited key,
-    /// which is left out of that. It counts as compared from now on.
+    /// Returns the name that must be compared with those of other keys now, if any, and the id of
+    /// the edited key, which the comparison leaves out. The name counts as compared from now on.
     pub fn to_compare(&mut self) -> Option<(KeyName, Option<KeyId>)> {
         if self.focused_field() == Some(Field::Name) {
             return None;
@@ -194,7 +194,7 @@ impl Wizard {
         Some((name, edited.map(|key| key.id.clone())))
     }
 
-    /// Takes in which other keys have this name, or one that looks like it.
+    /// Takes in the result of a comparison; a result for another name is dropped.
     pub fn compared(&mut self, name: KeyName, namesakes: Namesakes) {
         if self.namesakes.as_ref().is_some_and(|(it, _)| *it == name) {
             self.namesakes = Some((name, namesakes));
@@ -207,7 +207,7 @@ impl Wizard {
         &self.inputs[field as usize]
     }
 
-    /// Whether anything differs from how the wizard began.
+    /// Whether anything differs from the state in which the wizard began.
     #[must_use]
     pub fn changed(&self) -> bool {
         let same = self
@@ -218,7 +218,7 @@ impl Wizard {
         !same || self.grants != self.began.1
     }
 
-    /// The focused field, if one has the keys.
+    /// The field that has the focus, if any.
     #[must_use]
     pub fn focused_field(&self) -> Option<Field> {
         match self.step {
@@ -227,7 +227,7 @@ impl Wizard {
         }
     }
 
-    /// Types into the focused field, if one has the keys.
+    /// Types into the field that has the focus, if any.
     pub fn type_into(&mut self, typing: TextEdit<'_>) {
         if let Some(field) = self.focused_field() {
             let input = &mut self.inputs[field as usize];
@@ -236,7 +236,7 @@ impl Wizard {
         }
     }
 
-    /// The next or the previous thing to focus; nothing blocks it.
+    /// Moves the focus to the next or the previous part; invalid values do not prevent it.
     pub fn move_focus(&mut self, forward: bool) {
         self.cut = None;
         match &mut self.step {
@@ -262,7 +262,7 @@ impl Wizard {
         }
     }
 
-    /// Leaves the field: to the first button.
+    /// Leaves the field and moves the focus to the first button.
     pub fn leave_field(&mut self) {
         if let WizardStep::Basics(focus) = &mut self.step {
             if let BasicsFocus::Field(field) = *focus {
@@ -282,7 +282,7 @@ impl Wizard {
         }
     }
 
-    /// Turns the focused cell over.
+    /// Toggles the focused cell.
     pub fn toggle(&mut self, areas: &[Area]) {
         if let WizardStep::Permissions(_, MatrixFocus::Cell(row, column)) = &self.step
             && let Some(area) = areas.get(*row)
@@ -294,7 +294,7 @@ impl Wizard {
         }
     }
 
-    /// Grants the focused row these actions.
+    /// Replaces the actions of the focused row with these.
     pub fn preset(&mut self, actions: Actions, areas: &[Area]) {
         if let WizardStep::Permissions(_, MatrixFocus::Cell(row, _)) = &self.step
             && let Some(area) = areas.get(*row)
@@ -305,7 +305,7 @@ impl Wizard {
         }
     }
 
-    /// Goes on to step two if step one is valid; else to the first field that is not.
+    /// Goes to step two if step one is valid, or else to the first invalid field.
     pub fn next_step(&mut self, now: Moment) {
         self.left = [true; Field::COUNT];
         self.scroll = 0;
@@ -315,12 +315,12 @@ impl Wizard {
         }
     }
 
-    /// Back to step one, everything kept.
+    /// Goes back to step one; everything is kept.
     pub fn back(&mut self) {
         self.step = WizardStep::Basics(BasicsFocus::Field(Field::Name));
     }
 
-    /// What would be saved; only step two has it.
+    /// Returns the key as it would be saved, or `None` in step one.
     #[must_use]
     pub fn draft(&self) -> Option<Draft> {
         let WizardStep::Permissions(basics, _) = &self.step else {
@@ -352,10 +352,11 @@ impl Wizard {
         self.inputs[field as usize].value()
     }
 
-    /// An empty end is none; the end that the key has already may lie in the past.
+    /// Parses the end of the key. Empty text means no end; an edited key may keep its end even if
+    /// that is in the past.
     fn expires_at(&self, now: Moment) -> Result<Option<Moment>, String> {
         let text = self.value(Field::Expires).trim();
-        // What a key has already it keeps, whatever the policy says of new ends.
+        // An edited key keeps its end, even if the policy would not allow it as a new one.
         if let WizardPurpose::Edit(key) = &self.purpose
             && key
                 .draft
@@ -377,8 +378,9 @@ impl Wizard {
         Ok(end)
     }
 
-    /// Somebody else changed the key meanwhile: what they changed and this person did not is
-    /// taken over, what this person typed is kept, and saving again puts it on top.
+    /// Takes over another user's concurrent change to the key: values that only they changed are
+    /// taken over, values that this user changed are kept, and saving again writes those over
+    /// theirs.
     pub fn rebase(&mut self, theirs: &Key, by: &str, areas: &[Area]) {
         let WizardPurpose::Edit(base) = &self.purpose else {
             return;
@@ -414,13 +416,13 @@ impl Wizard {
             theirs: theirs.draft.clone(),
         });
         self.purpose = WizardPurpose::Edit(Box::new(theirs.clone()));
-        // What was changed stands right above the buttons: on a small screen one must see it.
+        // The changes are shown right above the buttons and must be visible on a small screen.
         if let WizardStep::Permissions(_, focus) = &mut self.step {
             *focus = MatrixFocus::Save;
         }
     }
 
-    /// Takes the valid step one anew, after a rebase; back to step one if it is no longer valid.
+    /// Validates step one again after a rebase, and goes back to it if it is no longer valid.
     pub fn revalidate(&mut self, now: Moment) {
         if let WizardStep::Permissions(_, focus) = self.step {
             match self.basics(now) {

@@ -1,10 +1,12 @@
-//! The master key's file: where it is, when it is made, and when it is refused.
+//! The master key's file: its location, when it is created, and when it is refused.
 //!
-//! First match: systemd's `$CREDENTIALS_DIRECTORY/master-key`, `CLAVIGER_MASTER_KEY_FILE`, the
-//! file in the configuration folder. Never an environment variable's value: those are inherited
-//! and stand in `/proc`. A new file is written beside its place, synced, linked into it (a link
-//! fails where a file is already) and the folder synced: whoever sees it sees all of it, and it
-//! is durable before the first token is sealed.
+//! The first of these that applies is used: systemd's `$CREDENTIALS_DIRECTORY/master-key`, the file
+//! named by `CLAVIGER_MASTER_KEY_FILE`, the file in the configuration folder. The key is never
+//! taken from the value of an environment variable, because those are inherited and visible in
+//! `/proc`. A new file is written under a temporary name in the same folder, synced, and
+//! hard-linked to its final name (which fails if a file already exists there); then the folder is
+//! synced. So the file is never visible incomplete, and it is durable before the first token is
+//! sealed.
 use std::{
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
@@ -22,12 +24,12 @@ use zeroize::Zeroizing;
 use super::{KEY_LENGTH, VaultError};
 use crate::{domain::location::MasterKeyLocation, machine::Machine};
 
-/// What the file's only line begins with; the rest is the key in base64.
+/// The prefix of the file's only line; the rest of the line is the key in base64.
 const HEAD: &str = "claviger-master-key-1:";
-/// The longest file that can be one.
+/// The maximum length of the file, in bytes.
 const MAX_FILE_BYTES: usize = 4096;
 
-/// The master key: wraps data keys and nothing else.
+/// The master key, which wraps data keys and nothing else.
 pub struct MasterKey {
     cipher: XChaCha20Poly1305,
     id: String,
@@ -53,7 +55,7 @@ impl MasterKey {
         }
     }
 
-    /// A master key that is in no file, for tests.
+    /// Draws a master key that is not in a file, for tests.
     #[cfg(test)]
     #[must_use]
     pub fn draw(machine: &Machine) -> Self {
@@ -66,13 +68,13 @@ impl MasterKey {
         &self.cipher
     }
 
-    /// Its id: a hash of it, no secret.
+    /// Returns the key's id: a truncated hash of the key, which is not secret.
     #[must_use]
     pub fn id(&self) -> String {
         self.id.clone()
     }
 
-    /// The file it came from, for people.
+    /// Returns the path of the key's file, for display.
     #[must_use]
     pub fn path(&self) -> String {
         self.path.clone()
@@ -81,9 +83,10 @@ impl MasterKey {
     /// Reads the master key.
     ///
     /// # Errors
-    /// [`VaultError::Missing`], [`VaultError::Refused`] when others can read it, it is a link,
-    /// belongs to somebody else or is no master key, [`VaultError::Unusable`] when it cannot be
-    /// read, [`VaultError::NoPlace`].
+    /// Returns [`VaultError::Missing`] if the file does not exist; [`VaultError::Refused`] if
+    /// others can read it, it is a symbolic link or not a regular file, it belongs to a user other
+    /// than this one and root, or it does not hold a master key; [`VaultError::Unusable`] if it
+    /// cannot be read; and [`VaultError::NoPlace`] if no location is known.
     pub fn load(place: &MasterKeyLocation) -> Result<Self, VaultError> {
         let (path, judged) = match place {
             MasterKeyLocation::Credential(path) => (path, false),
@@ -116,7 +119,7 @@ impl MasterKey {
         if metadata.len() > MAX_FILE_BYTES as u64 {
             return Err(refused("it is too long to be a master key".into()));
         }
-        // With this capacity the text never moves, so no copy of it stays behind in the heap.
+        // With this capacity the text is never reallocated, so no copy of it is left in the heap.
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 1));
         file.take(MAX_FILE_BYTES as u64)
             .read_to_end(&mut text)
@@ -130,10 +133,11 @@ impl MasterKey {
         Ok(Self::from_bytes(&key, shown))
     }
 
-    /// Reads the master key, or makes it where there is none yet.
+    /// Reads the master key, or creates its file if there is none yet.
     ///
     /// # Errors
-    /// As for [`MasterKey::load`]; a credential is never made.
+    /// The same as for [`MasterKey::load`], and [`VaultError::Unusable`] if the file cannot be
+    /// created. A missing systemd credential is never created.
     pub fn load_or_make(place: &MasterKeyLocation, machine: &Machine) -> Result<Self, VaultError> {
         match (Self::load(place), place) {
             (Err(VaultError::Missing { .. }), MasterKeyLocation::File(path)) => {
@@ -149,7 +153,7 @@ impl MasterKey {
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
-    // Never follow a link, and never hang on a pipe that somebody put there.
+    // Never follow a symbolic link, and never block on a pipe that was put there.
     OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
@@ -201,7 +205,7 @@ fn make(path: &Path, machine: &Machine) -> io::Result<()> {
     let beside = folder.join(format!(".master-key.{}", machine.draw_hex(8)));
     let written = write_synced(&beside, line.as_bytes()).and_then(|()| {
         match fs::hard_link(&beside, path) {
-            // Another process was faster: its key counts.
+            // Another process created the file first: its key is used.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }

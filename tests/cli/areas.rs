@@ -1,4 +1,4 @@
-//! Access areas by command, and what `serve` refuses to begin with.
+//! Access areas managed by commands, and the areas with which `serve` refuses to start.
 use crate::command::Home;
 
 #[test]
@@ -23,7 +23,7 @@ fn areas_are_added_listed_changed_and_removed() {
         made["routes"],
         serde_json::json!(["/invoices", "POST /invoices/search=read"])
     );
-    // It is there for keys with no new code.
+    // Keys can use the area without new code.
     home.create("acme", &["--grant", "invoices=read"]);
     let shown = home.run(&["show", "acme"]).done().stdout;
     assert!(shown.contains("Can read Invoice Access"), "{shown}");
@@ -76,7 +76,7 @@ fn areas_are_added_listed_changed_and_removed() {
     home.run(&["audit", "verify"]).done();
 }
 
-/// Nothing of it may have been done.
+/// Checks that each command is refused and that none of them changed anything.
 fn refused(refusals: &[(&[&str], i32, &str)]) {
     let home = Home::new();
     home.create("acme", &["--grant", "contacts=read"]);

@@ -1,4 +1,4 @@
-//! Bad days: files that are not ours, disks that are full, locks that are held, crowds.
+//! Failures: foreign files, full disks, held locks, and many processes at once.
 use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
 use sqlx::{Connection as _, SqliteConnection};
@@ -96,7 +96,7 @@ fn a_read_only_database_still_lists_and_decides() {
     let home = Home::new();
     let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
     let folder = home.database_file().parent().expect("a folder").to_owned();
-    // Root may write whatever the mode says: such a one looks at it as nobody does.
+    // Root may write whatever the mode says, so as root the commands run as the user nobody.
     let root = nix::unistd::Uid::effective().is_root();
     let chmod = |mode: u32, path: &std::path::Path| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
@@ -161,7 +161,7 @@ fn a_read_only_database_still_lists_and_decides() {
     ] {
         let refused = as_nobody(change, "");
         refused.refused(1, "is read-only: nothing was changed");
-        // What is said of the file's mode comes before.
+        // The warning about the file's mode is printed before the refusal.
         let sentences = refused
             .stderr
             .lines()
@@ -175,7 +175,7 @@ fn a_read_only_database_still_lists_and_decides() {
 
 #[test]
 fn a_full_disk_costs_a_change_and_nothing_that_was_there() {
-    // A small disk of its own, in a mount namespace of its own.
+    // A small disk in a mount namespace of its own.
     let program = env!("CARGO_BIN_EXE_claviger");
     let script = format!(
         r#"set -e
@@ -207,7 +207,7 @@ fn a_full_disk_costs_a_change_and_nothing_that_was_there() {
     );
     assert_eq!(ended.status, 0, "{ended:?}");
     assert!(ended.stdout.contains("no space left"), "{ended:?}");
-    // No id is promised that nothing is kept under.
+    // The refusal never names a decision id under which nothing was stored.
     let (kept, lost) = ("tells why", "This refusal could not be written down");
     assert!(
         ended.stdout.contains(kept) != ended.stdout.contains(lost),
@@ -306,7 +306,7 @@ fn a_running_process_leaves_no_core() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .expect("started");
-    // It waits for its standard input; before that it has hardened itself.
+    // The child waits for its standard input; it has hardened itself before that.
     let limits = loop {
         let limits =
             std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("limits");

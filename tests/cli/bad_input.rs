@@ -1,4 +1,4 @@
-//! Bad input: one clear sentence that names it and the way out, status 2, and nothing is changed.
+//! Bad input: one clear sentence names it and the fix, the status is 2, and nothing is changed.
 use crate::command::Home;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Crowds: whole processes that write to one database at once.
+//! Several processes that write to one database at the same time.
 use std::process::{Command, Stdio};
 
 use claviger::{
@@ -9,10 +9,11 @@ use claviger::{
 
 use crate::{command::Home, draft::draft};
 
-/// Tells this test program that it is one of the crowd: its name and its home.
+/// The environment variable that makes this test program act as one of the writing processes. It
+/// holds the process's name and the home, separated by a space.
 const ONE_OF_US: &str = "CLAVIGER_TEST_ONE_OF_THE_CROWD";
 
-/// What one of the crowd does; in a test run of its own it is nobody and does nothing.
+/// Writes 1,000 keys as one of the processes; does nothing when run as an ordinary test.
 #[test]
 fn one_of_the_crowd() {
     let Ok(who) = std::env::var(ONE_OF_US) else {

@@ -1,4 +1,4 @@
-//! `check`: the decision is the exit status.
+//! Tests of `check`: the exit status is the decision.
 use serde_json::{Value, json};
 
 use crate::command::{Home, ended};
@@ -208,7 +208,7 @@ fn what_was_refused_is_listed_whosever_it_was() {
         let all = all.as_array().expect("an array");
         all.iter().map(|refusal| refusal[field].clone()).collect()
     };
-    // The newest first.
+    // The newest refusal comes first.
     assert_eq!(
         told("reason"),
         [

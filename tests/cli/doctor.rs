@@ -1,4 +1,4 @@
-//! `doctor`: each defect is named, with what to do about it, and is status 1.
+//! Tests of `doctor`: it names each defect with its fix, and exits with status 1.
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::command::Home;
@@ -109,7 +109,8 @@ fn doctor_finds_a_damaged_page_and_says_what_to_do() {
     }
     home.tamper(&["PRAGMA wal_checkpoint(TRUNCATE)"]);
     let whole = std::fs::read(home.database_file()).expect("read");
-    // One page after the other; the first ones are the schema, and refuse to open at all.
+    // Damages one page at a time; the first pages hold the schema, and without it the database does
+    // not open at all.
     for page in [1, 3, whole.len() / 4096 / 2, whole.len() / 4096 - 2] {
         let mut damaged = whole.clone();
         damaged[page * 4096..(page + 1) * 4096].fill(0xA5);

@@ -1,5 +1,5 @@
-//! How a command ends when its reader is gone, its output is full, or a token stands where none
-//! belongs: the exit status still tells the truth, and standard error repeats no secret.
+//! How a command ends when its reader is gone, when its output is full, or when a token is given in
+//! the wrong place: the exit status is still correct, and standard error repeats no secret.
 use std::process::Stdio;
 
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::command::{Ended, Home, ended};
 const READ: [&str; 5] = ["check", "--area", "contacts", "--action", "read"];
 const DELETE: [&str; 5] = ["check", "--area", "contacts", "--action", "delete"];
 
-/// A file that holds a text, ready to be a standard input.
+/// Creates a file that holds a text, ready to be used as standard input.
 fn holding(text: &str) -> std::fs::File {
     use std::io::{Seek as _, Write as _};
     let mut file = tempfile::tempfile().expect("a file");
@@ -18,7 +18,7 @@ fn holding(text: &str) -> std::fs::File {
     file
 }
 
-/// Runs a command whose standard output nobody reads any more.
+/// Runs a command whose standard output is a pipe without a reader.
 fn unread(home: &Home, arguments: &[&str], input: &str) -> Ended {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -176,7 +176,7 @@ fn what_was_typed_does_not_act_on_the_terminal_that_shows_it() {
         ("a\u{7}", "U+0007"),
         ("a\u{9b}31m", "U+009B"),
     ] {
-        // clap drops escape sequences by itself; nothing else may get through either.
+        // clap drops escape sequences by itself; other control characters must not pass either.
         for arguments in [
             &["list", "--sort", hostile][..],
             &["list", "--limit", hostile],

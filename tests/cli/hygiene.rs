@@ -1,7 +1,7 @@
-//! Hygiene for scripts: what is found, and the command that would put it right.
+//! Hygiene in scripts: each finding comes with the command that fixes it.
 use crate::command::Home;
 
-/// Sets everything back by so many days.
+/// Moves all recorded times back by a number of days.
 fn age(home: &Home, days: i64) {
     let back = days * 24 * 60 * 60 * 1000;
     home.tamper(&[
@@ -9,7 +9,7 @@ fn age(home: &Home, days: i64) {
             "UPDATE keys SET created_at = created_at - {back}, last_used_at = last_used_at - {back}"
         ),
         format!("UPDATE recording SET counted_since = counted_since - {back}"),
-        // Whole spans stay whole.
+        // A shift by whole days keeps the spans aligned.
         format!("UPDATE uses SET began_at = began_at - {back}"),
     ]);
 }
@@ -42,7 +42,7 @@ fn each_finding_names_the_command_that_puts_it_right() {
 
     age(&home, 40);
     home.check(&token, "contacts", "read", Some("10.0.0.9"));
-    // Within the same minute another action is another use all the same.
+    // Another action within the same minute still counts as a use.
     home.check(&token, "contacts", "update", Some("10.0.0.9"));
     let found = home.run(&["hygiene", "--json"]).done().json();
     assert!(found["watching_since"].is_string());

@@ -1,4 +1,4 @@
-//! Making, listing, showing, editing, switching and revoking keys.
+//! Creating, listing, showing, editing, switching and revoking keys.
 use serde_json::json;
 
 use crate::command::Home;

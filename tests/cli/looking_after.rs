@@ -1,4 +1,4 @@
-//! audit, workspace, completions, the manual page, and work without the master key.
+//! The audit log, the workspace, completions, the manual page, and work without the master key.
 use crate::command::Home;
 
 #[test]

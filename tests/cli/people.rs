@@ -1,4 +1,4 @@
-//! Agents, members and the audit log, as a script meets them.
+//! Agents, members and the audit log, as a script uses them.
 use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
@@ -13,7 +13,7 @@ const KEYS: [&str; 2] = [
 ];
 const FINGERPRINT: &str = "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ";
 
-/// Adds a member with the key of that number, which comes on standard input.
+/// Adds a member with the SSH key of the given number, passed on standard input.
 fn add(home: &Home, name: &str, role: &str, key: usize) -> serde_json::Value {
     let arguments = [
         "member",
@@ -190,7 +190,7 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
         .json();
     assert_eq!(listed[0]["name"], "acme");
     member(&["--member", &id], Some("claviger reveal acme")).refused(1, "your role is viewer");
-    // What a member tests counts as no use, and pushes no real refusal out.
+    // A member's test of a token counts as no use and pushes out no real refusal.
     let (_, token) = home.create("tried", &["--grant", "contacts=read"]);
     for (presented, status) in [(token.as_str(), 0), ("nonsense", 1)] {
         let mut command = home.command(&["--member", &id]);
@@ -208,7 +208,7 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
     let kept = home.run(&["refusals", "--json"]).done().stdout;
     assert_eq!(kept, "[]\n");
     member(&["--member", &id], Some("bash")).refused(2, "bash is no command of claviger");
-    // A session says which key was used only by what sshd left for that.
+    // A session learns the SSH key in use only from the file that sshd leaves for it.
     let told = home.path().join("told");
     fs::write(&told, format!("publickey {}\n", KEYS[1])).expect("written");
     let mut command = home.command(&["--member", &id]);
@@ -228,7 +228,7 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
     let bytes = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
     command.env("SSH_ORIGINAL_COMMAND", <std::ffi::OsStr>::to_owned(bytes));
     crate::command::ended(&mut command).refused(2, "is no command of claviger");
-    // On a database that is not there, nobody makes one.
+    // A session of a member never creates a missing database.
     let mut command = home.command(&["--database", "sqlite:/no/such.db", "--member", &id]);
     crate::command::ended(&mut command).refused(1, "there is no database");
 }
@@ -272,7 +272,7 @@ fn agents_are_spoken_of_once_there_are_two() {
         "[{\"agent\":\"default\",\"keys\":1},{\"agent\":\"prod\",\"keys\":1}]\n"
     );
 
-    // A key of another agent than the one that is asked for is denied.
+    // A key of another agent than the requested one is denied.
     let check = |token: &str, agent: &str| {
         let arguments = [
             "check", "--area", "contacts", "--action", "read", "--agent", agent,
@@ -446,7 +446,7 @@ fn checkpoints_in_a_file_show_a_log_that_was_cut_off_or_made_anew() {
         doctor.contains("checkpoints     of the audit log are kept in"),
         "{doctor}"
     );
-    // A log that has none is none to rely on.
+    // A log without a checkpoint of this workspace proves nothing, so it is refused.
     let other = home.path().join("other");
     fs::write(&other, "nothing\n").expect("written");
     let other = other.display().to_string();
@@ -469,7 +469,7 @@ fn checkpoints_in_a_file_show_a_log_that_was_cut_off_or_made_anew() {
         .refused(1, "does not hold at event 3: it is missing");
     let broken = home.run(&["audit", "verify", "--json"]);
     assert_eq!((broken.status, &broken.json()["sequence"]), (1, &3.into()));
-    // Without the configuration nothing would show; a log that is named tells it.
+    // Without the configured log nothing shows the change; a log given as an argument does.
     configure(&home, "checkpoints = \"off\"\n");
     let unseen = home.run(&["audit", "verify"]).done();
     assert!(
@@ -579,7 +579,7 @@ fn checkpoints_reach_the_systems_log() {
         held.stdout.contains("1 checkpoint kept elsewhere agrees."),
         "{held:?}"
     );
-    // A log that is gone keeps nobody from working, and is told of.
+    // A checkpoint log that is gone stops no change, but it is reported.
     drop(log);
     fs::remove_file(&socket).expect("removed");
     let done = home.run(&["disable", "acme"]).done();
@@ -605,7 +605,7 @@ fn without_a_record_there_is_no_token() {
     home.run(&["disable", "acme"])
         .refused(1, "the audit log is full");
     assert_eq!(home.list()[0]["disabled"], false);
-    // And no record of a copy that there cannot be.
+    // A copy that fails for lack of a clipboard records no event either.
     home.tamper(&["DROP TRIGGER no_record"]);
     home.run(&["copy", "acme"])
         .refused(1, "there is no clipboard");

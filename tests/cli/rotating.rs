@@ -1,4 +1,4 @@
-//! Rotation, ends and the policy for them, and what `show` tells of a key's use.
+//! Rotation, expiry dates and the policy for them, and the key's use as `show` prints it.
 use crate::command::Home;
 
 #[test]
@@ -106,7 +106,7 @@ fn keys_that_end_soon_are_listed_the_soonest_first() {
         ["at-once", "sooner", "soon"]
     );
     assert_eq!(names(&["list", "--json", "--expiring", "30m"]), [""; 0]);
-    // What has ended does not end soon.
+    // A key that has expired already does not count as expiring soon.
     home.past("UPDATE keys SET expires_at = 1000 WHERE name = 'sooner'");
     assert_eq!(
         names(&["list", "--expiring", "14d", "--json"]),
@@ -152,7 +152,7 @@ fn a_policy_for_ends_is_kept_by_create_and_edit() {
         assert_eq!(refused.status, 2, "{arguments:?}");
         assert!(refused.stderr.contains(why), "{}", refused.stderr);
     }
-    // A key without an end lives longer than any.
+    // A limit on the life of keys rules out keys without an expiry.
     let policy = ["workspace", "--longest-life", "30d", "--must-expire", "no"];
     home.run(&policy).refused(2, "every key must end");
     let shown = home
@@ -190,7 +190,7 @@ fn refusals_are_told_by_show_and_call_for_attention() {
     assert_eq!(refusals[0]["address_from"], "whoever asked");
     let listed = home.run(&["list", "--attention"]).done().stdout;
     assert!(listed.contains("2 refused"), "{listed}");
-    // Of the two it would refuse one still, until its addresses are mended too.
+    // The new grants would still refuse one of the two requests, until the addresses are fixed too.
     home.run(&["edit", &id, "--grant", "contacts=all"]).done();
     let listed = home.run(&["list", "--attention"]).done().stdout;
     assert!(listed.contains("1 refused"), "{listed}");

@@ -1,4 +1,4 @@
-//! What is asked and what is answered: every reason, every header, every limit.
+//! Requests to the endpoint and its answers: every reason, every header, every limit.
 use std::io::ErrorKind;
 
 use crate::{
@@ -7,7 +7,8 @@ use crate::{
     http::{Answer, Client, ask, request},
 };
 
-/// The reason of an answer, as the log has it under the decision's id; the client never hears it.
+/// Returns the reason of an answer from the log line with its decision id, and checks that the
+/// client was not told the reason.
 #[track_caller]
 fn reason(endpoint: &Endpoint, answer: &Answer) -> String {
     let id = answer.header("x-claviger-decision-id").expect("an id");
@@ -18,7 +19,8 @@ fn reason(endpoint: &Endpoint, answer: &Answer) -> String {
     reason
 }
 
-/// A token whose shape and check are right, and that nobody handed out.
+/// Makes a token with the key id of the given one and a valid format and checksum, which was never
+/// handed out.
 pub fn made_up(token: &str) -> String {
     let other = claviger::machine::Machine::fixed(
         claviger::domain::moment::Moment::from_millis(0),
@@ -247,7 +249,7 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         refused.push((id.to_owned(), why, path));
     }
     endpoint.end(nix::sys::signal::Signal::SIGTERM);
-    // Decided again from what was kept, each comes to the same.
+    // Each request is decided again from its record, with the same result.
     for (id, why, path) in refused {
         let explained = home.run(&["explain", &id, "--json"]).done().json();
         let told = (&explained["decision"], &explained["reason"]);
@@ -299,13 +301,13 @@ fn an_allowed_request_is_told_who_it_is() {
             ("X-API-Key", &token),
             ("X-Forwarded-For", "1.2.3.4, 10.0.0.9"),
         ],
-        // What a client says of itself is overwritten.
+        // Identity headers sent by a client are overwritten.
         vec![
             ("X-API-Key", &token),
             ("X-Forwarded-For", "10.0.0.9"),
             ("X-Claviger-Key-Id", "root"),
         ],
-        // Variations that mean nothing here (A20).
+        // Variations that have no effect here (A20).
         vec![
             ("X-API-Key", &token),
             ("X-Forwarded-For", "10.0.0.9"),
@@ -357,7 +359,7 @@ fn nobody_is_believed_who_was_not_named() {
                 ("X-Forwarded-For", "10.0.0.9"),
             ];
             let answer = endpoint.asks(to, "GET", "/contacts", &headers);
-            // The peer's own address is the client's, and the rest is ignored.
+            // The peer's own address counts as the client's, and the forwarded headers are ignored.
             assert_eq!(
                 (answer.status, reason(&endpoint, &answer).as_str()),
                 (403, "no_route")
@@ -405,11 +407,11 @@ fn over_a_unix_socket_only_those_who_may_open_it() {
     let asked = request("GET", "/authorize", &headers);
     let mut client = Client::connect_unix(&path).expect("connected");
     assert_eq!(client.ask(&asked).expect("an answer").status, 200);
-    // Those who connect over TCP cannot come this way.
+    // A TCP client cannot connect to a Unix socket, so this combination is warned about.
     let astray = format!("unix:{}", home.path().join("astray.sock").display());
     let other = ["--listen", &astray, "--trusted-proxy", "127.0.0.1"];
     Endpoint::bare(&home, &other).wait_for("such as --trusted-proxy unix");
-    // Somebody listens there: nobody else does.
+    // The first endpoint listens at the socket, so a second one is refused.
     home.run(&["serve", "--listen", &listen])
         .refused(1, "cannot listen at unix:");
     endpoint.end(nix::sys::signal::Signal::SIGKILL);
@@ -419,7 +421,7 @@ fn over_a_unix_socket_only_those_who_may_open_it() {
     let answer = client.ask(&asked).expect("an answer");
     assert_eq!(answer.status, 403, "unix was not named as trusted");
     drop(client);
-    // Another one that listens there by now keeps its socket.
+    // An endpoint leaves the socket alone when another process listens at the path by then.
     std::fs::remove_file(&path).expect("removed");
     let mut successor = Endpoint::bare(&home, &arguments);
     assert_eq!(endpoint.end(nix::sys::signal::Signal::SIGTERM), Some(0));
@@ -651,19 +653,19 @@ fn what_is_no_proper_request_is_no_decision() {
         ),
     ] {
         let mut client = endpoint.client();
-        // It may close before it has read all.
+        // The endpoint may close the connection before it has read everything.
         let _ = client.send(bytes.as_bytes());
         if let Ok(Some(answer)) = client.receive() {
             assert!([400, 431].contains(&answer.status), "{what}: {answer:?}");
         }
         let closed = match client.receive() {
             Ok(more) => more.is_none(),
-            // Broken off is closed too; nothing for twenty seconds is not.
+            // A broken connection counts as closed; twenty seconds of silence do not.
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         };
         assert!(closed, "{what}: it goes on");
     }
-    // A body that nobody reads, and a request behind it, are no harm.
+    // A body that is never read, and a request behind it, do no harm.
     let body = format!("{get}{key}Content-Length: 1000000\r\n\r\n");
     assert_eq!(ask(endpoint.address(), body.as_bytes()).status, 200);
     assert_eq!(

@@ -1,5 +1,6 @@
-//! The attack cases of an authorization endpoint, through each of the real gateways: whatever the
-//! endpoint refuses never reaches the API, and what reaches it is what was decided on.
+//! The attack cases of an authorization endpoint, run through each of the real gateways: a request
+//! that the endpoint refuses never reaches the API, and the API gets the request that was decided
+//! on.
 use std::{
     net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
@@ -23,11 +24,11 @@ struct Front {
     endpoint: Endpoint,
     api: Api,
     gateway: Gateway,
-    /// May read contacts, from anywhere.
+    /// The token of a key that may read contacts, from anywhere.
     reader: String,
-    /// May do everything, from 10.0.0.0/24.
+    /// The token of a key that may do everything, from 10.0.0.0/24.
     elsewhere: String,
-    /// May do everything with documents, from anywhere.
+    /// The token of a key that may do everything with documents, from anywhere.
     documents: String,
 }
 
@@ -62,7 +63,7 @@ impl Front {
             elsewhere,
             documents,
         };
-        // The gateway listens before all of it works.
+        // The gateway listens before it is fully ready.
         until("a request passes", || {
             front
                 .send(&get("/contacts", &[("X-API-Key", &front.reader)]))
@@ -72,12 +73,12 @@ impl Front {
         front
     }
 
-    /// Sends bytes; the answer, if there is one.
+    /// Sends bytes; returns the answer, if there is one.
     fn send(&self, bytes: &[u8]) -> Option<Answer> {
         send(self.gateway.address, bytes)
     }
 
-    /// Nothing of it may reach the API, and the client is told no.
+    /// Checks that the API gets nothing and the client gets an error or no answer.
     #[track_caller]
     fn refused(&self, case: &str, bytes: &[u8]) {
         let answer = self.send(bytes);
@@ -95,7 +96,7 @@ impl Front {
         );
     }
 
-    /// It is allowed; the head that reached the API.
+    /// Checks that the request is allowed; returns the head that reached the API.
     #[track_caller]
     fn allowed(&self, case: &str, bytes: &[u8]) -> String {
         let answer = self
@@ -113,7 +114,7 @@ impl Front {
         reached.concat()
     }
 
-    /// Allowed or not, what reaches the API is a canonical path within contacts, and read.
+    /// Checks that only GET and HEAD requests for canonical paths within contacts reach the API.
     #[track_caller]
     fn at_most_reading(&self, case: &str, bytes: &[u8]) {
         self.send(bytes);
@@ -136,7 +137,7 @@ impl Front {
 
 fn send(address: SocketAddr, bytes: &[u8]) -> Option<Answer> {
     let mut client = Client::connect(address).ok()?;
-    // It may be refused before it was all sent.
+    // The gateway may refuse the request before all of it was sent.
     let _ = client.send(bytes);
     client.receive().ok().flatten()
 }
@@ -145,7 +146,7 @@ fn get(target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     request("GET", target, headers)
 }
 
-/// The values that a header has in a head.
+/// Returns the values of a header in a head.
 fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     let lines = head.lines().filter_map(|line| line.split_once(':'));
     let named = lines.filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -161,7 +162,7 @@ fn attack(kind: Kind) {
     paths(&front);
     methods(&front);
     hop_by_hop(&front);
-    // A15: the health path is the endpoint's, not the gateway's.
+    // A15: the health path belongs to the endpoint, not to the gateway.
     front.refused("health", &get("/healthz", &[]));
     front.refused(
         "health",
@@ -171,14 +172,14 @@ fn attack(kind: Kind) {
         "the endpoint's own path",
         &get("/_claviger/authorize/contacts", &[]),
     );
-    // A16: an answer is for one request.
+    // A16: an answer is valid for one request only.
     front.allowed("with a key", &get("/contacts/16", &[key]));
     front.refused("the same without", &get("/contacts/16", &[]));
     revoked_in_a_storm(&front);
     failures(front);
 }
 
-/// A12, and that what passes is whole.
+/// A12, and that an allowed request arrives unchanged.
 fn allowed_requests(front: &Front) {
     let key = ("X-API-Key", front.reader.as_str());
     let head = front.allowed("a read", &get("/contacts/7?q=a%20b", &[key]));
@@ -383,7 +384,7 @@ fn paths(front: &Front) {
         "/contacts/../..",
     ] {
         front.at_most_reading(path, &get(path, &[key]));
-        // And with a key for documents alone, none of these is a way into contacts.
+        // With a key for documents alone, none of these paths may lead into contacts.
         let documents = ("X-API-Key", front.documents.as_str());
         front.send(&get(path, &[documents]));
         for head in front.api.reached() {
@@ -393,7 +394,7 @@ fn paths(front: &Front) {
             assert!(within, "{:?} {path}: {head}", front.kind);
         }
     }
-    // What a client says in the gateway's own headers is not believed.
+    // The gateway's own headers are not trusted when a client sends them.
     for forged in [
         [
             ("X-Original-URI", "/contacts"),
@@ -442,7 +443,7 @@ fn methods(front: &Front) {
         "X-HTTP-Method",
     ] {
         for value in ["DELETE", "GET", ""] {
-            // Some gateways drop an empty header; nothing is overridden then.
+            // Some gateways drop an empty header; then nothing is overridden.
             let asked = get("/contacts", &[key, (name, value)]);
             if value.is_empty() {
                 front.at_most_reading(name, &asked);
@@ -450,7 +451,8 @@ fn methods(front: &Front) {
                 front.refused(name, &asked);
             }
         }
-        // Spellings that many applications read alike: refused, or dropped on the way.
+        // Many applications read these spellings alike: they are refused, or dropped by the
+        // gateway.
         for alias in [name.replace('-', "_"), name.replace('-', ".")] {
             front.send(&get("/contacts", &[key, (&alias, "DELETE")]));
             for head in front.api.reached() {
@@ -458,7 +460,7 @@ fn methods(front: &Front) {
             }
         }
     }
-    // A body in pieces is the API's, and none of the endpoint's.
+    // A chunked body is passed to the API; the endpoint does not read it.
     let chunked = format!(
         "POST /documents HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         front.documents
@@ -467,12 +469,12 @@ fn methods(front: &Front) {
     assert!(head.starts_with("POST /documents "), "{head}");
 }
 
-/// A11: `Connection` names headers that a gateway is to drop.
+/// A11: `Connection` names headers that a gateway must drop.
 fn hop_by_hop(front: &Front) {
     let key = ("X-API-Key", front.reader.as_str());
     let bearer = format!("Bearer {}", front.documents);
     for list in ["X-API-Key", "X-API-Key, Authorization", "close, X-API-Key"] {
-        // With the one credential dropped there may be another, and then that one decides.
+        // When one credential is dropped, another may remain, and that one decides.
         let headers = [
             key,
             ("Authorization", bearer.as_str()),
@@ -505,7 +507,7 @@ fn hop_by_hop(front: &Front) {
     }
 }
 
-/// A14: the first request after a revoke, while others ask without a pause.
+/// A14: the first request after a revoke, while other clients send requests without a pause.
 fn revoked_in_a_storm(front: &Front) {
     let (id, token) = front
         .home
@@ -544,7 +546,7 @@ fn revoked_in_a_storm(front: &Front) {
     front.api.reached();
 }
 
-/// A13: whatever the endpoint suffers from, nothing passes; and it mends itself.
+/// A13: when the endpoint fails in any way, no request passes; and it recovers by itself.
 fn failures(mut front: Front) {
     let asked = get("/contacts", &[("X-API-Key", &front.reader)]);
     front.gateway.restart();
@@ -563,7 +565,7 @@ fn failures(mut front: Front) {
         "--gateway",
         front.kind.word(),
     ];
-    // It cannot decide.
+    // The endpoint cannot decide.
     let file = front.home.database_file();
     let away = file.with_extension("away");
     std::fs::rename(&file, &away).expect("moved");
@@ -576,7 +578,7 @@ fn failures(mut front: Front) {
     );
     std::fs::rename(&away, &file).expect("moved back");
     front.allowed("it is back", &asked);
-    // It does not answer.
+    // The endpoint does not answer.
     front.endpoint.signal(Signal::SIGSTOP);
     front.refused("stopped", &asked);
     front.endpoint.signal(Signal::SIGCONT);
@@ -586,7 +588,7 @@ fn failures(mut front: Front) {
             .is_some_and(|answer| answer.status == 200)
     });
     front.api.reached();
-    // It is not there.
+    // The endpoint is not running.
     front.endpoint.end(Signal::SIGKILL);
     front.refused("killed", &asked);
     front.endpoint = Endpoint::bare(&front.home, &arguments);
@@ -595,7 +597,7 @@ fn failures(mut front: Front) {
             .send(&asked)
             .is_some_and(|answer| answer.status == 200)
     });
-    // An orderly restart costs the next request nothing, though idle connections were closed.
+    // An orderly restart makes no request fail, although idle connections were closed.
     front.endpoint.end(Signal::SIGTERM);
     front.endpoint = Endpoint::bare(&front.home, &arguments);
     until("it is there again", || {

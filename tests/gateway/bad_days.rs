@@ -1,4 +1,5 @@
-//! Bad days: whatever breaks, no request passes that should not, none hangs, and it mends itself.
+//! Failures: whatever breaks, no request passes that should not, none hangs, and the endpoint
+//! recovers by itself.
 use std::{
     io::Read as _,
     process::Command,
@@ -18,7 +19,7 @@ use crate::{
     waiting::{took, until},
 };
 
-/// What is promised for every request (and the time that a busy machine takes to say so).
+/// The promised limit of 2 s for every request, plus 1.5 s for a busy test machine.
 const PROMISED: Duration = Duration::from_millis(2000 + 1500);
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -87,7 +88,7 @@ fn a_server_that_hangs_breaks_off_or_is_locked_is_503_in_time_and_then_all_is_we
     command.env("CLAVIGER_DATABASE_URL", through);
     let endpoint = Endpoint::spawn(command);
     assert_eq!(endpoint.reads(&token), 200);
-    // It hangs: however many ask, none waits longer than promised.
+    // The database hangs: no request waits longer than promised, however many there are.
     let mut many: Vec<Client> = (0..2500).map(|_| endpoint.client()).collect();
     let headers = [
         ("X-API-Key", token.as_str()),
@@ -115,12 +116,12 @@ fn a_server_that_hangs_breaks_off_or_is_locked_is_503_in_time_and_then_all_is_we
         401,
         "and knows what happened meanwhile"
     );
-    // Connections that break off are made anew.
+    // Broken database connections are opened again.
     let (_, token) = home.create("another", &["--grant", "contacts=read"]);
     assert_eq!(endpoint.reads(&token), 200);
     between.break_off();
     until("it is well again", || endpoint.reads(&token) == 200);
-    // The row of the epoch is locked away.
+    // Another connection locks the table that holds the epoch.
     runtime().block_on(async {
         let mut holder = sqlx::PgConnection::connect(&database.url())
             .await
@@ -230,7 +231,7 @@ fn a_disk_that_is_full_and_one_that_is_read_only_cost_uses_and_no_decision() {
     let root = nix::unistd::Uid::effective().is_root();
     let mut shell = Command::new("unshare");
     shell
-        // Whatever is left over ends with it.
+        // Processes that are left over end with the namespace.
         .args(["--mount", "--net", "--pid", "--fork", "--kill-child"])
         .args(if root { vec![] } else { vec!["-r"] })
         .args(["timeout", "120", "bash", "-c", &script])
@@ -245,7 +246,8 @@ fn a_disk_that_is_full_and_one_that_is_read_only_cost_uses_and_no_decision() {
     assert!(ended.stdout.contains("The audit log holds"), "{ended:?}");
 }
 
-/// Clients that ask without a pause until it is over; how many answers of each status came.
+/// Sends requests from eight clients without a pause while `what` runs; returns the number of 200
+/// answers and of all others.
 fn under_load(endpoint: &Endpoint, token: &str, what: impl FnOnce()) -> [u32; 2] {
     let (over, allowed, others) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
     let headers = [
@@ -262,7 +264,8 @@ fn under_load(endpoint: &Endpoint, token: &str, what: impl FnOnce()) -> [u32; 2]
                     let Ok(mut client) = Client::connect(address) else {
                         return;
                     };
-                    // A connection may be closed between two requests, never within an answer.
+                    // A connection may be closed between two requests, never in the middle of an
+                    // answer.
                     while client.send(&asked).is_ok() {
                         match client.receive() {
                             Ok(Some(answer)) if answer.status == 200 => {
@@ -369,11 +372,11 @@ fn ten_thousand_connections_and_no_more_than_it_may_have() {
     ];
     let asked = request("GET", "/authorize", &headers);
     let mut clients: Vec<Client> = (0..9000).map(|_| endpoint.client()).collect();
-    // The first ones may have been idle for long by now, on a busy machine.
+    // On a busy machine the first connections may have been idle for a long time by now.
     for client in clients.iter_mut().skip(8900) {
         assert_eq!(client.ask(&asked).expect("an answer").status, 200);
     }
-    // One more waits until another one goes.
+    // A connection beyond the limit waits until another one closes.
     let mut more: Vec<Client> = (0..100).map(|_| endpoint.client()).collect();
     more[99].send(&asked).expect("sent");
     let counts = clients[8999].ask(&request("GET", "/metrics", &[]));
@@ -404,7 +407,7 @@ fn whoever_drips_is_let_go_and_nobody_else_waits() {
         .expect("set");
     std::io::Write::write_all(&mut slow, b"GET /authorize HTTP/1.1\r\nX-Slow: ").expect("sent");
     let mut drips = 0;
-    // A byte a second, and each of them an ordinary part of a header.
+    // Sends one byte per second, each of them a valid part of a header.
     let closed = loop {
         let mut answer = [0; 512];
         match slow.read(&mut answer) {

@@ -1,10 +1,11 @@
-//! Counting on bad days: floods, crowds, two endpoints, a kill, and what is gone meanwhile.
+//! Counting under stress: floods, many clients, two endpoints, a kill, and keys that are gone by
+//! the time their uses are written.
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{command::Home, endpoint::Endpoint, http::request, postgres::Database, waiting::until};
 
-/// Asks on one connection, again and again; `about` makes each request.
+/// Sends `count` requests on one connection; `about` makes each request.
 fn asks(endpoint: &Endpoint, count: usize, about: impl Fn(usize) -> Vec<u8>) {
     let mut client = endpoint.client();
     for n in 0..count {
@@ -101,13 +102,14 @@ fn a_flood_and_ten_thousand_addresses_take_few_rows_and_are_counted_whole() {
         (&key["allowed_48h"], &key["refused_48h"]),
         (&10_000.into(), &6_000.into())
     );
-    // Two kinds of refusals, and the hour may have turned.
+    // The limit is 32 sources and the rest, plus two kinds of refusals, doubled in case the hour
+    // changed during the test.
     let rows = number(&home, "SELECT count(*) FROM uses");
     assert!(rows <= 2 * (33 + 2), "{rows}");
     let refusals = number(&home, "SELECT count(*) FROM refusals");
     assert!(refusals <= 50 + 10, "{refusals}");
     assert!(number(&home, "SELECT max(length(path)) FROM refusals") <= 201);
-    // None of them is that key's: anybody can name it.
+    // None of the refusals is counted for the named key: any client can name it.
     assert_eq!(
         number(
             &home,

@@ -1,5 +1,5 @@
-//! The doctor of gateways: content with each of the four as it is shipped, and naming the directive
-//! for each mistake that is planted in one.
+//! The gateway checks of `doctor`: they pass for each of the four gateways as it is shipped, and
+//! name the directive for each mistake that is planted in one.
 use serde_json::Value;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     waiting::until,
 };
 
-/// What the doctor finds: the findings by their names, and the exit status.
+/// The result of `doctor`: its findings and the exit status.
 struct Found {
     status: i32,
     findings: Vec<Value>,
@@ -26,7 +26,7 @@ impl Found {
         }
     }
 
-    /// The advice of the one finding that is bad.
+    /// Returns the advice of the failed check with the given name.
     #[track_caller]
     fn bad(&self, subject: &str) -> String {
         let bad: Vec<&Value> = self
@@ -41,7 +41,7 @@ impl Found {
     }
 }
 
-/// Waits until the gateway answers at all: it listens before all of it works.
+/// Waits until the gateway answers at all: it listens before it is fully ready.
 fn awake(gateway: &Gateway) {
     until("it answers", || {
         let answered = std::panic::catch_unwind(|| {
@@ -110,7 +110,8 @@ fn an_endpoint_that_does_not_trust_or_speaks_for_another_gateway_is_told() {
         &["--trusted-proxy", "127.0.0.1", "--gateway", "envoy"],
     );
     assert!(found.bad("endpoint path").contains("proxy_pass"));
-    // It reads the headers of another one, which this one passes on as a client says them.
+    // The endpoint reads another gateway's headers, which this gateway passes on as a client sent
+    // them.
     for (kind, other) in [
         (Kind::Nginx, "caddy"),
         (Kind::Caddy, "nginx"),
@@ -322,7 +323,7 @@ fn traefik_that_believes_what_clients_forward_is_named() {
     ];
     let endpoint = Endpoint::bare(&home, &serve);
     let api = Api::start();
-    // Two directives make one mistake, in two files.
+    // The mistake consists of two directives, in two files.
     let gateway = Gateway::changed_so(
         Kind::Traefik,
         &[
@@ -393,7 +394,7 @@ fn what_is_no_gateway_is_told() {
         "{}",
         nobody.stdout
     );
-    // Something that asks nobody.
+    // A server that does not use the endpoint at all.
     let api = Api::start();
     let open = doctor(&format!("http://{}/contacts", api.address));
     assert_eq!(open.status, 1);
@@ -403,7 +404,7 @@ fn what_is_no_gateway_is_told() {
         "{}",
         open.stdout
     );
-    // No probe may call for anybody's attention.
+    // The probes of `doctor` must not mark a key as needing attention.
     assert!(
         !home
             .run(&["list", "--attention"])

@@ -1,10 +1,10 @@
-//! From a refusal of the real endpoint to the rule mended and proven.
+//! From a refusal of the real endpoint to the fixed rule and the proof that it works.
 use nix::sys::signal::Signal::SIGTERM;
 use serde_json::Value;
 
 use crate::{command::Home, endpoint::Endpoint, http::ask};
 
-/// A claviger command as `explain` writes it, run as it is written.
+/// Runs a claviger command exactly as `explain` prints it.
 fn run(home: &Home, command: &str) {
     let mut shell = std::process::Command::new("sh");
     let words = command
@@ -56,7 +56,7 @@ fn every_failing_check_is_told_with_evidence_and_mended_as_it_is_written() {
         "hop 1 of 2 in X-Forwarded-For"
     );
     assert_eq!(explained["recorded"]["path"], "/contacts/41");
-    // Each check is told, not only the one that decided.
+    // Every check is reported, not only the one that decided.
     assert_eq!(explained["reason"], "disabled");
     let address = check(&explained, "address_not_allowed");
     assert_eq!(
@@ -79,7 +79,7 @@ fn every_failing_check_is_told_with_evidence_and_mended_as_it_is_written() {
     }
     let mended = home.run(&["explain", &decision, "--json"]).done().json();
     assert_eq!(mended["decision"], "allow", "{mended}");
-    // That one address, that one grant, and nothing wider.
+    // Exactly that address and that grant were added, nothing wider.
     let key = home.run(&["show", &id, "--json"]).done().json();
     assert_eq!(
         key["allow_ip"],
@@ -137,7 +137,7 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
     home.check(&token, "contacts", "delete", Some("10.0.0.9"));
     let newest = explain(&["acme"]);
     assert_eq!(newest["recorded"]["action"], "delete");
-    // The same from another address.
+    // The same request from another address.
     assert_eq!(
         explain(&["acme", "--ip", "10.9.9.9"])["reason"],
         "address_not_allowed"
@@ -152,7 +152,8 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
         .expect("a text");
     assert!(evidence.starts_with("acme was revoked on "), "{evidence}");
     assert!(evidence.ends_with("reason compromised"), "{evidence}");
-    // By its name too, of those that had it the one revoked last, until another key is called so.
+    // A revoked key is also found by its name: of several, the one revoked last, unless an active
+    // key has the name.
     assert_eq!(explain(&["acme"])["key_id"], Value::from(id.as_str()));
     let (second, _) = home.create("acme", &["--grant", "contacts=read"]);
     assert_eq!(explain(&["acme"])["key_id"], Value::from(second.as_str()));
@@ -195,7 +196,8 @@ fn a_mistyped_token_and_one_of_nobody_are_told_apart() {
     let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
     let other = Home::new().create("elsewhere", &[]).1;
     let mut endpoint = Endpoint::start(&home, &[]);
-    // One digit typed wrongly, another's token, and a token of this key's id that is none of its.
+    // A token with one wrong digit, a token of another home, and a token with this key's id that
+    // was never handed out.
     let mistyped = format!(
         "{}{}",
         &token[..30],
@@ -230,7 +232,8 @@ fn a_mistyped_token_and_one_of_nobody_are_told_apart() {
     assert!(evidence(1, "unknown_token").contains(&format!("names the key {}", &other[4..16])));
     assert!(evidence(2, "unknown_token").contains(&id));
     assert!(evidence(3, "missing_token").contains("no token"));
-    // It is told beside the key's own refusals, and calls for no attention: anybody can do it.
+    // Such a refusal is listed beside the key's own refusals, but does not mark the key as needing
+    // attention, since any client can cause it.
     assert_eq!(home.run(&["list", "--attention"]).done().stdout, "");
 }
 

@@ -97,7 +97,7 @@ fn many_changes_at_once_are_followed_one_by_one() {
     let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
     let endpoint = Endpoint::start(&home, &[]);
     assert_eq!(endpoint.reads(&token), 200);
-    // More than are read at a time; the one that counts stands in the middle.
+    // More events than one read returns; the event that matters is in the middle.
     let change = |at: i64| {
         format!(
             "UPDATE workspace SET epoch = epoch + 1, chain_head = 'h{at}';

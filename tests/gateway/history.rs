@@ -1,4 +1,4 @@
-//! Never stale: clients of two endpoints, and a third process that changes keys under them.
+//! No stale answers: clients of two endpoints, while a third process changes keys.
 use claviger::domain::location::{DatabaseLocation, MasterKeyLocation};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,19 +9,19 @@ use crate::{checker::play, command::Home, endpoint::Endpoint, postgres::Database
 
 const ROUNDS: usize = 50;
 
-/// Who loads the machine to its limit holds this, and so does who starts endpoints meanwhile: a
-/// server on two cores that is asked by thirty-two clients without a pause can take longer over a new
-/// connection than anybody waits for one.
+/// A lock for tests that put full load on the machine, and for tests that start endpoints at the
+/// same time: a server on two cores with thirty-two clients that never pause can take longer over a
+/// new connection than a test waits for one.
 static WHOLE_MACHINE: Mutex<()> = Mutex::new(());
 
-/// The machine for oneself, for as long as the value lives.
+/// Reserves the whole machine for as long as the returned guard lives.
 pub fn whole_machine() -> MutexGuard<'static, ()> {
     WHOLE_MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn never_stale(home: &Home, location: &DatabaseLocation) {
     let _alone = whole_machine();
-    // The database is there before the endpoints are.
+    // Creates the database before the endpoints start.
     home.run(&["workspace", "--label", "HISTORY"]).done();
     let (one, other) = (Endpoint::start(home, &[]), Endpoint::start(home, &[]));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -39,7 +39,7 @@ fn never_stale(home: &Home, location: &DatabaseLocation) {
         let logs = [one.log(), other.log()].concat().join("\n");
         panic!("answers that are not right: {violations:#?}\n{logs}")
     });
-    // Thirty-two clients, three answers each, at least two states a round.
+    // Thirty-two clients, three answers each, at least two states per round.
     assert!(checked >= (ROUNDS * 32 * 3 * 2) as u64, "{checked}");
 }
 

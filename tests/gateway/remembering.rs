@@ -1,4 +1,4 @@
-//! What is remembered: uses, tombstones, and where the store stood.
+//! State that is remembered: uses, tombstones, and the last known position of the store.
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -72,7 +72,7 @@ fn a_revoked_key_is_remembered_without_its_secret() {
         bytes.extend(std::fs::read(file.with_extension("db-wal")).unwrap_or_default());
         bytes
     };
-    // Not the whole text: a page may end in the middle of it.
+    // Searches for pieces, not for the whole text: a page may end in the middle of it.
     let pieces: Vec<&[u8]> = sealed.as_bytes().chunks(16).collect();
     let holds = |bytes: &[u8], piece: &[u8]| bytes.windows(piece.len()).any(|it| it == piece);
     let before = everywhere();
@@ -97,7 +97,8 @@ fn a_revoked_key_is_remembered_without_its_secret() {
     assert_eq!(stone, format!("{id} acme compromised"));
 }
 
-/// Steps back to an older state, as a restored backup or a standby that took over would.
+/// Statements that set the store back to an older state, like a restored backup or a standby that
+/// took over.
 const BACK: [&str; 2] = [
     "UPDATE workspace SET chain_head = (SELECT previous_hash FROM audit_events ORDER BY sequence DESC LIMIT 1)",
     "UPDATE workspace SET epoch = epoch - 1",
@@ -130,12 +131,12 @@ fn a_store_that_went_back_is_refused_loudly() {
         let ready = ask(endpoint.address(), &request("GET", "/readyz", &[]));
         assert_eq!(ready.status, 503);
         assert!(ready.body.contains("went back"), "{}", ready.body);
-        // Going on from there does not make it the store that it was.
+        // Further changes do not make the store the original one again.
         home.run(&["disable", &id]).done();
         assert_eq!(asks(), 503, "as far as before, by another way");
         home.run(&["enable", &id]).done();
         assert_eq!(asks(), 503, "and beyond it");
-        // Whoever has looked at it starts the endpoint again.
+        // After an administrator has looked at the store, the endpoint is started again.
         drop(endpoint);
         let again = Endpoint::start(&home, &[]);
         assert_eq!(again.reads(&token), 200);
@@ -161,8 +162,9 @@ fn a_file_that_was_replaced_decides_nothing() {
     assert_eq!(asks(), 503);
 }
 
-/// What strangers do to the files beside the database while an endpoint has them open, and then a
-/// key is revoked: whether that works or not, it must not be allowed after a revoke that did.
+/// Other programs remove or overwrite files of the database while an endpoint has it open, and then
+/// a key is revoked. The revoke may work or fail; if it worked, the key must not be allowed any
+/// more.
 #[test]
 fn without_its_log_or_index_nothing_is_decided_from_what_was_open() {
     for away in [&["-wal", "-shm"][..], &["-shm"], &["-wal"]] {
@@ -221,7 +223,7 @@ fn a_file_that_was_opened_as_unchanging_is_not_believed_once_it_changes() {
         std::fs::set_permissions(home.database_file(), mode(file_mode)).expect("chmod");
     };
     modes(0o555, 0o444);
-    // Root may write whatever the mode says: such a one runs it as nobody.
+    // Root may write whatever the mode says, so as root the endpoint runs as the user nobody.
     let root = nix::unistd::Uid::effective().is_root();
     let program = home.command(&[]).get_program().to_owned();
     let mut command = std::process::Command::new(if root {

@@ -1,4 +1,4 @@
-//! Copying: it counts when the bytes leave a real tmux, over a real ssh.
+//! Copying: a copy counts only when the bytes leave a real tmux, over a real ssh.
 use std::{
     os::unix::fs::PermissionsExt as _,
     process::{Child, Command},
@@ -53,7 +53,7 @@ fn out_of_a_tmux_without_any_configuration() {
     kill_tmux(&socket);
 }
 
-/// A real sshd on this machine, for as long as the value lives.
+/// A real sshd on this machine; it is stopped when the value is dropped.
 struct Sshd {
     process: Child,
     port: u16,
@@ -77,7 +77,7 @@ impl Sshd {
              PidFile {path}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
         );
         std::fs::write(folder.join("config"), text).expect("written");
-        // Debian's sshd wants its folder; only root can make it, and only root needs it.
+        // Debian's sshd needs this folder; only root can create it, and only root needs it.
         let _ = std::fs::create_dir_all("/run/sshd");
         let process = Command::new("/usr/sbin/sshd")
             .arg("-D")
@@ -90,10 +90,10 @@ impl Sshd {
         Self { process, port }
     }
 
-    /// The command line of a client, with what it runs there.
+    /// The command line of a client that runs a command on the server.
     fn client(&self, home: &Home, command: &str) -> Vec<String> {
         let key = home.path().join("ssh/client");
-        // The server may still be starting: the client tries again.
+        // The server may still be starting, so the client tries again.
         let port = self.port.to_string();
         let mut line: Vec<String> = ["ssh", "-tt", "-p", &port, "-i"]
             .map(str::to_owned)
@@ -229,7 +229,7 @@ fn without_any_clipboard_the_token_is_shown_and_can_be_saved() {
     screen.press("s").wait_for("is there already");
 }
 
-/// A display of its own, for as long as the value lives.
+/// An X display of its own; it is stopped when the value is dropped.
 struct Display {
     process: Child,
     name: String,
@@ -241,7 +241,7 @@ impl Display {
             needed(program);
         }
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
-        // The server chooses its number and tells it, when it is ready, on this descriptor.
+        // The server chooses its number and writes it to this descriptor when it is ready.
         let mut command = Command::new("Xvfb");
         command.args([
             "-displayfd",
@@ -319,7 +319,7 @@ fn on_a_desktop_it_counts_down_and_is_cleared_on_quitting() {
         token,
         "the command has ended, and its keeper has not"
     );
-    // What somebody else copies ends the keeper.
+    // The process that keeps the copied text ends when another program copies a text.
     let mut other = Command::new("xclip");
     let mut other = other
         .args(["-i", "-selection", "clipboard"])

@@ -1,4 +1,4 @@
-//! Commands in a terminal: what they ask there, and how they look there.
+//! Commands in a terminal: their questions and their appearance.
 use crate::{command::Home, screen::Screen};
 
 fn start(home: &Home, columns: u16, arguments: &[&str]) -> Screen {

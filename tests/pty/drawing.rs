@@ -1,4 +1,4 @@
-//! What is written to the terminal, and how much of it.
+//! The output written to the terminal, and its size.
 use std::time::Duration;
 
 use crate::{command::Home, screen::Screen};
@@ -170,13 +170,14 @@ fn the_cursor_stands_on_the_selected_row_and_in_the_focused_field() {
     assert_eq!(column, 7);
 }
 
-/// What is hostile to a terminal: escape, bell, C1, tab, line ends, direction, nothing to see.
+/// Characters that are hostile to a terminal: escape, bell, C1, tab, line ends, direction marks,
+/// and invisible ones.
 const HOSTILE: &str = "a\u{1b}[31mb\u{7}c\u{9b}5md\te\u{202e}f\u{200b}g\u{1b}]0;h\u{7}\r\ni";
 
 #[test]
 fn nothing_hostile_reaches_the_terminal_wherever_it_comes_from() {
     let home = furnished();
-    // From the environment, and past claviger from the database.
+    // They come from the environment, and from rows of the database that claviger did not write.
     home.tamper(&[
         format!("UPDATE workspace SET label = '{HOSTILE}'"),
         format!("UPDATE keys SET name = '{HOSTILE}' WHERE sequence = 38"),
@@ -216,7 +217,8 @@ fn nothing_hostile_reaches_the_terminal_wherever_it_comes_from() {
     assert_allowed(&screen.bytes);
 }
 
-/// Every byte is a printable character or part of a sequence that claviger means to write.
+/// Checks that every byte is a printable character or part of a sequence that claviger means to
+/// write.
 #[track_caller]
 fn assert_allowed(bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).expect("UTF-8");

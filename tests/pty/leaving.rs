@@ -1,4 +1,4 @@
-//! However it ends, the terminal is given back as it was.
+//! However the program ends, the terminal is restored.
 use std::io::Read as _;
 
 use claviger::tui::terminal::{self, Terminal};
@@ -8,7 +8,7 @@ use ratatui::text::Text;
 
 use crate::{command::Home, screen::Screen};
 
-/// Tells this test program that it is the one that fails: how.
+/// The environment variable that makes this test program fail; its value says how.
 const FAILS: &str = "CLAVIGER_TEST_FAILS";
 
 fn started(home: &Home) -> Screen {
@@ -38,8 +38,8 @@ fn by_its_own_key_and_by_every_signal() {
     }
 }
 
-/// A program that takes the terminal as claviger does, draws, and then fails; in a test run of its
-/// own it does nothing.
+/// Takes the terminal as claviger does, draws, and then fails; does nothing when run as an ordinary
+/// test.
 #[test]
 fn one_that_fails() {
     let Ok(how) = std::env::var(FAILS) else {
@@ -53,7 +53,7 @@ fn one_that_fails() {
         let mut terminal = Terminal::enter()?;
         terminal.draw(|frame| frame.render_widget(Text::raw("Here."), frame.area()))?;
         if how == "in a task" {
-            // The runtime would catch it and go on.
+            // The runtime would catch this panic and continue.
             let _ = tokio::spawn(async { panic!("the token is clv_secret") }).await;
         }
         assert!(how == "with an error", "the token is clv_secret");
@@ -90,7 +90,8 @@ fn by_a_fault_in_itself_and_by_an_error() {
     }
 }
 
-/// The terminal does not control the program here, so no signal tells it: it has to see for itself.
+/// The terminal does not control the program here, so no signal reports its end: the program has to
+/// notice it by itself.
 #[test]
 fn when_the_terminal_goes_away_without_a_word() {
     let home = Home::new();

@@ -1,5 +1,5 @@
-//! Members over a real sshd: they land on the screen as themselves, with the power of their role,
-//! and there is no way out to a shell.
+//! Members over a real sshd: they reach the screen as themselves, with the permissions of their
+//! role, and cannot get to a shell.
 use std::{fs, path::Path};
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     sshd::{Sshd, free_port, key_pair},
 };
 
-/// Adds a member with a key of their own; answers the private half.
+/// Adds a member with an SSH key of their own; returns the path of its private half.
 fn add(home: &Home, name: &str, role: &str) -> std::path::PathBuf {
     let file = format!(
         "key-{}",
@@ -65,7 +65,7 @@ fn two_members(home: &Home) {
         .press("<enter>")
         .wait_for("API key created successfully.");
     first.press("<enter>").wait_for("sent to your terminal");
-    // The other one sees it within a second.
+    // The other member sees the key within a second.
     second.wait_for("new one");
     first.press("<esc>q");
     assert_eq!(first.end(), 0);
@@ -216,7 +216,7 @@ fn a_command_runs_within_the_role_and_anything_else_is_refused() {
         assert_eq!(refused.stdout, "", "{forged}");
     }
     assert!(!home.path().join("trap").exists());
-    // Without a terminal there is no screen, and nothing else either.
+    // Without a terminal there is no screen, and no other access either.
     sshd.ssh(&manager, &["-T"], &[], b"id\n")
         .refused(1, "terminal");
 }
@@ -266,7 +266,7 @@ fn files_ports_agents_and_displays_are_not_forwarded() {
         assert_ne!(refused.status, 0, "{program} {arguments:?}: {refused:?}");
     }
     assert!(!Path::new(&there).exists());
-    // To a port where somebody would answer.
+    // Forwards to a port on which a server would answer.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let target = listener.local_addr().expect("an address").to_string();
     let forwarded = sshd.ssh(&key, &["-W", &target], &[], b"");
@@ -326,7 +326,7 @@ fn a_members_session_can_run_no_program_whatever_is_pressed() {
         let found = status.lines().find_map(|it| it.strip_prefix(line));
         found.unwrap_or_default().trim().to_owned()
     };
-    // 2: filtered by what the program itself asked for (proc(5)).
+    // 2: filtered, as the program itself requested (proc(5)).
     assert_eq!(
         (told("Seccomp:"), told("NoNewPrivs:")),
         ("2".into(), "1".into())
@@ -334,11 +334,11 @@ fn a_members_session_can_run_no_program_whatever_is_pressed() {
     screen
         .press("<c-z>")
         .wait_for("for those who work on the machine itself");
-    // A paste of bytes that could act on a terminal, a resize, and every key there is.
+    // A paste of bytes that could act on a terminal, a resize, and every key binding.
     screen.send("\u{1b}[200~\u{1b}]52;c;aWQ=\u{7}\u{1b}[2J\u{3}\u{1a}\u{1b}[201~");
     screen.resize(60, 20);
     screen.press("?<esc>:<esc>!!sS<esc>t<esc>a<esc>m<esc>H<esc>u<esc>");
-    // Nor does a flood take the machine's memory (requirement 41).
+    // A flood of input does not use up the machine's memory either (requirement 41).
     screen.send("s".repeat(1_000_000));
     screen.settle();
     let peak = told("VmHWM:");
@@ -363,7 +363,7 @@ fn a_members_session_can_run_no_program_whatever_is_pressed() {
     screen.assert_restored();
 }
 
-/// The process that runs this binary.
+/// Returns the id of the process that runs this binary for a member.
 fn running(binary: &Path) -> String {
     let processes = fs::read_dir("/proc").expect("proc").filter_map(Result::ok);
     let mut ours = processes.filter(|process| {
@@ -407,7 +407,8 @@ fn sshd_is_told_nothing_where_anything_is_wrong() {
         "postgres://u@127.0.0.1:1/x",
     ]);
     assert!(!Path::new("/no").exists());
-    // Without the master key, on a file that cannot be written, and while another holds the lock.
+    // The keys are printed without the master key and without a write to the file; with a damaged
+    // database nothing is printed.
     fs::remove_file(home.master_key()).ok();
     let before = fs::read(home.database_file()).expect("the file");
     assert_eq!(home.run(&["authorized-keys"]).done().stdout, line);

@@ -1,5 +1,6 @@
-//! Requirements 41 to 51: nobody who is tired, pastes, mistypes or floods the line gives a right away
-//! or takes the machine down. The forty before them are in the other files of this suite.
+//! Requirements 41 to 51: a user who is tired, pastes, mistypes or floods the line neither gives a
+//! permission away nor takes the machine down. The first forty are in the other files of this
+//! suite.
 use std::{
     fs,
     process::{Command, Stdio},
@@ -11,10 +12,10 @@ use crate::{
     sshd::needed,
 };
 
-/// The most memory that a session may ever have had, in kB, whatever was sent to it.
+/// The limit for the peak memory of a session, in kB, whatever was sent to it.
 const MOST_MEMORY: u64 = 32 * 1024;
 
-/// The most memory that the program has had so far, in kB.
+/// Returns the peak memory of the program so far, in kB.
 fn peak_memory(screen: &Screen) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", screen.process())).expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -28,13 +29,13 @@ fn frames(bytes: &[u8]) -> usize {
         .count()
 }
 
-/// Sixty networks, of which the last is this one.
+/// Sixty networks, the last of which is given.
 fn sixty(last: &str) -> String {
     let networks: Vec<String> = (0..59).map(|at| format!("10.1.{at}.0/24, ")).collect();
     networks.concat() + last
 }
 
-/// Claviger in a tmux of its own without configuration.
+/// Starts claviger in a tmux server of its own without configuration.
 fn in_tmux(home: &Home, socket: &str) -> Screen {
     needed("tmux");
     let program = env!("CARGO_BIN_EXE_claviger");
@@ -69,7 +70,8 @@ fn requirement_41_input_without_end_takes_no_memory_and_is_drawn_and_heard_after
         screen.wait_for("key 29");
         let before = frames(&screen.bytes);
         for _ in 0..20 {
-            // The terminal pushes back: each piece goes in as the one before it is used.
+            // The terminal applies back pressure: each piece is accepted when the one before it was
+            // read.
             screen.send(flood.repeat(100_000 / flood.len()));
         }
         if flood == "s" {
@@ -94,7 +96,7 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
     screen.send("10.20.0.0/16,\r192.168.1.0/24\r");
     screen.wait_for("Step 2 of 2");
     screen.wait_for("No access: can do nothing.");
-    // What came with it reached no preset and no button, and neither does a second one.
+    // The text after the line break reached no preset and no button, and no further paste does.
     for paste in [
         "10.20.0.0/16,\r192.168.1.0/24\r",
         "1\n2\n",
@@ -109,7 +111,7 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
         screen.press("<tab><tab><tab>").settle();
     }
     assert_eq!(home.list().len(), 0, "{}", screen.text());
-    // One key at a time is meant: `1` and Enter, in one packet too.
+    // Separate keys are intended input: `1` and Enter, even in one packet.
     screen.send("1\r");
     screen.wait_for("API key created successfully.");
     assert_eq!(
@@ -117,12 +119,12 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
         serde_json::json!(["10.20.0.0/16", "192.168.1.0/24"])
     );
 
-    // Where there is no field at all nothing is pressed either.
+    // On a screen without a field a paste presses nothing either.
     screen.press("<esc>").settle();
     screen.send("xy 1\rdelete\r");
     screen.wait_for("like a paste");
     assert!(!screen.text().contains("Revoke"), "{}", screen.text());
-    // Nor does a row of a table confirm anything.
+    // A row of a table confirms nothing either.
     screen.press("x").wait_for("Revoke acme");
     for row in ["col1\tcol2\tcol3\r\na\tb\tc\r\n", "hello\t\r", "a\tb\r"] {
         screen.send(row);
@@ -131,11 +133,11 @@ fn requirement_42_a_paste_without_brackets_is_text_and_gives_nothing_away() {
         assert_eq!(home.list().len(), 1, "{row:?}");
     }
     screen.press("<esc>");
-    // A dialog takes no key that was there before it.
+    // A dialog does not receive keys that were sent before it opened.
     screen.send("d\t\r");
     screen.wait_for("Disable acme").settle();
     assert_eq!(home.list()[0]["disabled"], false);
-    // A name and its Enter in one packet are what they were.
+    // A name and Enter in one packet are taken as typed.
     screen.press("<esc>n").wait_for("0/100");
     screen.send("other\r");
     screen.wait_for("Step 2 of 2");
@@ -243,11 +245,11 @@ fn requirement_45_keys_of_the_same_name_are_told_apart() {
     screen
         .press("<tab><enter>")
         .wait_for(&format!("API key acme ({}) revoked.", ids[0]));
-    // Under its name the wizard warns, as the command line does.
+    // The wizard warns below the name, like the command line.
     screen.press("n").wait_for("0/100").press("acme<tab>");
     screen.wait_for(&format!("Another key has this name, {}", ids[1]));
     screen.press("<esc><esc>").wait_for("▸ acme");
-    // Of several agents the list says whose each key is.
+    // With several agents the list and the question name the agent of the key.
     home.run(&["agent", "add", "prod"]).done();
     screen
         .wait_for("Agent")
@@ -295,7 +297,7 @@ fn requirement_47_a_large_paste_is_cut_and_a_stuck_one_is_given_up() {
         screen.wait_for("100/100").wait_for("The paste was cut");
         screen.press("<c-u>").wait_for("0/100");
     }
-    // What follows a paste that was cut is a part of it, and so is its Enter.
+    // Input that follows a cut paste is part of the paste, and so is its Enter.
     screen.send("x".repeat(9_000) + "\r");
     screen
         .wait_for("100/100")
@@ -313,18 +315,19 @@ fn requirement_47_a_large_paste_is_cut_and_a_stuck_one_is_given_up() {
     ));
     screen.wait_for("The paste was cut");
     screen.press("<tab>ok").wait_for("  ok");
-    // A start without an end: what came is text after a second, and then keys are keys.
+    // A paste that starts and never ends: its input becomes text after a second, and then keys work
+    // as keys.
     screen.press("<c-u>").settle();
     screen.send("\u{1b}[200~90d");
     screen.wait_for("90d");
     screen.press("x").wait_for("90dx");
-    // Ctrl-C is heard within one.
+    // Ctrl-C works inside an unfinished paste.
     screen.send("\u{1b}[200~1\u{3}");
     screen.wait_for("▸ Cancel");
     assert!(peak_memory(&screen) <= MOST_MEMORY);
 }
 
-/// Longer than any line of the smallest screen.
+/// A name longer than any line of the smallest screen.
 const LONG: &str =
     "Partner integration of the northern region, contacts and documents, nightly, old";
 
@@ -369,7 +372,7 @@ fn requirement_48_what_one_must_know_stays_in_view_at_every_size() {
             has(&screen, &["in local?", &id, "@", "Last used 20"]);
             screen.press("<esc>").settle();
         }
-        // Step two: the heads of the columns and the sentence, wherever one is among sixteen areas.
+        // Step two: the column heads and the sentence stay visible on each of the sixteen areas.
         screen
             .press("e")
             .wait_for("Step 1 of 2")
@@ -440,7 +443,7 @@ fn requirement_49_a_copy_through_mosh_arrives_twice_or_says_that_it_may_not() {
                 let all = copied(&s.bytes);
                 all.iter().filter(|text| **text == token).count() > 1
             };
-            // On a machine that is busy with other tests tmux may be too slow for the limit of a copy.
+            // On a machine that is busy with other tests tmux may exceed the time limit of a copy.
             let too_slow = |s: &Screen| s.text().contains("nothing answered in time");
             while !twice(&screen) {
                 screen
@@ -459,7 +462,7 @@ fn requirement_49_a_copy_through_mosh_arrives_twice_or_says_that_it_may_not() {
     }
 }
 
-/// A program behind a real mosh on this machine.
+/// Starts a program behind a real mosh on this machine.
 fn through_mosh(home: &Home, line: &[String]) -> Screen {
     let begun = Command::new("mosh-server")
         .args(["new", "-i", "127.0.0.1", "--"])
@@ -538,7 +541,7 @@ fn requirement_50_nothing_is_wiped_ordered_or_denied_that_nobody_asked_for() {
         .press("z")
         .wait_for("Nothing was copied from here");
     assert!(copied(&screen.bytes).is_empty());
-    // The request form: no verdict on an address that nobody gave.
+    // The request form shows no verdict until an address was entered.
     screen.press("t").wait_for("Describe a request");
     assert!(!screen.text().contains("DENIED"), "{}", screen.text());
     screen.press("10.0.0.9<enter>").wait_for("ALLOWED");

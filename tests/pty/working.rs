@@ -61,7 +61,7 @@ fn the_main_job_from_an_empty_home() {
     screen.press("d").wait_for("Enable Partner: Acme in local?");
     screen.press("<tab><enter>").wait_for("API key enabled.");
 
-    // It was used just now: the start of its id is asked for.
+    // The key was used just now, so the start of its id must be typed.
     screen.press("x").wait_for("to revoke:");
     let id = &token[4..8];
     screen.press("nope<enter>").wait_for("nope is not");
@@ -136,7 +136,7 @@ fn follow_each_other(home: &Home, variables: &[(&str, &str)]) {
         .wait_for("API key updated successfully.");
     first.wait_for("two was changed meanwhile: the question was withdrawn");
     assert!(first.text().contains("▸ two2"), "{}", first.text());
-    // Both edit the same key: the second to save sees theirs beside mine.
+    // Both edit the same key: the second one to save sees both versions side by side.
     first
         .press("<esc>e")
         .wait_for("Step 1 of 2")

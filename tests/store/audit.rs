@@ -1,4 +1,4 @@
-//! The audit log: append-only, chained, and the first event that does not hold is named.
+//! The audit log: append-only, chained, and verification names the first event that does not hold.
 use std::{fs, path::PathBuf};
 
 use claviger::{
@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::support::{Stranger, World, make, now, on_both, on_postgres, on_sqlite, seen};
 
-/// Five events about two keys.
+/// Records five events about two keys.
 async fn history(keyring: &Keyring) {
     let one = make(keyring, "one").await.key;
     let two = make(keyring, "two").await.key;
@@ -60,7 +60,7 @@ fn the_database_itself_refuses_to_change_or_remove_an_event() {
     });
 }
 
-/// What is done to the log, and the first event that then does not hold.
+/// Statements that change the log, and the first event that does not hold afterwards.
 const ATTACKS: [(&str, i64); 16] = [
     (
         "UPDATE audit_events SET actor = 'mallory' WHERE sequence = 3",
@@ -209,8 +209,8 @@ fn a_chain_longer_than_one_batch_is_followed_to_its_end() {
     });
 }
 
-/// What whoever can write to the database can do that a chain alone does not show: the chain is
-/// made anew, so that it holds by itself.
+/// Rewrites the chain from an event on, so that it holds by itself: the attack that any client with
+/// write access to the database can make and that the chain alone does not show.
 async fn restamp(world: &World, keyring: &Keyring, from: i64) {
     let uuid = &keyring.workspace().uuid;
     let events = keyring
@@ -281,7 +281,7 @@ fn checkpoints_show_an_end_that_was_cut_off_and_a_chain_that_was_made_anew() {
                 "the chain alone holds"
             );
             assert_eq!(broken_at(&keyring, &checkpoints).await, Some(from));
-            // One old checkpoint is enough to show what was made anew before it.
+            // One old checkpoint is enough to show that events before it were rewritten.
             let last = std::slice::from_ref(checkpoints.last().expect("one"));
             assert_eq!(broken_at(&keyring, last).await, Some(5));
             put_back(world).await;
@@ -306,7 +306,7 @@ fn checkpoints_show_an_end_that_was_cut_off_and_a_chain_that_was_made_anew() {
             assert_eq!(broken_at(&keyring, &checkpoints).await, Some(keep + 1));
             put_back(world).await;
         }
-        // Two events that changed places.
+        // Two events swap their places.
         world
             .plant(
                 "UPDATE audit_events SET sequence = 99 WHERE sequence = 2; \
@@ -317,7 +317,7 @@ fn checkpoints_show_an_end_that_was_cut_off_and_a_chain_that_was_made_anew() {
         assert_eq!(broken_at(&keyring, &[]).await, Some(2));
         put_back(world).await;
         assert_eq!(broken_at(&keyring, &checkpoints).await, None);
-        // Those of another workspace say nothing of this one.
+        // Checkpoints of another workspace are ignored.
         let mut foreign = checkpoints.clone();
         for checkpoint in &mut foreign {
             checkpoint.workspace = "another".into();
@@ -361,7 +361,7 @@ fn events_from_before_members_came_are_followed_as_they_were_written() {
         let at = seen(&keyring, &key).await;
         keyring.switch(&[at], true).await.expect("off");
         assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 2);
-        // What their hash does not cover they do not have.
+        // Columns that the event's hash does not cover must be empty.
         for planted in ["agent = 'prod'", "member = 'm-1', account = 'x'"] {
             let planted = format!("UPDATE audit_events SET {planted} WHERE sequence = 1");
             world.plant(&planted).await;
@@ -422,7 +422,7 @@ fn events_are_found_by_who_what_key_and_when_and_read_page_by_page() {
 #[test]
 fn on_postgresql_not_even_the_owner_of_the_tables_has_the_privilege() {
     on_postgres(&async |world: &World| {
-        // claviger as people run it: with a user of its own, who is no superuser.
+        // claviger as it is usually run: with a database user of its own that is no superuser.
         let name = format!("owner_{}", std::process::id());
         world
             .plant(&format!(

@@ -1,4 +1,4 @@
-//! Making, reading, editing, switching and revoking keys, each with its event, all or nothing.
+//! Creating, reading, editing, switching and revoking keys, each with its event, all or nothing.
 use claviger::domain::audit::EventCursor;
 use claviger::domain::audit::EventFilter;
 use claviger::domain::key::KeyVersion;
@@ -15,7 +15,7 @@ use crate::support::{
     NOW, World, draft, granting, limited, make, now, on_both, read, seen, store_error,
 };
 
-/// The words of all events, in order.
+/// Returns the names of the changes of all events, in order.
 async fn words(keyring: &Keyring) -> Vec<&'static str> {
     let events = keyring
         .events(&EventFilter::default(), EventCursor::After(0), 1000)
@@ -146,7 +146,7 @@ fn an_edit_replaces_networks_and_grants_and_raises_the_revision() {
         assert_eq!(after.revision.0, before.revision.0 + 1);
         assert_eq!(after.sequence, before.sequence);
 
-        // Nothing differs: nothing happens.
+        // An edit or a switch without a difference changes nothing.
         keyring
             .edit(&KeyVersion::of(&after), &second)
             .await
@@ -200,7 +200,7 @@ fn a_stale_revision_changes_nothing() {
     });
 }
 
-/// The keyring looks before it writes; here somebody is faster after it looked.
+/// The keyring reads before it writes; here another process changes a key after that read.
 #[test]
 fn a_revision_that_goes_stale_between_the_look_and_the_change_rolls_all_of_it_back() {
     on_both(&async |world: &World| {

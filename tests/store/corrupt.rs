@@ -1,4 +1,4 @@
-//! Rows that no claviger would have written: each is an error that names it, and never an allow.
+//! Rows that claviger would never write: each is an error that names the row, and never an allow.
 use claviger::domain::agent::AgentScope;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Sort, SortField};
 use claviger::{
@@ -12,7 +12,7 @@ use crate::{
     support::{World, draft, granting, limited, make, now, on_both, read, store_error},
 };
 
-/// What is planted into the row of `$id`, and the column that is to be named.
+/// The SQL that is planted for the key `$id`, and the column that the error must name.
 const PLANTS: [(&str, &str); 27] = [
     (
         "UPDATE keys SET sequence = 0 WHERE id = '$id'",
@@ -166,14 +166,15 @@ fn every_bad_column_is_an_error_that_names_it_and_never_an_allow() {
             let health = keyring.health(&[]).await.expect("looked at");
             assert_eq!(health.keys, Some(KeyringError::Store(error)), "{plant}");
 
-            // The others go on.
+            // Other keys keep working.
             let token = sound.token.expose().expose_secret();
             assert!(matches!(
                 decide(&keyring, token, None).await,
                 Ok(Decision::Allow { .. })
             ));
 
-            // It has a row, is the most urgent there is, and can be revoked; then it is gone.
+            // The damaged key has a row, is the most urgent one, and can be revoked; then it is
+            // gone.
             assert_eq!(keyring.look_for_damage().await, Ok(1), "{plant}");
             let mut urgent = request(50);
             urgent.filter.attention = true;
@@ -277,7 +278,7 @@ fn a_bad_digest_or_tombstone_is_an_error_and_a_bad_area_too() {
             let revealed = keyring.token(&created.key.id, Change::Revealed).await;
             assert_eq!(store_error(revealed), corrupt("tokens", "digest", id));
         }
-        // A key that lost its token's row is no key to anybody.
+        // A key without a row for its token is unknown.
         world.plant("DELETE FROM tokens").await;
         let decision = decide(&keyring, token, None).await.expect("decided");
         assert!(
@@ -308,7 +309,8 @@ fn a_bad_digest_or_tombstone_is_an_error_and_a_bad_area_too() {
     });
 }
 
-/// SQLite keeps what it is given: a text where a number belongs is no panic and no allow either.
+/// SQLite stores a value of any type: a text in a number column is an error, not a panic or an
+/// allow.
 #[test]
 fn a_value_of_the_wrong_type_is_an_error() {
     crate::support::on_sqlite(&async |world: &World| {

@@ -1,4 +1,4 @@
-//! Many at once: first starts, writers, editors of one key.
+//! Concurrency: simultaneous first starts, writers, and editors of one key.
 use std::{collections::BTreeSet, sync::Arc};
 
 use claviger::domain::{key::KeyVersion, location::DatabaseLocation};
@@ -18,7 +18,7 @@ fn twenty_that_start_at_once_make_one_store() {
         let mut starts = JoinSet::new();
         for _ in 0..20 {
             let (location, place) = (world_location.clone(), world.master_key());
-            // Each in a runtime of its own, as processes are.
+            // Each start has a runtime of its own, like separate processes.
             starts.spawn_blocking(move || {
                 let runtime = Builder::new_current_thread().enable_all().build();
                 runtime.expect("a runtime").block_on(async {
@@ -77,7 +77,8 @@ fn two_writers_lose_nothing_and_the_chain_holds() {
     });
 }
 
-/// Fifty keyrings edit, switch and use one key: each is told the truth, and no lock fails.
+/// Ten tasks edit one key at the same revision, in five rounds: one succeeds, the others get a
+/// conflict, and no lock fails.
 #[test]
 fn of_many_who_edit_one_key_at_one_revision_one_succeeds() {
     on_both(&async |world: &World| {
@@ -115,7 +116,8 @@ fn of_many_who_edit_one_key_at_one_revision_one_succeeds() {
     });
 }
 
-/// Uses lock rows without the epoch's lock: they must take them in the order in which changes do.
+/// Recording uses locks rows without the epoch's lock, so it must take the rows in the same order
+/// as changes do.
 #[test]
 fn uses_and_changes_of_the_same_keys_do_not_wait_for_each_other() {
     on_both(&async |world: &World| {

@@ -1,4 +1,4 @@
-//! What a presented token turns out to be, and the uses that decisions leave behind.
+//! How a presented token is classified, and the uses that decisions record.
 use std::net::IpAddr;
 
 use claviger::{
@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::support::{NOW, World, draft, granting, limited, make, now, on_both, read, seen};
 
-/// Decides on reading contacts from an address.
+/// Decides whether a token may read contacts from an address.
 pub async fn decide(
     keyring: &Keyring,
     token: &str,
@@ -44,7 +44,7 @@ async fn reason(keyring: &Keyring, token: &str, address: Option<&str>) -> Option
     }
 }
 
-/// A token with this id that was never handed out.
+/// Makes a token with this key id that was never handed out.
 fn forged(id: &KeyId) -> Token {
     let machine = Machine::fixed(now(), "mallory");
     let mut chance = |buffer: &mut [u8]| {
@@ -201,7 +201,7 @@ fn an_older_use_never_overwrites_a_newer_one_and_uses_are_no_changes() {
             (1, 2)
         );
 
-        // A use of a key that is gone meanwhile is nobody's.
+        // A use of a key that is gone by then is dropped.
         keyring
             .revoke(&[seen(&keyring, &two).await], RevokeReason::Other)
             .await

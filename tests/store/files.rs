@@ -1,4 +1,4 @@
-//! SQLite files: made private, recognised, and left as they are when they are refused.
+//! SQLite files: created private, recognised, and left unchanged when they are refused.
 use std::{
     collections::BTreeMap,
     fs,
@@ -20,7 +20,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a file").permissions().mode() & 0o777
 }
 
-/// Every file of the world's folder with its content.
+/// Returns every file of the world's folder with its content.
 fn contents(world: &World) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(world.folder.path()).expect("a folder");
     files
@@ -37,7 +37,7 @@ fn contents(world: &World) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn everything_is_made_private_whatever_the_umask() {
-    // For the whole process: whoever makes a file in this suite does not rely on it.
+    // This applies to the whole process: no test of this suite may rely on the umask for its files.
     umask(Mode::empty());
     on_sqlite(&async |world: &World| {
         let folder = world.folder.path().join("data/claviger");
@@ -115,7 +115,7 @@ fn every_connection_writes_ahead_and_overwrites_what_it_deletes() {
     });
 }
 
-/// A restored backup is not in WAL mode: it is put there, and its keys are all there.
+/// A restored backup is not in WAL mode: opening it switches the mode, and all its keys are there.
 #[test]
 fn a_copy_made_by_vacuum_is_opened_like_the_original() {
     on_sqlite(&async |world: &World| {
@@ -152,7 +152,7 @@ fn what_is_not_ours_is_refused_and_not_touched() {
         assert_eq!(contents(world), before);
 
         // Another program's database, as a crash of that program leaves it: with a WAL, and once
-        // with a rollback journal. Opened for writing, SQLite would tidy both away.
+        // with a rollback journal. SQLite would remove both if it opened the database for writing.
         fs::remove_file(world.file()).expect("removed");
         for journal in ["WAL", "PERSIST"] {
             foreign(world, journal).await;
@@ -172,7 +172,7 @@ fn what_is_not_ours_is_refused_and_not_touched() {
     });
 }
 
-/// A database of another program, copied while that program is in the middle of a change.
+/// Makes a database of another program, copied while that program is in the middle of a change.
 async fn foreign(world: &World, journal: &str) {
     let path = world.folder.path().join("original/other.db");
     let _ = fs::remove_dir_all(path.parent().expect("a folder"));
@@ -240,7 +240,8 @@ fn a_damaged_file_is_refused_and_not_touched() {
             assert_eq!(fs::read(world.file()).expect("readable"), damaged);
         }
 
-        // The header is sound, the rest is not: whatever is read is an error or what it was.
+        // The header is intact, another page is not: opening fails, or the health check reports an
+        // error or a complaint.
         for page in 1..sound.len() / 4096 {
             let mut damaged = sound.clone();
             damaged[page * 4096..(page + 1) * 4096].fill(0xa5);

@@ -1,4 +1,4 @@
-//! Which keys a filter lets through, and how many.
+//! The keys that a filter lets through, and their number.
 use claviger::domain::agent::AgentScope;
 use claviger::domain::key::KeyVersion;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Sort, SortField};
@@ -19,7 +19,7 @@ use proptest::{
 
 use crate::support::{NOW, World, draft, make, now, on_both, read};
 
-/// The names of the keys that a search lets through, oldest first.
+/// Returns the names of the keys that a search lets through, oldest first.
 async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
     let filter = Filter {
         search: search.to_owned(),
@@ -124,7 +124,7 @@ fn an_edited_key_is_found_by_its_new_words_only() {
     });
 }
 
-/// Whatever can be in a name, and whatever is searched: SQL and Rust find the same.
+/// SQL and Rust find the same keys for any name and any search text.
 #[test]
 fn a_search_is_a_substring_of_what_is_folded() {
     on_both(&async |world: &World| {
@@ -163,7 +163,7 @@ fn a_search_is_a_substring_of_what_is_folded() {
     });
 }
 
-/// Days before and after now, to the millisecond, at which something about a key turns.
+/// Offsets from now, in milliseconds, around the points at which a key's attention changes.
 const TURNS: [i64; 9] = [
     -91 * DAY,
     -90 * DAY - 1,

@@ -1,5 +1,5 @@
-//! Members: what each may do is asked again within every change, and whoever is removed is
-//! powerless at once, whatever they had open.
+//! Members: permissions are checked again within every change, and a removed member can do nothing
+//! from then on, even in open sessions.
 use std::sync::Arc;
 
 use claviger::{
@@ -16,7 +16,7 @@ use claviger::{
 
 use crate::support::{World, draft, make, now, on_both, read, seen};
 
-/// Public keys that nobody holds the private half of.
+/// Public keys whose private halves do not exist.
 const KEYS: [&str; 4] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti one",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA two",
@@ -49,7 +49,7 @@ async fn add(keyring: &Keyring, draft: &MemberDraft) -> MemberId {
     keyring.add_member(draft).await.expect("added").id
 }
 
-/// A session of a member's, as sshd would begin it.
+/// Opens a session of a member, as sshd would start it.
 async fn session(world: &World, id: &MemberId) -> Keyring {
     signed_in(world, id, None).await.expect("signed in")
 }
@@ -78,7 +78,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, KeyringError>) -> MemberError {
     }
 }
 
-/// Tries everything that changes or reveals something; answers what was allowed.
+/// Tries everything that changes or reveals something; returns the changes that were allowed.
 async fn everything(owner: &Keyring, tried: &Keyring) -> Vec<Change> {
     let made = make(owner, "tried").await.key;
     let at = async || KeyVersion::of(&read(owner, &made).await);
@@ -156,7 +156,8 @@ async fn everything(owner: &Keyring, tried: &Keyring) -> Vec<Change> {
     for (change, result) in results {
         match result {
             Ok(()) => allowed.push(change),
-            // Nobody but them could have begun what is to be finished here.
+            // A member without the permission cannot have started a rotation, so there is none to
+            // finish.
             Err(KeyringError::NothingToFinish(_)) => {}
             other => {
                 let denied = denied(other).to_string();
@@ -193,7 +194,8 @@ fn each_role_may_do_what_the_table_says_and_no_more() {
                 expected,
                 "{role}: {allowed:?}"
             );
-            // What was denied left nothing behind: one event for the key itself, one for each.
+            // The denied attempts left nothing behind: there is one event for the key itself, and
+            // one for each allowed change.
             let events = owner.epoch().await.expect("an epoch") - before;
             assert_eq!(usize::try_from(events), Ok(allowed.len() + 1), "{role}");
         }
@@ -257,7 +259,7 @@ fn whoever_is_removed_or_loses_a_role_or_a_key_is_powerless_at_once() {
         }
         assert!(theirs.key(&made.id).await.is_ok(), "a viewer still sees");
 
-        // With another key in place of the one that she came in with.
+        // The SSH key that she signed in with is replaced by another one.
         let carol = owner.member("carol").await.expect("there");
         let mut other_key = carol.draft.clone();
         other_key.role = Role::Manager;
@@ -317,7 +319,7 @@ fn a_change_that_was_let_pass_is_asked_after_again_within_its_transaction() {
         let id = add(&owner, &member("carol", Role::Manager, 0)).await;
         let theirs = session(world, &id).await;
         let made = make(&theirs, "hers").await.key;
-        // The store itself, past all that a keyring asks before.
+        // Uses the store directly, without the keyring's own checks.
         let store = world.store().await.store;
         let event = claviger::domain::audit::EventDraft::new(
             now(),
@@ -420,7 +422,7 @@ fn the_last_owner_stays_and_names_and_keys_are_one_members_alone() {
             .edit_member(&seen_ann, &lesser)
             .await
             .expect("another owner is there");
-        // An edit of what is no longer so, and of who is no longer there.
+        // An edit of an outdated version, and a lookup of a member who does not exist.
         assert_eq!(
             refused(owner.edit_member(&seen_ann, &lesser).await),
             MemberError::Conflict("ann".into())
@@ -447,7 +449,7 @@ fn a_member_may_have_several_keys_and_each_lets_them_in() {
             let login = theirs.actor().login.clone().expect("a login");
             assert_eq!(login.fingerprint, Some(print));
         }
-        // Of several keys none is guessed.
+        // With several SSH keys, none is guessed as the one in use.
         let theirs = session(world, &id).await;
         assert_eq!(
             theirs
@@ -544,7 +546,8 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
             .token(&in_prod.id, Change::Revealed)
             .await
             .expect("theirs");
-        // Nothing of theirs is told by a name that looks alike, and many of them hide none of hers.
+        // The look-alike warning reveals no key of another agent, and keys of other agents do not
+        // hide her own key.
         let alike = theirs.create(None, draft("\u{435}lsewhere")).await;
         let alike = alike.expect("made");
         assert_eq!(alike.look_alikes, [""; 0]);
@@ -556,7 +559,7 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
         }
         let found = theirs.resolve("in prod").await.expect("hers");
         assert_eq!(found.id, in_prod.id);
-        // After it was revoked, too.
+        // The same holds after the key was revoked.
         owner
             .revoke(&[at], RevokeReason::Other)
             .await
@@ -577,7 +580,7 @@ fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
                 .any(|event| event.draft.subject_name == "in prod")
         );
 
-        // Limited to nothing is nothing, never everything.
+        // An empty scope means no agent, never every agent.
         owner
             .revoke(
                 &[

@@ -1,5 +1,6 @@
-//! Pages: every order, both ways, forwards, backwards and from the middle, against a list that
-//! is sorted in memory. Both databases are held to the same list, so they agree with each other.
+//! Pages: every sort order, both directions, forwards, backwards and from the middle, compared with
+//! a list that is sorted in memory. Both databases are compared with the same list, so they agree
+//! with each other.
 use claviger::domain::agent::AgentScope;
 use std::{cmp::Ordering, collections::HashMap};
 
@@ -28,7 +29,7 @@ const FIELDS: [SortField; 7] = [
     SortField::Addresses,
 ];
 
-/// Names that sort otherwise by bytes, by a language, and before they are folded.
+/// Names that sort differently by bytes, by the rules of a language, and before folding.
 const NAMES: [&str; 14] = [
     "alpha",
     "Alpha",
@@ -53,7 +54,7 @@ const ACCESS: [&[&str]; 4] = [
 ];
 const ADDRESSES: [&str; 3] = ["any", "10.0.0.0/24", "10.0.0.1, 10.0.0.2, 2001:db8::/32"];
 
-/// Makes keys of every kind, with many ties.
+/// Creates keys of every kind, with many ties.
 async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
     let mut uses = Vec::new();
     let mut off = Vec::new();
@@ -79,7 +80,7 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
             off.push(id);
         }
     }
-    // Before they were made: that they were made is no change of the rules.
+    // The refusals may be dated before the keys were created: creation is no change of the rules.
     keyring.record_usage(&uses, &[]).await.expect("used");
     world
         .plant("UPDATE keys SET former_until = created_at + 1 - 2 * (sequence % 2) WHERE sequence % 5 = 0")
@@ -92,7 +93,7 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
         seen.push(KeyVersion::of(&keyring.key(&id).await.expect("a key")));
     }
     keyring.switch(&seen, true).await.expect("off");
-    // Holes in the order of creation.
+    // Revokes some keys, to leave gaps in the order of creation.
     let all = walk(keyring, &Filter::default(), Sort::NEWEST, 1000, true).await;
     let holes: Vec<KeyVersion> = all
         .iter()
@@ -108,7 +109,8 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
     left.into_iter().map(|row| row.key).collect()
 }
 
-/// What is refused now, what has ended, what ends, what is switched off, what is unused.
+/// The urgency of a key: refused requests, expired, about to expire, in rotation, disabled, unused,
+/// and last no attention at all.
 fn urgency(key: &Key) -> (u8, i64) {
     let soonest = |at: Option<Moment>| at.expect("a moment").millis();
     let newest = |at: Option<Moment>| -soonest(at);
@@ -185,7 +187,7 @@ async fn page(
     keyring.page(&request).await.expect("a page").rows
 }
 
-/// All rows in the list's order, page by page.
+/// Returns all rows in the list's order, page by page.
 async fn walk(
     keyring: &Keyring,
     filter: &Filter,
@@ -307,7 +309,8 @@ fn from_a_row_the_page_begins_with_it_or_with_what_follows_when_it_is_gone() {
             }
             cursors.insert(format!("{sort:?}"), rows[10].clone());
         }
-        // Each order's tenth row goes: every cursor still leads to what stood behind it.
+        // Revokes row 10 (counted from 0) of each order: every cursor still points to the rows
+        // behind it.
         let mut gone: Vec<Key> = cursors.values().map(|row| row.key.clone()).collect();
         gone.sort_by_key(|key| key.sequence);
         gone.dedup();

@@ -1,4 +1,4 @@
-//! What a person means by KEY, and which names look alike.
+//! How a KEY argument is resolved, and which names look alike.
 use claviger::keyring::{Keyring, KeyringError};
 
 use crate::support::{World, draft, make, on_both};
@@ -12,7 +12,7 @@ async fn ids(keyring: &Keyring, text: &str) -> Result<String, usize> {
     }
 }
 
-/// A key whose id is planted.
+/// Creates a key and plants its id.
 async fn with_id(world: &World, keyring: &Keyring, name: &str, id: &str) -> String {
     let made = make(keyring, name).await.key.id;
     world.lift_constraints().await;
@@ -91,7 +91,7 @@ fn a_name_that_several_keys_have_is_ambiguous() {
 fn long_names_that_begin_alike_are_told_apart() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        // 100 characters as people count them, each of several code points.
+        // 100 characters as a reader counts them, 99 of them of several code points each.
         let long = "👩‍👩‍👧‍👦".repeat(99);
         let (a, b) = (format!("{long}a"), format!("{long}b"));
         let one = make(&keyring, &a).await.key;
@@ -108,7 +108,7 @@ fn look_alikes_are_named_and_equals_are_not() {
         make(&keyring, "admin").await;
         make(&keyring, "Admin").await;
         make(&keyring, "deploy").await;
-        // A Cyrillic letter at its beginning.
+        // The name starts with a Cyrillic letter.
         let created = keyring
             .create(None, draft("\u{430}dmin"))
             .await

@@ -1,4 +1,4 @@
-//! Rotation: a new token at once, the old one for as long as was said and no longer.
+//! Rotation: the new token is valid at once, the old one for exactly as long as requested.
 use std::sync::{Arc, Mutex};
 
 use claviger::{
@@ -31,7 +31,7 @@ fn text(token: &claviger::domain::token::Token) -> String {
     token.expose().expose_secret().to_owned()
 }
 
-/// A machine whose clock is moved by hand.
+/// A machine whose clock is set by the test.
 fn clock() -> (Machine, Arc<Mutex<i64>>) {
     let time = Arc::new(Mutex::new(NOW));
     let told = time.clone();
@@ -64,7 +64,7 @@ fn the_old_token_is_good_until_its_overlap_ends_and_expired_after() {
             assert_eq!(reason(&keyring, &old).await, expected, "{later}");
             assert_eq!(reason(&keyring, &new).await, None);
         }
-        // The old one names its key still.
+        // The old token still identifies its key.
         let decided = decide(&keyring, &old, None).await.expect("decided");
         let expected = Decision::Deny {
             reason: Reason::Expired,
@@ -73,7 +73,7 @@ fn the_old_token_is_good_until_its_overlap_ends_and_expired_after() {
         assert_eq!(decided, expected);
         assert!(keyring.verify(&[]).await.is_ok());
 
-        // Both are dead with their key, and known to be.
+        // Both tokens are refused as revoked once their key is.
         let at = seen(&keyring, &created.key).await;
         keyring
             .revoke(&[at], RevokeReason::Superseded)
@@ -118,7 +118,7 @@ fn an_overlap_never_outlives_the_key_and_ends_with_zero_or_by_hand() {
         let nothing = keyring.finish_rotation(&at).await.expect_err("nothing");
         assert!(matches!(nothing, KeyringError::NothingToFinish(_)));
 
-        // With no overlap every older one is dead at once.
+        // Without an overlap every older token ends at once.
         let fourth = rotate(DAY).await;
         let fifth = rotate(0).await;
         assert_eq!(fifth.until, None);
@@ -146,7 +146,7 @@ fn the_oldest_of_many_is_unknown_and_no_secret_stays() {
         for _ in 0..10 {
             rotate(DAY).await.expect("rotated");
         }
-        // No token is pushed out that was said to be good.
+        // A token that was reported as valid is never pushed out.
         let refused = rotate(DAY).await.expect_err("too many");
         assert!(matches!(
             refused,
@@ -228,7 +228,7 @@ fn the_policy_is_asked_when_an_end_is_decided_and_never_otherwise() {
         let mut fits = draft("new");
         fits.conditions.expires_at = Some(Moment::from_millis(NOW + 90 * DAY));
         keyring.create(None, fits.clone()).await.expect("made");
-        // What has its end already keeps it.
+        // The policy does not apply to a key whose expiry does not change.
         let at = seen(&keyring, &endless).await;
         keyring.edit(&at, &draft("renamed")).await.expect("edited");
         fits.conditions.expires_at = Some(Moment::from_millis(NOW + 92 * DAY));

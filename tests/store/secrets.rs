@@ -1,4 +1,4 @@
-//! The master key, the data key, sealed tokens, and what is left of a secret on the disk.
+//! The master key, the data key, sealed tokens, and the traces of a secret on the disk.
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use claviger::domain::key::KeyVersion;
@@ -188,7 +188,7 @@ fn a_sealed_token_that_was_moved_swapped_or_bent_opens_as_an_error() {
         world
             .plant("CREATE TABLE spare AS SELECT * FROM tokens")
             .await;
-        // A digest is nobody's twice: the other row makes room for it.
+        // Digests are unique, so the other row gets another digest first.
         let room = format!(
             "UPDATE tokens SET digest = 'taken' WHERE key_id = '{}'",
             two.id
@@ -284,7 +284,7 @@ fn what_cannot_be_recorded_is_not_revealed() {
     });
 }
 
-/// Neither in the clear nor sealed: of a revoked token nothing is left in the file or beside it.
+/// After a revoke neither the token nor its sealed form is left in the file or beside it.
 #[test]
 fn nothing_of_a_revoked_secret_stays_in_the_file() {
     on_sqlite(&async |world: &World| {

@@ -1,4 +1,4 @@
-//! PostgreSQL: recognised, refused with one sentence, and never waited for without end.
+//! PostgreSQL: recognised, refused with one sentence, and every wait has a limit.
 use claviger::domain::{key::KeyVersion, location::DatabaseLocation};
 use claviger::{
     domain::key::RevokeReason,
@@ -58,7 +58,7 @@ fn a_newer_schema_is_refused() {
 #[test]
 fn a_making_that_fails_leaves_nothing_behind() {
     on_postgres(&async |world: &World| {
-        // The last thing that is made is refused: so is everything before it.
+        // The last statement of the setup is refused, so everything before it is rolled back.
         world
             .plant(
                 "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS \

@@ -1,4 +1,4 @@
-//! What is kept of uses and refusals: counted whole, bounded, folded, and read back as it was.
+//! Recorded uses and refusals: counted completely, bounded, folded, and read back unchanged.
 use std::net::Ipv4Addr;
 
 use claviger::{
@@ -50,7 +50,7 @@ fn tallied(key: &Key, tallies: Vec<Tally>) -> KeyUse {
     }
 }
 
-/// Folds and forgets all that is due.
+/// Folds and deletes all records that are due.
 async fn tidy(store: &Store, now: i64) {
     let now = Moment::from_millis(now);
     while store.tidy_usage(now).await.expect("tidy") {}
@@ -104,7 +104,7 @@ fn counts_of_one_hour_add_up_and_further_sources_are_one() {
         let counts = tallies(&keyring, &one).await;
         assert_eq!(counts, [tally(NOW, from(1), Verdict::Allowed, 6)]);
 
-        // Ten thousand addresses, in batches, beside two that are known already.
+        // Refused requests from 600 addresses, in ten batches of sixty.
         let refused = Verdict::Refused(Reason::AddressNotAllowed);
         for batch in 0..10 {
             let crowd = (0..60).map(|n| tally(NOW, from(batch * 1000 + n), refused, 1));
@@ -182,7 +182,7 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
                 .filter(|tally| (tally.began_at.millis(), tally.span) == place);
             assert!(sources.count() <= KEPT_SOURCES + 1);
         }
-        // After more than a year they are forgotten.
+        // After more than a year the counts are deleted.
         tidy(&store, NOW + COUNTED + DAY).await;
         assert_eq!(tallies(&keyring, &key).await, []);
     });
@@ -299,9 +299,10 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         let kept = keyring.refusals(Some(&key.id)).await.expect("read");
         assert_eq!(kept.len(), KEPT_REFUSALS);
         assert!(kept.iter().all(|one| one.at.millis() == NOW + 102));
-        // They push out none of the others'.
+        // They push out no refusals of other keys.
         assert_eq!(keyring.refusals(None).await.expect("read").len(), 3);
-        // An open list learns of all of them, though no change was made and most are forgotten.
+        // An open list notices all of them, though no change was made and most refusals were
+        // deleted.
         let list_version = keyring.list_version().await.expect("an edition");
         assert_eq!(
             list_version,
@@ -377,16 +378,16 @@ fn refusals_call_for_attention_until_the_rules_change_or_two_days_are_quiet() {
         }
         assert_eq!(attention(NOW).await, Some(Attention::Refused(4)));
         assert_eq!(attention(NOW + 2 * DAY).await, None);
-        // After two days of quiet it is a new story.
+        // After two days without refusals the count starts again.
         let uses = [refused(1, NOW + 3 * DAY)];
         keyring.record_usage(&uses, &[]).await.expect("recorded");
         assert_eq!(attention(NOW + 3 * DAY).await, Some(Attention::Refused(1)));
-        // What came late and is older changes nothing of the newest.
+        // A refusal that arrives late and is older does not change the time of the newest one.
         let uses = [refused(1, NOW + 2 * DAY)];
         keyring.record_usage(&uses, &[]).await.expect("recorded");
         assert_eq!(attention(NOW + 3 * DAY).await, Some(Attention::Refused(2)));
 
-        // A new name lets nothing pass that was refused; new addresses may.
+        // A new name cannot let a refused request pass; new addresses can.
         let mut changed = read(&keyring, &key).await.draft;
         changed.name = "renamed".parse().expect("a name");
         let at = seen(&keyring, &key).await;
@@ -415,7 +416,7 @@ fn what_was_granted_lately_is_known_by_its_key() {
         );
         let at = seen(&keyring, &granted.key).await;
         keyring.edit(&at, &more).await.expect("edited");
-        // Its name says what it likes.
+        // A name that contains the text of a grants detail.
         let mut other = renamed.key.draft.clone();
         other.name = "\"grants\":".parse().expect("a name");
         let at = seen(&keyring, &renamed.key).await;
@@ -486,7 +487,7 @@ fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older
             at: Moment::from_millis(at),
             from: None,
         };
-        // First by a clock that goes three hours fast, then by one that was set right.
+        // First a clock that runs three hours fast, then the corrected clock.
         for at in [NOW + 3 * HOUR, NOW, NOW - 60_000] {
             let usage = KeyUse {
                 tallies: vec![tally(at, from(1), Verdict::Allowed, 2)],
@@ -497,11 +498,12 @@ fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older
         }
         let read = read(&keyring, &key).await;
         assert_eq!(read.last_use, Some(last(NOW + 3 * HOUR)));
-        // What lies before the key was made is nobody's refusal of its rules as they are.
+        // All three count, even the one dated before the key's creation: creation is no change of
+        // the rules.
         assert_eq!(read.refused.map(|refused| refused.count), Some(3));
         let counts = tallies(&keyring, &key).await;
         assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);
-        // Folding, by either clock, loses nothing and folds nothing that is not over.
+        // Folding with either clock loses nothing, and folds only spans that have ended.
         for now in [NOW, NOW + 3 * HOUR, NOW + 20 * DAY, NOW, NOW + 200 * DAY] {
             tidy(&store, now).await;
         }
@@ -538,7 +540,7 @@ fn a_single_use_is_counted_once_a_minute_and_any_other_at_once() {
         assert_eq!(counted().await, [1]);
         use_it(Action::Read, [10, 0, 0, 2]).await;
         assert_eq!(counted().await, [1, 1]);
-        // Every refusal is.
+        // Every refusal is counted at once.
         for _ in 0..3 {
             use_it(Action::Delete, [10, 0, 0, 1]).await;
         }

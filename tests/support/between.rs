@@ -1,5 +1,5 @@
-//! A way between two programs that can be blocked: connections are passed on byte by byte until
-//! it is told to swallow everything, or to break them off.
+//! A TCP proxy between two programs that a test can block: it passes connections on byte by byte
+//! until it is told to hold everything back, or to break the connections off.
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -9,12 +9,12 @@ use std::{
     },
 };
 
-/// What it does with what comes.
+/// What the proxy does with the bytes it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Passes it on.
+    /// Passes them on.
     Open,
-    /// Takes it and passes nothing on, nor closes.
+    /// Holds them back without closing the connection.
     Blocked,
 }
 
@@ -25,15 +25,15 @@ struct Shared {
     over: AtomicBool,
 }
 
-/// The way.
+/// A running proxy.
 pub struct Between {
-    /// Where it begins.
+    /// The address at which the proxy listens.
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Between {
-    /// Opens one to this address.
+    /// Starts a proxy to the target address.
     pub fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -65,7 +65,7 @@ impl Between {
         Self { address, shared }
     }
 
-    /// Changes what it does.
+    /// Changes what the proxy does with the bytes it reads.
     pub fn set(&self, way: Way) {
         *self.shared.way.lock().expect("a way") = way;
         self.shared.changed.notify_all();

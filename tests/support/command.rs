@@ -1,4 +1,4 @@
-//! The real binary with a home of its own: what a script sees of it.
+//! The real binary with a home of its own, and what a script sees of it.
 use std::{
     fmt,
     io::Write as _,
@@ -14,14 +14,14 @@ pub struct Home {
     database: Option<String>,
 }
 
-/// How a command ended.
+/// The result of a command: its exit status and its output.
 pub struct Ended {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// What it shows of itself when a test fails holds no token: that ends up in logs.
+/// The debug output of a failed test hides tokens, since it ends up in logs.
 impl fmt::Debug for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = format!("{}: {} / {}", self.status, self.stdout, self.stderr);
@@ -37,20 +37,20 @@ impl fmt::Debug for Ended {
 }
 
 impl Ended {
-    /// Standard output as JSON.
+    /// Parses standard output as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("no JSON: {error}: {self:?}"))
     }
 
-    /// It did what it was asked.
+    /// Checks that the command succeeded.
     #[track_caller]
     pub fn done(self) -> Self {
         assert_eq!(self.status, 0, "{}", self.stderr);
         self
     }
 
-    /// It ended with this status and a sentence that holds these words.
+    /// Checks that the command ended with this status and one sentence that contains these words.
     #[track_caller]
     pub fn refused(&self, status: i32, words: &str) {
         assert_eq!(self.status, status, "{}", self.stderr);
@@ -78,7 +78,7 @@ impl Ended {
 }
 
 impl Home {
-    /// A new one, with the default database.
+    /// Creates a home with the default database.
     pub fn new() -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         Self {
@@ -87,7 +87,7 @@ impl Home {
         }
     }
 
-    /// A new one, with this database.
+    /// Creates a home with the database at this URL.
     pub fn on(database: String) -> Self {
         Self {
             database: Some(database),
@@ -107,7 +107,7 @@ impl Home {
         self.path().join(".config/claviger/master-key")
     }
 
-    /// The command, ready to be changed and run.
+    /// Returns the command, ready to be changed and run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
         command
@@ -121,12 +121,12 @@ impl Home {
         command
     }
 
-    /// Runs a command without anything on its standard input.
+    /// Runs a command with empty standard input.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         ended(self.command(arguments).stdin(Stdio::null()))
     }
 
-    /// Runs a command with this on its standard input.
+    /// Runs a command with the given standard input.
     pub fn fed(&self, arguments: &[&str], input: &[u8]) -> Ended {
         let mut command = self.command(arguments);
         let mut child = command
@@ -135,26 +135,26 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .expect("started");
-        // It may end without reading all of it.
+        // The command may end without reading all of it.
         let _ = child.stdin.take().expect("an input").write_all(input);
         finished(child.wait_with_output().expect("an end"))
     }
 
-    /// The URL of its database.
+    /// The URL of the home's database.
     pub fn url(&self) -> String {
         let file = || format!("sqlite:{}", self.database_file().display());
         self.database.clone().unwrap_or_else(file)
     }
 
-    /// Does something to the database past claviger.
+    /// Runs SQL statements on the database directly, without claviger.
     pub fn tamper<S: AsRef<str>>(&self, statements: &[S]) {
         for statement in statements {
             self.past(statement.as_ref());
         }
     }
 
-    /// One statement after the other on one connection, past claviger; the first column of the
-    /// last row.
+    /// Runs SQL statements in order on one connection, without claviger; returns the first column
+    /// of the last row.
     pub fn past(&self, statements: &str) -> Option<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -179,7 +179,7 @@ impl Home {
         })
     }
 
-    /// Makes a key; answers its id and its token.
+    /// Creates a key; returns its id and its token.
     pub fn create(&self, name: &str, more: &[&str]) -> (String, String) {
         let arguments = [&["create", name, "--json"], more].concat();
         let made = self.run(&arguments).done().json();
@@ -187,7 +187,7 @@ impl Home {
         (text("id"), text("token"))
     }
 
-    /// Decides on a token; the exit status and the reason.
+    /// Runs `check` for a token; returns the exit status and the reason.
     pub fn check(
         &self,
         token: &str,
@@ -206,7 +206,7 @@ impl Home {
         (ended.status, reason)
     }
 
-    /// The keys, as `list --json` has them.
+    /// Returns the keys as `list --json` prints them.
     pub fn list(&self) -> Vec<serde_json::Value> {
         self.run(&["list", "--json"])
             .done()
@@ -216,7 +216,7 @@ impl Home {
             .clone()
     }
 
-    /// The words of the audit log.
+    /// Returns the actions in the audit log.
     pub fn audit(&self) -> Vec<String> {
         let lines = self.run(&["audit", "--json"]).done().stdout;
         let word = |line: &str| {
@@ -232,7 +232,7 @@ pub fn ended(command: &mut Command) -> Ended {
     finished(command.output().expect("started"))
 }
 
-/// How a command ended whose output was gathered.
+/// Converts the collected output of a command that has ended.
 pub fn finished(output: std::process::Output) -> Ended {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Ended {

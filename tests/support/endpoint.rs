@@ -1,4 +1,4 @@
-//! The real endpoint as a process of its own, on a free port, with its log.
+//! The real endpoint as a separate process, on a free port, with its log.
 use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
@@ -15,32 +15,32 @@ use crate::{
     http::{Answer, Client, ask, request},
 };
 
-/// How long something may take that must come.
+/// The longest wait for something that must happen.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// A running endpoint; it is killed when this is dropped.
+/// A running endpoint; it is killed when the value is dropped.
 pub struct Endpoint {
     child: Child,
-    /// Where it listens: `127.0.0.1:41235` or `unix:/path`.
+    /// The address at which it listens: `127.0.0.1:41235` or `unix:/path`.
     pub place: String,
     lines: Arc<Mutex<Vec<String>>>,
     more: Mutex<Receiver<()>>,
 }
 
 impl Endpoint {
-    /// Starts one on a free port of 127.0.0.1, which trusts 127.0.0.1.
+    /// Starts an endpoint on a free port of 127.0.0.1 that trusts 127.0.0.1 as a proxy.
     pub fn start(home: &Home, more: &[&str]) -> Self {
         let mut arguments = vec!["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1"];
         arguments.extend(more);
         Self::bare(home, &arguments)
     }
 
-    /// Starts one with these arguments alone.
+    /// Starts an endpoint with only these arguments.
     pub fn bare(home: &Home, arguments: &[&str]) -> Self {
         Self::spawn(home.command(&[&["serve"], arguments].concat()))
     }
 
-    /// Starts a prepared command.
+    /// Starts a prepared command as an endpoint.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -71,12 +71,12 @@ impl Endpoint {
         endpoint
     }
 
-    /// Its process.
+    /// The endpoint's process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Where it listens.
+    /// The socket address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.place.parse().expect("an address")
     }
@@ -86,7 +86,7 @@ impl Endpoint {
         self.lines.lock().expect("the log").clone()
     }
 
-    /// Waits for a line of the log that holds these words.
+    /// Waits for a line of the log that contains these words, and returns it.
     #[track_caller]
     pub fn wait_for(&self, words: &str) -> String {
         loop {
@@ -102,12 +102,13 @@ impl Endpoint {
         }
     }
 
-    /// A connection to it.
+    /// Opens a connection to the endpoint.
     pub fn client(&self) -> Client {
         Client::connect(self.address()).expect("connected")
     }
 
-    /// Asks as nginx does: about a method and a path, with these headers beside.
+    /// Sends a request as nginx does, with a method and a path in headers, and these headers
+    /// besides.
     #[track_caller]
     pub fn asks(&self, to: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut all = vec![("X-Original-Method", method), ("X-Original-URI", path)];
@@ -115,14 +116,14 @@ impl Endpoint {
         ask(self.address(), &request("GET", to, &all))
     }
 
-    /// The status for a token that asks to read contacts.
+    /// Returns the status for a request to read contacts with a token.
     #[track_caller]
     pub fn reads(&self, token: &str) -> u16 {
         let headers = [("X-API-Key", token)];
         self.asks("/authorize", "GET", "/contacts", &headers).status
     }
 
-    /// The status for a token with which somebody from this address does something to contacts.
+    /// Returns the status for a request on contacts with a token, a method and a client address.
     #[track_caller]
     pub fn acts(&self, token: &str, method: &str, from: &str) -> u16 {
         let headers = [("X-API-Key", token), ("X-Forwarded-For", from)];
@@ -130,13 +131,13 @@ impl Endpoint {
             .status
     }
 
-    /// Ends it by a signal, and waits; answers its exit status.
+    /// Ends the endpoint with a signal and waits; returns its exit status.
     pub fn end(&mut self, signal: nix::sys::signal::Signal) -> Option<i32> {
         self.signal(signal);
         self.child.wait().expect("an end").code()
     }
 
-    /// Sends it a signal.
+    /// Sends the endpoint a signal.
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let process = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
         nix::sys::signal::kill(process, signal).expect("sent");

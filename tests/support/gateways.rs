@@ -1,5 +1,6 @@
-//! The real gateways, with the very files that are shipped; only the three addresses in them are
-//! moved to free ports. And an API behind them that writes down what reaches it.
+//! The real gateways with the configuration files that are shipped, in which only the three
+//! addresses are replaced by free ports, and an API behind them that records the requests it
+//! receives.
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -11,7 +12,7 @@ use std::{
 
 use crate::waiting::until;
 
-/// One of the four.
+/// The kind of a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Nginx,
@@ -75,7 +76,7 @@ impl Kind {
     }
 }
 
-/// A program that `tests/run` has installed from `PyPI`.
+/// Returns the path of a program that `tests/run` has installed from `PyPI`.
 fn installed(program: &str) -> PathBuf {
     let folder = std::env::var_os("CLAVIGER_TEST_GATEWAYS").expect(
         "CLAVIGER_TEST_GATEWAYS is not set: run tests/run, which installs the gateways for the tests",
@@ -93,12 +94,12 @@ pub struct Gateway {
     kind: Kind,
     folder: tempfile::TempDir,
     child: Child,
-    /// Where clients find it.
+    /// The address at which it listens for clients.
     pub address: SocketAddr,
 }
 
 impl Gateway {
-    /// Starts one that asks this endpoint and hands on to this API.
+    /// Starts a gateway that uses this endpoint and forwards to this API.
     pub fn start(kind: Kind, endpoint: SocketAddr, api: SocketAddr) -> Self {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/gateways");
         let read = |file: &&str| std::fs::read_to_string(shipped.join(file)).expect("a file");
@@ -106,7 +107,7 @@ impl Gateway {
         Self::with(kind, texts, endpoint, api)
     }
 
-    /// Starts one of which something was changed that is in its files.
+    /// Starts a gateway with one replacement in its files.
     pub fn changed(
         kind: Kind,
         change: (&str, &str),
@@ -116,7 +117,7 @@ impl Gateway {
         Self::changed_so(kind, &[change], endpoint, api)
     }
 
-    /// The same with several changes.
+    /// Starts a gateway with several replacements in its files.
     pub fn changed_so(
         kind: Kind,
         changes: &[(&str, &str)],
@@ -134,7 +135,7 @@ impl Gateway {
         Self::with(kind, texts, endpoint, api)
     }
 
-    /// Starts nginx with a server of the lines that README.md shows.
+    /// Starts nginx with a server that consists of the lines in README.md.
     pub fn of_the_readme(endpoint: SocketAddr, api: SocketAddr) -> Self {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
         let readme = std::fs::read_to_string(readme).expect("README.md");
@@ -153,7 +154,7 @@ impl Gateway {
 
     fn with(kind: Kind, texts: Vec<String>, endpoint: SocketAddr, api: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        // nginx works as nobody.
+        // nginx runs as the user nobody.
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(folder.path(), open).expect("chmod");
         let address = free_address();
@@ -205,7 +206,7 @@ impl Gateway {
         until(&what, || TcpStream::connect(self.address).is_ok());
     }
 
-    /// Ends it and starts it again.
+    /// Stops the gateway and starts it again.
     pub fn restart(&mut self) {
         self.kill();
         until("its port is free", || {
@@ -215,7 +216,7 @@ impl Gateway {
         self.ready();
     }
 
-    /// What it wrote.
+    /// The output and the access log of the gateway.
     pub fn log(&self) -> String {
         let read = |file: &str| std::fs::read_to_string(self.folder.path().join(file));
         read("log").unwrap_or_default() + &read("access.log").unwrap_or_default()
@@ -234,15 +235,15 @@ impl Drop for Gateway {
     }
 }
 
-/// The API behind a gateway: it answers 200 to everything, and writes down each request's head.
+/// The API behind a gateway: it answers 200 to everything, and records each request's head.
 pub struct Api {
-    /// Where it listens.
+    /// The address at which it listens.
     pub address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Api {
-    /// Starts one.
+    /// Starts an API on a free port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -257,7 +258,7 @@ impl Api {
         Self { address, heads }
     }
 
-    /// The heads of the requests that came since the last look.
+    /// Returns the heads of the requests received since the last call.
     pub fn reached(&self) -> Vec<String> {
         std::mem::take(&mut *self.heads.lock().expect("a list"))
     }
@@ -280,7 +281,7 @@ fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) {
                 break;
             }
         }
-        // The end of a body in pieces is no request.
+        // The end of a chunked body is no request.
         if !head.contains(" HTTP/1.") {
             continue;
         }

@@ -1,11 +1,11 @@
-//! A checker of histories: clients that ask without a pause while keys are changed under them,
-//! and one rule. What was acknowledged before a request began holds for its answer.
+//! A checker of histories: clients that send requests without a pause while keys are changed, and
+//! one rule. A change that was acknowledged before a request began holds for its answer.
 //!
-//! A change is announced before it begins (from then on both answers are right) and its outcome
-//! after it was acknowledged (from then on one is). A client reads what is announced before it
-//! asks and after it has heard: if nothing was announced in between, its answer must agree (or be
-//! that nothing can be decided, which a busy machine may bring about, and which is no answer). The
-//! changes are made by this process, the answers come from others.
+//! A change is announced before it begins (from then on both answers are right), and its outcome
+//! after it was acknowledged (from then on only one is). A client reads the announcement before it
+//! sends a request and again after the answer: if nothing was announced in between, the answer must
+//! match. A 503 (nothing can be decided, as may happen on a busy machine) is neither right nor
+//! wrong. The changes are made by this process, the answers come from other processes.
 use std::{
     net::SocketAddr,
     sync::{
@@ -25,24 +25,24 @@ use secrecy::ExposeSecret as _;
 
 use crate::http::{Client, request};
 
-/// How many ask at a time.
+/// The number of clients that send requests at the same time.
 const CLIENTS: usize = 32;
-/// How many answers each client hears before the next change begins.
+/// The number of answers each client reads before the next change begins.
 const ANSWERS: u64 = 3;
-/// The address that every client says it has.
+/// The address that every client reports as its own.
 const FROM: &str = "10.0.0.9";
 
-/// What holds now: whichever of the two, or both.
+/// The announced state: the answer may be either, must be an allow, or must be a refusal.
 const EITHER: u64 = 0;
 const ALLOWED: u64 = 1;
 const REFUSED: u64 = 2;
 
-/// What everybody sees of a round.
+/// The state of a round, shared by all threads.
 struct Stage {
-    /// The announcement: its number, and what holds, in the lowest two bits.
+    /// The announcement: its number, and the announced state in the lowest two bits.
     announced: AtomicU64,
     request: RwLock<Vec<u8>>,
-    /// How many answers each client has heard since the last announcement.
+    /// The number of answers each client has read since the last announcement.
     heard: Vec<AtomicU64>,
     over: AtomicBool,
     violations: Mutex<Vec<String>>,
@@ -59,7 +59,7 @@ impl Stage {
         }
     }
 
-    /// Waits until every client has heard some answers to what holds now.
+    /// Waits until every client has read `ANSWERS` answers in the announced state.
     fn let_them_ask(&self) {
         while self
             .heard
@@ -79,7 +79,7 @@ impl Stage {
             let answer = match client.ask(&asked) {
                 Ok(answer) => answer,
                 Err(error) => {
-                    // Said, for nobody waits for an answer in vain.
+                    // A missing answer is a violation too, since a client may not wait in vain.
                     let violation = format!("{address} gave no answer: {error}");
                     self.violations.lock().expect("a list").push(violation);
                     return;
@@ -111,7 +111,7 @@ impl Stage {
     }
 }
 
-/// Something that is done to a key, and whether it may still be used afterwards.
+/// A change of a key.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Revoke,
@@ -120,15 +120,15 @@ enum Change {
     Disable,
     Enable,
     Widen,
-    /// Another token, the old one good for an hour.
+    /// A new token; the old one stays valid for an hour.
     Rotate,
-    /// The old one ended before that.
+    /// Ends the old token before that.
     Finish,
-    /// Another token, the old one ended at once.
+    /// A new token; the old one ends at once.
     Replace,
 }
 
-/// What a round does to its key: it ends with a key that may nothing.
+/// The changes of each round; after the last one the token of the round is refused.
 const ROUNDS: [&[Change]; 6] = [
     &[Change::Revoke],
     &[Change::Narrow, Change::Widen, Change::Revoke],
@@ -143,7 +143,7 @@ fn draft(name: &str, allow: &str, read: bool) -> Draft {
     crate::draft::draft(name, allow, grants)
 }
 
-/// Makes the change; again where another writer held the lock for too long and nothing was changed.
+/// Makes the change, and repeats it while another writer holds the lock for too long.
 async fn change(keyring: &Keyring, key: &Key, what: Change) {
     loop {
         match try_change(keyring, key, what).await {
@@ -194,10 +194,10 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Plays so many rounds against these endpoints; answers how many answers were checked.
+/// Runs a number of rounds against these endpoints; returns how many answers were checked.
 ///
 /// # Errors
-/// The answers that were older than a change.
+/// Returns the violations: answers that were older than a change, and missing answers.
 pub fn play(
     runtime: &tokio::runtime::Runtime,
     keyring: &Keyring,
@@ -214,13 +214,13 @@ pub fn play(
     };
     std::thread::scope(|scope| {
         let stage = &stage;
-        // What the clients ask first is refused: there is no token in it.
+        // The first requests carry no token, so they are refused.
         *stage.request.write().expect("a request") = request("GET", "/authorize", &[]);
         for number in 0..CLIENTS {
             let address = endpoints[number % endpoints.len()];
             scope.spawn(move || stage.client(number, address));
         }
-        // A change that fails must not leave the clients asking for ever.
+        // A change that fails must not leave the clients running for ever.
         let _over = Over(&stage.over);
         runtime.block_on(rounds_of(keyring, stage, rounds));
     });
@@ -244,7 +244,7 @@ async fn rounds_of(keyring: &Keyring, stage: &Stage, rounds: usize) {
         ];
         stage.announce(EITHER);
         *stage.request.write().expect("a request") = request("GET", "/authorize", &headers);
-        // A client may hold the old request still; its next one is the new one.
+        // A client may still be sending the old request; its next one is the new one.
         stage.let_them_ask();
         stage.announce(ALLOWED);
         stage.let_them_ask();

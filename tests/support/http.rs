@@ -1,5 +1,5 @@
-//! HTTP to the letter: what is sent are bytes, so that a test can send what no client library
-//! would, and what comes back is read as it is.
+//! HTTP at the byte level: requests are sent as bytes, so that a test can send what no client
+//! library would, and answers are read as they are.
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write},
     net::{SocketAddr, TcpStream},
@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-/// No answer takes longer, or it never comes.
+/// The time limit for connecting, for reading and for writing.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// An answer.
+/// An HTTP answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -20,7 +20,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header; names in lower case. It must not be there twice.
+    /// Returns the value of a header, by its name in lower case; panics if the header is there
+    /// twice.
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known == name);
@@ -29,7 +30,7 @@ impl Answer {
         value
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -63,15 +64,15 @@ impl Write for Stream {
     }
 }
 
-/// A connection.
+/// A connection to a server.
 pub struct Client {
     stream: BufReader<Stream>,
-    /// Whether the last request was one whose answer has no body.
+    /// Whether the last request was a HEAD request, whose answer has no body.
     head: bool,
 }
 
 impl Client {
-    /// Over TCP.
+    /// Connects over TCP.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, LIMIT)?;
         stream.set_nodelay(true)?;
@@ -80,7 +81,7 @@ impl Client {
         Ok(Self::over(Stream::Tcp(stream)))
     }
 
-    /// Over a Unix socket.
+    /// Connects over a Unix socket.
     pub fn connect_unix(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(LIMIT))?;
@@ -94,19 +95,19 @@ impl Client {
         }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.head = bytes.starts_with(b"HEAD ");
         self.stream.get_mut().write_all(bytes)
     }
 
-    /// Reads an answer; none if the connection was closed before one began.
+    /// Reads an answer; returns `None` if the connection was closed before one began.
     pub fn receive(&mut self) -> io::Result<Option<Answer>> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
             return Ok(None);
         }
-        // A line that breaks off is the torn beginning of an answer.
+        // An incomplete line is a truncated answer.
         if !line.ends_with('\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -171,7 +172,7 @@ impl Client {
         Ok(body)
     }
 
-    /// Asks and hears the answer.
+    /// Sends a request and reads the answer.
     pub fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.send(request)?;
         self.receive()?
@@ -179,7 +180,7 @@ impl Client {
     }
 }
 
-/// The bytes of a request with these headers and no body.
+/// Returns the bytes of a request with these headers and no body.
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: api.example\r\n");
     for (name, value) in headers {
@@ -190,7 +191,7 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<u8> 
     (text + "\r\n").into_bytes()
 }
 
-/// Asks on a connection of its own.
+/// Sends a request on a new connection and reads the answer.
 #[track_caller]
 pub fn ask(address: SocketAddr, request: &[u8]) -> Answer {
     let mut client = Client::connect(address).expect("connected");

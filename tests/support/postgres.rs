@@ -1,5 +1,5 @@
-//! A database of its own for a test, on the PostgreSQL that `tests/run` has started. It goes when
-//! the value does, however the test ends.
+//! A separate database for a test, on the PostgreSQL that `tests/run` has started. It is dropped
+//! with the value, however the test ends.
 use std::{
     env, process,
     sync::atomic::{AtomicU32, Ordering},
@@ -8,15 +8,15 @@ use std::{
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::runtime::Builder;
 
-/// An empty database. It sorts by the rules of a language, as most people's do, so that nothing
-/// rests on the order of bytes.
+/// An empty database. Its collation follows the rules of a language, as is common, so that no test
+/// depends on byte order.
 pub struct Database {
     server: String,
     name: String,
 }
 
 impl Database {
-    /// A new one.
+    /// Creates a database.
     pub fn new() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let server = env::var("CLAVIGER_TEST_POSTGRES").expect(
@@ -32,7 +32,7 @@ impl Database {
         database
     }
 
-    /// Where it is; it holds the password.
+    /// The URL of the database, with the password.
     pub fn url(&self) -> String {
         let (server, _) = self
             .server

@@ -1,7 +1,7 @@
-//! The real binary in a real pseudo-terminal: what a person sees of it, and every byte it wrote.
+//! The real binary in a real pseudo-terminal: its screen, and every byte it wrote.
 //!
-//! Nothing sleeps: whoever waits, waits for something on the screen or in the bytes, until a
-//! deadline that only a hang reaches.
+//! Nothing sleeps: every wait is for something on the screen or in the bytes, until a deadline that
+//! only a hang reaches.
 use std::{
     io::{Read as _, Write as _},
     path::Path,
@@ -11,9 +11,9 @@ use std::{
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtyPair, PtySize, native_pty_system};
 
-/// How long anything may take.
+/// The longest wait for anything.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How long a terminal is quiet when nothing more comes.
+/// The time without output after which a terminal counts as quiet.
 const QUIET: Duration = Duration::from_millis(400);
 
 /// A program in a terminal.
@@ -50,7 +50,7 @@ fn some(number: u16) -> std::num::NonZero<u16> {
 }
 
 impl Screen {
-    /// Starts claviger in a home, with these variables besides HOME, PATH and TERM.
+    /// Starts claviger in a home, with these variables besides HOME, PATH, TERM and LANG.
     pub fn claviger(home: &Path, columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         Self::program(
             &[env!("CARGO_BIN_EXE_claviger")],
@@ -111,7 +111,7 @@ impl Screen {
         }
     }
 
-    /// Presses keys; `<enter>`, `<esc>`, `<tab>`, `<c-x>` and their like by name.
+    /// Presses keys; special keys have names: `<enter>`, `<esc>`, `<tab>`, `<c-x>` and so on.
     pub fn press(&mut self, keys: &str) -> &mut Self {
         let mut rest = keys;
         while let Some(c) = rest.chars().next() {
@@ -119,7 +119,7 @@ impl Screen {
                 rest = after;
                 self.send(named(name));
                 if name == "esc" {
-                    // Alone, or it would be the beginning of something else.
+                    // Escape must arrive alone, or it would start a sequence.
                     self.settle();
                 }
                 continue;
@@ -130,7 +130,7 @@ impl Screen {
         self
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.input.write_all(bytes.as_ref()).expect("typed");
         self.input.flush().expect("typed");
@@ -149,7 +149,7 @@ impl Screen {
         })
     }
 
-    /// Waits until something holds.
+    /// Waits until a condition holds.
     #[track_caller]
     pub fn wait_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> &mut Self {
         let end = now() + DEADLINE;
@@ -166,12 +166,12 @@ impl Screen {
         self
     }
 
-    /// Takes in what comes until the terminal is quiet; answers how many bytes that were.
+    /// Reads output until the terminal is quiet; returns the number of bytes read.
     pub fn settle(&mut self) -> usize {
         self.quiet_for(QUIET)
     }
 
-    /// Takes in what comes until nothing came for so long; answers how many bytes that were.
+    /// Reads output until none came for the given time; returns the number of bytes read.
     pub fn quiet_for(&mut self, quiet: Duration) -> usize {
         let before = self.bytes.len();
         while let Ok(bytes) = self.output.recv_timeout(quiet) {
@@ -180,17 +180,17 @@ impl Screen {
         self.bytes.len() - before
     }
 
-    /// What stands on the screen.
+    /// The text on the screen.
     pub fn text(&self) -> String {
         self.parser.screen().contents()
     }
 
-    /// The terminal's own idea of itself.
+    /// The emulated screen of the terminal.
     pub fn terminal(&self) -> &vt100::Screen {
         self.parser.screen()
     }
 
-    /// Gives the terminal another size.
+    /// Resizes the terminal.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         self.pair
             .master
@@ -199,19 +199,19 @@ impl Screen {
         self.parser.screen_mut().set_size(some(rows), some(columns));
     }
 
-    /// The process.
+    /// The program's process id.
     pub fn process(&self) -> nix::unistd::Pid {
         nix::unistd::Pid::from_raw(
             i32::try_from(self.child.process_id().expect("an id")).expect("an id"),
         )
     }
 
-    /// Sends the process a signal.
+    /// Sends the program a signal.
     pub fn signal(&mut self, signal: nix::sys::signal::Signal) {
         nix::sys::signal::kill(self.process(), signal).expect("sent");
     }
 
-    /// Waits for the end of the program; answers its exit status.
+    /// Waits for the end of the program; returns its exit status.
     #[track_caller]
     pub fn end(&mut self) -> u32 {
         let end = now() + DEADLINE;
@@ -227,7 +227,7 @@ impl Screen {
         }
     }
 
-    /// Whether the terminal is as it was before the program.
+    /// Checks that the terminal is in the state that it had before the program.
     #[track_caller]
     pub fn assert_restored(&mut self) {
         let text = String::from_utf8_lossy(&self.bytes).into_owned();
@@ -249,7 +249,7 @@ impl Screen {
         self.assert_settings();
     }
 
-    /// Whether the terminal's settings are what they were before the program.
+    /// Checks that the terminal's settings are the ones from before the program.
     #[track_caller]
     pub fn assert_settings(&self) {
         assert_eq!(settings(self.pair.master.as_ref()), self.before, "stty -g");
@@ -263,7 +263,7 @@ impl Drop for Screen {
     }
 }
 
-/// The terminal's settings, as `stty -g` would print them.
+/// The terminal's settings, like the output of `stty -g`.
 fn settings(master: &dyn MasterPty) -> String {
     format!("{:?}", master.get_termios())
 }
@@ -287,7 +287,7 @@ fn named(name: &str) -> Vec<u8> {
     }
 }
 
-/// The texts that were handed to a terminal's clipboard (OSC 52), decoded.
+/// Returns the texts that were sent to a terminal's clipboard (OSC 52), decoded.
 pub fn copied(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     text.split("\u{1b}]52;")

@@ -1,10 +1,12 @@
-//! A real sshd on this machine with the configuration that is shipped for members: it asks claviger
-//! for their keys and runs claviger for whoever holds one. Forwarding is left to the lines that
-//! claviger prints; what the shipped file forbids beyond that would hide if they did not.
+//! A real sshd on this machine with the configuration that is shipped for members: it gets the
+//! members' keys from claviger and runs claviger for the holder of a key. Forwarding is allowed in
+//! the configuration here, so that only the lines that claviger prints forbid it; with the shipped
+//! setting a mistake in them would not show.
 //!
-//! sshd believes a program only where nobody but root can put another one in its place. So root gets
-//! a copy of the binary in a folder of root's; anybody else, whom sshd lets in as themselves alone,
-//! gets the same lines in a file, written anew before each connection.
+//! sshd runs a program for keys only if nobody but root can replace it. So when the tests run as
+//! root, a copy of the binary is put in a folder that belongs to root. Any other user, whom sshd
+//! lets in only as themselves, gets the same lines in a file, which is written again before each
+//! connection.
 use std::{
     fs::{self, Permissions},
     net::TcpListener,
@@ -18,7 +20,7 @@ use crate::{
     screen::Screen,
 };
 
-/// A program that the test cannot do without.
+/// Panics if a program that the test needs is not installed.
 pub fn needed(program: &str) {
     let found = ["/usr/bin", "/usr/sbin", "/bin"]
         .iter()
@@ -29,7 +31,7 @@ pub fn needed(program: &str) {
     );
 }
 
-/// A key pair without a passphrase; the public half is `NAME.pub`.
+/// Makes a key pair without a passphrase; the public half is `NAME.pub`.
 pub fn key_pair(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
     let made = Command::new("ssh-keygen")
@@ -40,7 +42,7 @@ pub fn key_pair(folder: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// A port that nobody listens on.
+/// Returns a port on which nothing listens.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
@@ -50,18 +52,18 @@ fn is_root() -> bool {
     nix::unistd::Uid::effective().is_root()
 }
 
-/// The sshd, for as long as the value lives.
+/// A running sshd; it is stopped when the value is dropped.
 pub struct Sshd<'a> {
     home: &'a Home,
     process: Child,
     port: u16,
     folder: PathBuf,
-    /// Where root's copy of the binary is.
+    /// The folder with root's copy of the binary, if the tests run as root.
     copy: Option<tempfile::TempDir>,
 }
 
 impl<'a> Sshd<'a> {
-    /// Starts it on a home whose database is there already.
+    /// Starts sshd for a home whose database exists.
     pub fn start(home: &'a Home) -> Self {
         for program in ["sshd", "ssh", "ssh-keygen", "scp", "sftp"] {
             needed(program);
@@ -99,7 +101,7 @@ impl<'a> Sshd<'a> {
             home.path().display(),
         );
         fs::write(folder.join("config"), text).expect("written");
-        // Debian's sshd wants its folder; only root can make it, and only root needs it.
+        // Debian's sshd needs this folder; only root can create it, and only root needs it.
         let _ = fs::create_dir_all("/run/sshd");
         let process = Command::new("/usr/sbin/sshd")
             .args(["-D", "-f"])
@@ -117,7 +119,7 @@ impl<'a> Sshd<'a> {
         }
     }
 
-    /// Where the binary is that it runs.
+    /// The path of the binary that sshd runs.
     pub fn binary(&self) -> PathBuf {
         match &self.copy {
             Some(copy) => copy.path().join("claviger"),
@@ -125,7 +127,8 @@ impl<'a> Sshd<'a> {
         }
     }
 
-    /// The options of a client with this key, for `ssh`, or, with `-P` for the port, `scp` and `sftp`.
+    /// The options of a client with this key; the option for the port is `-p` for `ssh`, and `-P`
+    /// for `scp` and `sftp`.
     fn options(&self, key: &Path, port: &str) -> Vec<String> {
         if self.copy.is_none() {
             let lines = self.home.run(&["authorized-keys"]).done().stdout;
@@ -137,7 +140,7 @@ impl<'a> Sshd<'a> {
             "StrictHostKeyChecking=no",
             "UserKnownHostsFile=/dev/null",
             "LogLevel=ERROR",
-            // The server may still be starting: the client tries again.
+            // The server may still be starting, so the client tries again.
             "ConnectionAttempts=20",
             "IdentitiesOnly=yes",
             "BatchMode=yes",
@@ -148,7 +151,7 @@ impl<'a> Sshd<'a> {
         line
     }
 
-    /// The screen that whoever holds a key comes to.
+    /// Opens the screen that the holder of a key gets.
     pub fn screen(&self, key: &Path, columns: u16, rows: u16) -> Screen {
         let mut line = vec!["ssh".to_owned(), "-tt".to_owned()];
         line.extend(self.options(key, "-p"));
@@ -174,12 +177,12 @@ impl<'a> Sshd<'a> {
         finished(child.wait_with_output().expect("an end"))
     }
 
-    /// Runs a command there.
+    /// Runs a command on the server.
     pub fn run(&self, key: &Path, command: &str) -> Ended {
         self.ssh(key, &[], &[command], b"")
     }
 
-    /// Runs `scp` or `sftp` with these arguments after the options; `HOST` stands for the host.
+    /// Runs `scp` or `sftp` with these arguments after the options; `HOST` is replaced by the host.
     pub fn transfer(&self, program: &str, key: &Path, arguments: &[&str]) -> Ended {
         let mut command = Command::new(program);
         let arguments = arguments.iter().map(|it| it.replace("HOST", "127.0.0.1"));

@@ -1,6 +1,6 @@
-//! A world for a test of the store: a database of its own on SQLite or on PostgreSQL, a master
-//! key's place, a machine whose clock stands still, and a way to plant by plain SQL what no
-//! claviger would write. The database goes when the test ends, however it ends.
+//! The environment of a store test: a database of its own on SQLite or on PostgreSQL, a location
+//! for the master key, a machine with a fixed clock, and plain SQL access to plant rows that
+//! claviger would never write. The database is removed when the test ends, however it ends.
 use std::path::PathBuf;
 
 use claviger::domain::key::KeyVersion;
@@ -25,26 +25,26 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::postgres::Database;
 
-/// The moment at which the clock of every world stands: 2026-11-23 12:00 UTC.
+/// The time of every world's clock: 2026-11-23 12:00 UTC, in milliseconds.
 pub const NOW: i64 = 1_795_435_200_000;
 
 /// Everything that a test of the store needs.
 pub struct World {
-    /// Where its database is.
+    /// The location of its database.
     pub location: DatabaseLocation,
-    /// Its machine: the clock stands at [`NOW`].
+    /// Its machine, whose clock is fixed at [`NOW`].
     pub machine: Machine,
-    /// A folder of its own.
+    /// A temporary folder of its own.
     pub folder: TempDir,
 }
 
-/// Tells the story on SQLite, then on a real PostgreSQL.
+/// Runs a test on SQLite, then on a real PostgreSQL.
 pub fn on_both(story: &impl AsyncFn(&World)) {
     on_sqlite(story);
     on_postgres(story);
 }
 
-/// Tells the story on SQLite.
+/// Runs a test on SQLite.
 pub fn on_sqlite(story: &impl AsyncFn(&World)) {
     eprintln!("on SQLite:");
     let folder = folder();
@@ -65,7 +65,7 @@ pub fn on_postgres(story: &impl AsyncFn(&World)) {
 }
 
 fn folder() -> TempDir {
-    // In memory where there is such a place: every commit waits for the disk.
+    // In memory where the machine has `/dev/shm`, since every commit waits for the disk.
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() {
         TempDir::new_in(memory).expect("a folder")
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// The database's file.
+    /// The path of the database file.
     pub fn file(&self) -> &PathBuf {
         match &self.location {
             DatabaseLocation::File(path) => path,
@@ -100,23 +100,23 @@ impl World {
         }
     }
 
-    /// The place of the master key that all keyrings of this world share.
+    /// The location of the master key, shared by all keyrings of this world.
     pub fn master_key(&self) -> MasterKeyLocation {
         MasterKeyLocation::File(self.folder.path().join("config/master-key"))
     }
 
-    /// Opens the keyring, once more if it is open already.
+    /// Opens a keyring, even if another one is open already.
     pub async fn keyring(&self) -> Keyring {
         self.keyring_on(self.machine.clone()).await
     }
 
-    /// Opens the keyring on another machine.
+    /// Opens a keyring on another machine.
     pub async fn keyring_on(&self, machine: Machine) -> Keyring {
         let opened = Keyring::open(&self.location, self.master_key(), machine).await;
         opened.expect("opened")
     }
 
-    /// Tries to open the keyring, and fails to.
+    /// Tries to open a keyring; returns the store's error.
     pub async fn refusal(&self) -> StoreError {
         match Keyring::open(&self.location, self.master_key(), self.machine.clone()).await {
             Err(KeyringError::Store(error)) => error,
@@ -138,19 +138,19 @@ impl World {
         opened.expect("opened")
     }
 
-    /// Opens the database as somebody with plain SQL would.
+    /// Opens the database as another program, for plain SQL.
     pub async fn stranger(&self) -> Stranger {
         Stranger::on(&self.location).await
     }
 
-    /// Changes the database by SQL, as somebody would who is not claviger.
+    /// Changes the database by SQL, as another program would.
     pub async fn plant(&self, sql: &str) {
         let mut stranger = self.stranger().await;
         stranger.run(sql).await;
         stranger.close().await;
     }
 
-    /// Takes away what a database checks by itself, so that anything can be planted.
+    /// Drops the constraints that PostgreSQL checks, so that anything can be planted.
     pub async fn lift_constraints(&self) {
         if let DatabaseLocation::Server(_) = self.location {
             self.plant(
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// Takes away the triggers that keep the audit log append-only.
+    /// Drops the triggers that keep the audit log append-only.
     pub async fn lift_triggers(&self) {
         self.plant(match self.location {
             DatabaseLocation::File(_) => {
@@ -176,13 +176,13 @@ impl World {
         .await;
     }
 
-    /// The one number that a query answers with.
+    /// Returns the number that a query yields.
     pub async fn number(&self, sql: &str) -> i64 {
         self.stranger().await.number(sql).await
     }
 }
 
-/// A connection of somebody who is not claviger.
+/// A database connection of a program other than claviger.
 pub enum Stranger {
     /// To a file.
     Sqlite(SqliteConnection),
@@ -191,7 +191,7 @@ pub enum Stranger {
 }
 
 impl Stranger {
-    /// Comes to a database.
+    /// Connects to a database.
     pub async fn on(location: &DatabaseLocation) -> Self {
         match location {
             DatabaseLocation::File(path) => {
@@ -208,13 +208,13 @@ impl Stranger {
         }
     }
 
-    /// Runs statements that work.
+    /// Runs statements; panics if one fails.
     pub async fn run(&mut self, sql: &str) {
         let done = self.try_run(sql).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Runs statements; answers what the database says.
+    /// Runs statements; returns the database's error, if there is one.
     pub async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match self {
@@ -223,7 +223,7 @@ impl Stranger {
         }
     }
 
-    /// Goes, and leaves nothing behind.
+    /// Closes the connection.
     async fn close(self) {
         use sqlx::Connection as _;
         match self {
@@ -232,7 +232,7 @@ impl Stranger {
         }
     }
 
-    /// The one number that a query answers with.
+    /// Returns the number that a query yields.
     pub async fn number(&mut self, sql: &str) -> i64 {
         let query = AssertSqlSafe(sql.to_owned());
         let answer = match self {
@@ -242,7 +242,7 @@ impl Stranger {
         answer.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// The one text that a query answers with.
+    /// Returns the text that a query yields.
     pub async fn text(&mut self, sql: &str) -> String {
         let query = AssertSqlSafe(sql.to_owned());
         let answer = match self {
@@ -253,46 +253,46 @@ impl Stranger {
     }
 }
 
-/// The moment at which every world's clock stands.
+/// The fixed time of every world's clock.
 pub fn now() -> Moment {
     Moment::from_millis(NOW)
 }
 
-/// A draft with this name, from anywhere, without grants.
+/// A draft with this name, valid from anywhere, without grants.
 pub fn draft(name: &str) -> Draft {
     crate::draft::draft(name, "", &[])
 }
 
-/// The draft, limited to these addresses.
+/// Limits the draft to these addresses.
 pub fn limited(mut draft: Draft, addresses: &str) -> Draft {
     draft.conditions.allow = AllowList::parse(addresses).expect("a list").list;
     draft
 }
 
-/// The draft with a grant: `contacts=read,create`.
+/// Adds a grant to the draft, such as `contacts=read,create`.
 pub fn granting(mut draft: Draft, grant: &str) -> Draft {
     let (area, actions) = claviger::domain::access::parse_grant(grant).expect("a grant");
     draft.conditions.grants.set(area, actions);
     draft
 }
 
-/// Makes a key that may read contacts.
+/// Creates a key that may read contacts.
 pub async fn make(keyring: &Keyring, name: &str) -> Created {
     let draft = granting(draft(name), "contacts=read");
     keyring.create(None, draft).await.expect("made")
 }
 
-/// The key as it stands now.
+/// Reads the current state of the key.
 pub async fn read(keyring: &Keyring, key: &Key) -> Key {
     keyring.key(&key.id).await.expect("the key")
 }
 
-/// The key, seen as it stands now.
+/// Returns the current version of the key.
 pub async fn seen(keyring: &Keyring, key: &Key) -> KeyVersion {
     KeyVersion::of(&read(keyring, key).await)
 }
 
-/// The store's error in a keyring's.
+/// Takes the store's error out of a keyring's error.
 pub fn store_error<T: std::fmt::Debug>(result: Result<T, KeyringError>) -> StoreError {
     match result {
         Err(KeyringError::Store(error)) => error,

@@ -1,5 +1,5 @@
-//! The stage for stories told in keys: the real update and view on a real keyring over a real
-//! file, with a clock that stands still and effects carried out in line. No sleeps, no mocks.
+//! The environment for stories told in keys: the real update and view on a real keyring over a real
+//! file, with a fixed clock and effects that run inline. No sleeps, no mocks.
 use std::collections::VecDeque;
 
 use claviger::{
@@ -28,17 +28,17 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend, style::Modifier};
 use tokio::{runtime::Runtime, sync::Mutex};
 
-/// 2026-11-23T07:00:00Z, when every story plays.
+/// 2026-11-23T07:00:00Z in milliseconds, the time of every story.
 pub const NOW: i64 = 1_795_417_200_000;
 
-/// A terminal, a keyring, and one who presses keys.
+/// A terminal, a keyring, and a user who presses keys.
 pub struct Story {
     pub model: Model,
     pub keyring: Keyring,
-    /// What the shell itself would have done: quit, redraw, suspend.
+    /// The effects for the shell itself: quit, redraw, suspend.
     pub shell: Vec<Effect>,
     clipboard: Mutex<Clipboard>,
-    /// What went to the terminal past the screen: clipboard sequences.
+    /// The bytes written to the terminal outside the screen: clipboard sequences.
     pub sent: Vec<u8>,
     terminal: Terminal<TestBackend>,
     runtime: Runtime,
@@ -46,7 +46,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// A new workspace on a terminal of this size.
+    /// Starts a story with a new workspace on a terminal of this size.
     pub fn at(width: u16, height: u16) -> Self {
         Self::with(
             width,
@@ -59,7 +59,7 @@ impl Story {
         )
     }
 
-    /// The same with a theme and an environment for the clipboard.
+    /// Does the same with a theme and with environment variables for the clipboard.
     pub fn with(width: u16, height: u16, theme: Theme, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
@@ -96,7 +96,7 @@ impl Story {
         story
     }
 
-    /// Goes on as a member in this role, who came in over SSH.
+    /// Continues as a new member with this role, who signed in over SSH.
     pub fn sign_in(&mut self, role: Role) -> MemberId {
         let folder = self.folder.path();
         let (keyring, id) = self.runtime.block_on(async {
@@ -113,12 +113,12 @@ impl Story {
         id
     }
 
-    /// Another session on the same file, in another person's name.
+    /// Opens another session on the same file, in another person's name.
     pub fn someone_else(&self, name: &str) -> Keyring {
         self.runtime.block_on(open(self.folder.path(), name))
     }
 
-    /// Another session on the same file, so many days ago.
+    /// Opens another session on the same file, whose clock is a number of days in the past.
     pub fn days_ago(&self, days: i64) -> Keyring {
         let then = Moment::from_millis(NOW - days * claviger::domain::moment::DAY);
         let actor = format!("alice {days} days ago");
@@ -126,12 +126,12 @@ impl Story {
             .block_on(open_at(self.folder.path(), &actor, then))
     }
 
-    /// Waits for something asynchronous of another session.
+    /// Waits for a future of another session.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// Makes a key past the screen.
+    /// Creates a key without the screen.
     pub fn given(
         &mut self,
         name: &str,
@@ -149,7 +149,7 @@ impl Story {
             .expect("there")
     }
 
-    /// What happens each second when somebody else changed something, or something was refused.
+    /// Does what the program does each second after a change or a refusal elsewhere.
     pub fn refresh(&mut self) {
         let list_version = self
             .runtime
@@ -158,7 +158,7 @@ impl Story {
         self.happen(Message::EditionRead(list_version));
     }
 
-    /// Presses keys: characters as they are, `<enter>`, `<tab>`, `<c-u>` and their like by name.
+    /// Presses keys: characters as they are, `<enter>`, `<tab>`, `<c-u>` and so on by name.
     pub fn press(&mut self, keys: &str) -> &mut Self {
         let mut rest = keys;
         while let Some(c) = rest.chars().next() {
@@ -184,7 +184,7 @@ impl Story {
         self
     }
 
-    /// Lets something happen, and carries out what follows from it.
+    /// Sends a message to the model, and runs the effects that follow.
     pub fn happen(&mut self, message: Message) {
         self.model.now = self.keyring.now();
         if let Some(effect) = update(&mut self.model, message) {
@@ -208,13 +208,13 @@ impl Story {
         }
     }
 
-    /// Makes the terminal another size.
+    /// Resizes the terminal.
     pub fn resize(&mut self, width: u16, height: u16) {
         self.terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         self.happen(Message::Resized(width, height));
     }
 
-    /// Draws, and answers the text of the screen, without trailing spaces.
+    /// Draws the screen; returns its text without trailing spaces.
     pub fn screen(&mut self) -> String {
         let model = &self.model;
         self.terminal
@@ -240,7 +240,8 @@ impl Story {
         lines.join("\n").trim_end().to_owned()
     }
 
-    /// The screen, where its cursor stands, and what is reversed: what a snapshot holds.
+    /// Returns the content of a snapshot: the screen, the position of the cursor, and the reversed
+    /// text.
     pub fn snapshot(&mut self) -> String {
         let screen = self.screen();
         let cursor = self.cursor();
@@ -258,20 +259,20 @@ impl Story {
         )
     }
 
-    /// Where the cursor stands: column and row from 0.
+    /// Returns the cursor's column and row, counted from 0.
     pub fn cursor(&mut self) -> (u16, u16) {
         self.screen();
         let position = self.terminal.get_cursor_position().expect("a position");
         (position.x, position.y)
     }
 
-    /// The cells of the last drawn screen.
+    /// Draws the screen; returns its cells.
     pub fn buffer(&mut self) -> &ratatui::buffer::Buffer {
         self.screen();
         self.terminal.backend().buffer()
     }
 
-    /// The words of the audit log so far.
+    /// Returns the changes in the audit log so far.
     pub fn audit(&self) -> Vec<&'static str> {
         let events = self
             .runtime
@@ -295,7 +296,7 @@ async fn open(folder: &std::path::Path, actor: &str) -> Keyring {
 async fn open_at(folder: &std::path::Path, actor: &str, now: Moment) -> Keyring {
     let location = DatabaseLocation::File(folder.join("claviger.db"));
     let master_key = MasterKeyLocation::File(folder.join("master-key"));
-    // Each session has chance of its own, or two would draw the same ids.
+    // Each session gets random numbers of its own, or two would draw the same ids.
     let machine = Machine::fixed(now, actor);
     for _ in 0..actor.bytes().map(usize::from).sum::<usize>() % 97 {
         let _ = machine.draw_hex(32);
@@ -305,13 +306,13 @@ async fn open_at(folder: &std::path::Path, actor: &str, now: Moment) -> Keyring 
         .expect("a keyring")
 }
 
-/// Public keys that nobody holds the private half of.
+/// Public keys whose private halves do not exist.
 pub const SSH_KEYS: [&str; 2] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti laptop",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA desk",
 ];
 
-/// A member with the key of that number.
+/// A member with the SSH key of the given number.
 pub fn member(name: &str, role: Role, key: usize) -> MemberDraft {
     MemberDraft {
         name: name.parse().expect("a name"),
@@ -321,7 +322,7 @@ pub fn member(name: &str, role: Role, key: usize) -> MemberDraft {
     }
 }
 
-/// A draft with nothing but a name.
+/// A draft with only a name.
 pub fn draft(name: &str) -> Draft {
     crate::draft::draft(name, "", &[])
 }

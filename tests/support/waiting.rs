@@ -1,4 +1,4 @@
-//! Waiting for something that must come, without sleeping for a time that is too long or short.
+//! Waiting for something that must happen, without a sleep that is too long or too short.
 use std::time::{Duration, Instant};
 
 #[expect(
@@ -9,7 +9,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Looks again and again until it is so.
+/// Checks a condition until it holds; panics after 30 seconds.
 #[track_caller]
 pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = now() + Duration::from_secs(30);
@@ -19,7 +19,7 @@ pub fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// How long something took.
+/// Runs some work; returns its result and the time it took.
 pub fn took<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = now();
     let done = work();

@@ -1,4 +1,4 @@
-//! Test access: from a refusal to the rule mended and proven, in five key presses.
+//! Test access: from a refusal to the fixed rule and its proof, in five key presses.
 use claviger::{
     domain::{
         access::{Action, Actions},
@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::story::{NOW, Story};
 
-/// The key of a partner, with its token.
+/// Creates a partner's key; returns it with its token.
 fn partner(story: &mut Story) -> (Key, SecretString) {
     let key = story.given("Partner: Acme", |draft| {
         draft
@@ -34,7 +34,7 @@ fn partner(story: &mut Story) -> (Key, SecretString) {
     (key, opened.expect("opened").token.expose().clone())
 }
 
-/// Somebody asks with the token, and is told so.
+/// Requests access with the token; records the decision and returns it.
 fn ask(story: &mut Story, token: &SecretString, action: Action, from: &str) -> Decision {
     let presented = CheckRequest {
         token,
@@ -57,7 +57,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
     let mut story = Story::at(80, 24);
     story.given("another", |_| ());
     let (key, token) = partner(&mut story);
-    // It stands above, and needs attention too: the cursor goes to what was refused.
+    // This key is above the other and needs attention too: the cursor goes to the refused one.
     story.given("and another", |draft| {
         draft.conditions.expires_at = Some(Moment::from_millis(NOW + DAY));
     });
@@ -89,7 +89,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
         "{}",
         story.screen()
     );
-    // Nothing of the test looks out from behind the edit, and only the uppermost has hints.
+    // The edit covers the whole test, and only the topmost dialog shows key hints.
     let screen = story.screen();
     assert!(!screen.contains("The last refusal"), "{screen}");
     assert_eq!(screen.matches("Enter Save changes").count(), 1, "{screen}");
@@ -108,7 +108,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
         key_id: key.id.clone(),
     };
     assert_eq!(ask(&mut story, &token, Action::Read, "10.0.1.1"), allowed);
-    // That one address and nothing wider.
+    // Exactly that address is allowed, nothing wider.
     assert!(matches!(
         ask(&mut story, &token, Action::Read, "10.0.1.2"),
         Decision::Deny { .. }
@@ -125,7 +125,7 @@ fn the_proof_is_in_view_on_the_smallest_screen_too() {
     }
     story.press("!tf<enter><enter>");
     assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
-    // The refusals are reached all the same.
+    // The list of refusals can still be reached.
     story.press("<down>");
     assert!(
         story.screen().contains("▸ 11-23 07:00"),
@@ -145,7 +145,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     ask(&mut story, &token, Action::Read, "10.0.1.1");
     story.refresh();
     assert!(story.screen().contains("3 refused"), "{}", story.screen());
-    // One of three would pass now.
+    // One of the three requests would pass now.
     let mut draft = key.draft.clone();
     let contacts: claviger::domain::access::AreaSlug = "contacts".parse().expect("a slug");
     draft.conditions.grants.set(contacts, Actions::ALL);
@@ -156,7 +156,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     edit(&story, &draft);
     story.refresh();
     assert!(story.screen().contains("2 refused"), "{}", story.screen());
-    // Switched off and on, nothing is mended.
+    // Disabling and enabling the key fixes nothing.
     for disable in [true, false] {
         let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
         story
@@ -212,7 +212,7 @@ fn new_refusals_are_followed_where_one_is() {
     story.refresh();
     let screen = story.screen();
     assert!(screen.contains("The last 5 refusals"), "{screen}");
-    // Still about the same request, and the cursor still on its row.
+    // The screen is still about the same request, and the cursor is still on its row.
     assert!(screen.contains("grants Read, not Delete"), "{screen}");
     assert_eq!(focused(&story), before);
 }
@@ -244,7 +244,8 @@ fn tokens_that_match_no_key_are_found_and_explained_without_any_id() {
     );
     let names = format!("names {}", key.id);
     assert!(screen.contains(&names), "{screen}");
-    // One of the two names the key, the other nothing; nothing of the key would mend either.
+    // One of the two refused tokens names the key, the other names none; no change of the key would
+    // fix either.
     let mut evidence = Vec::new();
     for keys in ["<down><enter>", "<down><down><enter>"] {
         story.press(keys);
@@ -279,7 +280,7 @@ fn every_failing_check_is_shown_and_fixed_at_its_own_field() {
     ] {
         assert!(screen.contains(words), "{words}: {screen}");
     }
-    // The cursor is on the first one: f asks whether to switch it on.
+    // The cursor is on the first check: f asks whether to enable the key.
     story.press("f<tab><enter>");
     assert!(
         !story.screen().contains("FAILS state"),
@@ -294,7 +295,7 @@ fn every_failing_check_is_shown_and_fixed_at_its_own_field() {
         "{}",
         story.screen()
     );
-    // The second of the two that are left.
+    // The second of the two remaining checks.
     story.press("<down>f");
     assert!(story.screen().contains("Step 2 of 2"), "{}", story.screen());
     assert!(
@@ -331,7 +332,8 @@ fn a_request_can_be_described_and_another_refusal_chosen() {
         "{}",
         story.screen()
     );
-    // Down past the failing check to the other refusal, wherever two of one moment stand.
+    // Moves past the failing check to the other refusal, wherever two refusals of the same time are
+    // listed.
     let screen = story.screen();
     let (head, other) = (screen.find("The last 2"), screen.find("delete contacts"));
     let rows = screen[head.expect("a head")..other.expect("a row")]
@@ -415,7 +417,7 @@ fn what_no_change_of_the_key_mends_says_the_way_out_and_offers_no_fix() {
     let mut story = Story::at(80, 24);
     partner(&mut story);
     story.press("t<tab><tab><tab>GET /elsewhere<enter>");
-    // The address is not known, and the path leads nowhere.
+    // The address is not known, and the path matches no route.
     let screen = story.screen();
     assert!(screen.contains("DENIED"), "{screen}");
     assert!(screen.contains("claviger area edit"), "{screen}");
@@ -449,7 +451,7 @@ fn an_edited_request_never_stands_beside_the_verdict_on_another() {
         for verdict in ["DENIED", "ALLOWED"] {
             assert!(!screen.contains(verdict), "{screen}");
         }
-        // Left without asking, the fields tell of the verdict again.
+        // After Escape the fields show the request of the verdict again.
         story.press("<esc>");
         let screen = story.screen();
         assert!(
@@ -463,7 +465,7 @@ fn an_edited_request_never_stands_beside_the_verdict_on_another() {
 fn after_a_rotation_the_new_token_is_tested_and_the_old_one_has_a_way_out() {
     let mut story = Story::at(80, 24);
     let (_, old) = partner(&mut story);
-    // The overlap ends at once: Shift-Tab to the choice, one to the left of 24 hours twice.
+    // Ends the old token at once: Shift-Tab to the overlap, then Left twice from 24 hours.
     story.press("R<s-tab><left><left><tab><tab><enter>");
     ask(&mut story, &old, Action::Read, "10.0.0.9");
     story.press("t10.0.0.9<enter>");
@@ -486,7 +488,7 @@ fn a_key_is_rotated_its_old_token_watched_and_ended() {
     let (key, old) = partner(&mut story);
     story.press("R");
     insta::assert_snapshot!("rotate_140x30", story.snapshot());
-    // Starts on Cancel; above it stands the overlap, of which the next one is seven days.
+    // The focus starts on Cancel; the overlap is above it, and its next choice is seven days.
     story.press("<s-tab><right><tab><tab><enter>");
     let screen = story.screen();
     assert!(screen.contains("API key rotated."), "{screen}");
@@ -589,7 +591,7 @@ fn a_decision_is_explained_by_its_id_in_the_palette() {
         .press("<enter>");
     let screen = story.screen();
     assert!(screen.contains("DENIED  malformed_token"), "{screen}");
-    // There is no token to ask with.
+    // There is no token to send the request with.
     assert!(!screen.contains("edit the request"), "{screen}");
     story.press("<tab>");
     assert_eq!(story.screen(), screen);

@@ -1,4 +1,4 @@
-//! Hygiene: what is found, marked, looked at once, and applied together.
+//! Hygiene: findings are marked, reviewed once, and applied together.
 use claviger::{
     domain::{
         access::{Action, Actions},
@@ -36,7 +36,7 @@ async fn read(keyring: &Keyring, key: &Key, from: &str) {
     keyring.record(&decided).await.expect("recorded");
 }
 
-/// Three keys of 100 days ago: one that reads from one address, one that is idle, one of nobody.
+/// Three keys that are 100 days old: one reads from one address, one is idle, one was never used.
 fn furnished(width: u16, height: u16) -> Story {
     let story = Story::at(width, height);
     let then = story.days_ago(100);
@@ -71,7 +71,8 @@ fn what_is_found_is_marked_looked_at_once_and_applied_together() {
     ] {
         assert!(screen.contains(words), "{words}: {screen}");
     }
-    // The newest key first: nobody's and the idle one are to be revoked, the busy one narrowed.
+    // The newest key comes first: the unused and the idle key are to be revoked, the busy one
+    // narrowed.
     story.press("<space><space><space><space><space><enter>");
     let screen = story.screen();
     assert!(screen.contains("Apply 3 changes in PROD?"), "{screen}");
@@ -105,7 +106,7 @@ fn what_is_found_is_marked_looked_at_once_and_applied_together() {
             .map(claviger::domain::moment::Moment::date),
         Some("2027-02-21".into())
     );
-    // Each is an ordinary audited change.
+    // Each of them is an ordinary audited change.
     let audit = story.audit();
     let count = |word: &str| audit.iter().filter(|known| **known == word).count();
     assert_eq!((count("key.revoked"), count("key.edited")), (2, 1));

@@ -191,7 +191,8 @@ fn the_palette_does_every_action_by_name() {
 fn hostile_names_from_elsewhere_are_made_visible() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
-    // A row that no claviger would write: it is refused, not drawn.
+    // The notice holds a character that claviger would never write: its code point is drawn
+    // instead.
     let key = story.model.list.rows[0].key_mut().expect("a key");
     key.draft.name = "zero".parse().expect("a name");
     story.model.notice = Some(claviger::tui::model::Notice {

@@ -1,4 +1,4 @@
-//! Somebody else at work on the same keys.
+//! Another administrator at work on the same keys.
 use claviger::domain::key::{KeyVersion, RevokeReason};
 
 use crate::story::Story;
@@ -20,7 +20,7 @@ fn an_edit_meanwhile_is_said_merged_and_never_overwritten_silently() {
         screen.contains("bob@gw2 changed this key meanwhile"),
         "{screen}"
     );
-    // Theirs beside mine: what is taken over, and what saving puts on top.
+    // Both versions side by side: the values taken over, and the values that saving would set.
     let row = |title: &str| {
         let line = screen.lines().rfind(|line| line.contains(title));
         let words = line.unwrap_or_default().split("  ").map(str::trim);
@@ -111,7 +111,7 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
         !screen.contains("Revoke acme") && screen.contains("acme was changed meanwhile"),
         "{screen}"
     );
-    // What was still being typed does nothing, a token is not shown, and the sentence stays.
+    // Keys still being typed do nothing, no token is shown, and the sentence stays.
     let before = story.audit();
     story.press("vcdxnzq<enter>");
     let screen = story.screen();

@@ -1,4 +1,4 @@
-//! Members, roles, agents and the audit log, as somebody at the screen meets them.
+//! Members, roles, agents and the audit log, as a user sees them on the screen.
 use claviger::{
     domain::{
         agent::{AgentName, AgentScope},
@@ -48,7 +48,7 @@ fn what_a_role_may_not_do_is_neither_offered_nor_done_and_is_said() {
         );
         assert!(story.model.modals.is_empty(), "{key}");
     }
-    // The same in the help and in the palette.
+    // The help and the palette leave out the same commands.
     story.press("?");
     let help = story.screen();
     assert!(
@@ -61,7 +61,7 @@ fn what_a_role_may_not_do_is_neither_offered_nor_done_and_is_said() {
         palette.contains("test access") && !palette.contains("revoke"),
         "{palette}"
     );
-    // Members are seen, not changed.
+    // A viewer sees members, but cannot change them.
     story.press("<esc>m");
     assert!(story.screen().contains("carol"), "{}", story.screen());
     story.press("n");
@@ -94,7 +94,7 @@ fn an_operator_disables_and_a_role_that_is_taken_is_gone_within_a_second() {
     story
         .wait(owner.edit_member(&carol, &lesser))
         .expect("changed");
-    // Before anything was read anew the change itself is refused.
+    // The change is refused even before the screen was read again.
     story.press("d<tab><enter>");
     let screen = story.screen().replace('\n', " ");
     assert!(screen.contains("your role is viewer"), "{screen}");
@@ -152,7 +152,7 @@ fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
         "{screen}"
     );
     assert!(screen.contains("ssh-ed25519 laptop"), "{screen}");
-    // The same key is no other's.
+    // An SSH key that another member has is refused.
     story.press("neve<tab><tab>");
     story.paste(SSH_KEYS[0]);
     story.press("<enter>");
@@ -168,7 +168,7 @@ fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
         story.screen()
     );
     story.press("<esc>");
-    // What was typed makes somebody an owner; the last one stays.
+    // The edit makes dave an owner; the last owner cannot be removed.
     story.press("e<right><right><enter>");
     let screen = story.screen();
     assert!(
@@ -225,7 +225,7 @@ fn an_edit_of_a_member_who_was_changed_meanwhile_tells_theirs_and_is_saved_on_to
     let mut theirs = dave.draft.clone();
     theirs.role = Role::Operator;
     story.wait(bob.edit_member(&dave, &theirs)).expect("first");
-    // Before the list was read anew the save is refused, and then told what theirs is.
+    // The save is refused before the list was read again, and then the other version is shown.
     story.press("<left><left><enter>");
     story.refresh();
     let screen = story.screen();
@@ -240,7 +240,7 @@ fn an_edit_of_a_member_who_was_changed_meanwhile_tells_theirs_and_is_saved_on_to
         "{}",
         story.screen()
     );
-    // A question about one who was changed is withdrawn.
+    // A question about a member who was changed is withdrawn.
     story.press("x");
     let dave = story.wait(bob.member("dave")).expect("there");
     let mut again = dave.draft.clone();
@@ -267,7 +267,7 @@ fn the_audit_log_is_filtered_read_and_followed() {
         "{screen}"
     );
     story.press("j");
-    // Somebody else works: what is new comes on top, and the cursor stays on its event.
+    // After a change by another user the new event comes on top, and the cursor stays on its event.
     let bob = story.someone_else("bob@gw2");
     story
         .wait(bob.create(None, draft("four")))
@@ -349,7 +349,7 @@ fn an_events_details_tell_what_was_and_what_is() {
     ] {
         assert!(screen.contains(words), "{words}: {screen}");
     }
-    // The event before it, and the one before that: the member was added, then the edit.
+    // The next event down is the member's addition, and the one after that is the edit.
     story.press("jj");
     let screen = story.screen();
     for words in [
@@ -436,7 +436,7 @@ fn there_is_no_word_of_agents_until_there_is_a_second() {
         "{}",
         story.screen()
     );
-    // For which agent a new key is, is asked where it is not clear.
+    // The agent for a new key is asked for where it is not clear.
     story.press("n");
     assert!(
         story.screen().contains("for which agent?"),
@@ -468,7 +468,7 @@ fn there_is_no_word_of_agents_until_there_is_a_second() {
         screen.contains("acme") && !screen.contains("in prod"),
         "{screen}"
     );
-    // A new key is for the agent that is shown; one like another is for that one's.
+    // A new key is for the agent that is shown; a copy of a key is for the agent of that key.
     story.press("nmore<enter><enter><esc>");
     assert_eq!(
         story.model.selected().expect("there").agent,
@@ -552,7 +552,7 @@ fn who_is_limited_to_agents_that_are_gone_is_let_at_none_by_an_edit_too() {
     let dave = story.wait(story.keyring.member("dave")).expect("there");
     assert_eq!(dave.draft.scope, AgentScope::Only([].into()));
     assert_eq!(dave.draft.role, Role::Operator);
-    // Who lost it is told.
+    // The event lists the members who lost the agent.
     story.press("<esc>a/action:agent.removed<enter><enter>");
     let screen = story.screen();
     assert!(
@@ -643,7 +643,7 @@ fn what_mends_a_check_is_offered_to_whom_it_is_open() {
             story.screen()
         );
     }
-    // An operator may enable it, and that is what mends it.
+    // An operator may enable the key, and that fixes the refusal.
     let carol = story.wait(owner.member("carol")).expect("there");
     let mut more = carol.draft.clone();
     more.role = Role::Operator;
@@ -682,7 +682,7 @@ fn a_failed_save_comes_back_to_its_form_whatever_lies_on_top() {
     let new = member("ann", Role::Owner, 0);
     story.wait(story.keyring.add_member(&new)).expect("added");
     story.press("me<right>");
-    // The save is under way; before it ends, the help is opened.
+    // The palette opens while the save is still running.
     let seen = story.wait(story.keyring.member("ann")).expect("there");
     let Some(claviger::tui::dialog::Modal::MemberForm(form)) = story.model.modals.last_mut() else {
         panic!("the form");
@@ -724,7 +724,7 @@ fn what_is_shown_of_the_log_is_written_to_a_file_and_over_ssh_it_is_said_how() {
     let home = std::env::var("HOME").expect("a home");
     let path = std::path::Path::new(&home).join("claviger-audit-2026-11-23-07-00-00.csv");
     let written = std::fs::read_to_string(&path).expect("the file");
-    // A file that is there is never written over.
+    // An existing file is never overwritten.
     story.press("wj<enter>");
     let again = story.screen();
     std::fs::remove_file(&path).expect("removed");

@@ -143,7 +143,7 @@ fn a_key_that_was_used_since_the_list_was_read_wants_it_too() {
     story
         .wait(story.keyring.record_usage(&used, &[]))
         .expect("recorded");
-    // The list does not know of it; whoever types on does not revoke.
+    // The list does not show the use, yet revoking asks for the start of the key's id.
     assert_eq!(story.model.selected().expect("there").last_use, None);
     story.press("x<tab><enter>");
     let screen = story.screen();

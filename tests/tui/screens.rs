@@ -1,4 +1,4 @@
-//! Every screen as it looks, at 80×24, small, and wide.
+//! A snapshot of every screen at 80×24, small, and wide.
 use claviger::{
     domain::{
         access::Actions,

@@ -1,4 +1,4 @@
-//! Making and editing keys in the wizard.
+//! Creating and editing keys in the wizard.
 use claviger::domain::access::Action;
 
 use crate::story::Story;
@@ -103,7 +103,7 @@ fn errors_stand_under_their_field_once_it_was_left_and_lose_nothing() {
         "{screen}"
     );
     assert!(screen.contains("yesterday is no expiry"), "{screen}");
-    // Shift-Tab is never blocked.
+    // Shift-Tab always works, even beside an invalid field.
     story.press("<s-tab><s-tab>");
     assert!(story.screen().contains("▸ Name"));
     story.press("<tab><tab><c-u>10.0.0.7<tab><c-u><enter>");
@@ -341,7 +341,7 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
         "{}",
         story.screen()
     );
-    // A key that has its end already is renamed without a word of it.
+    // A key whose expiry was set before this shorter policy is renamed without a complaint.
     story.press("<esc>");
     story
         .wait(story.keyring.set_policy(claviger::domain::policy::Policy {

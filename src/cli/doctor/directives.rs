@@ -1,30 +1,32 @@
-//! What a gateway lacks, and the directive that it lacks, in that gateway's own words.
+//! The faults of a gateway's configuration, and the directive that fixes each, in that gateway's
+//! syntax.
 //!
-//! What can be quoted is quoted from the files in `packaging/gateways`; a test looks for it there.
+//! Directives are quoted from the files in `packaging/gateways` where possible; a test compares
+//! them.
 use crate::config::GatewayKind;
 
-/// What a gateway lacks.
+/// A fault of a gateway's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayFault {
-    /// It does not ask, or lets pass what was refused.
+    /// The gateway does not ask the endpoint, or forwards a request that the endpoint refused.
     Guard,
-    /// It asks, and gets no answer.
+    /// The gateway asks the endpoint and gets no answer.
     Endpoint,
-    /// It asks a path that the endpoint has not.
+    /// The gateway asks the endpoint at a path that the endpoint does not serve.
     EndpointPath,
-    /// The token does not arrive.
+    /// The token does not reach the endpoint.
     Token,
-    /// The method does not arrive, or is the client's own word.
+    /// The method does not reach the endpoint, or a client can forge it.
     Method,
-    /// The path does not arrive, or is the client's own word.
+    /// The path does not reach the endpoint, or a client can forge it.
     Path,
-    /// The client's address does not arrive.
+    /// The client's address does not reach the endpoint.
     Address,
-    /// The client's address is the client's own word.
+    /// A client can forge its address.
     ForgedAddress,
 }
 
-/// The directive.
+/// Returns the directive that fixes the fault.
 pub const fn directive(family: GatewayKind, lack: GatewayFault) -> &'static str {
     match family {
         GatewayKind::Nginx => nginx(lack),

@@ -1,5 +1,5 @@
-//! `doctor --gateway`: sends probes through a gateway, reads from the store what of them reached the
-//! endpoint, and names the directive that is missing.
+//! `doctor --gateway`: sends probes through a gateway, reads from the store which of them reached
+//! the endpoint and how, and names the directive that is missing.
 use std::{net::IpAddr, time::Duration};
 
 use super::{
@@ -19,16 +19,18 @@ use crate::{
     machine::Machine,
 };
 
-/// How long a refusal may take to be written down by the endpoint, which does so every two seconds.
+/// The longest time to wait for the refusals if the gateway refused every probe. The endpoint
+/// records refusals every two seconds.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(12);
-/// How long to wait for it where the gateway lets the probe pass, and perhaps asks nobody.
+/// The longest time to wait if the gateway did not refuse every probe, and so may not ask the
+/// endpoint at all.
 const DOUBT: Duration = Duration::from_secs(5);
-/// How long to wait for the rest of them once one is there.
+/// The longest time to wait for the other refusals after the first one was found.
 const REST: Duration = Duration::from_secs(3);
-/// How often to look.
+/// The time between two reads of the store.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What became of a probe.
+/// A probe with the gateway's answer and the refusal that the endpoint recorded.
 #[derive(Debug, Clone)]
 struct ProbeOutcome {
     probe: Probe,
@@ -67,7 +69,7 @@ pub(super) async fn findings(
     Ok(judge(family, &heard, own))
 }
 
-/// Waits until the endpoint has written down what it was asked.
+/// Waits until the endpoint has recorded the refusals of the probes, and adds them to the outcomes.
 async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Failure> {
     let refused =
         |heard: &ProbeOutcome| matches!(&heard.answer, Ok(it) if matches!(it.status, 401 | 403));
@@ -90,7 +92,7 @@ async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Fai
         if heard.iter().all(|one| one.refusal.is_some()) {
             break;
         }
-        // What came in a little later is written down with the next ones.
+        // Probes that arrived a little later are recorded in the endpoint's next write.
         if heard.iter().any(|one| one.refusal.is_some()) {
             rounds = rounds.min(REST.as_millis() / PAUSE.as_millis());
         }
@@ -99,7 +101,7 @@ async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Fai
     Ok(())
 }
 
-/// What the probes tell.
+/// Returns the findings that follow from the outcomes of the probes.
 fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
     let of = |tries: ProbeKind| heard.iter().find(|one| one.probe.tries == tries);
     let Some(plain) = of(ProbeKind::Plain) else {
@@ -157,7 +159,7 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
     }
     findings.push(method(family, refusal, claimed, &lacks));
     findings.extend(path(plain, refusal, claimed, &lacks));
-    // Without a token nobody looked where the path leads.
+    // Without a well-formed token the endpoint did not look for the path's route.
     if refusal.reason > Reason::MalformedToken {
         findings.extend(route(refusal));
     }
@@ -165,8 +167,8 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
     findings
 }
 
-/// What the claiming probe was believed in the headers of another gateway: then it is those that the
-/// endpoint reads.
+/// Returns a finding if the endpoint believed the path that the probe claimed in the headers of
+/// another gateway: the endpoint then reads those headers.
 fn other_headers(family: GatewayKind, claimed: Option<&ProbeOutcome>) -> Option<DoctorFinding> {
     let heard = claimed?;
     let wanted = &heard.refusal.as_ref()?.wanted;
@@ -232,7 +234,8 @@ fn guard(
     }
 }
 
-/// What was recorded of the method, or that it was not said.
+/// Checks that the method reached the endpoint once and unchanged, and that a client cannot forge
+/// it.
 fn method(
     family: GatewayKind,
     refusal: &Refusal,
@@ -306,7 +309,7 @@ fn path(
             "it does not reach the endpoint, or more than once",
             lacks(GatewayFault::Path),
         ),
-        // Nobody looked for it.
+        // The endpoint did not read the path.
         RequestedTarget::NoRoute(detail) if detail == "method_not_said_once" => return None,
         _ if claimed.is_none_or(|one| one.refusal.is_none()) => unheard("path"),
         _ if refusal.wanted.path == plain.probe.path => DoctorFinding::well(
@@ -324,7 +327,7 @@ fn path(
     })
 }
 
-/// Whether requests to that path lead anywhere at all.
+/// Returns a finding if the probed path leads to no access area.
 fn route(refusal: &Refusal) -> Option<DoctorFinding> {
     let leads_nowhere = matches!(refusal.wanted.way, RequestedTarget::Routed(..))
         && refusal.target == Target::NoRoute;
@@ -381,7 +384,8 @@ fn address(
     findings
 }
 
-/// What is not known is not well.
+/// Returns a failed finding, for a probe whose refusal was not found: an unknown result does not
+/// pass.
 fn unheard(what: &'static str) -> DoctorFinding {
     DoctorFinding::bad(
         what,

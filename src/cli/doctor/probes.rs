@@ -1,5 +1,5 @@
-//! The probes: harmless requests through a gateway with tokens that nobody handed out, so that each is
-//! refused, and each finds its way back by the key that its token names.
+//! The probes: harmless requests through a gateway. Each has a token that was never handed out, so
+//! it is refused, and its refusal is found in the store by the key that the token names.
 use std::{
     net::{IpAddr, Ipv4Addr, ToSocketAddrs as _, UdpSocket},
     sync::Arc,
@@ -24,27 +24,28 @@ use crate::{
     machine::Machine,
 };
 
-/// How long one answer may take.
+/// The longest time to wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The address that is claimed: of a network that is for examples alone (RFC 5737).
+/// The address that a probe claims, from a network reserved for documentation (RFC 5737).
 pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
-/// What a probe tries.
+/// The kind of a probe: what it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum ProbeKind {
     /// An ordinary request.
     Plain,
-    /// One that claims another address.
+    /// A request that claims another client address.
     ClaimAddress,
-    /// One that claims another method and path.
+    /// A request that claims another method and path.
     ClaimWay,
 }
 
 impl ProbeKind {
-    /// All of them, in their order.
+    /// All kinds, in the order in which they are sent.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The method; safe ones alone, for what is behind may not be guarded.
+    /// Returns the HTTP method of the probe. It is a safe method, because the service behind the
+    /// gateway may be unguarded.
     pub const fn method(self) -> &'static str {
         match self {
             Self::Plain => "HEAD",
@@ -53,18 +54,18 @@ impl ProbeKind {
     }
 }
 
-/// The headers in which a method and a path are claimed; one and the other claim different ones, so
-/// that it shows which of them the endpoint reads.
+/// A family of headers in which a probe claims a method and a path. The two families claim
+/// different values, so that the refusal shows which of them the endpoint reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum ClaimHeaders {
-    /// Those of nginx.
+    /// The `X-Original-…` headers, used with nginx.
     Original,
-    /// Those of Caddy and Traefik.
+    /// The `X-Forwarded-…` headers, used with Caddy and Traefik.
     Forwarded,
 }
 
 impl ClaimHeaders {
-    /// Both.
+    /// Both families.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     const fn word(self) -> &'static str {
@@ -74,7 +75,7 @@ impl ClaimHeaders {
         }
     }
 
-    /// The method that is claimed in them.
+    /// Returns the method that is claimed in these headers.
     pub const fn method(self) -> &'static str {
         match self {
             Self::Original => "DELETE",
@@ -82,7 +83,7 @@ impl ClaimHeaders {
         }
     }
 
-    /// Whether they are those of this gateway.
+    /// Returns `true` if these are the headers of this gateway.
     pub const fn is_of(self, family: GatewayKind) -> bool {
         match self {
             Self::Original => matches!(family, GatewayKind::Nginx),
@@ -91,20 +92,20 @@ impl ClaimHeaders {
     }
 }
 
-/// One probe.
+/// A request to send through the gateway.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// What it tries.
+    /// The kind of the probe.
     pub tries: ProbeKind,
-    /// The key that its token names.
+    /// The id of the key that the token names.
     pub id: KeyId,
-    /// The path that it asks for.
+    /// The path of the request.
     pub path: String,
     token: Arc<Token>,
 }
 
 impl Probe {
-    /// One of each kind, below a path.
+    /// Creates one probe of each kind, with a path below `base`.
     pub fn all(base: &str, machine: &Machine) -> Vec<Self> {
         let base = base.trim_end_matches('/');
         let probe = |tries| {
@@ -122,39 +123,41 @@ impl Probe {
         ProbeKind::ALL.map(probe).into()
     }
 
-    /// The path that a claiming probe claims in these headers.
+    /// Returns the path that a [`ProbeKind::ClaimWay`] probe claims in these headers.
     pub fn claimed_path(&self, claim: ClaimHeaders) -> String {
         format!("/claviger-doctor-claims-{}-{}", claim.word(), self.id)
     }
 }
 
-/// What a gateway answered.
+/// A gateway's answer to a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// Whether it came with the id of a decision.
+    /// `true` if the answer has a decision id (`x-claviger-decision-id`).
     pub decided: bool,
 }
 
-/// A gateway to be probed.
+/// A client that sends probes to one gateway.
 #[derive(Debug, Clone)]
 pub struct Prober {
     agent: Agent,
-    /// `http://host:port`.
+    /// The scheme and authority, such as `http://host:port`.
     origin: String,
-    /// The path below which to ask.
+    /// The path below which the probes are sent.
     pub base: String,
 }
 
 impl Prober {
-    /// From a URL such as `https://api.example.com/contacts`.
+    /// Creates a prober from a URL such as `https://api.example.com/contacts`.
     ///
     /// # Errors
-    /// What is no such URL, with what to write.
+    /// Returns a sentence that says what is wrong with the URL and what to write instead: the
+    /// scheme must be `http` or `https`, with a host, a canonical path, and neither user, password
+    /// nor query.
     pub fn new(url: &str) -> Result<Self, String> {
         let refused = |why: &str| {
-            // Whatever stands before an @ may be a password.
+            // The part before an @ may contain a password.
             let shown = match url.rsplit_once('@') {
                 Some((_, rest)) => format!("…@{}", visible(rest)),
                 None => visible(url),
@@ -181,10 +184,10 @@ impl Prober {
         })
     }
 
-    /// Sends a probe.
+    /// Sends a probe. Redirects are not followed.
     ///
     /// # Errors
-    /// That no answer came, and why.
+    /// Returns the reason if no answer came.
     pub fn send(&self, probe: &Probe) -> Result<Answer, String> {
         let mut request = Request::builder()
             .method(probe.tries.method())
@@ -214,7 +217,8 @@ impl Prober {
         })
     }
 
-    /// The address from which this machine reaches the gateway, as far as it knows.
+    /// Returns the address from which this machine connects to the gateway, or `None` if it cannot
+    /// be determined.
     pub fn own_address(&self) -> Option<IpAddr> {
         let (scheme, authority) = self.origin.split_once("://")?;
         let port = if scheme == "https" { 443 } else { 80 };
@@ -227,7 +231,7 @@ impl Prober {
         } else {
             std::net::Ipv6Addr::UNSPECIFIED.into()
         };
-        // Nothing is sent: the system only says which address it would send from.
+        // No packet is sent: the operating system only selects the source address.
         let socket = UdpSocket::bind((any, 0)).ok()?;
         socket.connect(place).ok()?;
         Some(socket.local_addr().ok()?.ip().to_canonical())

@@ -1,15 +1,15 @@
-//! Access areas: families of resources that a key can be let into.
+//! Access areas: families of resources that a key can be granted actions in.
 use std::{fmt, str::FromStr};
 
 use super::AccessError;
 use crate::domain::text::{self, Limits, TextError};
 
-/// The short name of an access area: 1 to 32 of `a-z`, `0-9` and `-`, the first no `-`.
+/// The short name of an access area: 1 to 32 of `a-z`, `0-9` and `-`, not beginning with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AreaSlug(String);
 
 impl AreaSlug {
-    /// The slug as text.
+    /// Returns the slug as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -39,14 +39,14 @@ impl fmt::Display for AreaSlug {
     }
 }
 
-/// A family of resources that a key can be let into.
+/// A family of resources that a key can be granted actions in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Area {
-    /// Its short name, used on the command line and in the database.
+    /// The short name, used on the command line and in the database.
     pub slug: AreaSlug,
-    /// Its title: "Contact Access".
+    /// The title, such as "Contact Access".
     pub title: String,
-    /// The word that stands for it in a list: "Contacts".
+    /// The word for the area in a list, such as "Contacts".
     pub badge: String,
 }
 
@@ -56,7 +56,7 @@ const TITLE_LIMITS: Limits = Limits {
     characters: 60,
     bytes: 512,
 };
-/// The limits of an area's badge: several of them share a column of a list.
+/// The limits of an area's badge. It is short because several badges share a column of a list.
 const BADGE_LIMITS: Limits = Limits {
     field: "Badge",
     characters: 16,
@@ -64,10 +64,11 @@ const BADGE_LIMITS: Limits = Limits {
 };
 
 impl Area {
-    /// Checks title and badge: neither empty, up to 60 and 16 characters, and plain.
+    /// Checks title and badge: at most 60 and 16 characters, not blank, and without forbidden
+    /// characters.
     ///
     /// # Errors
-    /// The first reason for which one is refused.
+    /// Returns the first [`TextError`] of the title, or else of the badge.
     pub fn check(&self) -> Result<(), TextError> {
         for (text, limits) in [(&self.title, TITLE_LIMITS), (&self.badge, BADGE_LIMITS)] {
             text::check(text, limits)?;
@@ -80,11 +81,11 @@ impl Area {
         Ok(())
     }
 
-    /// Checks that no other area has the same title or badge, whatever their case: lists and
-    /// sentences name an area by these alone.
+    /// Checks that no other area has the same title or badge, ignoring case, because lists and
+    /// sentences identify an area by its title or badge alone.
     ///
     /// # Errors
-    /// [`AccessError::SameWords`].
+    /// Returns [`AccessError::SameWords`] if another area has the same title or badge.
     pub fn check_beside<'a>(
         &self,
         others: impl IntoIterator<Item = &'a Self>,
@@ -111,7 +112,7 @@ impl Area {
 /// Finds an area by its slug.
 ///
 /// # Errors
-/// [`AccessError::UnknownArea`], with the areas that there are.
+/// Returns [`AccessError::UnknownArea`], which names the existing areas, if no area has the slug.
 pub fn find_area<'a>(areas: &'a [Area], slug: &AreaSlug) -> Result<&'a Area, AccessError> {
     areas
         .iter()

@@ -1,4 +1,4 @@
-//! One entry of an allow-list: read strictly, and refused with the way to say what was meant.
+//! Strict parser for one entry of an allow-list; its errors say what to write instead.
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -74,7 +74,7 @@ fn parse_prefix(
     }
 }
 
-/// Says what a thing that is no address was probably meant to be.
+/// Returns the error for a text that is not an address, with a guess at what was meant.
 fn refusal(entry: &str, address: &str) -> AllowListError {
     let shown = visible(entry);
     let sentence = if address.is_empty() {

@@ -1,22 +1,22 @@
-//! Checkpoints: the number and the hash of an event, kept where whoever writes to the store cannot
-//! get at them. A chain alone does not show that its end was cut off, or that all of it was written
-//! anew; a checkpoint does.
+//! Checkpoints: the number and hash of an event, kept where a user or process that can write to the
+//! store has no access. The chain alone does not show that its end was cut off or that it was
+//! rewritten completely; a checkpoint does.
 use std::fmt;
 
-/// What stands before the fields, in whatever log it is kept.
+/// The text that precedes the fields, in every log that holds checkpoints.
 const MARK: &str = "claviger audit checkpoint ";
 
-/// How long a hash is, in hexadecimal.
+/// The length of a hash, in hexadecimal digits.
 const HASH: usize = 64;
 
-/// What was the newest event of a workspace at some time.
+/// The newest event of a workspace at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The workspace's own id.
+    /// The workspace's id.
     pub workspace: String,
     /// The event's number.
     pub sequence: i64,
-    /// Its hash, in hexadecimal.
+    /// The event's hash, in hexadecimal.
     pub hash: String,
 }
 
@@ -35,10 +35,11 @@ impl fmt::Display for Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint that a line holds, whatever a log put before it.
+    /// Parses the checkpoint in a line, ignoring any text that a log wrote before it. Returns
+    /// `None` if the line holds no complete checkpoint.
     #[must_use]
     pub fn in_line(line: &str) -> Option<Self> {
-        // The last one: what stands before it may be what a full disk left of another.
+        // The last mark counts: the text before it may be a checkpoint that a full disk cut off.
         let (_, fields) = line.rsplit_once(MARK)?;
         let mut fields = fields.split_whitespace();
         let mut field = |name: &str| {
@@ -56,7 +57,7 @@ impl Checkpoint {
     }
 }
 
-/// All checkpoints of a workspace in a log; lines that hold none are passed over.
+/// Returns all checkpoints of a workspace in a log. Lines without a checkpoint are skipped.
 #[must_use]
 pub fn checkpoints_in(log: &str, workspace: &str) -> Vec<Checkpoint> {
     log.lines()

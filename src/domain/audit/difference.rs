@@ -1,7 +1,7 @@
-//! What an event changed, in words that a person reads: one line for each field.
+//! The changes that an event records, as text for people: one line per field.
 //!
-//! The details come from the store, so nothing is taken for granted: a field that is not known is
-//! told by its own name and value, and what cannot be read at all is shown as it is.
+//! The details come from the store, so their form is not relied on: an unknown field is shown with
+//! its own name and value, and details that cannot be parsed are shown as they are.
 use serde_json::{Map, Value};
 
 use super::Event;
@@ -34,8 +34,8 @@ fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
     BEFORE.into_iter().chain(conditions).chain(AFTER)
 }
 
-/// One line for each field that was there, came, went, or became another: its title, what it was and
-/// what it is.
+/// Returns one line for each field in the details of an event: its title, its old value and its new
+/// value.
 #[must_use]
 pub fn differences(event: &Event) -> Vec<Difference> {
     let Ok(Value::Object(mut details)) = serde_json::from_str(&event.draft.details) else {
@@ -76,14 +76,14 @@ pub fn differences(event: &Event) -> Vec<Difference> {
     told
 }
 
-/// A field that an event tells of.
+/// A field in the details of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What the field is called.
+    /// The field's title.
     pub title: String,
-    /// What it was, where that is told.
+    /// The old value, if one is recorded.
     pub was: Option<String>,
-    /// What it is since, where it is anything.
+    /// The new value, if one is recorded.
     pub is: Option<String>,
 }
 

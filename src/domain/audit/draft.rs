@@ -1,4 +1,4 @@
-//! What an event tells: its subject, and what was and what is, as typed fields from an allow-list.
+//! The content of an event: its subject, and old and new values as typed fields from an allow-list.
 use serde_json::{Map, Value, json};
 
 use super::{Actor, Change};
@@ -12,33 +12,34 @@ use crate::domain::{
     route::Route,
 };
 
-/// An event that is about to be recorded with its change.
+/// An event that is about to be recorded together with its change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventDraft {
-    /// When.
+    /// The time of the change.
     pub at: Moment,
-    /// Who.
+    /// The actor who made the change.
     pub actor: Actor,
-    /// What was done.
+    /// The kind of change.
     pub change: Change,
-    /// To what: a key's id, `area:` and a slug, `agent:` and a name, `member:` and an id, or
-    /// `workspace`.
+    /// The subject of the change: a key's id, `area:` and a slug, `agent:` and a name, `member:`
+    /// and an id, or `workspace`.
     pub subject_id: String,
-    /// What it was called at that time.
+    /// The subject's name at that time.
     pub subject_name: String,
-    /// The agent of the key; none for what is no key's.
+    /// The key's agent; `None` if the subject is not a key.
     pub agent: Option<AgentName>,
-    /// What was and what is, as JSON.
+    /// The old and new values, as JSON.
     pub details: String,
-    /// The version of the program that recorded it; empty for events from before that was noted.
+    /// The version of the program that recorded the event; empty for events from before it was
+    /// recorded.
     pub program: String,
 }
 
-/// The version that events are recorded with.
+/// The program version that is recorded in events.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
 impl EventDraft {
-    /// An event about a key, with what it was before and what it is after.
+    /// Creates an event about a key, with its old and new values.
     #[must_use]
     pub fn new(at: Moment, actor: &Actor, change: Change, key: &Key, details: Details<'_>) -> Self {
         let subject = (key.id.to_string(), key.name().to_owned());
@@ -48,7 +49,8 @@ impl EventDraft {
         }
     }
 
-    /// The event of a damaged key that is revoked. Its rules cannot be read, so it tells none.
+    /// Creates the event for revoking a damaged key. It holds no rules, because they cannot be
+    /// read.
     #[must_use]
     pub fn damaged_key_revoked(
         at: Moment,
@@ -83,14 +85,15 @@ impl EventDraft {
         }
     }
 
-    /// The event of an agent that is made.
+    /// Creates the event for adding an agent.
     #[must_use]
     pub fn agent_added(at: Moment, actor: &Actor, agent: &AgentName) -> Self {
         let subject = (format!("agent:{agent}"), agent.to_string());
         Self::about(at, actor, Change::AgentAdded, subject, &json!({}))
     }
 
-    /// The event of an agent that is removed, and with it from what these members are limited to.
+    /// Creates the event for removing an agent, which also removes it from the scope of the
+    /// `limited` members.
     #[must_use]
     pub fn agent_removed(at: Moment, actor: &Actor, agent: &AgentName, limited: &[&str]) -> Self {
         let subject = (format!("agent:{agent}"), agent.to_string());
@@ -101,7 +104,8 @@ impl EventDraft {
         Self::about(at, actor, Change::AgentRemoved, subject, &details)
     }
 
-    /// The event of a member who is added (`before` is none), changed, or removed (`after` is none).
+    /// Creates the event for adding a member (`before` is `None`), changing one, or removing one
+    /// (`after` is `None`).
     #[must_use]
     pub fn about_member(
         at: Moment,
@@ -123,7 +127,8 @@ impl EventDraft {
         Self::about(at, actor, change, (format!("member:{id}"), name), &details)
     }
 
-    /// The event of an area that is made (`before` is none), edited, or removed (`after` is none).
+    /// Creates the event for adding an area (`before` is `None`), editing one, or removing one
+    /// (`after` is `None`).
     #[must_use]
     pub fn about_area(
         at: Moment,
@@ -150,7 +155,7 @@ impl EventDraft {
         Self::about(at, actor, change, subject, &Value::Object(details))
     }
 
-    /// The event of a workspace that gets another policy.
+    /// Creates the event for changing the workspace's policy.
     #[must_use]
     pub fn policy(at: Moment, actor: &Actor, label: &str, before: Policy, after: Policy) -> Self {
         let details = json!({ "before": before.json(), "after": after.json() });
@@ -158,7 +163,7 @@ impl EventDraft {
         Self::about(at, actor, Change::PolicyChanged, subject, &details)
     }
 
-    /// The event of a workspace that gets another label.
+    /// Creates the event for changing the workspace's label.
     #[must_use]
     pub fn relabelled(at: Moment, actor: &Actor, before: &str, after: &str) -> Self {
         let details = json!({ "before": { "label": before }, "after": { "label": after } });
@@ -167,12 +172,12 @@ impl EventDraft {
     }
 }
 
-/// An access area as events tell of it.
+/// An access area as it is recorded in events.
 #[derive(Debug, Clone, Copy)]
 pub struct AreaState<'a> {
     /// The area.
     pub area: &'a Area,
-    /// Its routes.
+    /// The area's routes.
     pub routes: &'a [Route],
 }
 
@@ -183,18 +188,18 @@ impl AreaState<'_> {
     }
 }
 
-/// What an event says beside its key.
+/// The details of an event about a key.
 #[derive(Debug, Clone, Copy)]
 pub enum Details<'a> {
-    /// Nothing more.
+    /// No details.
     None,
-    /// The key as it was made.
+    /// The key as it was created.
     Made,
-    /// The edited key's new values; the key itself holds the old ones.
+    /// The new values of an edited key; the key itself holds the old ones.
     Edited(&'a Draft),
-    /// The key as it last was, and why it went.
+    /// The key as it last was, and the reason for its revocation.
     Gone(RevokeReason),
-    /// Until when the token that was rotated out stays good, if it does.
+    /// The time until which the previous token stays valid, or `None` if it does not.
     Overlap(Option<Moment>),
 }
 
@@ -214,7 +219,7 @@ impl Details<'_> {
     }
 }
 
-/// What was and what is; of a change, only the fields that differ.
+/// Returns the old and the new values; if both are given, only the fields that differ.
 fn both_sides(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Value {
     let mut details = Map::new();
     for (side, fields, other) in [("before", before, after), ("after", after, before)] {
@@ -228,7 +233,7 @@ fn both_sides(before: Option<&Map<String, Value>>, after: Option<&Map<String, Va
     Value::Object(details)
 }
 
-/// The fields of a member that owners decide on, as they stand in JSON everywhere.
+/// Returns the fields of a member that owners set, in the form that all JSON output uses.
 #[must_use]
 pub fn member_fields(draft: &MemberDraft) -> Map<String, Value> {
     let keys: Vec<String> = draft.keys.iter().map(SshKey::summary).collect();
@@ -244,7 +249,7 @@ pub fn member_fields(draft: &MemberDraft) -> Map<String, Value> {
     fields
 }
 
-/// The fields of a key that people decide on, as they stand in JSON everywhere.
+/// Returns the fields of a key that people set, in the form that all JSON output uses.
 #[must_use]
 pub fn snapshot(draft: &Draft) -> Map<String, Value> {
     let mut fields = Map::new();

@@ -1,5 +1,4 @@
-//! The audit log for other programs: JSON lines, which lose nothing, and CSV for people with a
-//! spreadsheet.
+//! Exports the audit log: as JSON lines, which hold every field, and as CSV for spreadsheets.
 use serde_json::{Map, Value, json};
 
 use super::Event;
@@ -9,7 +8,8 @@ fn details(event: &Event) -> Map<String, Value> {
     serde_json::from_str(&event.draft.details).unwrap_or_default()
 }
 
-/// An event as a line of JSON, without its line end; it loses nothing.
+/// Returns an event as a JSON object with every field. Details that are not a JSON object are left
+/// out.
 #[must_use]
 pub fn json_line(event: &Event) -> Value {
     let mut details = details(event);
@@ -60,13 +60,14 @@ const COLUMNS: [&str; 16] = [
     "hash",
 ];
 
-/// The first line of the CSV: what the columns are called.
+/// Returns the first line of the CSV: the names of the columns.
 #[must_use]
 pub fn csv_head() -> String {
     written(&COLUMNS.map(str::to_owned))
 }
 
-/// An event as a line of CSV. No cell of it is taken for a formula (OWASP, "CSV Injection").
+/// Returns an event as a line of CSV. Cells that a spreadsheet could take for a formula are escaped
+/// (OWASP, "CSV Injection").
 #[must_use]
 pub fn csv_line(event: &Event) -> String {
     let draft = &event.draft;
@@ -115,10 +116,11 @@ pub fn csv_line(event: &Event) -> String {
     ])
 }
 
-/// A text that no spreadsheet calculates with.
+/// Escapes a text that a spreadsheet could evaluate as a formula, with a `'` in front.
 fn harmless(text: &str) -> String {
-    // Full-width forms too, and behind blanks: some programs take those for the same. A tab or a
-    // carriage return can come first only in a text that was not made visible before.
+    // Full-width forms and forms behind spaces are escaped too, because some programs treat them
+    // alike. A tab or a carriage return can come first only if the text did not pass through
+    // `visible`.
     let begins = text.trim_start_matches(' ');
     if begins.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{text}")
@@ -129,7 +131,7 @@ fn harmless(text: &str) -> String {
 
 fn written(cells: &[String; COLUMNS.len()]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // Nothing can fail in memory.
+    // Writing to memory cannot fail.
     writer.write_record(cells).expect("written in memory");
     let bytes = writer.into_inner().expect("written in memory");
     String::from_utf8(bytes).expect("made of texts")

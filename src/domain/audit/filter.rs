@@ -1,62 +1,63 @@
-//! Which events of the audit log are wanted.
+//! Filters for events of the audit log.
 use crate::domain::{
     agent::AgentScope,
     moment::{Moment, PastError, parse_past},
     text::visible,
 };
 
-/// Which events are wanted; an empty text is any.
+/// A filter for events; an empty text matches every event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
-    /// Of which agents' keys; what is no key's is always told.
+    /// The agents whose keys' events match. Events that are not about a key always match.
     pub scope: AgentScope,
-    /// Part of who did it, or a member's id, or a fingerprint. Upper and lower case are one in this and
-    /// in the other parts, beyond ASCII only where the database knows them.
+    /// Part of the actor's name, or a member's id, or a fingerprint. Case is ignored in parts of
+    /// names and of changes; beyond ASCII only as far as the database supports it.
     pub actor: String,
-    /// Who did it, exactly.
+    /// The exact name of the actor.
     pub actor_is: String,
-    /// To what exactly: the id of a key, say.
+    /// The exact id of the subject, such as a key's id.
     pub subject_id: String,
-    /// Part of what its subject was called, or its id.
+    /// Part of the subject's name, or the subject's exact id.
     pub subject: String,
-    /// Part of what was done: `key.revoked`, or `revoked`, or `member`.
+    /// Part of the change's word: `key.revoked`, or `revoked`, or `member`.
     pub change: String,
-    /// Not before.
+    /// The earliest time that matches.
     pub since: Option<Moment>,
-    /// Not after.
+    /// The latest time that matches.
     pub until: Option<Moment>,
 }
 
-/// From which event on, and which way.
+/// The position from which events are read, and the direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventCursor {
-    /// The ones after this number, the oldest first.
+    /// Events after this number, the oldest first.
     After(i64),
-    /// The ones before this number, the newest first.
+    /// Events before this number, the newest first.
     Before(i64),
 }
 
-/// Why a filter that was typed is not understood.
+/// The reason why a typed filter was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// A word before a colon that means nothing here.
+    /// The name before a colon is unknown.
     #[error("{0}: means nothing here: say actor:, key:, action:, since: or until:")]
     Unknown(String),
-    /// A quote without its other half.
+    /// A quote is not closed.
     #[error("a quote is left open: close it, as in actor:'Bob Smith'")]
     Quote,
-    /// A time that is none.
+    /// A time cannot be parsed.
     #[error(transparent)]
     Past(#[from] PastError),
 }
 
 impl EventFilter {
-    /// What was typed: `actor:alice key:acme action:revoked since:7d until:2026-11-01`, and words
-    /// without a name, which are part of what the subject was called or its id. Quotes hold words
-    /// together; `actor:=alice` is exactly she.
+    /// Parses a typed filter: `actor:alice key:acme action:revoked since:7d until:2026-11-01`, and
+    /// words without a name, which are part of the subject's name, or its exact id. Quotes keep
+    /// words together; `actor:=alice` matches only the exact name.
     ///
     /// # Errors
-    /// [`FilterError`].
+    /// Returns [`FilterError`] if a name before a colon is unknown, a quote is not closed, or a
+    /// time cannot be parsed.
     pub fn parse(text: &str, now: Moment) -> Result<Self, FilterError> {
         let mut filter = Self::default();
         let words = shell_words::split(text).map_err(|_| FilterError::Quote)?;
@@ -72,7 +73,7 @@ impl EventFilter {
                 Some(("until", value)) => filter.until = Some(parse_past(value, now, true)?),
                 Some((name, _)) => return Err(FilterError::Unknown(visible(name))),
                 None if filter.subject.is_empty() => filter.subject.clone_from(word),
-                // Several words are one name.
+                // Several words without a name form one text.
                 None => filter.subject = format!("{} {word}", filter.subject),
             }
         }

@@ -1,4 +1,4 @@
-//! The names of decisions: a client can tell one, and the log knows it.
+//! Ids of decisions, by which a client can refer to a decision in the log.
 use std::{
     fmt,
     str::FromStr,
@@ -7,16 +7,17 @@ use std::{
 
 use crate::domain::token;
 
-/// The name of one decision: `d_` and 16 base62 characters. It tells how many decisions its endpoint
-/// made before, and nothing about this one.
+/// The id of one decision: `d_` and 16 base62 characters. It reveals how many decisions its
+/// endpoint made before, and nothing else about this decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DecisionId(String);
 
-/// Half of a decision's id: which endpoint decided, drawn when it began (47 bits), and the number
-/// of the decision.
+/// The length of each half of an id, in characters: the first half is drawn at random when the
+/// endpoint starts (47 bits) and identifies the endpoint, the second is the number of the decision.
 const HALF: usize = 8;
 
-/// Where an endpoint's decisions get their ids from. No two of all endpoints' are the same.
+/// The source of an endpoint's decision ids. They differ from those of other endpoints by the first
+/// half.
 #[derive(Debug)]
 pub struct DecisionIds {
     endpoint: String,
@@ -24,7 +25,7 @@ pub struct DecisionIds {
 }
 
 impl DecisionIds {
-    /// A new endpoint's.
+    /// Creates the source of a new endpoint.
     #[must_use]
     pub fn draw(chance: token::RandomSource<'_>) -> Self {
         let mut endpoint = String::with_capacity(2 + HALF);
@@ -36,7 +37,7 @@ impl DecisionIds {
         }
     }
 
-    /// The next one.
+    /// Returns the next id.
     #[must_use]
     pub fn next(&self) -> DecisionId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -48,14 +49,14 @@ impl DecisionIds {
 }
 
 impl DecisionId {
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is not `d_` and 16 base62 characters.
+/// The error for a text that is not `d_` and 16 base62 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a decision id is d_ and 16 characters of 0-9, A-Z and a-z")]
 pub struct InvalidDecisionId;

@@ -1,4 +1,4 @@
-//! The evidence for each check, in words.
+//! The evidence for each check, as text.
 use std::net::IpAddr;
 
 use super::{Changed, Check, Facts, Fix, State, title};
@@ -15,10 +15,10 @@ use crate::domain::{
     usage::{RequestedAccess, RequestedTarget},
 };
 
-/// The way out of a token that is over.
+/// The advice for a token that is no longer valid.
 const CURRENT: &str = "give its client the key's current one";
 
-/// All checks, in their order.
+/// Returns all checks, in order.
 #[must_use]
 pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> Vec<Check> {
     let mut checks = of_the_token(credential, facts);
@@ -52,7 +52,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
     checks
 }
 
-/// All checks of a request whose token nobody looked at, for who asked was not to be believed.
+/// Returns all checks of a request whose token was not checked, because the peer was not trusted.
 #[must_use]
 pub fn unheard(request: &Request, facts: &Facts<'_>) -> Vec<Check> {
     let not_read = |reason| check(reason, State::Untold, "the token was not looked at");
@@ -88,7 +88,7 @@ fn untold(reason: Reason) -> Check {
     check(reason, State::Untold, "cannot be told: there is no key")
 }
 
-/// The four about the token: what it turned out to be decides all of them.
+/// Returns the four checks of the token; the looked-up credential determines all of them.
 fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
     let failing = match credential {
         Credential::Missing => Some((Reason::MissingToken, "no token was presented".to_owned())),
@@ -151,7 +151,8 @@ fn malformed(facts: &Facts<'_>) -> String {
     }
 }
 
-/// "Partner: Acme (k7GhT2mQ9xZa)"; the id alone where no key has it.
+/// Returns name and id, such as "Partner: Acme (k7GhT2mQ9xZa)", or only the id if the name is
+/// empty.
 fn called((id, name): (&KeyId, &str)) -> String {
     if name.is_empty() {
         id.to_string()
@@ -219,13 +220,14 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
     Check {
         brief,
         history,
-        // A new end is no help to a token that is over: its client needs the new one.
+        // A new expiry does not help a token that is no longer valid: its client needs the current
+        // token.
         mend: (key_ended && !token_ended).then_some(Fix::End(end)),
         ..check(Reason::Expired, State::Holds, evidence)
     }
 }
 
-/// Of a token that was rotated out and is over; its key may be over too.
+/// Returns the evidence for a previous token that is no longer valid; its key may have expired too.
 fn over(until: Moment, key_ended: Option<String>) -> String {
     let ended = if until.millis() == 0 {
         " and ended".to_owned()
@@ -377,7 +379,7 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
     }
 }
 
-/// What the endpoint's words for requests that could lead nowhere mean, and the way out.
+/// Returns the meaning of the endpoint's word for a request that leads nowhere, and the fix.
 fn astray(detail: &str, said_request: &str) -> String {
     match detail {
         "unknown_endpoint_path" => "the gateway asked a path that the endpoint has not, or not for the gateway that --gateway names".to_owned(),

@@ -1,4 +1,4 @@
-//! What is asked to be explained, and the answer.
+//! The request to be explained, and its explanation.
 use super::{Check, State};
 use crate::domain::{
     access::{Area, AreaSlug},
@@ -10,24 +10,24 @@ use crate::domain::{
     usage::{Refusal, RequestedAccess, RequestedTarget},
 };
 
-/// What is to be explained.
+/// A request to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainSubject {
     /// A request that was refused.
     Refusal(Box<Refusal>),
-    /// A request with a key's token, which nobody needs to know for that.
+    /// A request with a key's current token. The token itself does not have to be known.
     Request {
-        /// The key.
+        /// The key's id.
         key: KeyId,
-        /// From where.
+        /// The client's address and its origin.
         client: Client,
-        /// What is wanted.
+        /// The requested access.
         wanted: RequestedAccess,
     },
 }
 
 impl ExplainSubject {
-    /// The key that it is about.
+    /// Returns the id of the key that the request is about.
     #[must_use]
     pub fn key(&self) -> Option<&KeyId> {
         match self {
@@ -36,14 +36,14 @@ impl ExplainSubject {
         }
     }
 
-    /// Whether its token was not even looked at: who asked was not to be believed.
+    /// Returns `true` if the token was not checked, because the peer was not trusted.
     #[must_use]
     pub fn is_unheard(&self) -> bool {
         matches!(self, Self::Refusal(refusal)
             if refusal.key.is_none() && refusal.reason == Reason::NoRoute)
     }
 
-    /// What is wanted.
+    /// Returns the requested access.
     #[must_use]
     pub fn wanted(&self) -> &RequestedAccess {
         match self {
@@ -52,7 +52,7 @@ impl ExplainSubject {
         }
     }
 
-    /// From where.
+    /// Returns the client's address and its origin.
     #[must_use]
     pub fn client(&self) -> Client {
         match self {
@@ -68,27 +68,27 @@ impl ExplainSubject {
 /// An explained request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// What was explained.
+    /// The request that was explained.
     pub question: ExplainSubject,
-    /// The key as it is now, if the token is one's that is there.
+    /// The key as it is now, if the token belongs to an existing key.
     pub key: Option<Key>,
-    /// What the key is or was called.
+    /// The key's current name, or its last name if it is deleted.
     pub name: Option<String>,
     /// The request as it is decided now.
     pub request: Request,
-    /// The decision now.
+    /// The decision as of now.
     pub decision: Decision,
-    /// Every check, in order.
+    /// All checks, in order.
     pub checks: Vec<Check>,
     /// The access areas.
     pub areas: Vec<Area>,
-    /// The last refusals of the key, and of tokens that name it without being its; of a request that
-    /// matches no key, those that match none. The newest first.
+    /// The last refusals, the newest first: those of the key and of tokens that name it without
+    /// belonging to it, or, if the request matches no key, those that match no key.
     pub refusals: Vec<Refusal>,
 }
 
 impl Explanation {
-    /// What is asked for, where it leads, as people say it: "GET /contacts/7 (Contact Access, Read)".
+    /// Returns the request and what it leads to: "GET /contacts/7 (Contact Access, Read)".
     #[must_use]
     pub fn wish(&self) -> String {
         let RequestedAccess { method, path, way } = self.question.wanted();
@@ -110,7 +110,7 @@ impl Explanation {
         }
     }
 
-    /// The check that decides: the first that fails.
+    /// Returns the check that decides: the first that fails.
     #[must_use]
     pub fn failing(&self) -> Option<&Check> {
         self.checks.iter().find(|check| check.state == State::Fails)

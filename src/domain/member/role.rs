@@ -1,6 +1,6 @@
-//! Roles, and what each may do: one table that menu, dispatch, command line, use cases and the store's
-//! transactions all ask. To add something that not everybody may do: a [`Permission`], its words, and the
-//! least role that has it.
+//! Roles and their permissions: one table that the menu, dispatch, the command line, the use cases
+//! and the store's transactions all consult. To add an operation that is not open to every role,
+//! add a [`Permission`], its words, and the lowest role that has it.
 use std::{fmt, str::FromStr};
 use strum::{EnumCount, VariantArray};
 
@@ -10,22 +10,22 @@ use crate::domain::{
     text,
 };
 
-/// What somebody may be allowed to do.
+/// An operation, or group of operations, that a role may allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Permission {
-    /// Look at keys, refusals, members and the audit log; never at a token.
+    /// See keys, refusals, members and the audit log, but no tokens.
     See,
     /// Test and explain access.
     Explain,
-    /// Switch keys off and on again.
+    /// Disable and enable keys.
     Switch,
-    /// Make keys.
+    /// Create keys.
     Create,
-    /// Change what keys may do.
+    /// Edit keys.
     Edit,
-    /// Give keys new tokens.
+    /// Replace the tokens of keys by new ones.
     Rotate,
-    /// Delete keys.
+    /// Revoke keys.
     Revoke,
     /// Copy and reveal tokens.
     Copy,
@@ -40,10 +40,10 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// All of them, in the order of the table.
+    /// All permissions, in the order of the table.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// What it is, after "may" or "may not".
+    /// Returns a description that can follow "may" or "may not".
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Permission {
         }
     }
 
-    /// The least role that has it.
+    /// Returns the lowest role that has the permission.
     const fn least(self) -> Role {
         match self {
             Self::See | Self::Explain => Role::Viewer,
@@ -73,24 +73,24 @@ impl Permission {
     }
 }
 
-/// How far a member's power goes; each role has all of those before it.
+/// A member's role; each role has all permissions of the roles listed before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount)]
 pub enum Role {
-    /// Sees and tests.
+    /// May see everything but tokens, and test access.
     Viewer,
-    /// Disables and enables, too.
+    /// May also disable and enable keys.
     Operator,
-    /// Hands out keys and takes them back.
+    /// May also create, edit, rotate and revoke keys, and copy their tokens.
     Manager,
-    /// Everything, members included.
+    /// Has all permissions, including managing members.
     Owner,
 }
 
 impl Role {
-    /// All roles, the most powerful first.
+    /// All roles, the one with the most permissions first.
     pub const ALL: [Self; Self::COUNT] = [Self::Owner, Self::Manager, Self::Operator, Self::Viewer];
 
-    /// Its word, on the command line and in the database.
+    /// Returns the word for the role on the command line and in the database.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -101,7 +101,7 @@ impl Role {
         }
     }
 
-    /// The article before its word.
+    /// Returns the indefinite article for the role's word.
     #[must_use]
     pub const fn article(self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl Role {
         }
     }
 
-    /// What it is for, in a few words.
+    /// Returns a description of the role in a few words.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -121,7 +121,7 @@ impl Role {
         }
     }
 
-    /// Whether somebody in this role may do that.
+    /// Returns `true` if the role has the permission.
     #[must_use]
     pub fn may(self, permission: Permission) -> bool {
         self >= permission.least()
@@ -145,7 +145,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// The table of the README: what each role may do.
+/// Returns the README's table of roles and permissions, as Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut lines = vec![
@@ -163,23 +163,23 @@ pub fn markdown() -> String {
     lines.join("\n") + "\n"
 }
 
-/// Why somebody may not do something.
+/// Why an operation was denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// They were removed, or their key was.
+    /// The member, or the SSH key they logged in with, was removed.
     #[error(
         "you are not a member of this workspace any more: nothing was done. Ask one of its owners"
     )]
     NotAMember,
-    /// Their role does not go that far.
+    /// The role lacks the permission.
     #[error("your role is {role}, and that may not {}: nothing was done. Ask an owner for another role", .permission.words())]
     Role {
-        /// What they are.
+        /// The member's role.
         role: Role,
-        /// What they wanted.
+        /// The permission that the operation needs.
         permission: Permission,
     },
-    /// It is not one of their agents.
+    /// The agent is not one that the member may act on.
     #[error("you are limited to {}: nothing was done. Ask an owner to let you at other agents", limits(.0))]
     Agent(AgentScope),
 }
@@ -192,17 +192,18 @@ fn limits(scope: &AgentScope) -> String {
     }
 }
 
-/// What somebody may do, and to whose keys.
+/// A role, and the agents whose keys it applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
-    /// What.
+    /// The role, which determines the permissions.
     pub role: Role,
-    /// Whose keys.
+    /// The agents whose keys may be acted on.
     pub scope: AgentScope,
 }
 
 impl Authority {
-    /// Of the operating system's user, who has the database itself.
+    /// Returns the authority of a local operating system user, who has access to the database
+    /// itself.
     #[must_use]
     pub const fn local() -> Self {
         Self {
@@ -211,10 +212,10 @@ impl Authority {
         }
     }
 
-    /// Lets pass, or says why not.
+    /// Checks that the role has the permission.
     ///
     /// # Errors
-    /// [`Denied::Role`].
+    /// Returns [`Denied::Role`] if the role lacks it.
     pub fn demand(&self, permission: Permission) -> Result<(), Denied> {
         let role = self.role;
         if role.may(permission) {
@@ -224,10 +225,10 @@ impl Authority {
         }
     }
 
-    /// The same for a key of this agent.
+    /// Checks that keys of this agent may be acted on.
     ///
     /// # Errors
-    /// [`Denied::Agent`].
+    /// Returns [`Denied::Agent`] if the agent is not within the scope.
     pub fn demand_agent(&self, agent: &AgentName) -> Result<(), Denied> {
         if self.scope.includes(agent) {
             Ok(())

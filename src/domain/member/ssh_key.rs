@@ -1,7 +1,7 @@
 //! SSH public keys, as OpenSSH writes them: `ssh-ed25519 AAAA… comment`.
 //!
-//! What is kept is written anew from what was understood, so that nothing of a line that somebody
-//! gave us can ever stand in an `authorized_keys` line: no option, no quote, no second line.
+//! The stored form is serialized from the parsed key, so nothing but the key itself can get from a
+//! given line into `authorized_keys`: no option, no quote, no second line.
 use std::{fmt, str::FromStr};
 
 use ssh_key::{Algorithm, HashAlg, PublicKey};
@@ -14,17 +14,18 @@ const COMMENT_LIMITS: Limits = Limits {
     characters: 200,
     bytes: 1024,
 };
-/// The shortest RSA modulus, in bits: below that OpenSSH 9 and NIST SP 800-131A call it broken.
+/// The shortest accepted RSA modulus, in bits: OpenSSH 9 and NIST SP 800-131A call shorter ones
+/// broken.
 const SHORTEST_RSA: usize = 2048;
-/// The longest line that is looked at, in bytes: an RSA key of 16,384 bits has some 2,800.
+/// The longest line that is parsed, in bytes: an RSA key of 16,384 bits takes about 2,800.
 const LONGEST_LINE: usize = 8 * 1024;
 
-/// By what OpenSSH calls a key: `SHA256:` and 43 characters of base64.
+/// OpenSSH's fingerprint of a key: `SHA256:` and 43 characters of base64.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint as text.
+    /// Returns the fingerprint as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -49,7 +50,8 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Why a key is refused. No sentence repeats what was given: it may be a private key.
+/// Why a key or a fingerprint was refused. No message repeats a given key, which may be a private
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshKeyError {
     /// A private key was given.
@@ -57,25 +59,25 @@ pub enum SshKeyError {
         "that is a private key, which nobody else should ever see: give the public one, whose file ends in .pub"
     )]
     Private,
-    /// Not a public key.
+    /// The line is not a public key.
     #[error(
         "line {0} is no SSH public key: give lines such as `ssh-ed25519 AAAA… comment`, without options before them"
     )]
     NotAKey(usize),
-    /// A certificate.
+    /// The line is a certificate.
     #[error("line {0} is a certificate: give the public key itself")]
     Certificate(usize),
-    /// A kind of key that sshd refuses by itself, or that is too weak.
+    /// The key is of a type that sshd itself refuses, or too weak.
     #[error(
         "line {line} is a key of a kind that is not safe ({why}): make one with `ssh-keygen -t ed25519`"
     )]
     Weak {
-        /// The line.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The type of the key, or its size.
         why: String,
     },
-    /// Not a fingerprint.
+    /// The text is not a SHA-256 fingerprint; it is repeated in the message.
     #[error("{0} is no fingerprint: they begin with SHA256:, see `ssh-keygen -lf FILE`")]
     BadFingerprint(String),
 }
@@ -89,31 +91,32 @@ pub struct SshKey {
 }
 
 impl SshKey {
-    /// The key without its comment: `ssh-ed25519 AAAA…`, of letters, digits and `+/=@.-`.
+    /// Returns the key without its comment: `ssh-ed25519 AAAA…`, made of letters, digits and
+    /// `+/=@.-`.
     #[must_use]
     pub fn line(&self) -> &str {
         &self.line
     }
 
-    /// By what it is called.
+    /// Returns the key's SHA-256 fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// What its owner called it; empty if it is nothing that may be shown.
+    /// Returns the key's comment; empty if the given one was not fit to be displayed.
     #[must_use]
     pub fn comment(&self) -> &str {
         &self.comment
     }
 
-    /// The kind of key: `ssh-ed25519`.
+    /// Returns the key's type, such as `ssh-ed25519`.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.line.split(' ').next().unwrap_or_default()
     }
 
-    /// Its kind, fingerprint and comment, as `ssh-keygen -l` tells of it.
+    /// Returns fingerprint, type and comment, similar to the output of `ssh-keygen -l`.
     #[must_use]
     pub fn summary(&self) -> String {
         format!("{} {} {}", self.fingerprint, self.kind(), self.comment)
@@ -121,10 +124,11 @@ impl SshKey {
             .to_owned()
     }
 
-    /// Understands one line.
+    /// Parses one line of a public key file.
     ///
     /// # Errors
-    /// [`SshKeyError`], naming the line by this number.
+    /// Returns [`SshKeyError`] if the line is no public key, is a private key or a certificate, or
+    /// the key is too weak. The error names the line by the number `line`.
     pub fn parse(text: &str, line: usize) -> Result<Self, SshKeyError> {
         let not_a_key = |_| SshKeyError::NotAKey(line);
         if text.contains("PRIVATE KEY") {
@@ -154,10 +158,10 @@ impl SshKey {
         })
     }
 
-    /// From what was kept of one.
+    /// Rebuilds a key from its stored line and comment.
     ///
     /// # Errors
-    /// As for [`SshKey::parse`].
+    /// The same as for [`SshKey::parse`].
     pub fn kept(line: &str, comment: &str) -> Result<Self, SshKeyError> {
         Ok(Self {
             comment: comment.to_owned(),
@@ -187,7 +191,7 @@ fn weakness(key: &PublicKey) -> Option<String> {
     }
 }
 
-/// Adds a key to others, unless it is among them.
+/// Adds a key to a list, unless the list has a key with the same fingerprint.
 pub fn add_key(keys: &mut Vec<SshKey>, key: SshKey) {
     if !keys
         .iter()
@@ -197,10 +201,11 @@ pub fn add_key(keys: &mut Vec<SshKey>, key: SshKey) {
     }
 }
 
-/// Understands all keys of a file; empty lines and those that begin with `#` are none.
+/// Parses all keys of a file, ignoring empty lines and lines that begin with `#`.
 ///
 /// # Errors
-/// The first line that is no key; [`SshKeyError::NotAKey`] of line 1 where there is none at all.
+/// Returns [`SshKeyError::Private`] if the text contains a private key, else the error of the first
+/// line that is refused, or [`SshKeyError::NotAKey`] for line 1 if there is no key at all.
 pub fn parse_keys(text: &str) -> Result<Vec<SshKey>, SshKeyError> {
     if text.contains("PRIVATE KEY") {
         return Err(SshKeyError::Private);
@@ -232,7 +237,7 @@ mod tests {
         assert_eq!(key.line(), ED25519);
         assert_eq!(key.comment(), "alice@laptop \"$(id)\"");
         assert_eq!(key.kind(), "ssh-ed25519");
-        // `ssh-keygen -lf` says the same of it.
+        // `ssh-keygen -lf` prints the same fingerprint.
         assert_eq!(
             key.fingerprint().as_str(),
             "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ"
@@ -288,7 +293,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever somebody gives us: what we print of it is one line of three plain words at most.
+        /// For any input, the stored line is two words of safe characters, and the comment is fit
+        /// to be displayed.
         #[test]
         fn what_is_kept_of_a_key_can_break_no_line(
             before in ".{0,40}", between in "[ \\t]{1,3}", after in ".{0,80}",

@@ -1,8 +1,8 @@
-//! Request methods, and the action that each usually stands for.
+//! Request methods, and the default action of each.
 use crate::domain::access::Action;
 use strum::{EnumCount, VariantArray};
 
-/// A request method that can lead somewhere.
+/// A request method that can lead to an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumCount, VariantArray)]
 pub enum Method {
     /// `GET`.
@@ -17,15 +17,15 @@ pub enum Method {
     Patch,
     /// `DELETE`.
     Delete,
-    /// `OPTIONS`: leads nowhere unless a route says so.
+    /// `OPTIONS`: leads to no action unless a route specifies one.
     Options,
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The word of HTTP; upper case, and no other spelling is the same method (RFC 9110, 9.1).
+    /// Returns the method's name in HTTP. It is upper case and case-sensitive (RFC 9110, 9.1).
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -39,13 +39,13 @@ impl Method {
         }
     }
 
-    /// From its word, to the letter; `None` for every other.
+    /// Returns the method with exactly this name, or `None` if there is none.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.word() == word)
     }
 
-    /// The action that it stands for, where no route says otherwise.
+    /// Returns the method's action where no route specifies another.
     #[must_use]
     pub const fn usual_action(self) -> Option<Action> {
         match self {
@@ -57,7 +57,8 @@ impl Method {
         }
     }
 
-    /// Whether a route for `other` is one for this too: what `HEAD` asks for is a `GET`.
+    /// Returns `true` if a route for `other` also applies to this method: a route for `GET` applies
+    /// to `HEAD`.
     pub(super) fn goes_with(self, other: Self) -> bool {
         self == other || (self == Self::Head && other == Self::Get)
     }

@@ -1,20 +1,21 @@
-//! Paths of requests: canonical, or refused.
+//! Request paths: canonical, or refused.
 //!
-//! A gateway, an authorizer and an upstream that tidy up a path each in its own way would not mean
-//! the same by it; so only paths that leave nothing to tidy up are read at all.
+//! A gateway, an authorizer and an upstream may each normalize a path differently, and would then
+//! disagree about its meaning. So only paths that need no normalization are accepted.
 use std::borrow::Cow;
 
-/// A path in the one spelling that everybody understands alike: decoded, without a slash at its
-/// end. No segment of it holds a slash, so whole segments can be compared as text.
+/// A path in the one spelling that all programs interpret alike: decoded, without a trailing slash.
+/// No segment contains a slash, so whole segments can be compared as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalPath<'a>(Cow<'a, str>);
 
 impl<'a> CanonicalPath<'a> {
-    /// Reads the path of a request target such as `/contacts/7?full=1`; what follows the first
-    /// `?` is none of it. `None` for every path that is not canonical: not beginning with `/`,
-    /// an empty, `.` or `..` segment, a character that must be escaped, an escape of one that
-    /// must not be or of `/`, `\`, `.`, `;`, `%` or a control character, dots with blanks beside
-    /// them, what is no UTF-8, and any `#`.
+    /// Reads the path of a request target such as `/contacts/7?full=1`, without the query that
+    /// follows the first `?`. Returns `None` for every path that is not canonical: one that does
+    /// not begin with `/`, has an empty, `.` or `..` segment, has a character that must be escaped,
+    /// escapes a character that must not be escaped, escapes `/`, `\`, `.`, `;`, `%` or a control
+    /// character, has dots with whitespace beside them, or is not UTF-8; and for every target that
+    /// contains `#`.
     #[must_use]
     pub fn read(target: &'a [u8]) -> Option<Self> {
         if target.contains(&b'#') {
@@ -40,13 +41,13 @@ impl<'a> CanonicalPath<'a> {
         plain.then_some(Self(Cow::Borrowed(text)))
     }
 
-    /// The decoded path.
+    /// Returns the decoded path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is `root`, or lies below it.
+    /// Returns `true` if the path is `root` or lies below it.
     pub(super) fn is_within(&self, root: &str) -> bool {
         root == "/"
             || self
@@ -56,8 +57,8 @@ impl<'a> CanonicalPath<'a> {
     }
 }
 
-/// Whether the byte may stand in a segment as it is: unreserved, a sub-delimiter but `;`, `:`
-/// or `@` (RFC 3986, 3.3).
+/// Returns `true` if the byte may appear unescaped in a segment: an unreserved character, a
+/// sub-delimiter other than `;`, or `:` or `@` (RFC 3986, 3.3).
 pub(super) const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -80,8 +81,8 @@ pub(super) const fn is_plain(byte: u8) -> bool {
         )
 }
 
-/// Whether the byte may be escaped. Unreserved characters never need it, and escapes of the rest
-/// here have led gateways and upstreams apart.
+/// Returns `true` if the byte may be escaped. Unreserved characters never need an escape, and
+/// gateways and upstreams have interpreted escapes of the other excluded bytes differently.
 const fn is_escapable(byte: u8) -> bool {
     let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     !unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\' | b'%' | b';')
@@ -110,7 +111,7 @@ fn decode(path: &[u8]) -> Option<String> {
         }
     }
     let text = String::from_utf8(decoded).ok()?;
-    // What is left of a segment when its blanks are cut off must not be dots either.
+    // A segment must not be dots after its surrounding whitespace is removed either.
     let is_dots = |segment: &str| matches!(segment.trim(), "." | "..");
     let bad = text.chars().any(char::is_control) || text.split('/').any(is_dots);
     (!bad).then_some(text)

@@ -1,14 +1,14 @@
-//! One route as people write it and the store keeps it.
+//! A single route, in the form that people write and the store keeps.
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use super::{CanonicalPath, Method, path::is_plain};
 use crate::domain::{access::Action, text::visible};
 
-/// The longest route, in bytes.
+/// The maximum length of a route's path, in bytes.
 const LONGEST_ROUTE: usize = 200;
 
-/// What an area says of a path: that it lies in the area, and perhaps that a method means
-/// another action there than it usually does.
+/// A statement of an area about a path: the path belongs to the area, and optionally a method means
+/// another action there than its default.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
     path: String,
@@ -16,26 +16,27 @@ pub struct Route {
 }
 
 impl Route {
-    /// The path, decoded.
+    /// Returns the decoded path.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The method and the action that it means, if the route says so.
+    /// Returns the method and the action that it means, if the route specifies them.
     #[must_use]
     pub fn says(&self) -> Option<(Method, Action)> {
         self.says
     }
 
-    /// From its parts, as the store keeps them.
+    /// Creates a route from its parts, as the store keeps them.
     ///
     /// # Errors
-    /// As for reading one.
+    /// Returns [`RouteError::TooLong`] if the path has more than 200 bytes, and
+    /// [`RouteError::BadPath`] if it is not canonical or needs escapes.
     pub fn new(path: &str, says: Option<(Method, Action)>) -> Result<Self, RouteError> {
         let whole = path.strip_suffix('/').filter(|rest| !rest.is_empty());
         let path = whole.unwrap_or(path);
-        // A star would be taken for a pattern, and is none.
+        // A `*` is refused because it would be taken for a pattern, and patterns are not supported.
         let plain = |byte: u8| is_plain(byte) && !b"=*".contains(&byte) || byte == b'/';
         if path.len() > LONGEST_ROUTE {
             return Err(RouteError::TooLong);
@@ -50,10 +51,10 @@ impl Route {
     }
 }
 
-/// Checks that no two of an area's routes say something of the same path and method.
+/// Checks that no two routes of an area have the same path and method.
 ///
 /// # Errors
-/// [`RouteError::Twice`], with the second of them.
+/// Returns [`RouteError::Twice`] with the second of two such routes.
 pub fn check_once(routes: &[Route]) -> Result<(), RouteError> {
     let about = |route: &Route| (route.path.clone(), route.says.map(|(method, _)| method));
     let mut seen = BTreeSet::new();
@@ -66,7 +67,7 @@ pub fn check_once(routes: &[Route]) -> Result<(), RouteError> {
 impl FromStr for Route {
     type Err = RouteError;
 
-    /// `/invoices`, or `POST /invoices/search=read`.
+    /// Parses `/invoices` or `POST /invoices/search=read`.
     fn from_str(text: &str) -> Result<Self, RouteError> {
         let text = text.trim();
         if text.starts_with('/') {
@@ -113,28 +114,28 @@ pub enum RouteError {
         "{0} is no route: write a path such as /invoices or /v1/invoices, of letters, digits and -._~!$&'()+,:@, without empty, . or .. parts; all below it belongs to it"
     )]
     BadPath(String),
-    /// The same path and method twice in one area.
+    /// The same path and method appear twice in one area.
     #[error("the route {0} is named twice: a path, or a method at a path, has one meaning")]
     Twice(String),
-    /// Too long.
+    /// The path is longer than 200 bytes.
     #[error("the route is longer than {LONGEST_ROUTE} characters: name a path further up")]
     TooLong,
-    /// An action without a method.
+    /// An action was given without a method.
     #[error(
         "{0} names an action but no method: write METHOD PATH=ACTION, such as POST /invoices/search=read"
     )]
     NoMethod(String),
-    /// A method without an action.
+    /// A method was given without an action.
     #[error(
         "{0} names a method but no action: write METHOD PATH=ACTION, such as POST /invoices/search=read, or the path alone"
     )]
     NoAction(String),
-    /// An unknown method.
+    /// The method is unknown.
     #[error(
         "{0} is no method that a route can name: use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS"
     )]
     BadMethod(String),
-    /// An unknown action.
+    /// The action is unknown.
     #[error("there is no action {0}: the actions are create, read, update and delete")]
     BadAction(String),
 }

@@ -1,14 +1,14 @@
-//! What texts are taken for: by a search, and by a hasty reader.
-/// The form in which texts are searched and sorted: compatibility-composed and lower case, so
-/// that `É`, `é` and `E` + combining acute meet, on every database alike.
+//! Normalized forms of text: for searching and sorting, and for finding look-alikes.
+/// Returns the form in which texts are searched and sorted: compatibility-composed (NFKC) and lower
+/// case, so that `É`, `é` and `E` + combining acute match on every database alike.
 #[must_use]
 pub fn folded(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
-/// What a name looks like to a hasty reader (UTS #39 skeleton): two names with one skeleton
-/// are look-alikes.
+/// Returns the skeleton of a name (UTS #39): two names with the same skeleton look alike to a hasty
+/// reader.
 #[must_use]
 pub fn skeleton(text: &str) -> String {
     unicode_security::skeleton(&folded(text)).collect()

@@ -1,4 +1,5 @@
-//! One refused request, with all that decided it but the time: decided again, it comes to the same.
+//! A refused request, with everything that determined the decision except the time, so that
+//! deciding it again gives the same result.
 use crate::domain::{
     access::{Action, AreaSlug},
     agent::AgentName,
@@ -10,30 +11,30 @@ use crate::domain::{
     token::{Digest, KeyId},
 };
 
-/// How a request was to find its area and action.
+/// How a request identified its area and action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestedTarget {
-    /// By the routes, from this method and the path as it was said.
+    /// Through the routes, from this method and the path that was sent.
     Routed(AreaSelector, Method),
-    /// They were named.
+    /// By naming them.
     Named(AreaSlug, Action),
-    /// It could lead nowhere, whatever the routes; the word for why.
+    /// Not at all: it leads nowhere, whatever the routes. Holds the word for the reason.
     NoRoute(String),
 }
 
-/// What a request wanted.
+/// The access that a request wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedAccess {
-    /// How it was to find its area and action.
+    /// How the request identified its area and action.
     pub way: RequestedTarget,
-    /// The method as it was said, fit to be shown; empty if none was.
+    /// The method that was sent, fit to be displayed; empty if none was sent.
     pub method: String,
-    /// The path as it was said, without a query, fit to be shown; empty if none was.
+    /// The path that was sent, without the query, fit to be displayed; empty if none was sent.
     pub path: String,
 }
 
 impl RequestedAccess {
-    /// Of somebody who names area and action.
+    /// Creates a request that names area and action.
     #[must_use]
     pub fn named(area: AreaSlug, action: Action) -> Self {
         Self {
@@ -43,10 +44,10 @@ impl RequestedAccess {
         }
     }
 
-    /// From what a person writes: `GET /contacts/7`.
+    /// Parses a request as a person writes it: `GET /contacts/7`.
     ///
     /// # Errors
-    /// Why it is no request, and what to write.
+    /// Returns a sentence that says why the text is not a request, and what to write instead.
     pub fn routed(text: &str) -> Result<Self, String> {
         let refused = |why: &str| {
             let shown = visible(text);
@@ -71,14 +72,14 @@ impl RequestedAccess {
         })
     }
 
-    /// The area that its path leads to, whatever the method.
+    /// Returns the area that the path leads to, regardless of the method.
     #[must_use]
     pub fn area_of_path(&self, routes: &Routes) -> Option<AreaSlug> {
         let path = CanonicalPath::read(self.path.as_bytes())?;
         routes.area_of(&path).cloned()
     }
 
-    /// Where it leads.
+    /// Returns the area and action that the request leads to.
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {
         match &self.way {
@@ -95,32 +96,32 @@ impl RequestedAccess {
 /// A refused request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The name of the decision.
+    /// The id of the decision.
     pub id: DecisionId,
-    /// When it was made.
+    /// The time of the decision.
     pub at: Moment,
-    /// Why.
+    /// The reason for the refusal.
     pub reason: Reason,
     /// The key whose token was presented.
     pub key: Option<KeyId>,
-    /// The key that the credential names, where its token is not that key's.
+    /// The key that the credential names, if the credential is not one of that key's tokens.
     pub named: Option<KeyId>,
-    /// The digest of that token.
+    /// The digest of the presented token, if it belongs to `key`.
     pub token: Option<Digest>,
-    /// What is known of the client's address.
+    /// The client's address, as far as it is known.
     pub address: ClientAddress,
-    /// Where that was learnt from.
+    /// Where the client's address was learnt from.
     pub hop: Hop,
-    /// The agent whose endpoint was asked.
+    /// The agent whose endpoint received the request.
     pub agent: Option<AgentName>,
-    /// What was wanted.
+    /// The requested access.
     pub wanted: RequestedAccess,
-    /// Where that led.
+    /// The area and action that the request led to.
     pub target: Target,
 }
 
 impl Refusal {
-    /// In one line: when, from where, what, why, and the decision's name.
+    /// Returns one line: time, address, requested access, reason, and the decision's id.
     #[must_use]
     pub fn line(&self) -> String {
         format!(
@@ -133,7 +134,7 @@ impl Refusal {
         )
     }
 
-    /// What was asked for: method and path where they were said, else action and area.
+    /// Returns the requested access: method and path if a path was sent, else action and area.
     #[must_use]
     pub fn wish(&self) -> String {
         let RequestedAccess { method, path, way } = &self.wanted;
@@ -148,7 +149,7 @@ impl Refusal {
         }
     }
 
-    /// The same request, at another time and by the routes of that time.
+    /// Returns the same request, at another time and with the routes of that time.
     #[must_use]
     pub fn again(&self, routes: &Routes, at: Moment) -> Request {
         Request {

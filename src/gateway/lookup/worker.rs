@@ -1,4 +1,4 @@
-//! Who sits at the desk: the task that looks at the store for all who wait.
+//! The lookup task, which reads the store for all waiting requests.
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
@@ -12,19 +12,19 @@ use crate::{
     keyring::{ChangeMark, Decider, KEYS_PER_LOOKUP, KeyRecord, LogHead, StoreError, Watch},
 };
 
-/// How many questions are answered after one look at the store.
+/// The maximum number of requests that are answered after one read of the store.
 const BATCH_LIMIT: usize = 512;
-/// How long the store may take for one crowd, its look-ups included; and how long a question may
-/// wait to be among a crowd. So whoever asks waits two seconds at most.
+/// The time limit for one batch in the store, including its look-ups, and for a request to become
+/// part of a batch. So a request waits two seconds at most.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(950);
-/// How many changes are read at a time.
+/// The maximum number of changes that are read at a time.
 const CHANGES_PER_READ: i64 = 500;
 
-/// Who sits there.
+/// The lookup worker.
 pub(super) struct LookupWorker {
     decider: Arc<Decider>,
     watch: Option<Watch>,
-    /// Where the cache and the routes stand.
+    /// The log head for which the cache and the routes are current.
     seen: Option<LogHead>,
     cache: Cache,
     routes: Arc<Routes>,
@@ -32,7 +32,7 @@ pub(super) struct LookupWorker {
 }
 
 impl LookupWorker {
-    /// One who knows nothing yet.
+    /// Creates a worker with an empty cache.
     pub fn new(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             decider,
@@ -44,10 +44,10 @@ impl LookupWorker {
         }
     }
 
-    /// Works until nobody can ask any more.
+    /// Answers requests until all clients are dropped.
     pub async fn work(mut self, mut questions: mpsc::Receiver<LookupRequest>) {
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
-        // Who waits for a look-up, first come first served.
+        // The requests that wait for a look-up in the store, first come first served.
         let mut unknown = VecDeque::new();
         loop {
             if unknown.is_empty() {
@@ -83,7 +83,7 @@ impl LookupWorker {
         }
     }
 
-    /// Answers from the cache, or gives the question back.
+    /// Answers a request from the cache, or returns it if its key is not cached.
     fn answer(&mut self, question: LookupRequest) -> Option<LookupRequest> {
         let key_record = match &question.id {
             None => KeyRecord::Absent,
@@ -99,7 +99,7 @@ impl LookupWorker {
         None
     }
 
-    /// Looks up the first few of those who wait, and answers them.
+    /// Looks up the keys of the first few waiting requests, and answers these requests.
     async fn look_up(&mut self, unknown: &mut VecDeque<LookupRequest>, deadline: Instant) {
         let mut asked = Vec::new();
         let mut ids: Vec<KeyId> = Vec::new();
@@ -160,8 +160,8 @@ impl LookupWorker {
         Ok(found)
     }
 
-    /// The connection, or a new one. It is put back after what it was taken for went well: in
-    /// which state a fault, or a wait that was broken off, has left it nobody knows.
+    /// Returns the connection, or a new one. It is put back only after the work with it succeeded:
+    /// after an error or a cancelled wait its state is unknown.
     async fn take_watch(&mut self) -> Result<Watch, Undecided> {
         match self.watch.take() {
             Some(watch) => Ok(watch),
@@ -169,8 +169,8 @@ impl LookupWorker {
         }
     }
 
-    /// Brings cache and routes to where the store stands now. What is known changes in one go
-    /// after each wait: broken off, it leaves nothing half done.
+    /// Brings the cache and the routes up to date with the store. They are changed in one step
+    /// after each wait, so that cancellation leaves nothing half done.
     async fn catch_up(&mut self) -> Result<(), Undecided> {
         let mut watch = self.take_watch().await?;
         let log_head = watch.log_head().await?;
@@ -198,7 +198,7 @@ impl LookupWorker {
                 self.cache.forget(&mark.subject);
             }
             self.routes = routes.map_or_else(|| Arc::clone(&self.routes), Arc::new);
-            // Changes that were made since the pulse may be among them.
+            // The marks may include changes that were made after the log head was read.
             self.seen = Some(next);
             if marks
                 .iter()
@@ -223,7 +223,8 @@ impl LookupWorker {
     }
 }
 
-/// The question, unless nobody waits for its answer any more or it was asked before `oldest`.
+/// Returns the request, unless its client no longer waits for the answer or it was made before
+/// `oldest`. In the latter case it is answered with [`Undecided::Timeout`].
 fn in_time(question: LookupRequest, oldest: Duration) -> Option<LookupRequest> {
     if question.answer.is_closed() {
         return None;
@@ -235,8 +236,8 @@ fn in_time(question: LookupRequest, oldest: Duration) -> Option<LookupRequest> {
     Some(question)
 }
 
-/// Those whose requests have arrived already come along, as long as more of them do: a crowd
-/// costs one look at the store, and two threads that wake each other.
+/// Adds the requests that have already arrived to the batch, for as long as more arrive: each batch
+/// costs one read of the store, and two threads that wake each other.
 async fn gather(
     questions: &mut mpsc::Receiver<LookupRequest>,
     batch: &mut Vec<LookupRequest>,
@@ -263,8 +264,8 @@ fn went_back(seen: &LogHead, log_head: &LogHead) -> Undecided {
     }
 }
 
-/// Where the store stands after these changes; `None` unless they follow on what was seen, and
-/// each on the one before it.
+/// Returns the log head after these changes; `None` if there are none, or unless the first follows
+/// on `seen` and each other on the one before it.
 fn follow(seen: &LogHead, marks: &[ChangeMark]) -> Option<LogHead> {
     let mut at = seen.clone();
     for mark in marks {

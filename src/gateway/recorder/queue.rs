@@ -1,4 +1,4 @@
-//! What was taken to be written: batches, each of which stays until it is known to be.
+//! The queue of batches to be written. Each batch stays in it until it is known to be written.
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -11,18 +11,18 @@ use crate::domain::{
     usage::{KeyUse, Refusal},
 };
 
-/// How many keys' uses one transaction writes: whoever wants to change a key gets his turn in
-/// between.
+/// The number of keys whose uses one transaction writes. Between two transactions, other writers
+/// can change keys.
 const KEYS_PER_TRANSACTION: usize = 512;
-/// What is shown of a last use, beside its address, is its minute.
+/// A minute in milliseconds: the precision with which last uses are shown, beside their address.
 const MINUTE: i64 = 60_000;
 
-/// What one transaction writes.
+/// The data that one transaction writes.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The uses of keys.
     pub uses: Vec<KeyUse>,
-    /// Refusals of these keys, and of none.
+    /// The refusals of these keys, and those that match no key.
     pub refusals: Vec<Refusal>,
 }
 
@@ -30,41 +30,41 @@ pub struct Batch {
 #[derive(Default)]
 pub struct Queue {
     batches: VecDeque<Arc<Batch>>,
-    /// The last uses that went into a batch: a key that is used all the time need not have its
-    /// last use written all the time.
+    /// The last uses that were put into a batch. The last use of a key in constant use need not be
+    /// written every time.
     told: HashMap<KeyId, LastUse>,
 }
 
 impl Queue {
-    /// How many keys are in it.
+    /// Returns the number of keys in the queue.
     pub fn len(&self) -> usize {
         self.batches.iter().map(|batch| batch.uses.len()).sum()
     }
 
-    /// Whether nothing is.
+    /// Returns `true` if the queue has no batches.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
 
-    /// The batch that is to be written next.
+    /// Returns the batch that is to be written next.
     pub fn front(&self) -> Option<Arc<Batch>> {
         self.batches.front().cloned()
     }
 
-    /// That batch is written.
+    /// Removes the next batch, after it was written.
     pub fn pop(&mut self) {
         self.batches.pop_front();
     }
 
-    /// Makes batches of what waited.
+    /// Turns waiting uses and refusals into batches.
     pub fn fill(&mut self, waited: Waiting) {
         let (keys, unmatched) = waited.into_parts();
         let mut batch = Batch {
             uses: Vec::new(),
             refusals: unmatched,
         };
-        // In the order of the ids, which is that of the counts in the database: what is written together
-        // lies together.
+        // Sorted by id, as the counts are in the database: rows that are written together are
+        // stored together.
         let mut keys: Vec<_> = keys.collect();
         keys.sort_unstable_by(|(one, _), (other, _)| one.id.cmp(&other.id));
         for (mut one, refusals) in keys {
@@ -80,7 +80,8 @@ impl Queue {
         }
     }
 
-    /// Whether a last use tells more than the one before it; it is told from now on.
+    /// Returns `true` if a last use differs from the previously queued one in its minute or
+    /// address, and remembers it if so.
     fn is_news(&mut self, id: &KeyId, last: &LastUse) -> bool {
         let minute = |usage: &LastUse| usage.at.millis() / MINUTE;
         let known = self.told.get(id);
@@ -127,7 +128,7 @@ mod tests {
         assert_eq!((queue.len(), waiting.len()), (1500, 0));
         let first = queue.front().expect("a batch");
         assert_eq!(first.uses.len(), KEYS_PER_TRANSACTION);
-        // It could not be written: it is the next one again, and others come behind it.
+        // The first batch could not be written: it is still the next one, and others follow it.
         used(&mut waiting, 7, None, 0);
         queue.fill(waiting.take());
         assert!(Arc::ptr_eq(&first, &queue.front().expect("a batch")));

@@ -1,4 +1,4 @@
-//! What waits to be written down: counts, last uses and refusals, in bounded memory.
+//! Uses and refusals that wait to be written: counts, last uses and refusals, in bounded memory.
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use crate::domain::{
@@ -14,24 +14,24 @@ use crate::domain::{
     },
 };
 
-/// How many keys can wait at most; the uses of further ones are not written down.
+/// The maximum number of waiting keys; the uses of further ones are not recorded.
 pub const MAX_PENDING_KEYS: usize = 200_000;
-/// From how many counts of one key on further sources are one; and from how many on all are, and all
-/// hours with them: what is left to tell apart then is areas, actions and reasons, of which there are
-/// so many and no more.
+/// The number of counts of one key from which further sources are counted together, and the number
+/// from which all sources and all hours are. Beyond that, only areas, actions and reasons are
+/// counted separately, and their number is limited.
 const MAX_SEPARATE_COUNTS: usize = 64;
 const MOST_APART: usize = 256;
-/// How many sources of refusals that match no key are heard between two writes.
+/// The maximum number of sources whose refusals that match no key are kept between two writes.
 const UNMATCHED_SOURCES: usize = 50;
 
-/// What waits.
+/// The uses and refusals that wait to be written.
 #[derive(Default)]
 pub struct Waiting {
     keys: HashMap<KeyId, Pending>,
     unmatched: HashMap<Source, VecDeque<Refusal>>,
 }
 
-/// What waits of one key.
+/// The uses and refusals of one key that wait to be written.
 #[derive(Default)]
 struct Pending {
     last: Option<LastUse>,
@@ -42,17 +42,17 @@ struct Pending {
 }
 
 impl Waiting {
-    /// How many keys wait.
+    /// Returns the number of waiting keys.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether nothing does.
+    /// Returns `true` if nothing waits.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.unmatched.is_empty()
     }
 
-    /// An allowed use.
+    /// Records an allowed use.
     pub fn allowed(&mut self, used: AllowedUse<'_>) {
         let note = |pending: &mut Pending| {
             pending.used(used.last());
@@ -61,14 +61,14 @@ impl Waiting {
                 pending.record_previous_token_uses(previous, used.last());
             }
         };
-        // Nearly always it waits already: one look, and no copy.
+        // The key is nearly always waiting already: one lookup, and no copy of the id.
         match self.keys.get_mut(used.key) {
             Some(pending) => note(pending),
             None => drop(self.of(used.key).map(note)),
         }
     }
 
-    /// A refusal of a request with this key's token.
+    /// Records a refusal of a request with this key's token.
     pub fn refused(&mut self, id: &KeyId, refusal: Refusal) {
         let Some(pending) = self.of(id) else { return };
         let verdict = Verdict::Refused(refusal.reason);
@@ -77,8 +77,8 @@ impl Waiting {
         keep(&mut pending.refusals, refusal, KEPT_REFUSALS);
     }
 
-    /// A refusal of a request whose credential is no key's. Of one source the first ones between
-    /// two writes are enough, so that whoever floods pays for it and nobody else.
+    /// Records a refusal of a request whose credential matches no key. Only the first ones of each
+    /// source between two writes are kept, so that a flood affects only its own source.
     pub fn unmatched(&mut self, from: ClientAddress, refusal: impl FnOnce() -> Option<Refusal>) {
         let kept = self.of_source(from);
         if let Some(kept) = kept.filter(|kept| kept.len() < KEPT_OF_SOURCE) {
@@ -96,7 +96,7 @@ impl Waiting {
         self.keys.get_mut(id)
     }
 
-    /// Takes out all that waits; as much room stays for what comes.
+    /// Takes out everything that waits; the new map has room for as many keys.
     pub fn take(&mut self) -> Self {
         let room = HashMap::with_capacity(self.keys.len());
         Self {
@@ -105,7 +105,7 @@ impl Waiting {
         }
     }
 
-    /// Each key's uses and refusals, and the refusals that match none.
+    /// Returns each key's uses and refusals, and the refusals that match no key.
     pub fn into_parts(
         self,
     ) -> (
@@ -135,7 +135,7 @@ impl Waiting {
     }
 }
 
-/// Keeps the newest ones.
+/// Appends a refusal, and drops the oldest one if there are `most`.
 fn keep(kept: &mut VecDeque<Refusal>, refusal: Refusal, most: usize) {
     if kept.len() == most {
         kept.pop_front();
@@ -172,7 +172,7 @@ impl Pending {
         }
     }
 
-    /// Counts one request, without a copy of anything for what is counted already.
+    /// Counts one request, without copying anything if the same kind is already counted.
     fn count(&mut self, target: &Target, from: ClientAddress, verdict: Verdict, at: Moment) {
         let (began_at, source) = (hour(at), Source::from(from));
         let same = |tally: &&mut Tally| {

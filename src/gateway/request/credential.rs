@@ -1,4 +1,4 @@
-//! The credential of a request: one, in one place, once.
+//! The credential of a request: exactly one, in one place.
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::domain::authorization::Presented;
@@ -22,7 +22,7 @@ pub(super) fn find(headers: &HeaderMap) -> Presented {
     }
 }
 
-/// What stands behind `Bearer`; `None` for another scheme, which is none of ours.
+/// Returns the text after `Bearer`, or `None` for another scheme, which this program does not use.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let end = value
         .iter()
@@ -77,7 +77,7 @@ mod tests {
             (vec![("x-api-key", "")], "nothing"),
             (vec![("authorization", "Bearer")], "nothing"),
             (vec![("authorization", "Bearer ")], "nothing"),
-            // Another scheme is the upstream's business.
+            // Another scheme is for the upstream.
             (vec![("authorization", "Basic YTpi")], "nothing"),
             (vec![("authorization", "Bearerx abc")], "nothing"),
             (
@@ -89,7 +89,7 @@ mod tests {
                 "token",
             ),
             (vec![("authorization", &token)], "nothing"),
-            // Two are none, whichever they are.
+            // Two credentials are malformed, whichever they are.
             (
                 vec![("x-api-key", &token), ("x-api-key", &token)],
                 "malformed",

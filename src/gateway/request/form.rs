@@ -1,22 +1,22 @@
-//! The endpoint's own paths: for which area, which agent and which gateway each is.
+//! The endpoint's own paths, and the area, agent and gateway of each.
 use crate::{
     config::GatewayKind,
     domain::{agent::AgentName, route::AreaSelector},
 };
 
-/// What is asked for, as the endpoint's own path says it.
+/// The parts of one of the endpoint's own paths.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Form<'a> {
-    /// The agent behind whose prefix it was asked.
+    /// The agent that the path's prefix names.
     pub agent: Option<AgentName>,
-    /// The area, or that the path leads to it.
+    /// The area, or that the client's path determines it.
     pub scope: AreaSelector,
-    /// Envoy: the client's own path, which stands behind the prefix.
+    /// The client's own path, which follows the prefix; for Envoy only.
     pub inner: Option<&'a str>,
 }
 
 impl<'a> Form<'a> {
-    /// Reads the path of a request to the endpoint; `None` for one that it has no form for.
+    /// Parses the path of a request to the endpoint. Returns `None` if it has no known form.
     pub fn read(path: &'a str, family: GatewayKind) -> Option<Self> {
         let (agent, path) = match path.strip_prefix("/agents/") {
             Some(rest) => {
@@ -42,7 +42,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// `area/AREA` and `path`, and the client's path behind it.
+/// Parses `area/AREA` or `path`, followed by the client's path.
 fn enveloped(rest: &str) -> Option<(AreaSelector, Option<&str>)> {
     if let Some(inner) = rest.strip_prefix("path") {
         return Some((AreaSelector::Path, Some(inner)));

@@ -1,9 +1,9 @@
-//! Opening a SQLite file.
+//! Opens a SQLite file.
 //!
-//! A new file is made 0600 in a folder made 0700 before SQLite sees it (its own default is
-//! 0644). A file of another program is not even opened for writing: SQLite would tidy up after
-//! that program's crash. Nothing here may open and close the file by any way but SQLite's own:
-//! closing it would drop the locks that this process holds on it.
+//! A new file is created with mode 0600, in a folder created with mode 0700, before SQLite opens it
+//! (SQLite's own default is 0644). A file of another program is not even opened for writing: SQLite
+//! would clean up after that program's crash. No code here may open and close the file other than
+//! through SQLite: closing it would drop the locks that this process holds on it.
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io,
@@ -29,16 +29,16 @@ use crate::{
     },
 };
 
-/// The oldest SQLite that keeps every committed write: before 3.51.3 a WAL that is written and
-/// checkpointed by two connections at once could lose some (<https://sqlite.org/wal.html>).
+/// The oldest SQLite that keeps every committed write: before 3.51.3, two connections that write
+/// and checkpoint a WAL at once could lose some (<https://sqlite.org/wal.html>).
 const OLDEST_SQLITE: &str = "3.51.3";
-/// How long to wait before the switch to WAL is tried again.
+/// The time to wait before the switch to WAL mode is tried again.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
     let place = StoreLocation::File(path.to_owned());
     let place = &place;
-    // An absolute path: SQLite would take one that begins with `file:` for a URI.
+    // An absolute path, because SQLite would take one that begins with `file:` for a URI.
     let path = std::path::absolute(path).map_err(|error| cannot_open(place, &error))?;
     make_file(&path).map_err(|error| cannot_open(place, &error))?;
     demand_one_name(&path, place)?;
@@ -73,13 +73,13 @@ pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened
     })
 }
 
-/// Opens a file that is certainly ours and up to date on one connection, the quick way to a
-/// decision; `None` for any other, which [`open`] has to judge, make or bring up to date.
+/// Opens a file that is certainly claviger's and up to date on one connection, for a fast decision.
+/// Returns `None` for any other file, which [`open`] must identify, create or update.
 pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreError> {
     open_as_it_is(path, !writable(path), ConnectionPurpose::Decide).await
 }
 
-/// The same, without ever writing to it.
+/// Does the same as [`open_to_decide`] on a read-only connection.
 pub(super) async fn open_to_look(path: &Path) -> Result<Option<Store>, StoreError> {
     open_as_it_is(path, true, ConnectionPurpose::Look).await
 }
@@ -108,7 +108,8 @@ async fn open_as_it_is(
     }))
 }
 
-/// Whether the file's header carries our mark (<https://sqlite.org/fileformat.html>, 1.3).
+/// Returns `true` if the file's header has our application id
+/// (<https://sqlite.org/fileformat.html>, 1.3).
 fn is_marked(path: &Path) -> bool {
     use std::io::Read as _;
     let mut header = [0; 72];
@@ -124,9 +125,9 @@ fn is_marked(path: &Path) -> bool {
     read.is_ok() && mark == dialect::APPLICATION_ID
 }
 
-/// Looks at the file without a lock and without leaving a trace, and refuses it only when it is
-/// certainly another program's, or a newer claviger's. Whatever cannot be told from here (it may
-/// be half written at this moment) is left to [`recognise`].
+/// Reads the file without a lock and without leaving a trace, and refuses it only if it certainly
+/// belongs to another program or to a newer claviger. Everything else (it may be half written now)
+/// is left to [`recognise`].
 async fn glance(path: &Path, place: &StoreLocation) -> Option<StoreError> {
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return None;
@@ -150,7 +151,7 @@ async fn glance(path: &Path, place: &StoreLocation) -> Option<StoreError> {
                 .ok()?;
             judge(place, version.max(migration)).err()
         }
-        // Ours is marked before it has a log beside it.
+        // A store of ours gets its application id before it has a log beside it.
         0 if fs::metadata(companion(path, "-wal")).is_ok_and(|log| log.len() > 0) => {
             Some(StoreError::NotOurs(place.clone()))
         }
@@ -166,7 +167,7 @@ async fn glance(path: &Path, place: &StoreLocation) -> Option<StoreError> {
     }
 }
 
-/// What the file is, and whether it is in WAL mode already.
+/// Returns the state of the file, and whether it is in WAL mode already.
 async fn recognise(
     connection: &mut SqliteConnection,
     place: &StoreLocation,
@@ -205,7 +206,7 @@ async fn recognise(
     Ok((recognised, journal == "wal"))
 }
 
-/// Makes the store or brings it up to date; answers whether this process was the one who made it.
+/// Creates the store or brings it up to date; returns `true` if this process created it.
 async fn make(
     connection: &mut SqliteConnection,
     place: &StoreLocation,
@@ -226,8 +227,8 @@ async fn make(
     Ok(found == DatabaseKind::Empty)
 }
 
-/// Puts the file into WAL mode: a new one, or one that comes from a backup. The switch needs the
-/// file for itself for a moment, and for that SQLite does not wait by itself.
+/// Switches the file to WAL mode: a new one, or one from a backup. The switch needs exclusive
+/// access to the file for a short time, and SQLite does not wait for that by itself.
 async fn write_ahead(
     connection: &mut SqliteConnection,
     place: &StoreLocation,
@@ -255,15 +256,15 @@ async fn write_ahead(
     }
 }
 
-/// What connections are for.
+/// The purpose of a connection.
 #[derive(Clone, Copy)]
 enum ConnectionPurpose {
-    /// For everything.
+    /// All operations.
     Keep,
-    /// To decide, and to leave uses: those may be lost with the power, so nobody waits until the
-    /// disk has them. One connection is all that one decision needs.
+    /// Decisions and the recording of uses. Uses may be lost in a power failure, so a commit does
+    /// not wait for the disk. A decision needs only one connection.
     Decide,
-    /// To look once, for somebody who waits.
+    /// One read, for a caller that waits for it.
     Look,
 }
 
@@ -273,7 +274,8 @@ async fn connect(
     purpose: ConnectionPurpose,
 ) -> Result<(SqlitePool, FileIdentity), sqlx::Error> {
     let companions = Companions::default();
-    // Before it is opened: what is swapped in between is noticed by the first look.
+    // Taken before the file is opened, so that the first check detects a file that is replaced in
+    // between.
     let shared = FileIdentity::shared(path, companions.clone())?;
     let (connections, synchronous, patience) = match purpose {
         ConnectionPurpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, BUSY_TIMEOUT),
@@ -290,9 +292,10 @@ async fn connect(
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
-        // 12 MB instead of 2: a filter reads all rows, and should find them in memory.
+        // 12 MB instead of 2 MB: a filter reads all rows, and should find them in memory.
         .pragma("cache_size", "-12000");
-    // Connections to a file do not grow old; without these two the pool wakes up to look.
+    // Connections to a file do not become stale; without these two settings the pool wakes up
+    // regularly to check them.
     let pool = |options| {
         SqlitePoolOptions::new()
             .max_connections(connections)
@@ -300,8 +303,9 @@ async fn connect(
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            // A disk that is full ends a transaction without the driver noticing: it takes that
-            // connection for busy for ever after, and could never write with it again.
+            // A full disk ends a transaction without the driver noticing. The driver would consider
+            // the connection busy from then on, and could never write with it again, so it is
+            // replaced.
             .before_acquire({
                 let companions = companions.clone();
                 move |connection, _| {
@@ -315,8 +319,8 @@ async fn connect(
             .connect_with(options)
     };
     let connected = pool(options.clone()).await;
-    // A WAL database needs its -shm file even to be read. Where that cannot be made and no
-    // other program has the file open, it can be read as what it is: unchanging.
+    // A WAL database needs its -shm file even to be read. If that file cannot be created and no
+    // other program has the database open, the database can be read as immutable.
     match connected {
         Err(_) if read_only && !companion(path, "-wal").exists() => {
             let file = FileIdentity::frozen(path)?;
@@ -332,7 +336,7 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Makes the folder (0700) and the file (0600) where they are missing; never changes others.
+/// Creates the folder (0700) and the file (0600) if they are missing; never changes existing ones.
 fn make_file(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
@@ -347,14 +351,14 @@ fn make_file(path: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(path)
     {
-        // Another process was faster: then it is there.
+        // Another process created the file first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other.map(drop),
     }
 }
 
-/// Whether this process may write the file and make files beside it. Asking the system, not the
-/// mode bits, gets read-only disks and root right.
+/// Returns `true` if this process may write the file and create files beside it. Asking the system
+/// instead of the mode bits gives the right answer for read-only disks and for root.
 fn writable(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, access};
     access(path, AccessFlags::W_OK).is_ok()

@@ -1,8 +1,8 @@
-//! Opening a PostgreSQL database.
+//! Opens a PostgreSQL database.
 //!
-//! The first look is taken through a connection of its own: the pool would try for seconds to
-//! reach a server that refuses, and then not know why. Tables are made through that connection
-//! too, and it is closed afterwards.
+//! The database is identified through a separate connection: the pool would retry a server that
+//! refuses for seconds, and then not know the reason. The tables are created through that
+//! connection, too, and it is closed afterwards.
 use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
@@ -13,7 +13,7 @@ use sqlx::{
 use super::{BUSY_TIMEOUT, CONNECTIONS, DatabaseKind, NewStoreSettings, Opened, build, judge};
 use crate::store::{Pool, Store, StoreError, StoreLocation, dialect};
 
-/// Where a URL leads, and how it is connected to.
+/// Returns the connection options of a URL, and the location that it points to.
 fn target(url: &str) -> Result<(PgConnectOptions, StoreLocation), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unreachable {
         place: StoreLocation::Server("the PostgreSQL database".to_owned()),
@@ -28,7 +28,7 @@ fn target(url: &str) -> Result<(PgConnectOptions, StoreLocation), StoreError> {
     ));
     demand_tls(&options, &place)?;
     let options = options.application_name("claviger").options([
-        // Longer than this nobody waits for another's change, nor holds one up.
+        // The longest time to wait for another client's change, and to hold up another client.
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "10s"),
     ]);
@@ -59,7 +59,7 @@ fn store(options: PgConnectOptions, place: StoreLocation, read_only: bool) -> St
     }
 }
 
-/// Opens a database that is up to date, without ever writing to it; `None` for any other.
+/// Opens a database that is up to date, read-only; returns `None` for any other.
 pub(super) async fn open_to_look(url: &str) -> Result<Option<Store>, StoreError> {
     let (options, place) = target(url)?;
     let options = options.options([("default_transaction_read_only", "on")]);
@@ -113,7 +113,7 @@ async fn recognise(
     judge(place, version)
 }
 
-/// Makes the tables or brings them up to date; answers whether this process was the one who did.
+/// Creates the tables or brings them up to date; returns `true` if this process created them.
 async fn make(
     connection: &mut PgConnection,
     place: &StoreLocation,
@@ -135,8 +135,9 @@ async fn make(
     Ok(found == DatabaseKind::Empty)
 }
 
-/// sqlx prefers TLS and goes on without it: on a network that would hand tokens' digests and the
-/// power to change rules to whoever stands in between.
+/// Refuses a connection to another machine that is not verified. sqlx prefers TLS but connects
+/// without it, too: on a network, that would let an attacker in between read the tokens' digests
+/// and change rules.
 fn demand_tls(options: &PgConnectOptions, place: &StoreLocation) -> Result<(), StoreError> {
     let host = options.get_host();
     let local = host.starts_with('/')

@@ -1,4 +1,4 @@
-//! Counts: one row each, added to in statements for many, and folded together when they are old.
+//! Counts: one row each, updated in statements for several rows, and merged when they are old.
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::number;
@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-/// How many counts one statement adds to.
+/// The number of counts that one statement updates.
 const ADDED: usize = 16;
-/// The counts of how many keys, at most, are folded in one transaction.
+/// The largest number of keys whose counts are merged in one transaction.
 const TIDIED: i64 = 64;
 
-/// A row's values, as they are bound. `VALUES` calls its columns `column1` and so on, in both databases.
+/// One row of bound values. Both databases name the columns of `VALUES` `column1` and so on.
 macro_rules! added_row {
     ($id:literal, $began:literal, $span:literal, $area:literal, $action:literal, $source:literal, $verdict:literal, $count:literal) => {
         concat!(
@@ -44,7 +44,7 @@ macro_rules! added_row {
     };
 }
 
-/// These counts as a table; those that are not needed are bound to the empty text, which is no key's id.
+/// The counts as a table. Unused rows are bound with an empty key id, which no key has.
 macro_rules! added {
     () => {
         concat!(
@@ -85,13 +85,13 @@ macro_rules! added {
     };
 }
 
-/// Those of the same key and time.
+/// The condition for counts of the same key and span.
 macro_rules! beside {
     () => {
         "uses.key_id = added.column1 AND uses.began_at = added.column2 AND uses.span = added.column3"
     };
 }
-/// The very same.
+/// The condition for the same count.
 macro_rules! same {
     () => {
         concat!(
@@ -127,7 +127,7 @@ const KNOWN: &str = concat!(
     same!()
 );
 
-/// Binds the counts, as many as the statement has room for.
+/// Binds the counts, and fills the rest of the statement's rows with [`NOBODY`].
 macro_rules! bound {
     ($query:expr, $counts:expr) => {
         (0..ADDED).fold($query, |query, at| {
@@ -147,7 +147,7 @@ macro_rules! bound {
     };
 }
 
-/// Which count: a row of `uses` but for its number.
+/// The columns that identify a count: all of `uses` but the number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, sqlx::FromRow)]
 struct CountKey {
     key_id: String,
@@ -159,7 +159,7 @@ struct CountKey {
     verdict: String,
 }
 
-/// No key's.
+/// The key of an unused row; it belongs to no key.
 static NOBODY: CountKey = CountKey {
     key_id: String::new(),
     began_at: 0,
@@ -186,9 +186,9 @@ impl CountKey {
 }
 
 impl ChangeTransaction<'_> {
-    /// Adds to the counts. Nearly all of them are there already, and cost one statement for many.
+    /// Adds to the counts. Nearly all of them exist already, and one statement updates many.
     pub(super) async fn tallies(&mut self, uses: &[KeyUse]) -> Result<(), StoreError> {
-        // Once each, whatever came in: one statement adds to a row but once.
+        // Each count is added once, because one statement updates a row only once.
         let mut counts: BTreeMap<CountKey, i64> = BTreeMap::new();
         for one in uses {
             for tally in &one.tallies {
@@ -201,7 +201,8 @@ impl ChangeTransaction<'_> {
             if added == some.len() as u64 {
                 continue;
             }
-            // Nobody else writes meanwhile: those that are there now were there.
+            // No other process writes in between: the counts that are found now existed before the
+            // update.
             let known: Vec<CountKey> = if added == 0 {
                 Vec::new()
             } else {
@@ -215,8 +216,8 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Begins counts. A source that is not told apart yet is counted with the rest once there are
-    /// many.
+    /// Inserts new counts. Once many sources are counted separately, a further source is counted
+    /// together with the rest.
     async fn begin(&mut self, new: &[(CountKey, i64)]) -> Result<(), StoreError> {
         let found: Vec<(String, i64, i64, String, i32)> = with_connection!(self, connection => {
             bound!(sqlx::query_as(SOURCES), new).fetch_all(connection).await
@@ -243,15 +244,16 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Folds a key's counts of a span, from before a moment, into a longer one; of their sources
-    /// those that came most often stay apart. They are to be forgotten after that.
+    /// Merges a key's counts of one span, from before a time, into counts of a longer span. The
+    /// most frequent sources stay separate. The caller must delete the merged counts afterwards.
     pub(super) async fn fold(
         &mut self,
         key: &str,
         before: i64,
         (span, into): (i64, i64),
     ) -> Result<(), StoreError> {
-        // `+span`, here and below, keeps SQLite from reading all of that span instead of the key's.
+        // `+span`, here and below, keeps SQLite from reading all rows of that span instead of the
+        // key's.
         execute!(
             self,
             sqlx::query(
@@ -282,7 +284,7 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Deletes a key's counts of a span from before a moment.
+    /// Deletes a key's counts of one span from before a time.
     pub(super) async fn forget_counts(
         &mut self,
         key: &str,
@@ -301,7 +303,7 @@ impl ChangeTransaction<'_> {
 }
 
 impl Store {
-    /// Some keys that have counts of a span from before a moment.
+    /// Returns some keys that have counts of one span from before a time.
     pub(super) async fn some_counted(
         &self,
         before: i64,

@@ -1,4 +1,4 @@
-//! Refusals: each is kept with all that decided it, so that it can be decided again.
+//! Refusals: each is stored with all inputs of its decision, so that it can be decided again.
 use super::{number, target};
 use crate::{
     domain::{
@@ -21,13 +21,14 @@ use crate::{
     },
 };
 
-/// How a scope is kept that is a path's; an area's has its slug behind `area:`.
+/// The stored scope of a request whose path selected the area; if the gateway's location selected
+/// it, the scope is the slug after `area:`.
 const BY_PATH: &str = "path";
 const BY_AREA: &str = "area:";
-/// How many refusals that are too old are deleted in one transaction.
+/// The number of old refusals that are deleted in one transaction.
 const FORGOTTEN: i64 = 1000;
 
-/// A refusal, up to the condition.
+/// Selects a refusal, up to the condition.
 macro_rules! refusal_columns {
     () => {
         "SELECT id, key_id, named, digest, at, reason, address, hop, agent, scope, method, path, area, \
@@ -35,10 +36,11 @@ macro_rules! refusal_columns {
     };
 }
 impl Store {
-    /// The newest refusals of a key, or of credentials that match none; the newest first.
+    /// Returns the newest refusals of a key or, without a key, of credentials that match no key;
+    /// the newest first.
     ///
     /// # Errors
-    /// As for [`Store::tallies`].
+    /// Returns the errors of [`Store::tallies`].
     pub async fn refusals(
         &self,
         key: Option<&KeyId>,
@@ -54,10 +56,11 @@ impl Store {
         rows.into_iter().map(RefusalRow::read).collect()
     }
 
-    /// The newest refusals, whosever they are, or those of these agents' keys; the newest first.
+    /// Returns the newest refusals of all requests, or only those of these agents' keys; the newest
+    /// first.
     ///
     /// # Errors
-    /// As for [`Store::tallies`].
+    /// Returns the errors of [`Store::tallies`].
     pub async fn recent_refusals(
         &self,
         scope: &AgentScope,
@@ -75,10 +78,11 @@ impl Store {
         rows.into_iter().map(RefusalRow::read).collect()
     }
 
-    /// The newest refusals of credentials that name a key without being its token.
+    /// Returns the refusals of credentials that name this key without being one of its tokens; the
+    /// newest first.
     ///
     /// # Errors
-    /// As for [`Store::tallies`].
+    /// Returns the errors of [`Store::tallies`].
     pub async fn misnamed(&self, key: &KeyId) -> Result<Vec<Refusal>, StoreError> {
         let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             refusal_columns!(), " WHERE key_id = '' AND named = $1 ORDER BY at DESC, id DESC",
@@ -89,10 +93,10 @@ impl Store {
         rows.into_iter().map(RefusalRow::read).collect()
     }
 
-    /// A refusal by its decision's id.
+    /// Returns the refusal with this decision id.
     ///
     /// # Errors
-    /// As for [`Store::tallies`].
+    /// Returns the errors of [`Store::tallies`].
     pub async fn refusal(&self, id: &DecisionId) -> Result<Option<Refusal>, StoreError> {
         let row: Option<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             refusal_columns!(), " WHERE id = $1",
@@ -176,7 +180,7 @@ impl ChangeTransaction<'_> {
 }
 
 impl Store {
-    /// Deletes some refusals from before a moment, and answers whether there may be more of them.
+    /// Deletes some refusals from before a time, and returns `true` if there may be more of them.
     pub(super) async fn forget_refusals(&self, before: i64) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
         write.take_turn(None, 0).await?;
@@ -213,7 +217,7 @@ struct RefusalRow {
     detail: String,
 }
 
-/// What an empty text stands for is none.
+/// Parses a text; an empty text means `None`.
 fn maybe<T: std::str::FromStr>(text: &str) -> Result<Option<T>, T::Err> {
     if text.is_empty() {
         return Ok(None);

@@ -1,5 +1,4 @@
-//! The effects about people: the audit log is read and written to a file, members are read and
-//! changed.
+//! Carries out the effects that read and export the audit log and that read and change members.
 use std::{
     fs::{File, OpenOptions},
     io::{BufWriter, Write as _},
@@ -75,8 +74,8 @@ fn added(look_alikes: &[String]) -> String {
     )
 }
 
-/// Writes the events that the filter lets through, the oldest first, to a new file in the home folder
-/// that nobody else can read; a file that is there already is never written over.
+/// Writes the events that match the filter, oldest first, to a new file in the home directory with
+/// mode 0600. An existing file is never overwritten.
 async fn export(
     filter: &EventFilter,
     form: ExportForm,

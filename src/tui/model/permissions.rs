@@ -1,5 +1,5 @@
-//! Whether an intent may be wanted, and makes sense now: dispatch, footer, palette and help all ask
-//! here, so that the menu cannot lie.
+//! Whether an intent is permitted, and whether it makes sense now. Dispatch, footer, palette and
+//! help all use these functions, so that the menu always agrees with what a key does.
 use super::Model;
 use crate::{
     domain::{
@@ -15,18 +15,19 @@ use crate::{
 };
 
 impl Model {
-    /// Whether whoever acts may want that at all: asked by dispatch, footer, palette and help alike.
+    /// Checks whether the acting user is permitted to use the intent at the current place. Used by
+    /// dispatch, footer, palette and help alike.
     ///
     /// # Errors
-    /// Why not, as a sentence.
+    /// Returns the reason as a sentence if the intent is not permitted.
     pub fn demand(&self, intent: Intent) -> Result<(), String> {
         self.demand_in(self.place(), intent)
     }
 
-    /// The same, as it is in some place.
+    /// Does the same as [`Model::demand`] for a given place.
     ///
     /// # Errors
-    /// Why not, as a sentence.
+    /// Returns the reason as a sentence if the intent is not permitted.
     pub fn demand_in(&self, place: Place, intent: Intent) -> Result<(), String> {
         if self.is_member && intent == Intent::Export {
             return Err("Over SSH it is written where you are: `ssh … claviger audit --csv > FILE`, or --json.".to_owned());
@@ -36,7 +37,7 @@ impl Model {
             return Err("That is for those who work on the machine itself.".to_owned());
         }
         let role = self.role;
-        // What mends a check may be more than an edit, or less.
+        // The fix for a check may need another permission than an edit.
         let mend = self
             .explain_dialog()
             .and_then(|test| test.to_fix()?.mend.as_ref());
@@ -52,7 +53,8 @@ impl Model {
         }
     }
 
-    /// Whether an intent makes sense now: asked by dispatch, footer and palette alike.
+    /// Whether the intent makes sense now and is permitted. Used by dispatch, footer and palette
+    /// alike.
     #[must_use]
     pub fn allows(&self, intent: Intent) -> bool {
         if self.demand(intent).is_err() {
@@ -70,7 +72,7 @@ impl Model {
                         None => false,
                     })
             }
-            // A decision about no key has no token to ask with.
+            // A decision that matches no key has no token to test with.
             Intent::Next if self.place() == Place::Access => {
                 self.explain_dialog().is_some_and(|test| test.id.is_some())
             }

@@ -1,4 +1,4 @@
-//! What comes back from effects: loads, changes, copies, and the seconds that go by.
+//! Handles the answers to effects (loads, changes, copies) and the passing seconds.
 use crate::{
     domain::{attention::Attention, key::Key, text::visible, token::KeyId, usage::Activity},
     tui::{
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::Loaded(ticket, loaded) => {
-            // An answer to an older question is dropped here, and only here.
+            // This is the only place where the answer to an older load is dropped.
             let (_, placement) = model
                 .list
                 .awaited
@@ -34,7 +34,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             if list_version.is_other(&model.list.list_version) {
                 return Some(model.refresh());
             }
-            // Keys were used: what is told of the one in view is read again.
+            // Only uses were recorded: the activity of the key in view is read again.
             model.list.list_version = list_version;
             model.loading_details = None;
             None
@@ -130,8 +130,8 @@ fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
     None
 }
 
-/// What is known of a key by now: its use, and when that was last. A question about it learns of it
-/// too, for what must be typed depends on that.
+/// Takes in a key's current state and activity. An open confirmation about the key gets the state
+/// as well, because the last use decides what must be typed.
 fn key_details(
     model: &mut Model,
     id: KeyId,
@@ -154,7 +154,7 @@ fn key_details(
             model.key_details = Some((id, activity));
             go_on.then(|| dialogs::on_confirmation(model, Intent::Accept))?
         }
-        // Else the list says what is wrong with the store.
+        // Without a confirmation, the list reports problems with the store.
         Err(sentence) => {
             if let Some(asked) = asked {
                 asked.pressed = false;
@@ -274,7 +274,7 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
     model.refresh()
 }
 
-/// The wizard, whatever lies on top of it by now.
+/// Returns the wizard, even if another dialog is on top of it.
 fn wizard(model: &mut Model) -> Option<&mut Wizard> {
     model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::Wizard(wizard) => Some(wizard.as_mut()),
@@ -299,7 +299,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, ChangeEr
             model.notify(format!("{} {word}.", api_keys(model, &named)));
             explain::mark_stale(model);
             for key in keys {
-                // It was marked for this, and this is done.
+                // The keys were marked for this action, and it is done.
                 model.list.marks.remove(&key.id);
                 model.renew(key);
             }
@@ -326,10 +326,10 @@ fn revoked(model: &mut Model, result: Result<Vec<KeyId>, ChangeError>) -> Effect
     model.refresh()
 }
 
-/// "API key", "3 API keys", or which one, where its name alone does not tell.
+/// Returns "API key", "3 API keys", or the key's label if its name alone is ambiguous.
 fn api_keys(model: &Model, keys: &[(&KeyId, &str)]) -> String {
     match keys {
-        // The name of a damaged key is not known.
+        // The name of a damaged key is unknown.
         [(id, "")] => format!("API key {id}"),
         [(id, name)] if !model.tag(id).is_empty() => format!("API key {}", model.label(id, name)),
         [_] => "API key".to_owned(),
@@ -394,11 +394,11 @@ fn sentence(model: &Model, trouble: ChangeError) -> String {
 }
 
 impl Model {
-    /// Reads the list anew so that a key that was just made is in it and selected.
+    /// Returns the effect that reads the list again, so that a new key is in it and selected.
     fn refresh_to(&mut self, key: &Key) -> Effect {
         use crate::domain::listing::{Direction, Filter, Sort};
         if !self.list.filter.matches(key, self.now) {
-            // Else the next key press would be about another key than the one that was made.
+            // Otherwise the next key press would act on another key than the new one.
             self.list.filter = Filter::default();
             self.list.typing = None;
         }
@@ -410,8 +410,8 @@ impl Model {
         self.follow(key)
     }
 
-    /// Takes over what a change of one's own made of a key, before the list is read again: what is
-    /// asked about it next is asked about the key as it is.
+    /// Takes over a key as the user's own change left it, before the list is read again, so that
+    /// the next question about it is about its current state.
     fn renew(&mut self, key: Key) {
         if let Some(mark) = self.list.marks.get_mut(&key.id) {
             mark.clone_from(&key);
@@ -422,7 +422,7 @@ impl Model {
         }
     }
 
-    /// Takes keys that one revoked oneself out of the list; the cursor goes to the neighbour.
+    /// Removes keys that the user revoked from the list; the cursor goes to a neighbour.
     fn remove(&mut self, ids: &[KeyId]) {
         let at = self.selected_index().unwrap_or(0);
         let above = self.list.rows[..at]
@@ -437,7 +437,7 @@ impl Model {
         }
     }
 
-    /// What deserves a look about a key now.
+    /// Returns why a key needs attention now, if it does.
     #[must_use]
     pub fn attention(&self, key: &Key) -> Option<Attention> {
         Attention::of(key, self.now)

@@ -1,5 +1,5 @@
-//! A page that arrives: rows come in, the selection stays with its key, dialogs learn what became
-//! of theirs.
+//! Takes in a loaded page: the rows are placed, the selection stays on its key, and dialogs learn
+//! the current state of their keys.
 use crate::{
     domain::{attention::Attention, key::Key, listing::Direction, token::KeyId},
     tui::{
@@ -26,7 +26,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
         .as_ref()
         .is_some_and(|agent| !loaded.agents.contains(agent))
     {
-        // The agent whose keys are shown is gone, or out of one's reach.
+        // The agent whose keys are shown is gone or no longer in the user's scope.
         list.agent = None;
         model.agents = loaded.agents;
         model.notify("The agent whose keys were shown is gone: these are those of all agents.");
@@ -36,7 +36,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
     model.agents = loaded.agents;
     model.areas = loaded.areas;
     model.policy = loaded.policy;
-    // What was read of a key's use is as old as the list was.
+    // The activity is as old as the previous list, so it must be read again.
     model.loading_details = None;
     if news {
         explain::mark_stale(model);
@@ -62,7 +62,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
         Placement::Refresh => {
             list.at_end = !loaded.more;
             list.rows = loaded.rows;
-            // Rows that came in above push the view down with the rows that were there.
+            // Rows that were inserted above push the view down with the rows that were there.
             if let Some(first) = old_first
                 && let Some(shift) = list.rows.iter().position(|row| *row.id() == first)
                 && old_top > 0
@@ -88,7 +88,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
     followed.or_else(|| walk::load_around(model))
 }
 
-/// Notes which listed keys share their name with another key.
+/// Records which listed keys have the same name as another key, or a similar one.
 fn note_twins(model: &mut Model) {
     let Model { list, twins, .. } = model;
     if twins.len() > 4 * MAX_LOADED_ROWS {
@@ -107,7 +107,8 @@ fn note_twins(model: &mut Model) {
     }
 }
 
-/// Keys that cannot be read are refused everywhere; whoever looks at the list must learn of them.
+/// Returns the report about unreadable keys: they are refused everywhere, so the user must learn of
+/// them.
 fn unreadable(count: usize) -> String {
     let keys = if count == 1 {
         "1 key here cannot be read and is refused".to_owned()
@@ -117,7 +118,7 @@ fn unreadable(count: usize) -> String {
     format!("{keys} everywhere: run `claviger doctor`.")
 }
 
-/// Where the key stands that was refused last and shows it, or else the first one.
+/// Returns the index of the key that was refused last and shows the refusal, or else 0.
 fn refused_last(model: &Model) -> usize {
     let shown = |key: &Key| matches!(model.attention(key), Some(Attention::Refused(_)));
     let at = |key: &Key| key.refused.filter(|_| shown(key)).map(|refused| refused.at);
@@ -128,7 +129,7 @@ fn refused_last(model: &Model) -> usize {
         .map_or(0, |(_, place)| place)
 }
 
-/// Keeps the selection on its key; where that is gone, goes to its neighbour and says so.
+/// Keeps the selection on its key. If the key is gone, selects a neighbour and says so.
 fn choose(
     model: &mut Model,
     placement: Placement,
@@ -159,7 +160,7 @@ fn choose(
         && placement == Placement::Refresh
         && model.list.filter.matches(key, model.now)
     {
-        // It is still there, but somewhere else in the order.
+        // The key still exists, but at another place in the order.
         let key = key.clone();
         return Some(model.follow(&key));
     }
@@ -177,7 +178,7 @@ fn choose(
     None
 }
 
-/// Marks follow their keys; a confirmation about a key that was changed is withdrawn.
+/// Updates the marked keys, and withdraws a confirmation about a key that was changed.
 fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
     let mut withdrawn = None;
     for modal in &model.modals {

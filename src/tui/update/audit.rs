@@ -1,4 +1,4 @@
-//! What intents do on the screen of the audit log.
+//! Handles intents on the audit log screen.
 use tui_input::Input;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// How far a page of an event's details is.
+/// The number of lines by which a page key scrolls an event's details.
 const DETAILS_PAGE: u16 = 10;
 
 pub(super) fn screen(model: &mut Model) -> Option<&mut AuditDialog> {
@@ -86,7 +86,7 @@ pub(super) fn on_export(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// The log was written to a file, or was not.
+/// Reports whether the log was exported.
 pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
     let Some(audit) = screen(model) else {
         match exported {
@@ -101,7 +101,7 @@ pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
     }
 }
 
-/// Narrows what is shown by something of the selected event; what else was filtered by stays.
+/// Narrows the shown events by a property of the selected event; the rest of the filter is kept.
 fn only(
     audit: &mut AuditDialog,
     narrow: impl Fn(&Event, &mut EventFilter) -> (&'static str, String),
@@ -114,7 +114,7 @@ fn only(
     let words = shell_words::split(&audit.typed).unwrap_or_default();
     let others = |word: &String| match word.split_once(':') {
         Some((known, _)) => known != name,
-        // Words without a name are a part of what the key is called.
+        // Words without a name are part of the key's name.
         None => name != "key",
     };
     let mut words: Vec<String> = words.into_iter().filter(others).collect();
@@ -122,7 +122,7 @@ fn only(
     audit.only(shell_words::join(&words), filter);
 }
 
-/// Closes what lies in front on this screen; answers whether anything did.
+/// Closes the topmost part of this screen. Returns whether there was one.
 pub(super) fn step_back(audit: &mut AuditDialog) -> bool {
     if audit.typing.take().is_some() {
         audit.problem = None;
@@ -135,7 +135,7 @@ pub(super) fn step_back(audit: &mut AuditDialog) -> bool {
     true
 }
 
-/// Events arrived.
+/// Takes in events that were read.
 pub(super) fn read(
     model: &mut Model,
     filter: &EventFilter,
@@ -143,7 +143,7 @@ pub(super) fn read(
     read: Result<Vec<Event>, String>,
 ) {
     let room = model.audit_rows();
-    // An answer to an older question is dropped.
+    // An answer for another filter is dropped.
     if let Some(audit) = screen(model).filter(|audit| audit.filter == *filter) {
         audit.take_in(onward, read, room);
     }

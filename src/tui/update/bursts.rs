@@ -1,9 +1,10 @@
-//! What characters mean that came in together: text where there is a text field, keys where each of
-//! them is one, and else nothing.
+//! Interprets characters that arrived together: as text where there is a text field, as key presses
+//! where each of them is bound, and otherwise as nothing.
 //!
-//! A paste that is not bracketed looks like this, and so do keys that were pressed over a slow line.
-//! What holds a line end within, two digits, or a character that is no key here, is a paste: it
-//! reaches no matrix, no preset and no button, and neither does the Enter after it.
+//! A paste that is not bracketed looks like this, and so do keys pressed over a slow connection. A
+//! burst is taken for a paste if it contains a line end, two digits, or a character that is not
+//! bound here: it then reaches no matrix, no preset and no button, and neither does the Enter after
+//! it.
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::tui::{
@@ -14,20 +15,21 @@ use crate::tui::{
     update::people,
 };
 
-/// Characters that came in together, as far as they are not taken in yet.
+/// Characters that arrived together, with the part of them that was already processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Burst {
     text: String,
-    /// How many bytes of the text are taken in.
+    /// The number of bytes of the text that are processed.
     taken: usize,
-    /// Whether Enter came after them.
+    /// Whether Enter followed the characters.
     entered: bool,
-    /// Where they were found to be keys.
+    /// The place where the characters were last taken for key presses.
     keys_in: Option<Place>,
 }
 
 impl Burst {
-    /// These characters, line ends between them as `\n`; and whether Enter came after them.
+    /// Creates a burst of these characters, with `\n` for line ends between them. `entered` says
+    /// whether Enter followed them.
     #[must_use]
     pub const fn new(text: String, entered: bool) -> Self {
         Self {
@@ -38,7 +40,8 @@ impl Burst {
         }
     }
 
-    /// What the next part of it means where the keys go now; `None` once all is taken in.
+    /// Returns the message for the next part of the burst at the current place, or `None` once all
+    /// of it is processed.
     pub fn next(&mut self, model: &Model) -> Option<Message> {
         if model.is_deaf {
             self.taken = self.text.len();
@@ -66,13 +69,13 @@ impl Burst {
     }
 }
 
-/// Whether it was no keys, in a place without a text field.
+/// Whether the burst is text rather than key presses, at a place without a text field.
 fn is_text(place: Place, text: &str, entered: bool) -> bool {
     if text.contains('\n') {
         return true;
     }
     let meant = |c: char| intent_of(place, Chord::of(KeyEvent::from(KeyCode::Char(c))));
-    // What follows `/` or `:` is typed.
+    // Everything after `/` or `:` is typed into a field.
     let opens_line = |c: &char| matches!(meant(*c), Some(Intent::Filter | Intent::Palette));
     let keys: Vec<char> = text.chars().take_while(|c| !opens_line(c)).collect();
     let digits = keys.iter().filter(|c| c.is_ascii_digit()).count();
@@ -80,7 +83,8 @@ fn is_text(place: Place, text: &str, entered: bool) -> bool {
     (keys.len() > 1 && (digits > 1 || is_strange)) || (entered && is_strange)
 }
 
-/// Whether a key is a character that is no key here: within a burst that makes the rest text.
+/// Whether a key is a character that is not bound here: the rest of its burst is then taken for
+/// text.
 #[must_use]
 pub fn is_stray(model: &Model, key: KeyEvent) -> bool {
     let place = model.place();
@@ -88,7 +92,7 @@ pub fn is_stray(model: &Model, key: KeyEvent) -> bool {
     is_character && !place.takes_text() && intent_of(place, Chord::of(key)).is_none()
 }
 
-/// Says that a paste went nowhere, where that is seen.
+/// Reports, where the user can see it, that a paste was ignored.
 pub(super) fn stray(model: &mut Model) {
     const WHY: &str = "That came in all at once, like a paste, and there is no text field here: it was left out. Press one key at a time";
     model.is_deaf = true;

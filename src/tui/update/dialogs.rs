@@ -1,4 +1,4 @@
-//! What intents do in a dialog: the wizard, the confirmations, the token's dialogs, the palette.
+//! Handles intents in the wizard, the confirmations, the token dialogs and the palette.
 use super::{close, explain, perform};
 use crate::{
     domain::{access::Actions, key::KeyVersion},
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The lines of a page of a dialog's text, and the most that it can be scrolled.
+/// The number of lines by which a page key scrolls a dialog's text, and the maximum scroll offset.
 const REVIEW_PAGE: u16 = 3;
 const MOST_SCROLL: u16 = 600;
 
@@ -227,7 +227,8 @@ pub(super) fn on_palette(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// Over another dialog the palette offers only what holds everywhere.
+/// Whether the palette offers an intent. Over another dialog it offers only intents that are bound
+/// everywhere.
 #[must_use]
 pub fn palette_allows(model: &Model, intent: Intent, on_list: bool) -> bool {
     let everywhere = BINDINGS

@@ -1,4 +1,4 @@
-//! What intents do in the test of access: moving, asking, and fixing.
+//! Handles intents in the access test: moving, asking and fixing.
 use crate::{
     domain::explain::{Explanation, Fix},
     tui::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Opens the test of the selected key, or of the one that was just made.
+/// Opens the access test of the selected key, or of the key that just got a new token.
 pub(super) fn open(model: &mut Model) -> Option<Effect> {
     let test = match model.modals.last() {
         Some(Modal::NewToken(dialog)) => {
@@ -52,7 +52,7 @@ pub(super) fn on_explain(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// Opens the edit with the mending change filled in, or asks whether to switch the key on.
+/// Opens the wizard with the fix filled in, or the confirmation for enabling the key.
 fn fix(model: &mut Model) -> Option<Effect> {
     let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
     let test = model.explain_dialog()?;
@@ -69,7 +69,7 @@ fn fix(model: &mut Model) -> Option<Effect> {
     None
 }
 
-/// An explanation arrived.
+/// Takes in an explanation. An answer with another ticket than the awaited one is dropped.
 pub(super) fn explained(model: &mut Model, ticket: u64, told: Result<Box<Explanation>, String>) {
     if model
         .explaining
@@ -89,7 +89,7 @@ pub(super) fn explained(model: &mut Model, ticket: u64, told: Result<Box<Explana
     }
 }
 
-/// Something changed: what was explained is explained anew.
+/// Marks every open explanation as stale, because something changed.
 pub(super) fn mark_stale(model: &mut Model) {
     for modal in &mut model.modals {
         if let Modal::Explain(test) = modal {

@@ -1,4 +1,4 @@
-//! What intents do on the screen of hygiene, and what comes back from it.
+//! Handles intents on the hygiene screen, and the answers to its effects.
 use super::explain;
 use crate::tui::{
     confirmation::Confirmation,
@@ -9,7 +9,7 @@ use crate::tui::{
     model::Model,
 };
 
-/// How far a page is.
+/// The number of rows by which a page key moves the selection.
 const PAGE: isize = 10;
 
 fn screen(model: &mut Model) -> Option<&mut HygieneDialog> {
@@ -42,7 +42,7 @@ pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// What was found arrived.
+/// Takes in the findings.
 pub(super) fn inspected(model: &mut Model, found: Result<Box<HygieneFindings>, String>) {
     let Some(hygiene) = screen(model) else { return };
     match found {
@@ -51,7 +51,7 @@ pub(super) fn inspected(model: &mut Model, found: Result<Box<HygieneFindings>, S
     }
 }
 
-/// Changes were made together.
+/// Reports the result of changes that were made together.
 pub(super) fn tidied(model: &mut Model, tidied: &HygieneOutcome) -> Effect {
     let failed = tidied.failed.join("; ");
     let mut done = Vec::new();

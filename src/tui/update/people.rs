@@ -1,4 +1,4 @@
-//! What intents do about people: members and their form, and the choice of an agent.
+//! Handles intents about people: the members, their form, and the choice of an agent.
 use crate::{
     domain::{listing::Direction, member::Member},
     tui::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// How far a page is.
+/// The number of rows by which a page key moves the selection.
 const PAGE: isize = 10;
 
 fn screen(model: &mut Model) -> Option<&mut MembersDialog> {
@@ -113,7 +113,7 @@ pub(super) fn on_removal(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// What comes back from the effects about people.
+/// Handles the answers to the effects about people and the audit log.
 pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         Message::EventsRead(filter, onward, events) => {
@@ -144,7 +144,8 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     }
 }
 
-/// Who there is was read.
+/// Takes in the members that were read. A form in progress is updated; the confirmation about a
+/// member who was changed or removed is withdrawn.
 fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
     if let Ok(members) = &read {
         let now = |seen: &Member| members.iter().find(|it| it.id == seen.id);
@@ -184,10 +185,10 @@ fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
     }
 }
 
-/// A change of a member was made, or was not.
+/// Reports whether a change to a member was made.
 fn saved(model: &mut Model, saved: Result<String, String>) {
     let mut trouble = None;
-    // Something else, such as the help, may lie on top of it by now.
+    // Another dialog, such as the help, may be on top of the form by now.
     let form = model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::MemberForm(form) if form.working => Some(form),
         _ => None,
@@ -222,7 +223,7 @@ fn saved(model: &mut Model, saved: Result<String, String>) {
     }
 }
 
-/// Something changed: who there is is read anew.
+/// Marks the members and the audit log as stale, because something changed.
 pub(super) fn mark_stale(model: &mut Model) {
     if let Some(members) = screen(model) {
         members.stale = true;
@@ -252,7 +253,7 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
                 return None;
             }
             model.list.agent = chosen;
-            // A mark that is out of sight must not be acted on.
+            // A mark that is no longer visible must not be acted on.
             model.list.marks.clear();
             return Some(model.load(Direction::First, Placement::Top));
         }
@@ -261,7 +262,7 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// Says why somebody may not do what they wanted, where they can see it.
+/// Reports why the user may not do something, on the screen they are looking at.
 pub(super) fn refuse(model: &mut Model, why: String) {
     match model.modals.last_mut() {
         Some(Modal::Members(members)) => members.problem = Some(why),
@@ -269,14 +270,14 @@ pub(super) fn refuse(model: &mut Model, why: String) {
         Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
         Some(Modal::Explain(test)) => test.problem = Some(why),
         _ => {
-            // A key press means that the sentence before was read.
+            // A key press means that the previous message was read.
             model.dismiss_notice();
             model.report_error(why);
         }
     }
 }
 
-/// Opens the wizard for a new key, or first asks for which agent where that is not clear.
+/// Opens the wizard for a new key, or first the choice of an agent if several are possible.
 pub(super) fn new_key(model: &mut Model) {
     let opened = match (&model.list.agent, model.agents.as_slice()) {
         (None, [_, _, ..]) => Modal::Agents(AgentChoice::for_new_key(&model.agents)),

@@ -1,4 +1,4 @@
-//! The walk through the list: moving, sorting, marking, and reading on where the rows end.
+//! Moving through the list, sorting, marking, and loading more rows where the loaded ones end.
 use crate::{
     domain::listing::{Direction, Sort, SortField},
     tui::{
@@ -8,10 +8,10 @@ use crate::{
     },
 };
 
-/// How close to the end of what is loaded the next page is read.
+/// The distance from the end of the loaded rows, in rows, at which the next page is read.
 const MARGIN: usize = 20;
 
-/// Moves the selection.
+/// Moves the selection, and loads more rows if needed.
 pub(super) fn walked(model: &mut Model, intent: Intent) -> Option<Effect> {
     match intent {
         Intent::First if !model.list.at_start => {
@@ -53,7 +53,8 @@ pub(super) fn keep_in_view(model: &mut Model) {
     };
 }
 
-/// Reads on when the selection comes near an end of what is loaded.
+/// Returns the effect that loads more rows, if the selection or the view is near an end of the
+/// loaded rows.
 pub(super) fn load_around(model: &mut Model) -> Option<Effect> {
     if model.list.awaited.is_some() {
         return None;
@@ -72,7 +73,7 @@ pub(super) fn load_around(model: &mut Model) -> Option<Effect> {
     None
 }
 
-/// The next column to sort by, or the other way round; the selection is kept.
+/// Sorts by the next column, or reverses the order. The first row is selected.
 pub(super) fn sorted(model: &mut Model, intent: Intent) -> Effect {
     let Sort { field, descending } = model.list.sort;
     model.list.sort = if intent == Intent::SortReverse {
@@ -118,7 +119,7 @@ fn sort_words(sort: Sort) -> &'static str {
     }
 }
 
-/// Marks or unmarks the selected key and goes one down.
+/// Marks or unmarks the selected key and moves the selection one row down.
 pub(super) fn marked(model: &mut Model) -> Option<Effect> {
     let key = model.selected()?.clone();
     if model.list.marks.remove(&key.id).is_none() {

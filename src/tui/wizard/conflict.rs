@@ -1,38 +1,37 @@
-//! Theirs beside mine: what a key was changed to by somebody else while it was edited here, field by
-//! field.
+//! The comparison, field by field, of this edit with the changes that another user made meanwhile.
 use super::{Field, Wizard, texts_of};
 use crate::domain::{
     access::{Action, Actions, Area},
     key::Draft,
 };
 
-/// What somebody else did to the key meanwhile.
+/// The changes that another user made to the key meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConcurrentEdit {
-    /// Who.
+    /// The actor who made the changes.
     pub by: String,
-    /// What the key was when the edit began, or when it was last told of.
+    /// The key when the edit began, or when it was last rebased.
     pub base: Draft,
-    /// What it is by now.
+    /// The key with the other user's changes.
     pub theirs: Draft,
 }
 
-/// A field in which theirs and mine differ, or that they changed.
+/// A field that the other user changed, or in which the two versions differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldConflict {
-    /// What the field is called.
+    /// The title of the field.
     pub title: String,
-    /// What it is by now.
+    /// The stored value.
     pub theirs: String,
-    /// What saving makes of it.
+    /// The value that saving would store.
     pub mine: String,
-    /// Whether both changed it, each to something else.
+    /// Whether both users changed the field to different values.
     pub clash: bool,
 }
 
 impl Wizard {
-    /// Every field that differs or that they changed, in the order of the wizard; empty while nobody
-    /// else did anything.
+    /// Returns every field that the other user changed or in which the two versions differ, in the
+    /// order of the wizard. Empty while no other user has changed the key.
     #[must_use]
     pub fn beside(&self, areas: &[Area]) -> Vec<FieldConflict> {
         let Some(ConcurrentEdit { base, theirs, .. }) = &self.meanwhile else {

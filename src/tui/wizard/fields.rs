@@ -1,4 +1,4 @@
-//! The wizard's fields and buttons, in their order, and what can be typed into them.
+//! The wizard's fields and buttons, in order, and the limits of the fields.
 use strum::{EnumCount, VariantArray};
 
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     tui::typing::FieldLimit,
 };
 
-/// A field of step one, in their order.
+/// A field of step one, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 #[expect(missing_docs, reason = "their titles say what they are")]
 pub enum Field {
@@ -31,7 +31,7 @@ impl Field {
         }
     }
 
-    /// What could be typed, where that does not go without saying.
+    /// An example of a value, for fields where that is not obvious.
     #[must_use]
     pub const fn example(self) -> Option<&'static str> {
         match self {
@@ -41,7 +41,7 @@ impl Field {
         }
     }
 
-    /// The most characters, where they are counted.
+    /// The maximum number of characters, for fields that show a counter.
     #[must_use]
     pub const fn limit(self) -> Option<usize> {
         match self {
@@ -51,7 +51,7 @@ impl Field {
         }
     }
 
-    /// What can be typed into it.
+    /// The limit of the text in the field.
     #[must_use]
     pub const fn room(self) -> FieldLimit {
         match self {
@@ -63,7 +63,7 @@ impl Field {
                 limits: DESCRIPTION_LIMITS,
                 separator: " ",
             },
-            // Twice as much as the longest list.
+            // This is twice as long as the longest list.
             Self::Addresses => FieldLimit {
                 separator: ", ",
                 ..FieldLimit::of(8192)
@@ -73,7 +73,7 @@ impl Field {
     }
 }
 
-/// What has the keys in step one.
+/// The part of step one that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "a field and two buttons")]
 pub enum BasicsFocus {
@@ -90,13 +90,13 @@ impl BasicsFocus {
     }
 }
 
-/// What has the keys in step two.
+/// The part of step two that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatrixFocus {
-    /// A cell: the row of an area, the column of an action.
+    /// A cell: the index of an area (row) and of an action (column).
     Cell(usize, usize),
-    /// Back to step one.
+    /// The button that goes back to step one.
     Back,
-    /// Give Access, or Save changes.
+    /// The button that saves: Give Access, or Save changes.
     Save,
 }

@@ -1,4 +1,5 @@
-//! What the wizard says of what was typed. Errors are shown once their field was left.
+//! The wizard's messages about the typed values. An error is shown once the user has left its
+//! field.
 use super::{Field, Wizard, WizardPurpose};
 use crate::domain::{
     access::Area,
@@ -10,7 +11,7 @@ use crate::domain::{
 };
 
 impl Wizard {
-    /// Why a field is refused, once it was left.
+    /// Returns why a field is invalid, once the user has left it.
     #[must_use]
     pub fn error(&self, field: Field, now: Moment) -> Option<String> {
         if !self.left[field as usize] {
@@ -34,7 +35,8 @@ impl Wizard {
         }
     }
 
-    /// That other keys have this name, or one that looks like it, once the name was left.
+    /// Returns warnings that other keys have this name or a similar one, once the user has left the
+    /// name.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let Some((name, found)) = &self.namesakes else {
@@ -63,7 +65,7 @@ impl Wizard {
         warnings
     }
 
-    /// What is worth saying about a field that is well: what it means, what was merged.
+    /// Returns notes on a valid field: its meaning, and which entries were merged.
     #[must_use]
     pub fn notes(&self, field: Field, now: Moment) -> Vec<String> {
         match field {
@@ -75,7 +77,8 @@ impl Wizard {
                 _ => Vec::new(),
             },
             Field::Expires => match self.expires_at(now) {
-                // Said before anybody can do wrong, and not a second time as an error.
+                // The limit is shown before the user makes a mistake, and not again beside the
+                // error.
                 Err(_) if !self.left[field as usize] => self
                     .policy
                     .latest(now)
@@ -91,14 +94,14 @@ impl Wizard {
         }
     }
 
-    /// `12/100`, where characters are counted.
+    /// Returns the counter, such as `12/100`, for fields that show one.
     #[must_use]
     pub fn counter(&self, field: Field) -> Option<String> {
         let limit = field.limit()?;
         Some(format!("{}/{limit}", length(self.value(field))))
     }
 
-    /// What an edit changes, what widens first.
+    /// Returns the changes of an edit, those that widen access first.
     #[must_use]
     pub fn changes(&self, areas: &[Area]) -> Vec<String> {
         let (WizardPurpose::Edit(key), Some(draft)) = (&self.purpose, self.draft()) else {
@@ -111,7 +114,7 @@ impl Wizard {
         changes
     }
 
-    /// What the key will and will not be able to do; step one does not know yet.
+    /// Returns what the key will and will not be able to do, or `None` in step one.
     #[must_use]
     pub fn sentence(&self, areas: &[Area]) -> Option<String> {
         Some(review::sentence(&self.draft()?.conditions, areas))
