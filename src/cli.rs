@@ -20,7 +20,6 @@ mod list;
 mod manual;
 mod member;
 mod output;
-mod people;
 mod refusals;
 mod revoke;
 mod rotate;

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-pub use super::people::{
-    AgentArguments, AgentCommand, AuditArguments, AuditCommand, MemberAddArguments,
-    MemberArguments, MemberCommand, MemberEditArguments,
-};
+mod audit;
+mod members;
+
 use super::{Failure, copy};
 use crate::{
     config::{self, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
@@ -15,6 +14,11 @@ use crate::{
         agent::AgentName, forwarded::TrustedProxy, key::RevokeReason, listing::SortField,
         member::Permission,
     },
+};
+pub use audit::{AuditArguments, AuditCommand};
+pub use members::{
+    AgentArguments, AgentCommand, MemberAddArguments, MemberArguments, MemberCommand,
+    MemberEditArguments,
 };
 
 /// After `refusals`, where people look for it; the help is sorted by this number, then by name.

@@ -2,7 +2,8 @@
 //!
 //! The shell runs these functions as tasks; tests call them directly, on the same real keyring.
 //! Nothing here depends on the model or the screen.
-mod people;
+mod audit;
+mod members;
 
 use std::{
     fs::OpenOptions,
@@ -119,7 +120,7 @@ async fn answer(
             Message::Revealed(or_trouble(shown, keyring).await)
         }
         Effect::AddMember(_) | Effect::EditMember(..) | Effect::RemoveMember(_) => {
-            return people::change(effect, keyring, warning).await;
+            return members::change(effect, keyring, warning).await;
         }
         Effect::Overwrite => {
             let overwritten = clipboard.lock().await.overwrite(terminal).await;
@@ -159,8 +160,10 @@ async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
         Effect::Explain(ticket, query) => {
             Message::Explained(ticket, boxed(explain(query, keyring).await))
         }
-        Effect::ReadEvents(..) | Effect::Export(..) | Effect::ReadMembers => {
-            return people::look(effect, keyring).await;
+        Effect::ReadEvents(..) | Effect::Export(..) => return audit::look(effect, keyring).await,
+        Effect::ReadMembers => {
+            let read = keyring.members().await;
+            Message::MembersRead(read.map_err(|error| error.to_string()))
         }
         // The shell's own, and those that are carried out above.
         Effect::Save(_)

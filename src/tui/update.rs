@@ -5,19 +5,23 @@
 //! allow does nothing. [`answers`] handles the answers to effects, [`arrivals`] loaded pages,
 //! [`bursts`] characters that arrive together, [`dialogs`] the dialogs, and [`walk`] moving through
 //! the list.
+mod agents;
 mod answers;
 mod arrivals;
 mod audit;
 mod bursts;
-mod dialogs;
+mod confirmation;
 mod explain;
 mod hygiene;
-mod people;
+mod members;
+mod palette;
+mod token;
 mod walk;
+mod wizard;
 
 pub use bursts::{Burst, is_stray};
 use crossterm::event::{Event, KeyEvent};
-pub use dialogs::palette_allows;
+pub use palette::palette_allows;
 use tui_input::{Input, backend::crossterm::to_input_request};
 
 use super::{
@@ -78,7 +82,7 @@ fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
         Some(intent) => {
             // An intent that makes no sense now is ignored; one that is not permitted is reported.
             if let Err(why) = model.demand(intent) {
-                people::refuse(model, why);
+                refuse(model, why);
             } else if place == Place::List
                 && (intent == Intent::Open || intent.permission(place).is_some())
                 && let Some(damaged) = model.selected_damaged()
@@ -198,25 +202,25 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
         _ => match model.modals.last_mut() {
             None => on_list(model, intent),
             Some(Modal::Details { .. }) => on_details(model, intent),
-            Some(Modal::Wizard(_)) => dialogs::on_wizard(model, intent),
-            Some(Modal::Confirmation(_)) => dialogs::on_confirmation(model, intent),
+            Some(Modal::Wizard(_)) => wizard::on_wizard(model, intent),
+            Some(Modal::Confirmation(_)) => confirmation::on_confirmation(model, intent),
             Some(Modal::Withdrawn(_)) => None,
             Some(Modal::Explain(_)) => explain::on_explain(model, intent),
             Some(Modal::Hygiene(_)) => hygiene::on_hygiene(model, intent),
             Some(Modal::Audit(_)) => audit::on_audit(model, intent),
             Some(Modal::Export(_)) => audit::on_export(model, intent),
-            Some(Modal::Members(_)) => people::on_members(model, intent),
-            Some(Modal::MemberForm(_)) => people::on_form(model, intent),
-            Some(Modal::Removal(_)) => people::on_removal(model, intent),
-            Some(Modal::Agents(_)) => people::on_agents(model, intent),
-            Some(Modal::NewToken(_)) => dialogs::on_new_token(model, intent),
-            Some(Modal::CopyAs { .. }) => dialogs::on_copy_as(model, intent),
-            Some(Modal::Revealed(_)) => dialogs::on_revealed(model, intent),
+            Some(Modal::Members(_)) => members::on_members(model, intent),
+            Some(Modal::MemberForm(_)) => members::on_form(model, intent),
+            Some(Modal::Removal(_)) => members::on_removal(model, intent),
+            Some(Modal::Agents(_)) => agents::on_agents(model, intent),
+            Some(Modal::NewToken(_)) => token::on_new_token(model, intent),
+            Some(Modal::CopyAs { .. }) => token::on_copy_as(model, intent),
+            Some(Modal::Revealed(_)) => token::on_revealed(model, intent),
             Some(Modal::Help { scroll, .. }) => {
                 scroll_by(scroll, intent);
                 None
             }
-            Some(Modal::Palette(_)) => dialogs::on_palette(model, intent),
+            Some(Modal::Palette(_)) => palette::on_palette(model, intent),
         },
     }
 }
@@ -284,7 +288,7 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
     let key = model.selected().cloned();
     match (intent, key) {
         (Intent::New, _) => {
-            people::new_key(model);
+            agents::new_key(model);
             None
         }
         (Intent::NewLike, Some(key)) => {
@@ -476,4 +480,29 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
         _ => model.notify("Press q to quit."),
     }
     None
+}
+
+/// Reports why the user may not do something, on the screen they are looking at.
+pub(super) fn refuse(model: &mut Model, why: String) {
+    match model.modals.last_mut() {
+        Some(Modal::Members(members)) => members.problem = Some(why),
+        Some(Modal::Audit(audit)) => audit.problem = Some(why),
+        Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
+        Some(Modal::Explain(test)) => test.problem = Some(why),
+        _ => {
+            // A key press means that the previous message was read.
+            model.dismiss_notice();
+            model.report_error(why);
+        }
+    }
+}
+
+/// Marks the members and the audit log as stale, because something changed.
+pub(super) fn mark_stale(model: &mut Model) {
+    if let Some(members) = members::screen(model) {
+        members.stale = true;
+    }
+    if let Some(audit) = audit::screen(model) {
+        audit.mark_stale();
+    }
 }

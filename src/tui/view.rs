@@ -4,6 +4,7 @@
 //! through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is always
 //! scrolled into view, so that every field can be reached on the smallest screen. After every
 //! draw the terminal's cursor stands on what has the keys.
+mod agents;
 mod audit;
 mod confirmation;
 mod detail;
@@ -12,25 +13,25 @@ mod explain;
 mod footer;
 mod hygiene;
 mod list;
-mod people;
+mod members;
+mod paint;
 mod sheet;
 mod wizard;
 
+use paint::draw_text;
 use ratatui::{
     Frame,
     buffer::Buffer,
     layout::{Position, Rect},
     style::Style,
-    text::Line,
 };
-use tui_input::Input;
 
 use super::{
     dialog::Modal,
     model::Model,
     theme::{Theme, ascii_for},
 };
-use crate::domain::text::{fitted, thousands};
+use crate::domain::text::thousands;
 
 /// The smallest screen that more than a sentence fits on.
 const SMALLEST: (u16, u16) = (20, 6);
@@ -79,10 +80,10 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
             Modal::Export(form) => Some(audit::export(model, *form, area)),
-            Modal::Members(it) => Some(people::members(model, it, area)),
-            Modal::MemberForm(form) => Some(people::form(model, form, area)),
-            Modal::Removal(removal) => Some(people::removal(model, removal, area)),
-            Modal::Agents(choice) => Some(people::agents(model, choice, area)),
+            Modal::Members(it) => Some(members::members(model, it, area)),
+            Modal::MemberForm(form) => Some(members::form(model, form, area)),
+            Modal::Removal(removal) => Some(members::removal(model, removal, area)),
+            Modal::Agents(choice) => Some(agents::agents(model, choice, area)),
             Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
             Modal::CopyAs { id, name, choice } => {
@@ -101,96 +102,6 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
         }
     }
     cursor
-}
-
-/// Writes a text within an area, cut to what fits; answers the column after it.
-fn draw_text(buffer: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
-    if y >= area.height || x >= area.width {
-        return x;
-    }
-    let room = usize::from(area.width - x);
-    let text = fitted_if_longer(text, room);
-    let (end, _) = buffer.set_stringn(area.x + x, area.y + y, text, room, style);
-    end - area.x
-}
-
-fn fitted_if_longer(text: &str, room: usize) -> String {
-    use unicode_width::UnicodeWidthStr as _;
-    if text.width() > room {
-        fitted(text, room)
-    } else {
-        text.to_owned()
-    }
-}
-
-/// Writes a text that ends at the right edge of an area.
-fn put_right(buffer: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) -> u16 {
-    let x = area.width.saturating_sub(width(text));
-    draw_text(buffer, area, x, y, text, style);
-    x
-}
-
-/// The width of a text in cells.
-fn width(text: &str) -> u16 {
-    use unicode_width::UnicodeWidthStr as _;
-    u16::try_from(text.width()).unwrap_or(u16::MAX)
-}
-
-/// What is seen of a text that is typed in a line of a sheet, and the column of its cursor there: it
-/// is scrolled so far that the cursor is in view, where that has the keys. Two cells stand before it.
-fn typed(theme: Theme, input: &Input, room: usize, has_keys: bool) -> (String, u16) {
-    let room = u16::try_from(room.saturating_sub(3)).unwrap_or(u16::MAX);
-    let before: String = input.value().chars().take(input.cursor()).collect();
-    let at = width(&theme.shown(&before));
-    let scroll = if has_keys { at.saturating_sub(room) } else { 0 };
-    let shown = list::scrolled(&theme.shown(input.value()), scroll);
-    let shown = fitted(&shown, usize::from(room) + 1);
-    (shown.trim_end().to_owned(), 2 + at - scroll)
-}
-
-/// Words wrapped to a width, as lines of a style.
-fn lines(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
-    wrapped(text, room)
-        .into_iter()
-        .map(|part| Line::styled(part, style))
-        .collect()
-}
-
-/// Words wrapped to a width; a word that is wider than that is cut into pieces.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
-    use unicode_segmentation::UnicodeSegmentation as _;
-    use unicode_width::UnicodeWidthStr as _;
-    let room = room.max(1);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is a first line");
-        if line.is_empty() || line.width() + 1 + word.width() <= room {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-        while lines.last().is_some_and(|line| line.width() > room) {
-            let long = lines.pop().unwrap_or_default();
-            let (mut kept, mut rest) = (String::new(), String::new());
-            for cluster in long.graphemes(true) {
-                let fits = rest.is_empty() && kept.width() + cluster.width() <= room;
-                if fits || kept.is_empty() {
-                    kept.push_str(cluster);
-                } else {
-                    rest.push_str(cluster);
-                }
-            }
-            lines.push(kept);
-            if rest.is_empty() {
-                break;
-            }
-            lines.push(rest);
-        }
-    }
-    lines
 }
 
 fn only_ascii(buffer: &mut Buffer) {
@@ -224,18 +135,5 @@ fn attention_style(theme: Theme, attention: crate::domain::attention::Attention)
         | Attention::Refused(_)
         | Attention::Rotating(_)
         | Attention::Unused(_) => theme.warning(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_wrap_and_long_ones_are_cut() {
-        assert_eq!(wrapped("a bb ccc", 4), ["a bb", "ccc"]);
-        assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(wrapped("", 3), [""]);
-        assert_eq!(wrapped("界界界", 3), ["界", "界", "界"]);
     }
 }

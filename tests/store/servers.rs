@@ -78,10 +78,10 @@ fn a_making_that_fails_leaves_nothing_behind() {
         // The server releases the lock once it notices that the connection is gone.
         let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \
                      (SELECT oid FROM pg_database WHERE datname = current_database())";
-        let mut looks = 0;
+        let mut tries = 0;
         while world.number(locks).await > 0 {
-            looks += 1;
-            assert!(looks < 1000, "the lock is still held");
+            tries += 1;
+            assert!(tries < 1000, "the lock is still held");
         }
         world.plant("DROP EVENT TRIGGER refuse").await;
         let opened = world.store().await;

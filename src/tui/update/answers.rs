@@ -6,7 +6,7 @@ use crate::{
         keymap::Intent,
         message::{ChangeError, Copied, Effect, ListRow, Message, RevealedToken, Rotation},
         model::{DamageSearch, Model, Placement},
-        update::{arrivals, dialogs, explain, hygiene, people},
+        update::{arrivals, confirmation, explain, hygiene},
         wizard::Wizard,
     },
 };
@@ -55,7 +55,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         | Message::MemberSaved(_)
         | Message::Exported(_)
         | Message::Warned(_)
-        | Message::Expelled(_)) => people::answered(model, other),
+        | Message::Expelled(_)) => others(model, other),
         other @ (Message::DamageFound(_) | Message::NamesakesFound(..)) => looked_up(model, other),
         Message::HygieneOutcome(tidied) => {
             drop_confirmation(model);
@@ -113,6 +113,37 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     }
 }
 
+/// Handles the answers to the effects about people and the audit log.
+fn others(model: &mut Model, message: Message) -> Option<Effect> {
+    match message {
+        Message::EventsRead(filter, onward, events) => {
+            super::audit::read(model, &filter, onward, events);
+            None
+        }
+        Message::Exported(exported) => {
+            super::audit::exported(model, exported);
+            None
+        }
+        Message::MembersRead(members) => {
+            super::members::read(model, members);
+            None
+        }
+        Message::MemberSaved(done) => {
+            super::members::saved(model, done);
+            Some(model.refresh())
+        }
+        Message::Warned(sentence) => {
+            model.report_error(sentence);
+            None
+        }
+        Message::Expelled(sentence) => {
+            model.parting = Some(sentence);
+            Some(Effect::Quit)
+        }
+        _ => None,
+    }
+}
+
 fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
     match found {
         Message::DamageFound(Ok(found)) => return (found > 0).then(|| model.refresh()),
@@ -152,7 +183,7 @@ fn key_details(
                 *listed = key;
             }
             model.key_details = Some((id, activity));
-            go_on.then(|| dialogs::on_confirmation(model, Intent::Accept))?
+            go_on.then(|| confirmation::on_confirmation(model, Intent::Accept))?
         }
         // Without a confirmation, the list reports problems with the store.
         Err(sentence) => {

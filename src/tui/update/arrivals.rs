@@ -6,7 +6,7 @@ use crate::{
         dialog::Modal,
         message::{Effect, ListRow, Loaded},
         model::{MAX_LOADED_ROWS, Model, Placement},
-        update::{explain, people, walk},
+        update::{explain, mark_stale, walk},
     },
 };
 
@@ -40,7 +40,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
     model.loading_details = None;
     if news {
         explain::mark_stale(model);
-        people::mark_stale(model);
+        mark_stale(model);
     }
     let list = &mut model.list;
     match placement {

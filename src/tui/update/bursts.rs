@@ -12,7 +12,7 @@ use crate::tui::{
     keymap::{Chord, Intent, Place, intent_of},
     message::Message,
     model::Model,
-    update::people,
+    update::refuse,
 };
 
 /// Characters that arrived together, with the part of them that was already processed.
@@ -99,7 +99,7 @@ pub(super) fn stray(model: &mut Model) {
     match model.modals.last_mut() {
         Some(Modal::Wizard(wizard)) => wizard.trouble = Some(WHY.to_owned()),
         Some(Modal::Confirmation(asked)) => asked.problem = Some(WHY.to_owned()),
-        _ => people::refuse(model, format!("{WHY}.")),
+        _ => refuse(model, format!("{WHY}.")),
     }
 }
 

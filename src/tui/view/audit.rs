@@ -16,8 +16,8 @@ use ratatui::{
 
 use super::{
     footer,
+    paint::{styled_lines, typed, wrapped},
     sheet::{self, Sheet},
-    typed, wrapped,
 };
 use crate::{
     domain::{
@@ -48,9 +48,9 @@ fn events(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
     let mut focus = (0, cursor);
     if let Some(problem) = &audit.problem {
         let text = format!("! {}", theme.shown(problem));
-        lines.extend(super::lines(&text, room, theme.alarm()));
+        lines.extend(styled_lines(&text, room, theme.alarm()));
     } else if let Some(said) = &audit.said {
-        lines.extend(super::lines(&theme.shown(said), room, theme.success()));
+        lines.extend(styled_lines(&theme.shown(said), room, theme.success()));
     } else {
         lines.push(Line::default());
     }
@@ -164,7 +164,7 @@ fn details(model: &Model, event: &Event, scroll: u16, screen: Rect) -> Sheet {
         lines.extend(difference(model, one, room));
     }
     lines.push(Line::default());
-    lines.extend(super::lines(
+    lines.extend(styled_lines(
         &format!("Hash {}", event.hash),
         room,
         theme.quiet(),

@@ -7,10 +7,9 @@ use ratatui::{
 };
 
 use super::{
-    footer, lines,
+    footer,
+    paint::{buttons, styled_lines, width},
     sheet::{self, Sheet},
-    width,
-    wizard::buttons,
 };
 use crate::{
     domain::{
@@ -91,10 +90,14 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
         )));
     }
     if confirmation.pressed {
-        text.extend(lines("Looking when it was used last…", room, theme.quiet()));
+        text.extend(styled_lines(
+            "Looking when it was used last…",
+            room,
+            theme.quiet(),
+        ));
     }
     if let Some(problem) = &confirmation.problem {
-        text.extend(lines(&format!("! {problem}"), room, theme.alarm()));
+        text.extend(styled_lines(&format!("! {problem}"), room, theme.alarm()));
     }
     let focused = match confirmation.focus {
         ConfirmationFocus::Cancel => Some(0),
@@ -147,7 +150,7 @@ fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
 fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     if confirmation.damaged.is_some() {
         let sentence = "When it was used last cannot be read.";
-        return lines(sentence, room, Style::new());
+        return styled_lines(sentence, room, Style::new());
     }
     let [key] = confirmation.keys.as_slice() else {
         return Vec::new();
@@ -157,13 +160,13 @@ fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line
     }
     let mut text = Vec::new();
     if confirmation.verb == Verb::Enable {
-        text.extend(lines(&disabled(model, key), room, Style::new()));
+        text.extend(styled_lines(&disabled(model, key), room, Style::new()));
     }
     let sentence = last_use(model, key);
     let mut words = sentence.chars();
     let first = words.next().map(|c| c.to_ascii_uppercase().to_string());
     let sentence = first.unwrap_or_default() + words.as_str();
-    text.extend(lines(&sentence, room, Style::new()));
+    text.extend(styled_lines(&sentence, room, Style::new()));
     text
 }
 
@@ -182,7 +185,11 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             let taken = usize::from(width(&tag) + width(&use_) + 2);
             let name = theme.shown(key.name());
             let name = cut_in_the_middle(&name, room.saturating_sub(taken).max(LEAST_NAME));
-            text.extend(lines(&format!("{name}{tag}: {use_}"), room, Style::new()));
+            text.extend(styled_lines(
+                &format!("{name}{tag}: {use_}"),
+                room,
+                Style::new(),
+            ));
         }
         if keys.len() > NAMED_KEYS {
             text.push(Line::from(format!("and {} more", keys.len() - NAMED_KEYS)));
@@ -192,7 +199,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             .filter(|key| !model.list.filter.matches(key, model.now))
             .count();
         if hidden > 0 {
-            text.extend(lines(
+            text.extend(styled_lines(
                 &format!("{hidden} of them are hidden by the filter."),
                 room,
                 theme.warning(),
@@ -207,13 +214,13 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             } else {
                 "The keys are permanently deleted."
             };
-            text.extend(lines(sentence, room, Style::new()));
+            text.extend(styled_lines(sentence, room, Style::new()));
             let loss = if one {
                 "Any applications using this key will lose access."
             } else {
                 "Any applications using these keys will lose access."
             };
-            text.extend(lines(loss, room, theme.alarm()));
+            text.extend(styled_lines(loss, room, theme.alarm()));
         }
         Verb::Disable => {
             let sentence = "It is refused from the next request on, until it is enabled again.";
@@ -224,7 +231,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
                     .replace("It is", "They are")
                     .replace("it is", "they are")
             };
-            text.extend(lines(&sentence, room, theme.warning()));
+            text.extend(styled_lines(&sentence, room, theme.warning()));
         }
         Verb::Rotate => {
             let sentence = if confirmation.overlap == Overlap::Finish {
@@ -232,17 +239,17 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             } else {
                 "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
             };
-            text.extend(lines(sentence, room, Style::new()));
+            text.extend(styled_lines(sentence, room, Style::new()));
             if keys[0].expired(model.now) {
                 let sentence =
                     "The key has ended: every token of it is refused until it gets a new end.";
-                text.extend(lines(sentence, room, theme.warning()));
+                text.extend(styled_lines(sentence, room, theme.warning()));
             }
             for former in model.activity(&keys[0].id).iter().flat_map(|it| &it.former) {
                 if former.is_good(&keys[0], model.now) {
                     let sentence =
                         format!("An old token is {}", former.sentence(&keys[0], model.now));
-                    text.extend(lines(&sentence, room, theme.warning()));
+                    text.extend(styled_lines(&sentence, room, theme.warning()));
                 }
             }
         }
@@ -253,12 +260,12 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             } else {
                 "They are let in again from the next request on."
             };
-            text.extend(lines(sentence, room, theme.warning()));
+            text.extend(styled_lines(sentence, room, theme.warning()));
         }
     }
     if let Some(damaged) = &confirmation.damaged {
         let sentence = format!("It is damaged: {}.", damaged.why);
-        text.extend(lines(&sentence, room, theme.warning()));
+        text.extend(styled_lines(&sentence, room, theme.warning()));
     }
     text
 }
@@ -298,14 +305,14 @@ fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<
     for (key, hygiene_change) in confirmation.keys.iter().zip(&confirmation.hygiene_changes) {
         // Two names may be cut to the same; ids are not.
         let named = format!("{} {}", key.id, theme.shown(key.name()));
-        text.extend(lines(&named, room, theme.strong()));
+        text.extend(styled_lines(&named, room, theme.strong()));
         let style = if *hygiene_change == HygieneChange::Revoke {
             theme.alarm()
         } else {
             Style::new()
         };
         for sentence in review(key, hygiene_change, &model.areas) {
-            text.extend(lines(&format!("  {sentence}"), room, style));
+            text.extend(styled_lines(&format!("  {sentence}"), room, style));
         }
     }
     text

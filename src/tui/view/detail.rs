@@ -6,7 +6,10 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{attention_style, draw_text, wrapped};
+use super::{
+    attention_style,
+    paint::{draw_text, styled_lines, wrapped},
+};
 use crate::{
     domain::{
         access::{Action, Actions, Grants},
@@ -52,7 +55,7 @@ pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
 /// Everything about a key, one fact a line.
 pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let mut lines = super::lines(&theme.shown(key.name()), room, theme.strong());
+    let mut lines = styled_lines(&theme.shown(key.name()), room, theme.strong());
     let description = theme.shown(key.draft.description.as_str());
     let mut description: Vec<Line<'static>> = wrapped(&description, room)
         .into_iter()

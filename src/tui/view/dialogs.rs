@@ -9,10 +9,9 @@ use ratatui::{
 use secrecy::ExposeSecret as _;
 
 use super::{
-    detail, draw_text, footer, lines,
+    detail, footer,
+    paint::{draw_text, rows_of_buttons, styled_lines, wrapped},
     sheet::{self, Sheet, Title},
-    wizard::rows_of_buttons,
-    wrapped,
 };
 use crate::{
     domain::token::{KeyId, Token},
@@ -30,7 +29,7 @@ pub(super) fn withdrawn(model: &Model, why: &str, screen: Rect) -> Sheet {
     Sheet {
         title: "Nothing was done".to_owned().into(),
         corner: String::new(),
-        lines: lines(&why, sheet::room(screen), model.theme.alarm()),
+        lines: styled_lines(&why, sheet::room(screen), model.theme.alarm()),
         focus: (0, 0),
         hint: footer::border(model),
         ..Sheet::default()
@@ -40,17 +39,17 @@ pub(super) fn withdrawn(model: &Model, why: &str, screen: Rect) -> Sheet {
 pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let dot = if model.theme.ascii { '*' } else { '•' };
-    let mut text = lines(&Token::masked(&dialog.id, dot), room, Style::new());
+    let mut text = styled_lines(&Token::masked(&dialog.id, dot), room, Style::new());
     if let Some(old) = &dialog.old {
-        text.extend(lines(old, room, Style::new()));
+        text.extend(styled_lines(old, room, Style::new()));
     }
-    text.extend(lines(
+    text.extend(styled_lines(
         "You can copy it again from its row at any time.",
         room,
         model.theme.quiet(),
     ));
     if let Some(notice) = said(model) {
-        text.extend(lines(&notice, room, model.theme.success()));
+        text.extend(styled_lines(&notice, room, model.theme.success()));
     }
     let titles = TokenButton::ALL.map(TokenButton::title);
     let at = TokenButton::ALL

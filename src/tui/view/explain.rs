@@ -20,8 +20,8 @@ use ratatui::{
 
 use super::{
     footer,
+    paint::{styled_lines, width, wrapped},
     sheet::{self, Sheet, Title},
-    width, wrapped,
 };
 use crate::{
     domain::{
@@ -148,7 +148,7 @@ impl ExplainPage<'_> {
 
     fn text(&mut self, text: &str, style: Style) {
         let text = self.model.theme.shown(text);
-        self.lines.extend(super::lines(&text, self.room, style));
+        self.lines.extend(styled_lines(&text, self.room, style));
     }
 
     /// The request: two lines of fields, or one each where it is narrow.

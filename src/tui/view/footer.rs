@@ -1,7 +1,7 @@
 //! The two lowest lines: what was last said, and what can be done here.
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{draw_text, width, wrapped};
+use super::paint::{draw_text, width, wrapped};
 use crate::tui::{
     confirmation::{ConfirmationFocus, Verb},
     dialog::Modal,

@@ -16,6 +16,7 @@ use ratatui::{
 
 use super::{
     footer,
+    paint::styled_lines,
     sheet::{self, Sheet},
 };
 use crate::{
@@ -38,7 +39,7 @@ pub(super) fn sheet(model: &Model, hygiene: &HygieneDialog, screen: Rect) -> She
     let theme = model.theme;
     let mut lines: Vec<Line<'static>> = Vec::new();
     let mut say = |text: &str, style: Style| {
-        lines.extend(super::lines(&theme.shown(text), room, style));
+        lines.extend(styled_lines(&theme.shown(text), room, style));
     };
     match &hygiene.found {
         None => say("looking at all keys…", Style::new()),

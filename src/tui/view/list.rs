@@ -15,7 +15,9 @@ use ratatui::{
 };
 
 use super::{
-    access_words, attention_style, detail, draw_text, footer, put_right, thousands, width,
+    access_words, attention_style, detail, footer,
+    paint::{draw_text, put_right, scrolled, width},
+    thousands,
 };
 use crate::{
     domain::{
@@ -284,19 +286,6 @@ fn filter(model: &Model, buffer: &mut Buffer, area: Rect, y: u16) -> Option<Posi
     let scroll = at.saturating_sub(room);
     draw_text(buffer, area, x, y, &scrolled(&shown, scroll), Style::new());
     Some(Position::new(area.x + x + at - scroll, area.y + y))
-}
-
-/// The text without its first so many cells.
-pub(super) fn scrolled(text: &str, cells: u16) -> String {
-    use unicode_segmentation::UnicodeSegmentation as _;
-    let mut left = cells;
-    text.graphemes(true)
-        .skip_while(|cluster| {
-            let skip = left > 0;
-            left = left.saturating_sub(width(cluster));
-            skip
-        })
-        .collect()
 }
 
 fn heads(model: &Model, buffer: &mut Buffer, area: Rect, y: u16, columns: &[(Column, u16)]) {

@@ -12,7 +12,7 @@ use ratatui::{
     text::Line,
 };
 
-use super::{draw_text, width, wrapped};
+use super::paint::{draw_text, width, wrapped};
 use crate::{
     domain::text::cut_in_the_middle,
     tui::{model::Model, theme::Theme},

@@ -14,8 +14,8 @@ use ratatui::{
 
 use super::{
     footer,
+    paint::{buttons, typed, width, wrapped},
     sheet::{self, Sheet, Title},
-    typed, width, wrapped,
 };
 use crate::{
     domain::{
@@ -470,61 +470,4 @@ impl WizardPage<'_> {
         }
         self.lines.push(line);
     }
-}
-
-/// A row of buttons that begins at a column; answers where the focused one stands.
-pub(super) fn buttons(
-    model: &Model,
-    titles: &[&str],
-    focused: Option<usize>,
-    begin: usize,
-) -> (Line<'static>, Option<u16>) {
-    let theme = model.theme;
-    let mut spans = vec![Span::raw(" ".repeat(begin))];
-    let mut at = begin;
-    let mut column = None;
-    for (index, title) in titles.iter().enumerate() {
-        let here = focused == Some(index);
-        if here {
-            column = u16::try_from(at).ok();
-        }
-        let (text, style) = if here {
-            (format!("▸ {title}"), theme.pressed())
-        } else {
-            (format!("  {title}"), Style::new())
-        };
-        at += usize::from(width(&text)) + 1;
-        spans.push(Span::styled(text, style));
-        spans.push(Span::raw(" "));
-    }
-    (Line::from(spans), column)
-}
-
-/// The same in as many rows as they need.
-pub(super) fn rows_of_buttons(
-    model: &Model,
-    titles: &[&str],
-    focused: Option<usize>,
-    room: usize,
-) -> Vec<(Line<'static>, Option<u16>)> {
-    let mut rows: Vec<(usize, usize)> = Vec::new();
-    let mut used = room + 1;
-    for (at, title) in titles.iter().enumerate() {
-        let wide = usize::from(width(title)) + 3;
-        if used + wide > room + 1 {
-            rows.push((at, at));
-            used = 0;
-        }
-        used += wide;
-        if let Some(row) = rows.last_mut() {
-            row.1 = at + 1;
-        }
-    }
-    let row = |(from, to): (usize, usize)| {
-        let here = focused
-            .filter(|at| (from..to).contains(at))
-            .map(|at| at - from);
-        buttons(model, &titles[from..to], here, 0)
-    };
-    rows.into_iter().map(row).collect()
 }

@@ -1,4 +1,4 @@
-//! Carries out the effects that read and export the audit log and that read and change members.
+//! Carries out the effects on the audit log: events are read, or written to a file.
 use std::{
     fs::{File, OpenOptions},
     io::{BufWriter, Write as _},
@@ -6,13 +6,12 @@ use std::{
     path::PathBuf,
 };
 
-use super::Warning;
 use crate::{
     domain::{
         audit::{EventCursor, EventFilter, csv_head, csv_line, json_line},
         text::{thousands, visible},
     },
-    keyring::{Keyring, KeyringError, Recorded},
+    keyring::Keyring,
     tui::{
         audit::{self, ExportForm},
         message::{Effect, Message},
@@ -27,51 +26,8 @@ pub(super) async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
             Message::EventsRead(filter, onward, read.map_err(|error| error.to_string()))
         }
         Effect::Export(filter, form) => Message::Exported(export(&filter, form, keyring).await),
-        Effect::ReadMembers => {
-            let read = keyring.members().await;
-            Message::MembersRead(read.map_err(|error| error.to_string()))
-        }
         _ => return None,
     })
-}
-
-/// Adds, changes or removes a member.
-pub(super) async fn change(
-    effect: Effect,
-    keyring: &Keyring,
-    warning: &mut Warning,
-) -> Option<Message> {
-    let mut saved = |done: Result<Recorded, KeyringError>, sentence: &str| {
-        let done = done.map(|recorded| {
-            let changed = recorded.events > 0;
-            warning.take(recorded);
-            let unchanged = "The member was like that already.";
-            (if changed { sentence } else { unchanged }).to_owned()
-        });
-        Message::MemberSaved(done.map_err(|error| error.to_string()))
-    };
-    Some(match effect {
-        Effect::AddMember(draft) => match keyring.add_member(&draft).await {
-            Ok(member) => saved(Ok(member.recorded), &added(&member.look_alikes)),
-            Err(error) => saved(Err(error), ""),
-        },
-        Effect::EditMember(seen, draft) => {
-            saved(keyring.edit_member(&seen, &draft).await, "Member updated.")
-        }
-        Effect::RemoveMember(seen) => saved(keyring.remove_member(&seen).await, "Member removed."),
-        _ => return None,
-    })
-}
-
-fn added(look_alikes: &[String]) -> String {
-    if look_alikes.is_empty() {
-        return "Member added.".to_owned();
-    }
-    let names: Vec<String> = look_alikes.iter().map(|name| visible(name)).collect();
-    format!(
-        "Member added. The name looks like {}: check that you did not mean that one.",
-        names.join(", ")
-    )
 }
 
 /// Writes the events that match the filter, oldest first, to a new file in the home directory with

@@ -1,21 +1,19 @@
-//! Handles intents about people: the members, their form, and the choice of an agent.
+//! Handles intents in the dialogs of members, and the answers to the effects on them.
 use crate::{
-    domain::{listing::Direction, member::Member},
+    domain::member::Member,
     tui::{
-        agents::{AgentChoice, AgentChoicePurpose},
         dialog::Modal,
         keymap::Intent,
         members::{FormFocus, MemberForm, MembersDialog, Removal},
-        message::{Effect, Message},
-        model::{Model, Placement},
-        wizard::Wizard,
+        message::Effect,
+        model::Model,
     },
 };
 
 /// The number of rows by which a page key moves the selection.
 const PAGE: isize = 10;
 
-fn screen(model: &mut Model) -> Option<&mut MembersDialog> {
+pub(super) fn screen(model: &mut Model) -> Option<&mut MembersDialog> {
     model.modals.iter_mut().rev().find_map(|modal| match modal {
         Modal::Members(members) => Some(members.as_mut()),
         _ => None,
@@ -113,40 +111,9 @@ pub(super) fn on_removal(model: &mut Model, intent: Intent) -> Option<Effect> {
     None
 }
 
-/// Handles the answers to the effects about people and the audit log.
-pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
-    match message {
-        Message::EventsRead(filter, onward, events) => {
-            super::audit::read(model, &filter, onward, events);
-            None
-        }
-        Message::Exported(exported) => {
-            super::audit::exported(model, exported);
-            None
-        }
-        Message::MembersRead(members) => {
-            read(model, members);
-            None
-        }
-        Message::MemberSaved(done) => {
-            saved(model, done);
-            Some(model.refresh())
-        }
-        Message::Warned(sentence) => {
-            model.report_error(sentence);
-            None
-        }
-        Message::Expelled(sentence) => {
-            model.parting = Some(sentence);
-            Some(Effect::Quit)
-        }
-        _ => None,
-    }
-}
-
 /// Takes in the members that were read. A form in progress is updated; the confirmation about a
 /// member who was changed or removed is withdrawn.
-fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
+pub(super) fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
     if let Ok(members) = &read {
         let now = |seen: &Member| members.iter().find(|it| it.id == seen.id);
         let mut withdrawn = None;
@@ -186,7 +153,7 @@ fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
 }
 
 /// Reports whether a change to a member was made.
-fn saved(model: &mut Model, saved: Result<String, String>) {
+pub(super) fn saved(model: &mut Model, saved: Result<String, String>) {
     let mut trouble = None;
     // Another dialog, such as the help, may be on top of the form by now.
     let form = model.modals.iter_mut().rev().find_map(|modal| match modal {
@@ -221,72 +188,4 @@ fn saved(model: &mut Model, saved: Result<String, String>) {
         screen.stale = true;
         screen.problem = trouble;
     }
-}
-
-/// Marks the members and the audit log as stale, because something changed.
-pub(super) fn mark_stale(model: &mut Model) {
-    if let Some(members) = screen(model) {
-        members.stale = true;
-    }
-    if let Some(audit) = super::audit::screen(model) {
-        audit.mark_stale();
-    }
-}
-
-pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::Agents(choice)) = model.modals.last_mut() else {
-        return None;
-    };
-    match intent {
-        Intent::Up => choice.walk(false),
-        Intent::Down => choice.walk(true),
-        Intent::Accept => {
-            let chosen = choice.choices.get(choice.at)?.clone();
-            let choosing = choice.choosing;
-            model.modals.pop();
-            if choosing == AgentChoicePurpose::NewKey {
-                let wizard = Wizard::new_key().under(model.policy).of_agent(chosen);
-                model.modals.push(Modal::Wizard(Box::new(wizard)));
-                return None;
-            }
-            if model.list.agent == chosen {
-                return None;
-            }
-            model.list.agent = chosen;
-            // A mark that is no longer visible must not be acted on.
-            model.list.marks.clear();
-            return Some(model.load(Direction::First, Placement::Top));
-        }
-        _ => {}
-    }
-    None
-}
-
-/// Reports why the user may not do something, on the screen they are looking at.
-pub(super) fn refuse(model: &mut Model, why: String) {
-    match model.modals.last_mut() {
-        Some(Modal::Members(members)) => members.problem = Some(why),
-        Some(Modal::Audit(audit)) => audit.problem = Some(why),
-        Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
-        Some(Modal::Explain(test)) => test.problem = Some(why),
-        _ => {
-            // A key press means that the previous message was read.
-            model.dismiss_notice();
-            model.report_error(why);
-        }
-    }
-}
-
-/// Opens the wizard for a new key, or first the choice of an agent if several are possible.
-pub(super) fn new_key(model: &mut Model) {
-    let opened = match (&model.list.agent, model.agents.as_slice()) {
-        (None, [_, _, ..]) => Modal::Agents(AgentChoice::for_new_key(&model.agents)),
-        (agent, _) => {
-            let wizard = Wizard::new_key()
-                .under(model.policy)
-                .of_agent(agent.clone());
-            Modal::Wizard(Box::new(wizard))
-        }
-    };
-    model.modals.push(opened);
 }

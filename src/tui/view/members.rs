@@ -16,9 +16,8 @@ use tui_input::Input;
 
 use super::{
     footer,
+    paint::{buttons, styled_lines, typed, width, wrapped},
     sheet::{self, Sheet},
-    typed, width,
-    wizard::buttons,
 };
 use crate::{
     domain::{
@@ -27,7 +26,6 @@ use crate::{
         text::{fitted, length},
     },
     tui::{
-        agents::{AgentChoice, AgentChoicePurpose},
         members::{FormFocus, MemberForm, MembersDialog, Removal},
         model::{Model, TWO_LINE_WIDTH},
     },
@@ -38,18 +36,18 @@ pub(super) fn members(model: &Model, screen: &MembersDialog, area: Rect) -> Shee
     let theme = model.theme;
     let mut lines = Vec::new();
     if let Some(said) = &screen.said {
-        lines.extend(super::lines(&theme.shown(said), room, theme.success()));
+        lines.extend(styled_lines(&theme.shown(said), room, theme.success()));
     }
     if let Some(problem) = &screen.problem {
         let text = format!("! {}", theme.shown(problem));
-        lines.extend(super::lines(&text, room, theme.alarm()));
+        lines.extend(styled_lines(&text, room, theme.alarm()));
     }
     let mut focus = (0, 0);
     match &screen.found {
         None if screen.problem.is_none() => lines.push(Line::from("reading…")),
         Some(none) if none.is_empty() => {
             let text = "There are no members yet: keys are managed on this machine alone. n adds somebody who may come in over SSH.";
-            lines.extend(super::lines(text, room, Style::new()));
+            lines.extend(styled_lines(text, room, Style::new()));
         }
         _ => {}
     }
@@ -108,7 +106,7 @@ fn row(model: &Model, member: &Member, here: bool, room: usize) -> Vec<Line<'sta
 }
 
 fn indented(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
-    let parts = super::wrapped(text, room.saturating_sub(4));
+    let parts = wrapped(text, room.saturating_sub(4));
     let line = |part: String| Line::styled(format!("    {part}"), style);
     parts.into_iter().map(line).collect()
 }
@@ -202,14 +200,14 @@ impl FormPage<'_> {
                 "{} keys: one is taken away with `claviger member edit NAME --remove-key SHA256:…`",
                 seen.draft.keys.len()
             );
-            for part in super::wrapped(&text, self.room.saturating_sub(2)) {
+            for part in wrapped(&text, self.room.saturating_sub(2)) {
                 self.lines
                     .push(Line::styled(format!("  {part}"), theme.quiet()));
             }
         }
         if let Some(problem) = &self.form.problem {
             let text = format!("! {}", theme.shown(problem));
-            let lines = super::lines(&text, self.room, theme.alarm());
+            let lines = styled_lines(&text, self.room, theme.alarm());
             self.lines.extend(lines);
         }
         self.gap(loose);
@@ -249,7 +247,7 @@ impl FormPage<'_> {
             Span::styled(format!("‹ {} ›", self.form.role), choice),
         ]));
         let may = format!("may {}", may(self.form.role));
-        for part in super::wrapped(&may, self.room.saturating_sub(2)) {
+        for part in wrapped(&may, self.room.saturating_sub(2)) {
             self.lines
                 .push(Line::styled(format!("  {part}"), theme.quiet()));
         }
@@ -312,7 +310,7 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
         removal.member.draft.role.article(),
         removal.member.draft.role
     );
-    lines.extend(super::lines(&text, room, Style::new()));
+    lines.extend(styled_lines(&text, room, Style::new()));
     lines.push(Line::default());
     let focused = Some(usize::from(removal.act));
     let (line, column) = buttons(
@@ -330,37 +328,6 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
         foot: 1,
         lines,
         focus,
-        hint: footer::border(model),
-        ..Sheet::default()
-    }
-}
-
-pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet {
-    let room = sheet::room(screen);
-    let theme = model.theme;
-    let line = |(at, agent): (usize, &Option<crate::domain::agent::AgentName>)| {
-        let name = agent.as_ref().map_or("all agents", |name| name.as_str());
-        let shown = *agent == model.list.agent && choice.choosing == AgentChoicePurpose::Shown;
-        let mark = if shown { "  (shown now)" } else { "" };
-        let (marker, style) = if at == choice.at {
-            ("▸ ", theme.focus())
-        } else {
-            ("  ", Style::new())
-        };
-        let text = fitted(&format!("{marker}{name}{mark}"), room);
-        Line::styled(text.trim_end().to_owned(), style)
-    };
-    let workspace = theme.shown(&model.workspace);
-    Sheet {
-        title: match choice.choosing {
-            AgentChoicePurpose::Shown => format!("Whose keys in {workspace}?").into(),
-            AgentChoicePurpose::NewKey => {
-                format!("New API key in {workspace}: for which agent?").into()
-            }
-        },
-        corner: String::new(),
-        lines: choice.choices.iter().enumerate().map(line).collect(),
-        focus: (choice.at, 0),
         hint: footer::border(model),
         ..Sheet::default()
     }

@@ -1,0 +1,74 @@
+//! The arguments of `audit`. Their comments are the help that users read.
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::domain::agent::AgentName;
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// What to do with the log; list it if nothing is said
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// Only by those whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    pub actor: Option<String>,
+    /// Only about this key, be it revoked by now
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Only about keys of this agent, and what is no key's
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
+    /// Only where what was done holds this, such as key.revoked, revoked, or member
+    #[arg(long, value_name = "WORD")]
+    pub action: Option<String>,
+    /// Not before: 24h or 7d (ago), 2026-11-01, or 2026-11-01T12:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Not after
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// The newest ones first
+    #[arg(long)]
+    pub reverse: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Write CSV, for a spreadsheet; no cell of it is taken for a formula
+    #[arg(long)]
+    pub csv: bool,
+}
+
+impl AuditArguments {
+    /// Returns `true` if an option selects, orders, limits or formats the listed events.
+    pub(in crate::cli) fn chooses(&self) -> bool {
+        let texts = [
+            &self.actor,
+            &self.key,
+            &self.action,
+            &self.since,
+            &self.until,
+        ];
+        texts.iter().any(|text| text.is_some())
+            || self.agent.is_some()
+            || self.reverse
+            || self.limit.is_some()
+            || self.csv
+    }
+}
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Follow the chain of hashes and name the first event that does not hold
+    ///
+    /// A chain alone does not show that its end was cut off, or that all of it was written anew.
+    /// Checkpoints do, which each change leaves in the system's log or in a file.
+    Verify {
+        /// A log with checkpoints, or - for standard input; may be given several times [default:
+        /// the file that the configuration names]
+        #[arg(long, value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
+    },
+}
