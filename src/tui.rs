@@ -16,8 +16,11 @@ pub mod keymap;
 pub mod members;
 pub mod message;
 pub mod model;
+pub mod palette;
 pub mod terminal;
+pub mod texts;
 pub mod theme;
+pub mod token;
 pub mod typing;
 pub mod update;
 pub mod view;
@@ -33,10 +36,11 @@ use std::{
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use message::{Effect, Message};
+use message::{Effect, Message, Read};
 use model::{Model, Placement};
 use terminal::{Input, Inputs, Signal, Signals, Terminal};
 use theme::Theme;
+use token::Revealed;
 use tokio::{
     sync::{
         Mutex,
@@ -101,9 +105,9 @@ struct Shell {
     /// The changes that are running: an equal change is not started a second time meanwhile.
     writing: Arc<std::sync::Mutex<Vec<Effect>>>,
     /// The newest read of each kind that starts with the next frame.
-    wanted: HashMap<Discriminant<Effect>, Effect>,
+    wanted: HashMap<Discriminant<Read>, Effect>,
     /// The newest started read of each kind.
-    reading: HashMap<Discriminant<Effect>, AbortHandle>,
+    reading: HashMap<Discriminant<Read>, AbortHandle>,
     /// When the last frame was drawn.
     drawn: Instant,
     looking: Option<AbortHandle>,
@@ -218,7 +222,7 @@ impl Shell {
                     }
                 },
                 Some(answer) = self.answers.recv() => Next::Message(answer),
-                _ = seconds.tick(), if counting => Next::Message(Message::Ticked(self.keyring.now())),
+                _ = seconds.tick(), if counting => Next::Message(Message::Ticked),
                 _ = looks.tick() => {
                     self.look();
                     Next::Drawn
@@ -343,15 +347,16 @@ impl Shell {
             None => {}
             Some(Effect::Redraw) => self.terminal.redraw()?,
             Some(Effect::Save(_)) => {
-                if let Some(dialog::Modal::Revealed(revealed)) = self.model.modals.last() {
+                if let Some(revealed) = self.model.top::<Revealed>() {
                     let saved = effects::save(&revealed.shown);
                     let _ = self.answer.send(Message::Saved(saved));
                 }
             }
             Some(Effect::Quit) => return Ok(Some(ShellAction::Quit)),
             Some(Effect::Suspend) => return Ok(Some(ShellAction::Suspend)),
-            Some(effect) if effect.only_reads() => {
-                self.wanted.insert(mem::discriminant(&effect), effect);
+            Some(Effect::Read(ticket, read)) => {
+                let kind = mem::discriminant(&read);
+                self.wanted.insert(kind, Effect::Read(ticket, read));
             }
             Some(effect) => self.start(effect),
         }
@@ -368,11 +373,14 @@ impl Shell {
     /// Starts an effect as a task. A newer read aborts an older one of its kind. Writes always run
     /// to completion, and an equal write that is still running is not started again.
     fn start(&mut self, effect: Effect) {
-        let kind = mem::discriminant(&effect);
-        let reads = effect.only_reads();
-        self.regarding |= matches!(effect, Effect::LoadKeyDetails(_) | Effect::Explain(..));
+        let read = match &effect {
+            Effect::Read(_, read) => Some(read),
+            _ => None,
+        };
+        self.regarding |= matches!(read, Some(Read::KeyDetails(_) | Read::Explain(_)));
+        let kind = read.map(mem::discriminant);
         let writing = Arc::clone(&self.writing);
-        if !reads {
+        if kind.is_none() {
             let mut begun = lock(&writing);
             if begun.contains(&effect) {
                 return;
@@ -383,7 +391,7 @@ impl Shell {
         let answer = self.answer.clone();
         let task = async move {
             let mut screen = terminal::Direct;
-            let begun = (!reads).then(|| effect.clone());
+            let begun = kind.is_none().then(|| effect.clone());
             let messages = effects::carry_out(effect, &keyring, &clipboard, &mut screen).await;
             for message in messages {
                 let _ = answer.send(message);
@@ -392,7 +400,7 @@ impl Shell {
                 lock(&writing).retain(|effect| *effect != begun);
             }
         };
-        if reads {
+        if let Some(kind) = kind {
             let newer = tokio::spawn(task).abort_handle();
             if let Some(older) = self.reading.insert(kind, newer) {
                 older.abort();

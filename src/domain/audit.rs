@@ -17,7 +17,7 @@ use strum::{EnumCount, VariantArray};
 pub use checkpoint::{Checkpoint, checkpoints_in};
 use data_encoding::HEXLOWER;
 pub use difference::{Difference, differences};
-pub use draft::{AreaState, Details, EventDraft, member_fields, snapshot};
+pub use draft::{AreaState, EventDetails, EventDraft, member_fields, snapshot};
 pub use export::{csv_head, csv_line, json_line};
 pub use filter::{EventCursor, EventFilter, FilterError};
 use sha2::Digest as _;

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         access::find_area,
         agent::{self, AgentName},
-        audit::{Change, Details, EventDraft},
+        audit::{Change, EventDetails, EventDraft},
         decision::Rules,
         key::{
             Draft, KEPT_PREVIOUS_TOKENS, Key, KeyName, KeyVersion, Namesakes, Revision,
@@ -143,7 +143,7 @@ impl Keyring {
             self.actor(),
             Change::Created,
             &key,
-            Details::Made,
+            EventDetails::Made,
         );
         let new_token = SealedToken {
             digest: token.digest(),
@@ -224,7 +224,7 @@ impl Keyring {
             let edited = |rules: &mut Rules| rules.conditions.clone_from(&draft.conditions);
             Some(self.still_refused(&key, edited).await)
         };
-        let event = self.event(Change::Edited, &key, Details::Edited(draft));
+        let event = self.event(Change::Edited, &key, EventDetails::Edited(draft));
         let edited = (draft, left);
         let edit = self.store.edit_key(&seen.id, seen.revision, edited, &event);
         Ok(self.recorded(&edit.await?))
@@ -262,7 +262,7 @@ impl Keyring {
             data_key_id: data_key.id(),
             sealed: data_key.seal(&token, &self.machine)?,
         };
-        let event = self.event(Change::Rotated, &key, Details::Overlap(until));
+        let event = self.event(Change::Rotated, &key, EventDetails::Overlap(until));
         let committed = self
             .store
             .rotate_key(seen, &new_token, until, &event)
@@ -287,7 +287,7 @@ impl Keyring {
         if key.previous_until.is_none_or(|until| until < self.now()) {
             return Err(KeyringError::NothingToFinish(text::visible(key.name())));
         }
-        let event = self.event(Change::RotationFinished, &key, Details::None);
+        let event = self.event(Change::RotationFinished, &key, EventDetails::None);
         Ok(self.recorded(&self.store.finish_rotation(seen, &event).await?))
     }
 
@@ -327,7 +327,7 @@ impl Keyring {
         for one in seen {
             let key = self.seen_key(Permission::Switch, one).await?;
             if key.disabled_at.is_some() != disable {
-                let event = self.event(change, &key, Details::None);
+                let event = self.event(change, &key, EventDetails::None);
                 let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
                 let left = self.still_refused(&key, switched).await;
                 changes.push((key.id, one.revision, event, left));
@@ -351,7 +351,7 @@ impl Keyring {
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
             let key = self.seen_key(Permission::Revoke, one).await?;
-            let event = self.event(Change::Revoked, &key, Details::Gone(reason));
+            let event = self.event(Change::Revoked, &key, EventDetails::Gone(reason));
             changes.push((key.id, one.revision, event));
         }
         Ok(self.recorded(&self.store.revoke_keys(&changes, reason).await?))
@@ -368,14 +368,14 @@ impl Keyring {
         let key = self.key(id).await?;
         self.demand_for(Permission::Copy, &key).await?;
         let data_key = self.data_key().await?;
-        let event = self.event(purpose, &key, Details::None);
+        let event = self.event(purpose, &key, EventDetails::None);
         let recorded = self.recorded(&self.store.record(&event).await?);
         let sealed = self.store.sealed_token(id).await?;
         let token = data_key.open(&sealed.sealed, id, &sealed.digest)?;
         Ok(OpenedToken { token, recorded })
     }
 
-    fn event(&self, change: Change, key: &Key, details: Details<'_>) -> EventDraft {
+    fn event(&self, change: Change, key: &Key, details: EventDetails<'_>) -> EventDraft {
         EventDraft::new(self.now(), self.actor(), change, key, details)
     }
 

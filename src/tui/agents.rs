@@ -1,4 +1,5 @@
 //! The choice of an agent: whose keys are shown, or for which agent a new key is made.
+use super::{dialog::Dialog, keymap::Place};
 use crate::domain::agent::AgentName;
 
 /// The purpose of the choice.
@@ -49,5 +50,11 @@ impl AgentChoice {
     pub fn walk(&mut self, forward: bool) {
         let count = self.choices.len().max(1);
         self.at = (self.at + if forward { 1 } else { count - 1 }) % count;
+    }
+}
+
+impl Dialog for AgentChoice {
+    fn place(&self) -> Place {
+        Place::Agents
     }
 }

@@ -5,7 +5,14 @@
 use strum::{EnumCount, VariantArray};
 use tui_input::Input;
 
+use super::{
+    dialog::{Dialog, Leave, Typed},
+    keymap::{Intent, Place},
+    message::Read,
+    typing::{FieldLimit, TextEdit, type_into},
+};
 use crate::domain::{
+    agent::AgentScope,
     audit::{Event, EventCursor, EventFilter},
     moment::Moment,
 };
@@ -142,7 +149,7 @@ impl AuditDialog {
     }
 
     /// Returns the cursor of the read that is needed now, if any, and records it as awaited.
-    pub fn to_read(&mut self) -> Option<EventCursor> {
+    pub fn next_cursor(&mut self) -> Option<EventCursor> {
         if self.awaited.is_some() || (self.problem.is_some() && self.begin.is_none()) {
             return None;
         }
@@ -167,13 +174,11 @@ impl AuditDialog {
         Some(wanted)
     }
 
-    /// Takes in the events of a read. `onward` is the cursor that was requested; an answer to any
-    /// other cursor is dropped.
-    pub fn take_in(&mut self, onward: EventCursor, read: Result<Vec<Event>, String>, room: usize) {
-        if self.awaited != Some(onward) {
+    /// Takes in the events of the awaited read.
+    pub fn take_in(&mut self, read: Result<Vec<Event>, String>, room: usize) {
+        let Some(cursor) = self.awaited.take() else {
             return;
-        }
-        self.awaited = None;
+        };
         let events = match read {
             Ok(events) => events,
             Err(sentence) => {
@@ -183,7 +188,7 @@ impl AuditDialog {
             }
         };
         let full = i64::try_from(events.len()).unwrap_or(i64::MAX) >= PAGE;
-        match onward {
+        match cursor {
             EventCursor::Before(i64::MAX) => {
                 (self.at, self.top, self.more) = (0, 0, full);
                 self.events = events;
@@ -218,14 +223,6 @@ impl AuditDialog {
         self.begin = None;
     }
 
-    /// Notes that events were recorded: the new ones are read, even if the last read failed.
-    pub fn mark_stale(&mut self) {
-        self.news = true;
-        if self.typing.is_none() {
-            self.problem = None;
-        }
-    }
-
     /// Goes to the newest event, or to the oldest one.
     pub fn jump(&mut self, newest: bool, room: usize) {
         if newest && self.news {
@@ -257,6 +254,82 @@ impl AuditDialog {
         self.begin = Some(Begin::Newest);
         // A read that is still awaited belongs to the previous filter.
         self.awaited = None;
+    }
+}
+
+/// The choice of the file format for exporting the log.
+#[derive(Debug, Clone)]
+pub struct ExportDialog {
+    /// The selected format.
+    pub form: ExportForm,
+}
+
+impl Dialog for ExportDialog {
+    fn place(&self) -> Place {
+        Place::Export
+    }
+}
+
+impl Dialog for AuditDialog {
+    fn place(&self) -> Place {
+        match (&self.typing, self.opened) {
+            (Some(_), _) => Place::AuditFilter,
+            (None, Some(_)) => Place::AuditEvent,
+            (None, None) => Place::Audit,
+        }
+    }
+
+    fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
+        let Some(input) = &mut self.typing else {
+            return Typed::Whole;
+        };
+        self.problem = type_into(input, text, FieldLimit::LINE);
+        Typed::cut_if(self.problem.as_ref())
+    }
+
+    fn leave(&mut self) -> Leave {
+        if self.typing.take().is_some() {
+            self.problem = None;
+        } else if self.opened.take().is_some() {
+        } else if self.filter != EventFilter::default() {
+            self.only(String::new(), EventFilter::default());
+        } else {
+            return Leave::Close;
+        }
+        Leave::Stay
+    }
+
+    fn leave_field(&mut self) -> Option<Leave> {
+        self.typing.is_some().then(|| self.leave())
+    }
+
+    fn refuse(&mut self, why: String) -> Option<String> {
+        self.problem = Some(why);
+        None
+    }
+
+    fn allows(&self, intent: Intent) -> Option<bool> {
+        match intent {
+            Intent::Open | Intent::OnlySubject | Intent::OnlyActor | Intent::Export
+                if self.typing.is_none() =>
+            {
+                Some(self.selected().is_some())
+            }
+            Intent::Filter if self.typing.is_none() => Some(true),
+            _ => None,
+        }
+    }
+
+    fn mark_stale(&mut self) {
+        self.news = true;
+        if self.typing.is_none() {
+            self.problem = None;
+        }
+    }
+
+    fn to_read(&mut self, _agents: &AgentScope, _is_topmost: bool) -> Option<Read> {
+        let cursor = self.next_cursor()?;
+        Some(Read::Events(self.filter.clone(), cursor))
     }
 }
 
@@ -294,18 +367,18 @@ mod tests {
     #[test]
     fn what_is_new_comes_first_and_the_cursor_stays_on_its_event() {
         let mut screen = AuditDialog::default();
-        assert_eq!(screen.to_read(), Some(EventCursor::Before(i64::MAX)));
-        assert_eq!(screen.to_read(), None, "it is awaited");
+        assert_eq!(screen.next_cursor(), Some(EventCursor::Before(i64::MAX)));
+        assert_eq!(screen.next_cursor(), None, "it is awaited");
         let first = vec![event(3), event(2), event(1)];
-        screen.take_in(EventCursor::Before(i64::MAX), Ok(first), 10);
-        assert_eq!(screen.to_read(), None, "there is no more");
+        screen.take_in(Ok(first), 10);
+        assert_eq!(screen.next_cursor(), None, "there is no more");
         screen.walk(1, 10);
         screen.news = true;
-        assert_eq!(screen.to_read(), Some(EventCursor::After(3)));
-        screen.take_in(EventCursor::After(3), Ok(vec![event(4), event(5)]), 10);
+        assert_eq!(screen.next_cursor(), Some(EventCursor::After(3)));
+        screen.take_in(Ok(vec![event(4), event(5)]), 10);
         assert_eq!(numbers(&screen), [5, 4, 3, 2, 1]);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(2));
-        assert_eq!(screen.to_read(), None);
+        assert_eq!(screen.next_cursor(), None);
     }
 
     #[test]
@@ -313,34 +386,32 @@ mod tests {
         let page = |last: i64| (last - PAGE + 1..=last).map(event).collect::<Vec<_>>();
         let newest = |last| page(last).into_iter().rev().collect::<Vec<_>>();
         let mut screen = AuditDialog::default();
-        let _ = screen.to_read();
-        screen.take_in(EventCursor::Before(i64::MAX), Ok(newest(1000)), 10);
+        let _ = screen.next_cursor();
+        screen.take_in(Ok(newest(1000)), 10);
         screen.jump(false, 10);
-        assert_eq!(screen.to_read(), Some(EventCursor::After(0)));
-        screen.take_in(EventCursor::After(0), Ok(page(PAGE)), 10);
+        assert_eq!(screen.next_cursor(), Some(EventCursor::After(0)));
+        screen.take_in(Ok(page(PAGE)), 10);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(1));
         assert_eq!(
-            screen.to_read(),
+            screen.next_cursor(),
             None,
             "neither older ones nor newer ones yet"
         );
         // Moving up again: newer events are read when the cursor comes near them.
         screen.walk(-170, 10);
-        assert_eq!(screen.to_read(), Some(EventCursor::After(PAGE)));
-        screen.take_in(EventCursor::After(PAGE), Ok(page(2 * PAGE)), 10);
+        assert_eq!(screen.next_cursor(), Some(EventCursor::After(PAGE)));
+        screen.take_in(Ok(page(2 * PAGE)), 10);
         assert_eq!(screen.selected().map(|it| it.sequence), Some(171));
         screen.jump(true, 10);
-        assert_eq!(screen.to_read(), Some(EventCursor::Before(i64::MAX)));
+        assert_eq!(screen.next_cursor(), Some(EventCursor::Before(i64::MAX)));
     }
 
     #[test]
-    fn an_answer_to_an_older_question_is_dropped() {
+    fn a_new_filter_reads_again_and_a_bad_one_is_reported() {
         let mut screen = AuditDialog::default();
-        let _ = screen.to_read();
+        let _ = screen.next_cursor();
         screen.filter_by("actor:bob", Moment::from_millis(0));
-        assert_eq!(screen.to_read(), Some(EventCursor::Before(i64::MAX)));
-        screen.take_in(EventCursor::After(9), Ok(vec![event(10)]), 10);
-        assert!(screen.events.is_empty());
+        assert_eq!(screen.next_cursor(), Some(EventCursor::Before(i64::MAX)));
         screen.filter_by("nonsense:", Moment::from_millis(0));
         assert!(screen.problem.is_some());
         assert_eq!(

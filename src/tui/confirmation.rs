@@ -2,6 +2,11 @@
 //! focus.
 //!
 //! This is a small state with its own focus; it neither draws nor acts.
+use super::{
+    dialog::{Dialog, Leave, Typed},
+    keymap::{Place, neighbour},
+    typing::{FieldLimit, TextEdit, type_into},
+};
 use tui_input::Input;
 
 use crate::domain::{
@@ -89,9 +94,7 @@ impl Overlap {
 
     fn neighbour(self, forward: bool, unfinished: bool) -> Self {
         let offered = &Self::ALL[usize::from(!unfinished)..];
-        let at = offered.iter().position(|one| *one == self).unwrap_or(0);
-        let step = if forward { 1 } else { offered.len() - 1 };
-        offered[(at + step) % offered.len()]
+        neighbour(offered, self, forward)
     }
 }
 
@@ -290,10 +293,7 @@ impl Confirmation {
     /// Moves the focus to the next or the previous part.
     pub fn move_focus(&mut self, forward: bool) {
         self.pressed = false;
-        let order = self.order();
-        let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
-        let step = if forward { 1 } else { order.len() - 1 };
-        self.focus = order[(at + step) % order.len()];
+        self.focus = neighbour(&self.order(), self.focus, forward);
     }
 
     /// Handles `←` and `→`: chooses another reason or overlap, or moves to the other button.
@@ -346,10 +346,53 @@ fn neighbour_reason(reason: Option<RevokeReason>, forward: bool) -> Option<Revok
     let choices: Vec<Option<RevokeReason>> = std::iter::once(None)
         .chain(RevokeReason::ALL.map(Some))
         .collect();
-    let at = choices
-        .iter()
-        .position(|choice| *choice == reason)
-        .unwrap_or(0);
-    let step = if forward { 1 } else { choices.len() - 1 };
-    choices[(at + step) % choices.len()]
+    neighbour(&choices, reason, forward)
+}
+
+impl Dialog for Confirmation {
+    fn place(&self) -> Place {
+        match self.focus {
+            ConfirmationFocus::Field => Place::ConfirmationField,
+            _ => Place::Confirmation,
+        }
+    }
+
+    fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
+        self.problem = type_into(&mut self.typed, text, FieldLimit::LINE);
+        Typed::cut_if(self.problem.as_ref())
+    }
+
+    fn leave(&mut self) -> Leave {
+        if self.working {
+            Leave::Stay
+        } else {
+            Leave::Close
+        }
+    }
+
+    fn leave_field(&mut self) -> Option<Leave> {
+        (self.focus == ConfirmationFocus::Field).then(|| {
+            self.focus = ConfirmationFocus::Cancel;
+            Leave::Stay
+        })
+    }
+
+    fn ignore_paste(&mut self, why: &str) -> Option<String> {
+        self.problem = Some(why.to_owned());
+        None
+    }
+
+    fn accept_word(&self) -> Option<&'static str> {
+        match (self.focus, self.verb) {
+            (ConfirmationFocus::Cancel, _) => Some("Cancel"),
+            (ConfirmationFocus::Act, _) => Some(self.act()),
+            (ConfirmationFocus::Reason, _) => Some("next"),
+            (ConfirmationFocus::Field, Verb::Tidy) => Some(Verb::Tidy.title()),
+            (ConfirmationFocus::Field, _) => None,
+        }
+    }
+
+    fn shows_use(&self) -> bool {
+        true
+    }
 }

@@ -1,160 +1,201 @@
-//! The dialogs beside the wizard and the confirmations: the new token, copy as, a shown token,
-//! palette; and which dialogs there are.
+//! The dialogs: what each of them answers by itself ([`Dialog`]), and the list of all ([`Modal`]).
 //!
-//! Each is a small state with its own focus; none draws and none acts.
-use strum::{EnumCount, VariantArray};
-use tui_input::Input;
+//! A dialog is a small state in a file of its own; it draws nothing and acts on nothing. To add one:
+//! the state with its `impl Dialog` in `src/tui/NAME.rs` and a `mod` line in `tui.rs`; its places and
+//! bindings in `keymap.rs`; a line in [`Modal`] here; what its intents do in `update/NAME.rs` with a
+//! line in `update.rs`; its picture in `view/NAME.rs` with a line in `view.rs`. If it reads or changes
+//! something: an effect and a message in `message.rs`, a line each in `effects.rs` and in
+//! `update/answers.rs`.
+use super::{
+    keymap::{Intent, Place},
+    message::Read,
+    typing::TextEdit,
+};
+use crate::domain::agent::AgentScope;
 
-use super::{confirmation::Confirmation, keymap::Intent, message::RevealedToken};
-use crate::domain::{decision::DecisionId, token::KeyId};
-
-/// Seconds for which a revealed token is shown.
-pub const REVEAL_SECONDS: u32 = 30;
-/// Seconds after which a native clipboard is cleared.
-pub const CLIPBOARD_SECONDS: u32 = 45;
-
-/// A button of the new token's dialog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
-#[expect(missing_docs, reason = "their titles say what they are")]
-pub enum TokenButton {
-    Copy,
-    CopyAs,
-    Reveal,
-    Test,
+/// Whether a dialog closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// It closes.
     Close,
+    /// It stays open: it left an inner part, asks for a second press, or is working.
+    Stay,
 }
 
-impl TokenButton {
-    /// All buttons, from the left.
-    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+/// What became of typed text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// All of it is in the field, or there is no field.
+    Whole,
+    /// A part of it did not fit, and the dialog says so.
+    Cut,
+    /// A part of it did not fit; the sentence says so and has no place in the dialog.
+    CutUnsaid(String),
+}
 
-    /// What stands on it.
+impl Typed {
+    /// [`Typed::Cut`] if there is a sentence about it.
     #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Copy => "Copy",
-            Self::CopyAs => "Copy as…",
-            Self::Reveal => "Reveal",
-            Self::Test => "Test it now",
-            Self::Close => "Close",
+    pub fn cut_if(sentence: Option<&String>) -> Self {
+        sentence.map_or(Self::Whole, |_| Self::Cut)
+    }
+}
+
+/// What a dialog answers by itself. Only [`Dialog::place`] must be answered; the rest has an answer
+/// that fits a dialog without text fields, without anything to lose and without anything to read.
+pub trait Dialog {
+    /// The place of the bindings that hold while the dialog is topmost.
+    fn place(&self) -> Place;
+
+    /// Whether the second step of the dialog is shown, in which keys mean something else.
+    fn is_second_step(&self) -> bool {
+        false
+    }
+
+    /// A key was pressed that neither closes the dialog nor quits.
+    fn key_pressed(&mut self) {}
+
+    /// Types into the focused text field.
+    fn type_into(&mut self, _text: TextEdit<'_>) -> Typed {
+        Typed::Whole
+    }
+
+    /// Esc: closes the innermost part.
+    fn leave(&mut self) -> Leave {
+        Leave::Close
+    }
+
+    /// Ctrl-C: leaves the focused text field; `None` if none has the focus.
+    fn leave_field(&mut self) -> Option<Leave> {
+        None
+    }
+
+    /// Whether the program may quit without another press; the dialog asks for that press itself.
+    fn may_quit(&mut self) -> bool {
+        true
+    }
+
+    /// Shows why an intent was refused; returns the sentence if it has no place in the dialog.
+    fn refuse(&mut self, why: String) -> Option<String> {
+        Some(why)
+    }
+
+    /// Shows that pasted text was ignored, like [`Dialog::refuse`].
+    fn ignore_paste(&mut self, why: &str) -> Option<String> {
+        self.refuse(format!("{why}."))
+    }
+
+    /// The word for Enter, where it depends on what is focused.
+    fn accept_word(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether an intent makes sense now; `None` leaves that to the rules for the list.
+    fn allows(&self, _intent: Intent) -> Option<bool> {
+        None
+    }
+
+    /// Notes that something changed in the store: what was read is read again.
+    fn mark_stale(&mut self) {}
+
+    /// The read that the dialog needs now, if any; it counts as asked for from then on.
+    fn to_read(&mut self, _agents: &AgentScope, _is_topmost: bool) -> Option<Read> {
+        None
+    }
+
+    /// A second passed.
+    fn tick(&mut self) -> Leave {
+        Leave::Stay
+    }
+
+    /// Whether the dialog counts seconds.
+    fn counts_down(&self) -> bool {
+        false
+    }
+
+    /// Whether the dialog shows the use of the selected key.
+    fn shows_use(&self) -> bool {
+        false
+    }
+}
+
+/// A type of dialog that can be found among the open ones.
+pub trait InModal: Sized {
+    /// The dialog, if it is of this type.
+    fn of(modal: &Modal) -> Option<&Self>;
+    /// The dialog for changing it, if it is of this type.
+    fn of_mut(modal: &mut Modal) -> Option<&mut Self>;
+}
+
+/// Makes [`Modal`] from one line for each dialog.
+macro_rules! modals {
+    ($($name:ident($dialog:ty)),* $(,)?) => {
+        /// An open dialog.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each type says what it is")]
+        pub enum Modal {
+            $($name(Box<$dialog>)),*
         }
-    }
+
+        impl Modal {
+            /// What the dialog answers by itself.
+            #[must_use]
+            pub fn dialog(&self) -> &dyn Dialog {
+                match self {
+                    $(Self::$name(dialog) => dialog.as_ref()),*
+                }
+            }
+
+            /// The same, for changing it.
+            pub fn dialog_mut(&mut self) -> &mut dyn Dialog {
+                match self {
+                    $(Self::$name(dialog) => dialog.as_mut()),*
+                }
+            }
+        }
+
+        $(
+            impl From<$dialog> for Modal {
+                fn from(dialog: $dialog) -> Self {
+                    Self::$name(Box::new(dialog))
+                }
+            }
+
+            impl InModal for $dialog {
+                fn of(modal: &Modal) -> Option<&Self> {
+                    match modal {
+                        Modal::$name(dialog) => Some(dialog),
+                        _ => None,
+                    }
+                }
+
+                fn of_mut(modal: &mut Modal) -> Option<&mut Self> {
+                    match modal {
+                        Modal::$name(dialog) => Some(dialog),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
 }
 
-/// The dialog of a key that was just made, or got a new token. It holds no token: that is opened when it is wanted.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    /// The key.
-    pub id: KeyId,
-    /// What it is called.
-    pub name: String,
-    /// What was done.
-    pub title: &'static str,
-    /// What became of the old token, if there is one.
-    pub old: Option<String>,
-    /// The focused button.
-    pub focus: TokenButton,
-}
-
-impl NewToken {
-    /// The next or the previous button.
-    pub fn move_focus(&mut self, forward: bool) {
-        let at = TokenButton::ALL
-            .iter()
-            .position(|one| *one == self.focus)
-            .unwrap_or(0);
-        let step = if forward {
-            1
-        } else {
-            TokenButton::ALL.len() - 1
-        };
-        self.focus = TokenButton::ALL[(at + step) % TokenButton::ALL.len()];
-    }
-}
-
-/// A token that is shown, for a while.
-#[derive(Debug)]
-pub struct Revealed {
-    /// The token and whose it is.
-    pub shown: RevealedToken,
-    /// Seconds left.
-    pub left: u32,
-    /// Why it is shown, if nobody asked for that; where it was saved.
-    pub note: Option<String>,
-}
-
-/// Every action by name.
-#[derive(Debug, Clone, Default)]
-pub struct Palette {
-    /// What was typed.
-    pub input: Input,
-    /// Which of the matches is selected.
-    pub selected: usize,
-}
-
-impl Palette {
-    /// The decision whose name was typed: it can be explained.
-    #[must_use]
-    pub fn decision(&self) -> Option<DecisionId> {
-        self.input.value().trim().parse().ok()
-    }
-}
-
-/// What can be on top of the list.
-#[derive(Debug)]
-#[expect(missing_docs, reason = "each is one of the types above")]
-pub enum Modal {
-    Details {
-        scroll: u16,
-    },
-    Wizard(Box<super::wizard::Wizard>),
-    Explain(Box<super::explain::ExplainDialog>),
-    Hygiene(Box<super::hygiene::HygieneDialog>),
-    Audit(Box<super::audit::AuditDialog>),
-    Export(super::audit::ExportForm),
-    Members(Box<super::members::MembersDialog>),
-    MemberForm(Box<super::members::MemberForm>),
+modals! {
+    Details(super::texts::KeyDetails),
+    Wizard(super::wizard::Wizard),
+    Explain(super::explain::ExplainDialog),
+    Hygiene(super::hygiene::HygieneDialog),
+    Audit(super::audit::AuditDialog),
+    Export(super::audit::ExportDialog),
+    Members(super::members::MembersDialog),
+    MemberForm(super::members::MemberForm),
     Removal(super::members::Removal),
     Agents(super::agents::AgentChoice),
-    Confirmation(Confirmation),
-    /// In the place of a confirmation that was withdrawn: why. It swallows what is still typed.
-    Withdrawn(String),
-    NewToken(NewToken),
-    CopyAs {
-        id: KeyId,
-        name: String,
-        choice: usize,
-    },
-    Revealed(Revealed),
-    Help {
-        place: super::keymap::Place,
-        scroll: u16,
-    },
-    Palette(Palette),
-}
-
-/// What the palette offers: every intent that has a meaning on the list.
-#[must_use]
-pub fn palette_entries(
-    input: &str,
-    allowed: impl Fn(Intent) -> bool,
-) -> Vec<(&'static str, Intent)> {
-    use super::keymap::{BINDINGS, Place};
-    let wanted = input.trim().to_lowercase();
-    let mut entries: Vec<(&'static str, Intent)> = BINDINGS
-        .iter()
-        .filter(|b| {
-            b.holds_in(Place::List)
-                && !matches!(
-                    b.intent,
-                    Intent::Close | Intent::Interrupt | Intent::Palette
-                )
-        })
-        .filter(|b| allowed(b.intent))
-        .map(|b| (b.help, b.intent))
-        .filter(|(name, _)| name.to_lowercase().contains(&wanted))
-        .collect();
-    // `:q` is quit, whatever else has a q in it.
-    entries.sort_by_key(|(name, _)| !name.to_lowercase().starts_with(&wanted));
-    entries
+    Confirmation(super::confirmation::Confirmation),
+    Withdrawn(super::texts::Withdrawn),
+    NewToken(super::token::NewToken),
+    CopyAs(super::token::CopyAs),
+    Revealed(super::token::Revealed),
+    Help(super::texts::Help),
+    Palette(super::palette::Palette),
 }

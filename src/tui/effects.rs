@@ -21,8 +21,8 @@ use super::{
     explain::ExplainQuery,
     hygiene::HygieneFindings,
     message::{
-        ChangeError, Copied, CopyForm, Effect, HygieneOutcome, ListRow, Load, Loaded, Message,
-        RevealedToken, Rotation,
+        Answer, ChangeError, Copied, CopyForm, Effect, HygieneOutcome, ListRow, Load, Loaded,
+        Message, Read, RevealedToken, Rotation,
     },
 };
 use crate::{
@@ -119,9 +119,9 @@ async fn answer(
             let shown = open(&id, Change::Revealed, keyring, warning).await;
             Message::Revealed(or_trouble(shown, keyring).await)
         }
-        Effect::AddMember(_) | Effect::EditMember(..) | Effect::RemoveMember(_) => {
-            return members::change(effect, keyring, warning).await;
-        }
+        Effect::AddMember(draft) => members::add(&draft, keyring, warning).await,
+        Effect::EditMember(seen, draft) => members::edit(&seen, &draft, keyring, warning).await,
+        Effect::RemoveMember(seen) => members::remove(&seen, keyring, warning).await,
         Effect::Overwrite => {
             let overwritten = clipboard.lock().await.overwrite(terminal).await;
             Message::Overwritten(
@@ -131,60 +131,38 @@ async fn answer(
             )
         }
         Effect::Clear => Message::Cleared(clipboard.lock().await.clear_if_ours().await),
-        other => return look(other, keyring).await,
+        Effect::Export(filter, form) => {
+            Message::Exported(audit::export(&filter, form, keyring).await)
+        }
+        Effect::Read(ticket, read) => Message::Answered(ticket, look(read, keyring).await),
+        // The shell's own.
+        Effect::Save(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => return None,
     })
 }
 
-/// Carries out an effect that only reads.
-async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
-    Some(match effect {
-        Effect::Load(load) => {
-            let ticket = load.ticket;
-            let loaded = read(load, keyring).await;
-            Message::Loaded(ticket, boxed(loaded))
+/// Carries out a read.
+async fn look(read: Read, keyring: &Keyring) -> Answer {
+    let sentence = |error: KeyringError| error.to_string();
+    match read {
+        Read::List(load) => Answer::List(boxed(page(load, keyring).await)),
+        Read::KeyDetails(id) => {
+            let known = key_details(&id, keyring).await;
+            Answer::KeyDetails(id, boxed(known))
         }
-        Effect::LoadKeyDetails(id) => {
-            let known = regard(&id, keyring).await;
-            Message::KeyDetailsLoaded(id, boxed(known))
-        }
-        Effect::LookForDamage => {
-            let found = keyring.look_for_damage().await;
-            Message::DamageFound(found.map_err(|error| error.to_string()))
-        }
-        // If the search fails, the warning is omitted and the user can go on.
-        Effect::FindNamesakes(name, except) => {
+        Read::Damage => Answer::Damage(keyring.look_for_damage().await.map_err(sentence)),
+        // A warning that cannot be given keeps nobody from going on.
+        Read::Namesakes(name, except) => {
             let found = keyring.namesakes(&name, except.as_ref()).await;
-            Message::NamesakesFound(name, found.unwrap_or_default())
+            Answer::Namesakes(name, found.unwrap_or_default())
         }
-        Effect::ReadHygiene(scope) => Message::HygieneReport(boxed(inspect(&scope, keyring).await)),
-        Effect::Explain(ticket, query) => {
-            Message::Explained(ticket, boxed(explain(query, keyring).await))
+        Read::Hygiene(scope) => Answer::Hygiene(boxed(inspect(&scope, keyring).await)),
+        Read::Explain(query) => Answer::Explain(boxed(explain(query, keyring).await)),
+        Read::Events(filter, cursor) => {
+            let read = keyring.events(&filter, cursor, super::audit::PAGE).await;
+            Answer::Events(read.map_err(sentence))
         }
-        Effect::ReadEvents(..) | Effect::Export(..) => return audit::look(effect, keyring).await,
-        Effect::ReadMembers => {
-            let read = keyring.members().await;
-            Message::MembersRead(read.map_err(|error| error.to_string()))
-        }
-        // The shell's own, and those that are carried out above.
-        Effect::Save(_)
-        | Effect::Redraw
-        | Effect::Suspend
-        | Effect::Quit
-        | Effect::Create(..)
-        | Effect::Edit(..)
-        | Effect::Switch(..)
-        | Effect::RevokeDamaged(..)
-        | Effect::Revoke(..)
-        | Effect::Rotate(..)
-        | Effect::Tidy(_)
-        | Effect::Copy(..)
-        | Effect::Reveal(_)
-        | Effect::AddMember(_)
-        | Effect::EditMember(..)
-        | Effect::RemoveMember(_)
-        | Effect::Overwrite
-        | Effect::Clear => return None,
-    })
+        Read::Members => Answer::Members(keyring.members().await.map_err(sentence)),
+    }
 }
 
 /// What was read, or the sentence that says why it was not.
@@ -215,7 +193,7 @@ async fn revoked_message(
     Message::Revoked(or_trouble(revoked, keyring).await)
 }
 
-async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
+async fn page(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
     // Read the list version first, so that a change made while the rows are read is noticed by the
     // next poll.
     let list_version = keyring.list_version().await?;
@@ -253,7 +231,6 @@ async fn read(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
         areas,
         policy,
         list_version,
-        now: keyring.now(),
         watched,
     })
 }
@@ -272,7 +249,7 @@ fn merged(page: KeyPage) -> Vec<ListRow> {
     rows
 }
 
-async fn regard(id: &KeyId, keyring: &Keyring) -> Result<(Key, Activity), KeyringError> {
+async fn key_details(id: &KeyId, keyring: &Keyring) -> Result<(Key, Activity), KeyringError> {
     Ok((keyring.key(id).await?, keyring.activity(id).await?))
 }
 

@@ -3,12 +3,19 @@
 //! This is a small state with its own focus; it neither draws nor acts. The question is in
 //! [`ExplainDialog::query`], and the answer arrives as an [`Explanation`]. Any change that may
 //! affect the answer sets [`ExplainDialog::stale`].
+use super::{
+    dialog::{Dialog, Leave, Typed},
+    keymap::{Intent, Place, neighbour},
+    message::Read,
+    typing::{FieldLimit, TextEdit, type_into},
+};
 use std::net::IpAddr;
 
 use tui_input::Input;
 
 use crate::domain::{
     access::{Action, Area},
+    agent::AgentScope,
     decision::{DecisionId, Reason, Target},
     explain::{Check, ExplainSubject, Explanation, State},
     forwarded::{Client, ClientAddress},
@@ -289,6 +296,12 @@ impl ExplainDialog {
         }
     }
 
+    /// Whether the focus is on a failing check.
+    #[must_use]
+    pub fn is_on_failing(&self) -> bool {
+        matches!(self.focused(), Some(ExplainRow::Failing(_)))
+    }
+
     /// Moves the focus one row up or down.
     pub fn move_row(&mut self, forward: bool) {
         let last = self.rows().len().saturating_sub(1);
@@ -308,9 +321,7 @@ impl ExplainDialog {
             self.focus = ExplainFocus::Field(order[0]);
             return;
         };
-        let at = order.iter().position(|one| *one == field).unwrap_or(0);
-        let step = if forward { 1 } else { order.len() - 1 };
-        self.focus = ExplainFocus::Field(order[(at + step) % order.len()]);
+        self.focus = ExplainFocus::Field(neighbour(&order, field, forward));
     }
 
     /// Returns the text field that has the focus, if any, and clears the problem.
@@ -404,4 +415,70 @@ fn rows_of(explanation: &Explanation) -> Vec<ExplainRow<'_>> {
         .filter(|it| it.state == State::Fails);
     let refused = explanation.refusals.iter().map(ExplainRow::Refused);
     failing.map(ExplainRow::Failing).chain(refused).collect()
+}
+
+impl Dialog for ExplainDialog {
+    fn place(&self) -> Place {
+        match self.focus {
+            ExplainFocus::Row(_) => Place::Access,
+            ExplainFocus::Field(field) if field.is_text() => Place::AccessField,
+            ExplainFocus::Field(_) => Place::AccessChoice,
+        }
+    }
+
+    fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
+        if let Some(input) = self.typed_field() {
+            let cut = type_into(input, text, FieldLimit::LINE);
+            self.problem = cut;
+        }
+        Typed::cut_if(self.problem.as_ref())
+    }
+
+    fn leave(&mut self) -> Leave {
+        if matches!(self.focus, ExplainFocus::Row(_)) || self.is_first_request() {
+            return Leave::Close;
+        }
+        self.leave_fields();
+        Leave::Stay
+    }
+
+    fn leave_field(&mut self) -> Option<Leave> {
+        (self.place() == Place::AccessField).then(|| self.leave())
+    }
+
+    fn refuse(&mut self, why: String) -> Option<String> {
+        self.problem = Some(why);
+        None
+    }
+
+    fn accept_word(&self) -> Option<&'static str> {
+        match self.focused()? {
+            ExplainRow::Failing(_) => Some("fix"),
+            ExplainRow::Refused(_) => Some("explain"),
+        }
+    }
+
+    fn allows(&self, intent: Intent) -> Option<bool> {
+        let is_row = self.place() == Place::Access;
+        match intent {
+            Intent::Accept if is_row => Some(match self.focused() {
+                Some(ExplainRow::Failing(_)) => self.to_fix().is_some(),
+                Some(ExplainRow::Refused(_)) => true,
+                None => false,
+            }),
+            // A decision about no key has no token to ask with.
+            Intent::Next if is_row => Some(self.id.is_some()),
+            Intent::Fix => Some(self.to_fix().is_some()),
+            _ => None,
+        }
+    }
+
+    fn mark_stale(&mut self) {
+        self.stale = true;
+    }
+
+    fn to_read(&mut self, _agents: &AgentScope, is_topmost: bool) -> Option<Read> {
+        let asks = is_topmost && std::mem::take(&mut self.stale);
+        asks.then(|| Read::Explain(self.query.clone()))
+    }
 }

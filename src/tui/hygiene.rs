@@ -1,7 +1,13 @@
 //! The hygiene screen: the findings, the selected finding and the marked proposals.
 use std::collections::BTreeSet;
 
+use super::{
+    dialog::Dialog,
+    keymap::{Intent, Place},
+    message::Read,
+};
 use crate::domain::{
+    agent::AgentScope,
     hygiene::{HygieneChange, HygieneRow, together},
     key::Key,
     moment::Moment,
@@ -103,5 +109,30 @@ impl HygieneDialog {
         self.marks.clear();
         self.found = Some(found);
         self.walk(0);
+    }
+}
+
+impl Dialog for HygieneDialog {
+    fn place(&self) -> Place {
+        Place::Hygiene
+    }
+
+    fn refuse(&mut self, why: String) -> Option<String> {
+        self.problem = Some(why);
+        None
+    }
+
+    fn allows(&self, intent: Intent) -> Option<bool> {
+        match intent {
+            Intent::Explain => Some(self.selected().is_some()),
+            Intent::Mark => Some(self.selected().is_some_and(|row| row.proposal.is_ok())),
+            Intent::Apply => Some(self.may_apply()),
+            _ => None,
+        }
+    }
+
+    fn to_read(&mut self, agents: &AgentScope, is_topmost: bool) -> Option<Read> {
+        let asks = is_topmost && std::mem::take(&mut self.stale);
+        asks.then(|| Read::Hygiene(agents.clone()))
     }
 }

@@ -544,6 +544,13 @@ pub fn markdown() -> String {
     lines.join("\n") + "\n"
 }
 
+/// The next or the previous of several, in a circle; the first if `here` is none of them.
+pub fn neighbour<T: Copy + PartialEq>(order: &[T], here: T, forward: bool) -> T {
+    let at = order.iter().position(|one| *one == here).unwrap_or(0);
+    let step = if forward { 1 } else { order.len() - 1 };
+    order[(at + step) % order.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

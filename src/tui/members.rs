@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 
 use tui_input::Input;
 
-use super::typing::{FieldLimit, TextEdit, type_into};
+use super::{
+    dialog::{Dialog, Leave, Typed},
+    keymap::{Intent, Place, neighbour},
+    message::Read,
+    typing::{FieldLimit, TextEdit, type_into},
+};
 use crate::domain::{
     agent::{AgentName, AgentScope, listed},
     member::{Member, MemberDraft, Role, add_key, parse_keys},
@@ -182,10 +187,7 @@ impl MemberForm {
 
     /// Moves the focus to the next or the previous part.
     pub fn move_focus(&mut self, forward: bool) {
-        let order = FormFocus::ORDER;
-        let at = order.iter().position(|one| *one == self.focus).unwrap_or(0);
-        let step = if forward { 1 } else { order.len() - 1 };
-        self.focus = order[(at + step) % order.len()];
+        self.focus = neighbour(&FormFocus::ORDER, self.focus, forward);
         if self.focus == FormFocus::Agents && !self.several {
             self.move_focus(forward);
         }
@@ -195,9 +197,7 @@ impl MemberForm {
     pub fn sideways(&mut self, forward: bool) {
         match self.focus {
             FormFocus::Role => {
-                let at = Role::ALL.iter().position(|one| *one == self.role);
-                let step = if forward { 1 } else { Role::ALL.len() - 1 };
-                self.role = Role::ALL[(at.unwrap_or(0) + step) % Role::ALL.len()];
+                self.role = neighbour(&Role::ALL, self.role, forward);
                 self.problem = None;
             }
             FormFocus::Cancel => self.focus = FormFocus::Save,
@@ -207,7 +207,7 @@ impl MemberForm {
     }
 
     /// Types into the focused field.
-    pub fn type_into(&mut self, typing: TextEdit<'_>) {
+    fn type_text(&mut self, typing: TextEdit<'_>) {
         let input = match self.focus {
             FormFocus::Name => &mut self.name,
             FormFocus::Agents => &mut self.agents,
@@ -337,6 +337,92 @@ pub struct Removal {
     pub act: bool,
     /// Whether the removal is under way.
     pub working: bool,
+}
+
+impl Dialog for MembersDialog {
+    fn place(&self) -> Place {
+        Place::Members
+    }
+
+    fn refuse(&mut self, why: String) -> Option<String> {
+        self.problem = Some(why);
+        None
+    }
+
+    fn allows(&self, intent: Intent) -> Option<bool> {
+        match intent {
+            Intent::New => Some(true),
+            Intent::Edit | Intent::Revoke => Some(self.selected().is_some()),
+            _ => None,
+        }
+    }
+
+    fn mark_stale(&mut self) {
+        self.stale = true;
+    }
+
+    fn to_read(&mut self, _agents: &AgentScope, _is_topmost: bool) -> Option<Read> {
+        std::mem::take(&mut self.stale).then_some(Read::Members)
+    }
+}
+
+impl Dialog for MemberForm {
+    fn place(&self) -> Place {
+        if self.focus.is_text() {
+            Place::MemberField
+        } else {
+            Place::MemberChoice
+        }
+    }
+
+    fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
+        self.armed = false;
+        self.type_text(text);
+        Typed::cut_if(self.problem.as_ref())
+    }
+
+    fn leave(&mut self) -> Leave {
+        if self.working || !self.may_quit() {
+            Leave::Stay
+        } else {
+            Leave::Close
+        }
+    }
+
+    fn leave_field(&mut self) -> Option<Leave> {
+        self.focus.is_text().then(|| {
+            self.focus = FormFocus::Cancel;
+            Leave::Stay
+        })
+    }
+
+    fn may_quit(&mut self) -> bool {
+        let asks = self.changed() && !self.armed;
+        self.armed |= asks;
+        !asks
+    }
+
+    fn accept_word(&self) -> Option<&'static str> {
+        (self.focus == FormFocus::Cancel).then_some("Cancel")
+    }
+}
+
+impl Dialog for Removal {
+    fn place(&self) -> Place {
+        Place::Confirmation
+    }
+
+    fn leave(&mut self) -> Leave {
+        if self.working {
+            Leave::Stay
+        } else {
+            Leave::Close
+        }
+    }
+
+    fn accept_word(&self) -> Option<&'static str> {
+        Some(if self.act { "Remove" } else { "Cancel" })
+    }
 }
 
 #[cfg(test)]

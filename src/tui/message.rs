@@ -3,6 +3,11 @@
 //! Effects are data: the shell in `tui.rs` carries them out and answers with a message. Neither
 //! holds a connection, and no effect holds a secret. To add an effect, add a variant here, an arm
 //! in the shell, and a message for its answer.
+use std::{
+    collections::HashMap,
+    mem::{self, Discriminant},
+};
+
 use crossterm::event::KeyEvent;
 use secrecy::SecretString;
 use strum::{EnumCount, VariantArray};
@@ -39,12 +44,12 @@ pub enum Message {
     Strayed,
     /// The terminal was resized to this number of columns and rows.
     Resized(u16, u16),
-    /// A second passed while something counts down; holds the current time.
-    Ticked(Moment),
+    /// A second passed while something counts down.
+    Ticked,
     /// The current list version was read, and it differs from the one shown.
     EditionRead(ListVersion),
-    /// The load with this ticket ended.
-    Loaded(u64, Result<Box<Loaded>, String>),
+    /// The read with this ticket ended.
+    Answered(Ticket, Answer),
     /// A key was created.
     Created(Result<Box<Key>, ChangeError>),
     /// A key was edited; holds its new state.
@@ -54,24 +59,10 @@ pub enum Message {
     /// A key got a new token, or its previous tokens were ended; holds its new state and the kind
     /// of rotation.
     Rotated(Result<Box<(Key, Rotation)>, ChangeError>),
-    /// A key and its activity were read.
-    KeyDetailsLoaded(KeyId, Result<Box<(Key, Activity)>, String>),
-    /// The keys were inspected for hygiene findings.
-    HygieneReport(Result<Box<HygieneFindings>, String>),
     /// Hygiene changes were made together.
     HygieneOutcome(HygieneOutcome),
-    /// The request with this ticket was explained.
-    Explained(u64, Result<Box<Explanation>, String>),
-    /// Events of the audit log were read, with this filter and at this cursor.
-    EventsRead(EventFilter, EventCursor, Result<Vec<Event>, String>),
     /// The audit log was exported: a sentence about the file, or why the export failed.
     Exported(Result<String, String>),
-    /// All keys were read: the number of damaged keys, or why the read failed.
-    DamageFound(Result<usize, String>),
-    /// A search for other keys with this name, or a similar one, ended.
-    NamesakesFound(KeyName, Namesakes),
-    /// The members were read.
-    MembersRead(Result<Vec<Member>, String>),
     /// A member was added, changed or removed: a sentence about it, or why that failed.
     MemberSaved(Result<String, String>),
     /// Something failed that is not part of a change, such as keeping a checkpoint.
@@ -90,6 +81,77 @@ pub enum Message {
     Cleared(bool),
     /// A shown token was saved: the path, or why that failed.
     Saved(Result<String, String>),
+}
+
+/// Something to read. A read changes nothing and gives nothing out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// A page of the list, and the data shown with it.
+    List(Load),
+    /// A key and its activity.
+    KeyDetails(KeyId),
+    /// The hygiene findings about all keys of these agents.
+    Hygiene(AgentScope),
+    /// The explanation of a request.
+    Explain(ExplainQuery),
+    /// Events of the audit log that match the filter, in one direction.
+    Events(EventFilter, EventCursor),
+    /// The members.
+    Members,
+    /// All keys, to find the damaged ones.
+    Damage,
+    /// Keys other than this one with this name, or a similar one.
+    Namesakes(KeyName, Option<KeyId>),
+}
+
+/// What a [`Read`] brought, or why it failed as a sentence.
+#[derive(Debug)]
+pub enum Answer {
+    /// A page of the list.
+    List(Result<Box<Loaded>, String>),
+    /// A key and its activity.
+    KeyDetails(KeyId, Result<Box<(Key, Activity)>, String>),
+    /// Hygiene findings.
+    Hygiene(Result<Box<HygieneFindings>, String>),
+    /// An explanation.
+    Explain(Result<Box<Explanation>, String>),
+    /// Events.
+    Events(Result<Vec<Event>, String>),
+    /// The members.
+    Members(Result<Vec<Member>, String>),
+    /// The number of damaged keys.
+    Damage(Result<usize, String>),
+    /// The other keys with this name, or a similar one.
+    Namesakes(KeyName, Namesakes),
+}
+
+/// The number that pairs a read with its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+/// The tickets of the awaited reads: for each kind of read the newest.
+#[derive(Debug, Default)]
+pub struct Tickets {
+    last: u64,
+    awaited: HashMap<Discriminant<Read>, Ticket>,
+}
+
+impl Tickets {
+    /// Gives out a ticket for a read; the answers to older reads of its kind are dropped from now on.
+    #[must_use]
+    pub fn ask(&mut self, read: Read) -> Effect {
+        self.last += 1;
+        let ticket = Ticket(self.last);
+        self.awaited.insert(mem::discriminant(&read), ticket);
+        Effect::Read(ticket, read)
+    }
+
+    /// Takes a ticket back. Returns whether its answer is awaited; any other answer is dropped.
+    pub fn take_back(&mut self, ticket: Ticket) -> bool {
+        let before = self.awaited.len();
+        self.awaited.retain(|_, awaited| *awaited != ticket);
+        self.awaited.len() < before
+    }
 }
 
 /// The result of a load.
@@ -113,8 +175,6 @@ pub struct Loaded {
     pub policy: Policy,
     /// The version of the list, read before the rows were.
     pub list_version: ListVersion,
-    /// The time of the read.
-    pub now: Moment,
     /// The watched keys in their current state; `None` for a key that is gone.
     pub watched: Vec<(KeyId, Option<Key>)>,
 }
@@ -223,8 +283,8 @@ impl CopyForm {
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Read a page and the data shown with it; an older load under way is aborted.
-    Load(Load),
+    /// Read something. A newer read of the same kind may abort it.
+    Read(Ticket, Read),
     /// Create a key for this agent; `None` leaves the choice to the keyring, which takes the only
     /// agent or the default one.
     Create(Option<AgentName>, Draft),
@@ -234,34 +294,20 @@ pub enum Effect {
     Switch(Vec<KeyVersion>, bool),
     /// Revoke a key that cannot be read.
     RevokeDamaged(KeyId, RevokeReason),
-    /// Read all keys to find the damaged ones.
-    LookForDamage,
-    /// Look for keys other than this one with this name, or a similar one.
-    FindNamesakes(KeyName, Option<KeyId>),
     /// Revoke keys.
     Revoke(Vec<KeyVersion>, RevokeReason),
     /// Give a key a new token, or end its previous ones.
     Rotate(KeyVersion, Overlap),
-    /// Read a key and its activity.
-    LoadKeyDetails(KeyId),
-    /// Read events of the audit log, in one direction.
-    ReadEvents(EventFilter, EventCursor),
     /// Write events of the audit log to a file with mode 0600.
     Export(EventFilter, ExportForm),
-    /// Read the members.
-    ReadMembers,
     /// Add a member.
     AddMember(MemberDraft),
     /// Change a member, given as the user saw it.
     EditMember(Box<Member>, MemberDraft),
     /// Remove a member, given as the user saw it.
     RemoveMember(Box<Member>),
-    /// Inspect all keys of these agents for hygiene findings.
-    ReadHygiene(AgentScope),
     /// Make these changes, one after the other.
     Tidy(Vec<(KeyVersion, HygieneChange)>),
-    /// Explain a request; the answer carries the ticket.
-    Explain(u64, ExplainQuery),
     /// Copy a key's token.
     Copy(KeyId, CopyForm),
     /// Open a key's token to be shown.
@@ -278,25 +324,6 @@ pub enum Effect {
     Suspend,
     /// End the program after the writes that are under way.
     Quit,
-}
-
-impl Effect {
-    /// Whether the effect changes nothing and gives nothing out: a newer effect of its kind may
-    /// abort it.
-    #[must_use]
-    pub const fn only_reads(&self) -> bool {
-        matches!(
-            self,
-            Self::Load(_)
-                | Self::LoadKeyDetails(_)
-                | Self::ReadHygiene(_)
-                | Self::Explain(..)
-                | Self::ReadEvents(..)
-                | Self::ReadMembers
-                | Self::LookForDamage
-                | Self::FindNamesakes(..)
-        )
-    }
 }
 
 /// A row of the list.
@@ -348,8 +375,6 @@ impl ListRow {
 /// A page to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
-    /// The ticket of the load, which the answer carries; an answer to an older ticket is dropped.
-    pub ticket: u64,
     /// The requested page.
     pub request: PageRequest,
     /// Further keys whose current state is wanted: the selected one, the marked ones and those of

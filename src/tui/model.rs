@@ -13,13 +13,12 @@ use std::{
 use tui_input::Input;
 
 use super::{
-    dialog::Modal,
-    explain::{ExplainDialog, ExplainFocus},
-    hygiene::HygieneDialog,
+    confirmation::Confirmation,
+    dialog::{InModal, Modal},
     keymap::Place,
-    message::{Effect, ListRow, Load},
+    message::{Effect, ListRow, Load, Read, Tickets},
+    palette::Palette,
     theme::Theme,
-    wizard::{BasicsFocus, MatrixFocus, WizardStep},
 };
 use crate::domain::{
     access::Area,
@@ -91,8 +90,8 @@ pub struct Model {
     pub key_details: Option<(KeyId, Activity)>,
     /// The key whose activity is being read, or was read since the list was loaded.
     pub loading_details: Option<KeyId>,
-    /// The ticket of the awaited explanation.
-    pub explaining: Option<u64>,
+    /// The tickets of the reads whose answers are awaited.
+    pub tickets: Tickets,
     /// Why the session ends, if the user did not end it.
     pub parting: Option<String>,
     /// Whether the rest of the incoming burst is ignored, because it was taken for a paste where
@@ -157,12 +156,10 @@ pub struct List {
     pub marks: BTreeMap<KeyId, Key>,
     /// The version of the list that is shown.
     pub list_version: ListVersion,
-    /// The ticket of the newest load, and where its rows are placed.
-    pub awaited: Option<(u64, Placement)>,
+    /// Where the rows of the awaited load go, if one is awaited.
+    pub awaited: Option<Placement>,
     /// Whether anything was loaded yet.
     pub loaded: bool,
-    /// The last ticket that was issued.
-    pub tickets: u64,
 }
 
 /// The state of the search for damaged keys. The search runs once (again only after a failure),
@@ -222,7 +219,6 @@ impl Model {
             list_version: ListVersion::default(),
             awaited: None,
             loaded: false,
-            tickets: 0,
         };
         Self {
             now,
@@ -244,7 +240,7 @@ impl Model {
             clipboard: None,
             key_details: None,
             loading_details: None,
-            explaining: None,
+            tickets: Tickets::default(),
             parting: None,
             is_deaf: false,
         }
@@ -253,59 +249,58 @@ impl Model {
     /// The topmost dialog, or the step of it, that has the focus; the palette is ignored.
     #[must_use]
     pub fn layer(&self) -> Layer {
-        let is_layer = |modal: &&Modal| !matches!(modal, Modal::Palette(_));
+        let is_layer = |modal: &&Modal| Palette::of(modal).is_none();
         let top = self.modals.iter().rev().find(is_layer);
         Layer {
             depth: self.modals.iter().filter(is_layer).count(),
             dialog: top.map(mem::discriminant),
-            is_second_step: matches!(top, Some(Modal::Wizard(wizard)) if matches!(wizard.step, WizardStep::Permissions(..))),
+            is_second_step: top.is_some_and(|modal| modal.dialog().is_second_step()),
         }
     }
 
-    /// The place that receives key presses, derived from the topmost dialog.
+    /// The place that receives key presses: that of the topmost dialog.
     #[must_use]
     pub fn place(&self) -> Place {
-        use super::confirmation::ConfirmationFocus;
         match self.modals.last() {
             None if self.list.typing.is_some() => Place::Filter,
             None => Place::List,
-            Some(Modal::Details { .. }) => Place::Details,
-            Some(Modal::Wizard(wizard)) => match &wizard.step {
-                WizardStep::Basics(BasicsFocus::Field(_)) => Place::Field,
-                WizardStep::Permissions(_, MatrixFocus::Cell(..)) => Place::Matrix,
-                WizardStep::Basics(_) | WizardStep::Permissions(..) => Place::Buttons,
-            },
-            Some(Modal::Confirmation(confirmation)) => match confirmation.focus {
-                ConfirmationFocus::Field => Place::ConfirmationField,
-                _ => Place::Confirmation,
-            },
-            Some(Modal::Withdrawn(_)) => Place::Withdrawn,
-            Some(Modal::Hygiene(_)) => Place::Hygiene,
-            Some(Modal::Audit(audit)) => match (&audit.typing, audit.opened) {
-                (Some(_), _) => Place::AuditFilter,
-                (None, Some(_)) => Place::AuditEvent,
-                (None, None) => Place::Audit,
-            },
-            Some(Modal::Export(_)) => Place::Export,
-            Some(Modal::Members(_)) => Place::Members,
-            Some(Modal::MemberForm(form)) if form.focus.is_text() => Place::MemberField,
-            Some(Modal::MemberForm(_)) => Place::MemberChoice,
-            Some(Modal::Removal(_)) => Place::Confirmation,
-            Some(Modal::Agents(_)) => Place::Agents,
-            Some(Modal::Explain(test)) => match test.focus {
-                ExplainFocus::Row(_) => Place::Access,
-                ExplainFocus::Field(field) if field.is_text() => Place::AccessField,
-                ExplainFocus::Field(_) => Place::AccessChoice,
-            },
-            Some(Modal::NewToken(_)) => Place::NewToken,
-            Some(Modal::CopyAs { .. }) => Place::CopyAs,
-            Some(Modal::Revealed(_)) => Place::Revealed,
-            Some(Modal::Help { .. }) => Place::Help,
-            Some(Modal::Palette(_)) => Place::Palette,
+            Some(modal) => modal.dialog().place(),
         }
     }
 
-    /// The selected key, if it can be read.
+    /// Opens a dialog on top of the others.
+    pub fn open(&mut self, dialog: impl Into<Modal>) {
+        self.modals.push(dialog.into());
+    }
+
+    /// The topmost dialog, if it is of this type.
+    #[must_use]
+    pub fn top<D: InModal>(&self) -> Option<&D> {
+        D::of(self.modals.last()?)
+    }
+
+    /// The same, for changing it.
+    pub fn top_mut<D: InModal>(&mut self) -> Option<&mut D> {
+        D::of_mut(self.modals.last_mut()?)
+    }
+
+    /// The dialog of this type that was opened last, whatever was opened over it.
+    #[must_use]
+    pub fn find<D: InModal>(&self) -> Option<&D> {
+        self.modals.iter().rev().find_map(D::of)
+    }
+
+    /// The same, for changing it.
+    pub fn find_mut<D: InModal>(&mut self) -> Option<&mut D> {
+        self.modals.iter_mut().rev().find_map(D::of_mut)
+    }
+
+    /// Closes the dialogs of this type that fit.
+    pub fn close_if<D: InModal>(&mut self, fits: impl Fn(&D) -> bool) {
+        self.modals.retain(|modal| !D::of(modal).is_some_and(&fits));
+    }
+
+    /// The selected key, if a readable key is selected.
     #[must_use]
     pub fn selected(&self) -> Option<&Key> {
         let id = self.list.selected.as_ref()?;
@@ -347,10 +342,8 @@ impl Model {
     /// A key that is in an open confirmation, marked, or listed.
     #[must_use]
     pub fn known_key(&self, id: &KeyId) -> Option<&Key> {
-        let asked = self.modals.iter().find_map(|modal| match modal {
-            Modal::Confirmation(asked) => asked.keys.iter().find(|key| key.id == *id),
-            _ => None,
-        });
+        let mut asked = self.modals.iter().filter_map(Confirmation::of);
+        let asked = asked.find_map(|asked| asked.keys.iter().find(|key| key.id == *id));
         let listed = || self.list.rows.iter().find(|row| row.id() == id)?.key();
         asked.or_else(|| self.list.marks.get(id)).or_else(listed)
     }
@@ -381,82 +374,37 @@ impl Model {
         self.list.marks.values().filter(shown).count()
     }
 
-    /// The access test, if it is the topmost dialog.
-    #[must_use]
-    pub fn explain_dialog(&self) -> Option<&ExplainDialog> {
-        match self.modals.last() {
-            Some(Modal::Explain(test)) => Some(test),
-            _ => None,
-        }
-    }
-
-    /// The hygiene screen, if it is the topmost dialog.
-    #[must_use]
-    pub fn hygiene(&self) -> Option<&HygieneDialog> {
-        match self.modals.last() {
-            Some(Modal::Hygiene(hygiene)) => Some(hygiene),
-            _ => None,
-        }
-    }
-
-    /// Returns the next read that the current view needs beside the list, if any, and records it as
-    /// started: an explanation, hygiene findings, the search for damaged keys, similar names, audit
-    /// events, members, or the activity of the key whose details are shown.
+    /// Returns the read that the dialogs or the details in view need now, if any.
     #[must_use]
     pub fn next_read(&mut self) -> Option<Effect> {
-        if let Some(Modal::Explain(test)) = self.modals.last_mut()
-            && test.stale
-        {
-            test.stale = false;
-            self.list.tickets += 1;
-            self.explaining = Some(self.list.tickets);
-            return Some(Effect::Explain(self.list.tickets, test.query.clone()));
-        }
-        if let Some(Modal::Hygiene(hygiene)) = self.modals.last_mut()
-            && hygiene.stale
-        {
-            hygiene.stale = false;
-            return Some(Effect::ReadHygiene(AgentScope::of(
-                self.list.agent.as_ref(),
-            )));
+        let read = self.wanted_read()?;
+        Some(self.tickets.ask(read))
+    }
+
+    fn wanted_read(&mut self) -> Option<Read> {
+        let agents = AgentScope::of(self.list.agent.as_ref());
+        let modals = self.modals.iter_mut().rev().enumerate();
+        let reads = modals.filter_map(|(at, modal)| modal.dialog_mut().to_read(&agents, at == 0));
+        if let Some(read) = { reads }.next() {
+            return Some(read);
         }
         if self.list.filter.attention && self.list.damage == DamageSearch::NotYet {
             self.list.damage = DamageSearch::Begun;
-            return Some(Effect::LookForDamage);
+            return Some(Read::Damage);
         }
-        if let Some(Modal::Wizard(wizard)) = self.modals.last_mut()
-            && let Some((name, except)) = wizard.to_compare()
-        {
-            return Some(Effect::FindNamesakes(name, except));
-        }
-        for modal in self.modals.iter_mut().rev() {
-            match modal {
-                Modal::Audit(audit) => {
-                    if let Some(onward) = audit.to_read() {
-                        return Some(Effect::ReadEvents(audit.filter.clone(), onward));
-                    }
-                }
-                Modal::Members(members) if members.stale => {
-                    members.stale = false;
-                    return Some(Effect::ReadMembers);
-                }
-                _ => {}
-            }
-        }
-        let tells_of_use =
-            |modal: &Modal| matches!(modal, Modal::Details { .. } | Modal::Confirmation(_));
-        let in_view = self.size.0 >= PANE_WIDTH || self.modals.iter().any(tells_of_use);
-        let asked = match self.modals.last_mut() {
-            Some(Modal::Confirmation(asked)) => asked.to_look_up(),
-            _ => None,
-        };
-        let id = match (asked, &self.list.selected) {
+        let shows_use = self.modals.iter().any(|modal| modal.dialog().shows_use());
+        let in_view = self.size.0 >= PANE_WIDTH || shows_use;
+        let asked = self.top_mut::<Confirmation>();
+        let id = match (
+            asked.and_then(Confirmation::to_look_up),
+            &self.list.selected,
+        ) {
             (Some(id), _) => id,
             (None, Some(id)) if in_view && self.loading_details.as_ref() != Some(id) => id.clone(),
             _ => return None,
         };
         self.loading_details = Some(id.clone());
-        Some(Effect::LoadKeyDetails(id))
+        Some(Read::KeyDetails(id))
     }
 
     /// The key's activity, if it was read.
@@ -469,7 +417,8 @@ impl Model {
     /// Whether something counts down, so that the shell must send a message every second.
     #[must_use]
     pub fn counts_down(&self) -> bool {
-        self.clipboard.is_some() || self.modals.iter().any(|m| matches!(m, Modal::Revealed(_)))
+        let mut modals = self.modals.iter();
+        self.clipboard.is_some() || modals.any(|modal| modal.dialog().counts_down())
     }
 
     /// The number of rows that fit into the list.
@@ -532,15 +481,13 @@ impl Model {
     /// Returns the effect that reads a page; its answer replaces any that is still awaited.
     #[must_use]
     pub fn load(&mut self, direction: Direction, placement: Placement) -> Effect {
-        self.list.tickets += 1;
-        self.list.awaited = Some((self.list.tickets, placement));
+        self.list.awaited = Some(placement);
         let limit = (self.visible_rows() * 2).max(MIN_PAGE_ROWS);
         let limit = match placement {
             Placement::Refresh => limit.max(self.list.rows.len().min(MAX_LOADED_ROWS)),
             _ => limit,
         };
-        Effect::Load(Load {
-            ticket: self.list.tickets,
+        let load = Load {
             request: PageRequest {
                 scope: AgentScope::of(self.list.agent.as_ref()),
                 filter: self.list.filter.clone(),
@@ -551,7 +498,8 @@ impl Model {
                 damaged: Vec::new(),
             },
             watch: self.watched(),
-        })
+        };
+        self.tickets.ask(Read::List(load))
     }
 
     /// Returns the effect that reads the current rows again.
@@ -576,10 +524,8 @@ impl Model {
     fn watched(&self) -> Vec<KeyId> {
         let mut ids: Vec<KeyId> = self.list.selected.iter().cloned().collect();
         ids.extend(self.list.marks.keys().cloned());
-        for modal in &self.modals {
-            if let Modal::Confirmation(confirmation) = modal {
-                ids.extend(confirmation.keys.iter().map(|key| key.id.clone()));
-            }
+        for asked in self.modals.iter().filter_map(Confirmation::of) {
+            ids.extend(asked.keys.iter().map(|key| key.id.clone()));
         }
         ids.sort();
         ids.dedup();

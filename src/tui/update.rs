@@ -26,13 +26,18 @@ use tui_input::{Input, backend::crossterm::to_input_request};
 
 use super::{
     agents::AgentChoice,
-    confirmation::{Confirmation, ConfirmationFocus, Verb},
-    dialog::{Modal, Palette},
-    explain::{ExplainDialog, ExplainFocus},
+    audit::AuditDialog,
+    confirmation::{Confirmation, Verb},
+    dialog::{Leave, Modal, Typed},
+    explain::ExplainDialog,
+    hygiene::HygieneDialog,
     keymap::{Chord, Intent, Place, intent_of},
-    members::FormFocus,
+    members::MembersDialog,
     message::{CopyForm, Effect, Message},
     model::{DamageSearch, Model, Placement},
+    palette::Palette,
+    texts::{Help, KeyDetails},
+    token::CopyAs,
     typing::{FieldLimit, TextEdit, type_into},
     wizard::Wizard,
 };
@@ -56,7 +61,7 @@ fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
             model.size = (columns, rows);
             walk::keep_in_view(model);
             let room = model.audit_rows();
-            if let Some(audit) = audit::screen(model) {
+            if let Some(audit) = model.find_mut::<AuditDialog>() {
                 audit.keep_in_view(room);
             }
             walk::load_around(model)
@@ -68,10 +73,10 @@ fn take_in(model: &mut Model, message: Message) -> Option<Effect> {
 fn pressed(model: &mut Model, event: KeyEvent) -> Option<Effect> {
     let place = model.place();
     let intent = intent_of(place, Chord::of(event));
-    if let Some(Modal::Wizard(wizard)) = model.modals.last_mut()
+    if let Some(top) = model.modals.last_mut()
         && !matches!(intent, Some(Intent::Close | Intent::Quit))
     {
-        wizard.armed = false;
+        top.dialog_mut().key_pressed();
     }
     match intent {
         Some(intent) if model.allows(intent) => perform(model, intent),
@@ -110,41 +115,16 @@ fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
     if !model.place().takes_text() {
         return None;
     }
-    let cut = match model.modals.last_mut() {
-        Some(Modal::Wizard(wizard)) => {
-            wizard.armed = false;
-            wizard.type_into(typing);
-            wizard.cut.is_some()
-        }
-        Some(Modal::Confirmation(confirmation)) => {
-            confirmation.problem = type_into(&mut confirmation.typed, typing, FieldLimit::LINE);
-            confirmation.problem.is_some()
-        }
-        Some(Modal::Explain(test)) => {
-            let cut = type_into(test.typed_field()?, typing, FieldLimit::LINE);
-            test.problem = cut;
-            test.problem.is_some()
-        }
-        Some(Modal::Palette(palette)) => {
-            palette.selected = 0;
-            let cut = type_into(&mut palette.input, typing, FieldLimit::LINE);
-            complain_of(model, cut)
-        }
-        Some(Modal::MemberForm(form)) => {
-            form.armed = false;
-            form.type_into(typing);
-            form.problem.is_some()
-        }
-        Some(Modal::Audit(audit)) => {
-            audit.problem = type_into(audit.typing.as_mut()?, typing, FieldLimit::LINE);
-            audit.problem.is_some()
-        }
-        Some(_) => false,
-        None => {
-            let cut = type_into(model.list.typing.as_mut()?, typing, FieldLimit::LINE);
-            complain_of(model, cut)
-        }
+    let typed = if let Some(top) = model.modals.last_mut() {
+        top.dialog_mut().type_into(typing)
+    } else {
+        let cut = type_into(model.list.typing.as_mut()?, typing, FieldLimit::LINE);
+        cut.map_or(Typed::Whole, |cut| Typed::CutUnsaid(format!("{cut}.")))
     };
+    let cut = typed != Typed::Whole;
+    if let Typed::CutUnsaid(sentence) = typed {
+        model.report_error(sentence);
+    }
     // The rest of a burst that did not fit must not be appended to the part that was kept.
     model.is_deaf |= cut && matches!(typing, TextEdit::Burst(_));
     if model.modals.is_empty() {
@@ -152,14 +132,6 @@ fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
     } else {
         None
     }
-}
-
-fn complain_of(model: &mut Model, cut: Option<String>) -> bool {
-    let is_cut = cut.is_some();
-    if let Some(cut) = cut {
-        model.report_error(format!("{cut}."));
-    }
-    is_cut
 }
 
 fn search(model: &mut Model) -> Option<Effect> {
@@ -186,11 +158,11 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
     match intent {
         Intent::Help => {
             let place = model.place();
-            model.modals.push(Modal::Help { place, scroll: 0 });
+            model.open(Help { place, scroll: 0 });
             None
         }
         Intent::Palette => {
-            model.modals.push(Modal::Palette(Palette::default()));
+            model.open(Palette::default());
             None
         }
         Intent::Quit => quit(model),
@@ -201,7 +173,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Close => close(model),
         _ => match model.modals.last_mut() {
             None => on_list(model, intent),
-            Some(Modal::Details { .. }) => on_details(model, intent),
+            Some(Modal::Details(_)) => on_details(model, intent),
             Some(Modal::Wizard(_)) => wizard::on_wizard(model, intent),
             Some(Modal::Confirmation(_)) => confirmation::on_confirmation(model, intent),
             Some(Modal::Withdrawn(_)) => None,
@@ -214,10 +186,10 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Removal(_)) => members::on_removal(model, intent),
             Some(Modal::Agents(_)) => agents::on_agents(model, intent),
             Some(Modal::NewToken(_)) => token::on_new_token(model, intent),
-            Some(Modal::CopyAs { .. }) => token::on_copy_as(model, intent),
+            Some(Modal::CopyAs(_)) => token::on_copy_as(model, intent),
             Some(Modal::Revealed(_)) => token::on_revealed(model, intent),
-            Some(Modal::Help { scroll, .. }) => {
-                scroll_by(scroll, intent);
+            Some(Modal::Help(help)) => {
+                scroll_by(&mut help.scroll, intent);
                 None
             }
             Some(Modal::Palette(_)) => palette::on_palette(model, intent),
@@ -258,7 +230,7 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::SortNext | Intent::SortReverse => Some(walk::sorted(model, intent)),
         Intent::Mark => walk::marked(model),
         Intent::Open => {
-            model.modals.push(Modal::Details { scroll: 0 });
+            model.open(KeyDetails::default());
             None
         }
         other => on_key(model, other),
@@ -268,14 +240,14 @@ fn on_list(model: &mut Model, intent: Intent) -> Option<Effect> {
 fn on_details(model: &mut Model, intent: Intent) -> Option<Effect> {
     match intent {
         Intent::PageUp | Intent::PageDown => {
-            if let Some(Modal::Details { scroll }) = model.modals.last_mut() {
-                scroll_by(scroll, intent);
+            if let Some(details) = model.top_mut::<KeyDetails>() {
+                scroll_by(&mut details.scroll, intent);
             }
             None
         }
         Intent::Up | Intent::Down => {
-            if let Some(Modal::Details { scroll }) = model.modals.last_mut() {
-                *scroll = 0;
+            if let Some(details) = model.top_mut::<KeyDetails>() {
+                details.scroll = 0;
             }
             walk::walked(model, intent)
         }
@@ -292,24 +264,20 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
             None
         }
         (Intent::NewLike, Some(key)) => {
-            model.modals.push(Modal::Wizard(Box::new(
-                Wizard::like(&key, model.now).under(model.policy),
-            )));
+            model.open(Wizard::like(&key, model.now).under(model.policy));
             None
         }
         (Intent::Edit, Some(key)) => {
-            model.modals.push(Modal::Wizard(Box::new(
-                Wizard::edit(&key).under(model.policy),
-            )));
+            model.open(Wizard::edit(&key).under(model.policy));
             None
         }
         (Intent::Copy, Some(key)) => Some(Effect::Copy(key.id, CopyForm::Token)),
         (Intent::CopyAs, Some(key)) => {
             let name = key.name().to_owned();
-            model.modals.push(Modal::CopyAs {
+            model.open(CopyAs {
                 id: key.id,
                 name,
-                choice: 0,
+                form: CopyForm::ALL[0],
             });
             None
         }
@@ -317,29 +285,29 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
         (Intent::Explain, Some(_)) => explain::open(model),
         (Intent::Unmatched, _) => {
             let test = ExplainDialog::unmatched();
-            model.modals.push(Modal::Explain(Box::new(test)));
+            model.open(test);
             None
         }
         (Intent::Audit, _) => {
-            model.modals.push(Modal::Audit(Box::default()));
+            model.open(AuditDialog::default());
             None
         }
         (Intent::Members, _) => {
-            model.modals.push(Modal::Members(Box::default()));
+            model.open(MembersDialog::default());
             None
         }
         (Intent::Agents, _) => {
             let choice = AgentChoice::shown(&model.agents, model.list.agent.as_ref());
-            model.modals.push(Modal::Agents(choice));
+            model.open(choice);
             None
         }
         (Intent::Hygiene, _) => {
-            model.modals.push(Modal::Hygiene(Box::default()));
+            model.open(HygieneDialog::default());
             None
         }
         (Intent::Rotate, Some(key)) => {
             let confirmation = Confirmation::about(Verb::Rotate, vec![key], model.now);
-            model.modals.push(Modal::Confirmation(confirmation));
+            model.open(confirmation);
             None
         }
         (Intent::Switch, _) => {
@@ -352,7 +320,7 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
                 Some(damaged) => Confirmation::of_damaged(damaged, model.now),
                 None => Confirmation::about(Verb::Revoke, model.targets(), model.now),
             };
-            model.modals.push(Modal::Confirmation(confirmation));
+            model.open(confirmation);
             None
         }
         _ => None,
@@ -374,7 +342,7 @@ fn switch(model: &mut Model) {
         (Verb::Disable, active)
     };
     let confirmation = Confirmation::about(verb, keys, model.now);
-    model.modals.push(Modal::Confirmation(confirmation));
+    model.open(confirmation);
 }
 
 fn scroll_by(scroll: &mut u16, intent: Intent) {
@@ -391,32 +359,10 @@ fn scroll_by(scroll: &mut u16, intent: Intent) {
 /// by the second press.
 fn close(model: &mut Model) -> Option<Effect> {
     match model.modals.last_mut() {
-        Some(Modal::Wizard(wizard)) if wizard.saving => None,
-        Some(Modal::Confirmation(confirmation)) if confirmation.working => None,
-        Some(Modal::Wizard(wizard)) if wizard.changed() && !wizard.armed => {
-            wizard.armed = true;
-            None
-        }
-        Some(Modal::Explain(test))
-            if matches!(test.focus, ExplainFocus::Field(_)) && !test.is_first_request() =>
-        {
-            test.leave_fields();
-            None
-        }
-        Some(Modal::MemberForm(form)) if form.working => None,
-        Some(Modal::MemberForm(form)) if form.changed() && !form.armed => {
-            form.armed = true;
-            None
-        }
-        Some(Modal::Removal(removal)) if removal.working => None,
-        Some(Modal::Audit(audit)) => {
-            if !audit::step_back(audit) {
+        Some(top) => {
+            if top.dialog_mut().leave() == Leave::Close {
                 model.modals.pop();
             }
-            None
-        }
-        Some(_) => {
-            model.modals.pop();
             None
         }
         None if model.list.typing.is_some() || model.list.filter != Filter::default() => {
@@ -436,73 +382,42 @@ fn close(model: &mut Model) -> Option<Effect> {
 }
 
 fn quit(model: &mut Model) -> Option<Effect> {
-    if let Some(Modal::MemberForm(form)) = model.modals.last_mut()
-        && form.changed()
-        && !form.armed
-    {
-        form.armed = true;
-        return None;
-    }
-    if let Some(Modal::Wizard(wizard)) = model.modals.last_mut()
-        && wizard.changed()
-        && !wizard.armed
-    {
-        wizard.armed = true;
-        return None;
-    }
-    Some(Effect::Quit)
+    let top = model.modals.last_mut();
+    let may_quit = top.is_none_or(|top| top.dialog_mut().may_quit());
+    may_quit.then_some(Effect::Quit)
 }
 
 /// Handles Ctrl-C: leaves a field or, if there is none, says how to quit.
 fn interrupt(model: &mut Model) -> Option<Effect> {
-    let place = model.place();
-    match model.modals.last_mut() {
-        Some(Modal::Wizard(wizard)) if place == Place::Field => wizard.leave_field(),
-        Some(Modal::Confirmation(confirmation)) if place == Place::ConfirmationField => {
-            confirmation.focus = ConfirmationFocus::Cancel;
-        }
-        Some(Modal::Explain(test)) if place == Place::AccessField && !test.is_first_request() => {
-            test.leave_fields();
-        }
-        Some(Modal::Explain(_)) if place == Place::AccessField => {
-            model.modals.pop();
-        }
-        Some(Modal::MemberForm(form)) if place == Place::MemberField => {
-            form.focus = FormFocus::Cancel;
-        }
-        Some(Modal::Audit(audit)) if place == Place::AuditFilter => {
-            audit::step_back(audit);
-        }
-        Some(Modal::Palette(_)) => {
-            model.modals.pop();
-        }
-        None if model.list.typing.is_some() => model.list.typing = None,
-        _ => model.notify("Press q to quit."),
+    let left = match model.modals.last_mut() {
+        Some(top) => top.dialog_mut().leave_field(),
+        None => model.list.typing.take().map(|_| Leave::Stay),
+    };
+    match left {
+        Some(Leave::Stay) => {}
+        Some(Leave::Close) => drop(model.modals.pop()),
+        None => model.notify("Press q to quit."),
     }
     None
 }
 
-/// Reports why the user may not do something, on the screen they are looking at.
-pub(super) fn refuse(model: &mut Model, why: String) {
-    match model.modals.last_mut() {
-        Some(Modal::Members(members)) => members.problem = Some(why),
-        Some(Modal::Audit(audit)) => audit.problem = Some(why),
-        Some(Modal::Hygiene(hygiene)) => hygiene.problem = Some(why),
-        Some(Modal::Explain(test)) => test.problem = Some(why),
-        _ => {
-            // A key press means that the previous message was read.
-            model.dismiss_notice();
-            model.report_error(why);
-        }
+/// Reports why the user may not do something, in the dialog they are looking at or else above the
+/// footer.
+fn refuse(model: &mut Model, why: String) {
+    let unsaid = match model.modals.last_mut() {
+        Some(top) => top.dialog_mut().refuse(why),
+        None => Some(why),
+    };
+    if let Some(why) = unsaid {
+        // A key press means that the previous sentence was read.
+        model.dismiss_notice();
+        model.report_error(why);
     }
 }
 
-/// Marks the members and the audit log as stale, because something changed.
-pub(super) fn mark_stale(model: &mut Model) {
-    if let Some(members) = members::screen(model) {
-        members.stale = true;
-    }
-    if let Some(audit) = audit::screen(model) {
-        audit.mark_stale();
+/// Something changed in the store: what the dialogs show is read again.
+fn mark_stale(model: &mut Model) {
+    for open in &mut model.modals {
+        open.dialog_mut().mark_stale();
     }
 }

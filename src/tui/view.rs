@@ -27,9 +27,11 @@ use ratatui::{
 };
 
 use super::{
-    dialog::Modal,
+    dialog::{InModal as _, Modal},
     model::Model,
     theme::{Theme, ascii_for},
+    token::Revealed,
+    wizard::Wizard,
 };
 use crate::domain::text::thousands;
 
@@ -62,16 +64,16 @@ fn too_small(buffer: &mut Buffer, area: Rect) -> Position {
 
 fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
     // A token that could not be copied stands alone, without a border, to be selected.
-    if let Some(Modal::Revealed(revealed)) = model.modals.last() {
+    if let Some(revealed) = model.top::<Revealed>() {
         return Some(dialogs::revealed(model, revealed, buffer, area));
     }
     let mut cursor = list::draw(model, buffer, area);
     // A wizard is as wide as what it was opened from: nothing of that looks out from behind it.
-    let is_wizard = |modal: &Modal| matches!(modal, Modal::Wizard(_));
+    let is_wizard = |modal: &Modal| Wizard::of(modal).is_some();
     let first = model.modals.iter().rposition(is_wizard).unwrap_or(0);
     for (place, modal) in model.modals.iter().enumerate().skip(first) {
         let sheet = match modal {
-            Modal::Details { scroll } => dialogs::details(model, *scroll, area),
+            Modal::Details(it) => dialogs::details(model, it.scroll, area),
             Modal::Wizard(wizard) => Some(self::wizard::sheet(model, wizard, area)),
             Modal::Confirmation(confirmation) => {
                 Some(confirmation::sheet(model, confirmation, area))
@@ -79,17 +81,15 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Explain(test) => Some(explain::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
-            Modal::Export(form) => Some(audit::export(model, *form, area)),
+            Modal::Export(it) => Some(audit::export(model, it.form, area)),
             Modal::Members(it) => Some(members::members(model, it, area)),
             Modal::MemberForm(form) => Some(members::form(model, form, area)),
             Modal::Removal(removal) => Some(members::removal(model, removal, area)),
             Modal::Agents(choice) => Some(agents::agents(model, choice, area)),
-            Modal::Withdrawn(why) => Some(dialogs::withdrawn(model, why, area)),
+            Modal::Withdrawn(it) => Some(dialogs::withdrawn(model, &it.why, area)),
             Modal::NewToken(dialog) => Some(dialogs::new_token(model, dialog, area)),
-            Modal::CopyAs { id, name, choice } => {
-                Some(dialogs::copy_as(model, (id, name), *choice, area))
-            }
-            Modal::Help { place, scroll } => Some(dialogs::help(model, *place, *scroll, area)),
+            Modal::CopyAs(it) => Some(dialogs::copy_as(model, it, area)),
+            Modal::Help(it) => Some(dialogs::help(model, it.place, it.scroll, area)),
             Modal::Palette(palette) => Some(dialogs::palette(model, palette, area)),
             Modal::Revealed(_) => None,
         };

@@ -13,11 +13,16 @@ pub use fields::{BasicsFocus, Field, MatrixFocus};
 use strum::EnumCount as _;
 use tui_input::Input;
 
-use super::typing::{TextEdit, type_into};
+use super::{
+    dialog::{Dialog, Leave, Typed},
+    keymap::{Place, neighbour},
+    message::Read,
+    typing::{TextEdit, type_into},
+};
 
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
-    agent::AgentName,
+    agent::{AgentName, AgentScope},
     allowlist::AllowList,
     conditions::Conditions,
     explain::Fix,
@@ -228,7 +233,7 @@ impl Wizard {
     }
 
     /// Types into the field that has the focus, if any.
-    pub fn type_into(&mut self, typing: TextEdit<'_>) {
+    fn type_text(&mut self, typing: TextEdit<'_>) {
         if let Some(field) = self.focused_field() {
             let input = &mut self.inputs[field as usize];
             self.cut = type_into(input, typing, field.room()).map(|cut| (field, cut));
@@ -263,7 +268,7 @@ impl Wizard {
     }
 
     /// Leaves the field and moves the focus to the first button.
-    pub fn leave_field(&mut self) {
+    fn focus_buttons(&mut self) {
         if let WizardStep::Basics(focus) = &mut self.step {
             if let BasicsFocus::Field(field) = *focus {
                 self.left[field as usize] = true;
@@ -321,6 +326,15 @@ impl Wizard {
     }
 
     /// Returns the key as it would be saved, or `None` in step one.
+    #[must_use]
+    pub fn save_word(&self) -> &'static str {
+        match self.purpose {
+            WizardPurpose::New => "Give Access",
+            WizardPurpose::Edit(_) => "Save changes",
+        }
+    }
+
+    /// Returns the key as it would be saved; only step two has it.
     #[must_use]
     pub fn draft(&self) -> Option<Draft> {
         let WizardStep::Permissions(basics, _) = &self.step else {
@@ -448,8 +462,66 @@ fn texts_of(draft: &Draft) -> [String; Field::COUNT] {
     ]
 }
 
-fn neighbour<T: Copy + PartialEq>(order: &[T], here: T, forward: bool) -> T {
-    let at = order.iter().position(|one| *one == here).unwrap_or(0);
-    let step = if forward { 1 } else { order.len() - 1 };
-    order[(at + step) % order.len()]
+impl Dialog for Wizard {
+    fn place(&self) -> Place {
+        match &self.step {
+            WizardStep::Basics(BasicsFocus::Field(_)) => Place::Field,
+            WizardStep::Permissions(_, MatrixFocus::Cell(..)) => Place::Matrix,
+            WizardStep::Basics(_) | WizardStep::Permissions(..) => Place::Buttons,
+        }
+    }
+
+    fn is_second_step(&self) -> bool {
+        matches!(self.step, WizardStep::Permissions(..))
+    }
+
+    fn key_pressed(&mut self) {
+        self.armed = false;
+    }
+
+    fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
+        self.armed = false;
+        self.type_text(text);
+        Typed::cut_if(self.cut.as_ref().map(|(_, sentence)| sentence))
+    }
+
+    fn leave(&mut self) -> Leave {
+        if self.saving || !self.may_quit() {
+            Leave::Stay
+        } else {
+            Leave::Close
+        }
+    }
+
+    fn leave_field(&mut self) -> Option<Leave> {
+        (self.place() == Place::Field).then(|| {
+            self.focus_buttons();
+            Leave::Stay
+        })
+    }
+
+    fn may_quit(&mut self) -> bool {
+        let asks = self.changed() && !self.armed;
+        self.armed |= asks;
+        !asks
+    }
+
+    fn ignore_paste(&mut self, why: &str) -> Option<String> {
+        self.trouble = Some(why.to_owned());
+        None
+    }
+
+    fn accept_word(&self) -> Option<&'static str> {
+        Some(match self.step {
+            WizardStep::Basics(BasicsFocus::Cancel) => "Cancel",
+            WizardStep::Basics(_) => "Next",
+            WizardStep::Permissions(_, MatrixFocus::Back) => "Back",
+            WizardStep::Permissions(..) => self.save_word(),
+        })
+    }
+
+    fn to_read(&mut self, _agents: &AgentScope, is_topmost: bool) -> Option<Read> {
+        let (name, except) = is_topmost.then(|| self.to_compare()).flatten()?;
+        Some(Read::Namesakes(name, except))
+    }
 }

@@ -214,7 +214,7 @@ fn a_revision_that_goes_stale_between_the_look_and_the_change_rolls_all_of_it_ba
                 keyring.actor(),
                 Change::Revoked,
                 &key,
-                claviger::domain::audit::Details::None,
+                claviger::domain::audit::EventDetails::None,
             );
             changes.push((key.id.clone(), key.revision, event));
         }

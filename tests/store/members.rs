@@ -326,7 +326,7 @@ fn a_change_that_was_let_pass_is_asked_after_again_within_its_transaction() {
             theirs.actor(),
             Change::Revealed,
             &made,
-            claviger::domain::audit::Details::None,
+            claviger::domain::audit::EventDetails::None,
         );
         let _ = store.record(&event).await.expect("a manager may");
         let carol = owner.member("carol").await.expect("there");

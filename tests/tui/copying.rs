@@ -79,10 +79,10 @@ fn a_reveal_ends_by_itself_and_by_leaving() {
     story.press("v");
     assert!(story.screen().contains(&token));
     for _ in 0..29 {
-        story.happen(Message::Ticked(story.keyring.now()));
+        story.happen(Message::Ticked);
     }
     assert!(story.screen().contains("Hidden again in 1 s"));
-    story.happen(Message::Ticked(story.keyring.now()));
+    story.happen(Message::Ticked);
     assert!(!story.screen().contains(&token) && !story.model.counts_down());
     story.press("v<esc>");
     assert!(!story.screen().contains(&token));

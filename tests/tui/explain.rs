@@ -8,7 +8,7 @@ use claviger::{
         moment::{DAY, HOUR, Moment},
     },
     keyring::CheckRequest,
-    tui::explain::ExplainRow,
+    tui::explain::{ExplainDialog, ExplainRow},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -199,7 +199,11 @@ fn new_refusals_are_followed_where_one_is() {
     assert!(story.screen().contains("1 refused"), "{}", story.screen());
     story.press("t<down>");
     let focused = |story: &Story| {
-        let test = story.model.explain_dialog().expect("the test").focused();
+        let test = story
+            .model
+            .top::<ExplainDialog>()
+            .expect("the test")
+            .focused();
         match test {
             Some(ExplainRow::Refused(refusal)) => refusal.id.clone(),
             other => panic!("not on a refusal: {other:?}"),

@@ -1,5 +1,15 @@
 //! Another administrator at work on the same keys.
-use claviger::domain::key::{KeyVersion, RevokeReason};
+use claviger::{
+    domain::{
+        agent::AgentScope,
+        audit::{EventCursor, EventFilter},
+        key::{KeyVersion, RevokeReason},
+    },
+    tui::{
+        audit::AuditDialog,
+        message::{Answer, Effect, Message, Read},
+    },
+};
 
 use crate::story::Story;
 
@@ -195,4 +205,51 @@ fn what_both_changed_is_shown_side_by_side_and_marked_at_every_size() {
             "theirs and mine"
         );
     }
+}
+
+#[test]
+fn the_answer_to_an_older_read_is_dropped_whatever_was_read() {
+    let mut story = Story::at(80, 24);
+    story.given("acme", |_| ());
+    let ask = |story: &mut Story, read: Read| match story.model.tickets.ask(read) {
+        Effect::Read(ticket, _) => ticket,
+        other => panic!("{other:?}"),
+    };
+    let why = || "an old answer".to_owned();
+    // Each is asked for twice, and the first answer comes last.
+    for (keys, read, answer) in [
+        ("", Read::Damage, Answer::Damage(Err(why()))),
+        ("H", Read::Hygiene(AgentScope::Everything), {
+            Answer::Hygiene(Err(why()))
+        }),
+        ("<esc>m", Read::Members, { Answer::Members(Err(why())) }),
+    ] {
+        story.press(keys);
+        let old = ask(&mut story, read.clone());
+        let new = ask(&mut story, read);
+        story.happen(Message::Answered(old, answer));
+        assert!(
+            !story.screen().contains("an old answer"),
+            "{}",
+            story.screen()
+        );
+        assert!(story.model.tickets.take_back(new), "it is still awaited");
+        assert!(!story.model.tickets.take_back(new), "and only once");
+    }
+    story.press("<esc>a");
+    let cursor = EventCursor::Before(i64::MAX);
+    let events = |actor: &str| {
+        let filter = EventFilter {
+            actor: actor.to_owned(),
+            ..EventFilter::default()
+        };
+        Read::Events(filter, cursor)
+    };
+    let old = ask(&mut story, events("a"));
+    let _ = ask(&mut story, events("b"));
+    let audit = story.model.top_mut::<AuditDialog>().expect("the log");
+    audit.awaited = Some(cursor);
+    story.happen(Message::Answered(old, Answer::Events(Ok(Vec::new()))));
+    let audit = story.model.top::<AuditDialog>().expect("the log");
+    assert_eq!((audit.awaited, audit.events.len()), (Some(cursor), 1));
 }

@@ -1,4 +1,5 @@
 //! Members, roles, agents and the audit log, as a user sees them on the screen.
+use claviger::tui::{members::MemberForm, palette::Palette};
 use claviger::{
     domain::{
         agent::{AgentName, AgentScope},
@@ -684,18 +685,11 @@ fn a_failed_save_comes_back_to_its_form_whatever_lies_on_top() {
     story.press("me<right>");
     // The palette opens while the save is still running.
     let seen = story.wait(story.keyring.member("ann")).expect("there");
-    let Some(claviger::tui::dialog::Modal::MemberForm(form)) = story.model.modals.last_mut() else {
-        panic!("the form");
-    };
+    let form = story.model.top_mut::<MemberForm>().expect("the form");
     form.working = true;
     assert_eq!(form.seen.as_deref(), Some(&seen));
     story.press("<tab><tab>");
-    story
-        .model
-        .modals
-        .push(claviger::tui::dialog::Modal::Palette(
-            claviger::tui::dialog::Palette::default(),
-        ));
+    story.model.open(Palette::default());
     story.happen(claviger::tui::message::Message::MemberSaved(Err(
         "it did not work".to_owned(),
     )));

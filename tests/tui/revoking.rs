@@ -11,8 +11,7 @@ use claviger::{
     journal::Journal,
     tui::{
         confirmation::{Confirmation, Verb},
-        dialog::Modal,
-        message::{Effect, Message},
+        message::{Answer, Effect, Message, Read},
         update::update,
     },
 };
@@ -164,10 +163,14 @@ fn a_press_before_its_last_use_is_looked_up_waits_for_that() {
         let mut story = Story::at(80, 24);
         let mut key = story.given("quiet", |_| ());
         let asked = Confirmation::about(Verb::Revoke, vec![key.clone()], Moment::from_millis(NOW));
-        story.model.modals.push(Modal::Confirmation(asked));
+        story.model.open(asked);
+        let mut ticket = None;
         for code in [KeyCode::Tab, KeyCode::Enter] {
             let effect = update(&mut story.model, Message::Pressed(KeyEvent::from(code)));
             assert!(!matches!(effect, Some(Effect::Revoke(..))), "{effect:?}");
+            if let Some(Effect::Read(asked, Read::KeyDetails(_))) = effect {
+                ticket = Some(asked);
+            }
         }
         if used {
             key.last_use = Some(LastUse {
@@ -177,7 +180,8 @@ fn a_press_before_its_last_use_is_looked_up_waits_for_that() {
         }
         let activity = story.wait(story.keyring.activity(&key.id));
         let known = Ok(Box::new((key.clone(), activity.expect("its use"))));
-        story.happen(Message::KeyDetailsLoaded(key.id.clone(), known));
+        let answer = Answer::KeyDetails(key.id.clone(), known);
+        story.happen(Message::Answered(ticket.expect("asked"), answer));
         assert_eq!(story.audit().contains(&"key.revoked"), done);
         let screen = story.screen();
         let said = format!("it was used, so type {} first", key.id.start());

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use super::{
     DoctorFinding,
     directives::{GatewayFault, directive},
-    probes::{Answer, CLAIMED, ClaimHeaders, Probe, ProbeKind, Prober},
+    probes::{CLAIMED, ClaimHeaders, GatewayAnswer, Probe, ProbeKind, Prober},
 };
 use crate::{
     cli::Failure,
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 struct ProbeOutcome {
     probe: Probe,
-    answer: Result<Answer, String>,
+    answer: Result<GatewayAnswer, String>,
     refusal: Option<Refusal>,
 }
 
@@ -188,7 +188,7 @@ fn other_headers(family: GatewayKind, claimed: Option<&ProbeOutcome>) -> Option<
 
 fn guard(
     family: GatewayKind,
-    answer: &Answer,
+    answer: &GatewayAnswer,
     refusal: Option<&Refusal>,
     lacks: &impl Fn(GatewayFault) -> String,
 ) -> DoctorFinding {

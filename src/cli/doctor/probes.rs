@@ -131,7 +131,7 @@ impl Probe {
 
 /// A gateway's answer to a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct GatewayAnswer {
     /// The HTTP status.
     pub status: u16,
     /// `true` if the answer has a decision id (`x-claviger-decision-id`).
@@ -188,7 +188,7 @@ impl Prober {
     ///
     /// # Errors
     /// Returns the reason if no answer came.
-    pub fn send(&self, probe: &Probe) -> Result<Answer, String> {
+    pub fn send(&self, probe: &Probe) -> Result<GatewayAnswer, String> {
         let mut request = Request::builder()
             .method(probe.tries.method())
             .uri(format!("{}{}", self.origin, probe.path))
@@ -211,7 +211,7 @@ impl Prober {
         let request = request.body(()).map_err(|error| error.to_string())?;
         let answer = self.agent.run(request);
         let answer = answer.map_err(|error| visible(&error.to_string()))?;
-        Ok(Answer {
+        Ok(GatewayAnswer {
             status: answer.status().as_u16(),
             decided: answer.headers().contains_key("x-claviger-decision-id"),
         })

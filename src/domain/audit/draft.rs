@@ -41,7 +41,13 @@ const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 impl EventDraft {
     /// Creates an event about a key, with its old and new values.
     #[must_use]
-    pub fn new(at: Moment, actor: &Actor, change: Change, key: &Key, details: Details<'_>) -> Self {
+    pub fn new(
+        at: Moment,
+        actor: &Actor,
+        change: Change,
+        key: &Key,
+        details: EventDetails<'_>,
+    ) -> Self {
         let subject = (key.id.to_string(), key.name().to_owned());
         Self {
             agent: Some(key.agent.clone()),
@@ -190,7 +196,7 @@ impl AreaState<'_> {
 
 /// The details of an event about a key.
 #[derive(Debug, Clone, Copy)]
-pub enum Details<'a> {
+pub enum EventDetails<'a> {
     /// No details.
     None,
     /// The key as it was created.
@@ -203,7 +209,7 @@ pub enum Details<'a> {
     Overlap(Option<Moment>),
 }
 
-impl Details<'_> {
+impl EventDetails<'_> {
     fn json(self, key: &Key) -> Value {
         match self {
             Self::None => json!({}),

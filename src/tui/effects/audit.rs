@@ -12,27 +12,12 @@ use crate::{
         text::{thousands, visible},
     },
     keyring::Keyring,
-    tui::{
-        audit::{self, ExportForm},
-        message::{Effect, Message},
-    },
+    tui::audit::{self, ExportForm},
 };
-
-/// Reads members or events, or writes events to a file.
-pub(super) async fn look(effect: Effect, keyring: &Keyring) -> Option<Message> {
-    Some(match effect {
-        Effect::ReadEvents(filter, onward) => {
-            let read = keyring.events(&filter, onward, audit::PAGE).await;
-            Message::EventsRead(filter, onward, read.map_err(|error| error.to_string()))
-        }
-        Effect::Export(filter, form) => Message::Exported(export(&filter, form, keyring).await),
-        _ => return None,
-    })
-}
 
 /// Writes the events that match the filter, oldest first, to a new file in the home directory with
 /// mode 0600. An existing file is never overwritten.
-async fn export(
+pub(super) async fn export(
     filter: &EventFilter,
     form: ExportForm,
     keyring: &Keyring,

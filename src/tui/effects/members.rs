@@ -2,37 +2,53 @@
 
 use super::Warning;
 use crate::{
-    domain::text::visible,
+    domain::{
+        member::{Member, MemberDraft},
+        text::visible,
+    },
     keyring::{Keyring, KeyringError, Recorded},
-    tui::message::{Effect, Message},
+    tui::message::Message,
 };
 
-/// Adds, changes or removes a member.
-pub(super) async fn change(
-    effect: Effect,
+/// Adds a member.
+pub(super) async fn add(draft: &MemberDraft, keyring: &Keyring, warning: &mut Warning) -> Message {
+    match keyring.add_member(draft).await {
+        Ok(member) => saved(Ok(member.recorded), &added(&member.look_alikes), warning),
+        Err(error) => saved(Err(error), "", warning),
+    }
+}
+
+/// Changes a member.
+pub(super) async fn edit(
+    seen: &Member,
+    draft: &MemberDraft,
     keyring: &Keyring,
     warning: &mut Warning,
-) -> Option<Message> {
-    let mut saved = |done: Result<Recorded, KeyringError>, sentence: &str| {
-        let done = done.map(|recorded| {
-            let changed = recorded.events > 0;
-            warning.take(recorded);
-            let unchanged = "The member was like that already.";
-            (if changed { sentence } else { unchanged }).to_owned()
-        });
-        Message::MemberSaved(done.map_err(|error| error.to_string()))
-    };
-    Some(match effect {
-        Effect::AddMember(draft) => match keyring.add_member(&draft).await {
-            Ok(member) => saved(Ok(member.recorded), &added(&member.look_alikes)),
-            Err(error) => saved(Err(error), ""),
-        },
-        Effect::EditMember(seen, draft) => {
-            saved(keyring.edit_member(&seen, &draft).await, "Member updated.")
-        }
-        Effect::RemoveMember(seen) => saved(keyring.remove_member(&seen).await, "Member removed."),
-        _ => return None,
-    })
+) -> Message {
+    saved(
+        keyring.edit_member(seen, draft).await,
+        "Member updated.",
+        warning,
+    )
+}
+
+/// Removes a member.
+pub(super) async fn remove(seen: &Member, keyring: &Keyring, warning: &mut Warning) -> Message {
+    saved(
+        keyring.remove_member(seen).await,
+        "Member removed.",
+        warning,
+    )
+}
+
+fn saved(done: Result<Recorded, KeyringError>, sentence: &str, warning: &mut Warning) -> Message {
+    let done = done.map(|recorded| {
+        let changed = recorded.events > 0;
+        warning.take(recorded);
+        let unchanged = "The member was like that already.";
+        (if changed { sentence } else { unchanged }).to_owned()
+    });
+    Message::MemberSaved(done.map_err(|error| error.to_string()))
 }
 
 fn added(look_alikes: &[String]) -> String {

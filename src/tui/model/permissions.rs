@@ -9,7 +9,7 @@ use crate::{
     },
     tui::{
         dialog::Modal,
-        explain::ExplainRow,
+        explain::ExplainDialog,
         keymap::{Intent, Place},
     },
 };
@@ -38,10 +38,9 @@ impl Model {
         }
         let role = self.role;
         // The fix for a check may need another permission than an edit.
-        let mend = self
-            .explain_dialog()
-            .and_then(|test| test.to_fix()?.mend.as_ref());
-        let permission = match (intent, mend) {
+        let explained = self.top::<ExplainDialog>();
+        let fix = explained.and_then(|test| test.to_fix()?.mend.as_ref());
+        let permission = match (intent, fix) {
             (Intent::Fix, Some(Fix::Enable)) => Some(Permission::Switch),
             _ => intent.permission(place),
         };
@@ -61,44 +60,19 @@ impl Model {
             return false;
         }
         let on_list = matches!(self.place(), Place::List | Place::Details | Place::Palette);
+        let dialog = self.modals.last().map(Modal::dialog);
+        if let Some(answer) = dialog.and_then(|dialog| dialog.allows(intent)) {
+            // Enter on a failing check fixes it.
+            let fixes = intent == Intent::Accept
+                && self
+                    .top::<ExplainDialog>()
+                    .is_some_and(ExplainDialog::is_on_failing);
+            return answer && (!fixes || self.demand(Intent::Fix).is_ok());
+        }
         match intent {
-            Intent::Accept if self.place() == Place::Access => {
-                self.explain_dialog()
-                    .is_some_and(|test| match test.focused() {
-                        Some(ExplainRow::Failing(_)) => {
-                            test.to_fix().is_some() && self.demand(Intent::Fix).is_ok()
-                        }
-                        Some(ExplainRow::Refused(_)) => true,
-                        None => false,
-                    })
-            }
-            // A decision that matches no key has no token to test with.
-            Intent::Next if self.place() == Place::Access => {
-                self.explain_dialog().is_some_and(|test| test.id.is_some())
-            }
-            Intent::Explain if self.place() == Place::NewToken => true,
-            Intent::Explain | Intent::Mark | Intent::Apply if self.place() == Place::Hygiene => {
-                self.hygiene().is_some_and(|hygiene| match intent {
-                    Intent::Explain => hygiene.selected().is_some(),
-                    Intent::Mark => hygiene.selected().is_some_and(|row| row.proposal.is_ok()),
-                    _ => hygiene.may_apply(),
-                })
-            }
+            Intent::Fix => false,
             Intent::Agents => self.agents.len() > 1,
             Intent::Overwrite => self.copied.is_some(),
-            Intent::New if self.place() == Place::Members => true,
-            Intent::Edit | Intent::Revoke if self.place() == Place::Members => {
-                matches!(self.modals.last(), Some(Modal::Members(it)) if it.selected().is_some())
-            }
-            Intent::Open | Intent::OnlySubject | Intent::OnlyActor | Intent::Export
-                if matches!(self.place(), Place::Audit | Place::AuditEvent) =>
-            {
-                matches!(self.modals.last(), Some(Modal::Audit(it)) if it.selected().is_some())
-            }
-            Intent::Filter if matches!(self.place(), Place::Audit | Place::AuditEvent) => true,
-            Intent::Fix => self
-                .explain_dialog()
-                .is_some_and(|test| test.to_fix().is_some()),
             Intent::Edit
             | Intent::NewLike
             | Intent::Mark

@@ -3,7 +3,6 @@ use crate::{
     domain::listing::Direction,
     tui::{
         agents::{AgentChoice, AgentChoicePurpose},
-        dialog::Modal,
         keymap::Intent,
         message::Effect,
         model::{Model, Placement},
@@ -12,9 +11,7 @@ use crate::{
 };
 
 pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::Agents(choice)) = model.modals.last_mut() else {
-        return None;
-    };
+    let choice = model.top_mut::<AgentChoice>()?;
     match intent {
         Intent::Up => choice.walk(false),
         Intent::Down => choice.walk(true),
@@ -24,7 +21,7 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
             model.modals.pop();
             if choosing == AgentChoicePurpose::NewKey {
                 let wizard = Wizard::new_key().under(model.policy).of_agent(chosen);
-                model.modals.push(Modal::Wizard(Box::new(wizard)));
+                model.open(wizard);
                 return None;
             }
             if model.list.agent == chosen {
@@ -42,14 +39,11 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
 
 /// Opens the wizard for a new key, or first the choice of an agent if several are possible.
 pub(super) fn new_key(model: &mut Model) {
-    let opened = match (&model.list.agent, model.agents.as_slice()) {
-        (None, [_, _, ..]) => Modal::Agents(AgentChoice::for_new_key(&model.agents)),
+    match (&model.list.agent, model.agents.as_slice()) {
+        (None, [_, _, ..]) => model.open(AgentChoice::for_new_key(&model.agents)),
         (agent, _) => {
-            let wizard = Wizard::new_key()
-                .under(model.policy)
-                .of_agent(agent.clone());
-            Modal::Wizard(Box::new(wizard))
+            let wizard = Wizard::new_key().under(model.policy);
+            model.open(wizard.of_agent(agent.clone()));
         }
-    };
-    model.modals.push(opened);
+    }
 }

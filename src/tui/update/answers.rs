@@ -2,31 +2,22 @@
 use crate::{
     domain::{attention::Attention, key::Key, text::visible, token::KeyId, usage::Activity},
     tui::{
-        dialog::{CLIPBOARD_SECONDS, Modal, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
+        confirmation::Confirmation,
+        dialog::{InModal as _, Leave, Modal},
         keymap::Intent,
-        message::{ChangeError, Copied, Effect, ListRow, Message, RevealedToken, Rotation},
+        message::{Answer, ChangeError, Copied, Effect, ListRow, Message, RevealedToken, Rotation},
         model::{DamageSearch, Model, Placement},
-        update::{arrivals, confirmation, explain, hygiene},
+        texts::KeyDetails,
+        token::{CLIPBOARD_SECONDS, NewToken, REVEAL_SECONDS, Revealed, TokenButton},
+        update::{arrivals, confirmation, explain, hygiene, mark_stale},
         wizard::Wizard,
     },
 };
 
 pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
-        Message::Loaded(ticket, loaded) => {
-            // This is the only place where the answer to an older load is dropped.
-            let (_, placement) = model
-                .list
-                .awaited
-                .take_if(|(awaited, _)| *awaited == ticket)?;
-            match loaded {
-                Ok(loaded) => arrivals::take_in(model, *loaded, placement),
-                Err(sentence) => {
-                    model.report_error(sentence);
-                    None
-                }
-            }
-        }
+        // The one place that drops the answer to an older read.
+        Message::Answered(ticket, answer) if model.tickets.take_back(ticket) => read(model, answer),
         Message::EditionRead(list_version) => {
             if model.list.awaited.is_some() {
                 return None;
@@ -39,32 +30,32 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             model.loading_details = None;
             None
         }
-        Message::Ticked(_) => tick(model),
+        Message::Ticked => tick(model),
         Message::Created(result) => Some(created(model, result)),
         Message::Edited(result) => Some(edited(model, result)),
         Message::Switched(disabled, result) => Some(switched(model, disabled, result)),
         Message::Revoked(result) => Some(revoked(model, result)),
         Message::Rotated(result) => Some(rotated(model, result)),
-        Message::KeyDetailsLoaded(id, result) => key_details(model, id, result),
-        Message::HygieneReport(found) => {
-            hygiene::inspected(model, found);
+        Message::MemberSaved(done) => {
+            super::members::saved(model, done);
+            Some(model.refresh())
+        }
+        Message::Exported(exported) => {
+            super::audit::exported(model, exported);
             None
         }
-        other @ (Message::EventsRead(..)
-        | Message::MembersRead(_)
-        | Message::MemberSaved(_)
-        | Message::Exported(_)
-        | Message::Warned(_)
-        | Message::Expelled(_)) => others(model, other),
-        other @ (Message::DamageFound(_) | Message::NamesakesFound(..)) => looked_up(model, other),
+        Message::Warned(sentence) => {
+            model.report_error(sentence);
+            None
+        }
+        Message::Expelled(sentence) => {
+            model.parting = Some(sentence);
+            Some(Effect::Quit)
+        }
         Message::HygieneOutcome(tidied) => {
             drop_confirmation(model);
             model.remove(&tidied.revoked);
             Some(hygiene::tidied(model, &tidied))
-        }
-        Message::Explained(ticket, told) => {
-            explain::explained(model, ticket, told);
-            None
         }
         Message::Copied(copied) => {
             note_copy(model, copied);
@@ -97,7 +88,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Saved(result) => {
-            if let Some(Modal::Revealed(revealed)) = model.modals.last_mut() {
+            if let Some(revealed) = model.top_mut::<Revealed>() {
                 revealed.note = Some(match result {
                     Ok(path) => format!("Saved in {path}, readable by you alone."),
                     Err(why) => format!("Not saved: {why}."),
@@ -105,7 +96,8 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             }
             None
         }
-        Message::Pressed(_)
+        Message::Answered(..)
+        | Message::Pressed(_)
         | Message::Pasted(_)
         | Message::Typed(_)
         | Message::Strayed
@@ -113,50 +105,32 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     }
 }
 
-/// Handles the answers to the effects about people and the audit log.
-fn others(model: &mut Model, message: Message) -> Option<Effect> {
-    match message {
-        Message::EventsRead(filter, onward, events) => {
-            super::audit::read(model, &filter, onward, events);
-            None
+/// Takes in what was read.
+fn read(model: &mut Model, answer: Answer) -> Option<Effect> {
+    match answer {
+        Answer::List(Ok(loaded)) => {
+            let placement = model.list.awaited.take()?;
+            return arrivals::take_in(model, *loaded, placement);
         }
-        Message::Exported(exported) => {
-            super::audit::exported(model, exported);
-            None
-        }
-        Message::MembersRead(members) => {
-            super::members::read(model, members);
-            None
-        }
-        Message::MemberSaved(done) => {
-            super::members::saved(model, done);
-            Some(model.refresh())
-        }
-        Message::Warned(sentence) => {
+        Answer::List(Err(sentence)) => {
+            model.list.awaited = None;
             model.report_error(sentence);
-            None
         }
-        Message::Expelled(sentence) => {
-            model.parting = Some(sentence);
-            Some(Effect::Quit)
-        }
-        _ => None,
-    }
-}
-
-fn looked_up(model: &mut Model, found: Message) -> Option<Effect> {
-    match found {
-        Message::DamageFound(Ok(found)) => return (found > 0).then(|| model.refresh()),
-        Message::DamageFound(Err(sentence)) => {
+        Answer::KeyDetails(id, known) => return key_details(model, id, known),
+        Answer::Hygiene(found) => hygiene::inspected(model, found),
+        Answer::Explain(explained) => explain::explained(model, explained),
+        Answer::Events(events) => super::audit::read(model, events),
+        Answer::Members(members) => super::members::read(model, members),
+        Answer::Damage(Ok(found)) => return (found > 0).then(|| model.refresh()),
+        Answer::Damage(Err(sentence)) => {
             model.list.damage = DamageSearch::Failed;
             model.report_error(sentence);
         }
-        Message::NamesakesFound(name, namesakes) => {
-            if let Some(wizard) = wizard(model) {
+        Answer::Namesakes(name, namesakes) => {
+            if let Some(wizard) = model.find_mut::<Wizard>() {
                 wizard.compared(name, namesakes);
             }
         }
-        _ => {}
     }
     None
 }
@@ -169,10 +143,12 @@ fn key_details(
     result: Result<Box<(Key, Activity)>, String>,
 ) -> Option<Effect> {
     let now = model.now;
-    let asked = model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Confirmation(asked) if asked.is_about(&id) => Some(asked),
-        _ => None,
-    });
+    let mut asked = model
+        .modals
+        .iter_mut()
+        .rev()
+        .filter_map(Confirmation::of_mut);
+    let asked = asked.find(|asked| asked.is_about(&id));
     match result {
         Ok(known) => {
             let (key, activity) = *known;
@@ -198,13 +174,8 @@ fn key_details(
 
 fn tick(model: &mut Model) -> Option<Effect> {
     let before = model.modals.len();
-    model.modals.retain_mut(|modal| match modal {
-        Modal::Revealed(revealed) => {
-            revealed.left = revealed.left.saturating_sub(1);
-            revealed.left > 0
-        }
-        _ => true,
-    });
+    let stays = |modal: &mut Modal| modal.dialog_mut().tick() == Leave::Stay;
+    model.modals.retain_mut(stays);
     if model.modals.len() < before {
         model.notify("The token is hidden again.");
     }
@@ -222,17 +193,15 @@ fn created(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
         Ok(key) => key,
         Err(trouble) => return not_saved(model, sentence(model, trouble)),
     };
-    model
-        .modals
-        .retain(|modal| !matches!(modal, Modal::Wizard(_)));
+    model.close_if::<Wizard>(|_| true);
     let name = key.name().to_owned();
-    model.modals.push(Modal::NewToken(NewToken {
+    model.open(NewToken {
         id: key.id.clone(),
         name,
         title: "API key created successfully.",
         old: None,
         focus: TokenButton::Copy,
-    }));
+    });
     model.notify("API key created successfully.");
     model.list.selected = Some(key.id.clone());
     model.refresh_to(&key)
@@ -241,18 +210,16 @@ fn created(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
 fn edited(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
     match result {
         Ok(key) => {
-            model
-                .modals
-                .retain(|modal| !matches!(modal, Modal::Wizard(_)));
+            model.close_if::<Wizard>(|_| true);
             model.list.selected = Some(key.id.clone());
             model.renew(*key);
-            explain::mark_stale(model);
+            mark_stale(model);
             model.notify("API key updated successfully.");
             model.refresh()
         }
         Err(ChangeError::Conflict(theirs, by)) => {
             let (now, areas) = (model.now, model.areas.clone());
-            if let Some(wizard) = wizard(model) {
+            if let Some(wizard) = model.find_mut::<Wizard>() {
                 wizard.saving = false;
                 wizard.rebase(&theirs, &by, &areas);
                 wizard.revalidate(now);
@@ -286,7 +253,7 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
         model.renew(key);
         return model.refresh();
     };
-    model.modals.push(Modal::NewToken(NewToken {
+    model.open(NewToken {
         id: key.id.clone(),
         name: key.name().to_owned(),
         title: "API key rotated.",
@@ -300,21 +267,13 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
             None => "The old token is refused from the next request on.".to_owned(),
         }),
         focus: TokenButton::Copy,
-    }));
+    });
     model.renew(key);
     model.refresh()
 }
 
-/// Returns the wizard, even if another dialog is on top of it.
-fn wizard(model: &mut Model) -> Option<&mut Wizard> {
-    model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Wizard(wizard) => Some(wizard.as_mut()),
-        _ => None,
-    })
-}
-
 fn not_saved(model: &mut Model, sentence: String) -> Effect {
-    if let Some(wizard) = wizard(model) {
+    if let Some(wizard) = model.find_mut::<Wizard>() {
         wizard.saving = false;
         wizard.trouble = Some(sentence);
     }
@@ -328,7 +287,7 @@ fn switched(model: &mut Model, disabled: bool, result: Result<Vec<Key>, ChangeEr
             let word = if disabled { "disabled" } else { "enabled" };
             let named: Vec<_> = keys.iter().map(|key| (&key.id, key.name())).collect();
             model.notify(format!("{} {word}.", api_keys(model, &named)));
-            explain::mark_stale(model);
+            mark_stale(model);
             for key in keys {
                 // The keys were marked for this action, and it is done.
                 model.list.marks.remove(&key.id);
@@ -344,9 +303,7 @@ fn revoked(model: &mut Model, result: Result<Vec<KeyId>, ChangeError>) -> Effect
     drop_confirmation(model);
     match result {
         Ok(ids) => {
-            model
-                .modals
-                .retain(|modal| !matches!(modal, Modal::Details { .. }));
+            model.close_if::<KeyDetails>(|_| true);
             let name = |id| model.known_key(id).map_or("", Key::name);
             let named: Vec<_> = ids.iter().map(|id| (id, name(id))).collect();
             model.notify(format!("{} revoked.", api_keys(model, &named)));
@@ -369,9 +326,7 @@ fn api_keys(model: &Model, keys: &[(&KeyId, &str)]) -> String {
 }
 
 fn drop_confirmation(model: &mut Model) {
-    model
-        .modals
-        .retain(|modal| !matches!(modal, Modal::Confirmation(c) if c.working));
+    model.close_if::<Confirmation>(|confirmation| confirmation.working);
 }
 
 fn note_copy(model: &mut Model, copied: Copied) {
@@ -381,16 +336,16 @@ fn note_copy(model: &mut Model, copied: Copied) {
             model.clipboard = Some(CLIPBOARD_SECONDS);
             model.notify("copied");
         }
-        Copied::Sent(id, name, mark_stale) => {
+        Copied::Sent(id, name, doubt) => {
             model.clipboard = None;
             let told = model.label(&id, &name);
             model.copied = Some((id, name));
-            match mark_stale {
+            match doubt {
                 None => model.notify(format!(
                     "sent to your terminal · v shows it · z overwrites the clipboard · {told}"
                 )),
-                Some(mark_stale) => {
-                    model.report_error(format!("{told}: sent to your terminal, but it may not arrive: {mark_stale}. v shows the token."));
+                Some(doubt) => {
+                    model.report_error(format!("{told}: sent to your terminal, but it may not arrive: {doubt}. v shows the token."));
                 }
             }
         }
@@ -402,14 +357,12 @@ fn note_copy(model: &mut Model, copied: Copied) {
 }
 
 fn reveal(model: &mut Model, shown: RevealedToken, note: Option<String>) {
-    model
-        .modals
-        .retain(|modal| !matches!(modal, Modal::Revealed(_)));
-    model.modals.push(Modal::Revealed(Revealed {
+    model.close_if::<Revealed>(|_| true);
+    model.open(Revealed {
         shown,
         left: REVEAL_SECONDS,
         note,
-    }));
+    });
 }
 
 fn sentence(model: &Model, trouble: ChangeError) -> String {

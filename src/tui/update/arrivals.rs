@@ -3,10 +3,12 @@
 use crate::{
     domain::{attention::Attention, key::Key, listing::Direction, token::KeyId},
     tui::{
-        dialog::Modal,
+        confirmation::Confirmation,
+        dialog::InModal as _,
         message::{Effect, ListRow, Loaded},
         model::{MAX_LOADED_ROWS, Model, Placement},
-        update::{explain, mark_stale, walk},
+        texts::Withdrawn,
+        update::{mark_stale, walk},
     },
 };
 
@@ -39,7 +41,6 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
     // The activity is as old as the previous list, so it must be read again.
     model.loading_details = None;
     if news {
-        explain::mark_stale(model);
         mark_stale(model);
     }
     let list = &mut model.list;
@@ -181,10 +182,7 @@ fn choose(
 /// Updates the marked keys, and withdraws a confirmation about a key that was changed.
 fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
     let mut withdrawn = None;
-    for modal in &model.modals {
-        let Modal::Confirmation(confirmation) = modal else {
-            continue;
-        };
+    for confirmation in model.modals.iter().filter_map(Confirmation::of) {
         if confirmation.working {
             continue;
         }
@@ -201,8 +199,9 @@ fn look_after(model: &mut Model, watched: Vec<(KeyId, Option<Key>)>) {
     }
     if let Some(sentence) = withdrawn {
         for modal in &mut model.modals {
-            if matches!(modal, Modal::Confirmation(_)) {
-                *modal = Modal::Withdrawn(sentence.clone());
+            if Confirmation::of(modal).is_some() {
+                let why = sentence.clone();
+                *modal = Withdrawn { why }.into();
             }
         }
     }

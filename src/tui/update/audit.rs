@@ -2,10 +2,9 @@
 use tui_input::Input;
 
 use crate::{
-    domain::audit::{Event, EventCursor, EventFilter},
+    domain::audit::{Event, EventFilter},
     tui::{
-        audit::{AuditDialog, ExportForm},
-        dialog::Modal,
+        audit::{AuditDialog, ExportDialog, ExportForm},
         keymap::Intent,
         message::Effect,
         model::Model,
@@ -15,21 +14,15 @@ use crate::{
 /// The number of lines by which a page key scrolls an event's details.
 const DETAILS_PAGE: u16 = 10;
 
-pub(super) fn screen(model: &mut Model) -> Option<&mut AuditDialog> {
-    model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Audit(audit) => Some(audit.as_mut()),
-        _ => None,
-    })
-}
-
 pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
     let (room, now) = (model.audit_rows(), model.now);
     let page = isize::try_from(room).unwrap_or(10);
     if intent == Intent::Export {
-        model.modals.push(Modal::Export(ExportForm::JsonLines));
+        let form = ExportForm::JsonLines;
+        model.open(ExportDialog { form });
         return None;
     }
-    let audit = screen(model)?;
+    let audit = model.find_mut::<AuditDialog>()?;
     audit.said = None;
     if audit.typing.is_some() {
         if intent == Intent::Accept
@@ -70,15 +63,13 @@ pub(super) fn on_audit(model: &mut Model, intent: Intent) -> Option<Effect> {
 }
 
 pub(super) fn on_export(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::Export(form)) = model.modals.last_mut() else {
-        return None;
-    };
+    let export = model.top_mut::<ExportDialog>()?;
     match intent {
-        Intent::Up | Intent::Down => *form = form.other(),
+        Intent::Up | Intent::Down => export.form = export.form.other(),
         Intent::Accept => {
-            let form = *form;
+            let form = export.form;
             model.modals.pop();
-            let filter = screen(model)?.filter.clone();
+            let filter = model.find_mut::<AuditDialog>()?.filter.clone();
             return Some(Effect::Export(filter, form));
         }
         _ => {}
@@ -88,7 +79,7 @@ pub(super) fn on_export(model: &mut Model, intent: Intent) -> Option<Effect> {
 
 /// Reports whether the log was exported.
 pub(super) fn exported(model: &mut Model, exported: Result<String, String>) {
-    let Some(audit) = screen(model) else {
+    let Some(audit) = model.find_mut::<AuditDialog>() else {
         match exported {
             Ok(sentence) => model.notify(sentence),
             Err(sentence) => model.report_error(sentence),
@@ -122,29 +113,10 @@ fn only(
     audit.only(shell_words::join(&words), filter);
 }
 
-/// Closes the topmost part of this screen. Returns whether there was one.
-pub(super) fn step_back(audit: &mut AuditDialog) -> bool {
-    if audit.typing.take().is_some() {
-        audit.problem = None;
-    } else if audit.opened.take().is_some() {
-    } else if audit.filter != EventFilter::default() {
-        audit.only(String::new(), EventFilter::default());
-    } else {
-        return false;
-    }
-    true
-}
-
-/// Takes in events that were read.
-pub(super) fn read(
-    model: &mut Model,
-    filter: &EventFilter,
-    onward: EventCursor,
-    read: Result<Vec<Event>, String>,
-) {
+/// Takes in the events of the awaited read.
+pub(super) fn read(model: &mut Model, read: Result<Vec<Event>, String>) {
     let room = model.audit_rows();
-    // An answer for another filter is dropped.
-    if let Some(audit) = screen(model).filter(|audit| audit.filter == *filter) {
-        audit.take_in(onward, read, room);
+    if let Some(audit) = model.find_mut::<AuditDialog>() {
+        audit.take_in(read, room);
     }
 }

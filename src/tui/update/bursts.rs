@@ -8,11 +8,9 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::tui::{
-    dialog::Modal,
     keymap::{Chord, Intent, Place, intent_of},
     message::Message,
     model::Model,
-    update::refuse,
 };
 
 /// Characters that arrived together, with the part of them that was already processed.
@@ -96,10 +94,13 @@ pub fn is_stray(model: &Model, key: KeyEvent) -> bool {
 pub(super) fn stray(model: &mut Model) {
     const WHY: &str = "That came in all at once, like a paste, and there is no text field here: it was left out. Press one key at a time";
     model.is_deaf = true;
-    match model.modals.last_mut() {
-        Some(Modal::Wizard(wizard)) => wizard.trouble = Some(WHY.to_owned()),
-        Some(Modal::Confirmation(asked)) => asked.problem = Some(WHY.to_owned()),
-        _ => refuse(model, format!("{WHY}.")),
+    let unsaid = match model.modals.last_mut() {
+        Some(top) => top.dialog_mut().ignore_paste(WHY),
+        None => Some(format!("{WHY}.")),
+    };
+    if let Some(why) = unsaid {
+        model.dismiss_notice();
+        model.report_error(why);
     }
 }
 

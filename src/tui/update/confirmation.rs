@@ -1,8 +1,7 @@
 //! Handles intents in the confirmations.
 use super::close;
 use crate::tui::{
-    confirmation::{ConfirmationFocus, Verb},
-    dialog::Modal,
+    confirmation::{Confirmation, ConfirmationFocus, Verb},
     keymap::Intent,
     message::Effect,
     model::Model,
@@ -11,9 +10,7 @@ use crate::tui::{
 use super::wizard::{MOST_SCROLL, REVIEW_PAGE};
 
 pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::Confirmation(confirmation)) = model.modals.last_mut() else {
-        return None;
-    };
+    let confirmation = model.top_mut::<Confirmation>()?;
     if confirmation.working {
         return None;
     }

@@ -3,33 +3,32 @@ use crate::{
     domain::explain::{Explanation, Fix},
     tui::{
         confirmation::{Confirmation, Verb},
-        dialog::Modal,
         explain::{ExplainDialog, ExplainFocus, ExplainRow},
+        hygiene::HygieneDialog,
         keymap::Intent,
         message::Effect,
         model::Model,
+        token::NewToken,
         wizard::Wizard,
     },
 };
 
 /// Opens the access test of the selected key, or of the key that just got a new token.
 pub(super) fn open(model: &mut Model) -> Option<Effect> {
-    let test = match model.modals.last() {
-        Some(Modal::NewToken(dialog)) => {
-            ExplainDialog::new_token(dialog.id.clone(), dialog.name.clone())
-        }
-        Some(Modal::Hygiene(hygiene)) => ExplainDialog::of(&hygiene.selected()?.key),
-        _ => ExplainDialog::of(model.selected()?),
+    let test = if let Some(dialog) = model.top::<NewToken>() {
+        ExplainDialog::new_token(dialog.id.clone(), dialog.name.clone())
+    } else if let Some(hygiene) = model.top::<HygieneDialog>() {
+        ExplainDialog::of(&hygiene.selected()?.key)
+    } else {
+        ExplainDialog::of(model.selected()?)
     };
-    model.modals.push(Modal::Explain(Box::new(test)));
+    model.open(test);
     None
 }
 
 pub(super) fn on_explain(model: &mut Model, intent: Intent) -> Option<Effect> {
     let areas = model.areas.clone();
-    let Some(Modal::Explain(test)) = model.modals.last_mut() else {
-        return None;
-    };
+    let test = model.top_mut::<ExplainDialog>()?;
     match (intent, test.focus) {
         (Intent::Up, _) => test.move_row(false),
         (Intent::Down, _) => test.move_row(true),
@@ -55,45 +54,26 @@ pub(super) fn on_explain(model: &mut Model, intent: Intent) -> Option<Effect> {
 /// Opens the wizard with the fix filled in, or the confirmation for enabling the key.
 fn fix(model: &mut Model) -> Option<Effect> {
     let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
-    let test = model.explain_dialog()?;
+    let test = model.top::<ExplainDialog>()?;
     let mend = test.to_fix()?.mend.as_ref()?;
     let key = test.explanation.as_ref()?.key.as_ref()?;
-    let opened = if *mend == Fix::Enable {
-        Modal::Confirmation(Confirmation::about(Verb::Enable, vec![key.clone()], now))
+    if *mend == Fix::Enable {
+        let confirmation = Confirmation::about(Verb::Enable, vec![key.clone()], now);
+        model.open(confirmation);
     } else {
-        Modal::Wizard(Box::new(
-            Wizard::fixes(key, mend, &areas, now).under(policy),
-        ))
-    };
-    model.modals.push(opened);
+        let wizard = Wizard::fixes(key, mend, &areas, now).under(policy);
+        model.open(wizard);
+    }
     None
 }
 
-/// Takes in an explanation. An answer with another ticket than the awaited one is dropped.
-pub(super) fn explained(model: &mut Model, ticket: u64, told: Result<Box<Explanation>, String>) {
-    if model
-        .explaining
-        .take_if(|awaited| *awaited == ticket)
-        .is_none()
-    {
+/// Takes in an explanation.
+pub(super) fn explained(model: &mut Model, read: Result<Box<Explanation>, String>) {
+    let Some(test) = model.find_mut::<ExplainDialog>() else {
         return;
-    }
-    let tests = model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Explain(test) => Some(test),
-        _ => None,
-    });
-    let Some(test) = tests else { return };
-    match told {
-        Ok(told) => test.answered(*told),
+    };
+    match read {
+        Ok(explanation) => test.answered(*explanation),
         Err(sentence) => test.problem = Some(sentence),
-    }
-}
-
-/// Marks every open explanation as stale, because something changed.
-pub(super) fn mark_stale(model: &mut Model) {
-    for modal in &mut model.modals {
-        if let Modal::Explain(test) = modal {
-            test.stale = true;
-        }
     }
 }

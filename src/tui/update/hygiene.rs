@@ -2,7 +2,6 @@
 use super::explain;
 use crate::tui::{
     confirmation::Confirmation,
-    dialog::Modal,
     hygiene::{HygieneDialog, HygieneFindings},
     keymap::Intent,
     message::{Effect, HygieneOutcome},
@@ -12,16 +11,9 @@ use crate::tui::{
 /// The number of rows by which a page key moves the selection.
 const PAGE: isize = 10;
 
-fn screen(model: &mut Model) -> Option<&mut HygieneDialog> {
-    model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Hygiene(hygiene) => Some(hygiene.as_mut()),
-        _ => None,
-    })
-}
-
 pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
     let now = model.now;
-    let hygiene = screen(model)?;
+    let hygiene = model.find_mut::<HygieneDialog>()?;
     hygiene.said = None;
     match intent {
         Intent::Up => hygiene.walk(-1),
@@ -34,7 +26,7 @@ pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
             let chosen = hygiene.chosen();
             if !chosen.is_empty() {
                 let confirmation = Confirmation::hygiene_change(chosen, now);
-                model.modals.push(Modal::Confirmation(confirmation));
+                model.open(confirmation);
             }
         }
         _ => {}
@@ -44,7 +36,9 @@ pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
 
 /// Takes in the findings.
 pub(super) fn inspected(model: &mut Model, found: Result<Box<HygieneFindings>, String>) {
-    let Some(hygiene) = screen(model) else { return };
+    let Some(hygiene) = model.find_mut::<HygieneDialog>() else {
+        return;
+    };
     match found {
         Ok(found) => hygiene.take_in(*found),
         Err(sentence) => hygiene.problem = Some(sentence),
@@ -67,7 +61,7 @@ pub(super) fn tidied(model: &mut Model, tidied: &HygieneOutcome) -> Effect {
     } else {
         done.join(", ")
     };
-    if let Some(hygiene) = screen(model) {
+    if let Some(hygiene) = model.find_mut::<HygieneDialog>() {
         hygiene.stale = true;
         hygiene.said = Some(format!("{done}."));
         hygiene.problem = (!failed.is_empty()).then(|| format!("Not done: {failed}"));

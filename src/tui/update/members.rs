@@ -13,16 +13,9 @@ use crate::{
 /// The number of rows by which a page key moves the selection.
 const PAGE: isize = 10;
 
-pub(super) fn screen(model: &mut Model) -> Option<&mut MembersDialog> {
-    model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::Members(members) => Some(members.as_mut()),
-        _ => None,
-    })
-}
-
 pub(super) fn on_members(model: &mut Model, intent: Intent) -> Option<Effect> {
     let several = model.agents.len() > 1;
-    let members = screen(model)?;
+    let members = model.find_mut::<MembersDialog>()?;
     (members.said, members.problem) = (None, None);
     match intent {
         Intent::Up => members.walk(-1),
@@ -31,19 +24,19 @@ pub(super) fn on_members(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::PageDown => members.walk(PAGE),
         Intent::New => {
             let form = MemberForm::new(several);
-            model.modals.push(Modal::MemberForm(Box::new(form)));
+            model.open(form);
         }
         Intent::Edit => {
             let form = MemberForm::of(members.selected()?, several);
-            model.modals.push(Modal::MemberForm(Box::new(form)));
+            model.open(form);
         }
         Intent::Revoke => {
             let member = Box::new(members.selected()?.clone());
-            model.modals.push(Modal::Removal(Removal {
+            model.open(Removal {
                 member,
                 act: false,
                 working: false,
-            }));
+            });
         }
         _ => {}
     }
@@ -51,9 +44,7 @@ pub(super) fn on_members(model: &mut Model, intent: Intent) -> Option<Effect> {
 }
 
 pub(super) fn on_form(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::MemberForm(form)) = model.modals.last_mut() else {
-        return None;
-    };
+    let form = model.top_mut::<MemberForm>()?;
     if form.working {
         return None;
     }
@@ -89,9 +80,7 @@ fn save(form: &mut MemberForm) -> Option<Effect> {
 }
 
 pub(super) fn on_removal(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::Removal(removal)) = model.modals.last_mut() else {
-        return None;
-    };
+    let removal = model.top_mut::<Removal>()?;
     if removal.working {
         return None;
     }
@@ -135,17 +124,17 @@ pub(super) fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
             }
         }
         if let Some(name) = withdrawn {
-            model
-                .modals
-                .retain(|modal| !matches!(modal, Modal::Removal(_)));
-            if let Some(screen) = screen(model) {
+            model.close_if::<Removal>(|_| true);
+            if let Some(screen) = model.find_mut::<MembersDialog>() {
                 screen.problem = Some(format!(
                     "{name} was changed or removed meanwhile: the question was withdrawn. Look again."
                 ));
             }
         }
     }
-    let Some(members) = screen(model) else { return };
+    let Some(members) = model.find_mut::<MembersDialog>() else {
+        return;
+    };
     match read {
         Ok(found) => members.take_in(found),
         Err(sentence) => members.problem = Some(sentence),
@@ -156,35 +145,26 @@ pub(super) fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
 pub(super) fn saved(model: &mut Model, saved: Result<String, String>) {
     let mut trouble = None;
     // Another dialog, such as the help, may be on top of the form by now.
-    let form = model.modals.iter_mut().rev().find_map(|modal| match modal {
-        Modal::MemberForm(form) if form.working => Some(form),
-        _ => None,
-    });
+    let form = model.find_mut::<MemberForm>().filter(|form| form.working);
     match (saved, form) {
         (Err(sentence), Some(form)) => {
             form.working = false;
             form.problem = Some(sentence);
-            if let Some(screen) = screen(model) {
+            if let Some(screen) = model.find_mut::<MembersDialog>() {
                 screen.stale = true;
             }
             return;
         }
         (Err(sentence), _) => trouble = Some(sentence),
         (Ok(sentence), _) => {
-            if let Some(screen) = screen(model) {
+            if let Some(screen) = model.find_mut::<MembersDialog>() {
                 screen.said = Some(sentence);
             }
         }
     }
-    model.modals.retain(|modal| {
-        let working = match modal {
-            Modal::MemberForm(form) => form.working,
-            Modal::Removal(removal) => removal.working,
-            _ => false,
-        };
-        !working
-    });
-    if let Some(screen) = screen(model) {
+    model.close_if::<MemberForm>(|form| form.working);
+    model.close_if::<Removal>(|removal| removal.working);
+    if let Some(screen) = model.find_mut::<MembersDialog>() {
         screen.stale = true;
         screen.problem = trouble;
     }

@@ -1,23 +1,19 @@
 //! Handles intents in the palette, and decides what it offers.
 use super::perform;
 use crate::tui::{
-    dialog::{Modal, palette_entries},
     explain::ExplainDialog,
     keymap::{BINDINGS, Intent},
     message::Effect,
     model::Model,
+    palette::{Palette, palette_entries},
 };
 
 pub(super) fn on_palette(model: &mut Model, intent: Intent) -> Option<Effect> {
     let below = model.modals.len() == 1;
-    let Some(Modal::Palette(palette)) = model.modals.last() else {
-        return None;
-    };
+    let palette = model.top::<Palette>()?;
     let (text, selected) = (palette.input.value().to_owned(), palette.selected);
     let entries = palette_entries(&text, |intent| palette_allows(model, intent, below));
-    let Some(Modal::Palette(palette)) = model.modals.last_mut() else {
-        return None;
-    };
+    let palette = model.top_mut::<Palette>()?;
     match intent {
         Intent::Up => {
             palette.selected = selected
@@ -34,8 +30,7 @@ pub(super) fn on_palette(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Accept => {
             if let Some(id) = palette.decision() {
                 model.modals.pop();
-                let asked = ExplainDialog::decision(id);
-                model.modals.push(Modal::Explain(Box::new(asked)));
+                model.open(ExplainDialog::decision(id));
                 return None;
             }
             let (_, intent) = *entries.get(selected)?;

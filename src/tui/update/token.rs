@@ -1,16 +1,14 @@
 //! Handles intents in the dialogs of tokens: the new token, copy as, a shown token.
 use super::{close, explain};
 use crate::tui::{
-    dialog::{Modal, NewToken, TokenButton},
-    keymap::Intent,
+    keymap::{Intent, neighbour},
     message::{CopyForm, Effect},
     model::Model,
+    token::{CopyAs, NewToken, Revealed, TokenButton},
 };
 
 pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::NewToken(dialog)) = model.modals.last_mut() else {
-        return None;
-    };
+    let dialog = model.top_mut::<NewToken>()?;
     let NewToken {
         id, name, focus, ..
     } = dialog.clone();
@@ -33,11 +31,8 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
     match wanted {
         TokenButton::Copy => Some(Effect::Copy(id, CopyForm::Token)),
         TokenButton::CopyAs => {
-            model.modals.push(Modal::CopyAs {
-                id,
-                name,
-                choice: 0,
-            });
+            let form = CopyForm::ALL[0];
+            model.open(CopyAs { id, name, form });
             None
         }
         TokenButton::Reveal => Some(Effect::Reveal(id)),
@@ -47,15 +42,13 @@ pub(super) fn on_new_token(model: &mut Model, intent: Intent) -> Option<Effect> 
 }
 
 pub(super) fn on_copy_as(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::CopyAs { id, choice, .. }) = model.modals.last_mut() else {
-        return None;
-    };
-    let last = CopyForm::ALL.len() - 1;
+    let choice = model.top_mut::<CopyAs>()?;
     match intent {
-        Intent::Up => *choice = choice.checked_sub(1).unwrap_or(last),
-        Intent::Down => *choice = if *choice == last { 0 } else { *choice + 1 },
+        Intent::Up | Intent::Down => {
+            choice.form = neighbour(&CopyForm::ALL, choice.form, intent == Intent::Down);
+        }
         Intent::Accept => {
-            let effect = Effect::Copy(id.clone(), CopyForm::ALL[*choice]);
+            let effect = Effect::Copy(choice.id.clone(), choice.form);
             model.modals.pop();
             return Some(effect);
         }
@@ -65,9 +58,7 @@ pub(super) fn on_copy_as(model: &mut Model, intent: Intent) -> Option<Effect> {
 }
 
 pub(super) fn on_revealed(model: &mut Model, intent: Intent) -> Option<Effect> {
-    let Some(Modal::Revealed(revealed)) = model.modals.last_mut() else {
-        return None;
-    };
+    let revealed = model.top::<Revealed>()?;
     let id = revealed.shown.id.clone();
     match intent {
         Intent::Save => Some(Effect::Save(id)),

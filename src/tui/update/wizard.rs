@@ -3,11 +3,11 @@ use super::close;
 use crate::{
     domain::{access::Actions, key::KeyVersion},
     tui::{
-        dialog::Modal,
+        dialog::InModal as _,
         keymap::Intent,
         message::Effect,
         model::Model,
-        wizard::{BasicsFocus, MatrixFocus, WizardPurpose, WizardStep},
+        wizard::{BasicsFocus, MatrixFocus, Wizard, WizardPurpose, WizardStep},
     },
 };
 
@@ -17,9 +17,7 @@ pub(super) const MOST_SCROLL: u16 = 600;
 
 pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
     let (now, areas) = (model.now, &model.areas);
-    let Some(Modal::Wizard(wizard)) = model.modals.last_mut() else {
-        return None;
-    };
+    let wizard = Wizard::of_mut(model.modals.last_mut()?)?;
     if wizard.saving {
         return None;
     }
@@ -50,9 +48,7 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
 }
 
 fn save(model: &mut Model) -> Option<Effect> {
-    let Some(Modal::Wizard(wizard)) = model.modals.last_mut() else {
-        return None;
-    };
+    let wizard = model.top_mut::<Wizard>()?;
     let draft = wizard.draft()?;
     if let WizardPurpose::Edit(key) = &wizard.purpose {
         if key.draft == draft {

@@ -14,12 +14,13 @@ use super::{
     sheet::{self, Sheet, Title},
 };
 use crate::{
-    domain::token::{KeyId, Token},
+    domain::token::Token,
     tui::{
-        dialog::{NewToken, Palette, Revealed, TokenButton, palette_entries},
         keymap::{Binding, Intent, Place, bindings_in},
         message::CopyForm,
         model::{Model, TWO_LINE_WIDTH},
+        palette::{Palette, palette_entries},
+        token::{CopyAs, NewToken, Revealed, TokenButton},
         update::palette_allows,
     },
 };
@@ -81,12 +82,12 @@ fn said(model: &Model) -> Option<String> {
     (!notice.text.starts_with("API key created")).then(|| model.theme.shown(&notice.text))
 }
 
-pub(super) fn copy_as(
-    model: &Model,
-    (id, name): (&KeyId, &str),
-    choice: usize,
-    screen: Rect,
-) -> Sheet {
+pub(super) fn copy_as(model: &Model, choice: &CopyAs, screen: Rect) -> Sheet {
+    let CopyAs {
+        id,
+        name,
+        form: chosen,
+    } = choice;
     let room = sheet::room(screen);
     let tag = model.tag(id);
     let is_narrow = room < TWO_LINE_WIDTH.into();
@@ -96,11 +97,11 @@ pub(super) fn copy_as(
         text.push(Line::styled(tag, model.theme.quiet()));
     }
     let head = text.len();
-    for (at, form) in CopyForm::ALL.iter().enumerate() {
+    for form in CopyForm::ALL {
         let sample = form.filled("clv_…");
-        let marker = if at == choice { "▸" } else { " " };
+        let marker = if form == *chosen { "▸" } else { " " };
         let line = format!("{marker} {:<18}{sample}", form.title());
-        let style = if at == choice {
+        let style = if form == *chosen {
             model.theme.focus()
         } else {
             Style::new()
@@ -120,7 +121,7 @@ pub(super) fn copy_as(
         },
         lines: text,
         head,
-        focus: (head + choice, 0),
+        focus: (head + *chosen as usize, 0),
         hint: footer::border(model),
         ..Sheet::default()
     }

@@ -3,13 +3,10 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::paint::{draw_text, width, wrapped};
 use crate::tui::{
-    confirmation::{ConfirmationFocus, Verb},
-    dialog::Modal,
-    explain::{ExplainFocus, ExplainRow},
-    keymap::{Intent, Place, bindings_in},
-    members::FormFocus,
+    confirmation::{Confirmation, Verb},
+    keymap::{Intent, bindings_in},
     model::Model,
-    wizard::{BasicsFocus, MatrixFocus, WizardPurpose, WizardStep},
+    token::Revealed,
 };
 
 /// The most lines that what failed may take.
@@ -76,7 +73,7 @@ fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
 /// The most useful keys of this place, as many as fit; the help is always among them.
 pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     // A dialog has its hints in its own border.
-    if !matches!(model.modals.last(), None | Some(Modal::Revealed(_))) {
+    if !model.modals.is_empty() && model.top::<Revealed>().is_none() {
         return;
     }
     let theme = model.theme;
@@ -118,7 +115,7 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
                 {
                     "enable"
                 }
-                (Intent::Accept, word) => accept_word(model, place).unwrap_or(word),
+                (Intent::Accept, word) => accept_word(model).unwrap_or(word),
                 (Intent::Next, "reason") if has_no_reason(model) => "next",
                 (_, word) => word,
             };
@@ -142,49 +139,12 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
 }
 
 fn has_no_reason(model: &Model) -> bool {
-    matches!(model.modals.last(), Some(Modal::Confirmation(it)) if it.verb != Verb::Revoke)
+    let confirmation = model.top::<Confirmation>();
+    confirmation.is_some_and(|confirmation| confirmation.verb != Verb::Revoke)
 }
 
-/// What Enter does, where that depends on what is focused.
-fn accept_word(model: &Model, place: Place) -> Option<&'static str> {
-    match model.modals.last()? {
-        Modal::Wizard(_) if place == Place::Matrix => Some(save_word(model)),
-        Modal::Wizard(wizard) => match wizard.step {
-            WizardStep::Basics(BasicsFocus::Cancel) => Some("Cancel"),
-            WizardStep::Permissions(_, MatrixFocus::Back) => Some("Back"),
-            WizardStep::Permissions(_, MatrixFocus::Save) => Some(save_word(model)),
-            WizardStep::Basics(_) | WizardStep::Permissions(..) => Some("Next"),
-        },
-        Modal::Confirmation(confirmation) => match (confirmation.focus, confirmation.verb) {
-            (ConfirmationFocus::Cancel, _) => Some("Cancel"),
-            (ConfirmationFocus::Act, _) => Some(confirmation.act()),
-            (ConfirmationFocus::Reason, _) => Some("next"),
-            (ConfirmationFocus::Field, Verb::Tidy) => Some(Verb::Tidy.title()),
-            (ConfirmationFocus::Field, _) => None,
-        },
-        Modal::NewToken(dialog) => Some(dialog.focus.title()),
-        Modal::MemberForm(form) if form.focus == FormFocus::Cancel => Some("Cancel"),
-        Modal::Removal(removal) if removal.act => Some("Remove"),
-        Modal::Removal(_) => Some("Cancel"),
-        Modal::Explain(test) => match test.focus {
-            ExplainFocus::Row(at) => test.rows().get(at).map(|row| match row {
-                ExplainRow::Failing(_) => "fix",
-                ExplainRow::Refused(_) => "explain",
-            }),
-            ExplainFocus::Field(_) => None,
-        },
-        _ => None,
-    }
-}
-
-/// What Enter saves in the wizard.
-pub(super) fn save_word(model: &Model) -> &'static str {
-    match model.modals.last() {
-        Some(Modal::Wizard(wizard)) if matches!(wizard.purpose, WizardPurpose::Edit(_)) => {
-            "Save changes"
-        }
-        _ => "Give Access",
-    }
+fn accept_word(model: &Model) -> Option<&'static str> {
+    model.modals.last()?.dialog().accept_word()
 }
 
 /// The hints of a dialog, for its lower border.

@@ -290,7 +290,7 @@ impl WizardPage<'_> {
             MatrixFocus::Save => Some(1),
             MatrixFocus::Cell(..) => None,
         };
-        self.buttons(&["Back", footer::save_word(self.model)], focused);
+        self.buttons(&["Back", self.wizard.save_word()], focused);
         self.foot = self.lines.len() - body;
     }
 

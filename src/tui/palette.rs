@@ -1,0 +1,67 @@
+//! The palette: every action by its name.
+use tui_input::Input;
+
+use super::{
+    dialog::{Dialog, Leave, Typed},
+    keymap::{BINDINGS, Intent, Place},
+    typing::{FieldLimit, TextEdit, type_into},
+};
+use crate::domain::decision::DecisionId;
+
+/// Every action by name.
+#[derive(Debug, Clone, Default)]
+pub struct Palette {
+    /// What was typed.
+    pub input: Input,
+    /// Which of the matches is selected.
+    pub selected: usize,
+}
+
+impl Palette {
+    /// The decision whose name was typed: it can be explained.
+    #[must_use]
+    pub fn decision(&self) -> Option<DecisionId> {
+        self.input.value().trim().parse().ok()
+    }
+}
+
+impl Dialog for Palette {
+    fn place(&self) -> Place {
+        Place::Palette
+    }
+
+    fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
+        self.selected = 0;
+        let cut = type_into(&mut self.input, text, FieldLimit::LINE);
+        cut.map_or(Typed::Whole, |cut| Typed::CutUnsaid(format!("{cut}.")))
+    }
+
+    fn leave_field(&mut self) -> Option<Leave> {
+        Some(Leave::Close)
+    }
+}
+
+/// What the palette offers: every intent that has a meaning on the list.
+#[must_use]
+pub fn palette_entries(
+    input: &str,
+    allowed: impl Fn(Intent) -> bool,
+) -> Vec<(&'static str, Intent)> {
+    let wanted = input.trim().to_lowercase();
+    let mut entries: Vec<(&'static str, Intent)> = BINDINGS
+        .iter()
+        .filter(|b| {
+            b.holds_in(Place::List)
+                && !matches!(
+                    b.intent,
+                    Intent::Close | Intent::Interrupt | Intent::Palette
+                )
+        })
+        .filter(|b| allowed(b.intent))
+        .map(|b| (b.help, b.intent))
+        .filter(|(name, _)| name.to_lowercase().contains(&wanted))
+        .collect();
+    // `:q` is quit, whatever else has a q in it.
+    entries.sort_by_key(|(name, _)| !name.to_lowercase().starts_with(&wanted));
+    entries
+}
