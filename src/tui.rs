@@ -15,8 +15,10 @@ pub mod hygiene;
 pub mod keymap;
 pub mod members;
 pub mod message;
+pub mod modal;
 pub mod model;
 pub mod palette;
+pub mod read;
 pub mod terminal;
 pub mod texts;
 pub mod theme;
@@ -36,8 +38,9 @@ use std::{
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use message::{Effect, Message, Read};
+use message::{Effect, Message};
 use model::{Model, Placement};
+use read::Read;
 use terminal::{Input, Inputs, Signal, Signals, Terminal};
 use theme::Theme;
 use token::Revealed;

@@ -8,7 +8,7 @@ use tui_input::Input;
 use super::{
     dialog::{Dialog, Leave, Typed},
     keymap::{Intent, Place},
-    message::Read,
+    read::Read,
     typing::{FieldLimit, TextEdit, type_into},
 };
 use crate::domain::{

@@ -1,14 +1,14 @@
-//! The dialogs: what each of them answers by itself ([`Dialog`]), and the list of all ([`Modal`]).
+//! What a dialog answers by itself: [`Dialog`]. The list of all dialogs is in `modal.rs`.
 //!
 //! A dialog is a small state in a file of its own; it draws nothing and acts on nothing. To add one:
 //! the state with its `impl Dialog` in `src/tui/NAME.rs` and a `mod` line in `tui.rs`; its places and
-//! bindings in `keymap.rs`; a line in [`Modal`] here; what its intents do in `update/NAME.rs` with a
+//! bindings in `keymap.rs`; a line in `modal.rs`; what its intents do in `update/NAME.rs` with a
 //! line in `update.rs`; its picture in `view/NAME.rs` with a line in `view.rs`. If it reads or changes
 //! something: an effect and a message in `message.rs`, a line each in `effects.rs` and in
 //! `update/answers.rs`.
 use super::{
     keymap::{Intent, Place},
-    message::Read,
+    read::Read,
     typing::TextEdit,
 };
 use crate::domain::agent::AgentScope;
@@ -117,85 +117,4 @@ pub trait Dialog {
     fn shows_use(&self) -> bool {
         false
     }
-}
-
-/// A type of dialog that can be found among the open ones.
-pub trait InModal: Sized {
-    /// The dialog, if it is of this type.
-    fn of(modal: &Modal) -> Option<&Self>;
-    /// The dialog for changing it, if it is of this type.
-    fn of_mut(modal: &mut Modal) -> Option<&mut Self>;
-}
-
-/// Makes [`Modal`] from one line for each dialog.
-macro_rules! modals {
-    ($($name:ident($dialog:ty)),* $(,)?) => {
-        /// An open dialog.
-        #[derive(Debug)]
-        #[expect(missing_docs, reason = "each type says what it is")]
-        pub enum Modal {
-            $($name(Box<$dialog>)),*
-        }
-
-        impl Modal {
-            /// What the dialog answers by itself.
-            #[must_use]
-            pub fn dialog(&self) -> &dyn Dialog {
-                match self {
-                    $(Self::$name(dialog) => dialog.as_ref()),*
-                }
-            }
-
-            /// The same, for changing it.
-            pub fn dialog_mut(&mut self) -> &mut dyn Dialog {
-                match self {
-                    $(Self::$name(dialog) => dialog.as_mut()),*
-                }
-            }
-        }
-
-        $(
-            impl From<$dialog> for Modal {
-                fn from(dialog: $dialog) -> Self {
-                    Self::$name(Box::new(dialog))
-                }
-            }
-
-            impl InModal for $dialog {
-                fn of(modal: &Modal) -> Option<&Self> {
-                    match modal {
-                        Modal::$name(dialog) => Some(dialog),
-                        _ => None,
-                    }
-                }
-
-                fn of_mut(modal: &mut Modal) -> Option<&mut Self> {
-                    match modal {
-                        Modal::$name(dialog) => Some(dialog),
-                        _ => None,
-                    }
-                }
-            }
-        )*
-    };
-}
-
-modals! {
-    Details(super::texts::KeyDetails),
-    Wizard(super::wizard::Wizard),
-    Explain(super::explain::ExplainDialog),
-    Hygiene(super::hygiene::HygieneDialog),
-    Audit(super::audit::AuditDialog),
-    Export(super::audit::ExportDialog),
-    Members(super::members::MembersDialog),
-    MemberForm(super::members::MemberForm),
-    Removal(super::members::Removal),
-    Agents(super::agents::AgentChoice),
-    Confirmation(super::confirmation::Confirmation),
-    Withdrawn(super::texts::Withdrawn),
-    NewToken(super::token::NewToken),
-    CopyAs(super::token::CopyAs),
-    Revealed(super::token::Revealed),
-    Help(super::texts::Help),
-    Palette(super::palette::Palette),
 }

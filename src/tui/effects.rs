@@ -18,12 +18,10 @@ use zeroize::Zeroizing;
 
 use super::{
     confirmation::Overlap,
-    explain::ExplainQuery,
-    hygiene::HygieneFindings,
     message::{
-        Answer, ChangeError, Copied, CopyForm, Effect, HygieneOutcome, ListRow, Load, Loaded,
-        Message, Read, RevealedToken, Rotation,
+        ChangeError, Copied, CopyForm, Effect, HygieneOutcome, Message, RevealedToken, Rotation,
     },
+    read::{Answer, ExplainQuery, HygieneFindings, ListRow, Load, Loaded, Read},
 };
 use crate::{
     clipboard::{Clipboard, Delivery},

@@ -6,7 +6,7 @@
 use super::{
     dialog::{Dialog, Leave, Typed},
     keymap::{Intent, Place, neighbour},
-    message::Read,
+    read::{ExplainQuery, Read},
     typing::{FieldLimit, TextEdit, type_into},
 };
 use std::net::IpAddr;
@@ -27,21 +27,6 @@ use crate::domain::{
 
 /// The title for a request that matches no key.
 const NO_KEY: &str = "no key";
-
-/// The question to be explained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExplainQuery {
-    /// The newest refusal of a key or, if there is none, an ordinary request.
-    Newest(KeyId),
-    /// This request or refusal.
-    Of(ExplainSubject),
-    /// An ordinary request with the current token of a key.
-    Ordinary(KeyId),
-    /// The refusal with this decision id.
-    Decision(DecisionId),
-    /// The newest refusal that matches no key.
-    Unmatched,
-}
 
 /// A field of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

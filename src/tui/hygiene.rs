@@ -4,25 +4,13 @@ use std::collections::BTreeSet;
 use super::{
     dialog::Dialog,
     keymap::{Intent, Place},
-    message::Read,
+    read::{HygieneFindings, Read},
 };
 use crate::domain::{
     agent::AgentScope,
     hygiene::{HygieneChange, HygieneRow, together},
     key::Key,
-    moment::Moment,
 };
-
-/// The findings about all inspected keys.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HygieneFindings {
-    /// The time since which uses are counted.
-    pub since: Option<Moment>,
-    /// The findings, those of the newest key first.
-    pub rows: Vec<HygieneRow>,
-    /// Whether there are more findings than these.
-    pub more: bool,
-}
 
 /// The state of the screen.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use tui_input::Input;
 use super::{
     dialog::{Dialog, Leave, Typed},
     keymap::{Intent, Place, neighbour},
-    message::Read,
+    read::Read,
     typing::{FieldLimit, TextEdit, type_into},
 };
 use crate::domain::{

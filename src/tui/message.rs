@@ -13,22 +13,20 @@ use secrecy::SecretString;
 use strum::{EnumCount, VariantArray};
 
 use crate::domain::{
-    access::Area,
-    agent::{AgentName, AgentScope},
-    audit::{Event, EventCursor, EventFilter},
-    explain::Explanation,
+    agent::AgentName,
+    audit::EventFilter,
     hygiene::HygieneChange,
-    key::{Draft, Key, KeyName, KeyVersion, Namesakes, RevokeReason},
-    listing::{Count, Cursor, Damaged, ListVersion, PageRequest, Row},
-    member::{Member, MemberDraft, Role},
+    key::{Draft, Key, KeyVersion, RevokeReason},
+    listing::ListVersion,
+    member::{Member, MemberDraft},
     moment::Moment,
-    policy::Policy,
     token::KeyId,
-    usage::Activity,
 };
 
 use super::{
-    audit::ExportForm, confirmation::Overlap, explain::ExplainQuery, hygiene::HygieneFindings,
+    audit::ExportForm,
+    confirmation::Overlap,
+    read::{Answer, Read, Ticket},
 };
 
 /// Something that happened.
@@ -83,52 +81,6 @@ pub enum Message {
     Saved(Result<String, String>),
 }
 
-/// Something to read. A read changes nothing and gives nothing out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    /// A page of the list, and the data shown with it.
-    List(Load),
-    /// A key and its activity.
-    KeyDetails(KeyId),
-    /// The hygiene findings about all keys of these agents.
-    Hygiene(AgentScope),
-    /// The explanation of a request.
-    Explain(ExplainQuery),
-    /// Events of the audit log that match the filter, in one direction.
-    Events(EventFilter, EventCursor),
-    /// The members.
-    Members,
-    /// All keys, to find the damaged ones.
-    Damage,
-    /// Keys other than this one with this name, or a similar one.
-    Namesakes(KeyName, Option<KeyId>),
-}
-
-/// What a [`Read`] brought, or why it failed as a sentence.
-#[derive(Debug)]
-pub enum Answer {
-    /// A page of the list.
-    List(Result<Box<Loaded>, String>),
-    /// A key and its activity.
-    KeyDetails(KeyId, Result<Box<(Key, Activity)>, String>),
-    /// Hygiene findings.
-    Hygiene(Result<Box<HygieneFindings>, String>),
-    /// An explanation.
-    Explain(Result<Box<Explanation>, String>),
-    /// Events.
-    Events(Result<Vec<Event>, String>),
-    /// The members.
-    Members(Result<Vec<Member>, String>),
-    /// The number of damaged keys.
-    Damage(Result<usize, String>),
-    /// The other keys with this name, or a similar one.
-    Namesakes(KeyName, Namesakes),
-}
-
-/// The number that pairs a read with its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket(u64);
-
 /// The tickets of the awaited reads: for each kind of read the newest.
 #[derive(Debug, Default)]
 pub struct Tickets {
@@ -152,31 +104,6 @@ impl Tickets {
         self.awaited.retain(|_, awaited| *awaited != ticket);
         self.awaited.len() < before
     }
-}
-
-/// The result of a load.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The rows, in the list's order.
-    pub rows: Vec<ListRow>,
-    /// Whether the list continues in the direction that was read.
-    pub more: bool,
-    /// The number of keys in this range that cannot be read and have no row.
-    pub unreadable: usize,
-    /// The number of keys.
-    pub count: Count,
-    /// The role of the acting user.
-    pub role: Role,
-    /// The agents whose keys the acting user may see.
-    pub agents: Vec<AgentName>,
-    /// The access areas.
-    pub areas: Vec<Area>,
-    /// The policy for the ends of keys.
-    pub policy: Policy,
-    /// The version of the list, read before the rows were.
-    pub list_version: ListVersion,
-    /// The watched keys in their current state; `None` for a key that is gone.
-    pub watched: Vec<(KeyId, Option<Key>)>,
 }
 
 /// Why a change was not made.
@@ -324,60 +251,4 @@ pub enum Effect {
     Suspend,
     /// End the program after the writes that are under way.
     Quit,
-}
-
-/// A row of the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListRow {
-    /// A readable key.
-    Key(Box<Row>),
-    /// A damaged key, and its position in the list's order.
-    Damaged(Damaged, Cursor),
-}
-
-impl ListRow {
-    /// The key's id.
-    #[must_use]
-    pub fn id(&self) -> &KeyId {
-        match self {
-            Self::Key(row) => &row.key.id,
-            Self::Damaged(damaged, _) => &damaged.id,
-        }
-    }
-
-    /// The key, if it can be read.
-    #[must_use]
-    pub fn key(&self) -> Option<&Key> {
-        match self {
-            Self::Key(row) => Some(&row.key),
-            Self::Damaged(..) => None,
-        }
-    }
-
-    /// The key, if it can be read, for updating it.
-    pub fn key_mut(&mut self) -> Option<&mut Key> {
-        match self {
-            Self::Key(row) => Some(&mut row.key),
-            Self::Damaged(..) => None,
-        }
-    }
-
-    /// The position of the row in the list's order.
-    #[must_use]
-    pub const fn cursor(&self) -> &Cursor {
-        match self {
-            Self::Key(row) => &row.cursor,
-            Self::Damaged(_, cursor) => cursor,
-        }
-    }
-}
-
-/// A page to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Load {
-    /// The requested page.
-    pub request: PageRequest,
-    /// Further keys whose current state is wanted: the selected one, the marked ones and those of
-    /// an open confirmation.
-    pub watch: Vec<KeyId>,
 }

@@ -14,10 +14,11 @@ use tui_input::Input;
 
 use super::{
     confirmation::Confirmation,
-    dialog::{InModal, Modal},
     keymap::Place,
-    message::{Effect, ListRow, Load, Read, Tickets},
+    message::{Effect, Tickets},
+    modal::{InModal, Modal},
     palette::Palette,
+    read::{ListRow, Load, Read},
     theme::Theme,
 };
 use crate::domain::{

@@ -27,7 +27,7 @@ use ratatui::{
 };
 
 use super::{
-    dialog::{InModal as _, Modal},
+    modal::{InModal as _, Modal},
     model::Model,
     theme::{Theme, ascii_for},
     token::Revealed,

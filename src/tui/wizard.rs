@@ -16,7 +16,7 @@ use tui_input::Input;
 use super::{
     dialog::{Dialog, Leave, Typed},
     keymap::{Place, neighbour},
-    message::Read,
+    read::Read,
     typing::{TextEdit, type_into},
 };
 

@@ -7,7 +7,8 @@ use claviger::{
     },
     tui::{
         audit::AuditDialog,
-        message::{Answer, Effect, Message, Read},
+        message::{Effect, Message},
+        read::{Answer, Read},
     },
 };
 

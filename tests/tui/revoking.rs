@@ -11,7 +11,8 @@ use claviger::{
     journal::Journal,
     tui::{
         confirmation::{Confirmation, Verb},
-        message::{Answer, Effect, Message, Read},
+        message::{Effect, Message},
+        read::{Answer, Read},
         update::update,
     },
 };

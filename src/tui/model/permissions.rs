@@ -8,9 +8,9 @@ use crate::{
         member::{Denied, Permission},
     },
     tui::{
-        dialog::Modal,
         explain::ExplainDialog,
         keymap::{Intent, Place},
+        modal::Modal,
     },
 };
 

@@ -4,9 +4,10 @@ use crate::{
     domain::{attention::Attention, key::Key, listing::Direction, token::KeyId},
     tui::{
         confirmation::Confirmation,
-        dialog::InModal as _,
-        message::{Effect, ListRow, Loaded},
+        message::Effect,
+        modal::InModal as _,
         model::{MAX_LOADED_ROWS, Model, Placement},
+        read::{ListRow, Loaded},
         texts::Withdrawn,
         update::{mark_stale, walk},
     },

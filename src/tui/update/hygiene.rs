@@ -2,10 +2,11 @@
 use super::explain;
 use crate::tui::{
     confirmation::Confirmation,
-    hygiene::{HygieneDialog, HygieneFindings},
+    hygiene::HygieneDialog,
     keymap::Intent,
     message::{Effect, HygieneOutcome},
     model::Model,
+    read::HygieneFindings,
 };
 
 /// The number of rows by which a page key moves the selection.

@@ -2,10 +2,10 @@
 use crate::{
     domain::member::Member,
     tui::{
-        dialog::Modal,
         keymap::Intent,
         members::{FormFocus, MemberForm, MembersDialog, Removal},
         message::Effect,
+        modal::Modal,
         model::Model,
     },
 };

@@ -3,9 +3,9 @@ use super::close;
 use crate::{
     domain::{access::Actions, key::KeyVersion},
     tui::{
-        dialog::InModal as _,
         keymap::Intent,
         message::Effect,
+        modal::InModal as _,
         model::Model,
         wizard::{BasicsFocus, MatrixFocus, Wizard, WizardPurpose, WizardStep},
     },

@@ -25,10 +25,7 @@ use crate::{
         moment::DAY,
         text::fitted,
     },
-    tui::{
-        hygiene::{HygieneDialog, HygieneFindings},
-        model::Model,
-    },
+    tui::{hygiene::HygieneDialog, model::Model, read::HygieneFindings},
 };
 
 /// Marker and box before a row.

@@ -26,7 +26,7 @@ use crate::{
         moment::Moment,
         text::{cut_in_the_middle, fitted},
     },
-    tui::{message::ListRow, model::Model},
+    tui::{model::Model, read::ListRow},
 };
 
 /// A column of the list.

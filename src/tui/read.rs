@@ -1,0 +1,169 @@
+//! What the screen reads, and what the answers bring. A read changes nothing and gives nothing out.
+use crate::domain::{
+    access::Area,
+    agent::{AgentName, AgentScope},
+    audit::{Event, EventCursor, EventFilter},
+    decision::DecisionId,
+    explain::{ExplainSubject, Explanation},
+    hygiene::HygieneRow,
+    key::{Key, KeyName, Namesakes},
+    listing::{Count, Cursor, Damaged, ListVersion, PageRequest, Row},
+    member::{Member, Role},
+    moment::Moment,
+    policy::Policy,
+    token::KeyId,
+    usage::Activity,
+};
+
+/// Something to read. A read changes nothing and gives nothing out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// A page of the list, and the data shown with it.
+    List(Load),
+    /// A key and its activity.
+    KeyDetails(KeyId),
+    /// The hygiene findings about all keys of these agents.
+    Hygiene(AgentScope),
+    /// The explanation of a request.
+    Explain(ExplainQuery),
+    /// Events of the audit log that match the filter, in one direction.
+    Events(EventFilter, EventCursor),
+    /// The members.
+    Members,
+    /// All keys, to find the damaged ones.
+    Damage,
+    /// Keys other than this one with this name, or a similar one.
+    Namesakes(KeyName, Option<KeyId>),
+}
+
+/// What a [`Read`] brought, or why it failed as a sentence.
+#[derive(Debug)]
+pub enum Answer {
+    /// A page of the list.
+    List(Result<Box<Loaded>, String>),
+    /// A key and its activity.
+    KeyDetails(KeyId, Result<Box<(Key, Activity)>, String>),
+    /// Hygiene findings.
+    Hygiene(Result<Box<HygieneFindings>, String>),
+    /// An explanation.
+    Explain(Result<Box<Explanation>, String>),
+    /// Events.
+    Events(Result<Vec<Event>, String>),
+    /// The members.
+    Members(Result<Vec<Member>, String>),
+    /// The number of damaged keys.
+    Damage(Result<usize, String>),
+    /// The other keys with this name, or a similar one.
+    Namesakes(KeyName, Namesakes),
+}
+
+/// The question to be explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExplainQuery {
+    /// The newest refusal of a key or, if there is none, an ordinary request.
+    Newest(KeyId),
+    /// This request or refusal.
+    Of(ExplainSubject),
+    /// An ordinary request with the current token of a key.
+    Ordinary(KeyId),
+    /// The refusal with this decision id.
+    Decision(DecisionId),
+    /// The newest refusal that matches no key.
+    Unmatched,
+}
+
+/// The findings about all inspected keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HygieneFindings {
+    /// The time since which uses are counted.
+    pub since: Option<Moment>,
+    /// The findings, those of the newest key first.
+    pub rows: Vec<HygieneRow>,
+    /// Whether there are more findings than these.
+    pub more: bool,
+}
+
+/// The number that pairs a read with its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(pub(super) u64);
+
+/// A page to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// The requested page.
+    pub request: PageRequest,
+    /// Further keys whose current state is wanted: the selected one, the marked ones and those of
+    /// an open confirmation.
+    pub watch: Vec<KeyId>,
+}
+
+/// The result of a load.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rows, in the list's order.
+    pub rows: Vec<ListRow>,
+    /// Whether the list continues in the direction that was read.
+    pub more: bool,
+    /// The number of keys in this range that cannot be read and have no row.
+    pub unreadable: usize,
+    /// The number of keys.
+    pub count: Count,
+    /// The role of the acting user.
+    pub role: Role,
+    /// The agents whose keys the acting user may see.
+    pub agents: Vec<AgentName>,
+    /// The access areas.
+    pub areas: Vec<Area>,
+    /// The policy for the ends of keys.
+    pub policy: Policy,
+    /// The version of the list, read before the rows were.
+    pub list_version: ListVersion,
+    /// The watched keys in their current state; `None` for a key that is gone.
+    pub watched: Vec<(KeyId, Option<Key>)>,
+}
+
+/// A row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListRow {
+    /// A readable key.
+    Key(Box<Row>),
+    /// A damaged key, and its position in the list's order.
+    Damaged(Damaged, Cursor),
+}
+
+impl ListRow {
+    /// The key's id.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        match self {
+            Self::Key(row) => &row.key.id,
+            Self::Damaged(damaged, _) => &damaged.id,
+        }
+    }
+
+    /// The key, if it can be read.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(row) => Some(&row.key),
+            Self::Damaged(..) => None,
+        }
+    }
+
+    /// The key, if it can be read, for updating it.
+    pub fn key_mut(&mut self) -> Option<&mut Key> {
+        match self {
+            Self::Key(row) => Some(&mut row.key),
+            Self::Damaged(..) => None,
+        }
+    }
+
+    /// The position of the row in the list's order.
+    #[must_use]
+    pub const fn cursor(&self) -> &Cursor {
+        match self {
+            Self::Key(row) => &row.cursor,
+            Self::Damaged(_, cursor) => cursor,
+        }
+    }
+}
