@@ -7,7 +7,7 @@ use super::{
     change::{ChangeTransaction, Committed, execute},
     keys::one_row,
     rows::moment,
-    usage::number,
+    rows::number,
     with_pool,
 };
 use crate::domain::{

@@ -22,6 +22,11 @@ pub(super) fn moment(millis: i64) -> Option<Moment> {
     Some(Moment::from_millis(millis)).filter(|moment| moment.millis() == millis)
 }
 
+/// Returns a count as the database stores it.
+pub(super) fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// The columns of a key, with its networks and its grants aggregated into one text each.
 /// `string_agg` and its `ORDER BY` are the same on both databases.
 macro_rules! key_columns {

@@ -12,7 +12,7 @@ use super::{
     Store, StoreError,
     change::{ChangeTransaction, execute},
     keys::by_id,
-    rows::moment,
+    rows::{moment, number},
     with_pool,
 };
 use crate::domain::{
@@ -27,10 +27,6 @@ use crate::domain::{
         Tally, UsageKind,
     },
 };
-
-pub(super) fn number(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
 
 impl Store {
     /// Records uses and refusals, all in one transaction. An older use never overwrites a newer

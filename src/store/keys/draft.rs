@@ -9,7 +9,7 @@ use crate::{
     store::{
         StoreError,
         change::{ChangeTransaction, execute},
-        usage::number,
+        rows::number,
     },
 };
 

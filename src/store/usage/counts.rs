@@ -1,7 +1,7 @@
 //! Counts: one row each, updated in statements for several rows, and merged when they are old.
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::number;
+use crate::store::rows::number;
 use crate::{
     domain::{
         token::KeyId,

@@ -1,5 +1,6 @@
 //! Refusals: each is stored with all inputs of its decision, so that it can be decided again.
-use super::{number, target};
+use super::target;
+use crate::store::rows::number;
 use crate::{
     domain::{
         access::{Action, AreaSlug},
