@@ -4,7 +4,7 @@
 //! or brought up to date, in one transaction under a lock of our own (sqlx's is a no-op on SQLite,
 //! and on PostgreSQL it is left held when a migration fails): readers see all of it or nothing, and
 //! of several processes that start together one does it. The parts that are specific to a database
-//! are in [`file`] and [`server`].
+//! are in [`mod@file`] and [`server`].
 mod file;
 mod server;
 

@@ -2,7 +2,7 @@
 //!
 //! A page continues from a [`Cursor`]: the value that the list is sorted by, and the sequence
 //! number that distinguishes equal values. Going back reads in the other direction. Each sort order
-//! is one statement, composed at compile time by [`page_statement!`]. To add a sort order, add a
+//! is one statement, composed at compile time by `page_statement!`. To add a sort order, add a
 //! variant to [`SortField`] and a line to `statement`.
 use sqlx::{FromRow as _, Row as _};
 
