@@ -20,14 +20,11 @@ mod verify;
 
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::{
-    http::{HeaderValue, Method, Request, StatusCode, header},
-    response::{IntoResponse as _, Response},
-};
 use futures_util::FutureExt as _;
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 
-use self::{endpoint::Endpoint, request::AuthorizationRequest};
+use self::{answer::Response, endpoint::Endpoint, request::AuthorizationRequest};
 use crate::{
     config::{Listen, Serve},
     domain::{
@@ -45,6 +42,9 @@ const RESTART_DELAY: Duration = Duration::from_secs(5);
 const STARTUP_READS: usize = 3;
 /// The number of open files reserved besides those of connections.
 const RESERVED_FILES: u64 = 64;
+
+/// The media type of the answers that are a line of text.
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The error when the endpoint cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -167,7 +167,9 @@ pub async fn run(
 /// a router boxes three futures per request, which would cost a fifth of the endpoint's throughput.
 async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) -> Response {
     match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/healthz") => "ok\n".into_response(),
+        (&Method::GET | &Method::HEAD, "/healthz") => {
+            answer::text(StatusCode::OK, PLAIN, "ok\n".into())
+        }
         (&Method::GET | &Method::HEAD, "/readyz") => ready(endpoint).await,
         (&Method::GET | &Method::HEAD, "/metrics") => metrics(endpoint),
         (&Method::POST, "/verify") => verify::verify(endpoint, peer, request).await,
@@ -229,10 +231,10 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
 
 async fn ready(endpoint: &Endpoint) -> Response {
     match endpoint.lookups.ready().await {
-        Ok(()) => "ready\n".into_response(),
+        Ok(()) => answer::text(StatusCode::OK, PLAIN, "ready\n".into()),
         Err(undecided) => {
             let sentence = format!("not ready: {undecided}\n");
-            (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+            answer::text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, sentence)
         }
     }
 }
@@ -241,8 +243,7 @@ fn metrics(endpoint: &Endpoint) -> Response {
     let free = endpoint.free.available_permits();
     let connections = endpoint.connections.saturating_sub(free);
     let text = endpoint.metrics.text(connections, endpoint.recorder.len());
-    let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+    answer::text(StatusCode::OK, metrics::CONTENT_TYPE, text)
 }
 
 /// Answers an authorization request; every request that matches no other path is one.
@@ -283,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fault_of_ours_is_caught() {
-        let faulty = || StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let faulty = || answer::text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, String::new());
         let broken = guarded(async { panic!("on purpose") }, faulty).await;
         assert_eq!(broken.status(), StatusCode::SERVICE_UNAVAILABLE);
     }

@@ -1,11 +1,9 @@
 //! Responses to authorization requests. Every response sets all identity headers, so that a gateway
 //! that copies them always overwrites those sent by a client, and forbids caching. The client gets
 //! the decision's id and never the reason.
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::Response,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -14,6 +12,9 @@ use crate::domain::{
     decision::{Decision, DecisionId, Reason},
     token::KeyId,
 };
+
+/// A response of the endpoint; its body is always whole.
+pub type Response = http::Response<Full<Bytes>>;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
@@ -42,7 +43,7 @@ pub fn decided(id: &DecisionId, decided: &Authorization) -> Response {
 
 /// Returns the response for a request that may pass.
 fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::default();
     let name = HeaderValue::try_from(encoded(name)).unwrap_or(EMPTY);
     let key = HeaderValue::from_str(key.as_str()).unwrap_or(EMPTY);
     identify(response.headers_mut(), id, key, name);
@@ -78,6 +79,16 @@ pub fn undecided(id: &DecisionId) -> Response {
     response
 }
 
+/// Returns a response with a text of this media type.
+pub fn text(status: StatusCode, media_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let media_type = HeaderValue::from_static(media_type);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
 /// Returns the response for a malformed request; the sentence says why it is malformed.
 pub fn bad(id: &DecisionId, sentence: &str) -> Response {
     problem(id, StatusCode::BAD_REQUEST, sentence)
@@ -91,7 +102,7 @@ fn problem(id: &DecisionId, status: StatusCode, detail: &str) -> Response {
         "detail": detail,
         "decision_id": id.as_str(),
     });
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(body.to_string().into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
     identify(response.headers_mut(), id, EMPTY, EMPTY);

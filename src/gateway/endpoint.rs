@@ -3,12 +3,11 @@
 //! refusal.
 use std::{sync::Arc, time::Duration};
 
-use axum::response::Response;
 use tokio::sync::Semaphore;
 
 use super::{
     access_log::AccessLog,
-    answer,
+    answer::{self, Response},
     lookup::{LookupClient, Undecided},
     metrics::Metrics,
     recorder::Recorder,

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{http::Request, response::Response};
+use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
 use nix::sys::stat::{Mode, umask};
@@ -24,6 +24,7 @@ use tokio::{
     time::Instant,
 };
 
+use super::answer::Response;
 use crate::{
     config::{Listen, SocketMode},
     domain::forwarded::Peer,

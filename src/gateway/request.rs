@@ -6,8 +6,8 @@
 mod credential;
 mod form;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
 use form::Form;
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
 
 use super::log::shown;
 use crate::{
@@ -280,7 +280,7 @@ pub(super) fn without_query(path: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
+    use http::Request;
 
     use super::*;
 

@@ -2,19 +2,15 @@
 //! response contains the reason.
 use std::net::IpAddr;
 
-use axum::{
-    Json,
-    body::{Body, to_bytes},
-    http::{HeaderValue, Request, header},
-    response::{IntoResponse as _, Response},
-};
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    answer,
+    answer::{self, Response},
     endpoint::Endpoint,
     log::shown,
     request::{AuthorizationRequest, Requested},
@@ -50,8 +46,11 @@ pub(super) async fn verify(
     if !forwarded::is_trusted(peer, &endpoint.trusted) {
         return endpoint.refuse_untrusted(&id, peer);
     }
-    let read = match to_bytes(Body::new(request.into_body()), LONGEST_BODY).await {
-        Ok(body) => read(&body),
+    let read = match Limited::new(request.into_body(), LONGEST_BODY)
+        .collect()
+        .await
+    {
+        Ok(body) => read(&body.to_bytes()),
         Err(_) => Err(format!(
             "The body is longer than {LONGEST_BODY} bytes, or broke off."
         )),
@@ -119,6 +118,9 @@ fn verdict_json(id: &DecisionId, decided: &Authorization) -> Response {
         "key_name": decided.rules().map(|rules| &rules.name),
         "decision_id": id.as_str(),
     });
+    let mut response = answer::text(StatusCode::OK, "application/json", body.to_string());
     let no_store = HeaderValue::from_static("no-store");
-    ([(header::CACHE_CONTROL, no_store)], Json(body)).into_response()
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, no_store);
+    response
 }

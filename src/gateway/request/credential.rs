@@ -1,5 +1,5 @@
 //! The credential of a request: exactly one, in one place.
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::domain::authorization::Presented;
 
@@ -36,7 +36,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
+    use http::Request;
 
     use super::*;
     use crate::domain::token::{KeyId, Token};
