@@ -99,7 +99,7 @@ impl Failure {
         }
         match self {
             Self::Silent => {}
-            Self::Usage(error) => say_usage(error),
+            Self::Usage(error) => print_usage_error(error),
             other => output::complain(&other.to_string()),
         }
         ExitCode::from(self.status())
@@ -117,7 +117,7 @@ pub fn parse() -> Result<Arguments, Failure> {
 /// Prints help and version on standard output, and usage errors on standard error. A usage error
 /// quotes the command line, so it is printed like every other message: control characters are made
 /// visible, and tokens are cut.
-fn say_usage(error: &clap::Error) {
+fn print_usage_error(error: &clap::Error) {
     if !error.use_stderr() {
         // A write error is ignored: standard output may be closed.
         let _ = error.print();
@@ -173,7 +173,7 @@ fn no_database(path: &Path) -> Failure {
 
 /// Returns `true` if the command may create the database. With a mistyped database name, any other
 /// command would report that all is well, and leave an empty database behind.
-fn may_begin(command: &KeyringCommand) -> bool {
+fn may_create_database(command: &KeyringCommand) -> bool {
     matches!(
         command,
         KeyringCommand::Create(_)
@@ -229,7 +229,7 @@ pub async fn run(
     }
     let config = Config::gather(database, &config::process_variable)?;
     if (config.location_named || session.is_some())
-        && !may_begin(&command)
+        && !may_create_database(&command)
         && let Some(path) = missing_file(&config)
     {
         return Err(no_database(path));

@@ -215,7 +215,7 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
             "nobody who can connect here is a trusted proxy, so no request can be allowed: name the gateway with --trusted-proxy, such as --trusted-proxy {such_as}"
         );
     }
-    if serve.trusted.iter().any(TrustedProxy::is_everybody) {
+    if serve.trusted.iter().any(TrustedProxy::is_any_address) {
         tracing::warn!(
             "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path they like"
         );

@@ -87,7 +87,7 @@ pub async fn run(keyring: Keyring, config: &Config, warnings: &[String]) -> io::
     let status = shell.run(&mut signals).await;
     terminal::restore();
     shell.end().await;
-    if let Some(sentence) = &shell.model.parting {
+    if let Some(sentence) = &shell.model.exit_reason {
         // Standard error may be closed by now.
         let _ = writeln!(io::stderr(), "claviger: {}", visible(sentence));
         return status.map(|_| 1);
@@ -115,7 +115,7 @@ struct Shell {
     drawn: Instant,
     looking: Option<AbortHandle>,
     /// Whether a key's details or an explanation were requested since the last frame.
-    regarding: bool,
+    details_requested: bool,
     model: Model,
 }
 
@@ -177,7 +177,7 @@ impl Shell {
             reading: HashMap::new(),
             drawn: Instant::now(),
             looking: None,
-            regarding: false,
+            details_requested: false,
             model,
         })
     }
@@ -196,7 +196,7 @@ impl Shell {
         loop {
             if self.is_time_to_draw() {
                 self.start_reads();
-                if mem::take(&mut self.regarding)
+                if mem::take(&mut self.details_requested)
                     && let Ok(Some(message)) = timeout(DETAILS_TIMEOUT, self.answers.recv()).await
                 {
                     if self.take(message)? == Some(ShellAction::Quit) {
@@ -283,15 +283,15 @@ impl Shell {
     }
 
     fn take_input(&mut self, input: Input) -> io::Result<Option<ShellAction>> {
-        self.model.is_deaf &= self.inputs.continues();
+        self.model.ignores_burst &= self.inputs.continues();
         match input {
             Input::Paste(text) => self.take(Message::Pasted(text)),
-            Input::Typed(..) | Input::Key(_) if self.model.is_deaf && !is_way_out(&input) => {
+            Input::Typed(..) | Input::Key(_) if self.model.ignores_burst && !is_way_out(&input) => {
                 Ok(None)
             }
             Input::Key(key) => {
                 let is_alone = !self.inputs.continues() && self.inputs.is_empty();
-                self.model.is_deaf |= !is_alone && update::is_stray(&self.model, key);
+                self.model.ignores_burst |= !is_alone && update::is_stray(&self.model, key);
                 self.take_key(key)
             }
             Input::Typed(text, entered) => {
@@ -380,7 +380,7 @@ impl Shell {
             Effect::Read(_, read) => Some(read),
             _ => None,
         };
-        self.regarding |= matches!(read, Some(Read::KeyDetails(_) | Read::Explain(_)));
+        self.details_requested |= matches!(read, Some(Read::KeyDetails(_) | Read::Explain(_)));
         let kind = read.map(mem::discriminant);
         let writing = Arc::clone(&self.writing);
         if kind.is_none() {
@@ -430,7 +430,7 @@ impl Shell {
         let task = async move {
             match keyring.list_version().await {
                 Ok(list_version) if list_version != known => {
-                    let _ = answer.send(Message::EditionRead(list_version));
+                    let _ = answer.send(Message::ListVersionRead(list_version));
                 }
                 Err(error) if error.is_expulsion() => {
                     let _ = answer.send(Message::Expelled(error.to_string()));

@@ -123,9 +123,9 @@ fn presented<'a>(
 /// A guard that switches the terminal's echo off until it is dropped. Ctrl-C ends the line instead
 /// of the program, which would leave the echo off; a line that it ended is not taken for a token.
 /// Holds the terminal's previous settings.
-struct Unseen(Option<Termios>);
+struct EchoOff(Option<Termios>);
 
-impl Unseen {
+impl EchoOff {
     fn begin() -> Self {
         let stdin = io::stdin();
         let before = termios::tcgetattr(&stdin).ok();
@@ -140,7 +140,7 @@ impl Unseen {
     }
 }
 
-impl Drop for Unseen {
+impl Drop for EchoOff {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, before);
@@ -171,7 +171,7 @@ fn read_token() -> Result<SecretString, Failure> {
     ));
     let mut input = io::stdin().lock().take(MAX_TOKEN_BYTES);
     let read = if io::stdin().is_terminal() {
-        let _unseen = Unseen::begin();
+        let _unseen = EchoOff::begin();
         output::print_notice("The token, then Enter (it is not shown):");
         read_line(&mut input, &mut bytes)
     } else {

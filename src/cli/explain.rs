@@ -83,7 +83,7 @@ fn text(explanation: &Explanation) -> Vec<String> {
     }
     lines.push(format!(
         "{} from {}",
-        explanation.wish(),
+        explanation.request_line(),
         explanation.request.address
     ));
     if let ExplainSubject::Request { .. } = &explanation.question {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::allowlist::{self, AllowListError};
 
 /// The maximum number of entries in `X-Forwarded-For`.
-pub const MOST_HOPS: usize = 100;
+pub const MAX_HOPS: usize = 100;
 
 /// The peer of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ pub enum TrustedProxy {
 impl TrustedProxy {
     /// Returns `true` if the proxy is every address of a family.
     #[must_use]
-    pub fn is_everybody(&self) -> bool {
+    pub fn is_any_address(&self) -> bool {
         matches!(self, Self::Network(network) if network.prefix_len() == 0)
     }
 }
@@ -220,7 +220,7 @@ pub fn client<'a>(
     let mut beyond = false;
     for element in elements {
         of += 1;
-        if of > MOST_HOPS {
+        if of > MAX_HOPS {
             (address, place) = (ClientAddress::Unreadable, of);
             break;
         }
@@ -364,11 +364,11 @@ mod tests {
     #[test]
     fn everybody_is_every_address_of_a_family() {
         let everybody = trusted(&["0.0.0.0/0", "::/0"]);
-        assert!(everybody.iter().all(TrustedProxy::is_everybody));
+        assert!(everybody.iter().all(TrustedProxy::is_any_address));
         assert!(
             !trusted(&["10.0.0.0/8", "unix"])
                 .iter()
-                .any(TrustedProxy::is_everybody)
+                .any(TrustedProxy::is_any_address)
         );
     }
 

@@ -6,7 +6,7 @@
 mod credential;
 mod form;
 
-use form::Form;
+use form::EndpointPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
 
 use super::log::shown;
@@ -61,7 +61,7 @@ pub struct RouteRequest<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRouteReason {
     /// The endpoint has no such path, or not for the gateway that `--gateway` names.
-    Form,
+    EndpointPath,
     /// The peer that sent method and path is not a trusted proxy.
     Untrusted,
     /// The gateway did not send the method exactly once, or sent text that is not UTF-8.
@@ -80,7 +80,7 @@ impl NoRouteReason {
     /// Returns the word used in the log.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Form => "unknown_endpoint_path",
+            Self::EndpointPath => "unknown_endpoint_path",
             Self::Untrusted => "untrusted_peer",
             Self::MethodUnsaid => "method_not_said_once",
             Self::PathUnsaid => "path_not_said_once",
@@ -167,15 +167,15 @@ impl<'a> AuthorizationRequest<'a> {
         let lines = lines.map(HeaderValue::as_bytes);
         let client = forwarded::client(peer, lines, trusted);
         let is_trusted = forwarded::is_trusted(peer, trusted);
-        let form = Form::read(uri.path(), family);
+        let form = EndpointPath::read(uri.path(), family);
         let original = match &form {
-            None => Err(NoRouteReason::Form),
+            None => Err(NoRouteReason::EndpointPath),
             Some(_) if !is_trusted => Err(NoRouteReason::Untrusted),
             Some(form) => original(family, form, method, headers),
         };
         let route = match (&form, original) {
             (Some(form), Ok((method, path))) => route(form, method, path, headers),
-            (_, original) => Err(original.err().unwrap_or(NoRouteReason::Form)),
+            (_, original) => Err(original.err().unwrap_or(NoRouteReason::EndpointPath)),
         };
         Self {
             presented: credential::find(headers),
@@ -190,7 +190,7 @@ impl<'a> AuthorizationRequest<'a> {
 }
 
 fn route<'a>(
-    form: &Form<'a>,
+    form: &EndpointPath<'a>,
     method: &str,
     path: &'a [u8],
     headers: &HeaderMap,
@@ -222,7 +222,7 @@ fn is_override(name: &str) -> bool {
 /// Returns the original method and path, which the gateway must have sent exactly once each.
 fn original<'a>(
     family: GatewayKind,
-    form: &Form<'a>,
+    form: &EndpointPath<'a>,
     method: &'a HttpMethod,
     headers: &'a HeaderMap,
 ) -> Result<(&'a str, &'a [u8]), NoRouteReason> {

@@ -91,7 +91,7 @@ impl Decider {
     /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn tidy_usage(&self) -> Result<bool, KeyringError> {
         let now = self.machine.now();
-        self.store.count_from(now).await?;
+        self.store.start_counting(now).await?;
         Ok(self.store.tidy_usage(now).await?)
     }
 
@@ -138,7 +138,7 @@ pub(super) async fn record_on(store: &Store, decided: &CheckOutcome) -> Result<(
         .filter(|usage| usage.former.is_empty())
         .and_then(|usage| Some((&usage.id, usage.last?, usage.tallies.first()?)));
     if let Some((id, usage, tally)) = used
-        && store.used_lately(id, &usage, tally).await?
+        && store.is_repeated_use(id, &usage, tally).await?
     {
         return Ok(());
     }

@@ -55,16 +55,16 @@ impl Keyring {
         let since = self.store.counted_since().await?;
         let policy = self.policy().await?;
         let sequences = || page.rows.iter().map(|row| row.key.sequence);
-        let exercised = match (sequences().min(), sequences().max()) {
+        let observed_uses = match (sequences().min(), sequences().max()) {
             (Some(least), Some(most)) => {
                 let lately = now.plus(-WATCHED_DAYS * DAY);
-                self.store.exercised((least, most), lately).await?
+                self.store.observed_uses((least, most), lately).await?
             }
             _ => std::collections::HashMap::new(),
         };
         let none = ObservedUse::default();
         let rows = page.rows.iter().flat_map(|row| {
-            let done = exercised.get(&row.key.id).unwrap_or(&none);
+            let done = observed_uses.get(&row.key.id).unwrap_or(&none);
             hygiene::findings(&row.key, done, since, policy, now)
         });
         Ok(HygieneReport {

@@ -47,11 +47,11 @@ impl Store {
                 let (digest, rules) = row.read()?;
                 Ok(KeyRecord::Key(digest, Arc::new(rules)))
             }
-            None => self.buried(id).await,
+            None => self.tombstone_record(id).await,
         }
     }
 
-    async fn buried(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
+    async fn tombstone_record(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
         let stone: Option<(String, String)> = with_pool!(self, pool => sqlx::query_as(
             concat!(tombstones!(), " = $1"),
         )
@@ -116,7 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn used_lately(
+    pub async fn is_repeated_use(
         &self,
         id: &KeyId,
         usage: &LastUse,

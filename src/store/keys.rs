@@ -240,7 +240,7 @@ impl Store {
         )?;
         one_row(done, id)?;
         if let Some(left) = left {
-            change.begin_anew(id, event.at, left).await?;
+            change.reset_refusals(id, event.at, left).await?;
         }
         for table in [
             "DELETE FROM allowed_networks WHERE key_id = $1",
@@ -277,7 +277,7 @@ impl Store {
                 .bind(seen.0)
             )?;
             one_row(done, id)?;
-            change.begin_anew(id, event.at, *left).await?;
+            change.reset_refusals(id, event.at, *left).await?;
             change.record(event).await?;
         }
         change.commit().await
@@ -360,7 +360,7 @@ impl Store {
 
 impl ChangeTransaction<'_> {
     /// Sets the recent refusals of a key whose rules changed, and the time of that change.
-    async fn begin_anew(
+    async fn reset_refusals(
         &mut self,
         id: &KeyId,
         at: Moment,

@@ -28,7 +28,7 @@ const NAMED_LOOK_ALIKES: i64 = 3;
 
 /// Selects a member's role, scope and agents, unless the SSH key of their login is not theirs any
 /// more: `$1` is the member, `$2` the fingerprint, empty if it is unknown.
-const STANDING: &str = "SELECT role, reach, \
+const MEMBER_STATUS: &str = "SELECT role, reach, \
      (SELECT string_agg(agent, ',') FROM member_agents WHERE member = members.id) AS agents \
      FROM members WHERE id = $1 AND ($2 = '' OR EXISTS (SELECT 1 FROM member_keys \
      WHERE member = members.id AND fingerprint = $2))";
@@ -117,7 +117,7 @@ impl Store {
     /// [`StoreError::Corrupt`] if the row is invalid, and another [`StoreError`] if the database
     /// fails.
     pub async fn authority(&self, login: &Login) -> Result<Authority, StoreError> {
-        let row: Option<MemberStatusRow> = with_pool!(self, pool => sqlx::query_as(STANDING)
+        let row: Option<MemberStatusRow> = with_pool!(self, pool => sqlx::query_as(MEMBER_STATUS)
             .bind(login.member.as_str())
             .bind(fingerprint_of(login))
             .fetch_optional(pool)
@@ -253,7 +253,7 @@ impl Store {
             .bind(draft.name.as_str())
             .bind(text::skeleton(draft.name.as_str()))
             .bind(draft.role.word())
-            .bind(reach_word(&draft.scope))
+            .bind(scope_word(&draft.scope))
             .bind(event.at.millis())
         )?;
         change.insert_member_sets(id, draft).await?;
@@ -289,7 +289,7 @@ impl Store {
             .bind(draft.name.as_str())
             .bind(text::skeleton(draft.name.as_str()))
             .bind(draft.role.word())
-            .bind(reach_word(&draft.scope))
+            .bind(scope_word(&draft.scope))
             .bind(seen.id.as_str())
         )?;
         for table in [
@@ -325,7 +325,7 @@ impl Store {
     }
 }
 
-fn reach_word(scope: &AgentScope) -> &'static str {
+fn scope_word(scope: &AgentScope) -> &'static str {
     match scope {
         AgentScope::Everything => "everything",
         AgentScope::Only(_) => "listed",
@@ -377,7 +377,7 @@ impl ChangeTransaction<'_> {
             return Ok(());
         };
         let row: Option<MemberStatusRow> = with_connection!(self, connection => {
-            sqlx::query_as(STANDING)
+            sqlx::query_as(MEMBER_STATUS)
                 .bind(login.member.as_str())
                 .bind(fingerprint_of(login))
                 .fetch_optional(connection)

@@ -45,7 +45,7 @@ impl Store {
         let mut write = self.begin_write().await?;
         let tallies = uses.iter().flat_map(|one| &one.tallies);
         let first = tallies.map(|tally| tally.began_at).min();
-        write.take_turn(first, refusals.len()).await?;
+        write.lock_recording(first, refusals.len()).await?;
         for one in by_id(uses, |one| &one.id) {
             write.use_of(one).await?;
         }
@@ -84,7 +84,7 @@ impl Store {
                 continue;
             }
             let mut write = self.begin_write().await?;
-            write.take_turn(None, 0).await?;
+            write.lock_recording(None, 0).await?;
             for key in &keys {
                 if let Some(into) = into {
                     write.fold(key, before, (span, into)).await?;
@@ -101,12 +101,12 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn count_from(&self, now: Moment) -> Result<(), StoreError> {
+    pub async fn start_counting(&self, now: Moment) -> Result<(), StoreError> {
         if self.read_only || self.counted_since().await?.is_some() {
             return Ok(());
         }
         let mut write = self.begin_write().await?;
-        write.take_turn(Some(now), 0).await?;
+        write.lock_recording(Some(now), 0).await?;
         write.commit_write().await
     }
 
@@ -146,7 +146,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::tallies`].
-    pub async fn exercised(
+    pub async fn observed_uses(
         &self,
         (first, last): (i64, i64),
         lately: Moment,
@@ -205,7 +205,11 @@ impl Store {
 impl ChangeTransaction<'_> {
     /// Waits for all other transactions that record uses. Sets the time since which uses are
     /// counted if it is not set, and counts the refusals and the batch.
-    async fn take_turn(&mut self, from: Option<Moment>, refusals: usize) -> Result<(), StoreError> {
+    async fn lock_recording(
+        &mut self,
+        from: Option<Moment>,
+        refusals: usize,
+    ) -> Result<(), StoreError> {
         execute!(
             self,
             sqlx::query(

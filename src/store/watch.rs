@@ -110,7 +110,7 @@ impl KeyRecord {
     }
 }
 
-const PULSE: &str = "SELECT epoch, chain_head FROM workspace WHERE id = 1";
+const LOG_HEAD: &str = "SELECT epoch, chain_head FROM workspace WHERE id = 1";
 const CHANGES: &str = "SELECT sequence, change, subject_id, previous_hash, hash FROM audit_events \
      WHERE sequence > $1 ORDER BY sequence LIMIT $2";
 /// A condition with [`KEYS_PER_LOOKUP`] values; unused ones are bound to the empty text.
@@ -164,7 +164,7 @@ impl Watch {
     pub async fn log_head(&mut self) -> Result<LogHead, StoreError> {
         self.store.still_there()?;
         let (epoch, head): (i64, String) = on_connection!(self, connection => {
-            sqlx::query_as(PULSE).fetch_one(connection).await
+            sqlx::query_as(LOG_HEAD).fetch_one(connection).await
         })?;
         Ok(LogHead { epoch, head })
     }
@@ -225,10 +225,10 @@ impl Watch {
     ) -> Result<Vec<(KeyId, Result<KeyRecord, StoreError>)>, StoreError> {
         let ids = &ids[..ids.len().min(KEYS_PER_LOOKUP)];
         let mut found = self.keys(ids).await?;
-        if found.iter().any(|(_, key_record)| is_nobody(key_record)) {
+        if found.iter().any(|(_, key_record)| is_absent(key_record)) {
             let missing: Vec<KeyId> = found
                 .iter()
-                .filter(|(_, key_record)| is_nobody(key_record))
+                .filter(|(_, key_record)| is_absent(key_record))
                 .map(|(id, _)| id.clone())
                 .collect();
             for (id, digests) in self.tombstones(&missing).await? {
@@ -283,6 +283,6 @@ impl Watch {
     }
 }
 
-fn is_nobody(key_record: &Result<KeyRecord, StoreError>) -> bool {
+fn is_absent(key_record: &Result<KeyRecord, StoreError>) -> bool {
     matches!(key_record, Ok(KeyRecord::Absent))
 }

@@ -29,7 +29,7 @@ pub enum Verb {
     /// Issue a new token for the key.
     Rotate,
     /// Apply several changes together.
-    Tidy,
+    ApplyHygiene,
 }
 
 impl Verb {
@@ -41,7 +41,7 @@ impl Verb {
             Self::Disable => "Disable",
             Self::Enable => "Enable",
             Self::Rotate => "Rotate",
-            Self::Tidy => "Apply",
+            Self::ApplyHygiene => "Apply",
         }
     }
 }
@@ -151,7 +151,7 @@ impl Confirmation {
     #[must_use]
     pub fn about(verb: Verb, keys: Vec<Key>, now: Moment) -> Self {
         let expected = match (verb, keys.as_slice()) {
-            (Verb::Disable | Verb::Enable | Verb::Rotate | Verb::Tidy, _) => None,
+            (Verb::Disable | Verb::Enable | Verb::Rotate | Verb::ApplyHygiene, _) => None,
             (Verb::Revoke, [one]) => one.recently_used(now).then(|| one.id.start().to_owned()),
             (Verb::Revoke, several) => Some(several.len().to_string()),
         };
@@ -167,7 +167,7 @@ impl Confirmation {
             _ => Overlap::Hours(24),
         };
         let known = match keys.as_slice() {
-            [_] if verb != Verb::Tidy => Known::AsListed,
+            [_] if verb != Verb::ApplyHygiene => Known::AsListed,
             _ => Known::Now,
         };
         Self {
@@ -211,7 +211,7 @@ impl Confirmation {
             .iter()
             .any(|(_, hygiene_change)| *hygiene_change == HygieneChange::Revoke);
         let (keys, hygiene_changes) = changes.into_iter().unzip();
-        let asked = Self::about(Verb::Tidy, keys, now);
+        let asked = Self::about(Verb::ApplyHygiene, keys, now);
         Self {
             hygiene_changes,
             expected: revokes.then(|| count.to_string()),
@@ -282,8 +282,8 @@ impl Confirmation {
     fn order(&self) -> Vec<ConfirmationFocus> {
         use ConfirmationFocus::{Act, Cancel, Field, Reason};
         match (self.verb, &self.expected) {
-            (Verb::Tidy, Some(_)) => vec![Field, Cancel, Act],
-            (Verb::Disable | Verb::Enable | Verb::Tidy, _) => vec![Cancel, Act],
+            (Verb::ApplyHygiene, Some(_)) => vec![Field, Cancel, Act],
+            (Verb::Disable | Verb::Enable | Verb::ApplyHygiene, _) => vec![Cancel, Act],
             (Verb::Rotate, _) => vec![Reason, Cancel, Act],
             (Verb::Revoke, None) => vec![Cancel, Act, Reason],
             (Verb::Revoke, Some(_)) => vec![Field, Reason, Cancel, Act],
@@ -324,7 +324,7 @@ impl Confirmation {
             return true;
         }
         let typed = self.typed.value().trim();
-        let done = if self.verb == Verb::Tidy {
+        let done = if self.verb == Verb::ApplyHygiene {
             "applied"
         } else {
             "revoked"
@@ -387,7 +387,7 @@ impl Dialog for Confirmation {
             (ConfirmationFocus::Cancel, _) => Some("Cancel"),
             (ConfirmationFocus::Act, _) => Some(self.act()),
             (ConfirmationFocus::Reason, _) => Some("next"),
-            (ConfirmationFocus::Field, Verb::Tidy) => Some(Verb::Tidy.title()),
+            (ConfirmationFocus::Field, Verb::ApplyHygiene) => Some(Verb::ApplyHygiene.title()),
             (ConfirmationFocus::Field, _) => None,
         }
     }

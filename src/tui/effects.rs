@@ -85,16 +85,16 @@ async fn answer(
                     let key = keyring.key(&created.key.id).await;
                     Ok(Box::new(key.unwrap_or(created.key)))
                 }
-                Err(error) => Err(ChangeError::Said(error.to_string())),
+                Err(error) => Err(ChangeError::Other(error.to_string())),
             })
         }
         Effect::Edit(seen, draft) => {
             let edited = edit(&seen, &draft, keyring, warning).await;
-            Message::Edited(or_trouble(edited.map(Box::new), keyring).await)
+            Message::Edited(or_change_error(edited.map(Box::new), keyring).await)
         }
         Effect::Switch(seen, disable) => {
             let switched = switch(&seen, disable, keyring, warning).await;
-            Message::Switched(disable, or_trouble(switched, keyring).await)
+            Message::Switched(disable, or_change_error(switched, keyring).await)
         }
         Effect::RevokeDamaged(id, reason) => {
             let revoked = keyring.revoke_damaged(&id, reason).await;
@@ -107,15 +107,15 @@ async fn answer(
         }
         Effect::Rotate(seen, overlap) => {
             let rotated = rotate(&seen, overlap, keyring, warning).await;
-            Message::Rotated(or_trouble(rotated.map(Box::new), keyring).await)
+            Message::Rotated(or_change_error(rotated.map(Box::new), keyring).await)
         }
-        Effect::Tidy(changes) => tidy(changes, keyring, warning).await,
+        Effect::ApplyHygiene(changes) => tidy(changes, keyring, warning).await,
         Effect::Copy(id, form) => {
             Message::Copied(copy((&id, form), keyring, (clipboard, terminal), warning).await)
         }
         Effect::Reveal(id) => {
             let shown = open(&id, Change::Revealed, keyring, warning).await;
-            Message::Revealed(or_trouble(shown, keyring).await)
+            Message::Revealed(or_change_error(shown, keyring).await)
         }
         Effect::AddMember(draft) => members::add(&draft, keyring, warning).await,
         Effect::EditMember(seen, draft) => members::edit(&seen, &draft, keyring, warning).await,
@@ -188,7 +188,7 @@ async fn revoked_message(
         warning.take(recorded);
         ids
     });
-    Message::Revoked(or_trouble(revoked, keyring).await)
+    Message::Revoked(or_change_error(revoked, keyring).await)
 }
 
 async fn page(load: Load, keyring: &Keyring) -> Result<Loaded, KeyringError> {
@@ -326,17 +326,21 @@ async fn tidy(
         match (made, hygiene_change) {
             (Ok(()), HygieneChange::Revoke) => tidied.revoked.push(seen.id),
             (Ok(()), HygieneChange::Edit(_)) => tidied.edited += 1,
-            (Err(error), _) => tidied.failed.push(match trouble(error, keyring).await {
-                ChangeError::Conflict(key, by) => {
-                    format!(
-                        "{} was changed meanwhile by {}",
-                        visible(key.name()),
-                        visible(&by)
-                    )
-                }
-                ChangeError::Gone(by) => format!("a key was revoked meanwhile by {}", visible(&by)),
-                ChangeError::Said(sentence) => sentence,
-            }),
+            (Err(error), _) => tidied
+                .failed
+                .push(match change_error(error, keyring).await {
+                    ChangeError::Conflict(key, by) => {
+                        format!(
+                            "{} was changed meanwhile by {}",
+                            visible(key.name()),
+                            visible(&by)
+                        )
+                    }
+                    ChangeError::Gone(by) => {
+                        format!("a key was revoked meanwhile by {}", visible(&by))
+                    }
+                    ChangeError::Other(sentence) => sentence,
+                }),
         }
     }
     Message::HygieneOutcome(tidied)
@@ -353,21 +357,24 @@ async fn explain(query: ExplainQuery, keyring: &Keyring) -> Result<Explanation, 
     keyring.explain(question).await
 }
 
-async fn or_trouble<T>(done: Result<T, KeyringError>, keyring: &Keyring) -> Result<T, ChangeError> {
+async fn or_change_error<T>(
+    done: Result<T, KeyringError>,
+    keyring: &Keyring,
+) -> Result<T, ChangeError> {
     match done {
         Ok(value) => Ok(value),
-        Err(error) => Err(trouble(error, keyring).await),
+        Err(error) => Err(change_error(error, keyring).await),
     }
 }
 
 /// Returns why a change was not made; for a conflict or a missing key, including who made the
 /// earlier change.
-async fn trouble(error: KeyringError, keyring: &Keyring) -> ChangeError {
+async fn change_error(error: KeyringError, keyring: &Keyring) -> ChangeError {
     let KeyringError::Store(StoreError::Conflict { id } | StoreError::Gone { id }) = &error else {
-        return ChangeError::Said(error.to_string());
+        return ChangeError::Other(error.to_string());
     };
     let Ok(id) = id.parse::<KeyId>() else {
-        return ChangeError::Said(error.to_string());
+        return ChangeError::Other(error.to_string());
     };
     let by = match keyring.last_change(&id).await {
         Ok(Some(event)) => event.draft.actor.name,
@@ -376,7 +383,7 @@ async fn trouble(error: KeyringError, keyring: &Keyring) -> ChangeError {
     match keyring.key(&id).await {
         Ok(key) => ChangeError::Conflict(Box::new(key), by),
         Err(KeyringError::Store(StoreError::Gone { .. })) => ChangeError::Gone(by),
-        Err(_) => ChangeError::Said(error.to_string()),
+        Err(_) => ChangeError::Other(error.to_string()),
     }
 }
 
@@ -404,7 +411,7 @@ async fn copy(
 ) -> Copied {
     let shown = match open(id, Change::Copied, keyring, warning).await {
         Ok(shown) => shown,
-        Err(error) => return Copied::Failed(trouble(error, keyring).await),
+        Err(error) => return Copied::Failed(change_error(error, keyring).await),
     };
     let text = Zeroizing::new(form.filled(shown.text.expose_secret()));
     let text = SecretString::from(text.as_str());

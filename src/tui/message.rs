@@ -45,7 +45,7 @@ pub enum Message {
     /// A second passed while something counts down.
     Ticked,
     /// The current list version was read, and it differs from the one shown.
-    EditionRead(ListVersion),
+    ListVersionRead(ListVersion),
     /// The read with this ticket ended.
     Answered(Ticket, Answer),
     /// A key was created.
@@ -114,7 +114,7 @@ pub enum ChangeError {
     /// The key is gone, and who revoked it.
     Gone(String),
     /// Any other reason, as a sentence.
-    Said(String),
+    Other(String),
 }
 
 /// The result of a rotation.
@@ -234,7 +234,7 @@ pub enum Effect {
     /// Remove a member, given as the user saw it.
     RemoveMember(Box<Member>),
     /// Make these changes, one after the other.
-    Tidy(Vec<(KeyVersion, HygieneChange)>),
+    ApplyHygiene(Vec<(KeyVersion, HygieneChange)>),
     /// Copy a key's token.
     Copy(KeyId, CopyForm),
     /// Open a key's token to be shown.

@@ -78,7 +78,7 @@ pub struct Model {
     /// The open dialogs; the last one is topmost and has the focus.
     pub modals: Vec<Modal>,
     /// The listed keys whose name equals or resembles that of another key.
-    pub twins: BTreeSet<KeyId>,
+    pub namesakes: BTreeSet<KeyId>,
     /// The message above the footer.
     pub notice: Option<Notice>,
     /// Errors that wait to be shown, one after the other.
@@ -94,11 +94,11 @@ pub struct Model {
     /// The tickets of the reads whose answers are awaited.
     pub tickets: Tickets,
     /// Why the session ends, if the user did not end it.
-    pub parting: Option<String>,
+    pub exit_reason: Option<String>,
     /// Whether the rest of the incoming burst is ignored, because it was taken for a paste where
     /// there is no text field, or did not fit into one. The shell clears this when another burst
     /// begins.
-    pub is_deaf: bool,
+    pub ignores_burst: bool,
 }
 
 /// A dialog or a step of one, as far as the same key can have another meaning in another layer. The
@@ -234,7 +234,7 @@ impl Model {
             policy: Policy::default(),
             list,
             modals: Vec::new(),
-            twins: BTreeSet::new(),
+            namesakes: BTreeSet::new(),
             notice: None,
             queued_notices: VecDeque::new(),
             copied: None,
@@ -242,8 +242,8 @@ impl Model {
             key_details: None,
             loading_details: None,
             tickets: Tickets::default(),
-            parting: None,
-            is_deaf: false,
+            exit_reason: None,
+            ignores_burst: false,
         }
     }
 
@@ -323,7 +323,7 @@ impl Model {
     #[must_use]
     pub fn tag(&self, id: &KeyId) -> String {
         let several = self.agents.len() > 1;
-        if !several && !self.twins.contains(id) {
+        if !several && !self.namesakes.contains(id) {
             return String::new();
         }
         let agent = self.known_key(id).filter(|_| several);

@@ -127,7 +127,7 @@ fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
         model.report_error(sentence);
     }
     // The rest of a burst that did not fit must not be appended to the part that was kept.
-    model.is_deaf |= cut && matches!(typing, TextEdit::Burst(_));
+    model.ignores_burst |= cut && matches!(typing, TextEdit::Burst(_));
     if model.modals.is_empty() {
         search(model)
     } else {

@@ -423,7 +423,10 @@ fn what_was_granted_lately_is_known_by_its_key() {
         keyring.edit(&at, &other).await.expect("edited");
         let store = world.store().await.store;
         let after = async |moment: Moment| {
-            let all = store.exercised((0, i64::MAX), moment).await.expect("read");
+            let all = store
+                .observed_uses((0, i64::MAX), moment)
+                .await
+                .expect("read");
             let granted_at = |key: &Key| all.get(&key.id).and_then(|one| one.granted_at);
             (granted_at(&granted.key), granted_at(&renamed.key))
         };

@@ -155,7 +155,7 @@ impl Story {
             .runtime
             .block_on(self.keyring.list_version())
             .expect("an edition");
-        self.happen(Message::EditionRead(list_version));
+        self.happen(Message::ListVersionRead(list_version));
     }
 
     /// Presses keys: characters as they are, `<enter>`, `<tab>`, `<c-u>` and so on by name.

@@ -90,7 +90,7 @@ pub struct Explanation {
 impl Explanation {
     /// Returns the request and what it leads to: "GET /contacts/7 (Contact Access, Read)".
     #[must_use]
-    pub fn wish(&self) -> String {
+    pub fn request_line(&self) -> String {
         let RequestedAccess { method, path, way } = self.question.wanted();
         let titled = |area: &AreaSlug| {
             let found = self.areas.iter().find(|known| known.slug == *area);

@@ -128,7 +128,7 @@ impl Refusal {
             "{} UTC  {}  {}  {}  {}",
             self.at.date_and_clock(),
             self.address,
-            self.wish(),
+            self.request_line(),
             self.reason.word(),
             self.id
         )
@@ -136,7 +136,7 @@ impl Refusal {
 
     /// Returns the requested access: method and path if a path was sent, else action and area.
     #[must_use]
-    pub fn wish(&self) -> String {
+    pub fn request_line(&self) -> String {
         let RequestedAccess { method, path, way } = &self.wanted;
         if !path.is_empty() {
             return visible(&format!("{method} {path}"));

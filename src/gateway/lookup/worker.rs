@@ -192,7 +192,7 @@ impl LookupWorker {
             };
             let Some(next) = follow(seen, &marks) else {
                 self.watch = Some(watch);
-                return Err(went_back(seen, &log_head));
+                return Err(went_back_error(seen, &log_head));
             };
             for mark in &marks {
                 self.cache.forget(&mark.subject);
@@ -211,7 +211,7 @@ impl LookupWorker {
         }
         self.watch = Some(watch);
         if let Some(seen) = self.seen.as_ref().filter(|seen| **seen != log_head) {
-            return Err(went_back(seen, &log_head));
+            return Err(went_back_error(seen, &log_head));
         }
         self.publish_gauges();
         Ok(())
@@ -257,7 +257,7 @@ async fn gather(
     }
 }
 
-fn went_back(seen: &LogHead, log_head: &LogHead) -> Undecided {
+fn went_back_error(seen: &LogHead, log_head: &LogHead) -> Undecided {
     Undecided::WentBack {
         seen: seen.epoch,
         now: log_head.epoch,

@@ -6,7 +6,7 @@ use crate::{
 
 /// The parts of one of the endpoint's own paths.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Form<'a> {
+pub struct EndpointPath<'a> {
     /// The agent that the path's prefix names.
     pub agent: Option<AgentName>,
     /// The area, or that the client's path determines it.
@@ -15,7 +15,7 @@ pub struct Form<'a> {
     pub inner: Option<&'a str>,
 }
 
-impl<'a> Form<'a> {
+impl<'a> EndpointPath<'a> {
     /// Parses the path of a request to the endpoint. Returns `None` if it has no known form.
     pub fn read(path: &'a str, family: GatewayKind) -> Option<Self> {
         let (agent, path) = match path.strip_prefix("/agents/") {
@@ -63,7 +63,7 @@ mod tests {
         let area = |slug: &str| AreaSelector::Area(slug.parse().expect("a slug"));
         let form = |agent: Option<&str>, scope: AreaSelector, inner| {
             let agent = agent.map(|name| name.parse().expect("a name"));
-            Some(Form {
+            Some(EndpointPath {
                 agent,
                 scope,
                 inner,
@@ -129,9 +129,13 @@ mod tests {
             (GatewayKind::Envoy, "/envoy/area//x", None),
             (GatewayKind::Envoy, "/envoy/other", None),
         ] {
-            assert_eq!(Form::read(path, family), expected, "{family:?} {path}");
+            assert_eq!(
+                EndpointPath::read(path, family),
+                expected,
+                "{family:?} {path}"
+            );
         }
-        let inner = Form::read("/envoy/pathological", GatewayKind::Envoy).expect("a form");
+        let inner = EndpointPath::read("/envoy/pathological", GatewayKind::Envoy).expect("a form");
         assert_eq!(
             CanonicalPath::read(inner.inner.expect("one").as_bytes()),
             None

@@ -42,7 +42,7 @@ pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened
     let path = std::path::absolute(path).map_err(|error| cannot_open(place, &error))?;
     make_file(&path).map_err(|error| cannot_open(place, &error))?;
     demand_one_name(&path, place)?;
-    if let Some(refusal) = glance(&path, place).await {
+    if let Some(refusal) = refuse_foreign_file(&path, place).await {
         return Err(refusal);
     }
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
@@ -128,7 +128,7 @@ fn is_marked(path: &Path) -> bool {
 /// Reads the file without a lock and without leaving a trace, and refuses it only if it certainly
 /// belongs to another program or to a newer claviger. Everything else (it may be half written now)
 /// is left to [`recognise`].
-async fn glance(path: &Path, place: &StoreLocation) -> Option<StoreError> {
+async fn refuse_foreign_file(path: &Path, place: &StoreLocation) -> Option<StoreError> {
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         return None;
     }

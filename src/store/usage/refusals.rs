@@ -184,7 +184,7 @@ impl Store {
     /// Deletes some refusals from before a time, and returns `true` if there may be more of them.
     pub(super) async fn forget_refusals(&self, before: i64) -> Result<bool, StoreError> {
         let mut write = self.begin_write().await?;
-        write.take_turn(None, 0).await?;
+        write.lock_recording(None, 0).await?;
         let deleted = execute!(
             write,
             sqlx::query(

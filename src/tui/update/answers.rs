@@ -20,7 +20,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
     match message {
         // The one place that drops the answer to an older read.
         Message::Answered(ticket, answer) if model.tickets.take_back(ticket) => read(model, answer),
-        Message::EditionRead(list_version) => {
+        Message::ListVersionRead(list_version) => {
             if model.list.awaited.is_some() {
                 return None;
             }
@@ -51,7 +51,7 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             None
         }
         Message::Expelled(sentence) => {
-            model.parting = Some(sentence);
+            model.exit_reason = Some(sentence);
             Some(Effect::Quit)
         }
         Message::HygieneOutcome(tidied) => {
@@ -237,7 +237,7 @@ fn edited(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
                 ),
             )
         }
-        Err(ChangeError::Said(sentence)) => not_saved(model, sentence),
+        Err(ChangeError::Other(sentence)) => not_saved(model, sentence),
     }
 }
 
@@ -369,7 +369,7 @@ fn reveal(model: &mut Model, shown: RevealedToken, note: Option<String>) {
 
 fn sentence(model: &Model, trouble: ChangeError) -> String {
     match trouble {
-        ChangeError::Said(sentence) => sentence,
+        ChangeError::Other(sentence) => sentence,
         ChangeError::Conflict(key, by) => format!(
             "{} was changed meanwhile by {}: nothing was done. Look at it and try again.",
             model.label(&key.id, key.name()),

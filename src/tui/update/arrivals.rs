@@ -83,7 +83,7 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
     if loaded.unreadable > 0 {
         model.report_error(unreadable(loaded.unreadable));
     }
-    note_twins(model);
+    note_namesakes(model);
     let followed = choose(model, placement, was_at, &loaded.watched);
     look_after(model, loaded.watched);
     walk::keep_in_view(model);
@@ -91,18 +91,20 @@ pub(super) fn take_in(model: &mut Model, loaded: Loaded, placement: Placement) -
 }
 
 /// Records which listed keys have the same name as another key, or a similar one.
-fn note_twins(model: &mut Model) {
-    let Model { list, twins, .. } = model;
-    if twins.len() > 4 * MAX_LOADED_ROWS {
-        twins.retain(|id| list.marks.contains_key(id));
+fn note_namesakes(model: &mut Model) {
+    let Model {
+        list, namesakes, ..
+    } = model;
+    if namesakes.len() > 4 * MAX_LOADED_ROWS {
+        namesakes.retain(|id| list.marks.contains_key(id));
     }
     for row in &list.rows {
         match row {
             ListRow::Key(row) if row.has_twin => {
-                twins.insert(row.key.id.clone());
+                namesakes.insert(row.key.id.clone());
             }
             ListRow::Key(row) => {
-                twins.remove(&row.key.id);
+                namesakes.remove(&row.key.id);
             }
             ListRow::Damaged(..) => {}
         }

@@ -41,7 +41,7 @@ impl Burst {
     /// Returns the message for the next part of the burst at the current place, or `None` once all
     /// of it is processed.
     pub fn next(&mut self, model: &Model) -> Option<Message> {
-        if model.is_deaf {
+        if model.ignores_burst {
             self.taken = self.text.len();
             self.entered = false;
         }
@@ -93,7 +93,7 @@ pub fn is_stray(model: &Model, key: KeyEvent) -> bool {
 /// Reports, where the user can see it, that a paste was ignored.
 pub(super) fn stray(model: &mut Model) {
     const WHY: &str = "That came in all at once, like a paste, and there is no text field here: it was left out. Press one key at a time";
-    model.is_deaf = true;
+    model.ignores_burst = true;
     let unsaid = match model.modals.last_mut() {
         Some(top) => top.dialog_mut().ignore_paste(WHY),
         None => Some(format!("{WHY}.")),

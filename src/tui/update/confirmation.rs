@@ -40,9 +40,9 @@ pub(super) fn on_confirmation(model: &mut Model, intent: Intent) -> Option<Effec
                     Verb::Revoke => Effect::Revoke(seen, confirmation.reason.unwrap_or_default()),
                     Verb::Disable => Effect::Switch(seen, true),
                     Verb::Enable => Effect::Switch(seen, false),
-                    Verb::Tidy => {
+                    Verb::ApplyHygiene => {
                         let hygiene_changes = confirmation.hygiene_changes.clone();
-                        Effect::Tidy(seen.into_iter().zip(hygiene_changes).collect())
+                        Effect::ApplyHygiene(seen.into_iter().zip(hygiene_changes).collect())
                     }
                     Verb::Rotate => Effect::Rotate(seen.into_iter().next()?, confirmation.overlap),
                 });

@@ -57,7 +57,7 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
             Some(("Reason  ", reason))
         }
         Verb::Rotate => Some(("Overlap ", confirmation.overlap.title())),
-        Verb::Disable | Verb::Enable | Verb::Tidy => None,
+        Verb::Disable | Verb::Enable | Verb::ApplyHygiene => None,
     };
     if let Some((label, chosen)) = choice {
         let here = confirmation.focus == ConfirmationFocus::Reason;
@@ -74,7 +74,7 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
         ]));
     }
     if let Some(expected) = &confirmation.expected {
-        let to = if confirmation.verb == Verb::Tidy {
+        let to = if confirmation.verb == Verb::ApplyHygiene {
             "apply"
         } else {
             "revoke"
@@ -137,8 +137,8 @@ fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
         return (damaged.id.to_string(), String::new());
     }
     match confirmation.keys.as_slice() {
-        [_] if confirmation.verb == Verb::Tidy => ("1 change".to_owned(), String::new()),
-        several if confirmation.verb == Verb::Tidy => {
+        [_] if confirmation.verb == Verb::ApplyHygiene => ("1 change".to_owned(), String::new()),
+        several if confirmation.verb == Verb::ApplyHygiene => {
             (format!("{} changes", several.len()), String::new())
         }
         [one] => (model.theme.shown(one.name()), model.tag(&one.id)),
@@ -155,7 +155,7 @@ fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line
     let [key] = confirmation.keys.as_slice() else {
         return Vec::new();
     };
-    if confirmation.verb == Verb::Tidy {
+    if confirmation.verb == Verb::ApplyHygiene {
         return Vec::new();
     }
     let mut text = Vec::new();
@@ -175,7 +175,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     let theme = model.theme;
     let keys = &confirmation.keys;
     let mut text = Vec::new();
-    if confirmation.verb == Verb::Tidy {
+    if confirmation.verb == Verb::ApplyHygiene {
         return changes(model, confirmation, room);
     }
     if keys.len() > 1 {
@@ -253,7 +253,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
                 }
             }
         }
-        Verb::Tidy => {}
+        Verb::ApplyHygiene => {}
         Verb::Enable => {
             let sentence = if one {
                 "It is let in again from the next request on."

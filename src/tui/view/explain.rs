@@ -392,7 +392,7 @@ fn short(refusal: &Refusal, of_key: bool) -> String {
         at.get(5..).unwrap_or(&at),
         refusal.reason.word(),
         refusal.address,
-        refusal.wish()
+        refusal.request_line()
     )
 }
 
