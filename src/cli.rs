@@ -1,10 +1,10 @@
 //! The command line: which command does what, and the way each one ends.
 //!
-//! A subcommand is one call on the keyring and one print. Results go to standard output,
-//! everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage or a value
-//! that is refused; `check` has its own reading of these. To add a verb: a variant of
-//! [`KeyringCommand`] (or [`LocalCommand`]) in the tree, [`arguments`]; a function in the file of its
-//! subject; a line in [`run`] (or [`run_local`]). A command without its line does not compile.
+//! A subcommand is one call on the keyring and one print. Results go to standard output, everything
+//! else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage or a value that is refused;
+//! `check` has its own reading of these. To add a verb: a variant of [`KeyringCommand`] (or
+//! [`LocalCommand`]) in the tree, [`arguments`]; a function in the file of its subject; a line in
+//! [`run`] (or [`run_local`]). A command without its line does not compile.
 mod agent;
 mod area;
 mod arguments;

@@ -7,8 +7,8 @@
 //! A secret stands in no argument, no variable, no error and no log, and no copy stays in tmux. No
 //! other machine's or display's silence may hold up the keys: whatever waits here has a limit.
 //!
-//! To extend: a new way to a terminal is a variant of `TerminalTransport`, its line in `Environment::way`,
-//! and its sequence beside `osc52`.
+//! To extend: a new way to a terminal is a variant of `TerminalTransport`, its line in
+//! `Environment::way`, and its sequence beside `osc52`.
 
 mod desktop;
 mod doubt;
@@ -30,8 +30,8 @@ use sequence::{for_screen, osc52};
 const DECIDED: Duration = Duration::from_millis(1900);
 /// What overwrites a secret where an empty text would be ignored, as tmux does.
 const NEUTRAL: &str = " ";
-/// How long another text must stand on a clipboard so that mosh hands the same text on a second time:
-/// longer than the time between two of its packets (at most 250 ms).
+/// How long another text must stand on a clipboard so that mosh hands the same text on a second
+/// time: longer than the time between two of its packets (at most 250 ms).
 const BETWEEN: Duration = Duration::from_millis(300);
 
 /// How far a copy got.
@@ -114,8 +114,8 @@ impl Environment {
         }
     }
 
-    /// For a member who came in over SSH: nothing of this machine is asked and no program is run, not
-    /// even tmux. What is copied goes to the terminal alone.
+    /// For a member who came in over SSH: nothing of this machine is asked and no program is run,
+    /// not even tmux. What is copied goes to the terminal alone.
     #[must_use]
     pub fn of_a_member(self) -> Self {
         Self {

@@ -50,7 +50,8 @@ pub enum ConfigError {
     },
 }
 
-/// The configuration file, `config.toml`. It has no `Debug`: the database's URL may hold a password.
+/// The configuration file, `config.toml`. It has no `Debug`: the database's URL may hold a
+/// password.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(named.master_key, MasterKeyLocation::Nowhere);
     }
 
-    /// What is gathered from a configuration file with this text.
+    /// Gathers the configuration from a file with this text.
     fn gather_file(text: &str) -> Result<Config, ConfigError> {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("claviger");

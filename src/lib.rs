@@ -17,7 +17,7 @@
 //! domain    keys, grants, allow-lists, decisions: no IO, no async, no clock
 //! ```
 //!
-//! Each may use what stands below it, as `tests/layers.rs` says to the letter.
+//! Imports point downwards; `tests/layers.rs` lists which module may import which.
 pub mod cli;
 pub mod clipboard;
 pub mod config;

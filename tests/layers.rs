@@ -83,8 +83,8 @@ fn a_type_name_means_one_thing() {
     assert!(twice.is_empty(), "\n{}\n", twice.join("\n"));
 }
 
-/// Each name of a struct, an enum, a union or a trait that is defined more than once, with its places.
-/// Type aliases of traits such as `type Err` are no names of their own and do not count.
+/// Each name of a struct, an enum, a union or a trait that is defined more than once, with its
+/// places. Type aliases of traits such as `type Err` are no names of their own and do not count.
 fn names_defined_twice(sources: &[(String, String)]) -> Vec<String> {
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (file, source) in sources {

@@ -1,11 +1,11 @@
-//! The documents say what is so: README.md, `docs/`, `.github/` and CHANGELOG.md. The tables of keys
-//! and roles are those of the code, the examples are understood by the real command line and end as
-//! they say, and every link leads somewhere.
+//! The documents say what is so: README.md, `docs/`, `.github/` and CHANGELOG.md. The tables of
+//! keys and roles are those of the code, the examples are understood by the real command line and
+//! end as they say, and every link leads somewhere.
 //!
-//! `UPDATE_README=1 cargo test --test readme` rewrites the tables, in whichever document they are. An
-//! example that says how it ends, as in `claviger list  # 0`, is run. All such examples of one document
-//! run in their order, in one new home, so a document must hold the set-up that its examples need. An
-//! example without a number is only parsed.
+//! `UPDATE_README=1 cargo test --test readme` rewrites the tables, in whichever document they are.
+//! An example that says how it ends, as in `claviger list  # 0`, is run. All such examples of one
+//! document run in their order, in one new home, so a document must hold the set-up that its
+//! examples need. An example without a number is only parsed.
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -153,8 +153,8 @@ fn every_example_is_understood() {
     assert!(examples > 50, "only {examples} examples were found");
 }
 
-/// The calls of claviger in a line of shell, as words, also those that ssh makes. Enough shell for a
-/// document: quotes, and what separates commands.
+/// The calls of claviger in a line of shell, as words, also those that ssh makes. Enough shell for
+/// a document: quotes, and what separates commands.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word: Option<String> = None;

@@ -65,7 +65,8 @@ impl Desktop {
         Err("the desktop's clipboard did not answer".to_owned())
     }
 
-    /// A thread rather than the runtime's pool: the runtime would wait for a hanging one at the end.
+    /// A thread rather than the runtime's pool: the runtime would wait for a hanging one at the
+    /// end.
     fn start() -> Result<Self, String> {
         let (tasks, inbox) = channel();
         thread::Builder::new()

@@ -1,8 +1,8 @@
 //! Whether a text that is sent to the terminal may get lost on its way there.
 //!
-//! tmux 3.3a writes the clipboard's sequence without a target (`52;;`) unless its configuration says
-//! otherwise, and mosh 1.4 hands on only what names one (`52;c;`). GNU screen, and a tmux around
-//! another, keep such sequences to themselves.
+//! tmux 3.3a writes the clipboard's sequence without a target (`52;;`) unless its configuration
+//! says otherwise, and mosh 1.4 hands on only what names one (`52;c;`). GNU screen, and a tmux
+//! around another, keep such sequences to themselves.
 
 use std::fmt;
 
@@ -60,8 +60,8 @@ pub(super) async fn of_tmux(nested: bool) -> Option<DeliveryDoubt> {
     (is_open && has_ancestor("mosh-server")).then_some(DeliveryDoubt::Mosh)
 }
 
-/// Whether tmux's list of its terminals' capabilities (`Ms`) has a sequence with an open target. tmux
-/// 3.3a fills in an empty one.
+/// Whether tmux's list of its terminals' capabilities (`Ms`) has a sequence with an open target.
+/// tmux 3.3a fills in an empty one.
 fn leaves_target_open(capabilities: &str) -> bool {
     let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
     known.any(|line| line.contains("%p1"))

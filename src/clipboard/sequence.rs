@@ -26,7 +26,7 @@ pub(super) fn osc52(text: &str) -> Zeroizing<Vec<u8>> {
     sequence
 }
 
-/// tmux hands on what stands in its own wrapping, where every ESC is doubled.
+/// tmux passes on a sequence inside its own wrapper, in which every ESC is doubled.
 pub(super) fn for_tmux(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut wrapped = Zeroizing::new(Vec::with_capacity(2 * sequence.len() + 16));
     wrapped.extend_from_slice(b"\x1bPtmux;");
@@ -40,7 +40,7 @@ pub(super) fn for_tmux(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
     wrapped
 }
 
-/// GNU screen hands on what stands in plain device control strings, and puts the pieces together.
+/// GNU screen passes on plain device control strings and joins the pieces.
 pub(super) fn for_screen(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
     let pieces = sequence.len().div_ceil(SCREEN_PIECE);
     let mut wrapped = Zeroizing::new(Vec::with_capacity(sequence.len() + 4 * pieces));

@@ -52,13 +52,14 @@ pub(super) async fn passes_through() -> bool {
         .is_ok_and(|value| matches!(value.trim(), "on" | "all"))
 }
 
-/// From tmux's list of what its terminals can do: `Ms` is the sequence that sets a clipboard.
+/// Reads tmux's list of terminal capabilities; `Ms` is the sequence that sets a clipboard.
 fn lacks_clipboard(capabilities: &str) -> bool {
     let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
     known.clone().next().is_some() && known.all(|line| line.contains("[missing]"))
 }
 
-/// What tmux answers; the input never stands in its arguments, where every user could read it.
+/// Runs tmux and returns its output. The input never goes into the arguments, which every user can
+/// read.
 pub(super) async fn ask(arguments: &[&str], input: Option<&str>) -> Result<String, String> {
     let answered = async {
         let mut child = Command::new("tmux")

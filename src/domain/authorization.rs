@@ -1,4 +1,4 @@
-//! The one path from a request to its decision, and to what is recorded of it.
+//! The one path from a request to its decision, and to the record of it.
 //!
 //! The endpoint, `POST /verify` and `check` all come through here: [`Presented::read`] parses the
 //! credential, [`Authorization::decide`] decides, [`Authorization::allowed_use`],
@@ -40,7 +40,8 @@ impl Presented {
         Token::parse(text).map_or_else(|_| Self::Malformed(token::named(text)), Self::Token)
     }
 
-    /// Returns the token that must be looked up, or the credential where there is nothing to look up.
+    /// Returns the token that must be looked up, or the credential where there is nothing to look
+    /// up.
     ///
     /// # Errors
     /// [`Credential::Missing`] and [`Credential::Malformed`].

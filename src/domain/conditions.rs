@@ -1,10 +1,10 @@
 //! The conditions of a key: from where, for what and until when it may be used.
 //!
-//! [`Conditions`] holds their values, [`Condition`] is one row for each: its name in JSON and in the
-//! audit log, its title, its words in the review. To add a condition, add the field and the variant.
-//! What does not compile then is the list of places that must know it: this file, the check in
-//! [`super::decision`], the columns in `store`, the flags of `create` and `edit`, the lines of `show`
-//! and of the details, and the fields of the wizard.
+//! [`Conditions`] holds their values, [`Condition`] is one row for each: its name in JSON and in
+//! the audit log, its title, its words in the review. To add a condition, add the field and the
+//! variant. What does not compile then is the list of places that must know it: this file, the
+//! check in [`super::decision`], the columns in `store`, the flags of `create` and `edit`, the
+//! lines of `show` and of the details, and the fields of the wizard.
 use serde_json::{Map, Value, json};
 use strum::{EnumCount, VariantArray};
 
@@ -72,7 +72,7 @@ impl Conditions {
     }
 
     /// What becomes wider and what narrower in `after`, each as a sentence without its full stop:
-    /// "Widens: adds 99.0.0.0/8", "Narrows: drops 10.1.59.0/24". What is added is never shortened.
+    /// "Widens: adds 99.0.0.0/8", "Narrows: drops 10.1.59.0/24". Additions are never shortened.
     #[must_use]
     pub fn changes(&self, after: &Self, areas: &[Area]) -> Changes {
         let mut changes = Changes::default();

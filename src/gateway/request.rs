@@ -249,8 +249,8 @@ fn original<'a>(
 }
 
 impl AuthorizationRequest<'_> {
-    /// What the request asks for, as it is kept with a refusal. A path that cannot be kept as it was
-    /// sent, because a token may be in it, is kept as the area and action that it led to.
+    /// What the request asks for, as it is kept with a refusal. A path that cannot be kept as it
+    /// was sent, because a token may be in it, is kept as the area and action that it led to.
     pub fn requested_access(&self, target: &Target) -> RequestedAccess {
         let (method, path) = self.original.unwrap_or_default();
         let path = without_query(path);

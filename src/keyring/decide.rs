@@ -120,7 +120,7 @@ impl Decider {
     }
 }
 
-/// The decision on a [`CheckRequest`], and what is recorded of it.
+/// The decision on a [`CheckRequest`], with the use or the refusal to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOutcome {
     /// The id of the decision.

@@ -1,11 +1,11 @@
 //! What a dialog answers by itself: [`Dialog`]. The list of all dialogs is in `modal.rs`.
 //!
-//! A dialog is a small state in a file of its own; it draws nothing and acts on nothing. To add one:
-//! the state with its `impl Dialog` in `src/tui/NAME.rs` and a `mod` line in `tui.rs`; its places and
-//! bindings in `keymap.rs`; a line in `modal.rs`; what its intents do in `update/NAME.rs` with a
-//! line in `update.rs`; its picture in `view/NAME.rs` with a line in `view.rs`. If it reads or changes
-//! something: an effect and a message in `message.rs`, a line each in `effects.rs` and in
-//! `update/answers.rs`.
+//! A dialog is a small state in a file of its own; it draws nothing and acts on nothing. To add
+//! one: the state with its `impl Dialog` in `src/tui/NAME.rs` and a `mod` line in `tui.rs`; its
+//! places and bindings in `keymap.rs`; a line in `modal.rs`; what its intents do in
+//! `update/NAME.rs` with a line in `update.rs`; its picture in `view/NAME.rs` with a line in
+//! `view.rs`. If it reads or changes something: an effect and a message in `message.rs`, a line
+//! each in `effects.rs` and in `update/answers.rs`.
 use super::{
     keymap::{Intent, Place},
     read::Read,
@@ -85,7 +85,7 @@ pub trait Dialog {
         self.refuse(format!("{why}."))
     }
 
-    /// The word for Enter, where it depends on what is focused.
+    /// The word for Enter, if it depends on the focus.
     fn accept_word(&self) -> Option<&'static str> {
         None
     }

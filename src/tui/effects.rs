@@ -40,9 +40,9 @@ use crate::{
     keyring::{KeyPage, Keyring, KeyringError, Recorded, StoreError},
 };
 
-/// Carries out an effect that needs the keyring or the clipboard. Returns its answer, and after that
-/// a warning where a checkpoint of the audit log could not be kept; nothing for an effect that the
-/// shell carries out itself (the screen, the end).
+/// Carries out an effect that needs the keyring or the clipboard. Returns its answer, and after
+/// that a warning where a checkpoint of the audit log could not be kept; nothing for an effect that
+/// the shell carries out itself (the screen, the end).
 pub async fn carry_out(
     effect: Effect,
     keyring: &Keyring,

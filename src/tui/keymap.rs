@@ -233,7 +233,7 @@ const ENTER: Chord = named(KeyCode::Enter);
 const ESC: Chord = named(KeyCode::Esc);
 
 impl Chord {
-    /// The press that an event stands for.
+    /// Returns the key press of an event.
     #[must_use]
     pub fn of(event: KeyEvent) -> Self {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
@@ -271,9 +271,9 @@ impl Chord {
 pub struct Binding {
     /// Where it holds; empty is everywhere.
     pub places: &'static [Place],
-    /// The presses; the first one stands in the footer.
+    /// The key presses; the footer shows the first one.
     pub chords: &'static [Chord],
-    /// What is wanted.
+    /// The intent.
     pub intent: Intent,
     /// The word in the footer; none for what goes without saying.
     pub footer: Option<&'static str>,
@@ -325,7 +325,7 @@ const PALETTE: &[Place] = &[Place::Palette];
 /// The table. Where two lines of one place share a press, the first one holds.
 #[rustfmt::skip]
 pub static BINDINGS: &[Binding] = &[
-    // The list, on a key: what is most wanted stands first, for the footer.
+    // The list, on a key: the most useful bindings come first, because the footer shows those.
     bind(KEY, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "Copy API Key"),
     bind(KEY, &[plain('e')], Intent::Edit, Some("edit"), "edit"),
     bind(KEY, &[plain('t')], Intent::Explain, Some("test"), "test access"),

@@ -89,7 +89,8 @@ pub struct Tickets {
 }
 
 impl Tickets {
-    /// Gives out a ticket for a read; the answers to older reads of its kind are dropped from now on.
+    /// Gives out a ticket for a read; the answers to older reads of its kind are dropped from now
+    /// on.
     #[must_use]
     pub fn ask(&mut self, read: Read) -> Effect {
         self.last += 1;

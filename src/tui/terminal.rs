@@ -6,8 +6,8 @@
 //! may ask the terminal a question (an answer would come in among the keys), switch a mouse mode
 //! on, or write while the terminal is not ours. It knows no model and no view.
 //!
-//! To extend: a mode that `ENTER` switches on is switched off in `LEAVE`; a signal that the
-//! program should notice is one more arm in [`Signals::next`]; a key is a line in `terminal/keys.rs`.
+//! To extend: a mode that `ENTER` switches on is switched off in `LEAVE`; a signal that the program
+//! should notice is one more arm in [`Signals::next`]; a key is a line in `terminal/keys.rs`.
 
 mod bursts;
 mod input;
@@ -82,7 +82,7 @@ impl Terminal {
         self.inner.backend_mut().send()
     }
 
-    /// Forgets what stands on the screen: the next [`draw`](Self::draw) paints all of it (Ctrl-L).
+    /// Forgets the content of the screen: the next [`draw`](Self::draw) paints all of it (Ctrl-L).
     ///
     /// # Errors
     /// None in practice: nothing is written before the next frame.
@@ -115,7 +115,7 @@ impl Terminal {
     }
 
     /// After somebody else stopped and continued the program (`kill -STOP`): the shell has used
-    /// the terminal meanwhile, so raw mode is set anew. The next draw paints everything.
+    /// the terminal meanwhile, so raw mode is set again. The next draw paints everything.
     ///
     /// The kernel also sends this signal with every hang-up, when nothing can be set any more;
     /// [`Input::HungUp`] tells about that.

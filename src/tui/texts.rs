@@ -1,4 +1,5 @@
-//! The dialogs that only show a text: a key's details, the help, and why a confirmation was withdrawn.
+//! The dialogs that only show a text: a key's details, the help, and why a confirmation was
+//! withdrawn.
 use super::{dialog::Dialog, keymap::Place};
 
 /// The details of the selected key.

@@ -28,7 +28,7 @@ impl TokenButton {
     /// All buttons, from the left.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// What stands on it.
+    /// The text of the button.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -41,7 +41,8 @@ impl TokenButton {
     }
 }
 
-/// The dialog of a key that was just made, or got a new token. It holds no token: that is opened when it is wanted.
+/// The dialog of a key that was just made, or got a new token. It holds no token: that is opened
+/// when it is wanted.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// The key.

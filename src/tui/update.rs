@@ -3,8 +3,8 @@
 //! It changes the model and has no other side effects: no connection, no clock, no terminal. Key
 //! presses become intents through the one table of bindings; an intent that the model does not
 //! allow does nothing. [`answers`] handles the answers to effects, [`arrivals`] loaded pages,
-//! [`bursts`] characters that arrive together, [`walk`] moving through the list, and a file for each
-//! dialog its intents.
+//! [`bursts`] characters that arrive together, [`walk`] moving through the list, and a file for
+//! each dialog its intents.
 mod agents;
 mod answers;
 mod arrivals;

@@ -3,7 +3,7 @@
 //! Text from people goes through the theme's `shown` before it is drawn: ratatui lets U+202E
 //! through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is always
 //! scrolled into view, so that every field can be reached on the smallest screen. After every
-//! draw the terminal's cursor stands on what has the keys.
+//! draw the terminal's cursor is on the focus.
 mod agents;
 mod audit;
 mod confirmation;
@@ -63,7 +63,7 @@ fn too_small(buffer: &mut Buffer, area: Rect) -> Position {
 }
 
 fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
-    // A token that could not be copied stands alone, without a border, to be selected.
+    // A shown token has the screen for itself, without a border, so that a mouse can select it.
     if let Some(revealed) = model.top::<Revealed>() {
         return Some(dialogs::revealed(model, revealed, buffer, area));
     }

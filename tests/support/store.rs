@@ -52,8 +52,8 @@ pub fn on_sqlite(story: &impl AsyncFn(&World)) {
     runtime().block_on(story(&World::new(location, folder)));
 }
 
-/// Tells the story on PostgreSQL, in a database made for it. `tests/run quick` leaves it out, and says
-/// so at its end.
+/// Tells the story on PostgreSQL, in a database made for it. `tests/run quick` leaves it out, and
+/// says so at its end.
 pub fn on_postgres(story: &impl AsyncFn(&World)) {
     if std::env::var_os("CLAVIGER_TEST_QUICK").is_some() {
         return eprintln!("not on PostgreSQL: this is the quick run");

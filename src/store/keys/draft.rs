@@ -16,8 +16,8 @@ use crate::{
 /// How many characters of a sorted text are kept; see the migration.
 const SORTED_CHARACTERS: usize = 200;
 
-/// The columns of `keys` that hold a draft, in the order in which [`bind_draft`] binds them. Networks
-/// and grants are rows of their own.
+/// The columns of `keys` that hold a draft, in the order in which [`bind_draft`] binds them.
+/// Networks and grants are rows of their own.
 macro_rules! draft_columns {
     () => {
         "name, description, origin, network_count, expires_at, name_sort, name_skeleton, \
@@ -51,8 +51,8 @@ macro_rules! bind_draft {
 }
 pub(super) use bind_draft;
 
-/// A draft as the columns of `keys` hold it, with the copies of its texts by which it is searched and
-/// sorted.
+/// A draft as the columns of `keys` hold it, with the copies of its texts by which it is searched
+/// and sorted.
 pub(super) struct DraftColumns {
     pub name: String,
     pub description: String,

@@ -1,9 +1,10 @@
 //! Keys to inputs: what was typed key by key, and what came in all at once.
 //!
-//! Not every paste is bracketed: a line end in `tmux paste-buffer`, an old `PuTTY` or a console over
-//! a network is the key Enter, and a digit is a key as well. So characters that come in together
-//! stay together here, and a line end is Enter only if no character follows it for [`SEQUENCE_TIMEOUT`].
-//! What such a burst means where the keys go is for `update` to say. Pure: no terminal, no clock.
+//! Not every paste is bracketed: a line end in `tmux paste-buffer`, an old `PuTTY` or a console
+//! over a network is the key Enter, and a digit is a key as well. So characters that come in
+//! together stay together here, and a line end is Enter only if no character follows it for
+//! [`SEQUENCE_TIMEOUT`]. What such a burst means where the keys go is for `update` to say. Pure: no
+//! terminal, no clock.
 
 use std::time::Duration;
 

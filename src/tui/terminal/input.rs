@@ -149,7 +149,7 @@ impl Inputs {
         self.continues
     }
 
-    /// Throws away what waits: the rest of what was read, and what the kernel holds. A paste of
+    /// Discards the waiting input: the rest of what was read, and what the kernel holds. A paste of
     /// which only a part is there is thrown away to its end.
     pub fn discard_waiting(&mut self) {
         self.ready.clear();
@@ -252,8 +252,8 @@ fn read(queue: &ByteQueue) {
     }
 }
 
-/// Waits for an event on standard input; answers whether it came in time. An error is the terminal's
-/// end.
+/// Waits for an event on standard input; answers whether it came in time. An error is the
+/// terminal's end.
 fn wait(wanted: PollFlags, patience: PollTimeout) -> nix::Result<bool> {
     let stdin = io::stdin();
     loop {

@@ -18,7 +18,7 @@ use ratatui::layout::{Position, Rect, Size};
 
 use super::{OURS, write_whole};
 
-/// A terminal that knows mode 2026 shows what stands between these two at once, without tearing.
+/// A terminal that supports mode 2026 shows the output between these two at once, without tearing.
 const FRAME_START: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
 
@@ -27,9 +27,9 @@ const LONG_RESET: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
 const RESET: &[u8] = b"\x1b[0m";
 
 /// ratatui's backend, gathering a frame instead of writing it, and remembering the cursor, which
-/// ratatui sets anew with every draw: 25 bytes for nothing.
+/// ratatui sets again with every draw: 25 bytes for nothing.
 pub(super) struct Screen {
-    /// Starts with [`FRAME_START`]; no longer than that means that there is nothing to send.
+    /// Starts with [`FRAME_START`]; if it is no longer than that, there is nothing to send.
     frame: Vec<u8>,
     cursor_shown: bool,
     /// Where the terminal's cursor is, unless printing has moved it.
@@ -66,8 +66,8 @@ impl Screen {
 }
 
 impl Screen {
-    /// Makes the copy of the terminal's content large enough for these cells. (`Buffer::merge` counts
-    /// cells in 16 bits, and a terminal may have more.)
+    /// Makes the copy of the terminal's content large enough for these cells. (`Buffer::merge`
+    /// counts cells in 16 bits, and a terminal may have more.)
     fn make_room(&mut self, changes: &[(u16, u16, &Cell)]) {
         let right = changes.iter().map(|(x, ..)| x + 1).max().unwrap_or(0);
         let below = changes.iter().map(|(_, y, _)| y + 1).max().unwrap_or(0);
@@ -140,7 +140,8 @@ impl Backend for Screen {
         self.cursor_at = None;
         let whole = self.take_in(&changes);
         for y in &whole {
-            // Where the terminal finds a cluster narrower than it is here, a cell would stay as it was.
+            // Where the terminal finds a cluster narrower than it is here, a cell would stay as it
+            // was.
             queue!(
                 self.frame,
                 MoveTo(0, *y),

@@ -1,4 +1,4 @@
-//! The screen of the audit log, and the details of one event.
+//! Draws the audit log, and the details of one event.
 //!
 //! ```text
 //! ╭ Audit log · PROD ───────────────────────────────────────────── 1 of 200+ ─╮
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// The width of the labels of an event's details.
+/// The width of the labels in an event's details.
 const LABEL: usize = 10;
 
 pub(super) fn sheet(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
@@ -88,7 +88,8 @@ fn events(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
     }
 }
 
-/// What is shown, or the filter while it is typed with the column of its cursor.
+/// Returns the line that says what is shown, or the filter that is being typed with the column of
+/// its cursor.
 fn filter_line(model: &Model, audit: &AuditDialog, room: usize) -> (Line<'static>, u16) {
     let theme = model.theme;
     let Some(input) = &audit.typing else {
@@ -226,7 +227,7 @@ fn fact(model: &Model, label: &str, text: &str, room: usize) -> Vec<Line<'static
         .collect()
 }
 
-/// What it was, and under it what it is.
+/// Returns the old value, and below it the new one.
 fn difference(model: &Model, one: &Difference, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let title = theme.shown(&one.title);

@@ -1,5 +1,5 @@
-//! The question before keys are changed, as a sheet: what will happen, to which keys, and the fields
-//! that belong to it.
+//! Draws the confirmation before keys are changed: the consequences, the keys, and the fields that
+//! belong to it.
 use ratatui::{
     layout::Rect,
     style::Style,
@@ -23,9 +23,9 @@ use crate::{
     },
 };
 
-/// How many of several keys a question names.
+/// The number of keys that a confirmation of several keys names.
 const NAMED_KEYS: usize = 5;
-/// So much of the name of each at least.
+/// The minimum width of each of these names.
 const LEAST_NAME: usize = 12;
 
 /// ```text
@@ -131,7 +131,7 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
     }
 }
 
-/// What it is about, and what must stand beside that.
+/// Returns the subject of the confirmation, and the tag that tells it from others.
 fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
     if let Some(damaged) = &confirmation.damaged {
         return (damaged.id.to_string(), String::new());
@@ -146,7 +146,7 @@ fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
     }
 }
 
-/// When the key was used last, and who switched it off: what tells whether one is about to do harm.
+/// Returns the evidence of possible harm: when the key was used last, and who disabled it.
 fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     if confirmation.damaged.is_some() {
         let sentence = "When it was used last cannot be read.";
@@ -170,7 +170,7 @@ fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line
     text
 }
 
-/// What will happen, and to whom, in plain words.
+/// Returns the consequences as sentences.
 fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let keys = &confirmation.keys;
@@ -270,7 +270,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     text
 }
 
-/// Since when the key is switched off, and by whom where that is known.
+/// Returns since when the key is disabled, and by whom if that is known.
 fn disabled(model: &Model, key: &Key) -> String {
     let since = key
         .disabled_at
@@ -285,7 +285,7 @@ fn disabled(model: &Model, key: &Key) -> String {
     format!("Disabled{since}{by}")
 }
 
-/// When the key was used last, and how often of late where that is known.
+/// Returns when the key was used last, and its recent use if that is known.
 fn last_use(model: &Model, key: &Key) -> String {
     let sentence = key.last_use_sentence();
     let allowed = model
@@ -298,12 +298,12 @@ fn last_use(model: &Model, key: &Key) -> String {
     format!("{sentence}; {} {uses} in 48 hours", thousands(allowed))
 }
 
-/// What several changes do, each under the name of its key.
+/// Returns what several changes do, each below the name of its key.
 fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let mut text = Vec::new();
     for (key, hygiene_change) in confirmation.keys.iter().zip(&confirmation.hygiene_changes) {
-        // Two names may be cut to the same; ids are not.
+        // Two names can be cut to the same text; ids stay distinct.
         let named = format!("{} {}", key.id, theme.shown(key.name()));
         text.extend(styled_lines(&named, room, theme.strong()));
         let style = if *hygiene_change == HygieneChange::Revoke {

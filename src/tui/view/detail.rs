@@ -1,4 +1,4 @@
-//! The details of the selected key: a pane on wide terminals, a dialog on others.
+//! Draws the details of the selected key: a pane on wide terminals, a dialog on narrow ones.
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -22,12 +22,13 @@ use crate::{
 };
 
 const PANE: u16 = 44;
-/// A description of more lines stands last: what the key may do must not be pushed off the screen.
+/// A description with more lines than this is shown last, so that it does not push the grants off
+/// the screen.
 const SHORT: usize = 2;
-/// The width of an area's badge before the matrix.
+/// The width of an area's badge in front of the matrix.
 const BADGE: usize = 10;
 
-/// How wide the pane is, where there is one.
+/// Returns the width of the pane, or `None` on a narrow terminal.
 pub(super) fn pane_width(width: u16) -> Option<u16> {
     (width >= PANE_WIDTH).then_some(PANE)
 }
@@ -52,7 +53,7 @@ pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Everything about a key, one fact a line.
+/// Returns the details of a key, one fact per line.
 pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let mut lines = styled_lines(&theme.shown(key.name()), room, theme.strong());
@@ -108,10 +109,11 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines
 }
 
-/// Two days of use, each bar of them three hours; what was refused last; old tokens.
+/// Returns the use of the last two days as bars of three hours, the last refusal, and previous
+/// tokens.
 fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let Some(activity) = model.activity(&key.id) else {
-        // The room that it will take: what stands below must not jump.
+        // Reserves the room of the bars, so that the lines below do not move when they arrive.
         let mut lines = fact(model, "48 hours", "…", room);
         lines.push(Line::default());
         return lines;
@@ -157,12 +159,12 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Sums of three hours each.
+/// Returns sums of three hours each.
 fn bars(hours: &[i64; 48]) -> Vec<i64> {
     hours.chunks(3).map(|three| three.iter().sum()).collect()
 }
 
-/// One cell a number; a point for none, so that one is told from few.
+/// Draws one cell per number; zero is a dot, so that it differs from a small number.
 fn drawn(bars: &[i64], most: i64) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let level = |count: i64| {
@@ -181,8 +183,8 @@ fn drawn(bars: &[i64], most: i64) -> String {
         .collect()
 }
 
-/// The matrix as it stands: `●` is granted. Where it is narrow the heads lose their ends, and
-/// never a column.
+/// Returns the matrix of grants; `●` is granted. On a narrow screen the heads are cut, and no
+/// column is left out.
 fn matrix(model: &Model, grants: &Grants, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let cell = (room.saturating_sub(BADGE) / Action::ALL.len()).clamp(2, 7);

@@ -1,5 +1,5 @@
-//! The other dialogs as sheets: a question that was withdrawn, new token, copy as, help, palette, details; and the
-//! shown token, which stands alone.
+//! Draws the smaller dialogs as sheets: the withdrawn confirmation, the new token, copy as, the
+//! help, the palette and the details; and the shown token, which has the screen for itself.
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -73,7 +73,7 @@ pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet
     }
 }
 
-/// What was said since the dialog opened: the dialog may lie over the line where it is said.
+/// Returns the notice since the dialog opened, because the dialog may cover the line of the notice.
 fn said(model: &Model) -> Option<String> {
     if let Some(sentence) = footer::countdown(model) {
         return Some(sentence);
@@ -140,7 +140,8 @@ pub(super) fn details(model: &Model, scroll: u16, screen: Rect) -> Option<Sheet>
     })
 }
 
-/// The line to focus for so many lines scrolled: the last visible one, so that each step scrolls.
+/// Returns the line to focus for this scroll offset: the last visible one, so that each step
+/// scrolls.
 fn scrolled(scroll: u16, lines: usize, screen: Rect) -> usize {
     if scroll == 0 {
         return 0;
@@ -158,7 +159,7 @@ pub(super) fn help(model: &Model, place: Place, scroll: u16, screen: Rect) -> Sh
             .collect();
         chords.join(" ")
     };
-    // Of what somebody may never do, and of agents where there is one, there is no word.
+    // Intents that the role never permits are left out, and so are agents if there is only one.
     let told = |binding: &&Binding| {
         let of_agents = binding.intent == Intent::Agents && model.agents.len() < 2;
         !of_agents && model.demand_in(place, binding.intent).is_ok()
@@ -218,7 +219,7 @@ pub(super) fn palette(model: &Model, palette: &Palette, screen: Rect) -> Sheet {
             model.theme.quiet(),
         ));
     }
-    // The typed text stays in view: the list is scrolled under it.
+    // The typed text stays visible; the list scrolls below it.
     let shown = usize::from(screen.height).saturating_sub(6).max(1);
     let first = (palette.selected + 1).saturating_sub(shown);
     for (at, (name, _)) in entries.iter().enumerate().skip(first).take(shown) {
@@ -244,8 +245,8 @@ pub(super) fn palette(model: &Model, palette: &Palette, screen: Rect) -> Sheet {
     }
 }
 
-/// The token alone on its line, at the first column and without a border, so that a mouse selects
-/// it and nothing else.
+/// Draws the token alone on its line, from the first column and without a border, so that a mouse
+/// selects the token and nothing else.
 pub(super) fn revealed(
     model: &Model,
     revealed: &Revealed,

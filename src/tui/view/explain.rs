@@ -1,4 +1,4 @@
-//! The test of access.
+//! Draws the explanation of a request, which the screen calls "Test access".
 //!
 //! ```text
 //! ╭ Test access · Partner: Acme · PROD ────────────────────────────────────────╮
@@ -37,9 +37,9 @@ use crate::{
     },
 };
 
-/// Below this room there is none to waste.
+/// Below this width the layout is compact.
 const COMPACT_WIDTH: usize = 50;
-/// Marker, state, and the name of the check.
+/// The width of marker, state and the name of the check.
 const STATE: usize = 6;
 const NAME: usize = 9;
 
@@ -51,7 +51,7 @@ pub(super) fn sheet(model: &Model, test: &ExplainDialog, screen: Rect) -> Sheet 
         lines: Vec::new(),
         focus: (0, 0),
     };
-    // Where it is narrow the verdict comes first: it is what one looks for.
+    // On a narrow screen the verdict comes first.
     let narrow = page.room < COMPACT_WIDTH;
     if !narrow {
         page.request();
@@ -91,12 +91,12 @@ struct ExplainPage<'a> {
 }
 
 impl ExplainPage<'_> {
-    /// Whether the answer is about what the fields say.
+    /// Whether the explanation is about the request in the fields.
     fn is_told(&self) -> bool {
         matches!(self.test.focus, ExplainFocus::Row(_))
     }
 
-    /// What is wrong with the request, or the verdict with its checks.
+    /// Adds what is wrong with the request, or else the verdict with its checks.
     fn answer(&mut self) {
         if let Some(problem) = &self.test.problem {
             self.text(&format!("! {problem}"), self.model.theme.alarm());
@@ -113,7 +113,7 @@ impl ExplainPage<'_> {
             }
             None if self.test.problem.is_none() => self.lines.push(Line::from("looking…")),
             None => {}
-            // What fails comes first where one may see no more than that.
+            // The failing check comes first if there is room for no more.
             Some(told) if self.room < COMPACT_WIDTH => {
                 self.verdict(told);
                 self.failing(told);
@@ -136,7 +136,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// Where there is nothing for `f` to do, that is said.
+    /// Says so if `f` has nothing to do.
     fn unfixable(&mut self, told: &Explanation) {
         let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
         let recorded = matches!(told.question, ExplainSubject::Refusal(_)) && told.key.is_some();
@@ -151,7 +151,7 @@ impl ExplainPage<'_> {
         self.lines.extend(styled_lines(&text, self.room, style));
     }
 
-    /// The request: two lines of fields, or one each where it is narrow.
+    /// Adds the request: two lines of fields, or one line per field on a narrow screen.
     fn request(&mut self) {
         let area = self.test.area.and_then(|at| self.model.areas.get(at));
         let area = area.map_or_else(String::new, |area| self.model.theme.shown(&area.title));
@@ -226,7 +226,7 @@ impl ExplainPage<'_> {
         ]));
     }
 
-    /// Which request that is about.
+    /// Adds the request that the explanation is about.
     fn origin(&mut self, told: &Explanation) {
         let theme = self.model.theme;
         if let ExplainSubject::Refusal(refusal) = &told.question {
@@ -247,7 +247,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// What holds and needs no more than a word, in one line.
+    /// Adds the checks that hold and need no more than a word, in one line.
     fn known(&mut self, told: &Explanation) {
         let holding = told.checks.iter().filter(|it| it.state == State::Holds);
         let briefs = holding.map(|check| check.brief.as_str());
@@ -273,7 +273,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// What holds and is worth a line of its own.
+    /// Adds the checks that hold and need a line of their own.
     fn holding(&mut self, told: &Explanation) {
         if self.room < COMPACT_WIDTH {
             self.known(told);
@@ -290,7 +290,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// A line with a state, a name and words that go on under themselves.
+    /// Adds a line with a state, a name and words; the words continue below themselves.
     fn row(&mut self, here: bool, state: &str, style: Style, name: &str, words: &str) {
         let theme = self.model.theme;
         let indent = if name.is_empty() && !state.is_empty() {
@@ -354,7 +354,7 @@ impl ExplainPage<'_> {
             .count();
         for (at, refusal) in told.refusals.iter().enumerate() {
             let here = self.test.focus == ExplainFocus::Row(failing + at);
-            // Where nothing fails the first row is no reason to leave the verdict: it stays in view.
+            // If nothing fails, the verdict stays visible while the first row has the focus.
             let first = self.room < COMPACT_WIDTH && failing + at == 0;
             if here && !first {
                 self.focus = (self.lines.len(), 0);
@@ -378,8 +378,8 @@ impl ExplainPage<'_> {
     }
 }
 
-/// `11-23 14:02  action_not_permitted  10.0.0.9  DELETE /contacts/41`.
-/// Among those of a key, what is no token of it says so; among those of none, which key it names.
+/// `11-23 14:02  action_not_permitted  10.0.0.9  DELETE /contacts/41`. Among the refusals of a key,
+/// one with another token says so; among those of no key, it names the key that the token names.
 fn short(refusal: &Refusal, of_key: bool) -> String {
     let at = refusal.at.date_and_clock();
     let token = match (&refusal.key, &refusal.named) {

@@ -1,4 +1,4 @@
-//! The two lowest lines: what was last said, and what can be done here.
+//! Draws the two lowest lines: the notice, and the keys that do something here.
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::paint::{draw_text, width, wrapped};
@@ -9,10 +9,10 @@ use crate::tui::{
     token::Revealed,
 };
 
-/// The most lines that what failed may take.
+/// The maximum number of lines of an error.
 const MOST_LINES: usize = 5;
 
-/// What was last said; while a copied token waits to be cleared, how long that takes.
+/// Draws the notice, or the countdown while a copied token waits to be cleared.
 pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     let y = area.height.saturating_sub(2);
     let failed = model.notice.as_ref().filter(|notice| notice.failed);
@@ -36,7 +36,8 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// How long a copied token stays on the desktop's clipboard, and whose it is where that must be told.
+/// Returns the countdown of a copied token on the desktop's clipboard, with the key if its name
+/// alone is ambiguous.
 pub(super) fn countdown(model: &Model) -> Option<String> {
     let left = model.clipboard?;
     let (id, name) = model.copied.as_ref()?;
@@ -50,8 +51,8 @@ pub(super) fn countdown(model: &Model) -> Option<String> {
     ))
 }
 
-/// Draws a failure, or a sentence that is too long for a line, over the lowest rows of the list. It is
-/// not cut, because it ends with the way out.
+/// Draws an error, or a sentence that is longer than a line, over the lowest rows of the list. It
+/// is not cut, because it ends with the way out.
 fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     let mut lines = wrapped(text, usize::from(area.width.saturating_sub(2)));
     lines.truncate(usize::from(area.height.saturating_sub(4)).clamp(1, MOST_LINES));
@@ -70,9 +71,9 @@ fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// The most useful keys of this place, as many as fit; the help is always among them.
+/// Draws the most useful keys of this place, as many as fit; the help is always among them.
 pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
-    // A dialog has its hints in its own border.
+    // A dialog shows its hints in its own border.
     if !model.modals.is_empty() && model.top::<Revealed>().is_none() {
         return;
     }
@@ -87,7 +88,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
         if x + wide + 2 + reserved > area.width {
             break;
         }
-        // A filter on has its way out in the footer; other layers show it in their border.
+        // An active filter shows in the footer how to leave it; dialogs show it in their border.
         let style = if *intent == Intent::Close {
             theme.warning()
         } else {
@@ -102,7 +103,7 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Key and word of what can be done now, in the order of the table.
+/// Returns key, word and intent of each binding that applies now, in the order of the table.
 pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
     let place = model.place();
     let mut hints: Vec<(String, String, Intent)> = bindings_in(place)
@@ -122,14 +123,14 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
             Some((chord.written(), word.to_owned(), binding.intent))
         })
         .collect();
-    // A press that means something of its own here does not mean the general thing too.
+    // A key with a binding of its own in this place hides the general binding.
     let mut known = Vec::new();
     hints.retain(|(chord, ..)| {
         let new = !known.contains(chord);
         known.push(chord.clone());
         new
     });
-    // The way out of a filter is worth more than the rest, and so is that of a disabled key.
+    // Leaving a filter and enabling a disabled key come first.
     hints.sort_by_key(|(_, word, intent)| match intent {
         Intent::Close if model.modals.is_empty() => 0,
         Intent::Switch if word == "enable" => 1,
@@ -147,7 +148,7 @@ fn accept_word(model: &Model) -> Option<&'static str> {
     model.modals.last()?.dialog().accept_word()
 }
 
-/// The hints of a dialog, for its lower border.
+/// Returns the hints of a dialog for its lower border.
 pub(super) fn border(model: &Model) -> String {
     let hints: Vec<String> = hints(model)
         .into_iter()

@@ -1,4 +1,4 @@
-//! The screen of hygiene.
+//! Draws the hygiene screen.
 //!
 //! ```text
 //! ╭ Hygiene · PROD ────────────────────────────────────────────────── 2 marked ╮
@@ -28,7 +28,7 @@ use crate::{
     tui::{hygiene::HygieneDialog, model::Model, read::HygieneFindings},
 };
 
-/// Marker and box before a row.
+/// The width of the marker and the box in front of a row.
 const BOX: usize = 6;
 
 pub(super) fn sheet(model: &Model, hygiene: &HygieneDialog, screen: Rect) -> Sheet {
@@ -95,7 +95,7 @@ fn watching(model: &Model, found: &HygieneFindings) -> String {
     format!("Watching since {}, {days} days{soon}.", since.date())
 }
 
-/// One line, or two where it is narrow: which key and what of it; what would put it right.
+/// Returns one line, or two on a narrow screen: the key with the finding, and the proposal.
 fn drawn(
     model: &Model,
     row: &HygieneRow,
@@ -106,7 +106,7 @@ fn drawn(
     use unicode_width::UnicodeWidthStr as _;
     let theme = model.theme;
     let shown = |text: &str| theme.shown(text);
-    // What was never exercised stands in the proposal.
+    // The proposal names the unused grants.
     let finding = match &row.finding {
         HygieneFinding::Unexercised(_) => "never exercised".to_owned(),
         finding => shown(&finding.words(&model.areas)),
@@ -124,7 +124,7 @@ fn drawn(
     let name = shown(row.key.name());
     let left = room.saturating_sub(BOX);
     if room < 60 {
-        // What was found is never cut, the name is.
+        // The name is cut, and the finding never is.
         let room_for_name = left.saturating_sub(finding.width() + 1).max(6);
         let name = fitted(&name, room_for_name);
         let first = format!("{} {finding}", name.trim_end());

@@ -1,4 +1,4 @@
-//! The list.
+//! Draws the list of keys.
 //!
 //! ```text
 //!  claviger  PROD  alice@gw1                                    UTC · 1,204 keys
@@ -56,7 +56,7 @@ impl Column {
         }
     }
 
-    /// By what the list is sorted when it is sorted by this column.
+    /// The sort field of this column.
     fn field(self) -> Option<SortField> {
         Some(match self {
             Self::Agent => return None,
@@ -71,20 +71,21 @@ impl Column {
     }
 }
 
-/// Two cells between columns, three before the first for the markers.
+/// The gaps: two cells between columns, three in front of the first for the markers.
 const GAP: u16 = 2;
 const MARKERS: u16 = 3;
 const ATTENTION: u16 = 12;
 const LEAST_NAME: u16 = 20;
-/// So much of a name stays in the header.
+/// The minimum width of a name in the header.
 const LEAST_OF_A_NAME: u16 = 12;
 const AGENT: u16 = 10;
 const LEAST_NAME_BESIDE_AGENT: u16 = 8;
-/// Below this badges are initials.
+/// Below this width badges are shown as initials.
 const FULL_BADGES: u16 = 60;
 
-/// What the width has room for: columns vanish in the order IPs, expires, last used, created, agent.
-/// That of agents is there where the keys of several are shown.
+/// Returns the columns that the width has room for. They are left out in the order addresses,
+/// expires, last used, created, agent. The agent's column exists if keys of several agents are
+/// shown.
 fn columns(room: u16, several_agents: bool) -> Vec<(Column, u16)> {
     let access = if room < FULL_BADGES { 10 } else { 25 };
     let attention = if room < FULL_BADGES { 11 } else { ATTENTION };
@@ -167,14 +168,15 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
     cursor.or(Some(Position::new(area.x, area.y + area.height - 1)))
 }
 
-/// Where one is, and as whom; how many keys there are, and of which time zone the dates. What does not
-/// fit goes in the order: the program's name, the time zone, the missing columns; names are cut.
+/// Draws the header: the workspace, the acting user, the number of keys and the time zone of the
+/// dates. What does not fit is left out in the order program name, time zone, missing columns;
+/// names are cut.
 fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     let theme = model.theme;
     let room = area.width.saturating_sub(2);
     let narrow = area.width < 60;
     let workspace = theme.shown(&model.workspace);
-    // Whose keys these are, once there is more than one agent.
+    // The agent whose keys are shown, if there are several agents.
     let agent = match &model.list.agent {
         _ if model.agents.len() < 2 => String::new(),
         Some(agent) => format!(" / {agent}"),
@@ -221,7 +223,7 @@ fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     }
     let room = usize::from(left.width.saturating_sub(x + gap));
     let mut wanted = names.map(usize::from);
-    // The longest is cut first.
+    // The longest name is cut first.
     while wanted.iter().sum::<usize>() > room {
         if let Some(longest) = wanted.iter_mut().max() {
             *longest -= 1;
@@ -389,7 +391,7 @@ fn draw_row(
     }
 }
 
-/// The text of a key's cell, and its style if that is not the row's.
+/// Returns the text of a key's cell, and its style if it differs from the row's.
 fn cell(
     model: &Model,
     key: &Key,
@@ -403,7 +405,7 @@ fn cell(
         Column::Agent => key.agent.to_string(),
         Column::Access => {
             let words = access_words(model, key, area.width < FULL_BADGES);
-            // With a column of its own, `Any IP` need not stand here too.
+            // `Any IP` has a column of its own on this screen.
             if has(Column::Addresses) {
                 words.trim_end_matches(" Any IP").to_owned()
             } else {

@@ -1,4 +1,5 @@
-//! What all views paint with: text in a buffer, wrapped lines, a typed field, rows of buttons.
+//! The drawing functions that all views share: text in a buffer, wrapped lines, text fields,
+//! buttons.
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -12,7 +13,7 @@ use crate::{
     tui::{model::Model, theme::Theme},
 };
 
-/// Writes a text within an area, cut to what fits; answers the column after it.
+/// Draws a text within an area, cut to fit. Returns the column after it.
 pub(super) fn draw_text(
     buffer: &mut Buffer,
     area: Rect,
@@ -39,21 +40,21 @@ fn fitted_if_longer(text: &str, room: usize) -> String {
     }
 }
 
-/// Writes a text that ends at the right edge of an area.
+/// Draws a text that ends at the right edge of an area. Returns its first column.
 pub(super) fn put_right(buffer: &mut Buffer, area: Rect, y: u16, text: &str, style: Style) -> u16 {
     let x = area.width.saturating_sub(width(text));
     draw_text(buffer, area, x, y, text, style);
     x
 }
 
-/// The width of a text in cells.
+/// Returns the width of a text in cells.
 pub(super) fn width(text: &str) -> u16 {
     use unicode_width::UnicodeWidthStr as _;
     u16::try_from(text.width()).unwrap_or(u16::MAX)
 }
 
-/// What is seen of a text that is typed in a line of a sheet, and the column of its cursor there: it
-/// is scrolled so far that the cursor is in view, where that has the keys. Two cells stand before it.
+/// Returns the visible part of a text field in a line of a sheet, and the column of its cursor. A
+/// field with the focus is scrolled so that the cursor is visible. Two cells precede the text.
 pub(super) fn typed(theme: Theme, input: &Input, room: usize, has_keys: bool) -> (String, u16) {
     let room = u16::try_from(room.saturating_sub(3)).unwrap_or(u16::MAX);
     let before: String = input.value().chars().take(input.cursor()).collect();
@@ -64,7 +65,7 @@ pub(super) fn typed(theme: Theme, input: &Input, room: usize, has_keys: bool) ->
     (shown.trim_end().to_owned(), 2 + at - scroll)
 }
 
-/// Words wrapped to a width, as lines of a style.
+/// Wraps words to a width and returns them as styled lines.
 pub(super) fn styled_lines(text: &str, room: usize, style: Style) -> Vec<Line<'static>> {
     wrapped(text, room)
         .into_iter()
@@ -72,7 +73,8 @@ pub(super) fn styled_lines(text: &str, room: usize, style: Style) -> Vec<Line<'s
         .collect()
 }
 
-/// Words wrapped to a width; a word that is wider than that is cut into pieces.
+/// Wraps words to a width. A wider word is split between grapheme clusters, which textwrap does not
+/// promise.
 pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     use unicode_segmentation::UnicodeSegmentation as _;
     use unicode_width::UnicodeWidthStr as _;
@@ -109,7 +111,7 @@ pub(super) fn wrapped(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// The text without its first so many cells.
+/// Returns the text without its first `cells` cells.
 pub(super) fn scrolled(text: &str, cells: u16) -> String {
     use unicode_segmentation::UnicodeSegmentation as _;
     let mut left = cells;
@@ -122,7 +124,7 @@ pub(super) fn scrolled(text: &str, cells: u16) -> String {
         .collect()
 }
 
-/// A row of buttons that begins at a column; answers where the focused one stands.
+/// Returns a row of buttons that begins at a column, and the column of the focused button.
 pub(super) fn buttons(
     model: &Model,
     titles: &[&str],
@@ -150,7 +152,7 @@ pub(super) fn buttons(
     (Line::from(spans), column)
 }
 
-/// The same in as many rows as they need.
+/// Returns buttons in as many rows as they need, each as [`buttons`] does.
 pub(super) fn rows_of_buttons(
     model: &Model,
     titles: &[&str],

@@ -1,4 +1,4 @@
-//! A sheet: what every dialog is drawn as.
+//! A sheet: the frame that every dialog is drawn in.
 //!
 //! ```text
 //! ╭ title ──────────────────────────────────────────────────── corner ─╮
@@ -18,7 +18,7 @@ use crate::{
     tui::{model::Model, theme::Theme},
 };
 
-/// A screen of this size and below is filled by a dialog.
+/// The largest screen that a dialog fills completely, in columns and rows.
 const SMALL: (u16, u16) = (60, 20);
 const WIDEST: u16 = 78;
 
@@ -28,18 +28,18 @@ pub(super) struct Sheet {
     pub title: Title,
     pub corner: String,
     pub lines: Vec<Line<'static>>,
-    /// How many lines from above stay in view whatever is scrolled.
+    /// The number of lines at the top that are never scrolled.
     pub head: usize,
-    /// How many lines from below do.
+    /// The number of lines at the bottom that are never scrolled.
     pub foot: usize,
-    /// The line and the column of what has the keys.
+    /// The line and the column of the focus.
     pub focus: (usize, u16),
-    /// How far what lies between head and foot is scrolled where nothing in it has the keys.
+    /// How many lines the part between head and foot is scrolled, if no line in it has the focus.
     pub scroll: usize,
     pub hint: String,
 }
 
-/// A dialog's title. Where it does not fit, the name in it is cut in the middle.
+/// A dialog's title. If it does not fit, the name in it is shortened in the middle.
 #[derive(Default)]
 pub(super) struct Title {
     pub before: String,
@@ -69,8 +69,8 @@ impl Title {
     }
 }
 
-/// The title of a question, its corner, and the lines that stay above all others: together they name
-/// the workspace, who acts, and what it is about so that it is told from others.
+/// Returns the title of a confirmation, its corner and its head lines. Together they name the
+/// workspace, the acting user and the key, so that no two confirmations look the same.
 pub(super) fn asked(
     model: &Model,
     screen: Rect,
@@ -98,7 +98,7 @@ pub(super) fn asked(
     if !tag.is_empty() {
         words.insert(0, tag.to_owned());
     }
-    // Where the title has no room for the name, that comes first below it.
+    // If the title has no room for the name, the name is the first line below it.
     let has_room = usize::from(width(&before) + width(&ending)) + least.min(8) <= room;
     let (before, name) = if has_room {
         (before, name)
@@ -116,19 +116,19 @@ pub(super) fn asked(
     (title, String::new(), head.collect())
 }
 
-/// The least of a name in a title, and the most of who acts beside it.
+/// The minimum width of a name in a title, and the maximum width of the acting user beside it.
 const LEAST_NAME: usize = 16;
 const MOST_ACTOR: usize = 30;
 
-/// The least lines between head and foot; with less everything is scrolled.
+/// The minimum number of lines between head and foot; below it all lines are scrolled.
 const LEAST_BODY: usize = 1;
 
-/// Whether dialogs fill a screen of this size.
+/// Whether a dialog fills a screen of this size.
 fn fills(screen: Rect) -> bool {
     screen.width <= SMALL.0 || screen.height <= SMALL.1
 }
 
-/// The room that a sheet's lines have on a screen.
+/// Returns the width of a sheet's lines on a screen, in cells.
 pub(super) fn room(screen: Rect) -> usize {
     let outer = if fills(screen) {
         screen.width
@@ -138,7 +138,7 @@ pub(super) fn room(screen: Rect) -> usize {
     usize::from(outer.saturating_sub(4))
 }
 
-/// The lines that a sheet has room for on a screen.
+/// Returns the number of lines that a sheet has room for on a screen.
 pub(super) fn height(screen: Rect) -> usize {
     let taken = if fills(screen) { 2 } else { 4 };
     usize::from(screen.height.saturating_sub(taken))
@@ -183,8 +183,8 @@ impl Sheet {
         }
     }
 
-    /// The indexes of the lines that are in view: head, foot, and between them the focused line with
-    /// the two lines below it; and whether lines are left below.
+    /// Returns the indexes of the visible lines: head, foot, and between them the focused line with
+    /// the two lines below it. The flag says whether more lines follow.
     fn shown(&self, height: usize) -> (Vec<usize>, bool) {
         let count = self.lines.len();
         let (mut head, mut foot) = (self.head, self.foot);
@@ -207,7 +207,7 @@ impl Sheet {
     }
 }
 
-/// The mark in the lower border where lines are left below.
+/// The mark in the lower border if more lines follow.
 const MORE: &str = " ↓ more ";
 
 fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: Rect) {
@@ -215,7 +215,7 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     let blank = " ".repeat(usize::from(area.width));
     let rule = "─".repeat(usize::from(area.width.saturating_sub(2)));
     for y in 1..area.height.saturating_sub(1) {
-        // Whatever lay below is gone, its colours too.
+        // This clears the cells below, with their colours.
         buffer.set_style(
             Rect {
                 y: area.y + y,
@@ -268,7 +268,7 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
         let x = area.width.saturating_sub(corner + 2);
         draw_text(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
     }
-    // That there is more to read is worth more than a hint.
+    // The mark that more follows takes precedence over the hints.
     let mark = if below { MORE } else { "" };
     let room = usize::from(within.width.saturating_sub(4 + width(mark)));
     let hints = whole_hints(&sheet.hint, room);
@@ -279,8 +279,8 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     draw_text(buffer, within, x, last, mark, theme.warning());
 }
 
-/// As many whole hints as fit. The first two say what the dialog is for; after them the last one,
-/// the way out, comes before the rest.
+/// Returns as many whole hints as fit. The first two say what the dialog is for; the last one,
+/// which closes it, comes next, and the rest follow.
 fn whole_hints(hints: &str, room: usize) -> String {
     let parts: Vec<&str> = hints.split(" · ").collect();
     let wide = |parts: &[&str]| {

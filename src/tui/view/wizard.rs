@@ -1,4 +1,4 @@
-//! The wizard's two steps as sheets.
+//! Draws the wizard's two steps as sheets.
 //!
 //! ```text
 //! ╭ New API key in PROD ───────────────────────────────────────── Step 1 of 2 ─╮
@@ -58,7 +58,7 @@ pub(super) fn sheet(model: &Model, wizard: &Wizard, screen: Rect) -> Sheet {
         head: 0,
         foot: 0,
     };
-    // A narrow title has no room for the id and the agent.
+    // A narrow title has no room for id and agent.
     if let WizardPurpose::Edit(key) = &wizard.purpose
         && room < TWO_LINE_WIDTH.into()
     {
@@ -102,16 +102,16 @@ struct WizardPage<'a> {
     model: &'a Model,
     wizard: &'a Wizard,
     room: usize,
-    /// The lines that the sheet has room for.
+    /// The number of lines that the sheet has room for.
     height: usize,
     lines: Vec<Line<'static>>,
     focus: (usize, u16),
-    /// How many lines stay in view above and below.
+    /// The numbers of lines at the top and at the bottom that are never scrolled.
     head: usize,
     foot: usize,
 }
 
-/// The least rows of the matrix that are in view.
+/// The minimum number of visible rows of the matrix.
 const LEAST_ROWS: usize = 3;
 
 impl WizardPage<'_> {
@@ -191,7 +191,7 @@ impl WizardPage<'_> {
         }
     }
 
-    /// A sentence below a field, with a mark.
+    /// Adds a sentence below a field, with a mark.
     fn marked(&mut self, sentence: &str, style: Style) {
         for (at, part) in wrapped(sentence, self.room.saturating_sub(4))
             .into_iter()
@@ -202,7 +202,7 @@ impl WizardPage<'_> {
         }
     }
 
-    /// The field's text, scrolled so that the cursor is in view.
+    /// Adds the field's text, scrolled so that the cursor is visible.
     fn text(&mut self, field: Field, focused: bool) {
         let theme = self.model.theme;
         let input = self.wizard.input(field);
@@ -218,8 +218,8 @@ impl WizardPage<'_> {
         }
     }
 
-    /// The matrix is scrolled between the heads of its columns and what one must have read before one
-    /// saves: what the key will be able to do.
+    /// Adds step two. The matrix scrolls between the heads of its columns and the sentence that
+    /// says what the key will be able to do, which the user must see before saving.
     fn permissions(&mut self, focus: MatrixFocus, tight: bool) {
         let theme = self.model.theme;
         let wide = self.room >= 60;
@@ -237,14 +237,14 @@ impl WizardPage<'_> {
         let mut sentence = self.of(Self::sentence);
         let least = self.lines.len() + 3 + changes.len().min(2);
         if sentence.len() + least > self.height {
-            // On so small a screen it is scrolled with what changes.
+            // On a screen this small the sentence scrolls with the changes.
             changes.append(&mut sentence);
         }
         let trouble = self.of(Self::trouble);
         let help = self.of(|page| page.matrix_help(focus, wide));
         let fits = changes.len() + trouble.len();
-        // What there is room for, the most needed first: the heads, the buttons, what the key can do
-        // and some rows; what changes; the title; the help.
+        // The room is given out in this order: heads, buttons, the sentence and some rows; the
+        // changes; the title; the help.
         let most = self
             .height
             .saturating_sub(self.lines.len() + 2 + sentence.len());
@@ -264,7 +264,7 @@ impl WizardPage<'_> {
             self.area(row, area, focus, label, cell);
         }
         let matrix = self.lines.len();
-        // The title takes a line, and so does the blank line.
+        // The title and the blank line take one line each.
         let is_pinned = left > help.len();
         let is_apart = !tight && left > 1 + if is_pinned { help.len() } else { 0 };
         self.lines.extend(help);
@@ -277,7 +277,8 @@ impl WizardPage<'_> {
             self.lines.extend(sentence);
             self.lines.extend(trouble);
         } else {
-            // Why it was not saved comes first, but for what both did: that is long.
+            // The reason why it was not saved comes first, except for the long comparison of two
+            // edits.
             let mut parts = [changes, trouble];
             if self.wizard.meanwhile.is_none() {
                 parts.reverse();
@@ -294,14 +295,14 @@ impl WizardPage<'_> {
         self.foot = self.lines.len() - body;
     }
 
-    /// The lines that a part of the page would add.
+    /// Returns the lines that a part of the page would add.
     fn of(&mut self, part: impl FnOnce(&mut Self)) -> Vec<Line<'static>> {
         let before = std::mem::take(&mut self.lines);
         part(self);
         std::mem::replace(&mut self.lines, before)
     }
 
-    /// As many of these lines as there is room for, from where they are scrolled to.
+    /// Adds as many of these lines as fit, from the scroll offset on.
     fn window(&mut self, lines: Vec<Line<'static>>, room: usize) {
         if lines.len() <= room {
             self.lines.extend(lines);
@@ -376,7 +377,7 @@ impl WizardPage<'_> {
         self.lines.push(Line::from(spans));
     }
 
-    /// The lines that tell what an edit changes, after the warnings about the name.
+    /// Adds the warnings about the name, then the sentences about what an edit changes.
     fn changes(&mut self) {
         let theme = self.model.theme;
         self.warnings();
@@ -393,7 +394,7 @@ impl WizardPage<'_> {
         }
     }
 
-    /// What the key will and will not be able to do.
+    /// Adds the sentence that says what the key will and will not be able to do.
     fn sentence(&mut self) {
         let sentence = self.wizard.sentence(&self.model.areas);
         let sentence = self.model.theme.shown(&sentence.unwrap_or_default());
