@@ -392,14 +392,8 @@ fn requirement_48_what_one_must_know_stays_in_view_at_every_size() {
         }
         has(&screen, &["Area 13", &id]);
         if rows < 24 {
-            screen
-                .press("<up><up><up><up><up><up><up><up><up>")
-                .settle();
-            assert!(
-                screen.text().contains("↓ more"),
-                "{size}: {}",
-                screen.text()
-            );
+            let up = "<up><up><up><up><up><up><up><up><up>";
+            screen.press(up).wait_for("↓ more");
         }
     }
 }
