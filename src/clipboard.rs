@@ -1,13 +1,14 @@
-//! The clipboard: where a copied secret goes, and how it goes away again.
+//! The clipboard: the transport of a copied secret, and its removal.
 //!
-//! On one's own machine the desktop's clipboard comes first, and only it confirms ("copied"). Over
-//! SSH a desktop's clipboard would be the wrong machine's, so the request goes to the terminal, the
-//! way that tmux, GNU screen or the terminal itself needs it; nobody answers, so it is "sent".
+//! On the user's own machine the desktop's clipboard is tried first, and only it confirms a copy
+//! ("copied"). Over SSH, a desktop's clipboard would be that of the wrong machine, so the request
+//! goes to the terminal, in the form that tmux, GNU screen or the terminal itself requires. Nothing
+//! confirms it, so it is reported as "sent".
 //!
-//! A secret stands in no argument, no variable, no error and no log, and no copy stays in tmux. No
-//! other machine's or display's silence may hold up the keys: whatever waits here has a limit.
+//! A secret appears in no argument, variable, error or log, and tmux keeps no copy. Another machine
+//! or display that does not answer must not delay the keys: every wait in this module has a limit.
 //!
-//! To extend: a new way to a terminal is a variant of `TerminalTransport`, its line in
+//! To extend: a new transport to a terminal is a variant of `TerminalTransport`, its line in
 //! `Environment::way`, and its sequence beside `osc52`.
 
 mod desktop;
@@ -26,39 +27,40 @@ use desktop::{Desktop, digest};
 pub use doubt::DeliveryDoubt;
 use sequence::{for_screen, osc52};
 
-/// A copy is decided in less than two seconds, or the secret is shown instead.
+/// The time limit for a copy, below two seconds. If it is exceeded, the secret is shown instead.
 const DECIDED: Duration = Duration::from_millis(1900);
-/// What overwrites a secret where an empty text would be ignored, as tmux does.
+/// The text that overwrites a secret. Some programs, such as tmux, ignore an empty text.
 const NEUTRAL: &str = " ";
-/// How long another text must stand on a clipboard so that mosh hands the same text on a second
+/// How long a different text must be on the clipboard so that mosh forwards the same text a second
 /// time: longer than the time between two of its packets (at most 250 ms).
 const BETWEEN: Duration = Duration::from_millis(300);
 
-/// How far a copy got.
+/// The result of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// The desktop's clipboard holds it.
+    /// The desktop's clipboard holds the text.
     Copied,
-    /// It was handed to the terminal, and no program can know more.
+    /// The text was sent to the terminal; no program can know more.
     Sent,
-    /// It was handed to the terminal, and what lies between may keep it.
+    /// The text was sent to the terminal, but a program on the route may not forward it.
     Doubtful(DeliveryDoubt),
 }
 
-/// There is no clipboard to be had. Shown as a sentence; never the secret.
+/// The error if no clipboard is available. It is displayed as a sentence and never contains the
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("No clipboard: {reason}.")]
 pub struct Unavailable {
-    /// Why: a clause, to stand in another sentence.
+    /// The reason, as a clause of a sentence.
     pub reason: String,
 }
 
-/// What the surroundings say about where a copy can go.
+/// The facts about the environment that decide where a copy can go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     ssh: bool,
     multiplexer: Option<Multiplexer>,
-    /// Whether tmux and GNU screen lie one in the other, nobody knows which in which.
+    /// Whether both tmux and GNU screen are in use. Which one runs inside the other is unknown.
     nested: bool,
     display: bool,
     /// `$TERM`.
@@ -71,7 +73,7 @@ enum Multiplexer {
     Screen,
 }
 
-/// The way to the terminal.
+/// The route to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TerminalTransport {
     Tmux,
@@ -80,13 +82,13 @@ enum TerminalTransport {
 }
 
 impl Environment {
-    /// The surroundings of this process.
+    /// Reads the environment of this process.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// The surroundings that these variables describe; an empty one counts as none.
+    /// Reads the environment from these variables; an empty variable counts as unset.
     #[must_use]
     pub fn from_vars(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name| variable(name).filter(|value| !value.is_empty());
@@ -105,7 +107,8 @@ impl Environment {
         }
     }
 
-    /// The same without a desktop's clipboard, for where that failed already.
+    /// Returns the same environment without a desktop's clipboard, for when that has already
+    /// failed.
     #[must_use]
     pub fn without_desktop(self) -> Self {
         Self {
@@ -114,8 +117,8 @@ impl Environment {
         }
     }
 
-    /// For a member who came in over SSH: nothing of this machine is asked and no program is run,
-    /// not even tmux. What is copied goes to the terminal alone.
+    /// Returns the environment for a member who connected over SSH: this machine is not queried and
+    /// no program is run, not even tmux. Copies go only to the terminal.
     #[must_use]
     pub fn of_a_member(self) -> Self {
         Self {
@@ -127,16 +130,16 @@ impl Environment {
     }
 
     /// Whether a desktop's clipboard is tried first. Over SSH it often works, but on the wrong
-    /// machine, and people paste an old text.
+    /// machine, and the user then pastes an old text.
     #[must_use]
     pub fn desktop(&self) -> bool {
         self.display && !self.ssh
     }
 
-    /// Whether a copy could be sent to the terminal.
+    /// Checks whether a copy could be sent to the terminal.
     ///
     /// # Errors
-    /// Why not: a clause.
+    /// Returns the reason, as a clause, if it could not.
     pub fn to_terminal(&self, osc52: bool) -> Result<(), String> {
         self.way(osc52).map(drop)
     }
@@ -156,16 +159,16 @@ impl Environment {
     }
 }
 
-/// The one clipboard of a running program.
+/// The clipboard of the running program. There is only one.
 pub struct Clipboard {
     environment: Environment,
     osc52: bool,
     desktop: Desktop,
-    /// The digest of what we put on the desktop's clipboard, to tell whether it is still ours.
+    /// The digest of the text that was put on the desktop's clipboard, to recognize it later.
     ours: Option<[u8; 32]>,
-    /// Whether something of ours may be on the terminal's clipboard.
+    /// Whether the terminal's clipboard may hold a text that was sent to it.
     sent: bool,
-    /// The digest of what was sent there last.
+    /// The digest of the text that was last sent to the terminal.
     last: Option<[u8; 32]>,
 }
 
@@ -178,7 +181,8 @@ impl fmt::Debug for Clipboard {
 }
 
 impl Clipboard {
-    /// With `osc52` off nothing goes through the terminal. Nothing is tried before the first copy.
+    /// Creates the clipboard. With `osc52` off, nothing is sent through the terminal. Nothing is
+    /// tried before the first copy.
     #[must_use]
     pub fn new(environment: Environment, osc52: bool) -> Self {
         Self {
@@ -191,10 +195,10 @@ impl Clipboard {
         }
     }
 
-    /// Copies the secret, within two seconds. `terminal` is where the program's screen is written.
+    /// Copies the secret, within two seconds. `terminal` is the writer of the program's screen.
     ///
     /// # Errors
-    /// When there is no way to any clipboard: the secret has to be shown.
+    /// Returns [`Unavailable`] if no clipboard can be reached; the secret must then be shown.
     pub async fn copy(
         &mut self,
         secret: &SecretString,
@@ -223,7 +227,8 @@ impl Clipboard {
         }
         let way = self.environment.way(self.osc52);
         let nested = self.environment.nested;
-        // At the same time: a slow answer must not turn a copy that worked into none.
+        // Both run concurrently, so that a slow answer does not turn a successful copy into a
+        // failure.
         let (sent, doubt) = tokio::join!(
             self.send(secret.expose_secret(), terminal),
             doubt_about(way, nested)
@@ -237,13 +242,13 @@ impl Clipboard {
         Ok(doubt.map_or(Delivery::Sent, Delivery::Doubtful))
     }
 
-    /// Why what is sent to the terminal may not arrive, if somebody on its way can tell.
+    /// Returns why a text sent to the terminal may not arrive, if a program on the route can tell.
     pub async fn doubt(&self) -> Option<DeliveryDoubt> {
         doubt_about(self.environment.way(self.osc52), self.environment.nested).await
     }
 
-    /// Clears the desktop's clipboard if it still holds what we put there, and tells whether it
-    /// did. For the end of the countdown, and for quitting.
+    /// Clears the desktop's clipboard if it still holds the copied text, and returns whether it was
+    /// cleared. Called at the end of the countdown and on quitting.
     pub async fn clear_if_ours(&mut self) -> bool {
         match self.ours.take() {
             Some(ours) => self.desktop.clear(ours).await.unwrap_or(false),
@@ -251,11 +256,11 @@ impl Clipboard {
         }
     }
 
-    /// Overwrites what we copied: the desktop's clipboard if it is still ours, and the terminal's
-    /// unless everything went to the desktop's.
+    /// Overwrites the copied text: on the desktop's clipboard if it still holds it, and on the
+    /// terminal's clipboard unless every copy went to the desktop's.
     ///
     /// # Errors
-    /// When the terminal's clipboard cannot be reached.
+    /// Returns [`Unavailable`] if the terminal's clipboard cannot be reached.
     pub async fn overwrite(&mut self, terminal: &mut impl Write) -> Result<Delivery, Unavailable> {
         let used_desktop = self.ours.is_some();
         self.clear_if_ours().await;
@@ -268,7 +273,7 @@ impl Clipboard {
         Ok(Delivery::Sent)
     }
 
-    /// One line for people: the way that a copy would take, and why.
+    /// Describes in one line the route that a copy would take, and why.
     #[must_use]
     pub fn describe(&self) -> String {
         let place = if self.environment.ssh {
@@ -291,8 +296,8 @@ impl Clipboard {
         }
     }
 
-    /// A program in tmux keeps the variables of the terminal that it was started in; tmux knows
-    /// where the one is that looks at it now.
+    /// Whether the terminal that is attached to tmux is connected over SSH. A program in tmux keeps
+    /// the variables of the terminal in which it was started, so tmux is asked.
     async fn attached_over_ssh(&self) -> bool {
         self.environment.multiplexer == Some(Multiplexer::Tmux)
             && tmux::ask(&["show-environment", "SSH_CONNECTION"], None)
@@ -300,7 +305,8 @@ impl Clipboard {
                 .is_ok_and(|line| line.starts_with("SSH_CONNECTION="))
     }
 
-    /// Sends a text; one that was sent last, after another: mosh hands on only what changes.
+    /// Sends a text to the terminal. If it equals the text sent last, another text is sent first,
+    /// because mosh forwards only changes.
     async fn send(&mut self, text: &str, terminal: &mut impl Write) -> Result<(), String> {
         if self.last.replace(digest(text)) == Some(digest(text)) && text != NEUTRAL {
             self.hand_over(NEUTRAL, terminal).await?;

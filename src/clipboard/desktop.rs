@@ -1,7 +1,7 @@
-//! The desktop's clipboard (X11, Wayland, macOS), behind a thread that may hang.
+//! The desktop's clipboard (X11, Wayland, macOS), on a separate thread because it may hang.
 //!
-//! It confirms a copy by reading it back, clears only what is still ours, and keeps no secret of
-//! its own to compare with, only a digest.
+//! It confirms a copy by reading it back, and clears the clipboard only if it still holds the
+//! copied text. To compare, it keeps a digest and not the secret.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -14,19 +14,21 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// A display that is not there can hang for minutes; one that is there takes milliseconds.
+/// How long an answer may take. A display that does not exist can hang for minutes; one that exists
+/// answers within milliseconds.
 const DISPLAY_TIMEOUT: Duration = Duration::from_millis(800);
 
 pub(super) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// The desktop's clipboard, on a thread of its own: it serves the text for as long as the program
-/// lives, and it may hang.
+/// The desktop's clipboard. It runs on its own thread, because it serves the text for as long as
+/// the program lives, and because it may hang.
 pub(super) enum Desktop {
     Untried,
     Ready(Sender<Task>),
-    /// It once did not answer in time. Asking again would cost the same time with every copy.
+    /// The clipboard did not answer in time once. Another try would cost the same time with every
+    /// copy.
     Silent,
 }
 
@@ -65,8 +67,8 @@ impl Desktop {
         Err("the desktop's clipboard did not answer".to_owned())
     }
 
-    /// A thread rather than the runtime's pool: the runtime would wait for a hanging one at the
-    /// end.
+    /// Starts the thread. The runtime's pool is not used, because the runtime would wait for a
+    /// hanging task at the end.
     fn start() -> Result<Self, String> {
         let (tasks, inbox) = channel();
         thread::Builder::new()
@@ -77,14 +79,15 @@ impl Desktop {
     }
 }
 
-/// One handle for the program's life: the text is gone with it. A failed start is tried again with
-/// the next copy.
+/// Serves the tasks with one handle for the program's life; the text disappears with the handle. If
+/// the handle cannot be created, the next copy tries again.
 fn serve(inbox: &Receiver<Task>) {
     let mut handle = None;
     let mut ours = None;
     for task in inbox {
         match task {
-            // Given up while we were hanging: what is not wanted any more must not be put there.
+            // The caller gave up while this thread was hanging, so the text must not be put there
+            // any more.
             Task::Put(_, answer) if answer.is_closed() => {}
             Task::Put(secret, answer) => {
                 let put = put(&mut handle, &secret);
@@ -99,11 +102,12 @@ fn serve(inbox: &Receiver<Task>) {
             }
         }
     }
-    // Dropping the handle would hand the text over to a clipboard manager, to keep.
+    // Dropping the handle would pass the text to a clipboard manager, which would keep it.
     clear(handle.as_mut(), ours);
 }
 
-/// Puts the secret there, marked as none for a history, and reads it back: only then it is copied.
+/// Puts the secret on the clipboard, excluded from histories, and reads it back: only then does it
+/// count as copied.
 fn put(handle: &mut Option<arboard::Clipboard>, secret: &SecretString) -> Result<(), String> {
     const REFUSED: &str = "the desktop's clipboard cannot be reached";
     let clipboard = match handle {
@@ -115,7 +119,7 @@ fn put(handle: &mut Option<arboard::Clipboard>, secret: &SecretString) -> Result
     if set.is_ok() && holds(clipboard, digest(text)) {
         return Ok(());
     }
-    // The display may have been closed and opened anew: the next copy starts afresh.
+    // The display may have been closed and opened again: the next copy starts with a new handle.
     *handle = None;
     Err(REFUSED.to_owned())
 }

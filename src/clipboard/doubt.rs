@@ -1,21 +1,21 @@
-//! Whether a text that is sent to the terminal may get lost on its way there.
+//! Reasons why a text sent to the terminal may not arrive.
 //!
-//! tmux 3.3a writes the clipboard's sequence without a target (`52;;`) unless its configuration
-//! says otherwise, and mosh 1.4 hands on only what names one (`52;c;`). GNU screen, and a tmux
-//! around another, keep such sequences to themselves.
+//! tmux 3.3a writes the clipboard sequence without a target (`52;;`) unless its configuration says
+//! otherwise, and mosh 1.4 forwards only sequences with a target (`52;c;`). GNU screen around tmux,
+//! and tmux around another tmux, do not forward such sequences.
 
 use std::fmt;
 
 use super::tmux;
 
-/// Why a text may not arrive, and what to do about it. Shown as a clause.
+/// The reason why a text may not arrive, and what to do about it. Displayed as a clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryDoubt {
-    /// tmux under mosh, with the sequence that mosh drops.
+    /// tmux runs under mosh, and writes the sequence that mosh drops.
     Mosh,
-    /// GNU screen around tmux.
+    /// tmux runs inside GNU screen.
     Screen,
-    /// tmux around tmux.
+    /// tmux runs inside another tmux.
     Tmux,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for DeliveryDoubt {
     }
 }
 
-/// Whether what tmux sends may not arrive at the terminal that looks at it.
+/// Returns why what tmux sends may not arrive at the terminal attached to it, if there is a reason.
 pub(super) async fn of_tmux(nested: bool) -> Option<DeliveryDoubt> {
     let client = ["display-message", "-p", "#{client_pid} #{client_termname}"];
     let (client, terminals, passes_through) = tokio::join!(
@@ -54,27 +54,28 @@ pub(super) async fn of_tmux(nested: bool) -> Option<DeliveryDoubt> {
     if term.starts_with("tmux") || term.starts_with("screen") {
         return Some(DeliveryDoubt::Tmux);
     }
-    // What is wrapped for tmux has its target.
+    // A sequence that is wrapped for tmux has its target.
     let is_wrapped = !nested && passes_through;
     let is_open = !is_wrapped && leaves_target_open(&terminals);
     (is_open && has_ancestor("mosh-server")).then_some(DeliveryDoubt::Mosh)
 }
 
-/// Whether tmux's list of its terminals' capabilities (`Ms`) has a sequence with an open target.
-/// tmux 3.3a fills in an empty one.
+/// Whether tmux's list of its terminals' capabilities contains a clipboard sequence (`Ms`) that
+/// leaves the target open. tmux 3.3a then writes an empty target.
 fn leaves_target_open(capabilities: &str) -> bool {
     let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
     known.any(|line| line.contains("%p1"))
 }
 
-/// What the programs are called that started a process, the nearest first, as far as Linux tells.
+/// Returns the names of a process and of its ancestors, the nearest first, as far as Linux reports
+/// them.
 fn ancestors(process: u32) -> Vec<String> {
     const MAX_ANCESTORS: usize = 64;
     let mut names = Vec::new();
     let mut process = process;
     while process > 1 && names.len() < MAX_ANCESTORS {
-        // proc(5): the second field is the name in parentheses, which may hold any character; the
-        // fourth is the parent.
+        // proc(5): the second field is the name in parentheses, which may contain any character;
+        // the fourth is the parent.
         let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
             break;
         };

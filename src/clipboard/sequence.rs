@@ -1,21 +1,22 @@
-//! The byte sequences that put a text on a terminal's clipboard, bare and wrapped.
+//! The byte sequences that put a text on a terminal's clipboard, plain and wrapped.
 //!
-//! Pure, and wiped after use: each holds the secret. A new multiplexer is a function beside
-//! `for_tmux`.
+//! The functions are pure. Their results contain the secret and are wiped after use. A new
+//! multiplexer is a function beside `for_tmux`.
 
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-/// GNU screen drops strings over 256 bytes; what wraps a piece takes four of these.
+/// The maximum size of a piece for GNU screen, in bytes: screen drops strings over 256 bytes, and
+/// the wrapping of a piece takes four.
 const SCREEN_PIECE: usize = 236;
 
-/// The request for the clipboard called `c`: an unnamed one is the mouse's selection in some
-/// terminals. It ends in BEL, for the other end of a string would end what it is wrapped in.
-/// (crossterm's command does the same, but leaves a copy in memory that it does not wipe.)
+/// Returns the request for the clipboard named `c`: without a name, some terminals use the mouse's
+/// selection. The request ends with BEL, because the other string terminator would end the wrapping
+/// around it. crossterm's command does the same, but leaves a copy in memory that it does not wipe.
 pub(super) fn osc52(text: &str) -> Zeroizing<Vec<u8>> {
     let start = b"\x1b]52;c;";
     let encoded = BASE64.encode_len(text.len());
-    // As large as it gets: a vector that grows leaves pieces behind.
+    // Allocated at its final size: a vector that grows leaves copies behind.
     let mut sequence = Zeroizing::new(vec![0; start.len() + encoded + 1]);
     sequence[..start.len()].copy_from_slice(start);
     BASE64.encode_mut(
@@ -26,7 +27,7 @@ pub(super) fn osc52(text: &str) -> Zeroizing<Vec<u8>> {
     sequence
 }
 
-/// tmux passes on a sequence inside its own wrapper, in which every ESC is doubled.
+/// Wraps a sequence for tmux, which forwards the content of its own wrapping; every ESC is doubled.
 pub(super) fn for_tmux(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut wrapped = Zeroizing::new(Vec::with_capacity(2 * sequence.len() + 16));
     wrapped.extend_from_slice(b"\x1bPtmux;");
@@ -40,7 +41,8 @@ pub(super) fn for_tmux(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
     wrapped
 }
 
-/// GNU screen passes on plain device control strings and joins the pieces.
+/// Wraps a sequence for GNU screen, which forwards the content of plain device control strings and
+/// joins the pieces.
 pub(super) fn for_screen(sequence: &[u8]) -> Zeroizing<Vec<u8>> {
     let pieces = sequence.len().div_ceil(SCREEN_PIECE);
     let mut wrapped = Zeroizing::new(Vec::with_capacity(sequence.len() + 4 * pieces));

@@ -1,6 +1,6 @@
-//! Asking tmux: what its terminal can do, and to send a text there.
+//! Queries to tmux about its terminal, and the sending of a text to that terminal.
 //!
-//! The secret goes in on standard input, never in an argument, and no buffer of tmux keeps it.
+//! The secret is passed on standard input and never as an argument, and no tmux buffer keeps it.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -15,11 +15,12 @@ use super::write;
 
 const TMUX: Duration = Duration::from_secs(1);
 
-/// A tmux without configuration drops a request for the clipboard, wrapped or not, and says
-/// nothing. Where it is told to hand on what is wrapped, that is the best way. Otherwise tmux
-/// itself is asked to send the text, from a buffer that is gone a moment later. (Where
-/// `set-clipboard` is `on` it would take a plain request too, but keep the text in a buffer.) Where
-/// GNU screen has a part in it (`nested`) nothing is wrapped: screen would print that.
+/// Sends a text to the terminal's clipboard. A tmux without configuration silently drops a request
+/// for the clipboard, wrapped or not. If tmux is configured to forward wrapped sequences, that is
+/// the best route. Otherwise tmux itself is told to send the text, from a buffer that is deleted at
+/// once. (With `set-clipboard on` tmux would accept a plain request too, but would keep the text in
+/// a buffer.) If GNU screen is involved (`nested`), nothing is wrapped, because screen would print
+/// it.
 pub(super) async fn send(
     text: &str,
     nested: bool,
@@ -36,7 +37,7 @@ pub(super) async fn send(
     let buffer = format!("claviger-{}", std::process::id());
     let load = ["load-buffer", "-w", "-b", &buffer, "-"];
     let delete = ["delete-buffer", "-b", &buffer];
-    // One command line for both, so that the buffer goes even if we do.
+    // One command line for both, so that the buffer is deleted even if this program ends.
     let both = [&load[..], &[";"], &delete[..]].concat();
     let sent = ask(&both, Some(text)).await;
     if sent.is_err() {
@@ -45,21 +46,21 @@ pub(super) async fn send(
     sent.map(drop)
 }
 
-/// Whether tmux hands on sequences that are wrapped for it.
+/// Whether tmux forwards sequences that are wrapped for it.
 pub(super) async fn passes_through() -> bool {
     ask(&["show", "-Apv", "allow-passthrough"], None)
         .await
         .is_ok_and(|value| matches!(value.trim(), "on" | "all"))
 }
 
-/// Reads tmux's list of terminal capabilities; `Ms` is the sequence that sets a clipboard.
+/// Whether all terminals in tmux's list of capabilities lack the sequence that sets a clipboard
+/// (`Ms`).
 fn lacks_clipboard(capabilities: &str) -> bool {
     let mut known = capabilities.lines().filter(|line| line.contains(" Ms: "));
     known.clone().next().is_some() && known.all(|line| line.contains("[missing]"))
 }
 
-/// Runs tmux and returns its output. The input never goes into the arguments, which every user can
-/// read.
+/// Runs tmux and returns its output. The input is never an argument, which every user could read.
 pub(super) async fn ask(arguments: &[&str], input: Option<&str>) -> Result<String, String> {
     let answered = async {
         let mut child = Command::new("tmux")

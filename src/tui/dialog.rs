@@ -1,10 +1,11 @@
-//! What a dialog answers by itself: [`Dialog`]. The list of all dialogs is in `modal.rs`.
+//! The [`Dialog`] trait: the part of a dialog's behaviour that the dialog decides itself. All
+//! dialogs are listed in `modal.rs`.
 //!
-//! A dialog is a small state in a file of its own; it draws nothing and acts on nothing. To add
-//! one: the state with its `impl Dialog` in `src/tui/NAME.rs` and a `mod` line in `tui.rs`; its
-//! places and bindings in `keymap.rs`; a line in `modal.rs`; what its intents do in
-//! `update/NAME.rs` with a line in `update.rs`; its picture in `view/NAME.rs` with a line in
-//! `view.rs`. If it reads or changes something: an effect and a message in `message.rs`, a line
+//! A dialog is a small state in its own file; it draws nothing and performs no effects. To add one,
+//! write the state with its `impl Dialog` in `src/tui/NAME.rs` and a `mod` line in `tui.rs`; its
+//! places and bindings in `keymap.rs`; a line in `modal.rs`; the handling of its intents in
+//! `update/NAME.rs` with a line in `update.rs`; its drawing in `view/NAME.rs` with a line in
+//! `view.rs`. If it reads or changes data, add an effect and a message in `message.rs`, and a line
 //! each in `effects.rs` and in `update/answers.rs`.
 use super::{
     keymap::{Intent, Place},
@@ -22,37 +23,38 @@ pub enum Leave {
     Stay,
 }
 
-/// What became of typed text.
+/// The result of typing text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed {
-    /// All of it is in the field, or there is no field.
+    /// All of the text is in the field, or there is no field.
     Whole,
-    /// A part of it did not fit, and the dialog says so.
+    /// A part of the text did not fit, and the dialog says so.
     Cut,
-    /// A part of it did not fit; the sentence says so and has no place in the dialog.
+    /// A part of the text did not fit. The sentence that says so has no place in the dialog.
     CutUnsaid(String),
 }
 
 impl Typed {
-    /// [`Typed::Cut`] if there is a sentence about it.
+    /// Returns [`Typed::Cut`] if there is a sentence about it, and [`Typed::Whole`] otherwise.
     #[must_use]
     pub fn cut_if(sentence: Option<&String>) -> Self {
         sentence.map_or(Self::Whole, |_| Self::Cut)
     }
 }
 
-/// What a dialog answers by itself. Only [`Dialog::place`] must be answered; the rest has an answer
-/// that fits a dialog without text fields, without anything to lose and without anything to read.
+/// The part of a dialog's behaviour that the dialog decides itself. Only [`Dialog::place`] is
+/// required; the default methods suit a dialog without text fields that has nothing to lose and
+/// nothing to read.
 pub trait Dialog {
-    /// The place of the bindings that hold while the dialog is topmost.
+    /// The place whose bindings apply while the dialog is topmost.
     fn place(&self) -> Place;
 
-    /// Whether the second step of the dialog is shown, in which keys mean something else.
+    /// Whether the dialog shows its second step, in which keys have other meanings.
     fn is_second_step(&self) -> bool {
         false
     }
 
-    /// A key was pressed that neither closes the dialog nor quits.
+    /// Notes that a key was pressed that neither closes the dialog nor quits.
     fn key_pressed(&mut self) {}
 
     /// Types into the focused text field.
@@ -60,22 +62,24 @@ pub trait Dialog {
         Typed::Whole
     }
 
-    /// Esc: closes the innermost part.
+    /// Handles Esc: closes the innermost part.
     fn leave(&mut self) -> Leave {
         Leave::Close
     }
 
-    /// Ctrl-C: leaves the focused text field; `None` if none has the focus.
+    /// Handles Ctrl-C: leaves the focused text field. Returns `None` if no text field has the
+    /// focus.
     fn leave_field(&mut self) -> Option<Leave> {
         None
     }
 
-    /// Whether the program may quit without another press; the dialog asks for that press itself.
+    /// Whether the program may quit without another key press. If not, the dialog itself asks for
+    /// that press.
     fn may_quit(&mut self) -> bool {
         true
     }
 
-    /// Shows why an intent was refused; returns the sentence if it has no place in the dialog.
+    /// Shows why an intent was refused. Returns the sentence if the dialog has no place for it.
     fn refuse(&mut self, why: String) -> Option<String> {
         Some(why)
     }
@@ -85,25 +89,26 @@ pub trait Dialog {
         self.refuse(format!("{why}."))
     }
 
-    /// The word for Enter, if it depends on the focus.
+    /// The label of Enter in the hints, if it depends on the focus.
     fn accept_word(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether an intent makes sense now; `None` leaves that to the rules for the list.
+    /// Whether an intent makes sense now. `None` means that the rules for the list decide.
     fn allows(&self, _intent: Intent) -> Option<bool> {
         None
     }
 
-    /// Notes that something changed in the store: what was read is read again.
+    /// Notes that the store has changed, so that the dialog reads its data again.
     fn mark_stale(&mut self) {}
 
-    /// The read that the dialog needs now, if any; it counts as asked for from then on.
+    /// Returns the read that the dialog needs now, if any. The read counts as requested from then
+    /// on.
     fn to_read(&mut self, _agents: &AgentScope, _is_topmost: bool) -> Option<Read> {
         None
     }
 
-    /// A second passed.
+    /// Handles the passing of one second.
     fn tick(&mut self) -> Leave {
         Leave::Stay
     }
@@ -113,7 +118,7 @@ pub trait Dialog {
         false
     }
 
-    /// Whether the dialog shows the use of the selected key.
+    /// Whether the dialog shows the usage of the selected key.
     fn shows_use(&self) -> bool {
         false
     }

@@ -1,19 +1,19 @@
-//! One table of bindings: it serves dispatch, the footer, the help and the README's key table.
+//! The table of key bindings, used for dispatch, the footer, the help and the README's key table.
 //!
-//! A key is bound here and nowhere else. Letters are bound only in places that have no text
-//! field, so that every printable key can be typed into one. To bind something: an [`Intent`],
-//! a line in [`BINDINGS`], an arm in `update`.
+//! Keys are bound only here. Letters are bound only in places without a text field, so that every
+//! printable key can be typed into a text field. To bind a key, add an [`Intent`], a line in
+//! [`BINDINGS`] and an arm in `update`.
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use strum::{EnumCount, VariantArray};
 
 use crate::domain::member::Permission;
 
-/// Where the keys go.
+/// The place that receives key presses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Place {
     /// The list of keys.
     List,
-    /// The filter, while it is typed.
+    /// The filter of the list, while it is typed.
     Filter,
     /// The details of a key.
     Details,
@@ -27,23 +27,23 @@ pub enum Place {
     Confirmation,
     /// A confirmation's text field.
     ConfirmationField,
-    /// Where a confirmation was withdrawn.
+    /// The dialog that replaces a withdrawn confirmation.
     Withdrawn,
     /// The test of access.
     Access,
-    /// A text field of the test's request.
+    /// A text field of the request in the test of access.
     AccessField,
-    /// A choice of the test's request.
+    /// A choice of the request in the test of access.
     AccessChoice,
-    /// What deserves to be put right.
+    /// The hygiene findings.
     Hygiene,
     /// The audit log.
     Audit,
-    /// Its filter, while it is typed.
+    /// The filter of the audit log, while it is typed.
     AuditFilter,
     /// The details of an event.
     AuditEvent,
-    /// The choice of a form to write it in.
+    /// The choice of a file format for exporting the audit log.
     Export,
     /// The members.
     Members,
@@ -55,7 +55,7 @@ pub enum Place {
     Agents,
     /// The dialog of a new token.
     NewToken,
-    /// The choice of a form to copy in.
+    /// The choice of a form in which to copy a token.
     CopyAs,
     /// A token that is shown.
     Revealed,
@@ -66,10 +66,10 @@ pub enum Place {
 }
 
 impl Place {
-    /// Every place, in the order of the key table.
+    /// All places, in the order of the key table.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// What the place is called in help and README.
+    /// The name of the place in the help and in the README.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -102,8 +102,8 @@ impl Place {
         }
     }
 
-    /// Whether printable keys are text here. They are where a question was withdrawn, too: what was
-    /// meant for its field must not become actions.
+    /// Whether printable keys are text in this place. This includes a withdrawn confirmation,
+    /// because keys that were meant for its field must not trigger actions.
     #[must_use]
     pub const fn takes_text(self) -> bool {
         matches!(
@@ -120,7 +120,7 @@ impl Place {
     }
 }
 
-/// What a person can want.
+/// An action that a user can request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the table below says what each one does")]
 pub enum Intent {
@@ -178,7 +178,7 @@ pub enum Intent {
 }
 
 impl Intent {
-    /// What somebody must be allowed to do for it there; none for what is everybody's.
+    /// The permission that the intent requires in this place, or `None` if everyone may do it.
     #[must_use]
     pub const fn permission(self, place: Place) -> Option<Permission> {
         Some(match (self, place) {
@@ -233,7 +233,7 @@ const ENTER: Chord = named(KeyCode::Enter);
 const ESC: Chord = named(KeyCode::Esc);
 
 impl Chord {
-    /// Returns the key press of an event.
+    /// The chord of a key event.
     #[must_use]
     pub fn of(event: KeyEvent) -> Self {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
@@ -242,7 +242,7 @@ impl Chord {
         Self { code, control }
     }
 
-    /// What is written for it: `Ctrl-L`, `PgUp`, `x`.
+    /// The name of the chord: `Ctrl-L`, `PgUp`, `x`.
     #[must_use]
     pub fn written(self) -> String {
         let name = match self.code {
@@ -266,18 +266,18 @@ impl Chord {
     }
 }
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Debug)]
 pub struct Binding {
-    /// Where it holds; empty is everywhere.
+    /// The places in which the binding applies. Empty means everywhere.
     pub places: &'static [Place],
-    /// The key presses; the footer shows the first one.
+    /// The chords; the first one is shown in the footer.
     pub chords: &'static [Chord],
-    /// The intent.
+    /// The intent that the chords trigger.
     pub intent: Intent,
-    /// The word in the footer; none for what goes without saying.
+    /// The word in the footer, or `None` if the binding is not shown there.
     pub footer: Option<&'static str>,
-    /// The words in the help, and the name in the palette.
+    /// The words in the help, which are also the name in the palette.
     pub help: &'static str,
 }
 
@@ -322,10 +322,10 @@ const SCROLLED: &[Place] = &[Place::Help];
 const PAGED: &[Place] = &[Place::Help, Place::Details];
 const PALETTE: &[Place] = &[Place::Palette];
 
-/// The table. Where two lines of one place share a press, the first one holds.
+/// The table. If two bindings that apply in a place have the same chord, the first one wins.
 #[rustfmt::skip]
 pub static BINDINGS: &[Binding] = &[
-    // The list, on a key: the most useful bindings come first, because the footer shows those.
+    // The list, with a key selected: the most useful bindings come first, for the footer.
     bind(KEY, &[plain('c'), plain('y')], Intent::Copy, Some("copy"), "Copy API Key"),
     bind(KEY, &[plain('e')], Intent::Edit, Some("edit"), "edit"),
     bind(KEY, &[plain('t')], Intent::Explain, Some("test"), "test access"),
@@ -468,7 +468,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(PALETTE, &[ENTER], Intent::Accept, Some("do it"), "do what is selected"),
     bind(PALETTE, &[UP, SHIFT_TAB], Intent::Up, None, "one up"),
     bind(PALETTE, &[DOWN, TAB], Intent::Down, Some("next"), "one down"),
-    // Everywhere. Letters among these do not hold where text is typed.
+    // Everywhere. Letters among these do not apply where text is typed.
     bind(&[], &[plain('?')], Intent::Help, Some("help"), "help for this place"),
     bind(&[], &[ESC], Intent::Close, Some("close"), "close one layer, never the program"),
     bind(&[], &[plain(':')], Intent::Palette, None, "palette: every action by name, and a decision by its id"),
@@ -480,7 +480,7 @@ pub static BINDINGS: &[Binding] = &[
 ];
 
 impl Binding {
-    /// Whether it holds in a place.
+    /// Whether the binding applies in a place.
     #[must_use]
     pub fn holds_in(&self, place: Place) -> bool {
         self.places.is_empty() || self.places.contains(&place)
@@ -490,7 +490,7 @@ impl Binding {
         !chord.control && matches!(chord.code, KeyCode::Char(_))
     }
 
-    /// The presses that work in a place: where text is typed, letters are text.
+    /// The chords that work in a place: letters do not work where text is typed.
     pub fn chords_in(&self, place: Place) -> impl Iterator<Item = Chord> {
         let text = place.takes_text();
         self.chords
@@ -500,14 +500,15 @@ impl Binding {
     }
 }
 
-/// The bindings that hold in a place and can be pressed there, first those of its own.
+/// The bindings that apply in a place and have a chord that works there. Those of the place come
+/// before those that apply everywhere.
 pub fn bindings_in(place: Place) -> impl Iterator<Item = &'static Binding> {
     BINDINGS
         .iter()
         .filter(move |b| b.holds_in(place) && b.chords_in(place).next().is_some())
 }
 
-/// What a press means in a place.
+/// The intent of a chord in a place.
 #[must_use]
 pub fn intent_of(place: Place, chord: Chord) -> Option<Intent> {
     bindings_in(place)
@@ -515,7 +516,7 @@ pub fn intent_of(place: Place, chord: Chord) -> Option<Intent> {
         .map(|b| b.intent)
 }
 
-/// The key table of the README, from the same bindings.
+/// The README's key table, generated from the bindings.
 #[must_use]
 pub fn markdown() -> String {
     let mut lines = vec![
@@ -544,7 +545,8 @@ pub fn markdown() -> String {
     lines.join("\n") + "\n"
 }
 
-/// The next or the previous of several, in a circle; the first if `here` is none of them.
+/// Returns the item after or before `here`, wrapping around at the ends. If `here` is not in
+/// `order`, the position of the first item is used. `order` must not be empty.
 pub fn neighbour<T: Copy + PartialEq>(order: &[T], here: T, forward: bool) -> T {
     let at = order.iter().position(|one| *one == here).unwrap_or(0);
     let step = if forward { 1 } else { order.len() - 1 };

@@ -1,9 +1,9 @@
-//! `view(model)`: draws and nothing else. It changes nothing and fetches nothing.
+//! Draws the model: `view(model)`. It changes nothing and fetches nothing.
 //!
-//! Text from people goes through the theme's `shown` before it is drawn: ratatui lets U+202E
-//! through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is always
-//! scrolled into view, so that every field can be reached on the smallest screen. After every
-//! draw the terminal's cursor is on the focus.
+//! Text entered by people goes through the theme's `shown` before it is drawn, because ratatui lets
+//! U+202E through in lists and tables. Dialogs are [`sheet::Sheet`]s: lines with a focus that is
+//! always scrolled into view, so that every field can be reached on the smallest screen. After
+//! every draw the terminal's cursor is on the element that has the focus.
 mod agents;
 mod audit;
 mod confirmation;
@@ -35,7 +35,8 @@ use super::{
 };
 use crate::domain::text::thousands;
 
-/// The smallest screen that more than a sentence fits on.
+/// The smallest screen, in columns and rows, that is drawn in full. A smaller one shows only a
+/// sentence.
 const SMALLEST: (u16, u16) = (20, 6);
 
 /// Draws the whole screen.
@@ -63,12 +64,13 @@ fn too_small(buffer: &mut Buffer, area: Rect) -> Position {
 }
 
 fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
-    // A shown token has the screen for itself, without a border, so that a mouse can select it.
+    // A revealed token is shown alone, without a border, so that it can be selected.
     if let Some(revealed) = model.top::<Revealed>() {
         return Some(dialogs::revealed(model, revealed, buffer, area));
     }
     let mut cursor = list::draw(model, buffer, area);
-    // A wizard is as wide as what it was opened from: nothing of that looks out from behind it.
+    // A wizard is as wide as the dialog it was opened from. The dialogs below it are not drawn, so
+    // that no part of them is visible around it.
     let is_wizard = |modal: &Modal| Wizard::of(modal).is_some();
     let first = model.modals.iter().rposition(is_wizard).unwrap_or(0);
     for (place, modal) in model.modals.iter().enumerate().skip(first) {
@@ -94,7 +96,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Revealed(_) => None,
         };
         if let Some(mut sheet) = sheet {
-            // The hints are those of the uppermost one.
+            // Only the topmost dialog shows its hints.
             if place + 1 < model.modals.len() {
                 sheet.hint.clear();
             }
@@ -113,7 +115,7 @@ fn only_ascii(buffer: &mut Buffer) {
     }
 }
 
-/// The badge row of a key; initials where there is no room for more.
+/// The badges of a key's access, as initials if there is no room for more.
 fn access_words(model: &Model, key: &crate::domain::key::Key, initials: bool) -> String {
     let word = |badge: &str| {
         let badge = model.theme.shown(badge);
@@ -126,7 +128,7 @@ fn access_words(model: &Model, key: &crate::domain::key::Key, initials: bool) ->
     crate::domain::review::access_words(&key.draft.conditions, &model.areas, word)
 }
 
-/// The style of the word that tells what deserves a look.
+/// The style of the word in the attention column.
 fn attention_style(theme: Theme, attention: crate::domain::attention::Attention) -> Style {
     use crate::domain::attention::Attention;
     match attention {

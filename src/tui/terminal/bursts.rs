@@ -1,10 +1,11 @@
-//! Keys to inputs: what was typed key by key, and what came in all at once.
+//! Turns keys into inputs, and separates characters typed one by one from those that arrive
+//! together.
 //!
-//! Not every paste is bracketed: a line end in `tmux paste-buffer`, an old `PuTTY` or a console
-//! over a network is the key Enter, and a digit is a key as well. So characters that come in
-//! together stay together here, and a line end is Enter only if no character follows it for
-//! [`SEQUENCE_TIMEOUT`]. What such a burst means where the keys go is for `update` to say. Pure: no
-//! terminal, no clock.
+//! Not every paste is bracketed: a line end from `tmux paste-buffer`, an old `PuTTY` or a console
+//! over a network arrives as the key Enter, and a digit arrives as a key as well. So characters
+//! that arrive together are kept together, and a line end is Enter only if no character follows it
+//! within [`SEQUENCE_TIMEOUT`]. `update` decides what such a burst means in the focused place. This
+//! module is pure: it uses no terminal and no clock.
 
 use std::time::Duration;
 
@@ -12,39 +13,39 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::keys::{KeyInput, Keys};
 
-/// How long the rest of a sequence may take over a slow line before ESC is the key Esc, and how
-/// long a line end waits for what follows it. Consoles that type a paste key by key leave less than
-/// that between two keys, and people more.
+/// How long the rest of a sequence may take on a slow line before ESC counts as the key Esc, and
+/// how long a line end waits for following characters. Consoles that type a paste key by key leave
+/// less time than that between two keys, and people leave more.
 pub const SEQUENCE_TIMEOUT: Duration = Duration::from_millis(50);
-/// A burst that is longer is handed on in pieces.
+/// The number of bytes from which an unfinished burst is handed on in pieces.
 const PIECE: usize = 4096;
 
-/// What comes in from the terminal.
+/// An input from the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// A key on its own.
+    /// A single key.
     Key(KeyEvent),
-    /// Characters that came in together, line ends between them as `\n`; and whether Enter came
-    /// after them.
+    /// Characters that arrived together, with `\n` for the line ends between them, and whether
+    /// Enter followed them.
     Typed(String, bool),
     /// A bracketed paste.
     Paste(String),
-    /// The terminal is gone and has been restored as far as possible. The program ends by itself in
-    /// 1.5 seconds, with status 129.
+    /// The terminal is gone and has been restored as far as possible. The program exits by itself
+    /// after 1.5 seconds, with status 129.
     HungUp,
 }
 
-/// What has come in and is not handed on yet.
+/// The input that has arrived and is not handed on yet.
 #[derive(Default)]
 pub(super) struct Bursts {
     keys: Keys,
-    /// Characters, and line ends as `\n`, several of them as one.
+    /// The characters, with `\n` for line ends; consecutive line ends become one.
     run: String,
 }
 
 impl Bursts {
-    /// What these bytes complete. A line end at their end is held until it is known whether
-    /// something follows: see [`settle`](Self::settle).
+    /// Takes in bytes and returns the inputs that they complete. A run of characters that ends in a
+    /// line end is held until it is known whether something follows: see [`settle`](Self::settle).
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Input> {
         let heard = self.keys.feed(bytes);
         let mut inputs = self.gather(heard);
@@ -58,7 +59,7 @@ impl Bursts {
         inputs
     }
 
-    /// Hands on the held input, after [`SEQUENCE_TIMEOUT`] without more.
+    /// Hands on the held input. Called when nothing has arrived for [`SEQUENCE_TIMEOUT`].
     pub fn settle(&mut self) -> Vec<Input> {
         let heard = self.keys.settle();
         let mut inputs = self.gather(heard);
@@ -66,7 +67,7 @@ impl Bursts {
         inputs
     }
 
-    /// Whether something is held that [`settle`](Self::settle) would hand on.
+    /// Whether input is held that [`settle`](Self::settle) would hand on.
     pub fn holds(&self) -> bool {
         !self.run.is_empty() || self.keys.holds()
     }
@@ -76,12 +77,12 @@ impl Bursts {
         self.keys.is_pasting()
     }
 
-    /// Whether it is one that will be handed on.
+    /// Whether a bracketed paste has begun and not ended, and will be handed on.
     pub fn is_wanted_paste(&self) -> bool {
         self.keys.is_wanted_paste()
     }
 
-    /// What came in so far is not wanted, nor the rest of a paste that has begun.
+    /// Discards the held input, and the rest of a paste that has begun.
     pub fn forget(&mut self) {
         self.run.clear();
         self.keys.forget_paste();
@@ -103,7 +104,8 @@ impl Bursts {
                     self.release(&mut inputs);
                     inputs.push(Input::Paste(text));
                 }
-                // The rest of a paste that was given up: its last line end is text, too.
+                // This ends a paste that was already handed on without its end. Its last line end
+                // is text, not Enter.
                 KeyInput::PasteEnd => {
                     self.run.truncate(self.run.trim_end_matches('\n').len());
                 }
@@ -126,7 +128,7 @@ impl Bursts {
     }
 }
 
-/// The character that a key types, or the line end.
+/// The character that a key types, with `\n` for Enter, or `None` for any other key.
 fn character(key: KeyEvent) -> Option<char> {
     let plain = KeyModifiers::SHIFT.contains(key.modifiers);
     match key.code {
@@ -148,7 +150,7 @@ mod tests {
         Input::Key(code.into())
     }
 
-    /// All that the pieces say, each of them followed at once by the next.
+    /// All inputs from these pieces, which follow each other without a pause.
     fn inputs(pieces: &[&str]) -> Vec<Input> {
         let mut bursts = Bursts::default();
         let mut inputs: Vec<Input> = pieces

@@ -1,9 +1,9 @@
-//! What comes in from the terminal: keys, pastes, and its end.
+//! The input from the terminal: keys, pastes and the hang-up.
 //!
-//! One thread waits for the terminal. It must neither spin once the terminal is gone nor read what
-//! is typed while the terminal is not ours, and it reads no further than [`WAITING`] bytes ahead of
-//! the program: what is more stays in the kernel, which makes the sender wait. What the bytes mean
-//! is the business of `keys` and `bursts`.
+//! One thread waits for the terminal. It must not spin once the terminal is gone, and must not read
+//! what is typed while the program does not hold the terminal. It reads at most [`WAITING`] bytes
+//! ahead of the program; further input stays in the kernel, which makes the sender wait. `keys` and
+//! `bursts` interpret the bytes.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,39 +23,39 @@ use tokio::time::{Instant, sleep_until};
 use super::bursts::{Bursts, Input, SEQUENCE_TIMEOUT};
 use super::{OURS, exit_status, restore};
 
-/// The thread that reads the keys; it sleeps while the terminal is not ours.
+/// The thread that reads the keys. It sleeps while the program does not hold the terminal.
 static READER: OnceLock<Thread> = OnceLock::new();
 
-/// How long the program may go on after its terminal has vanished: enough to end a write.
+/// How long the program may continue after its terminal is gone: enough time to finish a write.
 const HANGUP_GRACE: Duration = Duration::from_millis(1500);
-/// How many bytes wait for the program at most.
+/// The maximum number of bytes that wait for the program.
 const WAITING: usize = 4096;
-/// How long the reader waits for room before it looks again.
+/// How long the reader waits for free space before it checks again.
 const NO_ROOM: Duration = Duration::from_millis(5);
-/// How long a paste may take without its end before it is taken as it is.
+/// The minimum time after which a paste without its end is handed on as it is.
 const PASTE: Duration = Duration::from_secs(1);
-/// How long a paste may stall on a slow line.
+/// How long a paste may pause on a slow line before it is handed on without its end.
 const STALL: Duration = Duration::from_millis(250);
-/// How many waiting bytes are thrown away at most: more than a terminal's queues hold.
+/// The maximum number of waiting bytes to throw away: more than a terminal's queues hold.
 const DISCARDED: usize = 1 << 17;
 
-/// The inputs of the terminal, in order.
+/// The inputs from the terminal, in order.
 pub struct Inputs {
     queue: Arc<ByteQueue>,
     bursts: Bursts,
     ready: VecDeque<Input>,
-    /// When bytes came last.
+    /// When the last bytes arrived.
     last: Instant,
-    /// When the paste that is coming in began.
+    /// When the paste that is arriving began.
     paste: Option<Instant>,
-    /// Whether the next input begins a burst: the terminal was quiet before it.
+    /// Whether the next input begins a burst, because the terminal was quiet before it.
     begins: bool,
     /// Whether the input that was taken last belongs to the same burst as the one before it.
     continues: bool,
     gone: bool,
 }
 
-/// What the reader hands over.
+/// The bytes that the reader thread passes to the program.
 #[derive(Default)]
 struct ByteQueue {
     waiting: Mutex<QueuedBytes>,
@@ -85,10 +85,10 @@ impl ByteQueue {
 }
 
 impl Inputs {
-    /// Starts the thread that reads the terminal, once in a program's life.
+    /// Starts the thread that reads the terminal. Called once per process.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// Returns an error if the thread cannot be created.
     pub fn listen() -> io::Result<Self> {
         let queue = Arc::new(ByteQueue::default());
         let reader = thread::Builder::new().name("claviger-input".to_owned());
@@ -107,8 +107,8 @@ impl Inputs {
         })
     }
 
-    /// Waits for an input. [`Input::HungUp`] comes again and again once the terminal is gone.
-    /// Dropping the wait loses none.
+    /// Waits for an input. Once the terminal is gone, every call returns [`Input::HungUp`].
+    /// Dropping the future loses no input.
     pub async fn next(&mut self) -> Input {
         loop {
             if let Some(input) = self.pop_ready() {
@@ -129,15 +129,15 @@ impl Inputs {
         }
     }
 
-    /// The next input that is read and understood already, if there is one.
+    /// Returns the next input that has already been read and parsed, if any.
     pub fn pop_ready(&mut self) -> Option<Input> {
         let input = self.ready.pop_front()?;
         self.continues = !std::mem::take(&mut self.begins);
         Some(input)
     }
 
-    /// Whether nothing waits to be taken in. What is held for a moment, to see whether more
-    /// follows, does not wait.
+    /// Whether no input waits to be processed. Input that is held to see whether more follows does
+    /// not count as waiting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.queue.lock().bytes.is_empty()
@@ -149,8 +149,8 @@ impl Inputs {
         self.continues
     }
 
-    /// Discards the waiting input: the rest of what was read, and what the kernel holds. A paste of
-    /// which only a part is there is thrown away to its end.
+    /// Throws away the waiting input: what was read and not processed, and what the kernel holds.
+    /// If only a part of a paste has arrived, the rest of the paste is ignored too.
     pub fn discard_waiting(&mut self) {
         self.ready.clear();
         let mut waiting = self.queue.lock();
@@ -159,14 +159,15 @@ impl Inputs {
             drop(self.bursts.feed(&waiting.bytes));
             thrown += waiting.bytes.len();
             waiting.bytes.clear();
-            // The lock keeps the reader from taking what was just seen: this read does not wait.
+            // The lock keeps the reader from taking the bytes that `poll` reported, so this read
+            // does not block.
             if thrown >= DISCARDED || waiting.gone || !readable_now() {
                 break;
             }
             let mut bytes = [0; WAITING];
             match unistd::read(io::stdin(), &mut bytes) {
                 Ok(count) if count > 0 => waiting.bytes.extend_from_slice(&bytes[..count]),
-                // The reader finds out the same, and tells it.
+                // The reader gets the same result, and reports it.
                 Ok(_) | Err(_) => break,
             }
         }
@@ -176,7 +177,7 @@ impl Inputs {
         self.last = Instant::now();
     }
 
-    /// The moment at which held input is handed on without waiting for more.
+    /// The time at which held input is handed on without waiting for more.
     fn deadline(&self) -> Option<Instant> {
         match self.paste {
             Some(began) => Some((self.last + STALL).max(began + PASTE)),
@@ -203,26 +204,26 @@ impl Inputs {
     }
 }
 
-/// The terminal is ours (again): its keys are to be read.
+/// Wakes the reader, because the program holds the terminal (again).
 pub(super) fn wake() {
     if let Some(reader) = READER.get() {
         reader.unpark();
     }
 }
 
-/// Why not crossterm's own reader: it spins at full load once the terminal is gone, it stalls
-/// after 1,024 bytes that come at once until another key is pressed, and it takes the end of an
-/// arrow key that comes in two packets for typed letters. Here one thread sleeps in one `poll`
-/// that reports the keys and the end of the terminal alike.
+/// Reads the terminal until it hangs up. crossterm's own reader is not used: it uses a full CPU
+/// core once the terminal is gone, it stalls after 1,024 bytes that arrive at once until another
+/// key is pressed, and it takes the end of an arrow key that arrives in two packets for typed
+/// letters. Here one thread sleeps in one `poll` that reports both the keys and the hang-up.
 fn read(queue: &ByteQueue) {
     loop {
-        // What is typed while the terminal is not ours is the shell's.
+        // While the program does not hold the terminal, the input belongs to the shell.
         while !OURS.load(Ordering::SeqCst) {
             thread::park();
         }
         let room = WAITING.saturating_sub(queue.lock().bytes.len());
         if room == 0 {
-            // Nothing is read, but the end of the terminal is noticed all the same.
+            // Nothing is read, but a hang-up is still noticed.
             match wait(PollFlags::empty(), within(NO_ROOM)) {
                 Ok(_) => continue,
                 Err(_) => return hung_up(queue),
@@ -234,7 +235,7 @@ fn read(queue: &ByteQueue) {
             Err(_) => return hung_up(queue),
         }
         let mut waiting = queue.lock();
-        // Somebody may have thrown away what was there.
+        // `discard_waiting` may have taken the bytes meanwhile.
         if !readable_now() {
             continue;
         }
@@ -252,8 +253,8 @@ fn read(queue: &ByteQueue) {
     }
 }
 
-/// Waits for an event on standard input; answers whether it came in time. An error is the
-/// terminal's end.
+/// Waits for an event on standard input, and returns whether it came in time. An error means that
+/// the terminal is gone.
 fn wait(wanted: PollFlags, patience: PollTimeout) -> nix::Result<bool> {
     let stdin = io::stdin();
     loop {
@@ -262,8 +263,9 @@ fn wait(wanted: PollFlags, patience: PollTimeout) -> nix::Result<bool> {
             Ok(0) => return Ok(false),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
-            // A hang-up is told together with "readable": the next read would give nothing, again
-            // and again. Anything that is not plainly what was asked for is the end.
+            // A hang-up is reported together with "readable": the next read would return nothing,
+            // again and again. Any result other than exactly the requested event counts as a
+            // hang-up.
             Ok(_) if ready[0].revents() == Some(wanted) => return Ok(true),
             Ok(_) => return Err(Errno::EIO),
         }

@@ -1,8 +1,8 @@
-//! Bytes to keys: the escape sequences of terminals, as crossterm's [`KeyEvent`].
+//! Parses bytes into keys: the escape sequences of terminals, as crossterm's [`KeyEvent`].
 //!
-//! Pure: no terminal, no clock. What is not understood is swallowed whole, never taken for
-//! letters: a stray answer of the terminal must not press `x`. A new key is a line in
-//! `letter` or `number`.
+//! This module is pure: it uses no terminal and no clock. A sequence that is not understood is
+//! ignored as a whole and never taken for letters: a stray reply from the terminal must not press
+//! `x`. A new key is a line in `letter` or `number`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -10,23 +10,24 @@ const ESC: u8 = 0x1b;
 /// Ctrl-C.
 const INTERRUPT: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
-/// More than any field holds; the rest of a larger paste is dropped as it comes in.
+/// The maximum size of a paste, in bytes: more than any field holds. The rest of a larger paste is
+/// dropped as it arrives.
 const PASTE_LIMIT: usize = 1 << 16;
-/// No sequence that a key sends is nearly as long.
+/// The maximum length of a sequence, in bytes: far longer than any that a key sends.
 const SEQUENCE_LIMIT: usize = 256;
 
-/// What the bytes say.
+/// A parsed input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyInput {
-    /// A key was pressed. A line end, of any kind, is Enter.
+    /// A key was pressed. Every kind of line end is Enter.
     Key(KeyEvent),
     /// A bracketed paste, cut at [`PASTE_LIMIT`] bytes.
     Paste(String),
-    /// The end of a paste that had no beginning.
+    /// The end of a paste whose beginning is missing or was given up.
     PasteEnd,
 }
 
-/// What has come in and is no whole key yet.
+/// The parser, with the bytes that do not form a complete key yet.
 #[derive(Default)]
 pub struct Keys {
     pending: Vec<u8>,
@@ -35,25 +36,25 @@ pub struct Keys {
 
 /// A paste that has begun.
 enum Paste {
-    /// Its text, as far as it has come in.
+    /// The text that has arrived so far.
     Text(Vec<u8>),
-    /// It is not wanted.
+    /// The paste is ignored.
     Unwanted,
 }
 
-/// What the bytes begin with, and how many of them it takes.
+/// What the bytes begin with, and the number of bytes that it takes.
 #[derive(Clone, Copy)]
 enum ParsedKey {
     Key(usize, KeyEvent),
     Nothing(usize),
     Paste(usize),
     PasteEnd(usize),
-    /// It depends on what comes next.
+    /// The result depends on the bytes that follow.
     Partial,
 }
 
 impl Keys {
-    /// Whether half a sequence waits for its other half.
+    /// Whether an incomplete sequence waits for its rest.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.paste.is_none() && !self.pending.is_empty()
@@ -65,24 +66,25 @@ impl Keys {
         self.paste.is_some()
     }
 
-    /// Whether it is one that is wanted.
+    /// Whether a paste has begun and not ended, and is not ignored.
     #[must_use]
     pub fn is_wanted_paste(&self) -> bool {
         matches!(self.paste, Some(Paste::Text(_)))
     }
 
-    /// The paste that has begun, if one has, is not wanted.
+    /// Ignores the paste that has begun, if any.
     pub fn forget_paste(&mut self) {
         self.paste = self.paste.take().map(|_| Paste::Unwanted);
     }
 
-    /// What these bytes complete.
+    /// Takes in bytes and returns the inputs that they complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<KeyInput> {
         self.pending.extend_from_slice(bytes);
         self.take(step)
     }
 
-    /// Nothing more has come: ESC is the key, half a sequence is none, and a paste has no end.
+    /// Returns what the held bytes mean if nothing follows: ESC is the key Esc, an incomplete
+    /// sequence is no key, and a paste ends here.
     pub fn settle(&mut self) -> Vec<KeyInput> {
         let given_up = self.paste.take().map(|paste| {
             let rest = std::mem::take(&mut self.pending);
@@ -132,9 +134,10 @@ impl Keys {
         heard
     }
 
-    /// Takes the paste's text in; answers whether its end is there. Until then all but the last
-    /// bytes move over, which may be the beginning of the end. Ctrl-C ends it as well: a terminal
-    /// sends none within a paste, so somebody wants out; what still follows is not wanted then.
+    /// Takes in the text of the paste, and returns whether it has ended. Until then all bytes are
+    /// moved over except the last ones, which may be the start of the end sequence. Ctrl-C ends the
+    /// paste as well: a terminal sends none within a paste, so the user wants to leave. What
+    /// follows the Ctrl-C is ignored.
     fn take_paste(&mut self, heard: &mut Vec<KeyInput>) -> bool {
         let mut windows = self.pending.windows(PASTE_END.len());
         let end = windows.position(|bytes| bytes == PASTE_END);
@@ -164,7 +167,8 @@ impl Keys {
         interrupt.or(end).is_some()
     }
 
-    /// Hands the text of the paste over, if it is wanted; what becomes of the rest.
+    /// Hands over the text of the paste, unless it is ignored; `rest` is the state of the rest of
+    /// the paste.
     fn hand_over(&mut self, heard: &mut Vec<KeyInput>, rest: Option<Paste>) {
         if let Some(Paste::Text(text)) = std::mem::replace(&mut self.paste, rest) {
             heard.extend(pasted(&text));
@@ -174,7 +178,7 @@ impl Keys {
 
 fn pasted(text: &[u8]) -> Option<KeyInput> {
     let mut lossy = String::from_utf8_lossy(text).into_owned();
-    // Where it was cut, half a character may be left.
+    // The cut may have left a part of a character.
     if text.len() >= PASTE_LIMIT {
         lossy.truncate(lossy.trim_end_matches(char::REPLACEMENT_CHARACTER).len());
     }
@@ -187,7 +191,7 @@ fn step(bytes: &[u8]) -> ParsedKey {
         [ESC, b'[', ..] => control_sequence(bytes),
         [ESC, b'O', last, ..] => found(3, letter(*last, KeyModifiers::NONE)),
         [ESC, b']' | b'P' | b'X' | b'^' | b'_', ..] => answer(bytes),
-        // Alt and an arrow, in terminals of the older kind; otherwise Esc was pressed twice.
+        // Alt with an arrow, in older terminals; otherwise Esc was pressed twice.
         [ESC, ESC, b'[' | b'O', ..] => with_alt(step(&bytes[1..])),
         [ESC, ESC, ..] => ParsedKey::Key(1, KeyCode::Esc.into()),
         [ESC, ..] => with_alt(typed(&bytes[1..])),
@@ -195,12 +199,12 @@ fn step(bytes: &[u8]) -> ParsedKey {
     }
 }
 
-/// What half a sequence means when the other half does not come.
+/// Returns what an incomplete sequence means if its rest does not come.
 fn settled(bytes: &[u8]) -> ParsedKey {
     match bytes {
         [ESC] | [ESC, ESC] => ParsedKey::Key(1, KeyCode::Esc.into()),
         [ESC, _] => match with_alt(typed(&bytes[1..])) {
-            // Half a character, whose other half does not come.
+            // A part of a character, whose rest does not come.
             ParsedKey::Partial => ParsedKey::Nothing(bytes.len()),
             step => step,
         },
@@ -225,10 +229,10 @@ fn with_alt(step: ParsedKey) -> ParsedKey {
     }
 }
 
-/// `ESC [ parameters final`.
+/// Parses `ESC [ parameters final`.
 fn control_sequence(bytes: &[u8]) -> ParsedKey {
     let body = &bytes[2..];
-    // The Linux console's F1 to F5 break the grammar: `ESC [ [ A`.
+    // The Linux console's F1 to F5 do not follow the grammar: `ESC [ [ A`.
     if let [b'[', rest @ ..] = body {
         return rest.first().map_or(ParsedKey::Partial, |last| {
             let key = (b'A'..=b'E').contains(last).then(|| last - b'A' + 1);
@@ -240,18 +244,18 @@ fn control_sequence(bytes: &[u8]) -> ParsedKey {
     };
     let (parameters, used) = (&body[..end], end + 3);
     match body[end] {
-        // Cut off by something else, which is read again.
+        // Cut off by another byte, which is parsed again.
         ..0x40 | 0x7f.. => ParsedKey::Nothing(used - 1),
         b'~' if parameters == b"200" => ParsedKey::Paste(used),
         b'~' if parameters == b"201" => ParsedKey::PasteEnd(used),
-        // The oldest way to report a mouse: three bytes more, of any kind.
+        // The oldest form of a mouse report: three more bytes, of any value.
         b'M' if end == 0 && bytes.len() < used + 3 => ParsedKey::Partial,
         b'M' if end == 0 => ParsedKey::Nothing(used + 3),
         last => found(used, parameterised(parameters, last)),
     }
 }
 
-/// `ESC [ number ; modifiers final`, either part optional.
+/// Parses `ESC [ number ; modifiers final`, in which the number and the modifiers are optional.
 fn parameterised(parameters: &[u8], last: u8) -> Option<KeyEvent> {
     let mut numbers = std::str::from_utf8(parameters).ok()?.split(';');
     let first = numbers.next().unwrap_or_default();
@@ -279,7 +283,7 @@ fn modifiers(mask: u8) -> KeyModifiers {
     .collect()
 }
 
-/// The keys that a final letter names, after `ESC [` and `ESC O` alike.
+/// The key that a final letter names, after `ESC [` as well as after `ESC O`.
 fn letter(last: u8, modifiers: KeyModifiers) -> Option<KeyEvent> {
     let code = match last {
         b'A' => KeyCode::Up,
@@ -296,7 +300,7 @@ fn letter(last: u8, modifiers: KeyModifiers) -> Option<KeyEvent> {
     Some(KeyEvent::new(code, modifiers))
 }
 
-/// The keys that a number names: `ESC [ 3 ~` is Delete.
+/// The key that a number names: `ESC [ 3 ~` is Delete.
 fn number(number: u8, modifiers: KeyModifiers) -> Option<KeyEvent> {
     let code = match number {
         1 | 7 => KeyCode::Home,
@@ -313,8 +317,8 @@ fn number(number: u8, modifiers: KeyModifiers) -> Option<KeyEvent> {
     Some(KeyEvent::new(code, modifiers))
 }
 
-/// Something that a terminal answers (`ESC ] … BEL`, `ESC P … ESC \`), perhaps to a program
-/// that ran before us.
+/// Skips a reply of the terminal (`ESC ] … BEL`, `ESC P … ESC \`), perhaps to a program that ran
+/// before.
 fn answer(bytes: &[u8]) -> ParsedKey {
     let body = &bytes[2..];
     let bell = body.iter().position(|byte| *byte == 0x07).map(|at| at + 3);
@@ -334,7 +338,7 @@ fn partial(bytes: &[u8]) -> ParsedKey {
     }
 }
 
-/// A key that is no escape sequence.
+/// Parses a key that is not an escape sequence.
 fn typed(bytes: &[u8]) -> ParsedKey {
     let control = |letter: u8| KeyEvent::new(KeyCode::Char(letter.into()), KeyModifiers::CONTROL);
     let key = match bytes[0] {
@@ -380,7 +384,7 @@ mod tests {
         KeyInput::Key(KeyEvent::new(code, modifiers))
     }
 
-    /// All that the bytes say once nothing more comes.
+    /// All inputs from these bytes if nothing follows.
     fn keys(bytes: &[u8]) -> Vec<KeyInput> {
         let mut keys = Keys::default();
         let mut events = keys.feed(bytes);
@@ -485,7 +489,7 @@ mod tests {
         let left = stuck.feed(b"\x1b[200~ab\x03cd");
         assert_eq!(left, [text("ab"), interrupt.clone()]);
         assert!(stuck.is_pasting() && !stuck.is_wanted_paste());
-        // The rest of it is swallowed, to its end or until nothing more comes.
+        // The rest of the paste is ignored, until its end or until nothing more arrives.
         assert_eq!(stuck.feed(b"x\x1b[201~"), []);
         assert_eq!(keys(b"\x1b[200~\x03d"), [interrupt]);
     }

@@ -1,11 +1,12 @@
-//! One frame, one write: ratatui's backend, which gathers what a draw changes.
+//! A ratatui backend that gathers the changes of a draw and sends them in one write per frame.
 //!
-//! It never asks the terminal where the cursor is, and sends nothing if nothing changed. What is
-//! written between two frames goes past it: see `write_raw`.
+//! It never asks the terminal for the position of the cursor, and sends nothing if nothing changed.
+//! What is written between two frames bypasses it: see `write_raw`.
 //!
-//! A line that changes, and holds or held anything but plain cells, is written whole: terminals
-//! differ in how many cells a flag or a joined emoji takes, and in what stays of it when one of
-//! them is written over (tmux 3.3a and xterm keep half a flag, beside another key's name).
+//! A changed line that contains or contained anything but plain cells is written as a whole:
+//! terminals differ in how many cells a flag or a joined emoji takes, and in what is left of it
+//! after a part of it is overwritten (tmux 3.3a and xterm keep half a flag, beside another key's
+//! name).
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -18,21 +19,24 @@ use ratatui::layout::{Position, Rect, Size};
 
 use super::{OURS, write_whole};
 
-/// A terminal that supports mode 2026 shows the output between these two at once, without tearing.
+/// Begins and ends a synchronized update (mode 2026): a terminal that knows the mode shows
+/// everything in between at once, without tearing.
 const FRAME_START: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
 
-/// What [`CrosstermBackend::draw`] says after every frame, and the part of it that says the same.
+/// The reset that [`CrosstermBackend::draw`] writes after every frame, and a shorter sequence with
+/// the same effect.
 const LONG_RESET: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
 const RESET: &[u8] = b"\x1b[0m";
 
-/// ratatui's backend, gathering a frame instead of writing it, and remembering the cursor, which
-/// ratatui sets again with every draw: 25 bytes for nothing.
+/// A backend that gathers a frame instead of writing it. It also remembers the cursor, which
+/// ratatui sets again with every draw, at a cost of 25 bytes.
 pub(super) struct Screen {
-    /// Starts with [`FRAME_START`]; if it is no longer than that, there is nothing to send.
+    /// The bytes of the frame, which begin with [`FRAME_START`]. Nothing more than that means that
+    /// there is nothing to send.
     frame: Vec<u8>,
     cursor_shown: bool,
-    /// Where the terminal's cursor is, unless printing has moved it.
+    /// The position of the terminal's cursor; `None` if printing may have moved it.
     cursor_at: Option<Position>,
     /// A copy of the terminal's content.
     shown: Buffer,
@@ -66,8 +70,8 @@ impl Screen {
 }
 
 impl Screen {
-    /// Makes the copy of the terminal's content large enough for these cells. (`Buffer::merge`
-    /// counts cells in 16 bits, and a terminal may have more.)
+    /// Makes the copy of the terminal's content large enough for these cells. `Buffer::merge` is
+    /// not used because it counts cells in 16 bits, and a terminal may have more.
     fn make_room(&mut self, changes: &[(u16, u16, &Cell)]) {
         let right = changes.iter().map(|(x, ..)| x + 1).max().unwrap_or(0);
         let below = changes.iter().map(|(_, y, _)| y + 1).max().unwrap_or(0);
@@ -82,7 +86,8 @@ impl Screen {
         }
     }
 
-    /// Takes over what changes; answers the lines that must be written whole, from above.
+    /// Copies the changes, and returns the lines that must be written as a whole, from top to
+    /// bottom.
     fn take_in(&mut self, changes: &[(u16, u16, &Cell)]) -> Vec<u16> {
         self.make_room(changes);
         let mut lines: Vec<u16> = changes.iter().map(|(_, y, _)| *y).collect();
@@ -90,7 +95,7 @@ impl Screen {
         let were: Vec<bool> = lines.iter().map(|y| self.is_plain(*y)).collect();
         for (x, y, cell) in changes {
             self.shown[(*x, *y)] = (*cell).clone();
-            // What lies under the rest of a wide cell is gone.
+            // The cells under the rest of a wide cell are no longer visible.
             for hidden in 1..cell.cell_width().max(1) {
                 if let Some(under) = self.shown.cell_mut((x + hidden, *y)) {
                     under.reset();
@@ -102,7 +107,7 @@ impl Screen {
         whole.map(|(y, _)| y).collect()
     }
 
-    /// Whether each cell of a line is one character in one cell.
+    /// Whether each cell of a line holds one character of width one.
     fn is_plain(&self, y: u16) -> bool {
         (0..self.shown.area.width).all(|x| {
             let symbol = self.shown[(x, y)].symbol();
@@ -112,7 +117,7 @@ impl Screen {
     }
 }
 
-/// The cells of a line without those that lie under wide ones.
+/// The cells of a line, without those covered by wide cells.
 fn visible_cells(buffer: &Buffer, y: u16) -> impl Iterator<Item = (u16, u16, &Cell)> {
     let mut hidden = 0;
     (0..buffer.area.width).filter_map(move |x| {
@@ -140,8 +145,8 @@ impl Backend for Screen {
         self.cursor_at = None;
         let whole = self.take_in(&changes);
         for y in &whole {
-            // Where the terminal finds a cluster narrower than it is here, a cell would stay as it
-            // was.
+            // If the terminal draws a cluster narrower than ratatui does, a cell would keep its old
+            // content.
             queue!(
                 self.frame,
                 MoveTo(0, *y),
@@ -174,7 +179,8 @@ impl Backend for Screen {
         Ok(())
     }
 
-    /// From memory: the backend of crossterm would ask the terminal and wait for the answer.
+    /// Returns the remembered position: crossterm's backend would ask the terminal and wait for the
+    /// reply.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         Ok(self.cursor_at.unwrap_or_default())
     }
@@ -192,13 +198,13 @@ impl Backend for Screen {
     }
 
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
-        // Only all of it is ever cleared, and it may have another size from now on.
+        // The program only clears the whole screen, whose size may be different from now on.
         self.shown = Buffer::default();
         CrosstermBackend::new(&mut self.frame).clear_region(region)
     }
 
-    /// Not `terminal::size`, which starts a program when the terminal is gone. Some serial lines
-    /// and containers report 0 by 0.
+    /// `terminal::size` is not used because it starts a program when the terminal is gone. Some
+    /// serial lines and containers report 0 by 0; then 80 by 24 is assumed.
     fn size(&self) -> io::Result<Size> {
         let known = terminal::window_size().map(|size| Size::new(size.columns, size.rows));
         Ok(known
@@ -270,7 +276,7 @@ mod tests {
             whole.contains("\u{1f1e9}\u{1f1ea}\u{1b}[1;3H Berlin"),
             "{whole:?}"
         );
-        // The blank after A was a part of the flag: ratatui finds it unchanged.
+        // The blank after A was part of the flag: ratatui considers it unchanged.
         let after = frame(&mut screen, "A Berlin\nplain", (0, 0));
         assert!(
             after.starts_with("\u{1b}[1;1H\u{1b}[2K\u{1b}[1;1HA Berlin "),
@@ -282,7 +288,7 @@ mod tests {
             frame(&mut screen, "B Berlin\nplain", (0, 0)),
             "\u{1b}[1;1HB\u{1b}[0m\u{1b}[1;1H"
         );
-        // Within a line with one, a move elsewhere costs the line, and another line nothing.
+        // If a line has such a cluster, the whole line is written; other lines are not written.
         let back = frame(&mut screen, "B Berlin\n\u{2764}\u{fe0f} acme", (0, 0));
         assert!(
             !back.contains("Berlin") && back.contains(" acme"),

@@ -1,7 +1,7 @@
-//! The signals of the system, as one stream.
+//! The Unix signals, as one stream.
 //!
-//! They are only told here; what follows from them is the loop's to decide. A new one is a field
-//! and an arm in [`Signals::next`].
+//! This module only reports them; the event loop decides how to react. A new signal is a field and
+//! an arm in [`Signals::next`].
 
 use std::io;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use std::time::Duration;
 use nix::sys::signal::Signal as Unix;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// What the system tells the program.
+/// A signal, as the event loop sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// End, with [`exit_status`] of this signal's number.
+    /// The program must end, with [`exit_status`] of this signal number.
     Quit(i32),
-    /// Continued after a stop: [`super::Terminal::resumed`].
+    /// The program was continued after a stop: call [`super::Terminal::resumed`].
     Resumed,
-    /// The terminal has another size: draw.
+    /// The size of the terminal changed: draw.
     Resized,
 }
 
-/// The status with which a shell reports an end by this signal.
+/// The exit status that a shell reports for a process that was ended by this signal.
 #[must_use]
 pub const fn exit_status(signal: i32) -> i32 {
     128 + signal
 }
 
-/// The signals that the program listens to, from the moment this is made.
+/// The signals that the program listens to, from the time this value is created.
 pub struct Signals {
     terminate: Stream,
     interrupt: Stream,
@@ -37,10 +37,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Starts listening; needs a running tokio runtime.
+    /// Starts listening. Requires a running tokio runtime.
     ///
     /// # Errors
-    /// When the system refuses a handler.
+    /// Returns an error if a signal handler cannot be installed.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -52,7 +52,7 @@ impl Signals {
         })
     }
 
-    /// The next signal. Dropping the wait loses none.
+    /// Waits for the next signal. Dropping the future loses no signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Quit(Unix::SIGTERM as i32),
@@ -64,9 +64,10 @@ impl Signals {
         }
     }
 
-    /// Waits out a stop that we asked for. The signal may be handed to any thread, so the stop can
-    /// come a little after the asking; and it never comes where nobody could continue us (a
-    /// forced command over SSH), hence the limit.
+    /// Waits for the continuation after a stop that the program requested. The signal may be
+    /// delivered to any thread, so the stop can come a little after the request. The stop never
+    /// comes if no process could continue the program (a forced command over SSH), so the wait is
+    /// limited to 200 ms.
     pub(super) async fn continued(&mut self) {
         let _ = tokio::time::timeout(Duration::from_millis(200), self.continued.recv()).await;
     }

@@ -1,4 +1,4 @@
-//! Draws the audit log, and the details of one event.
+//! The screen of the audit log and the details of an event.
 //!
 //! ```text
 //! ╭ Audit log · PROD ───────────────────────────────────────────── 1 of 200+ ─╮
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// The width of the labels in an event's details.
+/// The width of the labels in an event's details, in columns.
 const LABEL: usize = 10;
 
 pub(super) fn sheet(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
@@ -88,8 +88,8 @@ fn events(model: &Model, audit: &AuditDialog, screen: Rect) -> Sheet {
     }
 }
 
-/// Returns the line that says what is shown, or the filter that is being typed with the column of
-/// its cursor.
+/// Draws the description of the filter, or its text field while it is typed. Also returns the
+/// column of the cursor, which is 0 outside the text field.
 fn filter_line(model: &Model, audit: &AuditDialog, room: usize) -> (Line<'static>, u16) {
     let theme = model.theme;
     let Some(input) = &audit.typing else {
@@ -227,7 +227,7 @@ fn fact(model: &Model, label: &str, text: &str, room: usize) -> Vec<Line<'static
         .collect()
 }
 
-/// Returns the old value, and below it the new one.
+/// Draws a difference: the previous value, and the current value below it.
 fn difference(model: &Model, one: &Difference, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let title = theme.shown(&one.title);

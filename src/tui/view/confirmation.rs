@@ -1,5 +1,5 @@
-//! Draws the confirmation before keys are changed: the consequences, the keys, and the fields that
-//! belong to it.
+//! The confirmation of a change to keys, as a sheet: the effects, the keys, and the fields that
+//! belong to the action.
 use ratatui::{
     layout::Rect,
     style::Style,
@@ -23,9 +23,9 @@ use crate::{
     },
 };
 
-/// The number of keys that a confirmation of several keys names.
+/// The maximum number of keys that a confirmation names.
 const NAMED_KEYS: usize = 5;
-/// The minimum width of each of these names.
+/// The minimum width of each of these names, in columns.
 const LEAST_NAME: usize = 12;
 
 /// ```text
@@ -131,7 +131,7 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
     }
 }
 
-/// Returns the subject of the confirmation, and the tag that tells it from others.
+/// Returns the name of the key, or the number of keys or changes, and the tag that follows it.
 fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
     if let Some(damaged) = &confirmation.damaged {
         return (damaged.id.to_string(), String::new());
@@ -146,7 +146,8 @@ fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
     }
 }
 
-/// Returns the evidence of possible harm: when the key was used last, and who disabled it.
+/// The lines about the key's last use, and, when it is to be enabled, about who disabled it: they
+/// show whether the action would do harm. Empty for several keys and for hygiene changes.
 fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     if confirmation.damaged.is_some() {
         let sentence = "When it was used last cannot be read.";
@@ -170,7 +171,7 @@ fn evidence(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line
     text
 }
 
-/// Returns the consequences as sentences.
+/// The lines that say in plain words what the action does and to which keys.
 fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let keys = &confirmation.keys;
@@ -270,7 +271,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     text
 }
 
-/// Returns since when the key is disabled, and by whom if that is known.
+/// The time at which the key was disabled, and by whom if that is known.
 fn disabled(model: &Model, key: &Key) -> String {
     let since = key
         .disabled_at
@@ -285,7 +286,7 @@ fn disabled(model: &Model, key: &Key) -> String {
     format!("Disabled{since}{by}")
 }
 
-/// Returns when the key was used last, and its recent use if that is known.
+/// The key's last use, and the number of uses in 48 hours if that is known.
 fn last_use(model: &Model, key: &Key) -> String {
     let sentence = key.last_use_sentence();
     let allowed = model
@@ -298,12 +299,12 @@ fn last_use(model: &Model, key: &Key) -> String {
     format!("{sentence}; {} {uses} in 48 hours", thousands(allowed))
 }
 
-/// Returns what several changes do, each below the name of its key.
+/// The effects of several changes, each below the id and name of its key.
 fn changes(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let mut text = Vec::new();
     for (key, hygiene_change) in confirmation.keys.iter().zip(&confirmation.hygiene_changes) {
-        // Two names can be cut to the same text; ids stay distinct.
+        // Two shortened names may be equal; ids are not.
         let named = format!("{} {}", key.id, theme.shown(key.name()));
         text.extend(styled_lines(&named, room, theme.strong()));
         let style = if *hygiene_change == HygieneChange::Revoke {

@@ -1,4 +1,4 @@
-//! Draws the details of the selected key: a pane on wide terminals, a dialog on narrow ones.
+//! The details of the selected key: a dialog, and on wide terminals also a pane beside the list.
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -22,13 +22,13 @@ use crate::{
 };
 
 const PANE: u16 = 44;
-/// A description with more lines than this is shown last, so that it does not push the grants off
-/// the screen.
+/// The maximum number of lines of a description that is listed first. A longer one is listed last,
+/// so that it does not push the key's access off the screen.
 const SHORT: usize = 2;
-/// The width of an area's badge in front of the matrix.
+/// The width of the badges of areas in front of the matrix, in columns.
 const BADGE: usize = 10;
 
-/// Returns the width of the pane, or `None` on a narrow terminal.
+/// Returns the width of the pane, or `None` if the screen is too narrow for one.
 pub(super) fn pane_width(width: u16) -> Option<u16> {
     (width >= PANE_WIDTH).then_some(PANE)
 }
@@ -53,7 +53,7 @@ pub(super) fn pane(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Returns the details of a key, one fact per line.
+/// The lines with all facts about a key, one fact after the other.
 pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let mut lines = styled_lines(&theme.shown(key.name()), room, theme.strong());
@@ -109,11 +109,11 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines
 }
 
-/// Returns the use of the last two days as bars of three hours, the last refusal, and previous
-/// tokens.
+/// The lines about two days of use (each bar is three hours), the last refusal, and old tokens.
 fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let Some(activity) = model.activity(&key.id) else {
-        // Reserves the room of the bars, so that the lines below do not move when they arrive.
+        // This takes the room of the facts that are being read, so that what is below does not
+        // jump.
         let mut lines = fact(model, "48 hours", "…", room);
         lines.push(Line::default());
         return lines;
@@ -159,12 +159,12 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns sums of three hours each.
+/// Returns the sums of three hours each.
 fn bars(hours: &[i64; 48]) -> Vec<i64> {
     hours.chunks(3).map(|three| three.iter().sum()).collect()
 }
 
-/// Draws one cell per number; zero is a dot, so that it differs from a small number.
+/// Draws one cell for each number. Zero is a point, to distinguish it from a small number.
 fn drawn(bars: &[i64], most: i64) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let level = |count: i64| {
@@ -183,8 +183,8 @@ fn drawn(bars: &[i64], most: i64) -> String {
         .collect()
 }
 
-/// Returns the matrix of grants; `●` is granted. On a narrow screen the heads are cut, and no
-/// column is left out.
+/// Draws the matrix of the grants, in which `●` marks a granted action. If the room is narrow, the
+/// column titles are cut, and no column is dropped.
 fn matrix(model: &Model, grants: &Grants, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let cell = (room.saturating_sub(BADGE) / Action::ALL.len()).clamp(2, 7);

@@ -1,5 +1,6 @@
-//! Draws the smaller dialogs as sheets: the withdrawn confirmation, the new token, copy as, the
-//! help, the palette and the details; and the shown token, which has the screen for itself.
+//! The other dialogs as sheets: a withdrawn confirmation, the new token, the choice of a form to
+//! copy, the help, the palette and the details; and the revealed token, which is drawn without a
+//! sheet.
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -73,7 +74,8 @@ pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet
     }
 }
 
-/// Returns the notice since the dialog opened, because the dialog may cover the line of the notice.
+/// The message to repeat in the dialog, because the dialog may cover the line that shows it. The
+/// message about the created key is left out.
 fn said(model: &Model) -> Option<String> {
     if let Some(sentence) = footer::countdown(model) {
         return Some(sentence);
@@ -140,8 +142,8 @@ pub(super) fn details(model: &Model, scroll: u16, screen: Rect) -> Option<Sheet>
     })
 }
 
-/// Returns the line to focus for this scroll offset: the last visible one, so that each step
-/// scrolls.
+/// Returns the index of the line to focus when the text is scrolled by `scroll` lines: the last
+/// visible line, so that each step scrolls.
 fn scrolled(scroll: u16, lines: usize, screen: Rect) -> usize {
     if scroll == 0 {
         return 0;
@@ -159,7 +161,8 @@ pub(super) fn help(model: &Model, place: Place, scroll: u16, screen: Rect) -> Sh
             .collect();
         chords.join(" ")
     };
-    // Intents that the role never permits are left out, and so are agents if there is only one.
+    // The help leaves out what the user is not permitted to do, and the choice of an agent if there
+    // is only one.
     let told = |binding: &&Binding| {
         let of_agents = binding.intent == Intent::Agents && model.agents.len() < 2;
         !of_agents && model.demand_in(place, binding.intent).is_ok()
@@ -219,7 +222,7 @@ pub(super) fn palette(model: &Model, palette: &Palette, screen: Rect) -> Sheet {
             model.theme.quiet(),
         ));
     }
-    // The typed text stays visible; the list scrolls below it.
+    // The typed text stays in view; the list below it is scrolled.
     let shown = usize::from(screen.height).saturating_sub(6).max(1);
     let first = (palette.selected + 1).saturating_sub(shown);
     for (at, (name, _)) in entries.iter().enumerate().skip(first).take(shown) {
@@ -245,7 +248,7 @@ pub(super) fn palette(model: &Model, palette: &Palette, screen: Rect) -> Sheet {
     }
 }
 
-/// Draws the token alone on its line, from the first column and without a border, so that a mouse
+/// Draws the token alone on its line, at the first column and without a border, so that a mouse
 /// selects the token and nothing else.
 pub(super) fn revealed(
     model: &Model,

@@ -1,4 +1,4 @@
-//! Draws the explanation of a request, which the screen calls "Test access".
+//! The screen of the access test.
 //!
 //! ```text
 //! ╭ Test access · Partner: Acme · PROD ────────────────────────────────────────╮
@@ -37,9 +37,9 @@ use crate::{
     },
 };
 
-/// Below this width the layout is compact.
+/// Below this width, in columns, the layout is compact.
 const COMPACT_WIDTH: usize = 50;
-/// The width of marker, state and the name of the check.
+/// The widths of a check's state and name, in columns.
 const STATE: usize = 6;
 const NAME: usize = 9;
 
@@ -51,7 +51,7 @@ pub(super) fn sheet(model: &Model, test: &ExplainDialog, screen: Rect) -> Sheet 
         lines: Vec::new(),
         focus: (0, 0),
     };
-    // On a narrow screen the verdict comes first.
+    // On a narrow screen the verdict comes first, because it is what users look for.
     let narrow = page.room < COMPACT_WIDTH;
     if !narrow {
         page.request();
@@ -91,12 +91,13 @@ struct ExplainPage<'a> {
 }
 
 impl ExplainPage<'_> {
-    /// Whether the explanation is about the request in the fields.
+    /// Whether the answer matches the fields of the request: it may not while a field has the
+    /// focus.
     fn is_told(&self) -> bool {
         matches!(self.test.focus, ExplainFocus::Row(_))
     }
 
-    /// Adds what is wrong with the request, or else the verdict with its checks.
+    /// Draws the problem with the request, or the verdict with its checks.
     fn answer(&mut self) {
         if let Some(problem) = &self.test.problem {
             self.text(&format!("! {problem}"), self.model.theme.alarm());
@@ -113,7 +114,7 @@ impl ExplainPage<'_> {
             }
             None if self.test.problem.is_none() => self.lines.push(Line::from("looking…")),
             None => {}
-            // The failing check comes first if there is room for no more.
+            // The failing checks come first if there may be no room for more.
             Some(told) if self.room < COMPACT_WIDTH => {
                 self.verdict(told);
                 self.failing(told);
@@ -136,7 +137,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// Says so if `f` has nothing to do.
+    /// Says so if no change of the key would let a recorded refusal pass, so that `f` does nothing.
     fn unfixable(&mut self, told: &Explanation) {
         let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
         let recorded = matches!(told.question, ExplainSubject::Refusal(_)) && told.key.is_some();
@@ -151,7 +152,7 @@ impl ExplainPage<'_> {
         self.lines.extend(styled_lines(&text, self.room, style));
     }
 
-    /// Adds the request: two lines of fields, or one line per field on a narrow screen.
+    /// Draws the fields of the request, as many in a line as fit. The path starts a new line.
     fn request(&mut self) {
         let area = self.test.area.and_then(|at| self.model.areas.get(at));
         let area = area.map_or_else(String::new, |area| self.model.theme.shown(&area.title));
@@ -226,7 +227,7 @@ impl ExplainPage<'_> {
         ]));
     }
 
-    /// Adds the request that the explanation is about.
+    /// Says which request the answer is about.
     fn origin(&mut self, told: &Explanation) {
         let theme = self.model.theme;
         if let ExplainSubject::Refusal(refusal) = &told.question {
@@ -247,7 +248,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// Adds the checks that hold and need no more than a word, in one line.
+    /// Draws the checks that pass and need only a few words, in one line.
     fn known(&mut self, told: &Explanation) {
         let holding = told.checks.iter().filter(|it| it.state == State::Holds);
         let briefs = holding.map(|check| check.brief.as_str());
@@ -273,7 +274,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// Adds the checks that hold and need a line of their own.
+    /// Draws the checks that pass and are worth a line each.
     fn holding(&mut self, told: &Explanation) {
         if self.room < COMPACT_WIDTH {
             self.known(told);
@@ -290,7 +291,7 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// Adds a line with a state, a name and words; the words continue below themselves.
+    /// Draws a line with a state, a name and words; further lines of words are indented.
     fn row(&mut self, here: bool, state: &str, style: Style, name: &str, words: &str) {
         let theme = self.model.theme;
         let indent = if name.is_empty() && !state.is_empty() {
@@ -354,7 +355,8 @@ impl ExplainPage<'_> {
             .count();
         for (at, refusal) in told.refusals.iter().enumerate() {
             let here = self.test.focus == ExplainFocus::Row(failing + at);
-            // If nothing fails, the verdict stays visible while the first row has the focus.
+            // If no check fails, the first row does not take the focus from the verdict, which
+            // stays in view.
             let first = self.room < COMPACT_WIDTH && failing + at == 0;
             if here && !first {
                 self.focus = (self.lines.len(), 0);
@@ -378,8 +380,9 @@ impl ExplainPage<'_> {
     }
 }
 
-/// `11-23 14:02  action_not_permitted  10.0.0.9  DELETE /contacts/41`. Among the refusals of a key,
-/// one with another token says so; among those of no key, it names the key that the token names.
+/// The line of a refusal: `11-23 14:02  action_not_permitted  10.0.0.9  DELETE /contacts/41`. For a
+/// refusal of a key, a token that is not the key's is marked; for a refusal that matches no key,
+/// the key that the token names is shown.
 fn short(refusal: &Refusal, of_key: bool) -> String {
     let at = refusal.at.date_and_clock();
     let token = match (&refusal.key, &refusal.named) {

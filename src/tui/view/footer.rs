@@ -1,4 +1,4 @@
-//! Draws the two lowest lines: the notice, and the keys that do something here.
+//! The two lowest lines of the screen: the last message, and the available keys.
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::paint::{draw_text, width, wrapped};
@@ -9,10 +9,11 @@ use crate::tui::{
     token::Revealed,
 };
 
-/// The maximum number of lines of an error.
+/// The maximum number of lines of a message about a failure, or of a long one.
 const MOST_LINES: usize = 5;
 
-/// Draws the notice, or the countdown while a copied token waits to be cleared.
+/// Draws the last message. While a copied token waits to be cleared, the countdown takes its place,
+/// unless the message is about a failure.
 pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     let y = area.height.saturating_sub(2);
     let failed = model.notice.as_ref().filter(|notice| notice.failed);
@@ -36,8 +37,8 @@ pub(super) fn notice(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Returns the countdown of a copied token on the desktop's clipboard, with the key if its name
-/// alone is ambiguous.
+/// Returns the sentence about how long a copied token stays on the desktop's clipboard. It names
+/// the key if the key has a tag, which means that its name alone may be ambiguous.
 pub(super) fn countdown(model: &Model) -> Option<String> {
     let left = model.clipboard?;
     let (id, name) = model.copied.as_ref()?;
@@ -51,8 +52,8 @@ pub(super) fn countdown(model: &Model) -> Option<String> {
     ))
 }
 
-/// Draws an error, or a sentence that is longer than a line, over the lowest rows of the list. It
-/// is not cut, because it ends with the way out.
+/// Draws a message about a failure, or one that is too long for a line, over the lowest rows of the
+/// list. It is not cut to one line, because it ends with what the user can do.
 fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     let mut lines = wrapped(text, usize::from(area.width.saturating_sub(2)));
     lines.truncate(usize::from(area.height.saturating_sub(4)).clamp(1, MOST_LINES));
@@ -71,7 +72,7 @@ fn trouble(text: &str, style: Style, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Draws the most useful keys of this place, as many as fit; the help is always among them.
+/// Draws the most useful keys in this place, as many as fit. The help is always among them.
 pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     // A dialog shows its hints in its own border.
     if !model.modals.is_empty() && model.top::<Revealed>().is_none() {
@@ -88,7 +89,8 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
         if x + wide + 2 + reserved > area.width {
             break;
         }
-        // An active filter shows in the footer how to leave it; dialogs show it in their border.
+        // While a filter is on, the footer shows the key that drops it; other layers show their key
+        // in their border.
         let style = if *intent == Intent::Close {
             theme.warning()
         } else {
@@ -103,7 +105,8 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Returns key, word and intent of each binding that applies now, in the order of the table.
+/// Returns the keys that work now with their words and intents, in the order of the table; on the
+/// list, dropping the filter comes first, and enabling a disabled key next.
 pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
     let place = model.place();
     let mut hints: Vec<(String, String, Intent)> = bindings_in(place)
@@ -123,14 +126,14 @@ pub(super) fn hints(model: &Model) -> Vec<(String, String, Intent)> {
             Some((chord.written(), word.to_owned(), binding.intent))
         })
         .collect();
-    // A key with a binding of its own in this place hides the general binding.
+    // A chord with a meaning of its own in this place loses its general meaning.
     let mut known = Vec::new();
     hints.retain(|(chord, ..)| {
         let new = !known.contains(chord);
         known.push(chord.clone());
         new
     });
-    // Leaving a filter and enabling a disabled key come first.
+    // Dropping a filter is more useful than the rest, and so is enabling a disabled key.
     hints.sort_by_key(|(_, word, intent)| match intent {
         Intent::Close if model.modals.is_empty() => 0,
         Intent::Switch if word == "enable" => 1,

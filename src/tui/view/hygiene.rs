@@ -1,4 +1,4 @@
-//! Draws the hygiene screen.
+//! The hygiene screen.
 //!
 //! ```text
 //! ╭ Hygiene · PROD ────────────────────────────────────────────────── 2 marked ╮
@@ -28,7 +28,7 @@ use crate::{
     tui::{hygiene::HygieneDialog, model::Model, read::HygieneFindings},
 };
 
-/// The width of the marker and the box in front of a row.
+/// The width of the marker and the box in front of a row, in columns.
 const BOX: usize = 6;
 
 pub(super) fn sheet(model: &Model, hygiene: &HygieneDialog, screen: Rect) -> Sheet {
@@ -95,7 +95,8 @@ fn watching(model: &Model, found: &HygieneFindings) -> String {
     format!("Watching since {}, {days} days{soon}.", since.date())
 }
 
-/// Returns one line, or two on a narrow screen: the key with the finding, and the proposal.
+/// Draws a row, in one line or in two if the room is narrow: the key and the finding, and the
+/// proposed change.
 fn drawn(
     model: &Model,
     row: &HygieneRow,
@@ -106,7 +107,7 @@ fn drawn(
     use unicode_width::UnicodeWidthStr as _;
     let theme = model.theme;
     let shown = |text: &str| theme.shown(text);
-    // The proposal names the unused grants.
+    // The proposal lists the actions that were never exercised.
     let finding = match &row.finding {
         HygieneFinding::Unexercised(_) => "never exercised".to_owned(),
         finding => shown(&finding.words(&model.areas)),
@@ -124,7 +125,7 @@ fn drawn(
     let name = shown(row.key.name());
     let left = room.saturating_sub(BOX);
     if room < 60 {
-        // The name is cut, and the finding never is.
+        // The finding is never cut; the name is.
         let room_for_name = left.saturating_sub(finding.width() + 1).max(6);
         let name = fitted(&name, room_for_name);
         let first = format!("{} {finding}", name.trim_end());

@@ -1,4 +1,4 @@
-//! Draws the list of keys.
+//! The list of keys.
 //!
 //! ```text
 //!  claviger  PROD  alice@gw1                                    UTC · 1,204 keys
@@ -56,7 +56,8 @@ impl Column {
         }
     }
 
-    /// The sort field of this column.
+    /// The field by which the list is sorted for this column, or `None` if it cannot be sorted by
+    /// it.
     fn field(self) -> Option<SortField> {
         Some(match self {
             Self::Agent => return None,
@@ -71,21 +72,21 @@ impl Column {
     }
 }
 
-/// The gaps: two cells between columns, three in front of the first for the markers.
+/// The gap between columns, and the room in front of the first one for the markers, in cells.
 const GAP: u16 = 2;
 const MARKERS: u16 = 3;
 const ATTENTION: u16 = 12;
 const LEAST_NAME: u16 = 20;
-/// The minimum width of a name in the header.
+/// The minimum width of a name in the header, in cells.
 const LEAST_OF_A_NAME: u16 = 12;
 const AGENT: u16 = 10;
 const LEAST_NAME_BESIDE_AGENT: u16 = 8;
-/// Below this width badges are shown as initials.
+/// Below this width badges are drawn as initials.
 const FULL_BADGES: u16 = 60;
 
-/// Returns the columns that the width has room for. They are left out in the order addresses,
-/// expires, last used, created, agent. The agent's column exists if keys of several agents are
-/// shown.
+/// Returns the columns that fit, with their widths. As the room shrinks, columns are dropped in the
+/// order IPs, expires, last used, created, agent. The agent column exists only if keys of several
+/// agents are shown.
 fn columns(room: u16, several_agents: bool) -> Vec<(Column, u16)> {
     let access = if room < FULL_BADGES { 10 } else { 25 };
     let attention = if room < FULL_BADGES { 11 } else { ATTENTION };
@@ -168,9 +169,9 @@ pub(super) fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Pos
     cursor.or(Some(Position::new(area.x, area.y + area.height - 1)))
 }
 
-/// Draws the header: the workspace, the acting user, the number of keys and the time zone of the
-/// dates. What does not fit is left out in the order program name, time zone, missing columns;
-/// names are cut.
+/// Draws the workspace and the acting user, the number of keys, and the time zone of the dates.
+/// What does not fit is dropped in the order: the program's name, the time zone, the number of
+/// missing columns; names are shortened.
 fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     let theme = model.theme;
     let room = area.width.saturating_sub(2);
@@ -223,7 +224,7 @@ fn header(model: &Model, buffer: &mut Buffer, area: Rect, missing: usize) {
     }
     let room = usize::from(left.width.saturating_sub(x + gap));
     let mut wanted = names.map(usize::from);
-    // The longest name is cut first.
+    // The longest text is shortened first.
     while wanted.iter().sum::<usize>() > room {
         if let Some(longest) = wanted.iter_mut().max() {
             *longest -= 1;
@@ -391,7 +392,7 @@ fn draw_row(
     }
 }
 
-/// Returns the text of a key's cell, and its style if it differs from the row's.
+/// The text of a key's cell, and its style if it differs from the row's.
 fn cell(
     model: &Model,
     key: &Key,
@@ -405,7 +406,7 @@ fn cell(
         Column::Agent => key.agent.to_string(),
         Column::Access => {
             let words = access_words(model, key, area.width < FULL_BADGES);
-            // `Any IP` has a column of its own on this screen.
+            // If addresses have their own column, `Any IP` is not needed here.
             if has(Column::Addresses) {
                 words.trim_end_matches(" Any IP").to_owned()
             } else {

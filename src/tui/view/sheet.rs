@@ -1,4 +1,4 @@
-//! A sheet: the frame that every dialog is drawn in.
+//! A sheet: the form in which dialogs are drawn.
 //!
 //! ```text
 //! ╭ title ──────────────────────────────────────────────────── corner ─╮
@@ -18,7 +18,7 @@ use crate::{
     tui::{model::Model, theme::Theme},
 };
 
-/// The largest screen that a dialog fills completely, in columns and rows.
+/// A dialog fills a screen that has at most this many columns or at most this many rows.
 const SMALL: (u16, u16) = (60, 20);
 const WIDEST: u16 = 78;
 
@@ -28,18 +28,18 @@ pub(super) struct Sheet {
     pub title: Title,
     pub corner: String,
     pub lines: Vec<Line<'static>>,
-    /// The number of lines at the top that are never scrolled.
+    /// The number of lines at the top that stay in view while the rest is scrolled.
     pub head: usize,
-    /// The number of lines at the bottom that are never scrolled.
+    /// The number of lines at the bottom that stay in view while the rest is scrolled.
     pub foot: usize,
-    /// The line and the column of the focus.
+    /// The line and the column of the element that has the focus.
     pub focus: (usize, u16),
-    /// How many lines the part between head and foot is scrolled, if no line in it has the focus.
+    /// How many lines the part between head and foot is scrolled if the focus is not in it.
     pub scroll: usize,
     pub hint: String,
 }
 
-/// A dialog's title. If it does not fit, the name in it is shortened in the middle.
+/// A dialog's title. If it does not fit, the name in it is cut in the middle.
 #[derive(Default)]
 pub(super) struct Title {
     pub before: String,
@@ -69,8 +69,9 @@ impl Title {
     }
 }
 
-/// Returns the title of a confirmation, its corner and its head lines. Together they name the
-/// workspace, the acting user and the key, so that no two confirmations look the same.
+/// Returns the title of a question, its corner, and the lines that stay at the top. Together they
+/// name the workspace, the acting user, and what the question is about, with the tag that tells it
+/// from others.
 pub(super) fn asked(
     model: &Model,
     screen: Rect,
@@ -98,7 +99,7 @@ pub(super) fn asked(
     if !tag.is_empty() {
         words.insert(0, tag.to_owned());
     }
-    // If the title has no room for the name, the name is the first line below it.
+    // If the title has no room for the name, the name comes first below the title.
     let has_room = usize::from(width(&before) + width(&ending)) + least.min(8) <= room;
     let (before, name) = if has_room {
         (before, name)
@@ -116,11 +117,12 @@ pub(super) fn asked(
     (title, String::new(), head.collect())
 }
 
-/// The minimum width of a name in a title, and the maximum width of the acting user beside it.
+/// The minimum width of a name in a title, and the maximum width of the acting user's name beside
+/// it.
 const LEAST_NAME: usize = 16;
 const MOST_ACTOR: usize = 30;
 
-/// The minimum number of lines between head and foot; below it all lines are scrolled.
+/// The minimum number of lines between head and foot. With fewer, everything is scrolled.
 const LEAST_BODY: usize = 1;
 
 /// Whether a dialog fills a screen of this size.
@@ -128,7 +130,7 @@ fn fills(screen: Rect) -> bool {
     screen.width <= SMALL.0 || screen.height <= SMALL.1
 }
 
-/// Returns the width of a sheet's lines on a screen, in cells.
+/// The width of a sheet's lines on a screen, in columns.
 pub(super) fn room(screen: Rect) -> usize {
     let outer = if fills(screen) {
         screen.width
@@ -138,7 +140,7 @@ pub(super) fn room(screen: Rect) -> usize {
     usize::from(outer.saturating_sub(4))
 }
 
-/// Returns the number of lines that a sheet has room for on a screen.
+/// The number of lines of a sheet that fit on a screen.
 pub(super) fn height(screen: Rect) -> usize {
     let taken = if fills(screen) { 2 } else { 4 };
     usize::from(screen.height.saturating_sub(taken))
@@ -183,8 +185,8 @@ impl Sheet {
         }
     }
 
-    /// Returns the indexes of the visible lines: head, foot, and between them the focused line with
-    /// the two lines below it. The flag says whether more lines follow.
+    /// Returns the indexes of the lines in view: the head, the foot, and between them the focused
+    /// line with the two lines below it. Also returns whether there are more lines below.
     fn shown(&self, height: usize) -> (Vec<usize>, bool) {
         let count = self.lines.len();
         let (mut head, mut foot) = (self.head, self.foot);
@@ -207,7 +209,7 @@ impl Sheet {
     }
 }
 
-/// The mark in the lower border if more lines follow.
+/// The mark in the lower border if there are more lines below.
 const MORE: &str = " ↓ more ";
 
 fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: Rect) {
@@ -215,7 +217,7 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     let blank = " ".repeat(usize::from(area.width));
     let rule = "─".repeat(usize::from(area.width.saturating_sub(2)));
     for y in 1..area.height.saturating_sub(1) {
-        // This clears the cells below, with their colours.
+        // This clears what was drawn below the dialog, including colours.
         buffer.set_style(
             Rect {
                 y: area.y + y,
@@ -268,7 +270,7 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
         let x = area.width.saturating_sub(corner + 2);
         draw_text(buffer, within, x, 0, &format!(" {} ", sheet.corner), quiet);
     }
-    // The mark that more follows takes precedence over the hints.
+    // The mark that there is more to read takes precedence over hints.
     let mark = if below { MORE } else { "" };
     let room = usize::from(within.width.saturating_sub(4 + width(mark)));
     let hints = whole_hints(&sheet.hint, room);
@@ -279,8 +281,8 @@ fn border(sheet: &Sheet, below: bool, theme: Theme, buffer: &mut Buffer, area: R
     draw_text(buffer, within, x, last, mark, theme.warning());
 }
 
-/// Returns as many whole hints as fit. The first two say what the dialog is for; the last one,
-/// which closes it, comes next, and the rest follow.
+/// Returns as many whole hints as fit. The first two say what the dialog is for; after them, the
+/// last one, which closes the dialog, takes precedence over the rest.
 fn whole_hints(hints: &str, room: usize) -> String {
     let parts: Vec<&str> = hints.split(" · ").collect();
     let wide = |parts: &[&str]| {

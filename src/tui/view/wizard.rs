@@ -1,4 +1,4 @@
-//! Draws the wizard's two steps as sheets.
+//! The two steps of the wizard, as sheets.
 //!
 //! ```text
 //! ╭ New API key in PROD ───────────────────────────────────────── Step 1 of 2 ─╮
@@ -106,12 +106,12 @@ struct WizardPage<'a> {
     height: usize,
     lines: Vec<Line<'static>>,
     focus: (usize, u16),
-    /// The numbers of lines at the top and at the bottom that are never scrolled.
+    /// The numbers of lines that stay in view at the top and at the bottom.
     head: usize,
     foot: usize,
 }
 
-/// The minimum number of visible rows of the matrix.
+/// The minimum number of rows of the matrix in view.
 const LEAST_ROWS: usize = 3;
 
 impl WizardPage<'_> {
@@ -191,7 +191,7 @@ impl WizardPage<'_> {
         }
     }
 
-    /// Adds a sentence below a field, with a mark.
+    /// Draws a sentence below a field, with a mark.
     fn marked(&mut self, sentence: &str, style: Style) {
         for (at, part) in wrapped(sentence, self.room.saturating_sub(4))
             .into_iter()
@@ -202,7 +202,7 @@ impl WizardPage<'_> {
         }
     }
 
-    /// Adds the field's text, scrolled so that the cursor is visible.
+    /// Draws the field's text, scrolled so that the cursor is in view.
     fn text(&mut self, field: Field, focused: bool) {
         let theme = self.model.theme;
         let input = self.wizard.input(field);
@@ -218,8 +218,8 @@ impl WizardPage<'_> {
         }
     }
 
-    /// Adds step two. The matrix scrolls between the heads of its columns and the sentence that
-    /// says what the key will be able to do, which the user must see before saving.
+    /// Draws the matrix. It is scrolled between the titles of its columns and the text that the
+    /// user must have read before saving: what the key will be able to do.
     fn permissions(&mut self, focus: MatrixFocus, tight: bool) {
         let theme = self.model.theme;
         let wide = self.room >= 60;
@@ -237,14 +237,14 @@ impl WizardPage<'_> {
         let mut sentence = self.of(Self::sentence);
         let least = self.lines.len() + 3 + changes.len().min(2);
         if sentence.len() + least > self.height {
-            // On a screen this small the sentence scrolls with the changes.
+            // On a screen this small, that text is scrolled with the changes.
             changes.append(&mut sentence);
         }
         let trouble = self.of(Self::trouble);
         let help = self.of(|page| page.matrix_help(focus, wide));
         let fits = changes.len() + trouble.len();
-        // The room is given out in this order: heads, buttons, the sentence and some rows; the
-        // changes; the title; the help.
+        // The room is given to the most important parts first: the column titles, the buttons, what
+        // the key can do, and some rows; then the changes; then the title; then the help.
         let most = self
             .height
             .saturating_sub(self.lines.len() + 2 + sentence.len());
@@ -277,8 +277,8 @@ impl WizardPage<'_> {
             self.lines.extend(sentence);
             self.lines.extend(trouble);
         } else {
-            // The reason why it was not saved comes first, except for the long comparison of two
-            // edits.
+            // The reason why the key was not saved comes first, unless another user changed the key
+            // meanwhile: then the reason is long.
             let mut parts = [changes, trouble];
             if self.wizard.meanwhile.is_none() {
                 parts.reverse();
@@ -302,7 +302,7 @@ impl WizardPage<'_> {
         std::mem::replace(&mut self.lines, before)
     }
 
-    /// Adds as many of these lines as fit, from the scroll offset on.
+    /// Adds as many of these lines as there is room for, from the scroll position.
     fn window(&mut self, lines: Vec<Line<'static>>, room: usize) {
         if lines.len() <= room {
             self.lines.extend(lines);
@@ -377,7 +377,7 @@ impl WizardPage<'_> {
         self.lines.push(Line::from(spans));
     }
 
-    /// Adds the warnings about the name, then the sentences about what an edit changes.
+    /// Adds the warnings about the name, and the sentences about what an edit changes.
     fn changes(&mut self) {
         let theme = self.model.theme;
         self.warnings();
@@ -394,7 +394,7 @@ impl WizardPage<'_> {
         }
     }
 
-    /// Adds the sentence that says what the key will and will not be able to do.
+    /// Adds the sentence about what the key will and will not be able to do.
     fn sentence(&mut self) {
         let sentence = self.wizard.sentence(&self.model.areas);
         let sentence = self.model.theme.shown(&sentence.unwrap_or_default());
