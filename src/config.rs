@@ -2,7 +2,7 @@
 //!
 //! This module knows the locations of files, but opens only its own configuration file. A database
 //! URL is kept as a secret, since it may contain a password, and is never displayed. To add a
-//! setting, add it to [`ConfigFile`] and document it in the README.
+//! setting, add it to [`ConfigFile`] and document it in docs/configuration.md.
 mod serve;
 
 use std::{

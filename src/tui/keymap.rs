@@ -1,4 +1,5 @@
-//! The table of key bindings, used for dispatch, the footer, the help and the README's key table.
+//! The table of key bindings, used for dispatch, the footer, the help and the key table of
+//! docs/keys.md.
 //!
 //! Keys are bound only here. Letters are bound only in places without a text field, so that every
 //! printable key can be typed into a text field. To bind a key, add an [`Intent`], a line in
@@ -69,7 +70,7 @@ impl Place {
     /// All places, in the order of the key table.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The name of the place in the help and in the README.
+    /// The name of the place in the help and in docs/keys.md.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -516,7 +517,7 @@ pub fn intent_of(place: Place, chord: Chord) -> Option<Intent> {
         .map(|b| b.intent)
 }
 
-/// The README's key table, generated from the bindings.
+/// The key table of docs/keys.md, generated from the bindings.
 #[must_use]
 pub fn markdown() -> String {
     let mut lines = vec![

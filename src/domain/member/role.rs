@@ -145,7 +145,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// Returns the README's table of roles and permissions, as Markdown.
+/// Returns the table of roles and permissions in docs/people.md, as Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut lines = vec![
