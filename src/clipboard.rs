@@ -63,7 +63,7 @@ pub struct Environment {
     /// Whether both tmux and GNU screen are in use. Which one runs inside the other is unknown.
     nested: bool,
     display: bool,
-    /// `$TERM`.
+    /// The value of `$TERM`, or an empty text.
     term: String,
 }
 
@@ -256,8 +256,8 @@ impl Clipboard {
         }
     }
 
-    /// Overwrites the copied text: on the desktop's clipboard if it still holds it, and on the
-    /// terminal's clipboard unless every copy went to the desktop's.
+    /// Removes the copied text: clears the desktop's clipboard if it still holds the text, and
+    /// overwrites the terminal's clipboard unless every copy went to the desktop's.
     ///
     /// # Errors
     /// Returns [`Unavailable`] if the terminal's clipboard cannot be reached.

@@ -1,7 +1,7 @@
-//! Opens the keyring that the configuration names: for the screen, for a command, for `doctor`.
+//! Opens the keyring that the configuration names, for the screen, for a command and for `doctor`.
 //!
-//! It joins what must not know each other: the configuration, the keyring, and the journal of
-//! checkpoints. It decides nothing and prints nothing.
+//! It connects modules that must not depend on each other: the configuration, the keyring, and the
+//! journal of checkpoints. It decides nothing and prints nothing.
 use crate::{
     config::Config,
     domain::member::{Fingerprint, MemberId},
@@ -10,20 +10,21 @@ use crate::{
     machine::Machine,
 };
 
-/// A member who came in over SSH.
+/// The session of a member who signed in over SSH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The member's id.
     pub member: MemberId,
-    /// The SSH key that they came in with, where sshd tells it (`ExposeAuthInfo yes`).
+    /// The fingerprint of the SSH key that the member used, if sshd reports it
+    /// (`ExposeAuthInfo yes`).
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Opens the keyring for a member, or for the operating system's user where there is no session.
-/// Returns with it the warnings to show.
+/// Opens the keyring for a member, or for the operating system's user if there is no session.
+/// Returns the keyring and the warnings to show.
 ///
 /// # Errors
-/// [`KeyringError`] if the store cannot be opened, or if there is no such member.
+/// Returns [`KeyringError`] if the store cannot be opened, or if there is no such member.
 pub async fn open_keyring(
     config: &Config,
     session: Option<&Session>,

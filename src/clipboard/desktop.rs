@@ -14,15 +14,15 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// How long an answer may take. A display that does not exist can hang for minutes; one that exists
-/// answers within milliseconds.
+/// How long an answer may take. A missing display can hang for minutes; a working display answers
+/// within milliseconds.
 const DISPLAY_TIMEOUT: Duration = Duration::from_millis(800);
 
 pub(super) fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// The desktop's clipboard. It runs on its own thread, because it serves the text for as long as
+/// The desktop's clipboard. It runs on a separate thread, because it serves the text for as long as
 /// the program lives, and because it may hang.
 pub(super) enum Desktop {
     Untried,

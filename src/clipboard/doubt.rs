@@ -34,7 +34,8 @@ impl fmt::Display for DeliveryDoubt {
     }
 }
 
-/// Returns why what tmux sends may not arrive at the terminal attached to it, if there is a reason.
+/// Returns why a text that tmux sends may not arrive at the attached terminal, or `None` if no
+/// reason is known.
 pub(super) async fn of_tmux(nested: bool) -> Option<DeliveryDoubt> {
     let client = ["display-message", "-p", "#{client_pid} #{client_termname}"];
     let (client, terminals, passes_through) = tokio::join!(

@@ -1,9 +1,9 @@
-//! The one path from a request to its decision, and to the record of it.
+//! Decides on a request, and returns the records of the decision.
 //!
-//! The endpoint, `POST /verify` and `check` all come through here: [`Presented::read`] parses the
-//! credential, [`Authorization::decide`] decides, [`Authorization::allowed_use`],
-//! [`Authorization::key_use`] and [`Authorization::refusal`] give what is recorded. A decision that
-//! depends on one more fact takes it here, for all of them.
+//! The endpoint, `POST /verify` and `check` all use this module: [`Presented::read`] parses the
+//! credential, [`Authorization::decide`] decides, and [`Authorization::allowed_use`],
+//! [`Authorization::key_use`] and [`Authorization::refusal`] return what to record. If a decision
+//! must depend on a further fact, add it here, for all of them.
 use std::sync::Arc;
 
 use super::{
@@ -18,15 +18,15 @@ use super::{
     usage::{KeyUse, PreviousTokenUse, Refusal, RequestedAccess, Tally, UsageKind, Verdict, hour},
 };
 
-/// The credential that a client presented, as far as its text tells.
+/// The credential that a client presented, as parsed from its text alone.
 #[derive(Debug)]
 pub enum Presented {
     /// No credential.
     Nothing,
-    /// A credential that is no token of this product, or more than one credential. It holds the key
-    /// id that the text names, if it names one.
+    /// A credential that is not a token of this product, or more than one credential. The field is
+    /// the key id that the text names, if any.
     Malformed(Option<KeyId>),
-    /// A well-formed token. Whether it was ever issued is not known yet.
+    /// A well-formed token. It may never have been issued.
     Token(Token),
 }
 
@@ -40,11 +40,12 @@ impl Presented {
         Token::parse(text).map_or_else(|_| Self::Malformed(token::named(text)), Self::Token)
     }
 
-    /// Returns the token that must be looked up, or the credential where there is nothing to look
-    /// up.
+    /// Returns the token to look up.
     ///
     /// # Errors
-    /// [`Credential::Missing`] and [`Credential::Malformed`].
+    /// Returns [`Credential::Missing`] if no credential was presented, and
+    /// [`Credential::Malformed`] if it is not one well-formed token. Nothing needs to be looked up
+    /// then.
     pub fn token(&self) -> Result<&Token, Credential> {
         match self {
             Self::Nothing => Err(Credential::Missing),
@@ -65,23 +66,23 @@ pub struct Authorization {
     hop: Hop,
 }
 
-/// An allowed request, as it is counted.
+/// The facts of an allowed request that are counted.
 #[derive(Debug, Clone, Copy)]
 pub struct AllowedUse<'a> {
     /// The key that was used.
     pub key: &'a KeyId,
-    /// The presented token, if another one has replaced it since.
+    /// The presented token, if a newer token has replaced it; otherwise `None`.
     pub previous: Option<&'a PreviousToken>,
     /// The area and action.
     pub target: &'a Target,
     /// The client's address.
     pub address: ClientAddress,
-    /// When it was decided.
+    /// The time of the decision.
     pub at: Moment,
 }
 
 impl AllowedUse<'_> {
-    /// The time and the address of this use.
+    /// Returns the time and the address of this use.
     #[must_use]
     pub fn last(&self) -> LastUse {
         let from = match self.address {
@@ -116,8 +117,8 @@ impl Authorization {
         }
     }
 
-    /// Refuses a request with [`Reason::NoRoute`] without a look at its credential: the peer is no
-    /// trusted proxy.
+    /// Refuses a request with [`Reason::NoRoute`] without evaluating its credential, because the
+    /// peer is not a trusted proxy.
     #[must_use]
     pub fn refuse_unheard(client: Client, at: Moment) -> Self {
         let (reason, key_id) = (Reason::NoRoute, None);
@@ -134,13 +135,13 @@ impl Authorization {
         }
     }
 
-    /// The rules of the key whose token was presented.
+    /// Returns the rules of the key whose token was presented, or `None` if there is no such key.
     #[must_use]
     pub fn rules(&self) -> Option<&Arc<Rules>> {
         self.credential.rules()
     }
 
-    /// Why the request was refused; `None` if it was allowed.
+    /// Returns why the request was refused, or `None` if it was allowed.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self.decision {
@@ -149,7 +150,7 @@ impl Authorization {
         }
     }
 
-    /// The use to count; `None` if the request was refused.
+    /// Returns the use to count, or `None` if the request was refused.
     #[must_use]
     pub fn allowed_use(&self) -> Option<AllowedUse<'_>> {
         let Decision::Allow { key_id } = &self.decision else {
@@ -167,7 +168,8 @@ impl Authorization {
         })
     }
 
-    /// The counts to add for the key whose token was presented, allowed or refused.
+    /// Returns the counts to add for the key whose token was presented, allowed or refused; `None`
+    /// if there is no such key.
     #[must_use]
     pub fn key_use(&self) -> Option<KeyUse> {
         let Request {
@@ -201,10 +203,10 @@ impl Authorization {
         })
     }
 
-    /// The refusal to record; `None` if the request was allowed.
+    /// Returns the refusal to record, or `None` if the request was allowed.
     ///
-    /// `presented` is the credential that was decided on. A token of a known key is recorded by its
-    /// digest; of any other credential only the key id that it names.
+    /// `presented` is the credential on which the decision was made. For a token of a known key,
+    /// the token's digest is recorded; for any other credential, only the key id that it names.
     #[must_use]
     pub fn refusal(
         &self,

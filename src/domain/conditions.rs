@@ -1,8 +1,8 @@
-//! The conditions of a key: from where, for what and until when it may be used.
+//! The conditions under which a key may be used: networks, actions and expiry.
 //!
-//! [`Conditions`] holds their values, [`Condition`] is one row for each: its name in JSON and in
-//! the audit log, its title, its words in the review. To add a condition, add the field and the
-//! variant. What does not compile then is the list of places that must know it: this file, the
+//! [`Conditions`] contains their values. [`Condition`] has a variant for each, with its name in
+//! JSON and in the audit log, its title, and its sentences in the review. To add a condition, add
+//! the field and the variant; the compiler errors then list the places to extend: this file, the
 //! check in [`super::decision`], the columns in `store`, the flags of `create` and `edit`, the
 //! lines of `show` and of the details, and the fields of the wizard.
 use serde_json::{Map, Value, json};
@@ -15,22 +15,22 @@ use super::{
     text::{join, visible},
 };
 
-/// How many addresses a sentence names before it counts the rest.
+/// The number of addresses that a sentence names before it only counts the rest.
 pub(super) const NAMED_ADDRESSES: usize = 3;
 
-/// From where, for what and until when a key may be used.
+/// The conditions under which a key may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conditions {
     /// The networks from which the key may be used.
     pub allow: AllowList,
     /// The actions that the key may perform, by access area.
     pub grants: Grants,
-    /// When the key ends; `None` is never.
+    /// The time at which the key expires; `None` if it never does.
     pub expires_at: Option<Moment>,
 }
 
 impl Conditions {
-    /// No access: nothing is granted. From anywhere, without an end.
+    /// Returns conditions that grant nothing, from any address and without an expiry.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Conditions {
         }
     }
 
-    /// The value of each condition as JSON, in the order of [`Condition`].
+    /// Returns the value of each condition as JSON, in the order of [`Condition`].
     fn values(&self) -> [(Condition, Value); Condition::COUNT] {
         let Self {
             allow,
@@ -65,14 +65,15 @@ impl Conditions {
         ]
     }
 
-    /// The conditions as the fields of a JSON object, in the order of [`Condition`].
+    /// Returns the conditions as fields of a JSON object, in the order of [`Condition`].
     pub fn fields(&self) -> impl Iterator<Item = (String, Value)> {
         let values = self.values().into_iter();
         values.map(|(condition, value)| (condition.field().to_owned(), value))
     }
 
-    /// What becomes wider and what narrower in `after`, each as a sentence without its full stop:
-    /// "Widens: adds 99.0.0.0/8", "Narrows: drops 10.1.59.0/24". Additions are never shortened.
+    /// Describes what becomes wider and what narrower in `after`, as sentences without a full stop:
+    /// "Widens: adds 99.0.0.0/8", "Narrows: drops 10.1.59.0/24". Added networks are never
+    /// abbreviated.
     #[must_use]
     pub fn changes(&self, after: &Self, areas: &[Area]) -> Changes {
         let mut changes = Changes::default();
@@ -83,23 +84,23 @@ impl Conditions {
     }
 }
 
-/// The sentences about a change, what widens apart from the rest.
+/// The sentences about a change, with those about widening kept separate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// What lets more requests in.
+    /// Changes that allow more requests.
     pub widens: Vec<String>,
-    /// What lets fewer requests in, or the same.
+    /// Changes that allow fewer requests, or the same.
     pub others: Vec<String>,
 }
 
-/// A condition, in the order in which reviews and JSON name them.
+/// A condition. The variants are in the order used by reviews and JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum Condition {
-    /// [`Conditions::allow`].
+    /// The networks: [`Conditions::allow`].
     Allow,
-    /// [`Conditions::grants`].
+    /// The granted actions: [`Conditions::grants`].
     Grants,
-    /// [`Conditions::expires_at`].
+    /// The expiry: [`Conditions::expires_at`].
     Expires,
 }
 
@@ -107,19 +108,19 @@ impl Condition {
     /// All conditions, in order.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// Its field in JSON and in the details of an event.
+    /// Returns the name of its field in JSON and in the details of an event.
     #[must_use]
     pub fn field(self) -> &'static str {
         self.row().field
     }
 
-    /// Its title where an event is shown.
+    /// Returns its title in the display of an event.
     #[must_use]
     pub fn title(self) -> &'static str {
         self.row().title
     }
 
-    /// The words for a JSON value of `null`.
+    /// Returns the words shown for an absent value, such as `null` in JSON.
     #[must_use]
     pub fn absent(self) -> &'static str {
         self.row().absent
@@ -152,14 +153,14 @@ impl Condition {
         }
     }
 
-    /// The condition with this field in JSON.
+    /// Returns the condition with this field name in JSON, or `None` if there is none.
     #[must_use]
     pub fn of_field(field: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.field() == field)
     }
 }
 
-/// What there is to know of a condition.
+/// The properties of a condition.
 struct ConditionRow {
     field: &'static str,
     title: &'static str,
@@ -202,7 +203,7 @@ fn ends(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
     }
 }
 
-/// From where else a key may be used, and from where no longer.
+/// Adds the sentences about a change of the networks from which a key may be used.
 fn origins(before: &AllowList, after: &AllowList, changes: &mut Changes) {
     if before == after {
         return;
@@ -255,7 +256,7 @@ fn shortened(allow: &AllowList) -> String {
     }
 }
 
-/// "read", "create and read".
+/// Joins the words of the actions: "read", "create and read".
 pub(super) fn verbs(actions: Actions) -> String {
     join(
         &actions

@@ -1,5 +1,5 @@
-//! The lines of the log that tell of single requests: refused, allowed (at level debug), and not
-//! decided. It counts the lines that it leaves out, and decides nothing.
+//! Writes the log lines about single requests: refused, allowed (at level debug), and not decided.
+//! It counts the lines that it leaves out, and takes no part in the decisions.
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
@@ -18,7 +18,7 @@ use crate::domain::{
     forwarded::{ClientAddress, Peer},
 };
 
-/// How many untrusted peers get a line of their own.
+/// The maximum number of untrusted peers that are each named in a line.
 const MAX_NAMED_PEERS: usize = 100;
 
 /// The access log of one endpoint.
@@ -30,7 +30,7 @@ pub(super) struct AccessLog {
 }
 
 impl AccessLog {
-    /// A log that counts the lines that it leaves out in these metrics.
+    /// Creates a log that counts the lines that it leaves out in these metrics.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             refusals: Refusals::default(),
@@ -40,7 +40,7 @@ impl AccessLog {
         }
     }
 
-    /// Writes the line of a decided request. Allowed requests have one at level debug only.
+    /// Writes the line about a decided request; for an allowed request only at level debug.
     pub fn decided(
         &self,
         id: &DecisionId,
@@ -76,7 +76,7 @@ impl AccessLog {
         }
     }
 
-    /// Writes the line of a request that was refused before it was read.
+    /// Writes the line about a request that was refused before it was read as a whole.
     pub fn unheard(
         &self,
         id: &DecisionId,
@@ -93,7 +93,7 @@ impl AccessLog {
         }
     }
 
-    /// Writes the line of a request that could not be decided.
+    /// Writes the line about a request that could not be decided.
     pub fn undecided(&self, id: &DecisionId, undecided: &Undecided, uptime: Duration) {
         let (logged, left_out) = self.faults.should_log(ClientAddress::Unknown, uptime);
         summarize("could not decide", left_out);
@@ -102,7 +102,8 @@ impl AccessLog {
         }
     }
 
-    /// Whether a refusal has a line of its own. At level debug every refusal has.
+    /// Returns whether a refusal is logged individually; at level debug every refusal is. Counts
+    /// the refusals that are over the limit.
     fn is_logged(&self, address: ClientAddress, uptime: Duration) -> bool {
         let (logged, left_out) = self.refusals.should_log(address, uptime);
         summarize("refused", left_out);
@@ -112,13 +113,13 @@ impl AccessLog {
         logged || tracing::enabled!(tracing::Level::DEBUG)
     }
 
-    /// Writes how many lines were left out of a minute that is over at this time.
+    /// Writes how many lines were left out in a minute that has ended by `uptime`.
     pub fn summarize(&self, uptime: Duration) {
         summarize("refused", self.refusals.overdue(uptime));
         summarize("could not decide", self.faults.overdue(uptime));
     }
 
-    /// Warns once for each peer that it is not trusted, and names the flag that would change that.
+    /// Warns once for each peer that it is not trusted, and names the flag that makes it trusted.
     pub fn untrusted(&self, peer: Peer) {
         let mut named = self
             .untrusted
@@ -133,8 +134,9 @@ impl AccessLog {
     }
 }
 
-/// The endpoint's own path, the method and the path, fit for a line. They are made only for the few
-/// requests that have a line. The query may hold anything and decides nothing: it is left out.
+/// Returns the endpoint's own path, the original method and the original path, made safe for a log
+/// line. Called only for requests that are logged, which are few. The query is left out, because it
+/// may contain anything and does not affect the decision.
 fn words(request: &AuthorizationRequest<'_>) -> (String, String, String) {
     let (method, path) = request.original.unwrap_or_default();
     (

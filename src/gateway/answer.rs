@@ -32,7 +32,7 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
 /// all headers of a response are 4 KiB.
 const LONGEST_NAME: usize = 2048;
 
-/// The answer to a decided request: the one place that allows.
+/// Returns the response for a decided request. No other function of this module allows a request.
 pub fn decided(id: &DecisionId, decided: &Authorization) -> Response {
     match (&decided.decision, decided.rules()) {
         (Decision::Allow { key_id }, Some(rules)) => allow(id, key_id, &rules.name),

@@ -1,5 +1,5 @@
-//! Deciding on one request: the key record from the lookups, the target by the routes of this
-//! moment, the decision by the domain; then it is counted, logged, and recorded as a use or a
+//! Decides on one request: looks up the key record and the current routes, finds the target, and
+//! lets the domain decide. The decision is then counted, logged, and recorded as a use or a
 //! refusal.
 use std::{sync::Arc, time::Duration};
 
@@ -34,13 +34,14 @@ pub(super) struct Endpoint {
     pub recorder: Arc<Recorder>,
     pub metrics: Arc<Metrics>,
     pub log: AccessLog,
-    /// The connections that may still be accepted, and how many there may be in all.
+    /// The permits for connections that may still be accepted, and the maximum number of
+    /// connections.
     pub free: Arc<Semaphore>,
     pub connections: usize,
 }
 
 impl Endpoint {
-    /// An endpoint that decides from this store.
+    /// Creates an endpoint that decides from this store.
     pub fn new(decider: Decider, serve: Serve) -> Self {
         let decider = Arc::new(decider);
         let metrics = Arc::new(Metrics::new());
@@ -65,7 +66,7 @@ impl Endpoint {
     /// Decides on a request; counts, logs and records the decision.
     ///
     /// # Errors
-    /// [`Undecided`], which is counted and logged as well.
+    /// Returns [`Undecided`] if the key cannot be looked up; this is counted and logged as well.
     pub async fn decide(
         &self,
         id: &DecisionId,
@@ -130,7 +131,7 @@ impl Endpoint {
         answer::undecided(&id)
     }
 
-    /// Refuses a peer that is no trusted proxy, without reading its request.
+    /// Refuses a peer that is not a trusted proxy, without reading its request.
     pub fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
         self.log.untrusted(peer);
         let client = forwarded::client(peer, std::iter::empty(), &[]);
@@ -154,7 +155,7 @@ impl Endpoint {
         answer::deny(id, reason)
     }
 
-    /// Refuses a request that cannot be understood.
+    /// Refuses a malformed request; `sentence` says why it is malformed.
     pub fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
         self.metrics.bad.inc();
         let uptime = self.decider.machine().uptime();

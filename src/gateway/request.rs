@@ -91,7 +91,7 @@ impl NoRouteReason {
     }
 }
 
-/// What a request asks for.
+/// The access that a request asks for.
 #[derive(Debug)]
 pub enum Requested<'a> {
     /// The area and action that an application named.
@@ -108,8 +108,8 @@ pub enum Requested<'a> {
 }
 
 impl Requested<'_> {
-    /// The area and action, by the routes of this moment; `None` where none were read, because the
-    /// request has no token to look up.
+    /// Returns the area and action by the current routes. `routes` is `None` if none were read,
+    /// because the request has no token to look up.
     pub fn target(&self, routes: Option<&Routes>) -> Target {
         match (self, routes) {
             (
@@ -126,7 +126,7 @@ impl Requested<'_> {
         }
     }
 
-    /// Why the request leads to no area and action, for the log.
+    /// Returns why the request leads to no area and action, for the log.
     pub fn detail(&self) -> &'static str {
         match self {
             Self::Named { .. } => UNKNOWN_AREA,
@@ -141,13 +141,13 @@ impl Requested<'_> {
 pub struct AuthorizationRequest<'a> {
     /// The presented credential.
     pub presented: Presented,
-    /// What it asks for.
+    /// The requested access.
     pub requested: Requested<'a>,
     /// The path of this endpoint that was called.
     pub endpoint: &'a str,
     /// The agent whose endpoint was called.
     pub agent: Option<AgentName>,
-    /// The client's address, and where it was learnt from.
+    /// The client's address, and the source of that address.
     pub client: Client,
     /// The original method and path as the gateway sent them, for the log.
     pub original: Option<(&'a str, &'a [u8])>,
@@ -249,8 +249,9 @@ fn original<'a>(
 }
 
 impl AuthorizationRequest<'_> {
-    /// What the request asks for, as it is kept with a refusal. A path that cannot be kept as it
-    /// was sent, because a token may be in it, is kept as the area and action that it led to.
+    /// Returns the requested access, as it is stored with a refusal. If the path cannot be stored
+    /// as it was sent, because it may contain a token, the area and action that it led to are
+    /// stored.
     pub fn requested_access(&self, target: &Target) -> RequestedAccess {
         let (method, path) = self.original.unwrap_or_default();
         let path = without_query(path);
@@ -273,7 +274,7 @@ impl AuthorizationRequest<'_> {
     }
 }
 
-/// The path up to its query.
+/// Returns the path without its query.
 pub(super) fn without_query(path: &[u8]) -> &[u8] {
     path.split(|byte| *byte == b'?').next().unwrap_or_default()
 }

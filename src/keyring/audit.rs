@@ -25,22 +25,24 @@ pub struct Verified {
     pub checkpoints: usize,
 }
 
-/// What was recorded of a use case that changes the store.
+/// The record of an operation that changes the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// How many events were recorded; 0 where there was nothing to change.
+    /// The number of recorded events; 0 if there was nothing to change.
     pub events: usize,
-    /// Why a checkpoint of them could not be kept, as a sentence. The change is made all the same.
+    /// Why a checkpoint of the events could not be stored, as a sentence. The change is made
+    /// anyway.
     pub checkpoint_error: Option<String>,
 }
 
 impl Keyring {
-    /// Writes a checkpoint of each event to this journal from now on, after its commit.
+    /// Sets the journal to which a checkpoint of each event is written, from now on, after its
+    /// commit.
     pub fn keep_checkpoints(&mut self, journal: Journal) {
         self.journal = Some(journal);
     }
 
-    /// Keeps the checkpoints of a committed change.
+    /// Writes the checkpoints of a committed change, and returns what was recorded.
     pub(super) fn recorded(&self, committed: &Committed) -> Recorded {
         let mut recorded = Recorded {
             events: committed.events().len(),

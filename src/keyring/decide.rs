@@ -1,7 +1,7 @@
 //! Decides on requests for a gateway or a script, and does nothing else.
 //!
 //! A [`Decider`] needs neither the master key nor the workspace, and writes only uses and refusals.
-//! So it opens faster than a [`Keyring`], and also where a keyring cannot be opened. Both use the
+//! So it opens faster than a [`Keyring`], and can open stores where a keyring cannot. Both use the
 //! same function to decide.
 use secrecy::ExposeSecret as _;
 
@@ -84,8 +84,8 @@ impl Decider {
         Ok(self.store.record_usage(uses, refusals).await?)
     }
 
-    /// Records that uses are counted from now on, unless that was recorded before, and merges some
-    /// of the old counts. Returns `true` if there may be more of them to merge.
+    /// Records that uses are counted from now on, unless that was recorded before, and merges or
+    /// deletes some of the old counts and refusals. Returns `true` if there may be more to do.
     ///
     /// # Errors
     /// Returns [`KeyringError::Store`] if the database fails.
@@ -120,7 +120,7 @@ impl Decider {
     }
 }
 
-/// The decision on a [`CheckRequest`], with the use or the refusal to record.
+/// The decision on a [`CheckRequest`], and the use and refusal to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOutcome {
     /// The id of the decision.

@@ -1,15 +1,15 @@
-//! The list of all dialogs: [`Modal`] has a line for each.
+//! The list of all dialogs: [`Modal`] has a variant for each.
 use super::dialog::Dialog;
 
 /// A type of dialog that can be found among the open ones.
 pub trait InModal: Sized {
-    /// The dialog, if it is of this type.
+    /// Returns the dialog if it is of this type.
     fn of(modal: &Modal) -> Option<&Self>;
-    /// The dialog for changing it, if it is of this type.
+    /// Returns the dialog, to be changed, if it is of this type.
     fn of_mut(modal: &mut Modal) -> Option<&mut Self>;
 }
 
-/// Makes [`Modal`] from one line for each dialog.
+/// Defines [`Modal`] from one line for each dialog.
 macro_rules! modals {
     ($($name:ident($dialog:ty)),* $(,)?) => {
         /// An open dialog.
@@ -20,7 +20,7 @@ macro_rules! modals {
         }
 
         impl Modal {
-            /// What the dialog answers by itself.
+            /// Returns the dialog as a [`Dialog`].
             #[must_use]
             pub fn dialog(&self) -> &dyn Dialog {
                 match self {
@@ -28,7 +28,7 @@ macro_rules! modals {
                 }
             }
 
-            /// The same, for changing it.
+            /// Returns the dialog as a [`Dialog`], to be changed.
             pub fn dialog_mut(&mut self) -> &mut dyn Dialog {
                 match self {
                     $(Self::$name(dialog) => dialog.as_mut()),*

@@ -1,4 +1,4 @@
-//! The palette: every action by its name.
+//! The palette: finds actions by name.
 use tui_input::Input;
 
 use super::{
@@ -8,17 +8,17 @@ use super::{
 };
 use crate::domain::decision::DecisionId;
 
-/// Every action by name.
+/// The palette, in which an action is found by its name.
 #[derive(Debug, Clone, Default)]
 pub struct Palette {
-    /// What was typed.
+    /// The typed text.
     pub input: Input,
-    /// Which of the matches is selected.
+    /// The index of the selected match.
     pub selected: usize,
 }
 
 impl Palette {
-    /// The decision whose name was typed: it can be explained.
+    /// Returns the decision id that was typed, if the text is one; its decision can be explained.
     #[must_use]
     pub fn decision(&self) -> Option<DecisionId> {
         self.input.value().trim().parse().ok()
@@ -41,7 +41,8 @@ impl Dialog for Palette {
     }
 }
 
-/// What the palette offers: every intent that has a meaning on the list.
+/// Returns the entries of the palette that match `input`: the help text and the intent of each
+/// allowed binding that applies in the list. Entries that begin with `input` come first.
 #[must_use]
 pub fn palette_entries(
     input: &str,
@@ -61,7 +62,7 @@ pub fn palette_entries(
         .map(|b| (b.help, b.intent))
         .filter(|(name, _)| name.to_lowercase().contains(&wanted))
         .collect();
-    // `:q` is quit, whatever else has a q in it.
+    // So `:q` selects quit, although other names contain a q as well.
     entries.sort_by_key(|(name, _)| !name.to_lowercase().starts_with(&wanted));
     entries
 }

@@ -1,4 +1,5 @@
-//! What the screen reads, and what the answers bring. A read changes nothing and gives nothing out.
+//! The reads that the screen requests, and their answers. A read changes nothing and never returns
+//! a token.
 use crate::domain::{
     access::Area,
     agent::{AgentName, AgentScope},
@@ -15,7 +16,7 @@ use crate::domain::{
     usage::Activity,
 };
 
-/// Something to read. A read changes nothing and gives nothing out.
+/// A request for data. A read changes nothing and never returns a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     /// A page of the list, and the data shown with it.
@@ -32,11 +33,11 @@ pub enum Read {
     Members,
     /// All keys, to find the damaged ones.
     Damage,
-    /// Keys other than this one with this name, or a similar one.
+    /// The keys, other than the given key, that have this name or a similar one.
     Namesakes(KeyName, Option<KeyId>),
 }
 
-/// What a [`Read`] brought, or why it failed as a sentence.
+/// The result of a [`Read`]: the data, or a sentence that says why the read failed.
 #[derive(Debug)]
 pub enum Answer {
     /// A page of the list.
@@ -57,12 +58,12 @@ pub enum Answer {
     Namesakes(KeyName, Namesakes),
 }
 
-/// The question to be explained.
+/// The request to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExplainQuery {
     /// The newest refusal of a key or, if there is none, an ordinary request.
     Newest(KeyId),
-    /// This request or refusal.
+    /// The given request or refusal.
     Of(ExplainSubject),
     /// An ordinary request with the current token of a key.
     Ordinary(KeyId),

@@ -1,27 +1,28 @@
-//! The dialogs that only show a text: a key's details, the help, and why a confirmation was
-//! withdrawn.
+//! The dialogs that only show a text: a key's details, the help, and the reason why a confirmation
+//! was withdrawn.
 use super::{dialog::Dialog, keymap::Place};
 
 /// The details of the selected key.
 #[derive(Debug, Clone, Default)]
 pub struct KeyDetails {
-    /// How many lines the text is scrolled.
+    /// The number of lines by which the text is scrolled.
     pub scroll: u16,
 }
 
 /// The help for a place.
 #[derive(Debug, Clone)]
 pub struct Help {
-    /// The place.
+    /// The place whose bindings are explained.
     pub place: Place,
-    /// How many lines the text is scrolled.
+    /// The number of lines by which the text is scrolled.
     pub scroll: u16,
 }
 
-/// In place of a confirmation that was withdrawn: why. It swallows keys that are still typed.
+/// The dialog that replaces a withdrawn confirmation and shows the reason. It ignores keys that are
+/// still being typed.
 #[derive(Debug, Clone)]
 pub struct Withdrawn {
-    /// Why, as a sentence.
+    /// The reason, as a sentence.
     pub why: String,
 }
 

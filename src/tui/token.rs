@@ -1,4 +1,4 @@
-//! The dialogs of a token: of a new one, the form in which it is copied, and a token that is shown.
+//! The dialogs about tokens: the new token, the choice of a form to copy, and the revealed token.
 use strum::{EnumCount, VariantArray};
 
 use super::{
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::domain::token::KeyId;
 
-/// Seconds for which a revealed token is shown.
+/// The number of seconds for which a revealed token is shown.
 pub const REVEAL_SECONDS: u32 = 30;
-/// Seconds after which a native clipboard is cleared.
+/// The number of seconds after which the desktop's clipboard is cleared.
 pub const CLIPBOARD_SECONDS: u32 = 45;
 
-/// A button of the new token's dialog.
+/// A button of the new token dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 #[expect(missing_docs, reason = "their titles say what they are")]
 pub enum TokenButton {
@@ -25,10 +25,10 @@ pub enum TokenButton {
 }
 
 impl TokenButton {
-    /// All buttons, from the left.
+    /// All buttons, from left to right.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
-    /// The text of the button.
+    /// The label of the button.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -41,37 +41,37 @@ impl TokenButton {
     }
 }
 
-/// The dialog of a key that was just made, or got a new token. It holds no token: that is opened
-/// when it is wanted.
+/// The dialog of a key that was just created or rotated. It does not contain the token, which is
+/// opened only when the user copies or reveals it.
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// The key.
     pub id: KeyId,
-    /// What it is called.
+    /// The key's name.
     pub name: String,
-    /// What was done.
+    /// The title, which says what was done.
     pub title: &'static str,
-    /// What became of the old token, if there is one.
+    /// A sentence about the previous token; `None` if there is none.
     pub old: Option<String>,
     /// The focused button.
     pub focus: TokenButton,
 }
 
 impl NewToken {
-    /// The next or the previous button.
+    /// Moves the focus to the next or the previous button.
     pub fn move_focus(&mut self, forward: bool) {
         self.focus = neighbour(&TokenButton::ALL, self.focus, forward);
     }
 }
 
-/// A token that is shown, for a while.
+/// A revealed token, which is shown for [`REVEAL_SECONDS`].
 #[derive(Debug)]
 pub struct Revealed {
-    /// The token and whose it is.
+    /// The token and its key.
     pub shown: RevealedToken,
-    /// Seconds left.
+    /// The number of seconds left.
     pub left: u32,
-    /// Why it is shown, if nobody asked for that; where it was saved.
+    /// Why the token is shown although the user did not request it, or the result of saving it.
     pub note: Option<String>,
 }
 

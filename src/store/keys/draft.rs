@@ -1,6 +1,6 @@
-//! How the store holds a draft: columns of `keys`, and rows of `allowed_networks` and `grants`.
+//! Maps a draft to the columns of `keys`, and to rows of `allowed_networks` and `grants`.
 //!
-//! Making a key and editing one bind the same columns here, so neither can forget one.
+//! Creating and editing a key bind the same columns here, so neither can omit a column.
 use crate::{
     domain::{
         allowlist::AllowList, conditions::Conditions, key::Draft, listing::searched_text,
@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-/// How many characters of a sorted text are kept; see the migration.
+/// The number of characters that are stored of a text to sort by; see the migration.
 const SORTED_CHARACTERS: usize = 200;
 
-/// The columns of `keys` that hold a draft, in the order in which [`bind_draft`] binds them.
-/// Networks and grants are rows of their own.
+/// The columns of `keys` that store a draft, in the order in which [`bind_draft`] binds them.
+/// Networks and grants are stored as rows of other tables.
 macro_rules! draft_columns {
     () => {
         "name, description, origin, network_count, expires_at, name_sort, name_skeleton, \
@@ -26,7 +26,7 @@ macro_rules! draft_columns {
 }
 pub(super) use draft_columns;
 
-/// Their placeholders; further ones begin with `$10`.
+/// The placeholders of the columns; further placeholders start at `$10`.
 macro_rules! draft_values {
     () => {
         "$1, $2, $3, $4, $5, $6, $7, $8, $9"
@@ -51,8 +51,8 @@ macro_rules! bind_draft {
 }
 pub(super) use bind_draft;
 
-/// A draft as the columns of `keys` hold it, with the copies of its texts by which it is searched
-/// and sorted.
+/// A draft as it is stored in the columns of `keys`, including the derived texts for searching and
+/// sorting.
 pub(super) struct DraftColumns {
     pub name: String,
     pub description: String,
@@ -125,7 +125,7 @@ pub(super) async fn insert_sets(
     Ok(())
 }
 
-/// The part of a text that is sorted by.
+/// Returns the part of a text that is stored to sort by: at most [`SORTED_CHARACTERS`] characters.
 pub(super) fn cut(text: &str) -> String {
     text.chars().take(SORTED_CHARACTERS).collect()
 }
