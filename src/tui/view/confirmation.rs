@@ -131,7 +131,8 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
     }
 }
 
-/// Returns the name of the key, or the number of keys or changes, and the tag that follows it.
+/// Returns the name of the key (the id if it is damaged), or the number of keys or changes, and
+/// the tag that follows it.
 fn subject(model: &Model, confirmation: &Confirmation) -> (String, String) {
     if let Some(damaged) = &confirmation.damaged {
         return (damaged.id.to_string(), String::new());

@@ -112,8 +112,8 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
 /// The lines about two days of use (each bar is three hours), the last refusal, and old tokens.
 fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let Some(activity) = model.activity(&key.id) else {
-        // This takes the room of the facts that are being read, so that what is below does not
-        // jump.
+        // These two lines reserve the room of the two bar lines that are being read, so that the
+        // lines below do not jump.
         let mut lines = fact(model, "48 hours", "…", room);
         lines.push(Line::default());
         return lines;

@@ -274,7 +274,8 @@ impl ExplainPage<'_> {
         }
     }
 
-    /// Draws the checks that pass and are worth a line each.
+    /// Draws the checks that pass and are worth a line each. In the compact layout, it first draws
+    /// the line of [`Self::known`].
     fn holding(&mut self, told: &Explanation) {
         if self.room < COMPACT_WIDTH {
             self.known(told);
@@ -355,8 +356,8 @@ impl ExplainPage<'_> {
             .count();
         for (at, refusal) in told.refusals.iter().enumerate() {
             let here = self.test.focus == ExplainFocus::Row(failing + at);
-            // If no check fails, the first row does not take the focus from the verdict, which
-            // stays in view.
+            // In the compact layout, if no check fails, the first row does not take the focus from
+            // the verdict, which stays in view.
             let first = self.room < COMPACT_WIDTH && failing + at == 0;
             if here && !first {
                 self.focus = (self.lines.len(), 0);

@@ -125,7 +125,7 @@ fn drawn(
     let name = shown(row.key.name());
     let left = room.saturating_sub(BOX);
     if room < 60 {
-        // The finding is never cut; the name is.
+        // The name is cut before the finding, but to no fewer than 6 cells.
         let room_for_name = left.saturating_sub(finding.width() + 1).max(6);
         let name = fitted(&name, room_for_name);
         let first = format!("{} {finding}", name.trim_end());

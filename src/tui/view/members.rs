@@ -1,4 +1,4 @@
-//! Members, the form of one, the question before one goes, and the choice of an agent.
+//! The members screen, the form of a member, and the question before a member is removed.
 //!
 //! ```text
 //! ╭ Members · PROD ───────────────────────────────────────────────── 2 members ╮
@@ -284,7 +284,7 @@ impl FormPage<'_> {
     }
 }
 
-/// What a role may do, after "may".
+/// Returns the permissions of a role, worded to follow "may".
 fn may(role: Role) -> &'static str {
     match role {
         Role::Owner => "do everything: members, areas, agents and the workspace, too",

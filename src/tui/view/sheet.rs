@@ -34,7 +34,8 @@ pub(super) struct Sheet {
     pub foot: usize,
     /// The line and the column of the element that has the focus.
     pub focus: (usize, u16),
-    /// How many lines the part between head and foot is scrolled if the focus is not in it.
+    /// The number of lines by which the part between head and foot is scrolled if the focus is not
+    /// in it.
     pub scroll: usize,
     pub hint: String,
 }
@@ -185,8 +186,9 @@ impl Sheet {
         }
     }
 
-    /// Returns the indexes of the lines in view: the head, the foot, and between them the focused
-    /// line with the two lines below it. Also returns whether there are more lines below.
+    /// Returns the indexes of the lines in view: the head, the foot, and between them a window. If
+    /// the focus is between them, the window contains the focused line and, if they fit, the two
+    /// lines below it. Also returns whether there are more lines below the window.
     fn shown(&self, height: usize) -> (Vec<usize>, bool) {
         let count = self.lines.len();
         let (mut head, mut foot) = (self.head, self.foot);
