@@ -1,11 +1,10 @@
 //! Opens the keyring that the configuration names, for the screen, for a command and for `doctor`.
 //!
-//! It connects modules that must not depend on each other: the configuration, the keyring, and the
-//! journal of checkpoints. It decides nothing and prints nothing.
+//! It connects the configuration and the keyring, which must not depend on each other. It decides
+//! nothing and prints nothing.
 use crate::{
     config::Config,
     domain::member::{Fingerprint, MemberId},
-    journal::Journal,
     keyring::{Keyring, KeyringError},
     machine::Machine,
 };
@@ -39,10 +38,8 @@ pub async fn open_keyring(
         keyring = keyring.sign_in(member.clone(), fingerprint.clone()).await?;
     }
     let mut warnings = keyring.warnings().to_vec();
-    match Journal::open(&config.checkpoints) {
-        Ok(None) => {}
-        Ok(Some(journal)) => keyring.keep_checkpoints(journal),
-        Err(sentence) => warnings.push(sentence),
+    if let Err(sentence) = keyring.keep_checkpoints(&config.checkpoints) {
+        warnings.push(sentence);
     }
     Ok((keyring, warnings))
 }

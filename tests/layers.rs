@@ -16,7 +16,7 @@ type Layer = (&'static str, &'static [&'static str], &'static [&'static str]);
 const ARROWS: &[Layer] = &[
     ("main",      &["config", "cli", "tui", "gateway", "keyring", "machine", "startup"], &["sqlx"]),
     ("cli",       &["startup", "keyring", "domain", "config", "machine", "clipboard", "journal"], &["sqlx"]),
-    ("startup",   &["keyring", "domain", "config", "machine", "journal"], &["sqlx"]),
+    ("startup",   &["keyring", "domain", "config", "machine"], &["sqlx"]),
     ("tui",       &["keyring", "domain", "config", "machine", "clipboard"], &["sqlx"]),
     ("tui/*",     &["tui", "domain", "config"], &[
         "sqlx", "tokio", "std::env", "std::fs", "crate::tui::effects", "crate::tui::terminal",

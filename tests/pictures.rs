@@ -14,9 +14,8 @@ use claviger::{
         location::DatabaseLocation,
         moment::{DAY, Moment, parse_expiry},
     },
-    keyring::Keyring,
+    keyring::{Keyring, StoreLocation},
     machine::Machine,
-    store::StoreLocation,
     tui::theme::Theme,
 };
 use ratatui::{

@@ -5,6 +5,7 @@ use super::{Keyring, KeyringError};
 use crate::{
     domain::{
         audit::{self, Checkpoint, Event, EventCursor, EventFilter},
+        location::CheckpointTarget,
         member::Permission,
     },
     journal::Journal,
@@ -36,10 +37,14 @@ pub struct Recorded {
 }
 
 impl Keyring {
-    /// Sets the journal to which a checkpoint of each event is written, from now on, after its
+    /// Opens the journal to which a checkpoint of each event is written, from now on, after its
     /// commit.
-    pub fn keep_checkpoints(&mut self, journal: Journal) {
-        self.journal = Some(journal);
+    ///
+    /// # Errors
+    /// Returns a sentence if the journal cannot be opened. Then no checkpoint is written.
+    pub fn keep_checkpoints(&mut self, target: &CheckpointTarget) -> Result<(), String> {
+        self.journal = Journal::open(target)?;
+        Ok(())
     }
 
     /// Writes the checkpoints of a committed change, and returns what was recorded.

@@ -28,7 +28,7 @@ const CONNECTIONS: u32 = 4;
 
 /// The values that a new store is created with.
 #[derive(Debug, Clone)]
-pub struct NewStoreSettings {
+pub(crate) struct NewStoreSettings {
     /// The new store's own id.
     pub uuid: String,
     /// The workspace's label.
@@ -39,11 +39,9 @@ pub struct NewStoreSettings {
 
 /// An opened store, and the facts to report about it.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// The store.
     pub store: Store,
-    /// `true` if this process created the store.
-    pub created: bool,
     /// Sentences about permissions that are wider than they should be.
     pub warnings: Vec<String>,
 }
@@ -63,7 +61,10 @@ impl Store {
     /// Returns [`StoreError`], with one clear sentence each, if the file is not claviger's, was
     /// created by a newer version, is damaged or locked, or cannot be opened; nothing is changed
     /// then.
-    pub async fn open_file(path: &Path, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
+    pub(crate) async fn open_file(
+        path: &Path,
+        fresh: &NewStoreSettings,
+    ) -> Result<Opened, StoreError> {
         file::open(path, fresh).await
     }
 
@@ -73,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::open_file`].
-    pub async fn open_file_to_decide(path: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn open_file_to_decide(path: &Path) -> Result<Option<Self>, StoreError> {
         file::open_to_decide(path).await
     }
 
@@ -82,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::open_file`].
-    pub async fn open_file_to_look(path: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn open_file_to_look(path: &Path) -> Result<Option<Self>, StoreError> {
         file::open_to_look(path).await
     }
 
@@ -91,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::open_server`].
-    pub async fn open_server_to_look(url: &str) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn open_server_to_look(url: &str) -> Result<Option<Self>, StoreError> {
         server::open_to_look(url).await
     }
 
@@ -100,7 +101,10 @@ impl Store {
     /// # Errors
     /// Returns the same errors as for a file, and [`StoreError::Unreachable`] for a server that is
     /// not on this machine if the URL lacks `sslmode=verify-full`.
-    pub async fn open_server(url: &str, fresh: &NewStoreSettings) -> Result<Opened, StoreError> {
+    pub(crate) async fn open_server(
+        url: &str,
+        fresh: &NewStoreSettings,
+    ) -> Result<Opened, StoreError> {
         server::open(url, fresh).await
     }
 }

@@ -7,7 +7,6 @@ use claviger::{
         key::RevokeReason,
         location::{CheckpointTarget, DatabaseLocation},
     },
-    journal::Journal,
     keyring::{Keyring, KeyringError},
     machine::Machine,
 };
@@ -241,9 +240,8 @@ async fn restamp(world: &World, keyring: &Keyring, from: i64) {
 async fn keeping(world: &World) -> (Keyring, PathBuf) {
     let file = world.folder.path().join("checkpoints");
     let target = CheckpointTarget::File(file.clone());
-    let journal = Journal::open(&target).expect("opened").expect("a journal");
     let mut keyring = world.keyring().await;
-    keyring.keep_checkpoints(journal);
+    keyring.keep_checkpoints(&target).expect("opened");
     (keyring, file)
 }
 

@@ -205,40 +205,22 @@ fn a_stale_revision_changes_nothing() {
 fn a_revision_that_goes_stale_between_the_look_and_the_change_rolls_all_of_it_back() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let store = world.store().await.store;
-        let mut changes = Vec::new();
+        let mut seen = Vec::new();
         for name in ["one", "two", "three"] {
             let key = read(&keyring, &make(&keyring, name).await.key).await;
-            let event = claviger::domain::audit::EventDraft::new(
-                now(),
-                keyring.actor(),
-                Change::Revoked,
-                &key,
-                claviger::domain::audit::EventDetails::None,
-            );
-            changes.push((key.id.clone(), key.revision, event));
+            seen.push(KeyVersion::of(&key));
         }
-        let stale = changes
-            .iter()
-            .map(|(id, ..)| id.clone())
-            .max()
-            .expect("the last in order");
-        world
-            .plant(&format!(
-                "UPDATE keys SET revision = 7 WHERE id = '{stale}'"
-            ))
-            .await;
+        let stale = seen.iter().map(|version| version.id.clone());
+        let stale = stale.max().expect("the last in order");
+        let changed = format!("UPDATE keys SET revision = 7 WHERE id = '{stale}'");
+        world.before_any_change(&changed).await;
         let conflict = StoreError::Conflict {
             id: stale.to_string(),
         };
-        let revoked = store.revoke_keys(&changes, RevokeReason::Other).await;
-        assert_eq!(revoked, Err(conflict.clone()));
-        let unread = changes
-            .into_iter()
-            .map(|(id, seen, event)| (id, seen, event, None));
-        let unread: Vec<_> = unread.collect();
-        let switched = store.switch_keys(&unread, Some(now())).await;
-        assert_eq!(switched, Err(conflict));
+        let revoked = keyring.revoke(&seen, RevokeReason::Other).await;
+        assert_eq!(store_error(revoked), conflict);
+        let disabled = keyring.switch(&seen, true).await;
+        assert_eq!(store_error(disabled), conflict);
         assert_eq!(
             world
                 .number("SELECT count(*) FROM keys WHERE disabled_at IS NULL")

@@ -7,10 +7,7 @@ use std::{
 };
 
 use claviger::domain::location::DatabaseLocation;
-use claviger::{
-    keyring::{Decider, Keyring, StoreError},
-    store::StoreLocation,
-};
+use claviger::keyring::{Decider, Keyring, StoreError, StoreLocation};
 use nix::sys::stat::{Mode, umask};
 use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
 
@@ -81,15 +78,13 @@ fn wide_permissions_are_told_and_left_alone() {
 fn a_new_file_is_told_from_one_that_was_there_and_an_empty_one_is_used() {
     on_sqlite(&async |world: &World| {
         fs::write(world.file(), "").expect("an empty file");
-        let opened = world.store().await;
-        assert!(opened.created);
-        opened.store.close().await;
-        let opened = world.store().await;
-        assert!(!opened.created && !opened.store.is_read_only());
-        assert_eq!(
-            opened.store.place(),
-            &StoreLocation::File(world.file().clone())
-        );
+        let created = world.keyring().await;
+        created.close().await;
+        let opened = world.keyring().await;
+        assert_eq!(opened.workspace(), created.workspace());
+        assert!(opened.is_writable());
+        let place = StoreLocation::File(world.file().clone());
+        assert_eq!(opened.place(), &place);
     });
 }
 

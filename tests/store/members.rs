@@ -319,21 +319,15 @@ fn a_change_that_was_let_pass_is_asked_after_again_within_its_transaction() {
         let id = add(&owner, &member("carol", Role::Manager, 0)).await;
         let theirs = session(world, &id).await;
         let made = make(&theirs, "hers").await.key;
-        // Uses the store directly, without the keyring's own checks.
-        let store = world.store().await.store;
-        let event = claviger::domain::audit::EventDraft::new(
-            now(),
-            theirs.actor(),
-            Change::Revealed,
-            &made,
-            claviger::domain::audit::EventDetails::None,
-        );
-        let _ = store.record(&event).await.expect("a manager may");
-        let carol = owner.member("carol").await.expect("there");
-        owner.remove_member(&carol).await.expect("removed");
+        let reveal = async || theirs.token(&made.id, Change::Revealed).await;
+        reveal().await.expect("a manager may");
+        // The keyring's own check passes: carol is removed after it.
+        let removed = format!("DELETE FROM members WHERE id = '{id}'");
+        world.before_any_change(&removed).await;
         let before = owner.epoch().await.expect("an epoch");
-        let refused = store.record(&event).await.expect_err("removed");
-        assert_eq!(refused, StoreError::Denied(Denied::NotAMember));
+        let refused = reveal().await.expect_err("removed");
+        let denied = StoreError::Denied(Denied::NotAMember);
+        assert_eq!(refused, KeyringError::Store(denied));
         assert_eq!(owner.epoch().await.expect("an epoch"), before);
     });
 }

@@ -153,7 +153,10 @@ fn another_master_key_is_told_by_its_file_and_opens_nothing() {
     on_both(&async |world: &World| {
         let created = make(&world.keyring().await, "key").await;
         let elsewhere = MasterKeyLocation::File(world.folder.path().join("elsewhere/master-key"));
-        claviger::vault::MasterKey::load_or_make(&elsewhere, &Machine::real()).expect("made");
+        // Another database gets a master key of its own there.
+        let another = DatabaseLocation::File(world.folder.path().join("another.db"));
+        let another = Keyring::open(&another, elsewhere.clone(), Machine::real()).await;
+        make(&another.expect("opened"), "key").await;
         let keyring = Keyring::open(&world.location, elsewhere.clone(), world.machine.clone())
             .await
             .expect("opened");

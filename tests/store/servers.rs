@@ -84,8 +84,8 @@ fn a_making_that_fails_leaves_nothing_behind() {
             assert!(tries < 1000, "the lock is still held");
         }
         world.plant("DROP EVENT TRIGGER refuse").await;
-        let opened = world.store().await;
-        assert!(opened.created);
+        let opened = world.keyring().await;
+        assert!(opened.is_writable());
     });
 }
 

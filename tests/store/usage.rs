@@ -4,9 +4,12 @@ use std::net::Ipv4Addr;
 use claviger::{
     domain::{
         access::Action,
+        agent::AgentScope,
         attention::Attention,
         decision::{DecisionIds, Reason, Target},
+        explain::ExplainSubject,
         forwarded::{ClientAddress, Hop},
+        hygiene::{HygieneFinding, WATCHED_DAYS},
         key::{Key, LastUse},
         listing::ListVersion,
         location::DatabaseLocation,
@@ -19,12 +22,11 @@ use claviger::{
             Verdict,
         },
     },
-    keyring::Keyring,
+    keyring::{Decider, Keyring, KeyringError},
     machine::Machine,
-    store::Store,
 };
 
-use crate::support::{NOW, World, limited, make, now, on_both, read, seen};
+use crate::support::{NOW, World, draft, granting, limited, make, now, on_both, read, seen};
 
 fn contacts() -> Target {
     Target::Routed("contacts".parse().expect("a slug"), Action::Read)
@@ -50,10 +52,18 @@ fn tallied(key: &Key, tallies: Vec<Tally>) -> KeyUse {
     }
 }
 
-/// Folds and deletes all records that are due.
-async fn tidy(store: &Store, now: i64) {
-    let now = Moment::from_millis(now);
-    while store.tidy_usage(now).await.expect("tidy") {}
+/// Opens a decider whose clock is fixed at `at`.
+async fn decider(world: &World, at: i64) -> Decider {
+    let machine = Machine::fixed(Moment::from_millis(at), "root@gw1");
+    let decider = Decider::open(&world.location, machine).await;
+    decider.expect("opened")
+}
+
+/// Folds and deletes all records that are due at `at`.
+async fn tidy(world: &World, at: i64) {
+    let decider = decider(world, at).await;
+    while decider.tidy_usage().await.expect("tidy") {}
+    decider.close().await;
 }
 
 fn ids(name: &str) -> DecisionIds {
@@ -133,7 +143,6 @@ fn counts_of_one_hour_add_up_and_further_sources_are_one() {
 fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let store = world.store().await.store;
         let key = make(&keyring, "key").await.key;
         let mut all = Vec::new();
         for hours in 0..(150 * 24) {
@@ -145,7 +154,7 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
             keyring.record_usage(&uses, &[]).await.expect("recorded");
         }
         for days in 0..3 {
-            tidy(&store, NOW + days * DAY).await;
+            tidy(world, NOW + days * DAY).await;
         }
         let counts = tallies(&keyring, &key).await;
         assert_eq!(
@@ -183,7 +192,7 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
             assert!(sources.count() <= KEPT_SOURCES + 1);
         }
         // After more than a year the counts are deleted.
-        tidy(&store, NOW + COUNTED + DAY).await;
+        tidy(world, NOW + COUNTED + DAY).await;
         assert_eq!(tallies(&keyring, &key).await, []);
     });
 }
@@ -192,7 +201,7 @@ fn older_counts_are_folded_into_days_and_months_and_nothing_is_lost() {
 fn what_is_old_is_folded_bit_by_bit_and_every_key_comes_to_its_turn() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let store = world.store().await.store;
+        let decider = decider(world, NOW).await;
         let mut keys = Vec::new();
         for n in 0..150 {
             keys.push(make(&keyring, &format!("key {n}")).await.key);
@@ -209,7 +218,7 @@ fn what_is_old_is_folded_bit_by_bit_and_every_key_comes_to_its_turn() {
         };
         assert_eq!(left().await, 300);
         let mut bits = Vec::new();
-        while store.tidy_usage(now()).await.expect("tidy") {
+        while decider.tidy_usage().await.expect("tidy") {
             bits.push(left().await);
         }
         assert!(bits.len() > 2 && bits[0] > 0, "{bits:?}");
@@ -282,14 +291,19 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
             });
         }
         keyring.record_usage(&[], &all).await.expect("recorded");
-        let store = world.store().await.store;
         for refusal in &all {
-            let read = store.refusal(&refusal.id).await.expect("read");
-            assert_eq!(read.as_ref(), Some(refusal));
+            let read = keyring.question_about(refusal.id.as_str()).await;
+            let kept = ExplainSubject::Refusal(Box::new(refusal.clone()));
+            assert_eq!(read.expect("read"), kept);
         }
-        assert_eq!(store.refusal(&ids.next()).await, Ok(None));
-        let misnamed = store.misnamed(&other.id).await.expect("read");
-        assert_eq!(misnamed.len(), 1);
+        let unknown = keyring.question_about(ids.next().as_str()).await;
+        assert!(matches!(unknown, Err(KeyringError::NoSuchDecision(_))));
+        // A refused credential that had the id of a key, but another secret.
+        let about_other = keyring.question_about(other.id.as_str()).await;
+        let explained = keyring.explain(about_other.expect("a question")).await;
+        let misnamed = explained.expect("explained").refusals;
+        let reasons = misnamed.iter().map(|refusal| refusal.reason);
+        assert_eq!(reasons.collect::<Vec<_>>(), [Reason::UnknownToken]);
 
         for n in 0..3 {
             let many = (0..60).map(|m| refusal(&ids, Some(&key.id), m, NOW + 100 + i64::from(n)));
@@ -339,7 +353,6 @@ fn refusals_that_match_no_key_are_bounded_by_source_and_in_all() {
 fn refusals_are_forgotten_when_they_are_too_old_and_no_other_is() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let store = world.store().await.store;
         let ids = ids("three");
         for n in 0..26 {
             let key = make(&keyring, &format!("key {n}")).await.key.id;
@@ -354,9 +367,10 @@ fn refusals_are_forgotten_when_they_are_too_old_and_no_other_is() {
         }
         let left = async || world.number("SELECT count(*) FROM refusals").await;
         assert_eq!(left().await, 26 * 50);
-        assert!(store.tidy_usage(now()).await.expect("tidy"));
+        let decider = decider(world, NOW).await;
+        assert!(decider.tidy_usage().await.expect("tidy"));
         assert!(left().await > 26 * 10, "a part at a time");
-        tidy(&store, NOW).await;
+        tidy(world, NOW).await;
         assert_eq!(left().await, 26 * 10);
     });
 }
@@ -405,33 +419,47 @@ fn refusals_call_for_attention_until_the_rules_change_or_two_days_are_quiet() {
 }
 
 #[test]
-fn what_was_granted_lately_is_known_by_its_key() {
+fn a_grant_that_was_given_lately_does_not_count_as_unexercised() {
     on_both(&async |world: &World| {
+        let at = |at: i64| Machine::fixed(Moment::from_millis(at), "alice@gw1");
+        let past = NOW - 10 * DAY;
+        tidy(world, past).await;
+        let before = world.keyring_on(at(past)).await;
+        let reads = |name| granting(draft(name), "contacts=read");
+        let all = |name| granting(reads(name), "documents=read");
+        let granted = before.create(None, reads("one")).await.expect("made").key;
+        let renamed = before.create(None, all("two")).await.expect("made").key;
+
         let keyring = world.keyring().await;
-        let (granted, renamed) = (make(&keyring, "one").await, make(&keyring, "two").await);
-        let mut more = granted.key.draft.clone();
-        more.conditions.grants.set(
-            "documents".parse().expect("a slug"),
-            claviger::domain::access::Actions::READ,
-        );
-        let at = seen(&keyring, &granted.key).await;
-        keyring.edit(&at, &more).await.expect("edited");
+        let seen_at = seen(&keyring, &granted).await;
+        let edited = keyring.edit(&seen_at, &all("one")).await;
+        edited.expect("edited");
         // A name that contains the text of a grants detail.
-        let mut other = renamed.key.draft.clone();
-        other.name = "\"grants\":".parse().expect("a name");
-        let at = seen(&keyring, &renamed.key).await;
-        keyring.edit(&at, &other).await.expect("edited");
-        let store = world.store().await.store;
-        let after = async |moment: Moment| {
-            let all = store
-                .observed_uses((0, i64::MAX), moment)
-                .await
-                .expect("read");
-            let granted_at = |key: &Key| all.get(&key.id).and_then(|one| one.granted_at);
-            (granted_at(&granted.key), granted_at(&renamed.key))
+        let seen_at = seen(&keyring, &renamed).await;
+        let edited = keyring.edit(&seen_at, &all("\"grants\":")).await;
+        edited.expect("edited");
+        let uses = [&granted, &renamed].map(|key| {
+            let usage = LastUse {
+                at: Moment::from_millis(NOW + 29 * DAY),
+                from: None,
+            };
+            KeyUse {
+                tallies: vec![tally(NOW, from(1), Verdict::Allowed, 1)],
+                ..KeyUse::last(key.id.clone(), Some(usage))
+            }
+        });
+        keyring.record_usage(&uses, &[]).await.expect("recorded");
+
+        let unexercised = async |when: i64| {
+            let keyring = world.keyring_on(at(when)).await;
+            let report = keyring.inspect(&AgentScope::Everything, None).await;
+            let rows = report.expect("a report").rows.into_iter();
+            let rows = rows.filter(|row| matches!(row.finding, HygieneFinding::Unexercised(_)));
+            rows.map(|row| row.key.id).collect::<Vec<_>>()
         };
-        assert_eq!(after(now().plus(-1)).await, (Some(now()), None));
-        assert_eq!(after(now()).await, (None, None));
+        let month = NOW + WATCHED_DAYS * DAY;
+        assert_eq!(unexercised(month - 1).await, [renamed.id.clone()]);
+        assert_eq!(unexercised(month).await, [renamed.id, granted.id]);
     });
 }
 
@@ -484,7 +512,6 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
 fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older_one() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let store = world.store().await.store;
         let key = make(&keyring, "key").await.key;
         let last = |at: i64| LastUse {
             at: Moment::from_millis(at),
@@ -508,7 +535,7 @@ fn a_clock_that_was_set_back_loses_no_count_and_turns_no_newer_use_into_an_older
         assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);
         // Folding with either clock loses nothing, and folds only spans that have ended.
         for now in [NOW, NOW + 3 * HOUR, NOW + 20 * DAY, NOW, NOW + 200 * DAY] {
-            tidy(&store, now).await;
+            tidy(world, now).await;
         }
         let counts = tallies(&keyring, &key).await;
         assert_eq!(counts.iter().map(|tally| tally.count).sum::<i64>(), 6);
@@ -548,9 +575,7 @@ fn a_single_use_is_counted_once_a_minute_and_any_other_at_once() {
             use_it(Action::Delete, [10, 0, 0, 1]).await;
         }
         assert_eq!(counted().await.iter().sum::<i64>(), 5);
-        assert_eq!(
-            world.store().await.store.counted_since().await,
-            Ok(Some(now()))
-        );
+        let since = keyring.counted_since().await.expect("read");
+        assert_eq!(since, Some(now()));
     });
 }

@@ -13,7 +13,6 @@ use claviger::{
     },
     keyring::{Created, Keyring, KeyringError, StoreError},
     machine::Machine,
-    store::{NewStoreSettings, Opened, Store},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
@@ -124,20 +123,6 @@ impl World {
         }
     }
 
-    /// Opens the store below the keyring.
-    pub async fn store(&self) -> Opened {
-        let fresh = NewStoreSettings {
-            uuid: self.machine.draw_hex(16),
-            label: "test".to_owned(),
-            now: now(),
-        };
-        let opened = match &self.location {
-            DatabaseLocation::File(path) => Store::open_file(path, &fresh).await,
-            DatabaseLocation::Server(url) => Store::open_server(url.expose_secret(), &fresh).await,
-        };
-        opened.expect("opened")
-    }
-
     /// Opens the database as another program, for plain SQL.
     pub async fn stranger(&self) -> Stranger {
         Stranger::on(&self.location).await
@@ -148,6 +133,24 @@ impl World {
         let mut stranger = self.stranger().await;
         stranger.run(sql).await;
         stranger.close().await;
+    }
+
+    /// Lets another program run a statement between the checks of a keyring and its change: it is
+    /// run within the change's transaction, right after the epoch was raised.
+    pub async fn before_any_change(&self, sql: &str) {
+        self.plant(&match self.location {
+            DatabaseLocation::File(_) => format!(
+                "CREATE TRIGGER before_any_change AFTER UPDATE OF epoch ON workspace \
+                 BEGIN {sql}; END"
+            ),
+            DatabaseLocation::Server(_) => format!(
+                "CREATE FUNCTION before_any_change() RETURNS trigger LANGUAGE plpgsql \
+                 AS $$ BEGIN {sql}; RETURN NULL; END $$; \
+                 CREATE TRIGGER before_any_change AFTER UPDATE OF epoch ON workspace \
+                 FOR EACH ROW EXECUTE FUNCTION before_any_change()"
+            ),
+        })
+        .await;
     }
 
     /// Drops the constraints that PostgreSQL checks, so that anything can be planted.

@@ -8,7 +8,6 @@ use claviger::{
         moment::{HOUR, Moment},
         usage::{KeyUse, Source, Tally, UsageKind, Verdict},
     },
-    journal::Journal,
     tui::{
         confirmation::{Confirmation, Verb},
         message::{Effect, Message},
@@ -46,8 +45,7 @@ fn a_checkpoint_that_could_not_be_kept_is_told_with_the_change() {
     let mut story = Story::at(120, 24);
     story.given("acme", |_| ());
     let full = CheckpointTarget::File("/dev/full".into());
-    let journal = Journal::open(&full).expect("opened").expect("a journal");
-    story.keyring.keep_checkpoints(journal);
+    story.keyring.keep_checkpoints(&full).expect("opened");
     story.press("x<tab><enter>");
     assert_eq!(story.model.list.count.total, 0);
     let warned = "its checkpoint could not be kept in /dev/full";

@@ -52,11 +52,11 @@ pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened
         .map_err(fault)?;
     let mut connection = pool.acquire().await.map_err(fault)?;
     let (recognised, settled) = recognise(&mut connection, place).await?;
-    let created = match recognised {
-        DatabaseKind::Current => false,
+    match recognised {
+        DatabaseKind::Current => {}
         _ if read_only => return Err(StoreError::ReadOnly(place.clone())),
         DatabaseKind::Empty | DatabaseKind::Older => make(&mut connection, place, fresh).await?,
-    };
+    }
     if !settled && !read_only {
         write_ahead(&mut connection, place).await?;
     }
@@ -68,7 +68,6 @@ pub(super) async fn open(path: &Path, fresh: &NewStoreSettings) -> Result<Opened
             read_only,
             file: Some(file),
         },
-        created,
         warnings: permission_warnings(&path),
     })
 }
@@ -206,12 +205,12 @@ async fn recognise(
     Ok((recognised, journal == "wal"))
 }
 
-/// Creates the store or brings it up to date; returns `true` if this process created it.
+/// Creates the store or brings it up to date.
 async fn make(
     connection: &mut SqliteConnection,
     place: &StoreLocation,
     fresh: &NewStoreSettings,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
@@ -220,11 +219,10 @@ async fn make(
     // Another process may have been faster.
     let (found, _) = recognise(&mut transaction, place).await?;
     if found == DatabaseKind::Current {
-        return Ok(false);
+        return Ok(());
     }
     build!(transaction, dialect::SQLITE, fresh, place);
-    transaction.commit().await.map_err(fault)?;
-    Ok(found == DatabaseKind::Empty)
+    transaction.commit().await.map_err(fault)
 }
 
 /// Switches the file to WAL mode: a new one, or one from a backup. The switch needs exclusive

@@ -74,14 +74,13 @@ pub(super) async fn open(url: &str, fresh: &NewStoreSettings) -> Result<Opened, 
     let place = &place;
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let mut connection = connected(&options, place).await?;
-    let created = match recognise(&mut connection, place).await? {
-        DatabaseKind::Current => false,
+    match recognise(&mut connection, place).await? {
+        DatabaseKind::Current => {}
         DatabaseKind::Empty | DatabaseKind::Older => make(&mut connection, place, fresh).await?,
-    };
+    }
     connection.close().await.map_err(fault)?;
     Ok(Opened {
         store: store(options, place.clone(), false),
-        created,
         warnings: Vec::new(),
     })
 }
@@ -113,12 +112,12 @@ async fn recognise(
     judge(place, version)
 }
 
-/// Creates the tables or brings them up to date; returns `true` if this process created them.
+/// Creates the tables or brings them up to date.
 async fn make(
     connection: &mut PgConnection,
     place: &StoreLocation,
     fresh: &NewStoreSettings,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let fault = |error: sqlx::Error| StoreError::from_sqlx(place, &error);
     let mut transaction = connection.begin().await.map_err(fault)?;
     sqlx::query("SELECT pg_advisory_xact_lock(7812765)")
@@ -128,11 +127,10 @@ async fn make(
     // Another process may have been faster.
     let found = recognise(&mut transaction, place).await?;
     if found == DatabaseKind::Current {
-        return Ok(false);
+        return Ok(());
     }
     build!(transaction, dialect::POSTGRES, fresh, place);
-    transaction.commit().await.map_err(fault)?;
-    Ok(found == DatabaseKind::Empty)
+    transaction.commit().await.map_err(fault)
 }
 
 /// Refuses a connection to another machine that is not verified. sqlx prefers TLS but connects
