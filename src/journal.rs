@@ -22,7 +22,7 @@ const PRIORITY: u8 = 10 * 8 + 6;
 
 /// An open journal.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     sink: Sink,
 }
@@ -39,7 +39,7 @@ impl Journal {
     ///
     /// # Errors
     /// Returns a sentence if the socket or the file cannot be opened.
-    pub fn open(target: &CheckpointTarget) -> Result<Option<Self>, String> {
+    pub(crate) fn open(target: &CheckpointTarget) -> Result<Option<Self>, String> {
         let system = Path::new(SYSLOG);
         let (path, opened) = match target {
             CheckpointTarget::Off => return Ok(None),
@@ -64,7 +64,7 @@ impl Journal {
 
     /// Returns the path of the log socket or file, with hazardous characters made visible.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         visible(&self.path.to_string_lossy())
     }
 
@@ -72,7 +72,7 @@ impl Journal {
     ///
     /// # Errors
     /// Returns a sentence if the checkpoint cannot be written; its change was made nevertheless.
-    pub fn keep(&self, checkpoint: &Checkpoint, now: Moment) -> Result<(), String> {
+    pub(crate) fn keep(&self, checkpoint: &Checkpoint, now: Moment) -> Result<(), String> {
         let kept = match &self.sink {
             Sink::Log(socket) => {
                 let line = format!("<{PRIORITY}>claviger[{}]: {checkpoint}", std::process::id());

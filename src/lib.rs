@@ -18,15 +18,17 @@
 //! ```
 //!
 //! Imports point downwards; `tests/layers.rs` lists which module may import which.
+#![warn(unreachable_pub)]
+
 pub mod cli;
 pub mod clipboard;
 pub mod config;
 pub mod domain;
 pub mod gateway;
-pub mod journal;
+mod journal;
 pub mod keyring;
 pub mod machine;
 pub mod startup;
-pub mod store;
+mod store;
 pub mod tui;
-pub mod vault;
+mod vault;

@@ -27,11 +27,11 @@ mod workspace;
 use std::{fmt, path::PathBuf};
 
 pub use areas::DefinedArea;
-pub use change::Committed;
+pub(crate) use change::Committed;
 pub use error::StoreError;
 use identity::{FileIdentity, UnsafeFile};
-pub use keys::NewKey;
-pub use open::{NewStoreSettings, Opened};
+pub(crate) use keys::NewKey;
+pub(crate) use open::NewStoreSettings;
 pub use pages::KeyPage;
 use sqlx::{PgPool, SqlitePool};
 pub use watch::{ChangeMark, KEYS_PER_LOOKUP, KeyRecord, LogHead, Watch};
@@ -57,7 +57,7 @@ impl fmt::Display for StoreLocation {
 
 /// An open store. Cloning is cheap; clones share their connections.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     pool: Pool,
     place: StoreLocation,
     read_only: bool,
@@ -87,13 +87,13 @@ use with_pool;
 impl Store {
     /// Returns the location of the store.
     #[must_use]
-    pub fn place(&self) -> &StoreLocation {
+    pub(crate) fn place(&self) -> &StoreLocation {
         &self.place
     }
 
     /// Returns `true` if the store was opened from a file or a disk that cannot be written.
     #[must_use]
-    pub fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         self.read_only
     }
 
@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Closes the connections; what was committed is on disk already.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,

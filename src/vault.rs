@@ -14,7 +14,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use data_encoding::{BASE64, HEXLOWER};
-pub use master_key::MasterKey;
+pub(crate) use master_key::MasterKey;
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
@@ -92,7 +92,7 @@ pub enum VaultError {
 }
 
 /// The decrypted data key of one store.
-pub struct DataKey {
+pub(crate) struct DataKey {
     cipher: XChaCha20Poly1305,
     id: [u8; DATA_KEY_ID_LENGTH],
     store: String,
@@ -107,7 +107,7 @@ impl std::fmt::Debug for DataKey {
 impl DataKey {
     /// Returns the data key's id, in hexadecimal.
     #[must_use]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         HEXLOWER.encode(&self.id)
     }
 
@@ -116,7 +116,7 @@ impl DataKey {
     /// # Errors
     /// Returns [`VaultError::Unusable`] if the cipher fails, which it does for no input of this
     /// size.
-    pub fn draw(
+    pub(crate) fn draw(
         master: &MasterKey,
         store: &str,
         machine: &Machine,
@@ -146,7 +146,7 @@ impl DataKey {
     /// # Errors
     /// Returns [`VaultError::WrongKey`] if it was wrapped with another master key, and
     /// [`VaultError::DataKeyTampered`] if its record does not open.
-    pub fn unwrap(
+    pub(crate) fn unwrap(
         wrapped: &WrappedDataKey,
         master: &MasterKey,
         store: &str,
@@ -196,7 +196,7 @@ impl DataKey {
     ///
     /// # Errors
     /// Returns [`VaultError::Tampered`] if the cipher fails, which it does for no token.
-    pub fn seal(&self, token: &Token, machine: &Machine) -> Result<String, VaultError> {
+    pub(crate) fn seal(&self, token: &Token, machine: &Machine) -> Result<String, VaultError> {
         let text = token.expose().expose_secret().as_bytes();
         let sealed = seal(&self.cipher, text, &self.aad(token.key_id()), machine)
             .ok_or_else(|| VaultError::Tampered(token.key_id().to_string()))?;
@@ -212,7 +212,12 @@ impl DataKey {
     /// # Errors
     /// Returns [`VaultError::Tampered`] if the record does not open, if the result is not a token
     /// or belongs to another key, or if its digest is not `digest`.
-    pub fn open(&self, sealed: &str, key: &KeyId, digest: &Digest) -> Result<Token, VaultError> {
+    pub(crate) fn open(
+        &self,
+        sealed: &str,
+        key: &KeyId,
+        digest: &Digest,
+    ) -> Result<Token, VaultError> {
         let tampered = || VaultError::Tampered(key.to_string());
         let record = BASE64.decode(sealed.as_bytes()).map_err(|_| tampered())?;
         let fits = record.len() == HEAD + NONCE_LENGTH + TOKEN_LENGTH + TAG_LENGTH

@@ -15,8 +15,8 @@ use crate::{
         member::Permission,
     },
 };
-pub use audit::{AuditArguments, AuditCommand};
-pub use members::{
+pub(super) use audit::{AuditArguments, AuditCommand};
+pub(super) use members::{
     AgentArguments, AgentCommand, MemberAddArguments, MemberArguments, MemberCommand,
     MemberEditArguments,
 };

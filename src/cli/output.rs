@@ -32,7 +32,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool) -> Self {
         Self {
             json,
             several_agents: false,
@@ -43,7 +43,7 @@ impl Output {
 
     /// Takes what was recorded; a checkpoint that was not kept is said after the result. Returns
     /// whether anything was changed.
-    pub fn recorded(&mut self, recorded: Recorded) -> bool {
+    pub(super) fn recorded(&mut self, recorded: Recorded) -> bool {
         if recorded.checkpoint_error.is_some() {
             self.checkpoint_error = recorded.checkpoint_error;
         }
@@ -51,33 +51,33 @@ impl Output {
     }
 
     /// Returns `true` if standard output is a terminal, so that a person reads the output.
-    pub fn is_terminal() -> bool {
+    pub(super) fn is_terminal() -> bool {
         io::stdout().is_terminal()
     }
 
     /// Writes one line of text and flushes.
-    pub fn line(&mut self, line: &str) -> Result<(), Failure> {
+    pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
     /// Writes one JSON value on one line, in compact form, and flushes.
-    pub fn json(&mut self, value: &Value) -> Result<(), Failure> {
+    pub(super) fn json(&mut self, value: &Value) -> Result<(), Failure> {
         self.line(&value.to_string())
     }
 
     /// Writes the bytes as they are and flushes.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.writer.write_all(bytes)?;
         Ok(self.writer.flush()?)
     }
 
     /// Writes the bytes to the buffer without flushing.
-    pub fn buffered(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(super) fn buffered(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(self.writer.write_all(bytes)?)
     }
 
     /// Flushes the buffer.
-    pub fn flush(&mut self) -> Result<(), Failure> {
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.writer.flush()?)
     }
 }

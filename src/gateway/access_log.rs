@@ -31,7 +31,7 @@ pub(super) struct AccessLog {
 
 impl AccessLog {
     /// Creates a log that counts the lines that it leaves out in these metrics.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             refusals: Refusals::default(),
             faults: Refusals::default(),
@@ -41,7 +41,7 @@ impl AccessLog {
     }
 
     /// Writes the line about a decided request; for an allowed request only at level debug.
-    pub fn decided(
+    pub(super) fn decided(
         &self,
         id: &DecisionId,
         request: &AuthorizationRequest<'_>,
@@ -77,7 +77,7 @@ impl AccessLog {
     }
 
     /// Writes the line about a request that was refused before it was read as a whole.
-    pub fn unheard(
+    pub(super) fn unheard(
         &self,
         id: &DecisionId,
         peer: Peer,
@@ -94,7 +94,7 @@ impl AccessLog {
     }
 
     /// Writes the line about a request that could not be decided.
-    pub fn undecided(&self, id: &DecisionId, undecided: &Undecided, uptime: Duration) {
+    pub(super) fn undecided(&self, id: &DecisionId, undecided: &Undecided, uptime: Duration) {
         let (logged, left_out) = self.faults.should_log(ClientAddress::Unknown, uptime);
         summarize("could not decide", left_out);
         if logged {
@@ -114,13 +114,13 @@ impl AccessLog {
     }
 
     /// Writes how many lines were left out in a minute that has ended by `uptime`.
-    pub fn summarize(&self, uptime: Duration) {
+    pub(super) fn summarize(&self, uptime: Duration) {
         summarize("refused", self.refusals.overdue(uptime));
         summarize("could not decide", self.faults.overdue(uptime));
     }
 
     /// Warns once for each peer that it is not trusted, and names the flag that makes it trusted.
-    pub fn untrusted(&self, peer: Peer) {
+    pub(super) fn untrusted(&self, peer: Peer) {
         let mut named = self
             .untrusted
             .lock()

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 /// A response of the endpoint; its body is always whole.
-pub type Response = http::Response<Full<Bytes>>;
+pub(super) type Response = http::Response<Full<Bytes>>;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
@@ -33,7 +33,7 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
 const LONGEST_NAME: usize = 2048;
 
 /// Returns the response for a decided request. No other function of this module allows a request.
-pub fn decided(id: &DecisionId, decided: &Authorization) -> Response {
+pub(super) fn decided(id: &DecisionId, decided: &Authorization) -> Response {
     match (&decided.decision, decided.rules()) {
         (Decision::Allow { key_id }, Some(rules)) => allow(id, key_id, &rules.name),
         (Decision::Deny { reason, .. }, _) => deny(id, *reason),
@@ -51,7 +51,7 @@ fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
 }
 
 /// Returns the response for a request that may not pass.
-pub fn deny(id: &DecisionId, reason: Reason) -> Response {
+pub(super) fn deny(id: &DecisionId, reason: Reason) -> Response {
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = problem(
         id,
@@ -68,7 +68,7 @@ pub fn deny(id: &DecisionId, reason: Reason) -> Response {
 }
 
 /// Returns the response for a request that could not be decided: it may not pass.
-pub fn undecided(id: &DecisionId) -> Response {
+pub(super) fn undecided(id: &DecisionId) -> Response {
     let mut response = problem(
         id,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -80,7 +80,7 @@ pub fn undecided(id: &DecisionId) -> Response {
 }
 
 /// Returns a response with a text of this media type.
-pub fn text(status: StatusCode, media_type: &'static str, text: String) -> Response {
+pub(super) fn text(status: StatusCode, media_type: &'static str, text: String) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let media_type = HeaderValue::from_static(media_type);
@@ -90,7 +90,7 @@ pub fn text(status: StatusCode, media_type: &'static str, text: String) -> Respo
 }
 
 /// Returns the response for a malformed request; the sentence says why it is malformed.
-pub fn bad(id: &DecisionId, sentence: &str) -> Response {
+pub(super) fn bad(id: &DecisionId, sentence: &str) -> Response {
     problem(id, StatusCode::BAD_REQUEST, sentence)
 }
 

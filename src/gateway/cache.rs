@@ -20,7 +20,7 @@ const NETWORK: usize = 32;
 const GRANT: usize = 96;
 
 /// The most recently requested key records, as many as fit within the memory limit.
-pub struct Cache {
+pub(super) struct Cache {
     entries: LruCache<KeyId, KeyRecord>,
     weight: usize,
     limit: usize,
@@ -28,7 +28,7 @@ pub struct Cache {
 
 impl Cache {
     /// Creates an empty cache that holds at most about `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             entries: LruCache::unbounded(),
             weight: 0,
@@ -37,13 +37,13 @@ impl Cache {
     }
 
     /// Returns the record of a key, or `None` if it is not cached.
-    pub fn get(&mut self, id: &KeyId) -> Option<&KeyRecord> {
+    pub(super) fn get(&mut self, id: &KeyId) -> Option<&KeyRecord> {
         self.entries.get(id)
     }
 
     /// Caches the record of an id. An absent key is not cached: otherwise clients that send made-up
     /// ids would fill the memory.
-    pub fn put(&mut self, id: &KeyId, key_record: &KeyRecord) {
+    pub(super) fn put(&mut self, id: &KeyId, key_record: &KeyRecord) {
         if matches!(key_record, KeyRecord::Absent) {
             return;
         }
@@ -58,7 +58,7 @@ impl Cache {
     }
 
     /// Removes a key that was changed; other subjects of changes are ignored.
-    pub fn forget(&mut self, subject: &str) {
+    pub(super) fn forget(&mut self, subject: &str) {
         let Ok(id) = subject.parse::<KeyId>() else {
             return;
         };
@@ -68,7 +68,7 @@ impl Cache {
     }
 
     /// Returns the number of cached keys.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 }

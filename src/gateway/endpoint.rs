@@ -42,7 +42,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Creates an endpoint that decides from this store.
-    pub fn new(decider: Decider, serve: Serve) -> Self {
+    pub(super) fn new(decider: Decider, serve: Serve) -> Self {
         let decider = Arc::new(decider);
         let metrics = Arc::new(Metrics::new());
         Self {
@@ -67,7 +67,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// Returns [`Undecided`] if the key cannot be looked up; this is counted and logged as well.
-    pub async fn decide(
+    pub(super) async fn decide(
         &self,
         id: &DecisionId,
         request: &AuthorizationRequest<'_>,
@@ -124,7 +124,7 @@ impl Endpoint {
     }
 
     /// Returns the response for a panic in the endpoint itself: 503.
-    pub fn faulty(&self) -> Response {
+    pub(super) fn faulty(&self) -> Response {
         let id = self.ids.next();
         self.metrics.undecided.inc();
         tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
@@ -132,7 +132,7 @@ impl Endpoint {
     }
 
     /// Refuses a peer that is not a trusted proxy, without reading its request.
-    pub fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
+    pub(super) fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
         self.log.untrusted(peer);
         let client = forwarded::client(peer, std::iter::empty(), &[]);
         let machine = self.decider.machine();
@@ -156,7 +156,7 @@ impl Endpoint {
     }
 
     /// Refuses a malformed request; `sentence` says why it is malformed.
-    pub fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
+    pub(super) fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
         self.metrics.bad.inc();
         let uptime = self.decider.machine().uptime();
         self.log

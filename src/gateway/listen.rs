@@ -44,7 +44,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A listening socket.
-pub enum Listener {
+pub(super) enum Listener {
     /// A TCP socket.
     Tcp(TcpListener),
     /// A Unix socket, its path, and the device and inode of its file. The file is removed when the
@@ -63,7 +63,7 @@ impl Listener {
     ///
     /// # Errors
     /// Returns the system's error, with kind `AddrInUse` if another process listens at the socket.
-    pub async fn bind(place: &Listen, mode: SocketMode) -> io::Result<Self> {
+    pub(super) async fn bind(place: &Listen, mode: SocketMode) -> io::Result<Self> {
         match place {
             Listen::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
             Listen::Unix(path) => {
@@ -81,7 +81,7 @@ impl Listener {
     }
 
     /// Returns the address that it listens on, with the actual port.
-    pub fn place(&self) -> Listen {
+    pub(super) fn place(&self) -> Listen {
         match self {
             Self::Tcp(listener) => listener
                 .local_addr()
@@ -135,7 +135,7 @@ async fn remove_stale_socket(path: &Path) -> io::Result<()> {
 
 /// Serves connections until `end` completes, and then lets open ones finish. `respond` answers a
 /// request of a peer. `free` holds the permits for further connections.
-pub async fn serve<Responding>(
+pub(super) async fn serve<Responding>(
     listener: Listener,
     respond: impl Fn(Peer, Request<Incoming>) -> Responding + Clone + Send + 'static,
     free: Arc<Semaphore>,

@@ -35,13 +35,13 @@ const MAX_CLIENT_TEXT: usize = 200;
 const LONGEST_RUN: usize = 40;
 const KEPT_OF_RUN: usize = 8;
 /// The length of a window in which refusals are counted.
-pub const WINDOW: Duration = Duration::from_mins(1);
+pub(super) const WINDOW: Duration = Duration::from_mins(1);
 /// The numbers of refusals that are logged in one window, for one source and in all.
 const OF_ONE: u32 = 60;
 const OF_ALL: u32 = 600;
 
 /// Starts logging. The returned guard writes the last lines when it is dropped.
-pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
+pub(super) fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(MAX_QUEUED_LINES)
         .lossy(true)
@@ -70,7 +70,7 @@ pub fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
 }
 
 /// Returns a client's text in a form that is safe for a log line or a sentence.
-pub fn shown(bytes: &[u8]) -> String {
+pub(super) fn shown(bytes: &[u8]) -> String {
     let bytes_shown = &bytes[..bytes.len().min(4 * MAX_CLIENT_TEXT)];
     let text = String::from_utf8_lossy(bytes_shown).into_owned();
     let hidden = |text: &str| without_secrets(&without_tokens(text));
@@ -110,7 +110,7 @@ fn without_secrets(text: &str) -> String {
 
 /// Determines which refusals are logged individually.
 #[derive(Default)]
-pub struct Refusals(Mutex<Window>);
+pub(super) struct Refusals(Mutex<Window>);
 
 #[derive(Default)]
 struct Window {
@@ -136,14 +136,14 @@ impl Window {
 
 impl Refusals {
     /// Returns how many refusals were not logged individually, if their window is over.
-    pub fn overdue(&self, now: Duration) -> Option<u64> {
+    pub(super) fn overdue(&self, now: Duration) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         window.turn(now)
     }
 
     /// Returns whether this refusal is to be logged, and how many refusals of the previous window
     /// were not, if that window is over.
-    pub fn should_log(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
+    pub(super) fn should_log(&self, from: ClientAddress, now: Duration) -> (bool, Option<u64>) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = &mut *held;
         let summed = window.turn(now);

@@ -25,7 +25,7 @@ const QUEUE: usize = 16_384;
 
 /// The reason why a request could not be decided. It never results in an allow.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Undecided {
+pub(super) enum Undecided {
     /// The store did not answer in time.
     #[error("the database did not answer in time")]
     Timeout,
@@ -64,7 +64,7 @@ impl From<StoreError> for Undecided {
 
 /// The answer to a lookup.
 #[derive(Debug, Clone)]
-pub struct LookupAnswer {
+pub(super) struct LookupAnswer {
     /// The record stored under the key's id.
     pub key_record: KeyRecord,
     /// The routes at the time of the lookup.
@@ -81,7 +81,7 @@ struct LookupRequest {
 
 /// The client of the lookup task.
 #[derive(Clone)]
-pub struct LookupClient {
+pub(super) struct LookupClient {
     questions: mpsc::Sender<LookupRequest>,
     machine: Machine,
 }
@@ -89,7 +89,7 @@ pub struct LookupClient {
 impl LookupClient {
     /// Starts the lookup task and returns a client of it. The task ends when its last client is
     /// dropped.
-    pub fn open(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn open(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let machine = decider.machine().clone();
         let clerk = LookupWorker::new(decider, cache_bytes, metrics);
@@ -102,7 +102,7 @@ impl LookupClient {
     /// # Errors
     /// Returns [`Undecided`] if the store fails, went back or does not answer in time, if too many
     /// requests are waiting, or if the endpoint is ending.
-    pub async fn ask(&self, id: &KeyId) -> Result<LookupAnswer, Undecided> {
+    pub(super) async fn ask(&self, id: &KeyId) -> Result<LookupAnswer, Undecided> {
         self.put(Some(id.clone())).await
     }
 
@@ -110,7 +110,7 @@ impl LookupClient {
     ///
     /// # Errors
     /// Returns [`Undecided`] in the same cases as [`Self::ask`].
-    pub async fn ready(&self) -> Result<(), Undecided> {
+    pub(super) async fn ready(&self) -> Result<(), Undecided> {
         self.put(None).await.map(drop)
     }
 

@@ -15,12 +15,12 @@ const BUCKETS: [f64; 11] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
 ];
 /// The content type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Labels = [(&'static str, &'static str); 2];
 
 /// The metrics of one endpoint.
-pub struct Metrics {
+pub(super) struct Metrics {
     registry: Registry,
     allowed: Counter,
     denied: [Counter; Reason::ALL.len()],
@@ -45,7 +45,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Creates the metrics, all at zero.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("claviger");
         let decisions = Family::<Labels, Counter>::default();
         let allowed = decisions
@@ -100,7 +100,7 @@ impl Metrics {
     }
 
     /// Counts a decision and the time that it took.
-    pub fn count(&self, decision: &Decision, took: Duration) {
+    pub(super) fn count(&self, decision: &Decision, took: Duration) {
         match decision {
             Decision::Allow { .. } => self.allowed.inc(),
             Decision::Deny { reason, .. } => self.denied[*reason as usize].inc(),
@@ -109,14 +109,14 @@ impl Metrics {
     }
 
     /// Sets the newest change that was seen, and the number of cached keys.
-    pub fn stands_at(&self, epoch: i64, cached: usize) {
+    pub(super) fn stands_at(&self, epoch: i64, cached: usize) {
         self.epoch.set(epoch);
         self.cached.set(signed(cached));
     }
 
     /// Returns all metrics as text, with the numbers of open connections and of keys whose use
     /// waits to be written.
-    pub fn text(&self, connections: usize, waiting: usize) -> String {
+    pub(super) fn text(&self, connections: usize, waiting: usize) -> String {
         self.connections.set(signed(connections));
         self.waiting.set(signed(waiting));
         let mut text = String::new();

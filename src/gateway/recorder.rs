@@ -33,7 +33,7 @@ const FOLD_INTERVAL: Duration = Duration::from_hours(1);
 const FOLD_PAUSE: Duration = Duration::from_millis(50);
 
 /// The uses and refusals that wait to be written or are being written.
-pub struct Recorder {
+pub(super) struct Recorder {
     decider: Arc<Decider>,
     waiting: Mutex<Waiting>,
     /// The batches that were taken from `waiting` and are not known to be written.
@@ -43,7 +43,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Creates a recorder that writes through this decider.
-    pub fn new(decider: Arc<Decider>) -> Self {
+    pub(super) fn new(decider: Arc<Decider>) -> Self {
         Self {
             decider,
             waiting: Mutex::default(),
@@ -53,12 +53,12 @@ impl Recorder {
     }
 
     /// Takes note of an allowed use.
-    pub fn allowed(&self, used: AllowedUse<'_>) {
+    pub(super) fn allowed(&self, used: AllowedUse<'_>) {
         self.note(|waiting| waiting.allowed(used));
     }
 
     /// Takes note of a refusal; it is made only if it is kept.
-    pub fn refused(
+    pub(super) fn refused(
         &self,
         key: Option<&KeyId>,
         from: ClientAddress,
@@ -86,7 +86,7 @@ impl Recorder {
     }
 
     /// Returns the number of keys whose uses wait to be written.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         lock(&self.waiting).len() + lock(&self.queue).len()
     }
 
@@ -97,7 +97,7 @@ impl Recorder {
 
     /// Writes uses and merges old counts for as long as the endpoint runs. Calls `failed` with each
     /// error.
-    pub async fn work(&self, failed: &impl Fn(&KeyringError)) {
+    pub(super) async fn work(&self, failed: &impl Fn(&KeyringError)) {
         tokio::join!(self.writing(failed), self.tidying(failed));
     }
 
@@ -137,7 +137,7 @@ impl Recorder {
 
     /// Writes what waits when the endpoint ends. Returns the number of keys whose uses could not be
     /// written, and the reason.
-    pub async fn finish(&self) -> (usize, String) {
+    pub(super) async fn finish(&self) -> (usize, String) {
         let why = match tokio::time::timeout(FINAL_WRITE_TIMEOUT, self.write()).await {
             Ok(Ok(())) => String::new(),
             Ok(Err(error)) => error.to_string(),

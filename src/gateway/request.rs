@@ -48,7 +48,7 @@ const FORWARDED: [HeaderName; 2] = [
 
 /// The route that a request asks for, as far as it is known without the current routes.
 #[derive(Debug)]
-pub struct RouteRequest<'a> {
+pub(super) struct RouteRequest<'a> {
     /// The area, or that the path determines it.
     pub area: AreaSelector,
     /// The method.
@@ -59,7 +59,7 @@ pub struct RouteRequest<'a> {
 
 /// The reason why a request has no route; the log shows it to administrators beside `no_route`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoRouteReason {
+pub(super) enum NoRouteReason {
     /// The endpoint has no such path, or not for the gateway that `--gateway` names.
     EndpointPath,
     /// The peer that sent method and path is not a trusted proxy.
@@ -78,7 +78,7 @@ pub enum NoRouteReason {
 
 impl NoRouteReason {
     /// Returns the word used in the log.
-    pub const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::EndpointPath => "unknown_endpoint_path",
             Self::Untrusted => "untrusted_peer",
@@ -93,7 +93,7 @@ impl NoRouteReason {
 
 /// The access that a request asks for.
 #[derive(Debug)]
-pub enum Requested<'a> {
+pub(super) enum Requested<'a> {
     /// The area and action that an application named.
     Named {
         /// The area as it was sent, fit for a log line.
@@ -110,7 +110,7 @@ pub enum Requested<'a> {
 impl Requested<'_> {
     /// Returns the area and action by the current routes. `routes` is `None` if none were read,
     /// because the request has no token to look up.
-    pub fn target(&self, routes: Option<&Routes>) -> Target {
+    pub(super) fn target(&self, routes: Option<&Routes>) -> Target {
         match (self, routes) {
             (
                 Self::Named {
@@ -127,7 +127,7 @@ impl Requested<'_> {
     }
 
     /// Returns why the request leads to no area and action, for the log.
-    pub fn detail(&self) -> &'static str {
+    pub(super) fn detail(&self) -> &'static str {
         match self {
             Self::Named { .. } => UNKNOWN_AREA,
             Self::Route(_) => NO_ROUTE_MATCHED,
@@ -138,7 +138,7 @@ impl Requested<'_> {
 
 /// A request for a decision: from a gateway, or from an application through `/verify`.
 #[derive(Debug)]
-pub struct AuthorizationRequest<'a> {
+pub(super) struct AuthorizationRequest<'a> {
     /// The presented credential.
     pub presented: Presented,
     /// The requested access.
@@ -157,7 +157,7 @@ pub struct AuthorizationRequest<'a> {
 
 impl<'a> AuthorizationRequest<'a> {
     /// Reads the request of a gateway.
-    pub fn read(
+    pub(super) fn read(
         family: GatewayKind,
         trusted: &[TrustedProxy],
         peer: Peer,
@@ -252,7 +252,7 @@ impl AuthorizationRequest<'_> {
     /// Returns the requested access, as it is stored with a refusal. If the path cannot be stored
     /// as it was sent, because it may contain a token, the area and action that it led to are
     /// stored.
-    pub fn requested_access(&self, target: &Target) -> RequestedAccess {
+    pub(super) fn requested_access(&self, target: &Target) -> RequestedAccess {
         let (method, path) = self.original.unwrap_or_default();
         let path = without_query(path);
         let kept = (shown(method.as_bytes()), shown(path));

@@ -23,7 +23,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a name is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn agents(&self) -> Result<Vec<AgentName>, StoreError> {
+    pub(crate) async fn agents(&self) -> Result<Vec<AgentName>, StoreError> {
         let names: Vec<(String,)> = with_pool!(self, pool => {
             sqlx::query_as("SELECT name FROM agents ORDER BY sequence").fetch_all(pool).await
         })?;
@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::agents`].
-    pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, StoreError> {
+    pub(crate) async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, StoreError> {
         let rows: Vec<(String, i64)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT name, (SELECT count(*) FROM keys WHERE agent = agents.name) \
              FROM agents ORDER BY sequence",
@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::AgentExists`] if the name is taken, and another [`StoreError`] if the
     /// database fails.
-    pub async fn add_agent(
+    pub(crate) async fn add_agent(
         &self,
         name: &AgentName,
         event: &EventDraft,
@@ -79,7 +79,7 @@ impl Store {
     /// Returns [`StoreError::AgentInUse`] with the names of some of its keys if it has keys,
     /// [`StoreError::LastAgent`] if it is the only agent, and another [`StoreError`] if the
     /// database fails.
-    pub async fn remove_agent(
+    pub(crate) async fn remove_agent(
         &self,
         name: &AgentName,
         event: &EventDraft,

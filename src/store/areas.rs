@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn areas(&self) -> Result<Vec<Area>, StoreError> {
+    pub(crate) async fn areas(&self) -> Result<Vec<Area>, StoreError> {
         let rows: Vec<AreaRow> =
             with_pool!(self, pool => sqlx::query_as(AREAS).fetch_all(pool).await)?;
         rows.into_iter().map(area).collect()
@@ -99,7 +99,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn defined_areas(&self) -> Result<Vec<DefinedArea>, StoreError> {
+    pub(crate) async fn defined_areas(&self) -> Result<Vec<DefinedArea>, StoreError> {
         let areas: Vec<AreaRow> =
             with_pool!(self, pool => sqlx::query_as(AREAS).fetch_all(pool).await)?;
         let routes: Vec<RouteRow> =
@@ -113,7 +113,7 @@ impl Store {
     /// Returns [`StoreError::AreaExists`] if the slug is taken, [`StoreError::RouteTaken`] if
     /// another area has one of the paths, [`StoreError::Access`] if another area has the title or
     /// the badge, and another [`StoreError`] if the database fails.
-    pub async fn add_area(
+    pub(crate) async fn add_area(
         &self,
         new: &DefinedArea,
         event: &EventDraft,
@@ -146,7 +146,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::AreaConflict`] if the area is not as in `seen` any more, and the
     /// errors of [`Store::add_area`].
-    pub async fn edit_area(
+    pub(crate) async fn edit_area(
         &self,
         seen: &DefinedArea,
         edited: &DefinedArea,
@@ -177,7 +177,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::AreaInUse`] if a key has a grant in the area, and the errors of
     /// [`Store::edit_area`].
-    pub async fn remove_area(
+    pub(crate) async fn remove_area(
         &self,
         seen: &DefinedArea,
         event: &EventDraft,

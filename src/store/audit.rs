@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if an event cannot be read, and another [`StoreError`] if
     /// the database fails.
-    pub async fn events(
+    pub(crate) async fn events(
         &self,
         filter: &EventFilter,
         onward: EventCursor,
@@ -82,7 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn events_one_by_one(
+    pub(crate) async fn events_one_by_one(
         &self,
         sequence: i64,
         limit: i64,
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn is_guarded(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn is_guarded(&self) -> Result<bool, StoreError> {
         let (count,): (i64,) = match &self.pool {
             Pool::Sqlite(pool) => sqlx::query_as(
                 "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN \
@@ -134,7 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::events`].
-    pub async fn events_about(
+    pub(crate) async fn events_about(
         &self,
         subject: &str,
         before: i64,
@@ -159,7 +159,10 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::events`].
-    pub async fn newest_event_about(&self, subject: &str) -> Result<Option<Event>, StoreError> {
+    pub(crate) async fn newest_event_about(
+        &self,
+        subject: &str,
+    ) -> Result<Option<Event>, StoreError> {
         let row: Option<EventRow> = with_pool!(self, pool => sqlx::query_as(
             concat!(
                 "SELECT ", event_columns!(),
@@ -178,7 +181,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if the event cannot be read, and another [`StoreError`] if
     /// the database fails.
-    pub async fn newest_change(
+    pub(crate) async fn newest_change(
         &self,
         subject: &str,
         change: Change,
@@ -201,7 +204,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn newest_moment(&self) -> Result<Option<Moment>, StoreError> {
+    pub(crate) async fn newest_moment(&self) -> Result<Option<Moment>, StoreError> {
         let row: Option<(i64,)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT at FROM audit_events ORDER BY sequence DESC LIMIT 1",
         )

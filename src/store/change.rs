@@ -18,12 +18,12 @@ use crate::domain::{
 /// A change that is committed: the number and the hash of each of its events, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a checkpoint of each event is to be kept"]
-pub struct Committed(Vec<(i64, String)>);
+pub(crate) struct Committed(Vec<(i64, String)>);
 
 impl Committed {
     /// The number and the hash of each event, the oldest first.
     #[must_use]
-    pub fn events(&self) -> impl ExactSizeIterator<Item = (i64, &str)> {
+    pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = (i64, &str)> {
         let events = self.0.iter();
         events.map(|(sequence, hash)| (*sequence, hash.as_str()))
     }
@@ -127,7 +127,7 @@ impl Store {
 
 impl ChangeTransaction<'_> {
     /// Appends an event to the chain.
-    pub async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
+    pub(super) async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
         let sequence = self.next_sequence;
         let hash = audit::chain(&self.chain_head, sequence, event);
         let login = event.actor.login.as_ref();
@@ -163,7 +163,7 @@ impl ChangeTransaction<'_> {
     }
 
     /// Stores the chain's new head and commits. When this returns, the change is made.
-    pub async fn commit(mut self) -> Result<Committed, StoreError> {
+    pub(super) async fn commit(mut self) -> Result<Committed, StoreError> {
         execute!(
             self,
             sqlx::query("UPDATE workspace SET chain_head = $1 WHERE id = 1",)
@@ -175,7 +175,7 @@ impl ChangeTransaction<'_> {
     }
 
     /// Commits a write that is not a change.
-    pub async fn commit_write(self) -> Result<(), StoreError> {
+    pub(super) async fn commit_write(self) -> Result<(), StoreError> {
         let committed = match self.transaction {
             AnyTransaction::Sqlite(transaction) => transaction.commit().await,
             AnyTransaction::Postgres(transaction) => transaction.commit().await,

@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if the key's record cannot be read, and another
     /// [`StoreError`] if the database fails. An error is never an allow.
-    pub async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
+    pub(crate) async fn credential(&self, token: &Token) -> Result<Credential, StoreError> {
         Ok(self.key_record(token.key_id()).await?.credential(token))
     }
 
@@ -35,7 +35,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if the record cannot be read, and another [`StoreError`] if
     /// the database fails.
-    pub async fn key_record(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
+    pub(crate) async fn key_record(&self, id: &KeyId) -> Result<KeyRecord, StoreError> {
         let found: Option<CredentialRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             credentials!(), " = $1"
         ))
@@ -70,7 +70,11 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if an id is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn revoked_named(&self, name: &str, limit: i64) -> Result<Vec<KeyId>, StoreError> {
+    pub(crate) async fn revoked_named(
+        &self,
+        name: &str,
+        limit: i64,
+    ) -> Result<Vec<KeyId>, StoreError> {
         let ids: Vec<String> = with_pool!(self, pool => sqlx::query_scalar(
             "SELECT key_id FROM tombstones WHERE name = $1 ORDER BY revoked_at DESC, key_id LIMIT $2",
         )
@@ -90,7 +94,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if the tombstone cannot be read, and another [`StoreError`]
     /// if the database fails.
-    pub async fn tombstone(&self, id: &KeyId) -> Result<Option<Tombstone>, StoreError> {
+    pub(crate) async fn tombstone(&self, id: &KeyId) -> Result<Option<Tombstone>, StoreError> {
         let row: Option<(String, i64, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT name, revoked_at, actor, reason FROM tombstones WHERE key_id = $1",
         )
@@ -116,7 +120,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn is_repeated_use(
+    pub(crate) async fn is_repeated_use(
         &self,
         id: &KeyId,
         usage: &LastUse,

@@ -4,12 +4,12 @@
 //! statement here may run again on a store where it ran already.
 
 /// The application id that marks a SQLite file as claviger's: "clvg".
-pub const APPLICATION_ID: i64 = 0x636c_7667;
+pub(super) const APPLICATION_ID: i64 = 0x636c_7667;
 
 /// The triggers keep the audit log append-only; the two databases have no common syntax for a
 /// trigger. An `INSERT OR REPLACE` deletes a row without firing the second trigger, so there is a
 /// third. The marks in the file's header identify the file before any of its tables is read.
-pub const SQLITE: &[&str] = &[
+pub(super) const SQLITE: &[&str] = &[
     "CREATE TRIGGER IF NOT EXISTS audit_events_keep BEFORE UPDATE ON audit_events \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
     "CREATE TRIGGER IF NOT EXISTS audit_events_stay BEFORE DELETE ON audit_events \
@@ -26,7 +26,7 @@ pub const SQLITE: &[&str] = &[
 /// PostgreSQL's INTEGER has 32 bits. It needs an explicit collation to sort by bytes as SQLite
 /// does, so that an order, and a cursor into it, means the same on both. It also gets a function
 /// with SQLite's name for a substring search without wildcards.
-pub const POSTGRES: &[&str] = &[
+pub(super) const POSTGRES: &[&str] = &[
     "ALTER TABLE keys ALTER COLUMN sequence TYPE BIGINT",
     "CREATE OR REPLACE FUNCTION instr(haystack TEXT, needle TEXT) RETURNS INTEGER \
      LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(haystack, needle)'",

@@ -53,7 +53,7 @@ pub(super) struct Companions(Arc<Mutex<Option<[FileNode; 2]>>>);
 impl Companions {
     /// Forgets the files, because a connection is being replaced: if it was the last one, SQLite
     /// may delete and recreate them.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -74,12 +74,12 @@ impl FileIdentity {
     ///
     /// # Errors
     /// Returns the operating system's error if the file cannot be read; so does [`Self::frozen`].
-    pub fn shared(path: &Path, companions: Companions) -> io::Result<Self> {
+    pub(super) fn shared(path: &Path, companions: Companions) -> io::Result<Self> {
         Self::of(path, |_| Sidecar::Shared(companions))
     }
 
     /// Identifies a file that was opened as immutable.
-    pub fn frozen(path: &Path) -> io::Result<Self> {
+    pub(super) fn frozen(path: &Path) -> io::Result<Self> {
         Self::of(path, |metadata| Sidecar::Frozen(state(metadata)))
     }
 
@@ -93,7 +93,7 @@ impl FileIdentity {
     }
 
     /// Checks that the path still points to the file that was opened, and that it is its only name.
-    pub fn holds(&self) -> Result<(), UnsafeFile> {
+    pub(super) fn holds(&self) -> Result<(), UnsafeFile> {
         let metadata = std::fs::metadata(&self.path).map_err(|_| UnsafeFile::Replaced)?;
         let holds = node(&metadata) == self.itself
             && match &self.beside {

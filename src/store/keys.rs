@@ -28,7 +28,7 @@ type RefusalsAfterChange = Option<Refused>;
 
 /// A key that is about to be created.
 #[derive(Debug, Clone)]
-pub struct NewKey {
+pub(crate) struct NewKey {
     /// The key's id.
     pub id: KeyId,
     /// The agent whose data it opens.
@@ -46,7 +46,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Agent`] if there is no such agent, and another [`StoreError`] if the
     /// database fails or the id is taken.
-    pub async fn create_key(
+    pub(crate) async fn create_key(
         &self,
         key: &NewKey,
         token: &SealedToken,
@@ -93,7 +93,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if the key cannot be read, and another [`StoreError`] if the
     /// database fails.
-    pub async fn key(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
+    pub(crate) async fn key(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
         let row: Result<Option<KeyRow>, &'static str> = with_pool!(self, pool => {
             let read = sqlx::query_as(
                 concat!("SELECT ", key_columns!(), " FROM keys WHERE id = $1"),
@@ -115,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::key`].
-    pub async fn keys_named(
+    pub(crate) async fn keys_named(
         &self,
         name: &str,
         scope: &AgentScope,
@@ -139,7 +139,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::key`].
-    pub async fn keys_starting(
+    pub(crate) async fn keys_starting(
         &self,
         start: &str,
         scope: &AgentScope,
@@ -165,7 +165,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn look_alikes(
+    pub(crate) async fn look_alikes(
         &self,
         name: &str,
         scope: &AgentScope,
@@ -190,7 +190,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn namesakes(
+    pub(crate) async fn namesakes(
         &self,
         name: &str,
         except: &str,
@@ -214,7 +214,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if the key has another revision now.
-    pub async fn edit_key(
+    pub(crate) async fn edit_key(
         &self,
         id: &KeyId,
         seen: Revision,
@@ -258,7 +258,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if one of them has another revision now.
-    pub async fn switch_keys(
+    pub(crate) async fn switch_keys(
         &self,
         keys: &[(KeyId, Revision, EventDraft, RefusalsAfterChange)],
         disabled_at: Option<Moment>,
@@ -287,7 +287,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if one of them has another revision now.
-    pub async fn revoke_keys(
+    pub(crate) async fn revoke_keys(
         &self,
         keys: &[(KeyId, Revision, EventDraft)],
         reason: RevokeReason,
@@ -314,7 +314,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn raw_key(&self, id: &KeyId) -> Result<Option<(String, String)>, StoreError> {
+    pub(crate) async fn raw_key(&self, id: &KeyId) -> Result<Option<(String, String)>, StoreError> {
         with_pool!(self, pool => {
             sqlx::query_as("SELECT name, agent FROM keys WHERE id = $1")
                 .bind(id.as_str())
@@ -328,7 +328,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if the key does not exist any more.
-    pub async fn revoke_damaged(
+    pub(crate) async fn revoke_damaged(
         &self,
         id: &KeyId,
         event: &EventDraft,
@@ -351,7 +351,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails; then the token must not be opened.
-    pub async fn record(&self, event: &EventDraft) -> Result<Committed, StoreError> {
+    pub(crate) async fn record(&self, event: &EventDraft) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         change.record(event).await?;
         change.commit().await

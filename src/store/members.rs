@@ -116,7 +116,7 @@ impl Store {
     /// Returns [`Denied::NotAMember`] if the member or their SSH key was removed,
     /// [`StoreError::Corrupt`] if the row is invalid, and another [`StoreError`] if the database
     /// fails.
-    pub async fn authority(&self, login: &Login) -> Result<Authority, StoreError> {
+    pub(crate) async fn authority(&self, login: &Login) -> Result<Authority, StoreError> {
         let row: Option<MemberStatusRow> = with_pool!(self, pool => sqlx::query_as(MEMBER_STATUS)
             .bind(login.member.as_str())
             .bind(fingerprint_of(login))
@@ -130,7 +130,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
+    pub(crate) async fn members(&self) -> Result<Vec<Member>, StoreError> {
         let rows: Vec<MemberRow> =
             with_pool!(self, pool => sqlx::query_as(MEMBERS).fetch_all(pool).await)?;
         let keys: Vec<SshKeyRow> =
@@ -144,7 +144,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a fingerprint is invalid, and another [`StoreError`] if
     /// the database fails.
-    pub async fn who(
+    pub(crate) async fn who(
         &self,
         id: &MemberId,
     ) -> Result<Option<(String, Vec<Fingerprint>)>, StoreError> {
@@ -175,7 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn member_look_alikes(&self, name: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn member_look_alikes(&self, name: &str) -> Result<Vec<String>, StoreError> {
         let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT name FROM members WHERE name_skeleton = $1 AND name <> $2 \
              ORDER BY sequence LIMIT $3",
@@ -194,7 +194,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn ssh_keys(
+    pub(crate) async fn ssh_keys(
         &self,
         only: Option<&Fingerprint>,
     ) -> Result<Vec<(MemberId, SshKey)>, StoreError> {
@@ -217,7 +217,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn note_login(&self, login: &Login, at: Moment) -> Result<(), StoreError> {
+    pub(crate) async fn note_login(&self, login: &Login, at: Moment) -> Result<(), StoreError> {
         let mut write = self.begin_write().await?;
         execute!(
             write,
@@ -235,7 +235,7 @@ impl Store {
     /// Returns [`StoreError::Member`] if another member has the name or an SSH key,
     /// [`StoreError::Agent`] if there is no such agent, and another [`StoreError`] if the database
     /// fails.
-    pub async fn add_member(
+    pub(crate) async fn add_member(
         &self,
         id: &MemberId,
         draft: &MemberDraft,
@@ -267,7 +267,7 @@ impl Store {
     /// Returns [`MemberError::Conflict`] if the member is not as in `seen` any more,
     /// [`MemberError::LastOwner`] if no owner would be left, and the errors of
     /// [`Store::add_member`].
-    pub async fn edit_member(
+    pub(crate) async fn edit_member(
         &self,
         seen: &Member,
         draft: &MemberDraft,
@@ -307,7 +307,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::edit_member`].
-    pub async fn remove_member(
+    pub(crate) async fn remove_member(
         &self,
         seen: &Member,
         event: &EventDraft,

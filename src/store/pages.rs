@@ -223,7 +223,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError`] if the database fails. A row that cannot be read is reported in the
     /// page and hides no other.
-    pub async fn page(&self, request: &PageRequest) -> Result<KeyPage, StoreError> {
+    pub(crate) async fn page(&self, request: &PageRequest) -> Result<KeyPage, StoreError> {
         let Sort { field, descending } = request.sort;
         let backwards = matches!(request.direction, Direction::Last | Direction::Before(_));
         let ascending = descending == backwards;
@@ -327,7 +327,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn count(
+    pub(crate) async fn count(
         &self,
         filter: &Filter,
         scope: &AgentScope,

@@ -24,7 +24,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if the key has another revision now.
-    pub async fn rotate_key(
+    pub(crate) async fn rotate_key(
         &self,
         seen: &KeyVersion,
         token: &SealedToken,
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if the key has another revision now.
-    pub async fn finish_rotation(
+    pub(crate) async fn finish_rotation(
         &self,
         seen: &KeyVersion,
         event: &EventDraft,
@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn previous_tokens(
+    pub(crate) async fn previous_tokens(
         &self,
         id: &KeyId,
     ) -> Result<Vec<PreviousTokenSummary>, StoreError> {

@@ -120,7 +120,7 @@ pub(super) struct CredentialRow {
 }
 
 impl CredentialRow {
-    pub fn read(self) -> Result<(Digest, Rules), StoreError> {
+    pub(super) fn read(self) -> Result<(Digest, Rules), StoreError> {
         let digest = digest_of(&self.digest, "tokens", &self.key.id)?;
         let bad = || StoreError::corrupt("former_tokens", "digest", &self.key.id);
         let former = self.former.iter().flat_map(|all| all.split(','));
@@ -164,17 +164,17 @@ pub(super) fn digests_of(texts: &str, id: &str) -> Result<Arc<[Digest]>, StoreEr
 }
 
 impl KeyRow {
-    pub fn bad(&self, column: &'static str) -> StoreError {
+    pub(super) fn bad(&self, column: &'static str) -> StoreError {
         StoreError::corrupt("keys", column, &self.id)
     }
 
     /// Returns the id, if it can be read.
-    pub fn id(&self) -> Option<KeyId> {
+    pub(super) fn id(&self) -> Option<KeyId> {
         self.id.parse().ok()
     }
 
     /// Returns the position in the order of creation, as the row contains it.
-    pub fn sequence(&self) -> i64 {
+    pub(super) fn sequence(&self) -> i64 {
         self.sequence
     }
 
@@ -241,7 +241,7 @@ impl KeyRow {
         }
     }
 
-    pub fn into_key(self) -> Result<Key, StoreError> {
+    pub(super) fn into_key(self) -> Result<Key, StoreError> {
         Ok(Key {
             id: self.id.parse().map_err(|_| self.bad("id"))?,
             sequence: self.counted("sequence", self.sequence)?,
@@ -267,7 +267,7 @@ impl KeyRow {
         })
     }
 
-    pub fn into_rules(self) -> Result<Rules, StoreError> {
+    pub(super) fn into_rules(self) -> Result<Rules, StoreError> {
         let key = self.into_key()?;
         Ok(Rules {
             id: key.id,
@@ -328,7 +328,7 @@ impl EventRow {
         }))
     }
 
-    pub fn into_event(self) -> Result<Event, StoreError> {
+    pub(super) fn into_event(self) -> Result<Event, StoreError> {
         let bad = |column| StoreError::corrupt("audit_events", column, &self.sequence.to_string());
         let from = self
             .actor_from

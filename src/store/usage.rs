@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails; the decisions remain valid.
-    pub async fn record_usage(
+    pub(crate) async fn record_usage(
         &self,
         uses: &[KeyUse],
         refusals: &[Refusal],
@@ -68,7 +68,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn tidy_usage(&self, now: Moment) -> Result<bool, StoreError> {
+    pub(crate) async fn tidy_usage(&self, now: Moment) -> Result<bool, StoreError> {
         if self.read_only {
             return Err(StoreError::ReadOnly(self.place.clone()));
         }
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn start_counting(&self, now: Moment) -> Result<(), StoreError> {
+    pub(crate) async fn start_counting(&self, now: Moment) -> Result<(), StoreError> {
         if self.read_only || self.counted_since().await?.is_some() {
             return Ok(());
         }
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn counted_since(&self) -> Result<Option<Moment>, StoreError> {
+    pub(crate) async fn counted_since(&self) -> Result<Option<Moment>, StoreError> {
         let (since,): (Option<i64>,) = with_pool!(self, pool => sqlx::query_as(
             "SELECT counted_since FROM recording WHERE id = 1",
         )
@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
-    pub async fn tallies(&self, id: &KeyId, from: Moment) -> Result<Vec<Tally>, StoreError> {
+    pub(crate) async fn tallies(&self, id: &KeyId, from: Moment) -> Result<Vec<Tally>, StoreError> {
         let rows: Vec<TallyRow> = with_pool!(self, pool => sqlx::query_as(
             "SELECT began_at, span, area, action, source, verdict, count FROM uses \
              WHERE key_id = $1 AND began_at >= $2 ORDER BY began_at, area, action, source, verdict",
@@ -146,7 +146,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::tallies`].
-    pub async fn observed_uses(
+    pub(crate) async fn observed_uses(
         &self,
         (first, last): (i64, i64),
         lately: Moment,

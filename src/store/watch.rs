@@ -128,7 +128,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the connection cannot be opened.
-    pub async fn watch(&self) -> Result<Watch, StoreError> {
+    pub(crate) async fn watch(&self) -> Result<Watch, StoreError> {
         self.still_there()?;
         let fault = |error: sqlx::Error| self.fault(&error);
         let connection = match &self.pool {

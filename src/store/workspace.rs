@@ -46,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn workspace(&self) -> Result<Workspace, StoreError> {
+    pub(crate) async fn workspace(&self) -> Result<Workspace, StoreError> {
         let row: WorkspaceRow = with_pool!(self, pool => sqlx::query_as(
             "SELECT uuid, label, epoch, chain_head, created_at, longest_life, must_expire_since \
              FROM workspace WHERE id = 1",
@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn set_policy(
+    pub(crate) async fn set_policy(
         &self,
         policy: Policy,
         event: &EventDraft,
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn epoch(&self) -> Result<i64, StoreError> {
+    pub(crate) async fn epoch(&self) -> Result<i64, StoreError> {
         let (epoch,): (i64,) = with_pool!(self, pool => {
             sqlx::query_as("SELECT epoch FROM workspace WHERE id = 1").fetch_one(pool).await
         })?;
@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn list_version(&self) -> Result<ListVersion, StoreError> {
+    pub(crate) async fn list_version(&self) -> Result<ListVersion, StoreError> {
         let (epoch, refusals, batches): (i64, i64, i64) = with_pool!(self, pool => sqlx::query_as(
             "SELECT workspace.epoch, recording.refusals, recording.batches FROM workspace \
              JOIN recording ON recording.id = workspace.id WHERE workspace.id = 1",
@@ -121,7 +121,11 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn relabel(&self, label: &str, event: &EventDraft) -> Result<Committed, StoreError> {
+    pub(crate) async fn relabel(
+        &self,
+        label: &str,
+        event: &EventDraft,
+    ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         execute!(
             change,
@@ -135,7 +139,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn data_key(&self) -> Result<Option<WrappedDataKey>, StoreError> {
+    pub(crate) async fn data_key(&self) -> Result<Option<WrappedDataKey>, StoreError> {
         let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT id, master_key_id, wrapped FROM data_keys ORDER BY created_at, id LIMIT 1",
         )
@@ -153,7 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn first_data_key(
+    pub(crate) async fn first_data_key(
         &self,
         key: &WrappedDataKey,
         now: Moment,
@@ -189,7 +193,7 @@ impl Store {
     /// # Errors
     /// Returns [`StoreError::Gone`] if there is no such key, [`StoreError::Corrupt`] if its digest
     /// is invalid, and another [`StoreError`] if the database fails.
-    pub async fn sealed_token(&self, id: &KeyId) -> Result<SealedToken, StoreError> {
+    pub(crate) async fn sealed_token(&self, id: &KeyId) -> Result<SealedToken, StoreError> {
         let row: Option<(String, String, String)> = with_pool!(self, pool => sqlx::query_as(
             "SELECT digest, data_key_id, sealed FROM tokens WHERE key_id = $1",
         )
@@ -212,7 +216,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
-    pub async fn complaints(&self) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn complaints(&self) -> Result<Vec<String>, StoreError> {
         match &self.pool {
             super::Pool::Sqlite(pool) => {
                 let lines: Vec<(String,)> = sqlx::query_as("PRAGMA integrity_check")

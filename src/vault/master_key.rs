@@ -30,7 +30,7 @@ const HEAD: &str = "claviger-master-key-1:";
 const MAX_FILE_BYTES: usize = 4096;
 
 /// The master key, which wraps data keys and nothing else.
-pub struct MasterKey {
+pub(crate) struct MasterKey {
     cipher: XChaCha20Poly1305,
     id: String,
     path: String,
@@ -58,7 +58,7 @@ impl MasterKey {
     /// Draws a master key that is not in a file, for tests.
     #[cfg(test)]
     #[must_use]
-    pub fn draw(machine: &Machine) -> Self {
+    pub(crate) fn draw(machine: &Machine) -> Self {
         let mut key = Zeroizing::new([0_u8; KEY_LENGTH]);
         machine.fill(key.as_mut_slice());
         Self::from_bytes(&key, "nowhere".to_owned())
@@ -70,13 +70,13 @@ impl MasterKey {
 
     /// Returns the key's id: a truncated hash of the key, which is not secret.
     #[must_use]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.id.clone()
     }
 
     /// Returns the path of the key's file, for display.
     #[must_use]
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.path.clone()
     }
 
@@ -87,7 +87,7 @@ impl MasterKey {
     /// others can read it, it is a symbolic link or not a regular file, it belongs to a user other
     /// than this one and root, or it does not hold a master key; [`VaultError::Unusable`] if it
     /// cannot be read; and [`VaultError::NoPlace`] if no location is known.
-    pub fn load(place: &MasterKeyLocation) -> Result<Self, VaultError> {
+    pub(crate) fn load(place: &MasterKeyLocation) -> Result<Self, VaultError> {
         let (path, judged) = match place {
             MasterKeyLocation::Credential(path) => (path, false),
             MasterKeyLocation::File(path) => (path, true),
@@ -138,7 +138,10 @@ impl MasterKey {
     /// # Errors
     /// The same as for [`MasterKey::load`], and [`VaultError::Unusable`] if the file cannot be
     /// created. A missing systemd credential is never created.
-    pub fn load_or_make(place: &MasterKeyLocation, machine: &Machine) -> Result<Self, VaultError> {
+    pub(crate) fn load_or_make(
+        place: &MasterKeyLocation,
+        machine: &Machine,
+    ) -> Result<Self, VaultError> {
         match (Self::load(place), place) {
             (Err(VaultError::Missing { .. }), MasterKeyLocation::File(path)) => {
                 make(path, machine).map_err(|error| VaultError::Unusable {

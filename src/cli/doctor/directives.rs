@@ -7,7 +7,7 @@ use crate::config::GatewayKind;
 
 /// A fault of a gateway's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GatewayFault {
+pub(super) enum GatewayFault {
     /// The gateway does not ask the endpoint, or forwards a request that the endpoint refused.
     Guard,
     /// The gateway asks the endpoint and gets no answer.
@@ -27,7 +27,7 @@ pub enum GatewayFault {
 }
 
 /// Returns the directive that fixes the fault.
-pub const fn directive(family: GatewayKind, lack: GatewayFault) -> &'static str {
+pub(super) const fn directive(family: GatewayKind, lack: GatewayFault) -> &'static str {
     match family {
         GatewayKind::Nginx => nginx(lack),
         GatewayKind::Caddy => caddy(lack),

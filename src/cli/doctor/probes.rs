@@ -27,11 +27,11 @@ use crate::{
 /// The longest time to wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The address that a probe claims, from a network reserved for documentation (RFC 5737).
-pub const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
+pub(super) const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
 /// The kind of a probe: what it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
-pub enum ProbeKind {
+pub(super) enum ProbeKind {
     /// An ordinary request.
     Plain,
     /// A request that claims another client address.
@@ -42,11 +42,11 @@ pub enum ProbeKind {
 
 impl ProbeKind {
     /// All kinds, in the order in which they are sent.
-    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+    pub(super) const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     /// Returns the HTTP method of the probe. It is a safe method, because the service behind the
     /// gateway may be unguarded.
-    pub const fn method(self) -> &'static str {
+    pub(super) const fn method(self) -> &'static str {
         match self {
             Self::Plain => "HEAD",
             Self::ClaimAddress | Self::ClaimWay => "GET",
@@ -57,7 +57,7 @@ impl ProbeKind {
 /// A family of headers in which a probe claims a method and a path. The two families claim
 /// different values, so that the refusal shows which of them the endpoint reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
-pub enum ClaimHeaders {
+pub(super) enum ClaimHeaders {
     /// The `X-Original-…` headers, used with nginx.
     Original,
     /// The `X-Forwarded-…` headers, used with Caddy and Traefik.
@@ -66,7 +66,7 @@ pub enum ClaimHeaders {
 
 impl ClaimHeaders {
     /// Both families.
-    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+    pub(super) const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
 
     const fn word(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl ClaimHeaders {
     }
 
     /// Returns the method that is claimed in these headers.
-    pub const fn method(self) -> &'static str {
+    pub(super) const fn method(self) -> &'static str {
         match self {
             Self::Original => "DELETE",
             Self::Forwarded => "PUT",
@@ -84,7 +84,7 @@ impl ClaimHeaders {
     }
 
     /// Returns `true` if these are the headers of this gateway.
-    pub const fn is_of(self, family: GatewayKind) -> bool {
+    pub(super) const fn is_of(self, family: GatewayKind) -> bool {
         match self {
             Self::Original => matches!(family, GatewayKind::Nginx),
             Self::Forwarded => matches!(family, GatewayKind::Caddy | GatewayKind::Traefik),
@@ -94,7 +94,7 @@ impl ClaimHeaders {
 
 /// A request to send through the gateway.
 #[derive(Debug, Clone)]
-pub struct Probe {
+pub(super) struct Probe {
     /// The kind of the probe.
     pub tries: ProbeKind,
     /// The id of the key that the token names.
@@ -106,7 +106,7 @@ pub struct Probe {
 
 impl Probe {
     /// Creates one probe of each kind, with a path below `base`.
-    pub fn all(base: &str, machine: &Machine) -> Vec<Self> {
+    pub(super) fn all(base: &str, machine: &Machine) -> Vec<Self> {
         let base = base.trim_end_matches('/');
         let probe = |tries| {
             let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
@@ -124,14 +124,14 @@ impl Probe {
     }
 
     /// Returns the path that a [`ProbeKind::ClaimWay`] probe claims in these headers.
-    pub fn claimed_path(&self, claim: ClaimHeaders) -> String {
+    pub(super) fn claimed_path(&self, claim: ClaimHeaders) -> String {
         format!("/claviger-doctor-claims-{}-{}", claim.word(), self.id)
     }
 }
 
 /// A gateway's answer to a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayAnswer {
+pub(super) struct GatewayAnswer {
     /// The HTTP status.
     pub status: u16,
     /// `true` if the answer has a decision id (`x-claviger-decision-id`).
@@ -140,7 +140,7 @@ pub struct GatewayAnswer {
 
 /// A client that sends probes to one gateway.
 #[derive(Debug, Clone)]
-pub struct Prober {
+pub(super) struct Prober {
     agent: Agent,
     /// The scheme and authority, such as `http://host:port`.
     origin: String,
@@ -155,7 +155,7 @@ impl Prober {
     /// Returns a sentence that says what is wrong with the URL and what to write instead: the
     /// scheme must be `http` or `https`, with a host, a canonical path, and neither user, password
     /// nor query.
-    pub fn new(url: &str) -> Result<Self, String> {
+    pub(super) fn new(url: &str) -> Result<Self, String> {
         let refused = |why: &str| {
             // The part before an @ may contain a password.
             let shown = match url.rsplit_once('@') {
@@ -188,7 +188,7 @@ impl Prober {
     ///
     /// # Errors
     /// Returns the reason if no answer came.
-    pub fn send(&self, probe: &Probe) -> Result<GatewayAnswer, String> {
+    pub(super) fn send(&self, probe: &Probe) -> Result<GatewayAnswer, String> {
         let mut request = Request::builder()
             .method(probe.tries.method())
             .uri(format!("{}{}", self.origin, probe.path))
@@ -219,7 +219,7 @@ impl Prober {
 
     /// Returns the address from which this machine connects to the gateway, or `None` if it cannot
     /// be determined.
-    pub fn own_address(&self) -> Option<IpAddr> {
+    pub(super) fn own_address(&self) -> Option<IpAddr> {
         let (scheme, authority) = self.origin.split_once("://")?;
         let port = if scheme == "https" { 443 } else { 80 };
         let places = authority

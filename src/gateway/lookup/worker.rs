@@ -33,7 +33,7 @@ pub(super) struct LookupWorker {
 
 impl LookupWorker {
     /// Creates a worker with an empty cache.
-    pub fn new(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             decider,
             watch: None,
@@ -45,7 +45,7 @@ impl LookupWorker {
     }
 
     /// Answers requests until all clients are dropped.
-    pub async fn work(mut self, mut questions: mpsc::Receiver<LookupRequest>) {
+    pub(super) async fn work(mut self, mut questions: mpsc::Receiver<LookupRequest>) {
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
         // The requests that wait for a look-up in the store, first come first served.
         let mut unknown = VecDeque::new();

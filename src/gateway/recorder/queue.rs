@@ -19,7 +19,7 @@ const MINUTE: i64 = 60_000;
 
 /// The data that one transaction writes.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(super) struct Batch {
     /// The uses of keys.
     pub uses: Vec<KeyUse>,
     /// The refusals of these keys, and those that match no key.
@@ -28,7 +28,7 @@ pub struct Batch {
 
 /// The batches, the oldest first.
 #[derive(Default)]
-pub struct Queue {
+pub(super) struct Queue {
     batches: VecDeque<Arc<Batch>>,
     /// The last uses that were put into a batch. The last use of a key in constant use need not be
     /// written every time.
@@ -37,27 +37,27 @@ pub struct Queue {
 
 impl Queue {
     /// Returns the number of keys in the queue.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.batches.iter().map(|batch| batch.uses.len()).sum()
     }
 
     /// Returns `true` if the queue has no batches.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
 
     /// Returns the batch that is to be written next.
-    pub fn front(&self) -> Option<Arc<Batch>> {
+    pub(super) fn front(&self) -> Option<Arc<Batch>> {
         self.batches.front().cloned()
     }
 
     /// Removes the next batch, after it was written.
-    pub fn pop(&mut self) {
+    pub(super) fn pop(&mut self) {
         self.batches.pop_front();
     }
 
     /// Turns waiting uses and refusals into batches.
-    pub fn fill(&mut self, waited: Waiting) {
+    pub(super) fn fill(&mut self, waited: Waiting) {
         let (keys, unmatched) = waited.into_parts();
         let mut batch = Batch {
             uses: Vec::new(),

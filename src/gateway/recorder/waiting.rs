@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 /// The maximum number of waiting keys; the uses of further ones are not recorded.
-pub const MAX_PENDING_KEYS: usize = 200_000;
+pub(super) const MAX_PENDING_KEYS: usize = 200_000;
 /// The number of counts of one key from which further sources are counted together, and the number
 /// from which all sources and all hours are. Beyond that, only areas, actions and reasons are
 /// counted separately, and their number is limited.
@@ -26,7 +26,7 @@ const UNMATCHED_SOURCES: usize = 50;
 
 /// The uses and refusals that wait to be written.
 #[derive(Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     keys: HashMap<KeyId, Pending>,
     unmatched: HashMap<Source, VecDeque<Refusal>>,
 }
@@ -43,17 +43,17 @@ struct Pending {
 
 impl Waiting {
     /// Returns the number of waiting keys.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// Returns `true` if nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.unmatched.is_empty()
     }
 
     /// Records an allowed use.
-    pub fn allowed(&mut self, used: AllowedUse<'_>) {
+    pub(super) fn allowed(&mut self, used: AllowedUse<'_>) {
         let note = |pending: &mut Pending| {
             pending.used(used.last());
             pending.count(used.target, used.address, Verdict::Allowed, used.at);
@@ -69,7 +69,7 @@ impl Waiting {
     }
 
     /// Records a refusal of a request with this key's token.
-    pub fn refused(&mut self, id: &KeyId, refusal: Refusal) {
+    pub(super) fn refused(&mut self, id: &KeyId, refusal: Refusal) {
         let Some(pending) = self.of(id) else { return };
         let verdict = Verdict::Refused(refusal.reason);
         pending.count(&refusal.target, refusal.address, verdict, refusal.at);
@@ -79,7 +79,11 @@ impl Waiting {
 
     /// Records a refusal of a request whose credential matches no key. Only the first ones of each
     /// source between two writes are kept, so that a flood affects only its own source.
-    pub fn unmatched(&mut self, from: ClientAddress, refusal: impl FnOnce() -> Option<Refusal>) {
+    pub(super) fn unmatched(
+        &mut self,
+        from: ClientAddress,
+        refusal: impl FnOnce() -> Option<Refusal>,
+    ) {
         let kept = self.of_source(from);
         if let Some(kept) = kept.filter(|kept| kept.len() < KEPT_OF_SOURCE) {
             kept.extend(refusal());
@@ -97,7 +101,7 @@ impl Waiting {
     }
 
     /// Takes out everything that waits; the new map has room for as many keys.
-    pub fn take(&mut self) -> Self {
+    pub(super) fn take(&mut self) -> Self {
         let room = HashMap::with_capacity(self.keys.len());
         Self {
             keys: std::mem::replace(&mut self.keys, room),
@@ -106,7 +110,7 @@ impl Waiting {
     }
 
     /// Returns each key's uses and refusals, and the refusals that match no key.
-    pub fn into_parts(
+    pub(super) fn into_parts(
         self,
     ) -> (
         impl Iterator<Item = (KeyUse, VecDeque<Refusal>)>,

@@ -6,7 +6,7 @@ use crate::{
 
 /// The parts of one of the endpoint's own paths.
 #[derive(Debug, PartialEq, Eq)]
-pub struct EndpointPath<'a> {
+pub(super) struct EndpointPath<'a> {
     /// The agent that the path's prefix names.
     pub agent: Option<AgentName>,
     /// The area, or that the client's path determines it.
@@ -17,7 +17,7 @@ pub struct EndpointPath<'a> {
 
 impl<'a> EndpointPath<'a> {
     /// Parses the path of a request to the endpoint. Returns `None` if it has no known form.
-    pub fn read(path: &'a str, family: GatewayKind) -> Option<Self> {
+    pub(super) fn read(path: &'a str, family: GatewayKind) -> Option<Self> {
         let (agent, path) = match path.strip_prefix("/agents/") {
             Some(rest) => {
                 let (name, _) = rest.split_once('/')?;

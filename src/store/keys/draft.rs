@@ -66,7 +66,7 @@ pub(super) struct DraftColumns {
 }
 
 impl DraftColumns {
-    pub fn of(id: &KeyId, draft: &Draft) -> Self {
+    pub(super) fn of(id: &KeyId, draft: &Draft) -> Self {
         let Conditions {
             allow,
             grants,

@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::tallies`].
-    pub async fn refusals(
+    pub(crate) async fn refusals(
         &self,
         key: Option<&KeyId>,
         limit: usize,
@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::tallies`].
-    pub async fn recent_refusals(
+    pub(crate) async fn recent_refusals(
         &self,
         scope: &AgentScope,
         limit: usize,
@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::tallies`].
-    pub async fn misnamed(&self, key: &KeyId) -> Result<Vec<Refusal>, StoreError> {
+    pub(crate) async fn misnamed(&self, key: &KeyId) -> Result<Vec<Refusal>, StoreError> {
         let rows: Vec<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             refusal_columns!(), " WHERE key_id = '' AND named = $1 ORDER BY at DESC, id DESC",
         ))
@@ -98,7 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns the errors of [`Store::tallies`].
-    pub async fn refusal(&self, id: &DecisionId) -> Result<Option<Refusal>, StoreError> {
+    pub(crate) async fn refusal(&self, id: &DecisionId) -> Result<Option<Refusal>, StoreError> {
         let row: Option<RefusalRow> = with_pool!(self, pool => sqlx::query_as(concat!(
             refusal_columns!(), " WHERE id = $1",
         ))

@@ -16,7 +16,7 @@ use super::keys::{KeyInput, Keys};
 /// How long the rest of a sequence may take on a slow line before ESC counts as the key Esc, and
 /// how long a line end waits for following characters. Consoles that type a paste key by key leave
 /// less time than that between two keys, and people leave more.
-pub const SEQUENCE_TIMEOUT: Duration = Duration::from_millis(50);
+pub(super) const SEQUENCE_TIMEOUT: Duration = Duration::from_millis(50);
 /// The number of bytes from which an unfinished burst is handed on in pieces.
 const PIECE: usize = 4096;
 
@@ -46,7 +46,7 @@ pub(super) struct Bursts {
 impl Bursts {
     /// Takes in bytes and returns the inputs that they complete. A run of characters that ends in a
     /// line end is held until it is known whether something follows: see [`settle`](Self::settle).
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Input> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Input> {
         let heard = self.keys.feed(bytes);
         let mut inputs = self.gather(heard);
         if self.run.len() >= PIECE && self.run.ends_with('\n') {
@@ -60,7 +60,7 @@ impl Bursts {
     }
 
     /// Hands on the held input. Called when nothing has arrived for [`SEQUENCE_TIMEOUT`].
-    pub fn settle(&mut self) -> Vec<Input> {
+    pub(super) fn settle(&mut self) -> Vec<Input> {
         let heard = self.keys.settle();
         let mut inputs = self.gather(heard);
         self.release(&mut inputs);
@@ -68,22 +68,22 @@ impl Bursts {
     }
 
     /// Whether input is held that [`settle`](Self::settle) would hand on.
-    pub fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         !self.run.is_empty() || self.keys.holds()
     }
 
     /// Whether a bracketed paste has begun and not ended.
-    pub fn is_pasting(&self) -> bool {
+    pub(super) fn is_pasting(&self) -> bool {
         self.keys.is_pasting()
     }
 
     /// Whether a bracketed paste has begun and not ended, and will be handed on.
-    pub fn is_wanted_paste(&self) -> bool {
+    pub(super) fn is_wanted_paste(&self) -> bool {
         self.keys.is_wanted_paste()
     }
 
     /// Discards the held input, and the rest of a paste that has begun.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.run.clear();
         self.keys.forget_paste();
     }

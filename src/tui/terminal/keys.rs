@@ -18,7 +18,7 @@ const SEQUENCE_LIMIT: usize = 256;
 
 /// A parsed input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyInput {
+pub(super) enum KeyInput {
     /// A key was pressed. Every kind of line end is Enter.
     Key(KeyEvent),
     /// A bracketed paste, cut at [`PASTE_LIMIT`] bytes.
@@ -29,7 +29,7 @@ pub enum KeyInput {
 
 /// The parser, with the bytes that do not form a complete key yet.
 #[derive(Default)]
-pub struct Keys {
+pub(super) struct Keys {
     pending: Vec<u8>,
     paste: Option<Paste>,
 }
@@ -56,36 +56,36 @@ enum ParsedKey {
 impl Keys {
     /// Whether an incomplete sequence waits for its rest.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         self.paste.is_none() && !self.pending.is_empty()
     }
 
     /// Whether a paste has begun and not ended.
     #[must_use]
-    pub fn is_pasting(&self) -> bool {
+    pub(super) fn is_pasting(&self) -> bool {
         self.paste.is_some()
     }
 
     /// Whether a paste has begun and not ended, and is not ignored.
     #[must_use]
-    pub fn is_wanted_paste(&self) -> bool {
+    pub(super) fn is_wanted_paste(&self) -> bool {
         matches!(self.paste, Some(Paste::Text(_)))
     }
 
     /// Ignores the paste that has begun, if any.
-    pub fn forget_paste(&mut self) {
+    pub(super) fn forget_paste(&mut self) {
         self.paste = self.paste.take().map(|_| Paste::Unwanted);
     }
 
     /// Takes in bytes and returns the inputs that they complete.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<KeyInput> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<KeyInput> {
         self.pending.extend_from_slice(bytes);
         self.take(step)
     }
 
     /// Returns what the held bytes mean if nothing follows: ESC is the key Esc, an incomplete
     /// sequence is no key, and a paste ends here.
-    pub fn settle(&mut self) -> Vec<KeyInput> {
+    pub(super) fn settle(&mut self) -> Vec<KeyInput> {
         let given_up = self.paste.take().map(|paste| {
             let rest = std::mem::take(&mut self.pending);
             match paste {

@@ -148,7 +148,7 @@ pub(super) fn height(screen: Rect) -> usize {
 }
 
 impl Sheet {
-    pub fn draw(&self, theme: Theme, buffer: &mut Buffer, screen: Rect) -> Position {
+    pub(super) fn draw(&self, theme: Theme, buffer: &mut Buffer, screen: Rect) -> Position {
         let area = self.area(screen);
         let inner = Rect {
             x: area.x + 2,
