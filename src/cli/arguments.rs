@@ -11,8 +11,8 @@ use super::{Failure, copy};
 use crate::{
     config::{self, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
     domain::{
-        agent::AgentName, forwarded::TrustedProxy, key::RevokeReason, listing::SortField,
-        member::Permission,
+        agent::AgentName, audit::Change, forwarded::TrustedProxy, key::RevokeReason,
+        listing::SortField, member::Permission,
     },
 };
 pub(super) use audit::{AuditArguments, AuditCommand};
@@ -139,27 +139,48 @@ impl KeyringCommand {
     #[must_use]
     pub fn permission(&self) -> Permission {
         match self {
-            Self::Create(_) => Permission::Create,
-            Self::Copy(_) | Self::Reveal(_) => Permission::Copy,
-            Self::Edit(_) => Permission::Edit,
-            Self::Disable(_) | Self::Enable(_) => Permission::Switch,
-            Self::Rotate(_) => Permission::Rotate,
-            Self::Revoke(_) => Permission::Revoke,
             Self::Check(_) | Self::Explain(_) => Permission::Explain,
-            Self::Member(it) if !matches!(it.command, MemberCommand::List) => Permission::Members,
-            Self::Agent(it) if !matches!(it.command, AgentCommand::List) => Permission::Agents,
-            Self::Area(it) if !matches!(it.command, AreaCommand::List) => Permission::Areas,
-            Self::Workspace(it) if it.changes() => Permission::Workspace,
+            _ => self.change().map_or(Permission::See, Change::permission),
+        }
+    }
+
+    /// The change that the command makes, or the first of them; `None` if it only reads.
+    fn change(&self) -> Option<Change> {
+        Some(match self {
+            Self::Create(_) => Change::Created,
+            Self::Copy(_) => Change::Copied,
+            Self::Reveal(_) => Change::Revealed,
+            Self::Edit(_) => Change::Edited,
+            Self::Disable(_) => Change::Disabled,
+            Self::Enable(_) => Change::Enabled,
+            Self::Rotate(_) => Change::Rotated,
+            Self::Revoke(_) => Change::Revoked,
+            Self::Member(it) => match it.command {
+                MemberCommand::Add(_) => Change::MemberAdded,
+                MemberCommand::Edit(_) => Change::MemberEdited,
+                MemberCommand::Remove { .. } => Change::MemberRemoved,
+                MemberCommand::List => return None,
+            },
+            Self::Agent(it) => match it.command {
+                AgentCommand::Add { .. } => Change::AgentAdded,
+                AgentCommand::Remove { .. } => Change::AgentRemoved,
+                AgentCommand::List => return None,
+            },
+            Self::Area(it) => match it.command {
+                AreaCommand::Add(_) => Change::AreaAdded,
+                AreaCommand::Edit(_) => Change::AreaEdited,
+                AreaCommand::Remove { .. } => Change::AreaRemoved,
+                AreaCommand::List => return None,
+            },
+            Self::Workspace(it) => return it.change(),
             Self::List(_)
             | Self::Show(_)
+            | Self::Check(_)
+            | Self::Explain(_)
             | Self::Refusals(_)
             | Self::Hygiene { .. }
-            | Self::Audit(_)
-            | Self::Member(_)
-            | Self::Agent(_)
-            | Self::Area(_)
-            | Self::Workspace(_) => Permission::See,
-        }
+            | Self::Audit(_) => return None,
+        })
     }
 }
 
@@ -396,9 +417,15 @@ pub struct WorkspaceArguments {
 }
 
 impl WorkspaceArguments {
-    /// Returns `true` if an option changes the workspace.
-    pub(super) fn changes(&self) -> bool {
-        self.label.is_some() || self.longest_life.is_some() || self.must_expire.is_some()
+    /// The change that the options make, or the first of them; `None` if there is no such option.
+    pub(super) fn change(&self) -> Option<Change> {
+        if self.label.is_some() {
+            Some(Change::Relabelled)
+        } else if self.longest_life.is_some() || self.must_expire.is_some() {
+            Some(Change::PolicyChanged)
+        } else {
+            None
+        }
     }
 }
 

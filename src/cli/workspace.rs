@@ -20,7 +20,7 @@ pub(super) async fn run(
         output.recorded(keyring.relabel(new).await?);
         label.clone_from(new);
     }
-    if arguments.changes() {
+    if arguments.change().is_some() {
         output.recorded(keyring.set_policy(policy).await?);
     }
     if output.json {

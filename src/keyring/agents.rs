@@ -2,7 +2,7 @@
 use super::{Keyring, KeyringError, Recorded};
 use crate::domain::{
     agent::{self, AgentName, AgentScope},
-    audit::EventDraft,
+    audit::{Change, EventDraft},
     member::{Member, Permission},
 };
 
@@ -52,7 +52,7 @@ impl Keyring {
     /// Returns [`super::StoreError::AgentExists`] if the name is taken, [`KeyringError::Denied`] if
     /// the actor may not add agents, and [`KeyringError::Store`] if the database fails.
     pub async fn add_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Agents).await?;
+        self.demand_change(Change::AgentAdded).await?;
         let event = EventDraft::agent_added(self.now(), self.actor(), name);
         Ok(self.recorded(&self.store.add_agent(name, &event).await?))
     }
@@ -65,7 +65,7 @@ impl Keyring {
     /// the only one, [`KeyringError::Denied`] if the actor may not remove agents, and
     /// [`KeyringError::Store`] if the database fails.
     pub async fn remove_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Agents).await?;
+        self.demand_change(Change::AgentRemoved).await?;
         agent::choose(Some(name), &self.store.agents().await?)?;
         let members = self.store.members().await?;
         let limited: Vec<&str> = members

@@ -4,8 +4,7 @@ use super::{Keyring, KeyringError, Recorded};
 use crate::{
     domain::{
         access::{AccessError, AreaSlug},
-        audit::{AreaState, EventDraft},
-        member::Permission,
+        audit::{AreaState, Change, EventDraft},
         route,
     },
     store::DefinedArea,
@@ -52,7 +51,7 @@ impl Keyring {
     /// or one of its routes exists already, if the actor may not change areas, or if the database
     /// fails.
     pub async fn add_area(&self, new: &DefinedArea) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Areas).await?;
+        self.demand_change(Change::AreaAdded).await?;
         check(new)?;
         let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
         Ok(self.recorded(&self.store.add_area(new, &event).await?))
@@ -69,7 +68,7 @@ impl Keyring {
         seen: &DefinedArea,
         edited: &DefinedArea,
     ) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Areas).await?;
+        self.demand_change(Change::AreaEdited).await?;
         if seen == edited {
             return Ok(Recorded::default());
         }
@@ -87,7 +86,7 @@ impl Keyring {
     /// [`KeyringError::Denied`] if the actor may not change areas, and [`KeyringError::Store`] if
     /// the database fails.
     pub async fn remove_area(&self, seen: &DefinedArea) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Areas).await?;
+        self.demand_change(Change::AreaRemoved).await?;
         let event = EventDraft::about_area(self.now(), self.actor(), Some(state(seen)), None);
         Ok(self.recorded(&self.store.remove_area(seen, &event).await?))
     }

@@ -7,7 +7,7 @@
 use super::{Keyring, KeyringError};
 use crate::domain::{
     agent::AgentName,
-    audit::{Actor, Login},
+    audit::{Actor, Change, Login},
     key::Key,
     member::{Authority, Denied, Fingerprint, MemberId, Permission},
     token::KeyId,
@@ -80,13 +80,14 @@ impl Keyring {
         Ok(authority)
     }
 
-    /// Checks that the actor has a permission for this key.
-    pub(super) async fn demand_for(
-        &self,
-        permission: Permission,
-        key: &Key,
-    ) -> Result<(), KeyringError> {
-        Ok(self.demand(permission).await?.demand_agent(&key.agent)?)
+    /// Checks that the actor may make a change, and returns the actor's authority.
+    pub(super) async fn demand_change(&self, change: Change) -> Result<Authority, KeyringError> {
+        self.demand(change.permission()).await
+    }
+
+    /// Checks that the actor may make a change of this key.
+    pub(super) async fn demand_for(&self, change: Change, key: &Key) -> Result<(), KeyringError> {
+        Ok(self.demand_change(change).await?.demand_agent(&key.agent)?)
     }
 
     /// Checks that the actor may see the records about a key, even one that was revoked; without a

@@ -76,7 +76,7 @@ impl Keyring {
     /// plain, [`KeyringError::Denied`] if the actor may not change the workspace, and
     /// [`KeyringError::Store`] if the database fails.
     pub async fn relabel(&self, label: &str) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Workspace).await?;
+        self.demand_change(Change::Relabelled).await?;
         text::check(label, LABEL_LIMITS)?;
         if label.trim().is_empty() {
             return Err(TextError::Empty {
@@ -101,7 +101,7 @@ impl Keyring {
         agent: Option<&AgentName>,
         draft: Draft,
     ) -> Result<Created, KeyringError> {
-        let scope = self.demand(Permission::Create).await?.scope;
+        let scope = self.demand_change(Change::Created).await?.scope;
         let agents = self.agents().await?;
         if agents.is_empty() {
             return Err(Denied::Agent(scope).into());
@@ -209,7 +209,7 @@ impl Keyring {
     /// actor may not edit the key, and [`KeyringError::Store`] if the database fails.
     pub async fn edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<Recorded, KeyringError> {
         self.demand_areas(draft).await?;
-        let key = self.seen_key(Permission::Edit, seen).await?;
+        let key = self.seen_key(Change::Edited, seen).await?;
         if key.draft == *draft {
             return Ok(Recorded::default());
         }
@@ -239,7 +239,7 @@ impl Keyring {
     /// anything is written.
     pub async fn rotate(&self, seen: &KeyVersion, overlap: i64) -> Result<Rotated, KeyringError> {
         self.demand_writable()?;
-        let key = self.seen_key(Permission::Rotate, seen).await?;
+        let key = self.seen_key(Change::Rotated, seen).await?;
         let data_key = self.data_key().await?;
         let token = Token::mint(&key.id, &mut |buffer: &mut [u8]| self.machine.fill(buffer));
         let now = self.now();
@@ -283,7 +283,7 @@ impl Keyring {
     /// Returns the errors of [`Keyring::edit`], and [`KeyringError::NothingToFinish`] if no
     /// previous token is valid.
     pub async fn finish_rotation(&self, seen: &KeyVersion) -> Result<Recorded, KeyringError> {
-        let key = self.seen_key(Permission::Rotate, seen).await?;
+        let key = self.seen_key(Change::RotationFinished, seen).await?;
         if key.previous_until.is_none_or(|until| until < self.now()) {
             return Err(KeyringError::NothingToFinish(text::visible(key.name())));
         }
@@ -297,7 +297,7 @@ impl Keyring {
     /// Returns [`KeyringError::Denied`] if the actor may not change the workspace, and
     /// [`KeyringError::Store`] if the database fails.
     pub async fn set_policy(&self, policy: Policy) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Workspace).await?;
+        self.demand_change(Change::PolicyChanged).await?;
         let workspace = self.store.workspace().await?;
         if workspace.policy == policy {
             return Ok(Recorded::default());
@@ -325,7 +325,7 @@ impl Keyring {
         let disabled_at = disable.then(|| self.now());
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
-            let key = self.seen_key(Permission::Switch, one).await?;
+            let key = self.seen_key(change, one).await?;
             if key.disabled_at.is_some() != disable {
                 let event = self.event(change, &key, EventDetails::None);
                 let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
@@ -350,7 +350,7 @@ impl Keyring {
     ) -> Result<Recorded, KeyringError> {
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
-            let key = self.seen_key(Permission::Revoke, one).await?;
+            let key = self.seen_key(Change::Revoked, one).await?;
             let event = self.event(Change::Revoked, &key, EventDetails::Gone(reason));
             changes.push((key.id, one.revision, event));
         }
@@ -366,7 +366,7 @@ impl Keyring {
     pub async fn token(&self, id: &KeyId, purpose: Change) -> Result<OpenedToken, KeyringError> {
         self.demand_writable()?;
         let key = self.key(id).await?;
-        self.demand_for(Permission::Copy, &key).await?;
+        self.demand_for(purpose, &key).await?;
         let data_key = self.data_key().await?;
         let event = self.event(purpose, &key, EventDetails::None);
         let recorded = self.recorded(&self.store.record(&event).await?);
@@ -379,15 +379,11 @@ impl Keyring {
         EventDraft::new(self.now(), self.actor(), change, key, details)
     }
 
-    /// Returns the key if it is still at the revision that the caller saw, and if the actor has the
-    /// permission for it.
-    async fn seen_key(
-        &self,
-        permission: Permission,
-        seen: &KeyVersion,
-    ) -> Result<Key, KeyringError> {
+    /// Returns the key if it is still at the revision that the caller saw, and if the actor may make
+    /// this change of it.
+    async fn seen_key(&self, change: Change, seen: &KeyVersion) -> Result<Key, KeyringError> {
         let key = self.key(&seen.id).await?;
-        self.demand_for(permission, &key).await?;
+        self.demand_for(change, &key).await?;
         if key.revision == seen.revision {
             Ok(key)
         } else {

@@ -8,10 +8,10 @@ use std::{
 use super::{KeyPage, Keyring, KeyringError, Recorded, StoreError};
 use crate::domain::{
     agent::AgentScope,
-    audit::EventDraft,
+    audit::{Change, EventDraft},
     key::RevokeReason,
     listing::{Direction, Filter, PageRequest, Sort},
-    member::{Denied, Permission},
+    member::Denied,
     text::visible,
     token::KeyId,
 };
@@ -56,7 +56,7 @@ impl Keyring {
         id: &KeyId,
         reason: RevokeReason,
     ) -> Result<Recorded, KeyringError> {
-        let authority = self.demand(Permission::Revoke).await?;
+        let authority = self.demand_change(Change::Revoked).await?;
         let gone = || StoreError::Gone { id: id.to_string() };
         let (name, agent) = self.store.raw_key(id).await?.ok_or_else(gone)?;
         let agent = agent.parse().ok();

@@ -5,7 +5,7 @@ use super::{Keyring, KeyringError, Recorded};
 use crate::{
     domain::{
         agent::{self, AgentScope},
-        audit::EventDraft,
+        audit::{Change, EventDraft},
         member::{Fingerprint, Member, MemberDraft, MemberError, MemberId, Permission, SshKey},
         text::visible,
     },
@@ -91,7 +91,7 @@ impl Keyring {
     /// [`KeyringError::Denied`] if the actor may not add members; and [`KeyringError::Store`] if
     /// the database fails.
     pub async fn add_member(&self, draft: &MemberDraft) -> Result<AddedMember, KeyringError> {
-        self.demand(Permission::Members).await?;
+        self.demand_change(Change::MemberAdded).await?;
         self.check_member(draft).await?;
         let id = MemberId::drawn(&self.machine.draw_hex(6));
         let event = EventDraft::about_member(self.now(), self.actor(), &id, None, Some(draft));
@@ -115,7 +115,7 @@ impl Keyring {
         seen: &Member,
         draft: &MemberDraft,
     ) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Members).await?;
+        self.demand_change(Change::MemberEdited).await?;
         if seen.draft == *draft {
             return Ok(Recorded::default());
         }
@@ -132,7 +132,7 @@ impl Keyring {
     /// the member was changed since the caller read `seen`, [`KeyringError::Denied`] if the actor
     /// may not remove members, and [`KeyringError::Store`] if the database fails.
     pub async fn remove_member(&self, seen: &Member) -> Result<Recorded, KeyringError> {
-        self.demand(Permission::Members).await?;
+        self.demand_change(Change::MemberRemoved).await?;
         let before = Some(&seen.draft);
         let event = EventDraft::about_member(self.now(), self.actor(), &seen.id, before, None);
         Ok(self.recorded(&self.store.remove_member(seen, &event).await?))

@@ -7,7 +7,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use strum::{EnumCount, VariantArray};
 
-use crate::domain::member::Permission;
+use crate::domain::{audit::Change, member::Permission};
 
 /// The place that receives key presses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
@@ -182,17 +182,21 @@ impl Intent {
     /// The permission that the intent requires in this place, or `None` if everyone may do it.
     #[must_use]
     pub const fn permission(self, place: Place) -> Option<Permission> {
-        Some(match (self, place) {
-            (Self::New | Self::Edit | Self::Revoke, Place::Members) => Permission::Members,
-            (Self::New | Self::NewLike, _) => Permission::Create,
-            (Self::Edit | Self::Fix | Self::Apply, _) => Permission::Edit,
-            (Self::Switch, _) => Permission::Switch,
-            (Self::Rotate, _) => Permission::Rotate,
-            (Self::Revoke, _) => Permission::Revoke,
-            (Self::Copy | Self::CopyAs | Self::Reveal, _) => Permission::Copy,
-            (Self::Explain, _) => Permission::Explain,
+        let change = match (self, place) {
+            (Self::New, Place::Members) => Change::MemberAdded,
+            (Self::Edit, Place::Members) => Change::MemberEdited,
+            (Self::Revoke, Place::Members) => Change::MemberRemoved,
+            (Self::New | Self::NewLike, _) => Change::Created,
+            (Self::Edit | Self::Fix | Self::Apply, _) => Change::Edited,
+            (Self::Switch, _) => Change::Disabled,
+            (Self::Rotate, _) => Change::Rotated,
+            (Self::Revoke, _) => Change::Revoked,
+            (Self::Copy | Self::CopyAs, _) => Change::Copied,
+            (Self::Reveal, _) => Change::Revealed,
+            (Self::Explain, _) => return Some(Permission::Explain),
             _ => return None,
-        })
+        };
+        Some(change.permission())
     }
 }
 

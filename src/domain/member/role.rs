@@ -1,6 +1,7 @@
 //! Roles and their permissions: one table that the menu, dispatch, the command line, the use cases
-//! and the store's transactions all consult. To add an operation that is not open to every role,
-//! add a [`Permission`], its words, and the lowest role that has it.
+//! and the store's transactions all consult. Which permission a change needs is said once, in
+//! [`Change::permission`](crate::domain::audit::Change::permission). To add an operation that is
+//! not open to every role, add a [`Permission`], its words, and the lowest role that has it.
 use std::{fmt, str::FromStr};
 use strum::{EnumCount, VariantArray};
 

@@ -2,11 +2,7 @@
 //! help all use these functions, so that the menu always agrees with what a key does.
 use super::Model;
 use crate::{
-    domain::{
-        explain::Fix,
-        listing::Filter,
-        member::{Denied, Permission},
-    },
+    domain::{audit::Change, explain::Fix, listing::Filter, member::Denied},
     tui::{
         explain::ExplainDialog,
         keymap::{Intent, Place},
@@ -41,7 +37,7 @@ impl Model {
         let explained = self.top::<ExplainDialog>();
         let fix = explained.and_then(|test| test.to_fix()?.mend.as_ref());
         let permission = match (intent, fix) {
-            (Intent::Fix, Some(Fix::Enable)) => Some(Permission::Switch),
+            (Intent::Fix, Some(Fix::Enable)) => Some(Change::Enabled.permission()),
             _ => intent.permission(place),
         };
         match permission {
