@@ -214,6 +214,20 @@ impl Story {
         self.happen(Message::Resized(width, height));
     }
 
+    /// Draws the screen, and checks that a text is on it.
+    #[track_caller]
+    pub fn shows(&mut self, text: &str) {
+        let screen = self.screen();
+        assert!(screen.contains(text), "without {text:?}:\n{screen}");
+    }
+
+    /// Draws the screen, and checks that a text is not on it.
+    #[track_caller]
+    pub fn hides(&mut self, text: &str) {
+        let screen = self.screen();
+        assert!(!screen.contains(text), "with {text:?}:\n{screen}");
+    }
+
     /// Draws the screen; returns its text without trailing spaces.
     pub fn screen(&mut self) -> String {
         let model = &self.model;

@@ -81,7 +81,7 @@ fn a_reveal_ends_by_itself_and_by_leaving() {
     for _ in 0..29 {
         story.happen(Message::Ticked);
     }
-    assert!(story.screen().contains("Hidden again in 1 s"));
+    story.shows("Hidden again in 1 s");
     story.happen(Message::Ticked);
     assert!(!story.screen().contains(&token) && !story.model.counts_down());
     story.press("v<esc>");
@@ -100,11 +100,7 @@ fn the_new_token_is_masked_and_its_dialog_starts_on_copy() {
     );
     assert!(screen.contains("reversed [▸ Copy]"));
     story.press("<enter>");
-    assert!(
-        story.screen().contains("sent to your terminal"),
-        "{}",
-        story.screen()
-    );
+    story.shows("sent to your terminal");
     story.press("v");
     assert!(story.screen().contains(&token));
     story.press("<esc><esc>");
@@ -119,5 +115,5 @@ fn the_terminals_clipboard_is_overwritten_on_demand() {
     let before = story.sent.len();
     story.press("z");
     assert!(story.sent.len() > before);
-    assert!(story.screen().contains("The clipboard was overwritten."));
+    story.shows("The clipboard was overwritten.");
 }

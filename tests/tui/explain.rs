@@ -63,7 +63,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
     });
     ask(&mut story, &token, Action::Read, "10.0.1.1");
     story.press("!");
-    assert!(story.screen().contains("1 refused"), "{}", story.screen());
+    story.shows("1 refused");
     story.press("t");
     let screen = story.screen();
     assert!(screen.contains("DENIED  address_not_allowed"), "{screen}");
@@ -84,11 +84,7 @@ fn from_a_refusal_to_the_rule_mended_and_proven_in_five_presses() {
         "{screen}"
     );
     story.press("<enter>");
-    assert!(
-        story.screen().contains("Widens: adds 10.0.1.1."),
-        "{}",
-        story.screen()
-    );
+    story.shows("Widens: adds 10.0.1.1.");
     // The edit covers the whole test, and only the topmost dialog shows key hints.
     let screen = story.screen();
     assert!(!screen.contains("The last refusal"), "{screen}");
@@ -124,16 +120,12 @@ fn the_proof_is_in_view_on_the_smallest_screen_too() {
         ask(&mut story, &token, Action::Read, address);
     }
     story.press("!tf<enter><enter>");
-    assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
+    story.shows("ALLOWED");
     // The list of refusals can still be reached.
     story.press("<down>");
-    assert!(
-        story.screen().contains("▸ 11-23 07:00"),
-        "{}",
-        story.screen()
-    );
+    story.shows("▸ 11-23 07:00");
     story.press("<up>");
-    assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
+    story.shows("ALLOWED");
 }
 
 #[test]
@@ -144,7 +136,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     ask(&mut story, &token, Action::Read, "10.0.1.1");
     ask(&mut story, &token, Action::Read, "10.0.1.1");
     story.refresh();
-    assert!(story.screen().contains("3 refused"), "{}", story.screen());
+    story.shows("3 refused");
     // One of the three requests would pass now.
     let mut draft = key.draft.clone();
     let contacts: claviger::domain::access::AreaSlug = "contacts".parse().expect("a slug");
@@ -155,7 +147,7 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
     };
     edit(&story, &draft);
     story.refresh();
-    assert!(story.screen().contains("2 refused"), "{}", story.screen());
+    story.shows("2 refused");
     // Disabling and enabling the key fixes nothing.
     for disable in [true, false] {
         let at = KeyVersion::of(&story.wait(story.keyring.key(&key.id)).expect("the key"));
@@ -164,11 +156,11 @@ fn what_its_new_rules_still_refuse_calls_for_attention_still() {
             .expect("switched");
     }
     story.refresh();
-    assert!(story.screen().contains("2 refused"), "{}", story.screen());
+    story.shows("2 refused");
     draft.conditions.allow = AllowList::Anywhere;
     edit(&story, &draft);
     story.refresh();
-    assert!(!story.screen().contains("refused"), "{}", story.screen());
+    story.hides("refused");
 }
 
 #[test]
@@ -196,7 +188,7 @@ fn new_refusals_are_followed_where_one_is() {
     let (_, token) = partner(&mut story);
     ask(&mut story, &token, Action::Delete, "10.0.0.9");
     story.refresh();
-    assert!(story.screen().contains("1 refused"), "{}", story.screen());
+    story.shows("1 refused");
     story.press("t<down>");
     let focused = |story: &Story| {
         let test = story
@@ -286,42 +278,24 @@ fn every_failing_check_is_shown_and_fixed_at_its_own_field() {
     }
     // The cursor is on the first check: f asks whether to enable the key.
     story.press("f<tab><enter>");
-    assert!(
-        !story.screen().contains("FAILS state"),
-        "{}",
-        story.screen()
-    );
+    story.hides("FAILS state");
     story.press("f");
-    assert!(story.screen().contains("2027-02-21"), "{}", story.screen());
+    story.shows("2027-02-21");
     story.press("<enter><enter>");
-    assert!(
-        !story.screen().contains("FAILS expiry"),
-        "{}",
-        story.screen()
-    );
+    story.hides("FAILS expiry");
     // The second of the two remaining checks.
     story.press("<down>f");
-    assert!(story.screen().contains("Step 2 of 2"), "{}", story.screen());
-    assert!(
-        story
-            .screen()
-            .contains("Widens: Contact Access gains delete"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Step 2 of 2");
+    story.shows("Widens: Contact Access gains delete");
     story.press("<enter>");
-    assert!(
-        !story.screen().contains("FAILS action"),
-        "{}",
-        story.screen()
-    );
+    story.hides("FAILS action");
     story.press("f<esc><esc>");
     assert!(
         story.screen().contains("FAILS address"),
         "discarding mends nothing"
     );
     story.press("f<enter><enter>");
-    assert!(story.screen().contains("ALLOWED"), "{}", story.screen());
+    story.shows("ALLOWED");
 }
 
 #[test]
@@ -331,11 +305,7 @@ fn a_request_can_be_described_and_another_refusal_chosen() {
     ask(&mut story, &token, Action::Delete, "10.0.0.9");
     ask(&mut story, &token, Action::Read, "10.9.9.9");
     story.press("t");
-    assert!(
-        story.screen().contains("The last 2 refusals"),
-        "{}",
-        story.screen()
-    );
+    story.shows("The last 2 refusals");
     // Moves past the failing check to the other refusal, wherever two refusals of the same time are
     // listed.
     let screen = story.screen();
@@ -381,17 +351,9 @@ fn a_request_can_be_described_and_another_refusal_chosen() {
         story.press("<esc>");
     }
     story.press("<tab><c-u>nonsense<enter>");
-    assert!(
-        story.screen().contains("nonsense is no address"),
-        "{}",
-        story.screen()
-    );
+    story.shows("nonsense is no address");
     story.press("<esc><esc>");
-    assert!(
-        story.screen().contains("Partner: Acme"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Partner: Acme");
 }
 
 #[test]
@@ -446,9 +408,9 @@ fn an_edited_request_never_stands_beside_the_verdict_on_another() {
         }
         story.refresh();
         story.press("t");
-        assert!(story.screen().contains("DENIED"), "{}", story.screen());
+        story.shows("DENIED");
         story.press("<up><up>");
-        assert!(story.screen().contains("DENIED"), "{}", story.screen());
+        story.shows("DENIED");
         story.press("<tab><c-u>bad<enter>");
         let screen = story.screen();
         assert!(screen.contains("bad is no address"), "{screen}");
@@ -510,13 +472,7 @@ fn a_key_is_rotated_its_old_token_watched_and_ended() {
     assert!(screen.contains("old token 7d"), "{screen}");
     assert!(screen.contains("1 use since 2026-11-23"), "{screen}");
     story.press("R");
-    assert!(
-        story
-            .screen()
-            .contains("end the old token now, make no new one"),
-        "{}",
-        story.screen()
-    );
+    story.shows("end the old token now, make no new one");
     story.press("<tab><enter>");
     assert!(matches!(
         ask(&mut story, &old, Action::Read, "10.0.0.9"),
@@ -574,11 +530,7 @@ fn a_decision_is_explained_by_its_id_in_the_palette() {
         .expect("recorded");
 
     story.press(":").paste(known.id.as_str());
-    assert!(
-        story.screen().contains("▸ explain d_"),
-        "{}",
-        story.screen()
-    );
+    story.shows("▸ explain d_");
     story.press("<enter>");
     let screen = story.screen();
     assert!(
@@ -600,11 +552,5 @@ fn a_decision_is_explained_by_its_id_in_the_palette() {
     story.press("<tab>");
     assert_eq!(story.screen(), screen);
     story.press("<esc>:d_0000000000000000<enter>");
-    assert!(
-        story
-            .screen()
-            .contains("no refusal d_0000000000000000 is known"),
-        "{}",
-        story.screen()
-    );
+    story.shows("no refusal d_0000000000000000 is known");
 }

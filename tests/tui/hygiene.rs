@@ -82,19 +82,15 @@ fn what_is_found_is_marked_looked_at_once_and_applied_together() {
     );
     insta::assert_snapshot!("hygiene_review_80x24", story.snapshot());
     story.press("2<enter>");
-    assert!(story.screen().contains("2 is not 3"), "{}", story.screen());
+    story.shows("2 is not 3");
     story.press("<backspace>3<enter>");
     let screen = story.screen();
     assert!(screen.contains("Nothing to put right."), "{screen}");
     let done = "1 API key edited, 2 API keys revoked.";
     assert!(screen.contains(done), "{screen}");
     story.press("<esc>");
-    assert!(
-        !story.screen().contains("someone else"),
-        "{}",
-        story.screen()
-    );
-    assert!(story.screen().contains("1 key"), "{}", story.screen());
+    story.hides("someone else");
+    story.shows("1 key");
     let key = story.wait(story.keyring.resolve("Busy")).expect("the key");
     assert_eq!(key.draft.conditions.allow.to_string(), "10.0.0.9");
     let contacts = "contacts".parse().expect("a slug");
@@ -153,7 +149,7 @@ fn nothing_is_proposed_before_thirty_days() {
         );
         assert!(screen.contains("watched 10 of 30"), "{screen}");
         story.press("<space><enter>");
-        assert!(!story.screen().contains("Apply"), "{}", story.screen());
+        story.hides("Apply");
         insta::assert_snapshot!(format!("hygiene_young_{width}x{height}"), story.snapshot());
     }
 }

@@ -65,8 +65,8 @@ fn a_filter_finds_as_you_type_is_kept_by_enter_and_dropped_by_esc() {
     );
     assert!(!screen.contains("Staging"));
     story.press("<c-u>export<enter>");
-    assert!(story.screen().contains("1 of 2 keys"));
-    assert!(story.screen().contains("/ export"));
+    story.shows("1 of 2 keys");
+    story.shows("/ export");
     story.press("<esc>");
     assert!(story.screen().contains("2 keys") && !story.screen().contains("/ export"));
     story.press("/nothing<enter>");
@@ -84,7 +84,7 @@ fn the_selection_follows_its_key_out_of_a_filter() {
     many(&mut story, 150);
     story.press("/key 003<enter><esc>");
     assert_eq!(selected(&story), "key 003");
-    assert!(story.screen().contains("▸ key 003"), "{}", story.screen());
+    story.shows("▸ key 003");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn only_what_needs_attention() {
     );
     assert!(!screen.contains("fine"));
     story.press("!");
-    assert!(story.screen().contains("fine"));
+    story.shows("fine");
 }
 
 #[test]
@@ -122,10 +122,10 @@ fn every_column_sorts_and_the_mark_of_the_order_moves() {
             .join("")
     };
     assert_eq!(names(&story), "aCb");
-    assert!(story.screen().contains("Created ↓"));
+    story.shows("Created ↓");
     story.press("s");
     assert_eq!(names(&story), "abC");
-    assert!(story.screen().contains("Name ↑"));
+    story.shows("Name ↑");
     story.press("S");
     assert_eq!(names(&story), "Cba");
     for head in [
@@ -165,11 +165,7 @@ fn esc_peels_one_layer_and_never_ends_the_program() {
     story.press("<esc>");
     assert!(story.model.list.marks.is_empty());
     story.press("<esc><esc>?<esc><c-c>");
-    assert!(
-        story.screen().contains("Press q to quit."),
-        "{}",
-        story.screen()
-    );
+    story.shows("Press q to quit.");
     assert!(story.shell.is_empty());
     story.press("q");
     assert_eq!(story.shell, [claviger::tui::message::Effect::Quit]);
@@ -180,9 +176,9 @@ fn the_palette_does_every_action_by_name() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story.press(":new k<enter>");
-    assert!(story.screen().contains("Step 1 of 2"));
+    story.shows("Step 1 of 2");
     story.press("<esc>:details<enter>");
-    assert!(story.screen().contains("Details"), "{}", story.screen());
+    story.shows("Details");
     story.press("<esc>:q<enter>");
     assert_eq!(story.shell, [claviger::tui::message::Effect::Quit]);
 }
@@ -232,7 +228,7 @@ fn details_show_every_action_and_all_lines_can_be_reached() {
         );
         story.press("<esc>");
         if width >= 120 {
-            assert!(story.screen().contains("… Enter shows all"));
+            story.shows("… Enter shows all");
         }
     }
 }
@@ -243,7 +239,7 @@ fn a_new_key_is_under_the_cursor_whatever_the_filter_was() {
     story.given("days", |_| ());
     story.press("/days<enter>nother<enter><enter><esc>");
     assert_eq!(selected(&story), "other");
-    assert!(story.screen().contains("2 keys"), "{}", story.screen());
+    story.shows("2 keys");
 }
 
 #[test]

@@ -51,11 +51,7 @@ fn an_edit_meanwhile_is_said_merged_and_never_overwritten_silently() {
         "{screen}"
     );
     story.press("<enter>");
-    assert!(
-        story.screen().contains("API key updated successfully."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key updated successfully.");
     let merged = story.model.selected().expect("there").draft.clone();
     assert_eq!(
         (merged.name.as_str(), merged.description.as_str()),
@@ -80,7 +76,7 @@ fn an_edit_of_a_key_revoked_meanwhile_keeps_what_was_typed() {
         "{screen}"
     );
     story.press("<tab><enter>");
-    assert!(story.screen().contains("acme2"), "{}", story.screen());
+    story.shows("acme2");
 }
 
 #[test]
@@ -106,11 +102,7 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
         .wait(bob.create(None, crate::story::draft("another")))
         .expect("created");
     story.refresh();
-    assert!(
-        story.screen().contains("Revoke acme in PROD?"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Revoke acme in PROD?");
     let mut theirs = key.draft.clone();
     theirs.description = "changed".parse().expect("text");
     story
@@ -132,7 +124,7 @@ fn a_confirmation_is_withdrawn_when_its_key_was_edited_and_not_when_it_was_used(
     );
     assert_eq!(story.audit(), before);
     story.press("<esc>");
-    assert!(!story.screen().contains("Nothing was done"));
+    story.hides("Nothing was done");
 }
 
 #[test]
@@ -160,7 +152,7 @@ fn cursor_and_marks_stay_on_their_keys() {
     }
     story.refresh();
     assert_eq!(story.model.selected().expect("there").name(), "two");
-    assert!(story.screen().contains("▸*two"), "{}", story.screen());
+    story.shows("▸*two");
     let two = story.model.selected().expect("there").clone();
     story
         .wait(bob.revoke(&[KeyVersion::of(&two)], RevokeReason::Other))
@@ -171,11 +163,7 @@ fn cursor_and_marks_stay_on_their_keys() {
         !story.model.list.marks.contains_key(&marked),
         "a mark on a revoked key is gone"
     );
-    assert!(
-        story.screen().contains("revoked by someone else"),
-        "{}",
-        story.screen()
-    );
+    story.shows("revoked by someone else");
 }
 
 #[test]
@@ -229,11 +217,7 @@ fn the_answer_to_an_older_read_is_dropped_whatever_was_read() {
         let old = ask(&mut story, read.clone());
         let new = ask(&mut story, read);
         story.happen(Message::Answered(old, answer));
-        assert!(
-            !story.screen().contains("an old answer"),
-            "{}",
-            story.screen()
-        );
+        story.hides("an old answer");
         assert!(story.model.tickets.take_back(new), "it is still awaited");
         assert!(!story.model.tickets.take_back(new), "and only once");
     }

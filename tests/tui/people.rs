@@ -64,16 +64,12 @@ fn what_a_role_may_not_do_is_neither_offered_nor_done_and_is_said() {
     );
     // A viewer sees members, but cannot change them.
     story.press("<esc>m");
-    assert!(story.screen().contains("carol"), "{}", story.screen());
+    story.shows("carol");
     story.press("n");
     let screen = story.screen();
     assert!(screen.contains("may not add, change or"), "{screen}");
     story.press("x");
-    assert!(
-        story.screen().contains("Members · PROD"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Members · PROD");
     assert_eq!(story.audit(), before);
 }
 
@@ -84,11 +80,7 @@ fn an_operator_disables_and_a_role_that_is_taken_is_gone_within_a_second() {
     let owner = story.someone_else("alice@gw1");
     story.sign_in(Role::Operator);
     story.press("d<tab><enter>");
-    assert!(
-        story.screen().contains("API key disabled."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key disabled.");
     let carol = story.wait(owner.member("carol")).expect("there");
     let mut lesser = carol.draft.clone();
     lesser.role = Role::Viewer;
@@ -100,11 +92,7 @@ fn an_operator_disables_and_a_role_that_is_taken_is_gone_within_a_second() {
     let screen = story.screen().replace('\n', " ");
     assert!(screen.contains("your role is viewer"), "{screen}");
     story.refresh();
-    assert!(
-        story.screen().contains("carol, viewer"),
-        "{}",
-        story.screen()
-    );
+    story.shows("carol, viewer");
 }
 
 #[test]
@@ -115,7 +103,7 @@ fn a_member_suspends_nothing_and_saves_no_file() {
     story.press("<c-z>");
     assert!(!story.shell.contains(&Effect::Suspend));
     story.press("v");
-    assert!(story.screen().contains("clv_"));
+    story.shows("clv_");
     story.press("s");
     assert!(
         story
@@ -123,26 +111,18 @@ fn a_member_suspends_nothing_and_saves_no_file() {
             .iter()
             .all(|effect| !matches!(effect, Effect::Save(_)))
     );
-    assert!(
-        !story.screen().contains("save to a file"),
-        "{}",
-        story.screen()
-    );
+    story.hides("save to a file");
 }
 
 #[test]
 fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
     let mut story = Story::at(80, 24);
     story.press("m");
-    assert!(
-        story.screen().contains("There are no members yet"),
-        "{}",
-        story.screen()
-    );
+    story.shows("There are no members yet");
     story.press("ndave<tab><left><tab>");
     story.paste("-----BEGIN OPENSSH PRIVATE KEY-----");
     story.press("<enter>");
-    assert!(story.screen().contains("private key"), "{}", story.screen());
+    story.shows("private key");
     story.press("<c-u>");
     story.paste(SSH_KEYS[0]);
     story.press("<enter>");
@@ -157,17 +137,9 @@ fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
     story.press("neve<tab><tab>");
     story.paste(SSH_KEYS[0]);
     story.press("<enter>");
-    assert!(
-        story.screen().contains("dave already: everybody has keys"),
-        "{}",
-        story.screen()
-    );
+    story.shows("dave already: everybody has keys");
     story.press("<esc>");
-    assert!(
-        story.screen().contains("unsaved changes"),
-        "{}",
-        story.screen()
-    );
+    story.shows("unsaved changes");
     story.press("<esc>");
     // The edit makes dave an owner; the last owner cannot be removed.
     story.press("e<right><right><enter>");
@@ -189,13 +161,9 @@ fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
     let new = member("ann", Role::Owner, 1);
     story.wait(story.keyring.add_member(&new)).expect("added");
     story.refresh();
-    assert!(story.screen().contains("2 members"), "{}", story.screen());
+    story.shows("2 members");
     story.press("x");
-    assert!(
-        story.screen().contains("Remove dave from PROD?"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Remove dave from PROD?");
     story.press("<enter>");
     assert!(story.screen().contains("2 members"), "it starts on Cancel");
     story.press("x<tab><enter>");
@@ -236,11 +204,7 @@ fn an_edit_of_a_member_who_was_changed_meanwhile_tells_theirs_and_is_saved_on_to
         "{screen}"
     );
     story.press("<enter>");
-    assert!(
-        story.screen().contains("Member updated."),
-        "{}",
-        story.screen()
-    );
+    story.shows("Member updated.");
     // A question about a member who was changed is withdrawn.
     story.press("x");
     let dave = story.wait(bob.member("dave")).expect("there");
@@ -294,19 +258,11 @@ fn the_audit_log_is_filtered_read_and_followed() {
         "{screen}"
     );
     story.press("/<c-u>nonsense:x<enter>");
-    assert!(
-        story.screen().contains("nonsense: means nothing here"),
-        "{}",
-        story.screen()
-    );
+    story.shows("nonsense: means nothing here");
     story.press("<esc><esc>");
-    assert!(story.screen().contains("1 of 5"), "{}", story.screen());
+    story.shows("1 of 5");
     story.press("/action:nothing<enter>");
-    assert!(
-        story.screen().contains("No event is like that"),
-        "{}",
-        story.screen()
-    );
+    story.shows("No event is like that");
     story.press("<esc>jo");
     let screen = story.screen();
     assert!(
@@ -364,11 +320,7 @@ fn an_events_details_tell_what_was_and_what_is() {
         assert!(screen.contains(words), "{words}: {screen}");
     }
     story.press("<esc>");
-    assert!(
-        story.screen().contains("Audit log · PROD"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Audit log · PROD");
 }
 
 #[test]
@@ -420,45 +372,25 @@ fn there_is_no_word_of_agents_until_there_is_a_second() {
         story.press("<pgdn>");
     }
     story.press("<esc><enter>");
-    assert!(!story.screen().contains("Agent"), "{}", story.screen());
+    story.hides("Agent");
     story.press("<esc>n");
-    assert!(
-        story.screen().contains("New API key in PROD"),
-        "{}",
-        story.screen()
-    );
+    story.shows("New API key in PROD");
     story.press("<esc>");
     story
         .wait(story.keyring.add_agent(&agent("prod")))
         .expect("added");
     story.refresh();
-    assert!(
-        story.screen().contains("PROD / all agents"),
-        "{}",
-        story.screen()
-    );
+    story.shows("PROD / all agents");
     // The agent for a new key is asked for where it is not clear.
     story.press("n");
-    assert!(
-        story.screen().contains("for which agent?"),
-        "{}",
-        story.screen()
-    );
+    story.shows("for which agent?");
     story.press("j<enter>");
-    assert!(
-        story.screen().contains("New API key for prod in PROD"),
-        "{}",
-        story.screen()
-    );
+    story.shows("New API key for prod in PROD");
     story.press("in prod<enter><enter>");
-    assert!(
-        story.screen().contains("API key created successfully."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key created successfully.");
     assert_eq!(story.model.selected().expect("there").agent, agent("prod"));
     story.press("<esc><enter>");
-    assert!(story.screen().contains("Agent"), "{}", story.screen());
+    story.shows("Agent");
     story.press("<esc>A<down><enter>");
     let screen = story.screen();
     assert!(
@@ -483,7 +415,7 @@ fn there_is_no_word_of_agents_until_there_is_a_second() {
     );
     story.press("Nagain<enter><enter><esc>");
     assert_eq!(story.model.selected().expect("there").agent, agent("prod"));
-    assert!(story.screen().contains("2 keys"), "{}", story.screen());
+    story.shows("2 keys");
 }
 
 #[test]
@@ -516,11 +448,7 @@ fn marks_of_another_agents_keys_are_never_acted_on() {
         .wait(bob.revoke(&[KeyVersion::of(&key)], RevokeReason::Other))
         .expect("revoked");
     story.refresh();
-    assert!(
-        story.screen().contains("There are no API keys"),
-        "{}",
-        story.screen()
-    );
+    story.shows("There are no API keys");
 }
 
 #[test]
@@ -539,17 +467,9 @@ fn who_is_limited_to_agents_that_are_gone_is_let_at_none_by_an_edit_too() {
         .expect("removed");
     story.refresh();
     story.press("me");
-    assert!(
-        story.screen().contains("none of them"),
-        "{}",
-        story.screen()
-    );
+    story.shows("none of them");
     story.press("<left><enter>");
-    assert!(
-        story.screen().contains("Member updated."),
-        "{}",
-        story.screen()
-    );
+    story.shows("Member updated.");
     let dave = story.wait(story.keyring.member("dave")).expect("there");
     assert_eq!(dave.draft.scope, AgentScope::Only([].into()));
     assert_eq!(dave.draft.role, Role::Operator);
@@ -571,7 +491,7 @@ fn a_screen_whose_agent_is_gone_shows_all_of_them_again() {
         .expect("added");
     story.refresh();
     story.press("A<down><down><enter>");
-    assert!(story.screen().contains("PROD / prod"), "{}", story.screen());
+    story.shows("PROD / prod");
     let bob = story.someone_else("bob@gw2");
     story
         .wait(bob.remove_agent(&agent("prod")))
@@ -583,11 +503,7 @@ fn a_screen_whose_agent_is_gone_shows_all_of_them_again() {
         "{screen}"
     );
     story.press("nnew<enter><enter>");
-    assert!(
-        story.screen().contains("API key created successfully."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key created successfully.");
 }
 
 #[test]
@@ -635,7 +551,7 @@ fn what_mends_a_check_is_offered_to_whom_it_is_open() {
     let owner = story.someone_else("alice@gw1");
     story.sign_in(Role::Viewer);
     story.press("t");
-    assert!(!story.screen().contains("fix"), "{}", story.screen());
+    story.hides("fix");
     for press in ["f", "<enter>"] {
         story.press(press);
         assert!(
@@ -651,17 +567,9 @@ fn what_mends_a_check_is_offered_to_whom_it_is_open() {
     story.wait(owner.edit_member(&carol, &more)).expect("more");
     story.refresh();
     story.press("f");
-    assert!(
-        story.screen().contains("Enable acme in PROD?"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Enable acme in PROD?");
     story.press("<tab><enter>");
-    assert!(
-        story.screen().contains("API key enabled."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key enabled.");
 }
 
 #[test]
@@ -707,11 +615,7 @@ fn what_is_shown_of_the_log_is_written_to_a_file_and_over_ssh_it_is_said_how() {
     story.given("=1+1", |_| ());
     story.given("other", |_| ());
     story.press("a/other<enter>w");
-    assert!(
-        story.screen().contains("CSV, for a spreadsheet"),
-        "{}",
-        story.screen()
-    );
+    story.shows("CSV, for a spreadsheet");
     story.press("j<enter>");
     let screen = story.screen();
     assert!(screen.contains("1 event written to"), "{screen}");

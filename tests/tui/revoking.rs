@@ -32,11 +32,7 @@ fn revoking_starts_on_cancel() {
     story.press("<enter>");
     assert_eq!(story.model.list.count.total, 1);
     story.press("x<tab><enter>");
-    assert!(
-        story.screen().contains("API key revoked."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key revoked.");
     assert_eq!(story.audit(), ["key.created", "key.revoked"]);
 }
 
@@ -49,7 +45,7 @@ fn a_checkpoint_that_could_not_be_kept_is_told_with_the_change() {
     story.press("x<tab><enter>");
     assert_eq!(story.model.list.count.total, 0);
     let warned = "its checkpoint could not be kept in /dev/full";
-    assert!(story.screen().contains(warned), "{}", story.screen());
+    story.shows(warned);
 }
 
 #[test]
@@ -57,13 +53,9 @@ fn the_reason_is_chosen_and_kept() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story.press("x<tab><tab><right>");
-    assert!(
-        story.screen().contains("‹ compromised ›"),
-        "{}",
-        story.screen()
-    );
+    story.shows("‹ compromised ›");
     story.press("<right><right>");
-    assert!(story.screen().contains("‹ no longer used ›"));
+    story.shows("‹ no longer used ›");
     story.press("<s-tab><enter>");
     let events = story
         .wait(
@@ -113,20 +105,12 @@ fn a_key_in_use_wants_the_start_of_its_id() {
         "{screen}"
     );
     story.press("<enter>");
-    assert!(
-        story.screen().contains("Nothing was revoked"),
-        "{}",
-        story.screen()
-    );
+    story.shows("Nothing was revoked");
     story.press("nope<enter>");
-    assert!(story.screen().contains("nope is not"), "{}", story.screen());
+    story.shows("nope is not");
     assert_eq!(story.model.list.count.total, 2);
     story.press("<c-u>").press(key.id.start()).press("<enter>");
-    assert!(
-        story.screen().contains("API key revoked."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key revoked.");
 }
 
 #[test]
@@ -195,17 +179,9 @@ fn several_marked_keys_want_their_number_and_go_together() {
         story.given(name, |_| ());
     }
     story.press("g  ");
-    assert!(
-        story.screen().contains("2 marked, 0 hidden"),
-        "{}",
-        story.screen()
-    );
+    story.shows("2 marked, 0 hidden");
     story.press("/one<enter>");
-    assert!(
-        story.screen().contains("2 marked, 2 hidden"),
-        "{}",
-        story.screen()
-    );
+    story.shows("2 marked, 2 hidden");
     story.press("x");
     let screen = story.screen();
     assert!(
@@ -213,13 +189,9 @@ fn several_marked_keys_want_their_number_and_go_together() {
         "{screen}"
     );
     story.press("3<enter>");
-    assert!(story.screen().contains("3 is not 2"));
+    story.shows("3 is not 2");
     story.press("<c-u>2<enter>");
-    assert!(
-        story.screen().contains("2 API keys revoked."),
-        "{}",
-        story.screen()
-    );
+    story.shows("2 API keys revoked.");
     story.press("<esc>");
     assert_eq!(story.model.list.count.total, 1);
     assert!(story.model.list.marks.is_empty());
@@ -232,7 +204,7 @@ fn enabling_marked_keys_asks_for_they_may_be_out_of_sight() {
         story.given(name, |_| ());
     }
     story.press("g<space>j<space>d<tab><enter>");
-    assert!(story.screen().contains("2 API keys disabled."));
+    story.shows("2 API keys disabled.");
     assert!(story.model.list.marks.is_empty(), "that is done");
     story.press("g<space>j<space>/two<enter>d");
     let screen = story.screen();
@@ -244,7 +216,7 @@ fn enabling_marked_keys_asks_for_they_may_be_out_of_sight() {
     story.press("<enter>");
     assert!(!story.audit().contains(&"key.enabled"), "Cancel is focused");
     story.press("d<tab><enter>");
-    assert!(story.screen().contains("2 API keys enabled."));
+    story.shows("2 API keys enabled.");
 }
 
 #[test]
@@ -259,8 +231,8 @@ fn disabling_and_enabling_ask() {
         "{screen}"
     );
     story.press("<tab><enter>");
-    assert!(story.screen().contains("API key disabled."));
-    assert!(story.screen().contains("d enable"), "{}", story.screen());
+    story.shows("API key disabled.");
+    story.shows("d enable");
     story.press("d");
     let screen = story.screen();
     assert!(screen.contains("Enable acme in PROD?"), "{screen}");
@@ -275,7 +247,7 @@ fn disabling_and_enabling_ask() {
         "Cancel is focused"
     );
     story.press("d<tab><enter>");
-    assert!(story.screen().contains("API key enabled."));
+    story.shows("API key enabled.");
     assert_eq!(
         story.audit(),
         ["key.created", "key.disabled", "key.enabled"]

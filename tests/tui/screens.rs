@@ -168,7 +168,7 @@ fn in_ascii_nothing_else_is_drawn() {
         let screen = story.screen();
         assert!(screen.is_ascii(), "{screen}");
     }
-    assert!(story.screen().contains("Zo<U+00EB>"), "{}", story.screen());
+    story.shows("Zo<U+00EB>");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn any_size_at_any_time() {
         story.screen();
     }
     story.resize(19, 5);
-    assert!(story.screen().contains("needs 20x6"), "{}", story.screen());
+    story.shows("needs 20x6");
 }
 
 #[test]

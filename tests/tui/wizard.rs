@@ -8,7 +8,7 @@ const PARTNER: &str = "nPartner: Acme<tab>weekly export<tab>10.0.0.0/24<tab>90d<
 #[test]
 fn a_key_is_made_in_two_steps() {
     let mut story = Story::at(80, 24);
-    assert!(story.screen().contains("Press n to make the first one."));
+    story.shows("Press n to make the first one.");
     story.press("n");
     assert!(
         story.screen().contains("Step 1 of 2")
@@ -43,13 +43,9 @@ fn a_key_is_made_in_two_steps() {
 fn nothing_is_granted_at_first_and_that_needs_no_second_question() {
     let mut story = Story::at(80, 24);
     story.press("nquiet<enter>");
-    assert!(story.screen().contains("No access: can do nothing."));
+    story.shows("No access: can do nothing.");
     story.press("<enter><esc>");
-    assert!(
-        story.screen().contains("No access Any IP"),
-        "{}",
-        story.screen()
-    );
+    story.shows("No access Any IP");
 }
 
 #[test]
@@ -57,27 +53,13 @@ fn the_review_sentence_follows_every_toggle() {
     let mut story = Story::at(80, 24);
     story.press("nacme<tab><tab>10.0.0.0/24<tab>2027-01-31<enter><right><space>");
     let sentence = "Can read Contact Access from 10.0.0.0/24 until 2027-01-31. Can do nothing";
-    assert!(story.screen().contains(sentence), "{}", story.screen());
-    assert!(story.screen().contains("Read: Retrieve existing records"));
+    story.shows(sentence);
+    story.shows("Read: Retrieve existing records");
     story.press("3<down>3");
-    assert!(
-        story.screen().contains("That is full access."),
-        "{}",
-        story.screen()
-    );
+    story.shows("That is full access.");
     story.press("0<up>2");
-    assert!(
-        story
-            .screen()
-            .contains("Can create, read and update Contact Access"),
-        "{}",
-        story.screen()
-    );
-    assert!(
-        story
-            .screen()
-            .contains("2 read and write (read, create, update)")
-    );
+    story.shows("Can create, read and update Contact Access");
+    story.shows("2 read and write (read, create, update)");
 }
 
 #[test]
@@ -89,13 +71,7 @@ fn errors_stand_under_their_field_once_it_was_left_and_lose_nothing() {
         "not while it is typed"
     );
     story.press("<tab>");
-    assert!(
-        story
-            .screen()
-            .contains("! 10.0.0.7/24 has host bits set: write 10.0.0.0/24"),
-        "{}",
-        story.screen()
-    );
+    story.shows("! 10.0.0.7/24 has host bits set: write 10.0.0.0/24");
     story.press("yesterday<enter>");
     let screen = story.screen();
     assert!(
@@ -105,20 +81,16 @@ fn errors_stand_under_their_field_once_it_was_left_and_lose_nothing() {
     assert!(screen.contains("yesterday is no expiry"), "{screen}");
     // Shift-Tab always works, even beside an invalid field.
     story.press("<s-tab><s-tab>");
-    assert!(story.screen().contains("▸ Name"));
+    story.shows("▸ Name");
     story.press("<tab><tab><c-u>10.0.0.7<tab><c-u><enter>");
-    assert!(story.screen().contains("Step 2 of 2"), "{}", story.screen());
+    story.shows("Step 2 of 2");
 }
 
 #[test]
 fn an_empty_name_is_named_and_a_long_one_is_counted() {
     let mut story = Story::at(80, 24);
     story.press("n<enter>");
-    assert!(
-        story.screen().contains("! Name is empty"),
-        "{}",
-        story.screen()
-    );
+    story.shows("! Name is empty");
     story.press(&"x".repeat(101));
     story.press("<enter>");
     let screen = story.screen();
@@ -127,7 +99,7 @@ fn an_empty_name_is_named_and_a_long_one_is_counted() {
         "{screen}"
     );
     story.press("<backspace><enter>");
-    assert!(story.screen().contains("Step 2 of 2"));
+    story.shows("Step 2 of 2");
 }
 
 #[test]
@@ -147,7 +119,7 @@ fn hostile_characters_are_refused_by_code_point() {
 fn letters_are_text_in_a_field() {
     let mut story = Story::at(80, 24);
     story.press("nq?:/ z!x<enter>");
-    assert!(story.screen().contains("Step 2 of 2"));
+    story.shows("Step 2 of 2");
     story.press("<enter><esc>");
     assert_eq!(story.model.selected().expect("made").name(), "q?:/ z!x");
 }
@@ -163,11 +135,7 @@ fn everything_survives_going_back_and_a_resize() {
         assert!(screen.contains(kept), "{kept}: {screen}");
     }
     story.press("<enter>");
-    assert!(
-        story
-            .screen()
-            .contains("create, read, update and delete Contact Access")
-    );
+    story.shows("create, read, update and delete Contact Access");
 }
 
 #[test]
@@ -201,20 +169,16 @@ fn a_paste_of_lines_is_a_list_and_submits_nothing() {
 fn esc_closes_an_unchanged_form_at_once_and_asks_before_it_discards() {
     let mut story = Story::at(80, 24);
     story.press("n<esc>");
-    assert!(!story.screen().contains("Step 1"));
+    story.hides("Step 1");
     story.press("nab<esc>");
-    assert!(
-        story
-            .screen()
-            .contains("unsaved changes - Esc again to discard")
-    );
+    story.shows("unsaved changes - Esc again to discard");
     story.press("c");
     assert!(
         !story.screen().contains("unsaved changes"),
         "any other key disarms it"
     );
     story.press("<esc><esc>");
-    assert!(!story.screen().contains("Step 1"));
+    story.hides("Step 1");
     assert!(story.audit().is_empty());
 }
 
@@ -222,7 +186,7 @@ fn esc_closes_an_unchanged_form_at_once_and_asks_before_it_discards() {
 fn an_edit_says_what_widens_first() {
     let mut story = Story::at(80, 24);
     story.press(PARTNER).press("<esc>e");
-    assert!(story.screen().contains("Edit Partner: Acme in PROD"));
+    story.shows("Edit Partner: Acme in PROD");
     story.press("2<tab><tab><c-u><enter>");
     let screen = story.screen();
     let widens = screen.find("Widens: 10.0.0.0/24 → Any IP").expect("widens");
@@ -232,11 +196,7 @@ fn an_edit_says_what_widens_first() {
     assert!(widens < renames, "{screen}");
     assert!(screen.contains("Save changes"));
     story.press("<enter>");
-    assert!(
-        story.screen().contains("API key updated successfully."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key updated successfully.");
     assert_eq!(
         story.model.selected().expect("there").name(),
         "Partner: Acme2"
@@ -248,9 +208,9 @@ fn an_edit_says_what_widens_first() {
 fn an_edit_that_changes_nothing_saves_nothing() {
     let mut story = Story::at(80, 24);
     story.press(PARTNER).press("<esc>e<enter>");
-    assert!(story.screen().contains("Nothing changes."));
+    story.shows("Nothing changes.");
     story.press("<enter>");
-    assert!(story.screen().contains("Nothing was changed."));
+    story.shows("Nothing was changed.");
     assert_eq!(story.audit(), ["key.created"]);
 }
 
@@ -258,11 +218,7 @@ fn an_edit_that_changes_nothing_saves_nothing() {
 fn new_like_this_begins_with_a_copy() {
     let mut story = Story::at(80, 24);
     story.press(PARTNER).press("<esc>N 2<enter>");
-    assert!(
-        story
-            .screen()
-            .contains("Can read Contact Access from 10.0.0.0/24")
-    );
+    story.shows("Can read Contact Access from 10.0.0.0/24");
     story.press("<enter><esc>");
     let key = story.model.selected().expect("made");
     assert_eq!(key.name(), "Partner: Acme 2");
@@ -297,13 +253,13 @@ fn an_empty_field_says_by_example_what_goes_into_it() {
             ("<tab>", "e.g. 90d, or 2027-01-31"),
         ] {
             story.press(keys);
-            assert!(story.screen().contains(example), "{}", story.screen());
+            story.shows(example);
             story.press("1");
-            assert!(!story.screen().contains("e.g."), "{}", story.screen());
+            story.hides("e.g.");
             story.press("<backspace>");
         }
         story.press("<enter>");
-        assert!(story.screen().contains("Step 2"), "{}", story.screen());
+        story.shows("Step 2");
     }
 }
 
@@ -317,11 +273,7 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
     story.wait(story.keyring.set_policy(policy)).expect("set");
     story.refresh();
     story.press("nacme<tab><tab><tab>");
-    assert!(
-        story.screen().contains("2027-02-21 at the latest"),
-        "{}",
-        story.screen()
-    );
+    story.shows("2027-02-21 at the latest");
     story.press("<enter>");
     let screen = story.screen();
     assert!(
@@ -330,17 +282,9 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
     );
     assert!(screen.contains("Step 1 of 2"), "{screen}");
     story.press("91d<enter>");
-    assert!(
-        story.screen().contains("keys live at most 90 days here"),
-        "{}",
-        story.screen()
-    );
+    story.shows("keys live at most 90 days here");
     story.press("<c-u>90d<enter><enter>");
-    assert!(
-        story.screen().contains("API key created successfully."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key created successfully.");
     // A key whose expiry was set before this shorter policy is renamed without a complaint.
     story.press("<esc>");
     story
@@ -351,9 +295,5 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
         .expect("set");
     story.refresh();
     story.press("e2<enter><enter>");
-    assert!(
-        story.screen().contains("API key updated successfully."),
-        "{}",
-        story.screen()
-    );
+    story.shows("API key updated successfully.");
 }
