@@ -55,50 +55,51 @@ fn furnished(width: u16, height: u16, theme: Theme) -> Story {
     story
 }
 
-#[test]
-fn every_screen_at_every_size() {
-    let screens = [
-        ("list", ""),
-        ("filter", "/acm"),
-        ("details", "<enter>"),
-        ("wizard_basics", "n"),
-        ("wizard_error", "nacme<tab><tab>10.0.0.7/24<tab><s-tab>"),
-        (
-            "wizard_matrix",
-            "nPartner<tab><tab>10.0.0.0/24<tab>90d<enter>1<right>",
-        ),
-        ("edit_review", "e<tab><tab><c-u><enter>2"),
-        ("revoke", "x"),
-        ("revoke_marked", "  x"),
-        ("disable", "d"),
-        ("rotate", "R"),
-        ("test_access", "t"),
-        ("created", "nacme<enter><enter>"),
-        ("copy_as", "C"),
-        ("help", "?"),
-        ("palette", ":re"),
-        ("audit", "a"),
-        ("audit_event", "aj<enter>"),
-        ("audit_filter", "a/action:disabled"),
-        ("members", "m"),
-        ("member_form", "me<tab><tab>"),
-        ("member_error", "mndave<tab><tab>nonsense<enter>"),
-        ("member_removal", "mx"),
-    ];
+/// Takes a snapshot of a screen at every size.
+fn at_every_size(name: &str, keys: &str) {
+    let theme = Theme {
+        colours: true,
+        ascii: false,
+    };
     for (width, height) in SIZES {
-        for (name, keys) in screens {
-            let mut story = furnished(
-                width,
-                height,
-                Theme {
-                    colours: true,
-                    ascii: false,
-                },
-            );
-            story.press(keys);
-            insta::assert_snapshot!(format!("{name}_{width}x{height}"), story.snapshot());
-        }
+        let mut story = furnished(width, height, theme);
+        story.press(keys);
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), story.snapshot());
     }
+}
+
+/// A test for each screen, which these keys open on the list.
+macro_rules! screens {
+    ($($name:ident $keys:literal)*) => {
+        mod every_screen_at_every_size {
+            $(#[test] fn $name() { super::at_every_size(stringify!($name), $keys); })*
+        }
+    };
+}
+screens! {
+    list ""
+    filter "/acm"
+    details "<enter>"
+    wizard_basics "n"
+    wizard_error "nacme<tab><tab>10.0.0.7/24<tab><s-tab>"
+    wizard_matrix "nPartner<tab><tab>10.0.0.0/24<tab>90d<enter>1<right>"
+    edit_review "e<tab><tab><c-u><enter>2"
+    revoke "x"
+    revoke_marked "  x"
+    disable "d"
+    rotate "R"
+    test_access "t"
+    created "nacme<enter><enter>"
+    copy_as "C"
+    help "?"
+    palette ":re"
+    audit "a"
+    audit_event "aj<enter>"
+    audit_filter "a/action:disabled"
+    members "m"
+    member_form "me<tab><tab>"
+    member_error "mndave<tab><tab>nonsense<enter>"
+    member_removal "mx"
 }
 
 #[test]
