@@ -294,17 +294,17 @@ mod tests {
     };
 
     fn rules() -> Rules {
-        let mut grants = Grants::none();
-        grants.set("contacts".parse().expect("slug"), Actions::READ);
+        let mut conditions = Conditions::none();
+        conditions.allow = AllowList::parse("10.0.0.0/24").expect("list").list;
+        conditions
+            .grants
+            .set("contacts".parse().expect("slug"), Actions::READ);
+        conditions.expires_at = Some(Moment::from_millis(1_000));
         Rules {
             id: "0123456789AB".parse().expect("id"),
             name: "Partner".into(),
             agent: AgentName::default_agent(),
-            conditions: Conditions {
-                allow: AllowList::parse("10.0.0.0/24").expect("list").list,
-                grants,
-                expires_at: Some(Moment::from_millis(1_000)),
-            },
+            conditions,
             disabled_at: None,
             former: Vec::new(),
         }

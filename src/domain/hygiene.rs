@@ -296,7 +296,6 @@ mod tests {
     use super::*;
     use crate::domain::{
         access::Actions,
-        conditions::Conditions,
         key::{LastUse, Revision},
     };
 
@@ -313,22 +312,16 @@ mod tests {
     /// Returns a key without findings: used today from one address, with an expiry, and all grants
     /// used.
     fn well() -> (Key, ObservedUse) {
-        let mut grants = Grants::none();
         let area: AreaSlug = "contacts".parse().expect("a slug");
-        grants.set(area.clone(), Actions::READ);
+        let mut draft = Draft::named("acme".parse().expect("a name"));
+        draft.conditions.allow = AllowList::parse("10.0.0.1").expect("a list").list;
+        draft.conditions.grants.set(area.clone(), Actions::READ);
+        draft.conditions.expires_at = Some(now().plus(DAY));
         let key = Key {
             id: "0123456789AB".parse().expect("an id"),
             sequence: 1,
             agent: crate::domain::agent::AgentName::default_agent(),
-            draft: Draft {
-                name: "acme".parse().expect("a name"),
-                description: "".parse().expect("a text"),
-                conditions: Conditions {
-                    allow: AllowList::parse("10.0.0.1").expect("a list").list,
-                    grants,
-                    expires_at: Some(now().plus(DAY)),
-                },
-            },
+            draft,
             created_at: days_ago(365),
             disabled_at: None,
             last_use: Some(LastUse {

@@ -143,22 +143,16 @@ mod tests {
     }
 
     fn draft(grants: &[(&str, &str)], allow: &str, expires_at: Option<Moment>) -> Draft {
-        let mut set = Grants::none();
+        let mut draft = Draft::named("Partner".parse().expect("name"));
         for (area, actions) in grants {
-            set.set(
+            draft.conditions.grants.set(
                 area.parse().expect("slug"),
                 actions.parse().expect("actions"),
             );
         }
-        Draft {
-            name: "Partner".parse().expect("name"),
-            description: "".parse().expect("description"),
-            conditions: Conditions {
-                allow: AllowList::parse(allow).expect("list").list,
-                grants: set,
-                expires_at,
-            },
-        }
+        draft.conditions.allow = AllowList::parse(allow).expect("list").list;
+        draft.conditions.expires_at = expires_at;
+        draft
     }
 
     #[test]
