@@ -19,6 +19,7 @@ pub mod modal;
 pub mod model;
 pub mod palette;
 pub mod read;
+pub mod rows;
 pub mod terminal;
 pub mod texts;
 pub mod theme;

@@ -8,6 +8,7 @@ use super::{
     dialog::{Dialog, Leave, Typed},
     keymap::{Intent, Place, neighbour},
     read::Read,
+    rows::Rows,
     typing::{FieldLimit, TextEdit, type_into},
 };
 use crate::domain::{
@@ -25,61 +26,10 @@ const KEYS_ROOM: FieldLimit = FieldLimit {
 };
 
 /// The state of the screen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct MembersDialog {
-    /// The members; `None` until they are read.
-    pub found: Option<Vec<Member>>,
-    /// Whether the members must be read, again or for the first time.
-    pub stale: bool,
-    /// The index of the selected member.
-    pub at: usize,
-    /// The result of the last action.
-    pub said: Option<String>,
-    /// Why the last action or read failed.
-    pub problem: Option<String>,
-}
-
-impl Default for MembersDialog {
-    fn default() -> Self {
-        Self {
-            found: None,
-            stale: true,
-            at: 0,
-            said: None,
-            problem: None,
-        }
-    }
-}
-
-impl MembersDialog {
-    /// The members, empty until they are read.
-    #[must_use]
-    pub fn members(&self) -> &[Member] {
-        self.found.as_deref().unwrap_or_default()
-    }
-
-    /// The selected member.
-    #[must_use]
-    pub fn selected(&self) -> Option<&Member> {
-        self.members().get(self.at)
-    }
-
-    /// Moves the selection by `rows`, within the members.
-    pub fn walk(&mut self, rows: isize) {
-        let last = self.members().len().saturating_sub(1);
-        self.at = self.at.saturating_add_signed(rows).min(last);
-    }
-
-    /// Takes in the members that were read; the selection stays on its member.
-    pub fn take_in(&mut self, members: Vec<Member>) {
-        let selected = self.selected().map(|member| member.id.clone());
-        let at = members
-            .iter()
-            .position(|member| Some(&member.id) == selected.as_ref());
-        self.found = Some(members);
-        self.at = at.unwrap_or(self.at);
-        self.walk(0);
-    }
+    /// The members.
+    pub rows: Rows<Member>,
 }
 
 /// The part of the form that has the focus.
@@ -345,24 +295,24 @@ impl Dialog for MembersDialog {
     }
 
     fn refuse(&mut self, why: String) -> Option<String> {
-        self.problem = Some(why);
+        self.rows.problem = Some(why);
         None
     }
 
     fn allows(&self, intent: Intent) -> Option<bool> {
         match intent {
             Intent::New => Some(true),
-            Intent::Edit | Intent::Revoke => Some(self.selected().is_some()),
+            Intent::Edit | Intent::Revoke => Some(self.rows.selected().is_some()),
             _ => None,
         }
     }
 
     fn mark_stale(&mut self) {
-        self.stale = true;
+        self.rows.stale = true;
     }
 
     fn to_read(&mut self, _agents: &AgentScope, _is_topmost: bool) -> Option<Read> {
-        std::mem::take(&mut self.stale).then_some(Read::Members)
+        self.rows.take_stale().then_some(Read::Members)
     }
 }
 

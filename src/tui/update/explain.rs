@@ -18,7 +18,7 @@ pub(super) fn open(model: &mut Model) -> Option<Effect> {
     let test = if let Some(dialog) = model.top::<NewToken>() {
         ExplainDialog::new_token(dialog.id.clone(), dialog.name.clone())
     } else if let Some(hygiene) = model.top::<HygieneDialog>() {
-        ExplainDialog::of(&hygiene.selected()?.key)
+        ExplainDialog::of(&hygiene.rows.selected()?.key)
     } else {
         ExplainDialog::of(model.selected()?)
     };

@@ -9,18 +9,12 @@ use crate::tui::{
     read::HygieneFindings,
 };
 
-/// The number of rows by which a page key moves the selection.
-const PAGE: isize = 10;
-
 pub(super) fn on_hygiene(model: &mut Model, intent: Intent) -> Option<Effect> {
     let now = model.now;
     let hygiene = model.find_mut::<HygieneDialog>()?;
-    hygiene.said = None;
+    hygiene.rows.said = None;
+    hygiene.rows.step(intent);
     match intent {
-        Intent::Up => hygiene.walk(-1),
-        Intent::Down => hygiene.walk(1),
-        Intent::PageUp => hygiene.walk(-PAGE),
-        Intent::PageDown => hygiene.walk(PAGE),
         Intent::Mark => hygiene.mark(),
         Intent::Explain => return explain::open(model),
         Intent::Apply => {
@@ -42,7 +36,7 @@ pub(super) fn inspected(model: &mut Model, found: Result<Box<HygieneFindings>, S
     };
     match found {
         Ok(found) => hygiene.take_in(*found),
-        Err(sentence) => hygiene.problem = Some(sentence),
+        Err(sentence) => hygiene.rows.problem = Some(sentence),
     }
 }
 
@@ -63,9 +57,9 @@ pub(super) fn tidied(model: &mut Model, tidied: &HygieneOutcome) -> Effect {
         done.join(", ")
     };
     if let Some(hygiene) = model.find_mut::<HygieneDialog>() {
-        hygiene.stale = true;
-        hygiene.said = Some(format!("{done}."));
-        hygiene.problem = (!failed.is_empty()).then(|| format!("Not done: {failed}"));
+        hygiene.rows.stale = true;
+        hygiene.rows.said = Some(format!("{done}."));
+        hygiene.rows.problem = (!failed.is_empty()).then(|| format!("Not done: {failed}"));
     }
     if failed.is_empty() {
         model.notify(format!("{done}."));

@@ -10,18 +10,12 @@ use crate::{
     },
 };
 
-/// The number of rows by which a page key moves the selection.
-const PAGE: isize = 10;
-
 pub(super) fn on_members(model: &mut Model, intent: Intent) -> Option<Effect> {
     let several = model.agents.len() > 1;
-    let members = model.find_mut::<MembersDialog>()?;
+    let members = &mut model.find_mut::<MembersDialog>()?.rows;
     (members.said, members.problem) = (None, None);
+    members.step(intent);
     match intent {
-        Intent::Up => members.walk(-1),
-        Intent::Down => members.walk(1),
-        Intent::PageUp => members.walk(-PAGE),
-        Intent::PageDown => members.walk(PAGE),
         Intent::New => {
             let form = MemberForm::new(several);
             model.open(form);
@@ -126,7 +120,7 @@ pub(super) fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
         if let Some(name) = withdrawn {
             model.close_if::<Removal>(|_| true);
             if let Some(screen) = model.find_mut::<MembersDialog>() {
-                screen.problem = Some(format!(
+                screen.rows.problem = Some(format!(
                     "{name} was changed or removed meanwhile: the question was withdrawn. Look again."
                 ));
             }
@@ -136,8 +130,8 @@ pub(super) fn read(model: &mut Model, read: Result<Vec<Member>, String>) {
         return;
     };
     match read {
-        Ok(found) => members.take_in(found),
-        Err(sentence) => members.problem = Some(sentence),
+        Ok(found) => members.rows.take_in(found, |old, new| old.id == new.id),
+        Err(sentence) => members.rows.problem = Some(sentence),
     }
 }
 
@@ -151,21 +145,21 @@ pub(super) fn saved(model: &mut Model, saved: Result<String, String>) {
             form.working = false;
             form.problem = Some(sentence);
             if let Some(screen) = model.find_mut::<MembersDialog>() {
-                screen.stale = true;
+                screen.rows.stale = true;
             }
             return;
         }
         (Err(sentence), _) => trouble = Some(sentence),
         (Ok(sentence), _) => {
             if let Some(screen) = model.find_mut::<MembersDialog>() {
-                screen.said = Some(sentence);
+                screen.rows.said = Some(sentence);
             }
         }
     }
     model.close_if::<MemberForm>(|form| form.working);
     model.close_if::<Removal>(|removal| removal.working);
     if let Some(screen) = model.find_mut::<MembersDialog>() {
-        screen.stale = true;
-        screen.problem = trouble;
+        screen.rows.stale = true;
+        screen.rows.problem = trouble;
     }
 }

@@ -16,16 +16,16 @@ use ratatui::{
 
 use super::{
     footer,
-    paint::styled_lines,
+    paint::{results, styled_lines},
     sheet::{self, Sheet},
 };
 use crate::{
     domain::{
         hygiene::{HygieneFinding, HygieneRow, WATCHED_DAYS},
-        moment::DAY,
+        moment::{DAY, Moment},
         text::fitted,
     },
-    tui::{hygiene::HygieneDialog, model::Model, read::HygieneFindings},
+    tui::{hygiene::HygieneDialog, model::Model},
 };
 
 /// The width of the marker and the box in front of a row, in columns.
@@ -34,34 +34,27 @@ const BOX: usize = 6;
 pub(super) fn sheet(model: &Model, hygiene: &HygieneDialog, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let theme = model.theme;
-    let mut lines: Vec<Line<'static>> = Vec::new();
-    let mut say = |text: &str, style: Style| {
-        lines.extend(styled_lines(&theme.shown(text), room, style));
+    let rows = &hygiene.rows;
+    let mut lines = if rows.are_read() {
+        styled_lines(&watching(model, hygiene.since), room, theme.quiet())
+    } else {
+        styled_lines(&theme.shown("looking at all keys…"), room, Style::new())
     };
-    match &hygiene.found {
-        None => say("looking at all keys…", Style::new()),
-        Some(found) => say(&watching(model, found), theme.quiet()),
-    }
-    if let Some(said) = &hygiene.said {
-        say(said, theme.success());
-    }
-    if let Some(problem) = &hygiene.problem {
-        say(&format!("! {problem}"), theme.alarm());
-    }
+    lines.extend(results(model, rows, room));
     let mut focus = (0, 0);
-    if let Some(found) = &hygiene.found {
+    if rows.are_read() {
         lines.push(Line::default());
-        if found.rows.is_empty() {
+        if rows.all().is_empty() {
             lines.push(Line::from("Nothing to put right."));
         }
-        for (at, row) in found.rows.iter().enumerate() {
-            if at == hygiene.at {
+        for (at, row) in rows.all().iter().enumerate() {
+            if at == rows.at() {
                 focus = (lines.len(), 0);
             }
             let marked = hygiene.marks.contains(&at);
-            lines.extend(drawn(model, row, at == hygiene.at, marked, room));
+            lines.extend(drawn(model, row, at == rows.at(), marked, room));
         }
-        if found.more {
+        if hygiene.more {
             lines.push(Line::styled(
                 "… and more: put these right first",
                 theme.warning(),
@@ -82,8 +75,8 @@ pub(super) fn sheet(model: &Model, hygiene: &HygieneDialog, screen: Rect) -> She
     }
 }
 
-fn watching(model: &Model, found: &HygieneFindings) -> String {
-    let Some(since) = found.since else {
+fn watching(model: &Model, since: Option<Moment>) -> String {
+    let Some(since) = since else {
         return "Nothing was counted yet: uses are counted once the endpoint decides.".to_owned();
     };
     let days = (model.now.millis() - since.millis()) / DAY;

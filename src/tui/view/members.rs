@@ -16,7 +16,7 @@ use tui_input::Input;
 
 use super::{
     footer,
-    paint::{buttons, styled_lines, typed, width, wrapped},
+    paint::{buttons, results, styled_lines, typed, width, wrapped},
     sheet::{self, Sheet},
 };
 use crate::{
@@ -34,30 +34,22 @@ use crate::{
 pub(super) fn members(model: &Model, screen: &MembersDialog, area: Rect) -> Sheet {
     let room = sheet::room(area);
     let theme = model.theme;
-    let mut lines = Vec::new();
-    if let Some(said) = &screen.said {
-        lines.extend(styled_lines(&theme.shown(said), room, theme.success()));
-    }
-    if let Some(problem) = &screen.problem {
-        let text = format!("! {}", theme.shown(problem));
-        lines.extend(styled_lines(&text, room, theme.alarm()));
-    }
+    let rows = &screen.rows;
+    let mut lines = results(model, rows, room);
     let mut focus = (0, 0);
-    match &screen.found {
-        None if screen.problem.is_none() => lines.push(Line::from("reading…")),
-        Some(none) if none.is_empty() => {
-            let text = "There are no members yet: keys are managed on this machine alone. n adds somebody who may come in over SSH.";
-            lines.extend(styled_lines(text, room, Style::new()));
-        }
-        _ => {}
+    if !rows.are_read() && rows.problem.is_none() {
+        lines.push(Line::from("reading…"));
+    } else if rows.are_read() && rows.all().is_empty() {
+        let text = "There are no members yet: keys are managed on this machine alone. n adds somebody who may come in over SSH.";
+        lines.extend(styled_lines(text, room, Style::new()));
     }
-    for (at, member) in screen.members().iter().enumerate() {
-        if at == screen.at {
+    for (at, member) in rows.all().iter().enumerate() {
+        if at == rows.at() {
             focus = (lines.len(), 0);
         }
-        lines.extend(row(model, member, at == screen.at, room));
+        lines.extend(row(model, member, at == rows.at(), room));
     }
-    let corner = match screen.members().len() {
+    let corner = match rows.all().len() {
         0 => String::new(),
         1 => "1 member".to_owned(),
         count => format!("{count} members"),

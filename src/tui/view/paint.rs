@@ -10,7 +10,7 @@ use tui_input::Input;
 
 use crate::{
     domain::text::fitted,
-    tui::{model::Model, theme::Theme},
+    tui::{model::Model, rows::Rows, theme::Theme},
 };
 
 /// Draws a text within an area, cut to fit. Returns the column after it.
@@ -71,6 +71,20 @@ pub(super) fn styled_lines(text: &str, room: usize, style: Style) -> Vec<Line<'s
         .into_iter()
         .map(|part| Line::styled(part, style))
         .collect()
+}
+
+/// The sentences above rows: the result of the last action, and why it or a read failed.
+pub(super) fn results<T>(model: &Model, rows: &Rows<T>, room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut lines = Vec::new();
+    if let Some(said) = &rows.said {
+        lines.extend(styled_lines(&theme.shown(said), room, theme.success()));
+    }
+    if let Some(problem) = &rows.problem {
+        let text = format!("! {}", theme.shown(problem));
+        lines.extend(styled_lines(&text, room, theme.alarm()));
+    }
+    lines
 }
 
 /// Wraps words to a width. A wider word is split between grapheme clusters, which textwrap does not
