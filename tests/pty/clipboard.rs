@@ -42,7 +42,7 @@ fn out_of_a_tmux_without_any_configuration() {
     ];
     let mut screen = Screen::program(&line, home.path(), 100, 30, &[]);
     screen.wait_for("acme");
-    screen.press("c").wait_for("sent to your terminal");
+    screen.copy_until("the word", |s| s.text().contains("sent to your terminal"));
     screen.wait_until("the token to leave tmux", |s| {
         copied(&s.bytes).contains(&token)
     });
@@ -139,7 +139,7 @@ fn out_of_a_tmux_behind_a_real_ssh_and_without_tmux() {
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
         let mut screen = Screen::program(&line, home.path(), 100, 30, &[]);
         screen.wait_for("acme");
-        screen.press("c").wait_for("sent to your terminal");
+        screen.copy_until("the word", |s| s.text().contains("sent to your terminal"));
         screen.wait_until("the token at the client", |s| {
             copied(&s.bytes).contains(&token)
         });

@@ -166,6 +166,23 @@ impl Screen {
         self
     }
 
+    /// Copies, and waits until a condition holds. Copies again if tmux exceeded the time limit of a
+    /// copy, as on a machine that is busy with other tests.
+    #[track_caller]
+    pub fn copy_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> &mut Self {
+        let too_slow = |screen: &Self| screen.text().contains("nothing answered in time");
+        for _ in 0..10 {
+            self.press("c")
+                .wait_until(what, |screen| holds(screen) || too_slow(screen));
+            if holds(self) {
+                return self;
+            }
+            self.press("<esc>")
+                .wait_until("the end of the message", |screen| !too_slow(screen));
+        }
+        panic!("copied ten times in vain for {what}:\n{}", self.text())
+    }
+
     /// Reads output until the terminal is quiet; returns the number of bytes read.
     pub fn settle(&mut self) -> usize {
         self.quiet_for(QUIET)
