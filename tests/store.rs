@@ -5,6 +5,8 @@
 mod audit;
 #[path = "store/changes.rs"]
 mod changes;
+#[path = "support/conditions.rs"]
+mod conditions;
 #[path = "store/corrupt.rs"]
 mod corrupt;
 #[path = "store/crowd.rs"]

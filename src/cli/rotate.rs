@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
+        conditions::Validity,
         key::{Key, KeyVersion},
         moment::{Moment, parse_overlap},
         text::visible,
@@ -38,21 +39,22 @@ pub(super) async fn run(
         ))
     })?;
     if !output.json {
-        output::print_notice(&match rotated.until {
-            Some(_) if rotated.key.disabled_at.is_some() => {
+        let validity = rotated.key.validity(keyring.now());
+        output::print_notice(&match (rotated.until, validity) {
+            (Some(_), _) if rotated.key.disabled_at.is_some() => {
                 "API key rotated. The key is disabled: both tokens are refused until it is enabled."
                     .to_owned()
             }
-            _ if rotated.key.expired(keyring.now()) => {
+            (_, Validity::Expired(_)) => {
                 "API key rotated. The key has ended: both tokens are refused until it gets a new end with `claviger edit --expires`."
                     .to_owned()
             }
-            Some(until) => format!(
+            (Some(until), Validity::Valid) => format!(
                 "API key rotated. The old token stays good until {} UTC: `claviger show {}` tells whether it is still used.",
                 until.date_and_clock(),
                 key.id
             ),
-            None => {
+            (None, Validity::Valid) => {
                 "API key rotated. The old token is refused from the next request on.".to_owned()
             }
         });

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{
+    conditions::Validity,
     key::Key,
     moment::{DAY, HOUR, Moment},
     text::thousands,
@@ -42,8 +43,9 @@ impl Attention {
         if key.disabled_at.is_some() {
             return Some(Self::Disabled);
         }
-        if key.expired(now) {
-            return Some(Self::Expired);
+        match key.validity(now) {
+            Validity::Expired(_) => return Some(Self::Expired),
+            Validity::Valid => {}
         }
         if let Some(end) = key.draft.conditions.expires_at {
             let left = end.millis() - now.millis();

@@ -1,10 +1,9 @@
 //! The conditions under which a key may be used: networks, actions and expiry.
 //!
 //! [`Conditions`] contains their values. [`Condition`] has a variant for each, with its name in
-//! JSON and in the audit log, its title, and its sentences in the review. To add a condition, add
-//! the field and the variant; the compiler errors then list the places to extend: this file, the
-//! check in [`super::decision`], the columns in `store`, the flags of `create` and `edit`, the
-//! lines of `show` and of the details, and the fields of the wizard.
+//! JSON and in the audit log, its title, and its sentences in the review. [`Validity`] says whether
+//! they let a token be accepted at a time at all; every notice and finding about a key matches on
+//! it. To add a condition, follow `docs/architecture.md`: most of its steps are compiler errors.
 use serde_json::{Map, Value, json};
 use strum::{EnumCount, VariantArray};
 
@@ -37,6 +36,21 @@ impl Conditions {
             allow: AllowList::Anywhere,
             grants: Grants::none(),
             expires_at: None,
+        }
+    }
+
+    /// Returns whether a token with these conditions is accepted at a time, whatever the request
+    /// asks for and wherever it comes from, unless its key is disabled.
+    #[must_use]
+    pub fn validity(&self, now: Moment) -> Validity {
+        let Self {
+            allow: _,
+            grants: _,
+            expires_at,
+        } = self;
+        match expires_at {
+            Some(end) if *end < now => Validity::Expired(*end),
+            _ => Validity::Valid,
         }
     }
 
@@ -82,6 +96,16 @@ impl Conditions {
         }
         changes
     }
+}
+
+/// Whether the conditions of a key let its tokens be accepted at a time, whatever the request asks
+/// for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// They are accepted.
+    Valid,
+    /// They are refused, since the key expired at this time.
+    Expired(Moment),
 }
 
 /// The sentences about a change, with those about widening kept separate.

@@ -231,20 +231,21 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
 /// Runs the checks of a known key in order and returns the first that fails. `until` is the end of
 /// the presented token, if it has its own.
 fn first_failure(rules: &Rules, until: Option<Moment>, request: &Request) -> Option<Reason> {
-    CHECKS
+    KEY_CHECKS
         .into_iter()
         .find(|check| fails(*check, rules, until, request))
 }
 
-/// The checks of a known key, in order.
-pub(super) const CHECKS: [Reason; 6] = [
-    Reason::Disabled,
-    Reason::Expired,
-    Reason::WrongAgent,
-    Reason::AddressNotAllowed,
-    Reason::NoRoute,
-    Reason::ActionNotPermitted,
-];
+/// The number of checks of the token itself.
+const TOKEN_CHECK_COUNT: usize = 4;
+
+/// The checks of the token itself, in order: whether it is the token of a key.
+pub(super) const TOKEN_CHECKS: [Reason; TOKEN_CHECK_COUNT] =
+    *Reason::VARIANTS.first_chunk().expect("the first");
+
+/// The checks of a known key, in order: all others.
+pub(super) const KEY_CHECKS: [Reason; Reason::COUNT - TOKEN_CHECK_COUNT] =
+    *Reason::VARIANTS.last_chunk().expect("the last");
 
 /// Returns `true` if the check fails, regardless of the other checks. The checks of the token
 /// itself never fail here, because the key is known.

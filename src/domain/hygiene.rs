@@ -10,6 +10,7 @@ use super::{
     access::{Action, Area, AreaSlug, Grants},
     allowlist::{AllowList, MAX_ENTRIES},
     attention::UNUSED_DAYS,
+    conditions::Validity,
     key::{Draft, Key},
     moment::{DAY, Moment},
     policy::Policy,
@@ -141,8 +142,10 @@ pub fn findings(
     policy: Policy,
     now: Moment,
 ) -> Vec<HygieneRow> {
-    // A disabled key cannot be used, so the time before it was enabled does not count.
-    let begun = exercised.enabled_at.unwrap_or(key.created_at);
+    // The time during which no request could use the key does not count.
+    let begun = match key.validity(now) {
+        Validity::Valid | Validity::Expired(_) => exercised.enabled_at.unwrap_or(key.created_at),
+    };
     let watched = since.map(|since| since.max(key.created_at).max(begun));
     let days_since = |since: Moment| (now.millis() - since.millis()) / DAY;
     let days = watched.map(days_since);

@@ -7,7 +7,7 @@ use strum::{EnumCount, VariantArray};
 
 use super::{
     agent::AgentName,
-    conditions::Conditions,
+    conditions::{Conditions, Validity},
     moment::Moment,
     text::{self, Limits, TextError},
     token::KeyId,
@@ -129,7 +129,7 @@ impl PreviousTokenSummary {
     /// nor disabled.
     #[must_use]
     pub fn is_good(&self, key: &Key, now: Moment) -> bool {
-        self.until >= now && !key.expired(now) && key.disabled_at.is_none()
+        self.until >= now && key.validity(now) == Validity::Valid && key.disabled_at.is_none()
     }
 
     /// Returns `true` if the token is still worth mentioning: it is still valid, or it was used
@@ -146,17 +146,14 @@ impl PreviousTokenSummary {
         let latest = self
             .until
             .min(key.draft.conditions.expires_at.unwrap_or(self.until));
-        let state = if self.is_good(key, now) {
-            format!("good until {} UTC", latest.date_and_clock())
-        } else if latest >= now {
-            format!(
-                "refused while the key is disabled, else good until {} UTC",
-                latest.date_and_clock()
-            )
-        } else if self.is_ended() {
-            "ended".to_owned()
-        } else {
-            format!("ended {} UTC", latest.date_and_clock())
+        let end = latest.date_and_clock();
+        let state = match key.validity(now) {
+            Validity::Valid if latest >= now && key.disabled_at.is_some() => {
+                format!("refused while the key is disabled, else good until {end} UTC")
+            }
+            Validity::Valid if latest >= now => format!("good until {end} UTC"),
+            Validity::Valid | Validity::Expired(_) if self.is_ended() => "ended".to_owned(),
+            Validity::Valid | Validity::Expired(_) => format!("ended {end} UTC"),
         };
         let rotated = self.rotated_at.date_and_clock();
         match (&self.last_use, self.uses) {
@@ -244,13 +241,11 @@ impl Key {
         self.draft.name.as_str()
     }
 
-    /// Returns `true` if the key has expired.
+    /// Returns whether the key's conditions let its tokens be accepted at a time; see
+    /// [`Conditions::validity`].
     #[must_use]
-    pub fn expired(&self, now: Moment) -> bool {
-        self.draft
-            .conditions
-            .expires_at
-            .is_some_and(|end| end < now)
+    pub fn validity(&self, now: Moment) -> Validity {
+        self.draft.conditions.validity(now)
     }
 
     /// Returns `true` if the key was used within the last seven days, so that revoking it may break

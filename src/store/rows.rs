@@ -43,28 +43,6 @@ macro_rules! key_columns {
 }
 pub(super) use key_columns;
 
-/// The columns of a key that may contain a value of a wrong type.
-const KEY_COLUMNS: [&str; 18] = [
-    "id",
-    "sequence",
-    "agent",
-    "name",
-    "description",
-    "origin",
-    "network_count",
-    "created_at",
-    "expires_at",
-    "disabled_at",
-    "last_used_at",
-    "last_used_from",
-    "refused_at",
-    "refused_count",
-    "former_until",
-    "revision",
-    "networks",
-    "granted",
-];
-
 /// Returns the column of a key that could not be decoded.
 pub(super) fn column_of(error: &sqlx::Error) -> &'static str {
     let sqlx::Error::ColumnDecode { index, .. } = error else {
@@ -75,8 +53,19 @@ pub(super) fn column_of(error: &sqlx::Error) -> &'static str {
     known.copied().unwrap_or("id")
 }
 
-#[derive(sqlx::FromRow)]
-pub(super) struct KeyRow {
+/// Defines the row of a key, and the names of its columns.
+macro_rules! key_row {
+    ($($column:ident: $type:ty,)*) => {
+        #[derive(sqlx::FromRow)]
+        pub(super) struct KeyRow {
+            $($column: $type,)*
+        }
+
+        const KEY_COLUMNS: &[&str] = &[$(stringify!($column)),*];
+    };
+}
+
+key_row! {
     id: String,
     sequence: i64,
     agent: String,

@@ -24,7 +24,7 @@ use crate::domain::{
     access::{Action, Actions, Area, Grants},
     agent::{AgentName, AgentScope},
     allowlist::AllowList,
-    conditions::Conditions,
+    conditions::{Conditions, Validity},
     explain::Fix,
     key::{Draft, Key, KeyName, Namesakes},
     moment::{Moment, parse_expiry},
@@ -109,8 +109,9 @@ impl Wizard {
     #[must_use]
     pub fn like(key: &Key, now: Moment) -> Self {
         let mut texts = texts_of(&key.draft);
-        if key.expired(now) {
-            texts[Field::Expires as usize].clear();
+        match key.validity(now) {
+            Validity::Expired(_) => texts[Field::Expires as usize].clear(),
+            Validity::Valid => {}
         }
         let mut wizard = Self::begin(
             WizardPurpose::New,
@@ -448,18 +449,7 @@ impl Wizard {
 }
 
 fn texts_of(draft: &Draft) -> [String; Field::COUNT] {
-    let Conditions {
-        allow,
-        grants: _, // step two's
-        expires_at,
-    } = &draft.conditions;
-    let end = expires_at.map(Moment::as_expiry_input);
-    [
-        draft.name.as_str().to_owned(),
-        draft.description.as_str().to_owned(),
-        allow.entries().join(", "),
-        end.unwrap_or_default(),
-    ]
+    Field::ALL.map(|field| field.text(draft))
 }
 
 impl Dialog for Wizard {

@@ -11,6 +11,7 @@ use claviger::{
     keyring::{Keyring, StoreError},
 };
 
+use crate::conditions::draft_with_every_condition;
 use crate::support::{
     NOW, World, draft, granting, limited, make, now, on_both, read, seen, store_error,
 };
@@ -31,13 +32,9 @@ async fn words(keyring: &Keyring) -> Vec<&'static str> {
 fn a_key_is_read_back_as_it_was_made() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
-        let mut draft = limited(
-            draft("Partner \u{e9} 👩‍👩‍👧‍👦"),
-            "10.0.0.0/24, 2001:db8::/32, 192.168.1.1",
-        );
+        let expires_at = Moment::from_millis(NOW + 1);
+        let mut draft = draft_with_every_condition("Partner \u{e9} 👩‍👩‍👧‍👦", expires_at);
         draft.description = "what it is for".parse().expect("a description");
-        draft.conditions.expires_at = Some(Moment::from_millis(NOW + 1));
-        let draft = granting(granting(draft, "contacts=read,delete"), "documents=all");
         let created = keyring.create(None, draft.clone()).await.expect("made");
         let key = read(&keyring, &created.key).await;
         let expected = Key {
@@ -122,6 +119,22 @@ fn every_change_records_its_event_and_numbers_have_no_gap() {
                 0,
                 "{table}"
             );
+        }
+    });
+}
+
+#[test]
+fn an_edit_sets_and_clears_every_condition() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let mut key = make(&keyring, "key").await.key;
+        let unset = key.draft.clone();
+        let set = draft_with_every_condition("key", Moment::from_millis(NOW + 1));
+        for edited in [set, unset] {
+            let version = KeyVersion::of(&key);
+            keyring.edit(&version, &edited).await.expect("edited");
+            key = read(&keyring, &key).await;
+            assert_eq!(key.draft, edited);
         }
     });
 }

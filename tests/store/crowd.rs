@@ -9,7 +9,7 @@ use claviger::{
 };
 use tokio::{runtime::Builder, task::JoinSet};
 
-use crate::support::{World, draft, make, now, on_both, read};
+use crate::support::{World, draft, make, migrations, now, on_both, read};
 
 #[test]
 fn twenty_that_start_at_once_make_one_store() {
@@ -32,7 +32,7 @@ fn twenty_that_start_at_once_make_one_store() {
         assert_eq!(world.number("SELECT count(*) FROM workspace").await, 1);
         assert_eq!(
             world.number("SELECT count(*) FROM _sqlx_migrations").await,
-            5
+            migrations()
         );
         if let DatabaseLocation::Server(_) = world.location {
             let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \

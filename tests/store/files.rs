@@ -11,7 +11,7 @@ use claviger::keyring::{Decider, Keyring, StoreError, StoreLocation};
 use nix::sys::stat::{Mode, umask};
 use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
 
-use crate::support::{Stranger, World, draft, make, on_sqlite, read, store_error};
+use crate::support::{Stranger, World, draft, make, migrations, on_sqlite, read, store_error};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a file").permissions().mode() & 0o777
@@ -105,7 +105,7 @@ fn every_connection_writes_ahead_and_overwrites_what_it_deletes() {
             stranger
                 .number("SELECT user_version FROM pragma_user_version")
                 .await,
-            5
+            migrations()
         );
     });
 }
@@ -199,16 +199,20 @@ fn a_newer_schema_is_refused_and_not_touched() {
         let keyring = world.keyring().await;
         make(&keyring, "key").await;
         keyring.close().await;
+        let (known_one, newer_one) = (migrations(), migrations() + 2);
         for newer in [
-            "PRAGMA user_version = 7",
-            "PRAGMA user_version = 5; INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, x'00', 1)",
+            format!("PRAGMA user_version = {newer_one}"),
+            format!(
+                "PRAGMA user_version = {known_one}; INSERT INTO _sqlx_migrations \
+                 (version, description, success, checksum, execution_time) \
+                 VALUES ({newer_one}, 'newer', TRUE, x'00', 1)"
+            ),
         ] {
-            world.plant(newer).await;
+            world.plant(&newer).await;
             let before = contents(world);
             match world.refusal().await {
-                StoreError::Newer {
-                    found: 7, known: 5, ..
-                } => {}
+                StoreError::Newer { found, known, .. }
+                    if (found, known) == (newer_one, known_one) => {}
                 other => panic!("{newer}: {other}"),
             }
             assert!(contents(world) == before, "{newer}: it was touched");

@@ -6,7 +6,7 @@ use claviger::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::support::{World, draft, make, on_postgres, read, store_error};
+use crate::support::{World, draft, make, migrations, on_postgres, read, store_error};
 
 fn url(world: &World) -> String {
     match &world.location {
@@ -39,19 +39,19 @@ fn a_database_of_another_program_is_refused_and_not_touched() {
 fn a_newer_schema_is_refused() {
     on_postgres(&async |world: &World| {
         world.keyring().await.close().await;
-        world.plant("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (7, 'newer', TRUE, '\\x00', 1)").await;
+        let newer = migrations() + 2;
+        world
+            .plant(&format!(
+                "INSERT INTO _sqlx_migrations \
+                 (version, description, success, checksum, execution_time) \
+                 VALUES ({newer}, 'newer', TRUE, '\\x00', 1)"
+            ))
+            .await;
         let error = world.refusal().await;
-        assert!(
-            matches!(
-                error,
-                StoreError::Newer {
-                    found: 7,
-                    known: 5,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        let StoreError::Newer { found, known, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((found, known), (newer, migrations()));
     });
 }
 

@@ -27,6 +27,13 @@ use crate::postgres::Database;
 /// The time of every world's clock: 2026-11-23 12:00 UTC, in milliseconds.
 pub const NOW: i64 = 1_795_435_200_000;
 
+/// Returns the number of the newest migration: the number of the files in `migrations/`.
+pub fn migrations() -> i64 {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let files = std::fs::read_dir(folder).expect("the migrations");
+    i64::try_from(files.count()).expect("a small number")
+}
+
 /// Everything that a test of the store needs.
 pub struct World {
     /// The location of its database.

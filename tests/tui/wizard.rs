@@ -1,6 +1,7 @@
 //! Creating and editing keys in the wizard.
-use claviger::domain::access::Action;
+use claviger::domain::{access::Action, moment::DAY};
 
+use crate::conditions::draft_with_every_condition;
 use crate::story::Story;
 
 const PARTNER: &str = "nPartner: Acme<tab>weekly export<tab>10.0.0.0/24<tab>90d<enter>1<enter>";
@@ -212,6 +213,26 @@ fn an_edit_that_changes_nothing_saves_nothing() {
     story.press("<enter>");
     story.shows("Nothing was changed.");
     assert_eq!(story.audit(), ["key.created"]);
+}
+
+#[test]
+fn an_edit_of_the_name_keeps_every_condition_and_so_does_a_copy() {
+    let mut story = Story::at(80, 24);
+    let end = story.model.now.plus(30 * DAY).end_of_day();
+    let before = story.given("acme", |draft| {
+        *draft = draft_with_every_condition("acme", end);
+    });
+    story.press("e2<enter><enter>");
+    story.shows("API key updated successfully.");
+    let edited = story.model.selected().expect("edited").draft.clone();
+    assert_eq!(edited.name.as_str(), "acme2");
+    assert_eq!(edited.conditions, before.draft.conditions);
+    story.press("N3<enter><enter>");
+    story.shows("API key created successfully.");
+    story.press("<esc>");
+    let copy = story.model.selected().expect("made");
+    assert_eq!(copy.name(), "acme23");
+    assert_eq!(copy.draft.conditions, before.draft.conditions);
 }
 
 #[test]

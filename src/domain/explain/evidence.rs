@@ -26,11 +26,11 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
         Credential::Known(rules) => (rules, None),
         Credential::Previous(rules, former) => (rules, Some(former.until)),
         _ => {
-            checks.extend(decision::CHECKS.map(untold));
+            checks.extend(decision::KEY_CHECKS.map(untold));
             return checks;
         }
     };
-    for reason in decision::CHECKS {
+    for reason in decision::KEY_CHECKS {
         let fails = decision::fails(reason, rules, until, request);
         let mut check = match reason {
             Reason::Disabled => state(rules, facts),
@@ -38,7 +38,11 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
             Reason::WrongAgent => agent(rules, request),
             Reason::AddressNotAllowed => address(rules, request, facts),
             Reason::NoRoute => route(request, facts),
-            _ => action(rules, request, facts),
+            Reason::ActionNotPermitted => action(rules, request, facts),
+            Reason::MissingToken
+            | Reason::MalformedToken
+            | Reason::UnknownToken
+            | Reason::Revoked => continue, // no checks of a known key
         };
         check.reason = reason;
         check.state = if fails { State::Fails } else { State::Holds };
@@ -56,14 +60,8 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
 #[must_use]
 pub fn unheard(request: &Request, facts: &Facts<'_>) -> Vec<Check> {
     let not_read = |reason| check(reason, State::Untold, "the token was not looked at");
-    let tokens = [
-        Reason::MissingToken,
-        Reason::MalformedToken,
-        Reason::UnknownToken,
-        Reason::Revoked,
-    ];
-    let mut checks: Vec<Check> = tokens.map(not_read).into();
-    checks.extend(decision::CHECKS.map(|reason| match reason {
+    let mut checks: Vec<Check> = decision::TOKEN_CHECKS.map(not_read).into();
+    checks.extend(decision::KEY_CHECKS.map(|reason| match reason {
         Reason::NoRoute => Check {
             state: State::Fails,
             ..route(request, facts)
@@ -128,13 +126,8 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
             ..check(reason, State::Holds, evidence)
         }
     };
-    let all = [
-        Reason::MissingToken,
-        Reason::MalformedToken,
-        Reason::UnknownToken,
-        Reason::Revoked,
-    ];
-    all.into_iter()
+    decision::TOKEN_CHECKS
+        .into_iter()
         .map(|reason| match &failing {
             Some((failed, evidence)) if *failed == reason => check(reason, State::Fails, evidence),
             Some((failed, _)) if *failed < reason => check(reason, State::Untold, "cannot be told"),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
+        conditions::Validity,
         hygiene::{HygieneChange, review},
         key::{Key, RevokeReason},
         text::{cut_in_the_middle, thousands},
@@ -242,10 +243,13 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
                 "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
             };
             text.extend(styled_lines(sentence, room, Style::new()));
-            if keys[0].expired(model.now) {
-                let sentence =
-                    "The key has ended: every token of it is refused until it gets a new end.";
-                text.extend(styled_lines(sentence, room, theme.warning()));
+            match keys[0].validity(model.now) {
+                Validity::Expired(_) => {
+                    let sentence =
+                        "The key has ended: every token of it is refused until it gets a new end.";
+                    text.extend(styled_lines(sentence, room, theme.warning()));
+                }
+                Validity::Valid => {}
             }
             for former in model.activity(&keys[0].id).iter().flat_map(|it| &it.former) {
                 if former.is_good(&keys[0], model.now) {

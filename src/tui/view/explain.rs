@@ -281,10 +281,16 @@ impl ExplainPage<'_> {
             self.known(told);
         }
         for check in &told.checks {
-            let worth_a_line = matches!(
-                check.reason,
-                Reason::AddressNotAllowed | Reason::NoRoute | Reason::ActionNotPermitted
-            );
+            let worth_a_line = match check.reason {
+                Reason::AddressNotAllowed | Reason::NoRoute | Reason::ActionNotPermitted => true,
+                Reason::MissingToken
+                | Reason::MalformedToken
+                | Reason::UnknownToken
+                | Reason::Revoked
+                | Reason::Disabled
+                | Reason::Expired
+                | Reason::WrongAgent => false, // `known` draws them
+            };
             if worth_a_line && check.state == State::Holds {
                 let (name, style) = (explain::name(check.reason), self.model.theme.success());
                 self.row(false, "ok", style, name, &check.evidence);

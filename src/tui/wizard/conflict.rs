@@ -41,11 +41,9 @@ impl Wizard {
         let fields = Field::ALL.map(|field| {
             let at = field as usize;
             let mine = self.inputs[at].value().trim();
-            let told = |text: &str| match (text, field) {
-                ("", Field::Addresses) => "Any IP".to_owned(),
-                ("", Field::Expires) => "no end date".to_owned(),
-                ("", _) => "empty".to_owned(),
-                (text, _) => text.to_owned(),
+            let told = |text: &str| match text {
+                "" => field.empty_words().to_owned(),
+                text => text.to_owned(),
             };
             let changed = (is[at] != was[at], mine != was[at].trim());
             row(field.title(), changed, (told(&is[at]), told(mine)))

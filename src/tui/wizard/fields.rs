@@ -2,7 +2,10 @@
 use strum::{EnumCount, VariantArray};
 
 use crate::{
-    domain::key::{DESCRIPTION_LIMITS, NAME_LIMITS},
+    domain::{
+        key::{DESCRIPTION_LIMITS, Draft, NAME_LIMITS},
+        moment::Moment,
+    },
     tui::typing::FieldLimit,
 };
 
@@ -28,6 +31,31 @@ impl Field {
             Self::Description => "Description",
             Self::Addresses => "IP Address",
             Self::Expires => "Expires",
+        }
+    }
+
+    /// The text of the field for a draft.
+    #[must_use]
+    pub fn text(self, draft: &Draft) -> String {
+        let conditions = &draft.conditions;
+        match self {
+            Self::Name => draft.name.as_str().to_owned(),
+            Self::Description => draft.description.as_str().to_owned(),
+            Self::Addresses => conditions.allow.entries().join(", "),
+            Self::Expires => {
+                let end = conditions.expires_at.map(Moment::as_expiry_input);
+                end.unwrap_or_default()
+            }
+        }
+    }
+
+    /// The words that stand for an empty field.
+    #[must_use]
+    pub const fn empty_words(self) -> &'static str {
+        match self {
+            Self::Name | Self::Description => "empty",
+            Self::Addresses => "Any IP",
+            Self::Expires => "no end date",
         }
     }
 
