@@ -9,7 +9,7 @@
 //! or display that does not answer must not delay the keys: every wait in this module has a limit.
 //!
 //! To extend: a new transport to a terminal is a variant of `TerminalTransport`, its line in
-//! `Environment::way`, and its sequence beside `osc52`.
+//! `Environment::transport`, and its sequence beside `osc52`.
 
 mod desktop;
 mod doubt;
@@ -120,7 +120,7 @@ impl Environment {
     /// Returns the environment for a member who connected over SSH: this machine is not queried and
     /// no program is run, not even tmux. Copies go only to the terminal.
     #[must_use]
-    pub fn of_a_member(self) -> Self {
+    pub fn for_member(self) -> Self {
         Self {
             ssh: true,
             multiplexer: None,
@@ -141,10 +141,10 @@ impl Environment {
     /// # Errors
     /// Returns the reason, as a clause, if it could not.
     pub fn to_terminal(&self, osc52: bool) -> Result<(), String> {
-        self.way(osc52).map(drop)
+        self.transport(osc52).map(drop)
     }
 
-    fn way(&self, osc52: bool) -> Result<TerminalTransport, String> {
+    fn transport(&self, osc52: bool) -> Result<TerminalTransport, String> {
         if !osc52 {
             return Err("sending to the terminal (OSC 52) is switched off".to_owned());
         }
@@ -225,13 +225,13 @@ impl Clipboard {
                 Err(reason) => refused = Some(reason),
             }
         }
-        let way = self.environment.way(self.osc52);
+        let transport = self.environment.transport(self.osc52);
         let nested = self.environment.nested;
         // Both run concurrently, so that a slow answer does not turn a successful copy into a
         // failure.
         let (sent, doubt) = tokio::join!(
             self.send(secret.expose_secret(), terminal),
-            doubt_about(way, nested)
+            doubt_about(transport, nested)
         );
         if let Err(reason) = sent {
             return Err(match refused {
@@ -244,7 +244,11 @@ impl Clipboard {
 
     /// Returns why a text sent to the terminal may not arrive, if a program on the route can tell.
     pub async fn doubt(&self) -> Option<DeliveryDoubt> {
-        doubt_about(self.environment.way(self.osc52), self.environment.nested).await
+        doubt_about(
+            self.environment.transport(self.osc52),
+            self.environment.nested,
+        )
+        .await
     }
 
     /// Clears the desktop's clipboard if it still holds the copied text, and returns whether it was
@@ -281,7 +285,7 @@ impl Clipboard {
         } else {
             ""
         };
-        let terminal = match self.environment.way(self.osc52) {
+        let terminal = match self.environment.transport(self.osc52) {
             Ok(TerminalTransport::Tmux) => "sent to the terminal by tmux (3.2 or newer)".to_owned(),
             Ok(TerminalTransport::Screen) => {
                 "sent to the terminal through GNU screen (OSC 52)".to_owned()
@@ -318,7 +322,7 @@ impl Clipboard {
     }
 
     async fn hand_over(&self, text: &str, terminal: &mut impl Write) -> Result<(), String> {
-        match self.environment.way(self.osc52)? {
+        match self.environment.transport(self.osc52)? {
             TerminalTransport::Tmux => tmux::send(text, self.environment.nested, terminal).await,
             TerminalTransport::Screen => write(terminal, &for_screen(&osc52(text))),
             TerminalTransport::Plain => write(terminal, &osc52(text)),
@@ -327,10 +331,10 @@ impl Clipboard {
 }
 
 async fn doubt_about(
-    way: Result<TerminalTransport, String>,
+    transport: Result<TerminalTransport, String>,
     nested: bool,
 ) -> Option<DeliveryDoubt> {
-    match way {
+    match transport {
         Ok(TerminalTransport::Tmux) => doubt::of_tmux(nested).await,
         _ => None,
     }
@@ -361,7 +365,7 @@ mod tests {
     #[test]
     fn the_way_follows_from_the_surroundings() {
         use TerminalTransport::{Plain, Screen, Tmux};
-        for (variables, desktop, way) in [
+        for (variables, desktop, transport) in [
             ("TERM=xterm DISPLAY=:0", true, Some(Plain)),
             ("TERM=foot WAYLAND_DISPLAY=wayland-0", true, Some(Plain)),
             ("TERM=xterm DISPLAY=", false, Some(Plain)),
@@ -385,8 +389,8 @@ mod tests {
         ] {
             let environment = environment(variables);
             assert_eq!(environment.desktop(), desktop, "{variables}");
-            assert_eq!(environment.way(true).ok(), way, "{variables}");
-            assert!(environment.way(false).is_err(), "{variables}");
+            assert_eq!(environment.transport(true).ok(), transport, "{variables}");
+            assert!(environment.transport(false).is_err(), "{variables}");
         }
     }
 

@@ -333,7 +333,7 @@ impl Keyring {
         Ok(Activity {
             hours: Hours::of(tallies.iter(), now),
             refusals: self.refusals(Some(id)).await?,
-            former: self.store.previous_tokens(id).await?,
+            previous_tokens: self.store.previous_tokens(id).await?,
             disabled_by,
         })
     }

@@ -159,7 +159,7 @@ impl Shell {
             model.report_error(warnings.join(" "));
         }
         let environment = if model.is_member {
-            Environment::from_env().of_a_member()
+            Environment::from_env().for_member()
         } else {
             Environment::from_env()
         };

@@ -39,7 +39,7 @@ const KEEP_DURATION: Duration = Duration::from_secs(45);
 /// The longest time to wait for the keeper's report.
 const KEEPER_TIMEOUT: Duration = Duration::from_secs(3);
 /// The line that the keeper prints when the clipboard holds the token.
-const DONE: &str = "copied";
+const COPIED: &str = "copied";
 
 pub(super) async fn run(
     keyring: &Keyring,
@@ -90,9 +90,9 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn surroundings(is_members: bool) -> Environment {
+fn environment_of(is_members: bool) -> Environment {
     if is_members {
-        Environment::from_env().of_a_member()
+        Environment::from_env().for_member()
     } else {
         Environment::from_env()
     }
@@ -100,7 +100,7 @@ fn surroundings(is_members: bool) -> Environment {
 
 /// Returns why no clipboard can be reached, or `None` if that is not certain.
 fn obstacle(config: &Config, is_members: bool) -> Option<String> {
-    let environment = surroundings(is_members);
+    let environment = environment_of(is_members);
     if environment.desktop() {
         return None;
     }
@@ -116,7 +116,7 @@ async fn deliver(
     config: &Config,
     is_members: bool,
 ) -> Result<Delivery, Unavailable> {
-    let environment = surroundings(is_members);
+    let environment = environment_of(is_members);
     if environment.desktop() && hand_to_keeper(token).await.is_some() {
         return Ok(Delivery::Copied);
     }
@@ -147,10 +147,10 @@ async fn hand_to_keeper(token: &SecretString) -> Option<()> {
         .await
         .ok()?
         .ok()?;
-    (answer.trim() == DONE).then_some(())
+    (answer.trim() == COPIED).then_some(())
 }
 
-/// Runs the keeper: copies standard input to the clipboard, prints [`DONE`], waits for
+/// Runs the keeper: copies standard input to the clipboard, prints [`COPIED`], waits for
 /// [`KEEP_DURATION`], and clears the clipboard.
 ///
 /// # Errors
@@ -167,7 +167,7 @@ pub(super) async fn keep() -> Result<(), Failure> {
         .copy(&SecretString::from(text.as_str()), &mut io::sink())
         .await;
     copied.map_err(|unavailable| Failure::Failed(unavailable.reason))?;
-    writeln!(io::stdout(), "{DONE}")?;
+    writeln!(io::stdout(), "{COPIED}")?;
     tokio::time::sleep(KEEP_DURATION).await;
     clipboard.clear_if_ours().await;
     Ok(())

@@ -31,7 +31,7 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let found = keyring.question_about(&arguments.subject).await?;
-    let described = asked(keyring, arguments, &found).await?;
+    let described = requested(keyring, arguments, &found).await?;
     let wished = arguments.area.is_some() || arguments.request.is_some();
     let made_up = !wished && matches!(found, ExplainSubject::Request { .. });
     let explanation = keyring.explain(described.unwrap_or(found)).await?;
@@ -47,7 +47,7 @@ pub(super) async fn run(
 }
 
 /// Returns the request that the options describe, or `None` if they describe none.
-async fn asked(
+async fn requested(
     keyring: &Keyring,
     arguments: &ExplainArguments,
     question: &ExplainSubject,
@@ -140,17 +140,17 @@ fn fixes(explanation: &Explanation) -> Vec<(String, String)> {
         .checks
         .iter()
         .filter(|check| check.state == State::Fails);
-    let mends: Option<Vec<&Fix>> = failing.map(|check| check.mend.as_ref()).collect();
-    let (Some(mends), Some(key)) = (mends, &explanation.key) else {
+    let fixes: Option<Vec<&Fix>> = failing.map(|check| check.fix.as_ref()).collect();
+    let (Some(fixes), Some(key)) = (fixes, &explanation.key) else {
         return Vec::new();
     };
-    let said = |mend: &Fix| (mend.sentence(&explanation.areas), command(mend, key));
-    mends.into_iter().map(said).collect()
+    let said = |fix: &Fix| (fix.sentence(&explanation.areas), command(fix, key));
+    fixes.into_iter().map(said).collect()
 }
 
-fn command(mend: &Fix, key: &Key) -> String {
+fn command(fix: &Fix, key: &Key) -> String {
     let id = &key.id;
-    match mend {
+    match fix {
         Fix::Enable => format!("claviger enable {id}"),
         Fix::End(end) => format!("claviger edit {id} --expires {}", end.as_expiry_input()),
         Fix::Address(address) => {
@@ -187,7 +187,7 @@ fn json_of(explanation: &Explanation) -> Value {
             "history": check.history,
         })
     };
-    let mends: Vec<Value> = fixes(explanation)
+    let fixes: Vec<Value> = fixes(explanation)
         .into_iter()
         .map(|(change, command)| json!({ "change": change, "command": command }))
         .collect();
@@ -199,6 +199,6 @@ fn json_of(explanation: &Explanation) -> Value {
         "key_name": explanation.name,
         "recorded": recorded,
         "checks": explanation.checks.iter().map(check).collect::<Vec<_>>(),
-        "mends": mends,
+        "mends": fixes,
     })
 }

@@ -58,8 +58,8 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     ));
     let expires = expires_at.map_or_else(|| "never".to_owned(), Moment::as_expiry);
     lines.push(format!("Expires     {expires}"));
-    for former in activity.former.iter().filter(|it| it.is_news(now)) {
-        lines.push(format!("Old token   {}", former.sentence(&key, now)));
+    for previous in activity.previous_tokens.iter().filter(|it| it.is_news(now)) {
+        lines.push(format!("Old token   {}", previous.sentence(&key, now)));
     }
     lines.push(format!("Last used   {}", key.last_used_words()));
     let (allowed, refused) = activity.hours.totals();
@@ -89,17 +89,21 @@ fn json_of(key: &Key, activity: &Activity, several_agents: bool) -> Value {
     let (allowed, refused) = activity.hours.totals();
     fields["allowed_48h"] = json!(allowed);
     fields["refused_48h"] = json!(refused);
-    fields["former_tokens"] = activity.former.iter().map(former_json).collect();
+    fields["former_tokens"] = activity
+        .previous_tokens
+        .iter()
+        .map(previous_token_json)
+        .collect();
     fields["refusals"] = activity.refusals.iter().map(refusal_json).collect();
     fields
 }
 
-fn former_json(former: &PreviousTokenSummary) -> Value {
+fn previous_token_json(previous: &PreviousTokenSummary) -> Value {
     json!({
-        "rotated_at": former.rotated_at.rfc3339(),
-        "valid_until": (!former.is_ended()).then(|| former.until.rfc3339()),
-        "uses": former.uses,
-        "last_used_at": former.last_use.map(|usage| usage.at.rfc3339()),
+        "rotated_at": previous.rotated_at.rfc3339(),
+        "valid_until": (!previous.is_ended()).then(|| previous.until.rfc3339()),
+        "uses": previous.uses,
+        "last_used_at": previous.last_use.map(|usage| usage.at.rfc3339()),
     })
 }
 

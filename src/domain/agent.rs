@@ -29,7 +29,7 @@ pub enum AgentError {
     },
     /// No agent was named, and several are possible.
     #[error("there are several agents ({0}): say with --agent for which one")]
-    Unsaid(String),
+    NotNamed(String),
 }
 
 impl AgentName {
@@ -83,7 +83,7 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a AgentName>) -> String {
 /// every new workspace has.
 ///
 /// # Errors
-/// Returns [`AgentError::Unknown`] if the named agent does not exist, and [`AgentError::Unsaid`] if
+/// Returns [`AgentError::Unknown`] if the named agent does not exist, and [`AgentError::NotNamed`] if
 /// none was named and there is neither a single agent nor the default one.
 pub fn choose(said: Option<&AgentName>, all: &[AgentName]) -> Result<AgentName, AgentError> {
     let default = AgentName::default_agent();
@@ -95,7 +95,7 @@ pub fn choose(said: Option<&AgentName>, all: &[AgentName]) -> Result<AgentName, 
         }),
         (None, [only]) => Ok(only.clone()),
         (None, _) if all.contains(&default) => Ok(default),
-        (None, _) => Err(AgentError::Unsaid(listed(all))),
+        (None, _) => Err(AgentError::NotNamed(listed(all))),
     }
 }
 

@@ -120,7 +120,7 @@ impl Authorization {
     /// Refuses a request with [`Reason::NoRoute`] without evaluating its credential, because the
     /// peer is not a trusted proxy.
     #[must_use]
-    pub fn refuse_unheard(client: Client, at: Moment) -> Self {
+    pub fn refuse_untrusted_peer(client: Client, at: Moment) -> Self {
         let (reason, key_id) = (Reason::NoRoute, None);
         Self {
             decision: Decision::Deny { reason, key_id },
@@ -195,7 +195,7 @@ impl Authorization {
                 kind: UsageKind::of(target, *address, verdict),
                 count: 1,
             }],
-            former: previous.into_iter().collect(),
+            previous_tokens: previous.into_iter().collect(),
             ..KeyUse::last(
                 self.credential.key_id()?.clone(),
                 allowed.map(|used| used.last()),
@@ -275,7 +275,7 @@ mod tests {
                 ..Conditions::none()
             },
             disabled_at: None,
-            former: Vec::new(),
+            previous_tokens: Vec::new(),
         })
     }
 
@@ -304,7 +304,7 @@ mod tests {
         let usage = decided.key_use().expect("counts");
         assert_eq!((usage.last, usage.refused), (Some(used.last()), None));
         assert_eq!(usage.last.and_then(|last| last.from), Some(ADDRESS));
-        assert!(usage.former.is_empty());
+        assert!(usage.previous_tokens.is_empty());
         assert_eq!(refusal(&decided, &Presented::Token(token())), None);
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let usage = decided(Credential::Previous(rules(), previous), Action::Read)
             .key_use()
             .expect("counts");
-        let digests: Vec<_> = usage.former.iter().map(|one| one.digest).collect();
+        let digests: Vec<_> = usage.previous_tokens.iter().map(|one| one.digest).collect();
         assert_eq!(digests, [digest]);
     }
 

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The number of addresses that a sentence names before it only counts the rest.
-pub(super) const NAMED_ADDRESSES: usize = 3;
+pub(super) const MAX_NAMED_ADDRESSES: usize = 3;
 
 /// The conditions under which a key may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,14 +156,16 @@ impl Condition {
                 field: "allow_ip",
                 title: "From",
                 absent: "Any IP",
-                compare: |before, after, _, changes| origins(&before.allow, &after.allow, changes),
+                compare: |before, after, _, changes| {
+                    describe_networks(&before.allow, &after.allow, changes);
+                },
             },
             Self::Grants => ConditionRow {
                 field: "grants",
                 title: "Grants",
                 absent: "none",
                 compare: |before, after, areas, changes| {
-                    granted(&before.grants, &after.grants, areas, changes);
+                    describe_grants(&before.grants, &after.grants, areas, changes);
                 },
             },
             Self::Expires => ConditionRow {
@@ -171,15 +173,15 @@ impl Condition {
                 title: "Expires",
                 absent: "never",
                 compare: |before, after, _, changes| {
-                    ends(before.expires_at, after.expires_at, changes);
+                    describe_expiry(before.expires_at, after.expires_at, changes);
                 },
             },
         }
     }
 
-    /// Returns the condition with this field name in JSON, or `None` if there is none.
+    /// Returns the condition whose field in JSON has this name, or `None` if there is none.
     #[must_use]
-    pub fn of_field(field: &str) -> Option<Self> {
+    pub fn from_field(field: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.field() == field)
     }
 }
@@ -193,7 +195,7 @@ struct ConditionRow {
     compare: fn(&Conditions, &Conditions, &[Area], &mut Changes),
 }
 
-fn granted(before: &Grants, after: &Grants, areas: &[Area], changes: &mut Changes) {
+fn describe_grants(before: &Grants, after: &Grants, areas: &[Area], changes: &mut Changes) {
     for area in areas {
         let (old, new) = (before.of(&area.slug), after.of(&area.slug));
         let title = visible(&area.title);
@@ -213,14 +215,14 @@ fn granted(before: &Grants, after: &Grants, areas: &[Area], changes: &mut Change
     }
 }
 
-fn ends(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
+fn describe_expiry(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
     if before == after {
         return;
     }
     let words = |end: Option<Moment>| end.map_or("no end date".to_owned(), Moment::as_expiry);
     let change = format!("{} → {}", words(before), words(after));
-    let is_later = after.is_none_or(|new| before.is_some_and(|old| old < new));
-    if is_later {
+    let widens = after.is_none_or(|new| before.is_some_and(|old| old < new));
+    if widens {
         changes.widens.push(format!("Widens: {change}"));
     } else {
         changes.others.push(format!("Narrows: {change}"));
@@ -228,7 +230,7 @@ fn ends(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
 }
 
 /// Adds the sentences about a change of the networks from which a key may be used.
-fn origins(before: &AllowList, after: &AllowList, changes: &mut Changes) {
+fn describe_networks(before: &AllowList, after: &AllowList, changes: &mut Changes) {
     if before == after {
         return;
     }
@@ -271,11 +273,11 @@ fn shortened(allow: &AllowList) -> String {
     let entries = allow.entries();
     match entries.len() {
         0 => "Any IP".to_owned(),
-        count if count <= NAMED_ADDRESSES + 1 => entries.join(", "),
+        count if count <= MAX_NAMED_ADDRESSES + 1 => entries.join(", "),
         count => format!(
             "{} and {} more",
-            allow.widest_first()[..NAMED_ADDRESSES].join(", "),
-            count - NAMED_ADDRESSES
+            allow.widest_first()[..MAX_NAMED_ADDRESSES].join(", "),
+            count - MAX_NAMED_ADDRESSES
         ),
     }
 }

@@ -107,7 +107,7 @@ pub struct Rules {
     /// The time since which the key is disabled, if it is.
     pub disabled_at: Option<Moment>,
     /// The key's previous tokens.
-    pub former: Vec<PreviousToken>,
+    pub previous_tokens: Vec<PreviousToken>,
 }
 
 /// The result of looking up the presented credential.
@@ -218,7 +218,7 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
         Credential::Unknown => return deny(Reason::UnknownToken, None),
         Credential::Revoked(id) => return deny(Reason::Revoked, Some(id.clone())),
         Credential::Known(rules) => (rules, None),
-        Credential::Previous(rules, former) => (rules, Some(former.until)),
+        Credential::Previous(rules, previous) => (rules, Some(previous.until)),
     };
     match first_failure(rules, until, request) {
         Some(reason) => deny(reason, Some(rules.id.clone())),
@@ -307,7 +307,7 @@ mod tests {
             agent: AgentName::default_agent(),
             conditions,
             disabled_at: None,
-            former: Vec::new(),
+            previous_tokens: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ mod subject;
 
 use std::net::IpAddr;
 
-pub use evidence::{checks, unheard};
+pub use evidence::{checks, checks_of_untrusted_peer};
 pub use subject::{ExplainSubject, Explanation};
 
 use strum::EnumCount as _;
@@ -52,7 +52,7 @@ pub struct Check {
     /// Who last changed the rule and when, and the origin of the client's address.
     pub history: Vec<String>,
     /// The change that would make the check pass, if there is one.
-    pub mend: Option<Fix>,
+    pub fix: Option<Fix>,
 }
 
 /// The smallest change that makes a check pass for one request.

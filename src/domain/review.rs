@@ -5,7 +5,7 @@
 use super::{
     access::{Actions, Area, Grants},
     allowlist::AllowList,
-    conditions::{Changes, Conditions, NAMED_ADDRESSES, verbs},
+    conditions::{Changes, Conditions, MAX_NAMED_ADDRESSES, verbs},
     key::Draft,
     moment::Moment,
     text::{join, visible},
@@ -67,10 +67,10 @@ fn origin(allow: &AllowList) -> String {
     let entries = allow.entries();
     match entries.len() {
         0 => "from any IP".to_owned(),
-        count if count <= NAMED_ADDRESSES + 1 => format!("from {}", join(&entries)),
+        count if count <= MAX_NAMED_ADDRESSES + 1 => format!("from {}", join(&entries)),
         count => {
-            let named = allow.widest_first()[..NAMED_ADDRESSES].join(", ");
-            format!("from {named} and {} more", count - NAMED_ADDRESSES)
+            let named = allow.widest_first()[..MAX_NAMED_ADDRESSES].join(", ");
+            format!("from {named} and {} more", count - MAX_NAMED_ADDRESSES)
         }
     }
 }

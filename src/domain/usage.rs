@@ -198,7 +198,7 @@ pub struct KeyUse {
     /// The counts, each for a whole hour.
     pub tallies: Vec<Tally>,
     /// The allowed uses of previous tokens.
-    pub former: Vec<PreviousTokenUse>,
+    pub previous_tokens: Vec<PreviousTokenUse>,
 }
 
 impl KeyUse {
@@ -210,7 +210,7 @@ impl KeyUse {
             last,
             refused: None,
             tallies: Vec::new(),
-            former: Vec::new(),
+            previous_tokens: Vec::new(),
         }
     }
 }
@@ -275,7 +275,7 @@ pub struct Activity {
     /// The last refusals, the newest first.
     pub refusals: Vec<Refusal>,
     /// The key's previous tokens, the most recently replaced first.
-    pub former: Vec<super::key::PreviousTokenSummary>,
+    pub previous_tokens: Vec<super::key::PreviousTokenSummary>,
     /// The actor who last disabled the key, if it was ever disabled.
     pub disabled_by: Option<String>,
 }

@@ -77,7 +77,7 @@ impl AccessLog {
     }
 
     /// Writes the line about a request that was refused before it was read as a whole.
-    pub(super) fn unheard(
+    pub(super) fn refused_early(
         &self,
         id: &DecisionId,
         peer: Peer,

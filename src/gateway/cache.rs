@@ -86,8 +86,11 @@ fn of_rules(rules: &Rules) -> usize {
         AllowList::Anywhere => 0,
         AllowList::Only(networks) => networks.as_slice().len(),
     };
-    let former = rules.former.len() * size_of::<PreviousToken>();
-    rules.name.len() + networks * NETWORK + rules.conditions.grants.iter().count() * GRANT + former
+    let previous = rules.previous_tokens.len() * size_of::<PreviousToken>();
+    rules.name.len()
+        + networks * NETWORK
+        + rules.conditions.grants.iter().count() * GRANT
+        + previous
 }
 
 #[cfg(test)]

@@ -136,17 +136,17 @@ impl Endpoint {
         self.log.untrusted(peer);
         let client = forwarded::client(peer, std::iter::empty(), &[]);
         let machine = self.decider.machine();
-        let decided = Authorization::refuse_unheard(client, machine.now());
+        let decided = Authorization::refuse_untrusted_peer(client, machine.now());
         self.metrics.count(&decided.decision, Duration::ZERO);
         let Some(reason) = decided.reason() else {
             return answer::undecided(id);
         };
         let detail = NoRouteReason::Untrusted.word();
         let line = (reason.word(), detail);
-        self.log.unheard(id, peer, line, machine.uptime());
+        self.log.refused_early(id, peer, line, machine.uptime());
         self.recorder.refused(None, client.address, || {
             let wanted = RequestedAccess {
-                way: RequestedTarget::NoRoute(detail.to_owned()),
+                target: RequestedTarget::NoRoute(detail.to_owned()),
                 method: String::new(),
                 path: String::new(),
             };
@@ -160,7 +160,7 @@ impl Endpoint {
         self.metrics.bad.inc();
         let uptime = self.decider.machine().uptime();
         self.log
-            .unheard(id, peer, ("bad_request", sentence), uptime);
+            .refused_early(id, peer, ("bad_request", sentence), uptime);
         answer::bad(id, sentence)
     }
 }

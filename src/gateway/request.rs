@@ -65,9 +65,9 @@ pub(super) enum NoRouteReason {
     /// The peer that sent method and path is not a trusted proxy.
     Untrusted,
     /// The gateway did not send the method exactly once, or sent text that is not UTF-8.
-    MethodUnsaid,
+    MethodMissingOrRepeated,
     /// The gateway did not send the path exactly once.
-    PathUnsaid,
+    PathMissingOrRepeated,
     /// A header asks for another method.
     Override,
     /// The method cannot have a route.
@@ -82,8 +82,8 @@ impl NoRouteReason {
         match self {
             Self::EndpointPath => "unknown_endpoint_path",
             Self::Untrusted => "untrusted_peer",
-            Self::MethodUnsaid => "method_not_said_once",
-            Self::PathUnsaid => "path_not_said_once",
+            Self::MethodMissingOrRepeated => "method_not_said_once",
+            Self::PathMissingOrRepeated => "path_not_said_once",
             Self::Override => "method_override",
             Self::Method => "unknown_method",
             Self::Path => "path_not_canonical",
@@ -228,7 +228,7 @@ fn original<'a>(
 ) -> Result<(&'a str, &'a [u8]), NoRouteReason> {
     let [method_header, path_header] = match family {
         GatewayKind::Envoy => {
-            let inner = form.inner.ok_or(NoRouteReason::PathUnsaid)?;
+            let inner = form.inner.ok_or(NoRouteReason::PathMissingOrRepeated)?;
             return Ok((method.as_str(), inner.as_bytes()));
         }
         GatewayKind::Nginx => ORIGINAL,
@@ -243,8 +243,8 @@ fn original<'a>(
     };
     let method = once(method_header).and_then(|method| std::str::from_utf8(method).ok());
     Ok((
-        method.ok_or(NoRouteReason::MethodUnsaid)?,
-        once(path_header).ok_or(NoRouteReason::PathUnsaid)?,
+        method.ok_or(NoRouteReason::MethodMissingOrRepeated)?,
+        once(path_header).ok_or(NoRouteReason::PathMissingOrRepeated)?,
     ))
 }
 
@@ -257,7 +257,7 @@ impl AuthorizationRequest<'_> {
         let path = without_query(path);
         let kept = (shown(method.as_bytes()), shown(path));
         let whole = kept.1.as_bytes() == path;
-        let way = match (&self.requested, target) {
+        let target = match (&self.requested, target) {
             (Requested::Route(route), _) if whole => {
                 RequestedTarget::Routed(route.area.clone(), route.method)
             }
@@ -267,7 +267,7 @@ impl AuthorizationRequest<'_> {
             (requested, _) => RequestedTarget::NoRoute(requested.detail().to_owned()),
         };
         RequestedAccess {
-            way,
+            target,
             method: kept.0,
             path: kept.1,
         }
@@ -285,7 +285,12 @@ mod tests {
 
     use super::*;
 
-    fn way(family: GatewayKind, trusted: &[&str], headers: &[(&str, &str)], uri: &str) -> String {
+    fn request_line(
+        family: GatewayKind,
+        trusted: &[&str],
+        headers: &[(&str, &str)],
+        uri: &str,
+    ) -> String {
         let mut request = Request::builder().method("DELETE").uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -318,28 +323,31 @@ mod tests {
         let unsaid = "method_not_said_once";
         let me = ["127.0.0.1"];
         assert_eq!(
-            way(GatewayKind::Nginx, &me, &original, "/authorize"),
+            request_line(GatewayKind::Nginx, &me, &original, "/authorize"),
             "POST /contacts"
         );
         assert_eq!(
-            way(GatewayKind::Nginx, &me, &forwarded, "/authorize"),
+            request_line(GatewayKind::Nginx, &me, &forwarded, "/authorize"),
             unsaid
         );
         for family in [GatewayKind::Traefik, GatewayKind::Caddy] {
-            assert_eq!(way(family, &me, &forwarded, "/authorize"), "POST /contacts");
-            assert_eq!(way(family, &me, &original, "/authorize"), unsaid);
+            assert_eq!(
+                request_line(family, &me, &forwarded, "/authorize"),
+                "POST /contacts"
+            );
+            assert_eq!(request_line(family, &me, &original, "/authorize"), unsaid);
         }
-        let envoy = |uri| way(GatewayKind::Envoy, &me, &original, uri);
+        let envoy = |uri| request_line(GatewayKind::Envoy, &me, &original, uri);
         assert_eq!(envoy("/envoy/path/documents/1?x=1"), "DELETE /documents/1");
         assert_eq!(envoy("/envoy/area/contacts/x"), "DELETE /x");
         assert_eq!(envoy("/authorize"), "unknown_endpoint_path");
         // A peer that is not a trusted proxy is not believed.
         assert_eq!(
-            way(GatewayKind::Nginx, &[], &original, "/authorize"),
+            request_line(GatewayKind::Nginx, &[], &original, "/authorize"),
             "untrusted_peer"
         );
         assert_eq!(
-            way(
+            request_line(
                 GatewayKind::Nginx,
                 &["unix", "10.0.0.0/8"],
                 &original,
@@ -348,12 +356,12 @@ mod tests {
             "untrusted_peer"
         );
         assert_eq!(
-            way(GatewayKind::Envoy, &[], &[], "/envoy/path/documents"),
+            request_line(GatewayKind::Envoy, &[], &[], "/envoy/path/documents"),
             "untrusted_peer"
         );
         // The query string of the endpoint's own path is ignored.
         assert_eq!(
-            way(GatewayKind::Nginx, &me, &original, "/authorize?area=x"),
+            request_line(GatewayKind::Nginx, &me, &original, "/authorize?area=x"),
             "POST /contacts"
         );
         for (bad, why) in [
@@ -397,7 +405,7 @@ mod tests {
             (&[original[0], ("x-original-uri", "")], "path_not_canonical"),
         ] {
             assert_eq!(
-                way(GatewayKind::Nginx, &me, bad, "/authorize"),
+                request_line(GatewayKind::Nginx, &me, bad, "/authorize"),
                 why,
                 "{bad:?}"
             );
@@ -422,7 +430,7 @@ mod tests {
             for value in ["DELETE", ""] {
                 let asked = [original[0], original[1], (name, value)];
                 assert_eq!(
-                    way(GatewayKind::Nginx, &["127.0.0.1"], &asked, "/authorize"),
+                    request_line(GatewayKind::Nginx, &["127.0.0.1"], &asked, "/authorize"),
                     "method_override",
                     "{name}"
                 );

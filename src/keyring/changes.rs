@@ -138,12 +138,12 @@ impl Keyring {
             previous_until: None,
             revision: Revision(1),
         };
-        let event = EventDraft::new(
+        let event = EventDraft::about_key(
             self.now(),
             self.actor(),
             Change::Created,
             &key,
-            EventDetails::Made,
+            EventDetails::Created,
         );
         let new_token = SealedToken {
             digest: token.digest(),
@@ -250,8 +250,8 @@ impl Keyring {
             .unwrap_or_else(|| now.plus(overlap));
         let until = Some(now.plus(overlap).min(latest)).filter(|until| *until > now);
         if until.is_some() {
-            let former = self.store.previous_tokens(&key.id).await?;
-            let good = former.iter().filter(|it| it.is_good(&key, now)).count();
+            let previous = self.store.previous_tokens(&key.id).await?;
+            let good = previous.iter().filter(|it| it.is_good(&key, now)).count();
             if good >= KEPT_PREVIOUS_TOKENS {
                 let name = text::visible(key.name());
                 return Err(KeyringError::TooManyGood { name, good });
@@ -351,7 +351,7 @@ impl Keyring {
         let mut changes = Vec::with_capacity(seen.len());
         for one in seen {
             let key = self.seen_key(Change::Revoked, one).await?;
-            let event = self.event(Change::Revoked, &key, EventDetails::Gone(reason));
+            let event = self.event(Change::Revoked, &key, EventDetails::Revoked(reason));
             changes.push((key.id, one.revision, event));
         }
         Ok(self.recorded(&self.store.revoke_keys(&changes, reason).await?))
@@ -376,7 +376,7 @@ impl Keyring {
     }
 
     fn event(&self, change: Change, key: &Key, details: EventDetails<'_>) -> EventDraft {
-        EventDraft::new(self.now(), self.actor(), change, key, details)
+        EventDraft::about_key(self.now(), self.actor(), change, key, details)
     }
 
     /// Returns the key if it is still at the revision that the caller saw, and if the actor may make

@@ -135,7 +135,7 @@ pub(super) async fn record_on(store: &Store, decided: &CheckOutcome) -> Result<(
     let used = decided
         .usage
         .as_ref()
-        .filter(|usage| usage.former.is_empty())
+        .filter(|usage| usage.previous_tokens.is_empty())
         .and_then(|usage| Some((&usage.id, usage.last?, usage.tallies.first()?)));
     if let Some((id, usage, tally)) = used
         && store.is_repeated_use(id, &usage, tally).await?

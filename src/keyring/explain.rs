@@ -151,7 +151,7 @@ impl Keyring {
         let wanted = match granted.or(first) {
             Some((area, action)) => RequestedAccess::named(area, action),
             None => RequestedAccess {
-                way: RequestedTarget::NoRoute(String::new()),
+                target: RequestedTarget::NoRoute(String::new()),
                 method: String::new(),
                 path: String::new(),
             },
@@ -208,10 +208,10 @@ impl Keyring {
             path_area: question.wanted().area_of_path(&routes),
             policy: self.policy().await?,
         };
-        let (decision, checks) = if question.is_unheard() {
+        let (decision, checks) = if question.is_from_untrusted_peer() {
             let (reason, key_id) = (Reason::NoRoute, None);
             let denied = Decision::Deny { reason, key_id };
-            (denied, explain::unheard(&request, &facts))
+            (denied, explain::checks_of_untrusted_peer(&request, &facts))
         } else {
             let checks = explain::checks(&credential, &request, &facts);
             (decide(&credential, &request), checks)
@@ -341,7 +341,7 @@ impl Keyring {
                 }
             }
         }
-        let area = match (&request.target, &question.wanted().way) {
+        let area = match (&request.target, &question.wanted().target) {
             (Target::Routed(area, _), _)
             | (_, RequestedTarget::Routed(AreaSelector::Area(area), _)) => Some(area),
             _ => None,

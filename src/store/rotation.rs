@@ -57,7 +57,7 @@ impl Store {
             .bind(number(KEPT_PREVIOUS_TOKENS))
             .bind(event.at.millis())
         )?;
-        let done = execute!(
+        let updated = execute!(
             change,
             sqlx::query(
                 "UPDATE tokens SET digest = $1, data_key_id = $2, sealed = $3 WHERE key_id = $4",
@@ -67,7 +67,7 @@ impl Store {
             .bind(token.sealed.as_str())
             .bind(seen.id.as_str())
         )?;
-        one_row(done, &seen.id)?;
+        one_row(updated, &seen.id)?;
         let committed = change.rotated(seen, event).await?;
         self.truncate_wal().await;
         Ok(committed)
@@ -118,12 +118,12 @@ struct PreviousTokenRow {
 
 impl PreviousTokenRow {
     fn read(self, id: &KeyId) -> Result<PreviousTokenSummary, StoreError> {
-        let bad = |column| StoreError::corrupt("former_tokens", column, id.as_str());
+        let corrupt = |column| StoreError::corrupt("former_tokens", column, id.as_str());
         let from = self.last_used_from.map(|from| from.parse()).transpose();
-        let from = from.map_err(|_| bad("last_used_from"))?;
+        let from = from.map_err(|_| corrupt("last_used_from"))?;
         Ok(PreviousTokenSummary {
-            rotated_at: moment(self.rotated_at).ok_or_else(|| bad("rotated_at"))?,
-            until: moment(self.valid_until).ok_or_else(|| bad("valid_until"))?,
+            rotated_at: moment(self.rotated_at).ok_or_else(|| corrupt("rotated_at"))?,
+            until: moment(self.valid_until).ok_or_else(|| corrupt("valid_until"))?,
             uses: self.uses,
             last_use: self
                 .last_used_at
@@ -148,7 +148,7 @@ impl ChangeTransaction<'_> {
         seen: &KeyVersion,
         event: &EventDraft,
     ) -> Result<Committed, StoreError> {
-        let done = execute!(
+        let updated = execute!(
             self,
             sqlx::query(
                 "UPDATE keys SET revision = revision + 1, former_until = (SELECT \
@@ -158,7 +158,7 @@ impl ChangeTransaction<'_> {
             .bind(seen.id.as_str())
             .bind(seen.revision.0)
         )?;
-        one_row(done, &seen.id)?;
+        one_row(updated, &seen.id)?;
         self.record(event).await?;
         self.commit().await
     }

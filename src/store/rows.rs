@@ -94,7 +94,8 @@ macro_rules! credentials {
             $crate::store::rows::key_columns!(),
             ", tokens.digest, \
              (SELECT string_agg(digest || '=' || valid_until, ',') FROM former_tokens \
-              WHERE former_tokens.key_id = keys.id) AS former FROM tokens JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id"
+              WHERE former_tokens.key_id = keys.id) AS previous_tokens \
+             FROM tokens JOIN keys ON keys.id = tokens.key_id WHERE tokens.key_id"
         )
     };
 }
@@ -105,15 +106,16 @@ pub(super) struct CredentialRow {
     #[sqlx(flatten)]
     key: KeyRow,
     digest: String,
-    former: Option<String>,
+    previous_tokens: Option<String>,
 }
 
 impl CredentialRow {
     pub(super) fn read(self) -> Result<(Digest, Rules), StoreError> {
         let digest = digest_of(&self.digest, "tokens", &self.key.id)?;
         let bad = || StoreError::corrupt("former_tokens", "digest", &self.key.id);
-        let former = self.former.iter().flat_map(|all| all.split(','));
-        let former: Option<Vec<PreviousToken>> = former
+        let previous_tokens = self.previous_tokens.iter();
+        let previous_tokens: Option<Vec<PreviousToken>> = previous_tokens
+            .flat_map(|all| all.split(','))
             .map(|one| {
                 // At the last `=`, because base64 ends with one.
                 let (digest, until) = one.rsplit_once('=')?;
@@ -123,9 +125,9 @@ impl CredentialRow {
                 })
             })
             .collect();
-        let former = former.ok_or_else(bad)?;
+        let previous_tokens = previous_tokens.ok_or_else(bad)?;
         let mut rules = self.key.into_rules()?;
-        rules.former = former;
+        rules.previous_tokens = previous_tokens;
         Ok((digest, rules))
     }
 }
@@ -264,7 +266,7 @@ impl KeyRow {
             agent: key.agent,
             conditions: key.draft.conditions,
             disabled_at: key.disabled_at,
-            former: Vec::new(),
+            previous_tokens: Vec::new(),
         })
     }
 }

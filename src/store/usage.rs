@@ -225,7 +225,7 @@ impl ChangeTransaction<'_> {
     async fn use_of(&mut self, one: &KeyUse) -> Result<(), StoreError> {
         // These rows are updated before the key's, as in a rotation; otherwise the two could
         // deadlock.
-        for former in &one.former {
+        for previous in &one.previous_tokens {
             execute!(
                 self,
                 sqlx::query(
@@ -234,10 +234,10 @@ impl ChangeTransaction<'_> {
                      last_used_at = CASE WHEN coalesce(last_used_at, 0) <= $2 THEN $2 \
                      ELSE last_used_at END WHERE digest = $4",
                 )
-                .bind(former.count)
-                .bind(former.last.at.millis())
-                .bind(former.last.from.map(|address| address.to_string()))
-                .bind(former.digest.encoded())
+                .bind(previous.count)
+                .bind(previous.last.at.millis())
+                .bind(previous.last.from.map(|address| address.to_string()))
+                .bind(previous.digest.encoded())
             )?;
         }
         if let Some(LastUse { at, from }) = one.last {

@@ -96,9 +96,12 @@ impl KeyRecord {
         match self {
             Self::Key(digest, rules) if digest == presented => Credential::Known(rules),
             Self::Key(_, rules) => {
-                let former = rules.former.iter().find(|one| one.digest == presented);
-                match former.copied() {
-                    Some(former) => Credential::Previous(rules, former),
+                let previous = rules
+                    .previous_tokens
+                    .iter()
+                    .find(|one| one.digest == presented);
+                match previous.copied() {
+                    Some(previous) => Credential::Previous(rules, previous),
                     None => Credential::Unknown,
                 }
             }

@@ -15,7 +15,7 @@ pub enum AgentChoicePurpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentChoice {
     /// The purpose of the choice.
-    pub choosing: AgentChoicePurpose,
+    pub purpose: AgentChoicePurpose,
     /// The choices; `None` means all agents.
     pub choices: Vec<Option<AgentName>>,
     /// The index of the selected choice.
@@ -30,7 +30,7 @@ impl AgentChoice {
         choices.extend(agents.iter().cloned().map(Some));
         let at = choices.iter().position(|one| one.as_ref() == now);
         Self {
-            choosing: AgentChoicePurpose::Shown,
+            purpose: AgentChoicePurpose::Shown,
             at: at.unwrap_or(0),
             choices,
         }
@@ -40,7 +40,7 @@ impl AgentChoice {
     #[must_use]
     pub fn for_new_key(agents: &[AgentName]) -> Self {
         Self {
-            choosing: AgentChoicePurpose::NewKey,
+            purpose: AgentChoicePurpose::NewKey,
             choices: agents.iter().cloned().map(Some).collect(),
             at: 0,
         }

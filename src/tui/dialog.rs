@@ -31,7 +31,7 @@ pub enum Typed {
     /// A part of the text did not fit, and the dialog says so.
     Cut,
     /// A part of the text did not fit. The sentence that says so has no place in the dialog.
-    CutUnsaid(String),
+    CutUnreported(String),
 }
 
 impl Typed {

@@ -165,7 +165,7 @@ impl ExplainDialog {
         self.path = Input::new(format!("{method} {path}").trim().to_owned());
         let led = match (
             &explanation.request.target,
-            &explanation.question.wanted().way,
+            &explanation.question.wanted().target,
         ) {
             (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 Some((area, action))
@@ -269,7 +269,7 @@ impl ExplainDialog {
             }
             _ => explanation.failing(),
         };
-        focused.filter(|check| check.mend.is_some())
+        focused.filter(|check| check.fix.is_some())
     }
 
     /// The focused row.

@@ -306,21 +306,21 @@ const LIST: &[Place] = &[Place::List];
 const KEY: &[Place] = &[Place::List, Place::Details];
 const FIELDS: &[Place] = &[Place::Field];
 const CONFIRMATIONS: &[Place] = &[Place::Confirmation];
-const ASKED: &[Place] = &[Place::Confirmation, Place::ConfirmationField];
+const CONFIRMATION_AND_FIELDS: &[Place] = &[Place::Confirmation, Place::ConfirmationField];
 const CONFIRMATION_FIELDS: &[Place] = &[Place::ConfirmationField];
 const MATRIX: &[Place] = &[Place::Matrix];
 const REVIEW: &[Place] = &[Place::Matrix, Place::Buttons];
 const BUTTONS: &[Place] = &[Place::Buttons];
 const TOKEN: &[Place] = &[Place::NewToken];
 const ACCESS: &[Place] = &[Place::Access];
-const TIDY: &[Place] = &[Place::Hygiene];
-const REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
+const HYGIENE: &[Place] = &[Place::Hygiene];
+const EXPLAIN_REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
 const EVENTS: &[Place] = &[Place::Audit];
 const EVENT: &[Place] = &[Place::AuditEvent];
 const ANY_EVENT: &[Place] = &[Place::Audit, Place::AuditEvent];
 const EXPORT: &[Place] = &[Place::Export];
-const PEOPLE: &[Place] = &[Place::Members];
-const FORM: &[Place] = &[Place::MemberField, Place::MemberChoice];
+const MEMBERS: &[Place] = &[Place::Members];
+const MEMBER_FORM: &[Place] = &[Place::MemberField, Place::MemberChoice];
 const AGENTS: &[Place] = &[Place::Agents];
 const CHOICES: &[Place] = &[Place::CopyAs];
 const SCROLLED: &[Place] = &[Place::Help];
@@ -390,8 +390,8 @@ pub static BINDINGS: &[Binding] = &[
     bind(CONFIRMATIONS, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
     bind(CONFIRMATIONS, &[LEFT], Intent::Left, None, "the choice before, or the button to the left"),
     bind(CONFIRMATIONS, &[RIGHT], Intent::Right, None, "the next choice, or the button to the right"),
-    bind(ASKED, &[named(KeyCode::PageUp)], Intent::PageUp, None, "what it says, up"),
-    bind(ASKED, &[named(KeyCode::PageDown)], Intent::PageDown, None, "what it says, down"),
+    bind(CONFIRMATION_AND_FIELDS, &[named(KeyCode::PageUp)], Intent::PageUp, None, "what it says, up"),
+    bind(CONFIRMATION_AND_FIELDS, &[named(KeyCode::PageDown)], Intent::PageDown, None, "what it says, down"),
     bind(CONFIRMATION_FIELDS, &[ENTER], Intent::Accept, Some("revoke"), "revoke, if what is asked for is typed"),
     bind(CONFIRMATION_FIELDS, &[TAB, DOWN], Intent::Next, Some("reason"), "next"),
     bind(CONFIRMATION_FIELDS, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
@@ -401,19 +401,19 @@ pub static BINDINGS: &[Binding] = &[
     bind(ACCESS, &[ENTER], Intent::Accept, Some("explain"), "explain the refusal, or fix the check"),
     bind(ACCESS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
     bind(ACCESS, &[UP, plain('k')], Intent::Up, None, "one up"),
-    bind(REQUEST, &[ENTER], Intent::Accept, Some("decide"), "decide on this request"),
-    bind(REQUEST, &[TAB, DOWN], Intent::Next, Some("next"), "next"),
-    bind(REQUEST, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
+    bind(EXPLAIN_REQUEST, &[ENTER], Intent::Accept, Some("decide"), "decide on this request"),
+    bind(EXPLAIN_REQUEST, &[TAB, DOWN], Intent::Next, Some("next"), "next"),
+    bind(EXPLAIN_REQUEST, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
     bind(&[Place::AccessChoice], &[LEFT, plain('h')], Intent::Left, None, "the choice before"),
     bind(&[Place::AccessChoice], &[RIGHT, plain('l')], Intent::Right, Some("another"), "the next choice"),
     // Hygiene.
-    bind(TIDY, &[plain(' ')], Intent::Mark, Some("mark"), "mark the proposal, or unmark it"),
-    bind(TIDY, &[ENTER], Intent::Apply, Some("review and apply"), "review what is marked, or the focused one, and apply it"),
-    bind(TIDY, &[plain('t')], Intent::Explain, Some("test"), "test access of the key"),
-    bind(TIDY, &[DOWN, plain('j')], Intent::Down, None, "one down"),
-    bind(TIDY, &[UP, plain('k')], Intent::Up, None, "one up"),
-    bind(TIDY, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
-    bind(TIDY, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    bind(HYGIENE, &[plain(' ')], Intent::Mark, Some("mark"), "mark the proposal, or unmark it"),
+    bind(HYGIENE, &[ENTER], Intent::Apply, Some("review and apply"), "review what is marked, or the focused one, and apply it"),
+    bind(HYGIENE, &[plain('t')], Intent::Explain, Some("test"), "test access of the key"),
+    bind(HYGIENE, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(HYGIENE, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(HYGIENE, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(HYGIENE, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
     // The audit log.
     bind(EVENTS, &[ENTER], Intent::Open, Some("details"), "details of the event"),
     bind(ANY_EVENT, &[plain('/')], Intent::Filter, Some("filter"), "filter by actor, key, action and time"),
@@ -433,16 +433,16 @@ pub static BINDINGS: &[Binding] = &[
     bind(EXPORT, &[DOWN, plain('j'), TAB], Intent::Down, Some("the other"), "the other form"),
     bind(EXPORT, &[UP, plain('k'), SHIFT_TAB], Intent::Up, None, "the other form"),
     // Members.
-    bind(PEOPLE, &[plain('n')], Intent::New, Some("add"), "add a member"),
-    bind(PEOPLE, &[plain('e'), ENTER], Intent::Edit, Some("change"), "change name, role, agents, or add a key"),
-    bind(PEOPLE, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("remove"), "remove the member"),
-    bind(PEOPLE, &[DOWN, plain('j')], Intent::Down, None, "one down"),
-    bind(PEOPLE, &[UP, plain('k')], Intent::Up, None, "one up"),
-    bind(PEOPLE, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
-    bind(PEOPLE, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
-    bind(FORM, &[ENTER], Intent::Accept, Some("save"), "save, or press the button"),
-    bind(FORM, &[TAB, DOWN], Intent::Next, Some("next"), "next"),
-    bind(FORM, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
+    bind(MEMBERS, &[plain('n')], Intent::New, Some("add"), "add a member"),
+    bind(MEMBERS, &[plain('e'), ENTER], Intent::Edit, Some("change"), "change name, role, agents, or add a key"),
+    bind(MEMBERS, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("remove"), "remove the member"),
+    bind(MEMBERS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(MEMBERS, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(MEMBERS, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(MEMBERS, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    bind(MEMBER_FORM, &[ENTER], Intent::Accept, Some("save"), "save, or press the button"),
+    bind(MEMBER_FORM, &[TAB, DOWN], Intent::Next, Some("next"), "next"),
+    bind(MEMBER_FORM, &[SHIFT_TAB, UP], Intent::Previous, None, "previous"),
     bind(&[Place::MemberChoice], &[LEFT, plain('h')], Intent::Left, None, "the choice before"),
     bind(&[Place::MemberChoice], &[RIGHT, plain('l')], Intent::Right, Some("another"), "the next choice"),
     // The choice of an agent.

@@ -33,7 +33,7 @@ impl Dialog for Palette {
     fn type_into(&mut self, text: TextEdit<'_>) -> Typed {
         self.selected = 0;
         let cut = type_into(&mut self.input, text, FieldLimit::LINE);
-        cut.map_or(Typed::Whole, |cut| Typed::CutUnsaid(format!("{cut}.")))
+        cut.map_or(Typed::Whole, |cut| Typed::CutUnreported(format!("{cut}.")))
     }
 
     fn leave_field(&mut self) -> Option<Leave> {

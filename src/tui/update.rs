@@ -120,10 +120,10 @@ fn typed(model: &mut Model, typing: TextEdit<'_>) -> Option<Effect> {
         top.dialog_mut().type_into(typing)
     } else {
         let cut = type_into(model.list.typing.as_mut()?, typing, FieldLimit::LINE);
-        cut.map_or(Typed::Whole, |cut| Typed::CutUnsaid(format!("{cut}.")))
+        cut.map_or(Typed::Whole, |cut| Typed::CutUnreported(format!("{cut}.")))
     };
     let cut = typed != Typed::Whole;
-    if let Typed::CutUnsaid(sentence) = typed {
+    if let Typed::CutUnreported(sentence) = typed {
         model.report_error(sentence);
     }
     // The rest of a burst that did not fit must not be appended to the part that was kept.

@@ -136,13 +136,13 @@ impl Wizard {
 
     /// Creates a wizard that edits this key, with the fix for one check filled in and focused.
     #[must_use]
-    pub fn fixes(key: &Key, mend: &Fix, areas: &[Area], now: Moment) -> Self {
+    pub fn fixes(key: &Key, fix: &Fix, areas: &[Area], now: Moment) -> Self {
         let mut wizard = Self::edit(key);
         let mut fill = |field: Field, text: String| {
             wizard.inputs[field as usize] = Input::new(text);
             wizard.step = WizardStep::Basics(BasicsFocus::Field(field));
         };
-        match mend {
+        match fix {
             Fix::Enable => {}
             Fix::Address(address) => {
                 fill(Field::Addresses, key.draft.conditions.allow.with(*address));

@@ -180,7 +180,7 @@ fn the_use_of_the_old_token_is_counted_by_itself() {
         };
         for (count, minutes) in [(3, 5), (2, 1)] {
             let usage = KeyUse {
-                former: vec![PreviousTokenUse {
+                previous_tokens: vec![PreviousTokenUse {
                     digest: token.digest(),
                     count,
                     last: last(minutes),
@@ -190,14 +190,14 @@ fn the_use_of_the_old_token_is_counted_by_itself() {
             keyring.record_usage(&[usage], &[]).await.expect("recorded");
         }
         let activity = keyring.activity(&key.id).await.expect("read");
-        let [former] = activity.former.as_slice() else {
+        let [previous] = activity.previous_tokens.as_slice() else {
             panic!("one: {activity:?}")
         };
-        assert_eq!((former.uses, former.last_use), (5, Some(last(5))));
-        assert_eq!((former.rotated_at, former.is_ended()), (now(), false));
+        assert_eq!((previous.uses, previous.last_use), (5, Some(last(5))));
+        assert_eq!((previous.rotated_at, previous.is_ended()), (now(), false));
         let key: Key = read(&keyring, &key).await;
         assert_eq!(
-            former.sentence(&key, now()),
+            previous.sentence(&key, now()),
             "good until 2026-11-24 12:00 UTC; 5 uses since 2026-11-23 12:00, last 2026-11-23 12:05 UTC from 10.0.0.9"
         );
     });

@@ -244,7 +244,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         let other = make(&keyring, "other").await.key;
         let (key, digest) = (created.key, created.token.digest());
         let ids = ids("one");
-        let ways = [
+        let targets = [
             RequestedTarget::Routed(AreaSelector::Path, Method::Delete),
             RequestedTarget::Routed(
                 AreaSelector::Area("documents".parse().expect("a slug")),
@@ -262,8 +262,8 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         ];
         let mut all = Vec::new();
         for (n, reason) in (0..).zip(Reason::ALL) {
-            let way = ways[n % ways.len()].clone();
-            let (method, target) = match &way {
+            let requested = targets[n % targets.len()].clone();
+            let (method, target) = match &requested {
                 RequestedTarget::Routed(_, method) => (method.word(), contacts()),
                 RequestedTarget::Named(area, action) if reason != Reason::NoRoute => {
                     ("", Target::Routed(area.clone(), *action))
@@ -283,7 +283,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
                 hop: hops[n % hops.len()],
                 agent: (reason == Reason::WrongAgent).then(|| "crm".parse().expect("an agent")),
                 wanted: RequestedAccess {
-                    way,
+                    target: requested,
                     method: method.to_owned(),
                     path: "/contacts/7".to_owned(),
                 },

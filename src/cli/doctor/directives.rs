@@ -27,17 +27,17 @@ pub(super) enum GatewayFault {
 }
 
 /// Returns the directive that fixes the fault.
-pub(super) const fn directive(family: GatewayKind, lack: GatewayFault) -> &'static str {
-    match family {
-        GatewayKind::Nginx => nginx(lack),
-        GatewayKind::Caddy => caddy(lack),
-        GatewayKind::Traefik => traefik(lack),
-        GatewayKind::Envoy => envoy(lack),
+pub(super) const fn directive(gateway: GatewayKind, fault: GatewayFault) -> &'static str {
+    match gateway {
+        GatewayKind::Nginx => nginx(fault),
+        GatewayKind::Caddy => caddy(fault),
+        GatewayKind::Traefik => traefik(fault),
+        GatewayKind::Envoy => envoy(fault),
     }
 }
 
-const fn nginx(lack: GatewayFault) -> &'static str {
-    match lack {
+const fn nginx(fault: GatewayFault) -> &'static str {
+    match fault {
         GatewayFault::Guard => "auth_request /_claviger/authorize;",
         GatewayFault::Endpoint | GatewayFault::EndpointPath => {
             "proxy_pass http://127.0.0.1:8750/authorize;"
@@ -53,8 +53,8 @@ const fn nginx(lack: GatewayFault) -> &'static str {
     }
 }
 
-const fn caddy(lack: GatewayFault) -> &'static str {
-    match lack {
+const fn caddy(fault: GatewayFault) -> &'static str {
+    match fault {
         GatewayFault::Guard => "forward_auth 127.0.0.1:8750 { … }",
         GatewayFault::Endpoint => "forward_auth 127.0.0.1:8750",
         GatewayFault::EndpointPath => "uri /authorize?",
@@ -68,8 +68,8 @@ const fn caddy(lack: GatewayFault) -> &'static str {
     }
 }
 
-const fn traefik(lack: GatewayFault) -> &'static str {
-    match lack {
+const fn traefik(fault: GatewayFault) -> &'static str {
+    match fault {
         GatewayFault::Guard => "middlewares: [claviger]",
         GatewayFault::Endpoint | GatewayFault::EndpointPath => {
             "address: \"http://127.0.0.1:8750/authorize\""
@@ -85,8 +85,8 @@ const fn traefik(lack: GatewayFault) -> &'static str {
     }
 }
 
-const fn envoy(lack: GatewayFault) -> &'static str {
-    match lack {
+const fn envoy(fault: GatewayFault) -> &'static str {
+    match fault {
         GatewayFault::Guard => "name: envoy.filters.http.ext_authz",
         GatewayFault::Endpoint => {
             "server_uri: { uri: \"http://127.0.0.1:8750\", cluster: claviger }"
@@ -128,16 +128,16 @@ mod tests {
                 include_str!("../../../packaging/gateways/envoy.yaml"),
             ),
         ];
-        for (family, file) in files {
-            let quoted: &[GatewayFault] = match family {
+        for (gateway, file) in files {
+            let quoted: &[GatewayFault] = match gateway {
                 GatewayKind::Nginx => &[Guard, Method, Path, ForgedAddress],
                 GatewayKind::Caddy => &[Endpoint],
                 GatewayKind::Traefik => &[Guard, Endpoint, EndpointPath, Method, Path],
                 GatewayKind::Envoy => &[Guard, EndpointPath, Method, Path, ForgedAddress],
             };
-            for lack in quoted {
-                let words = plain(directive(family, *lack));
-                assert!(plain(file).contains(&words), "{family:?}: {words}");
+            for fault in quoted {
+                let words = plain(directive(gateway, *fault));
+                assert!(plain(file).contains(&words), "{gateway:?}: {words}");
             }
         }
     }

@@ -122,7 +122,7 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
     let Some(refusal) = &plain.refusal else {
         return findings;
     };
-    match (&refusal.wanted.way, refusal.reason) {
+    match (&refusal.wanted.target, refusal.reason) {
         (RequestedTarget::NoRoute(detail), _) if detail == "untrusted_peer" => {
             findings.push(DoctorFinding::bad(
                 "trust",
@@ -255,7 +255,7 @@ fn method(
             lacks(GatewayFault::Method),
         );
     }
-    match (&refusal.wanted.way, refusal.wanted.method.as_str()) {
+    match (&refusal.wanted.target, refusal.wanted.method.as_str()) {
         (RequestedTarget::NoRoute(detail), _) if detail == "method_not_said_once" => {
             DoctorFinding::bad(
                 "method",
@@ -270,7 +270,7 @@ fn method(
         (RequestedTarget::NoRoute(detail), _) if detail == "path_not_said_once" => {
             DoctorFinding::well("method", "it reaches the endpoint")
         }
-        (_, "HEAD") if claims.is_none() => unheard("method"),
+        (_, "HEAD") if claims.is_none() => not_recorded("method"),
         (_, "HEAD") => DoctorFinding::well(
             "method",
             "it reaches the endpoint as it is, and a client cannot claim another",
@@ -303,7 +303,7 @@ fn path(
             lacks(GatewayFault::Path),
         ));
     }
-    Some(match &refusal.wanted.way {
+    Some(match &refusal.wanted.target {
         RequestedTarget::NoRoute(detail) if detail == "path_not_said_once" => DoctorFinding::bad(
             "path",
             "it does not reach the endpoint, or more than once",
@@ -311,7 +311,7 @@ fn path(
         ),
         // The endpoint did not read the path.
         RequestedTarget::NoRoute(detail) if detail == "method_not_said_once" => return None,
-        _ if claimed.is_none_or(|one| one.refusal.is_none()) => unheard("path"),
+        _ if claimed.is_none_or(|one| one.refusal.is_none()) => not_recorded("path"),
         _ if refusal.wanted.path == plain.probe.path => DoctorFinding::well(
             "path",
             "it reaches the endpoint as it is, and a client cannot claim another",
@@ -329,7 +329,7 @@ fn path(
 
 /// Returns a finding if the probed path leads to no access area.
 fn route(refusal: &Refusal) -> Option<DoctorFinding> {
-    let leads_nowhere = matches!(refusal.wanted.way, RequestedTarget::Routed(..))
+    let leads_nowhere = matches!(refusal.wanted.target, RequestedTarget::Routed(..))
         && refusal.target == Target::NoRoute;
     leads_nowhere.then(|| {
         DoctorFinding::bad(
@@ -371,7 +371,7 @@ fn address(
     });
     let claims = claimed.and_then(|one| one.refusal.as_ref());
     findings.push(match claims.map(|it| it.address) {
-        None => unheard("forged address"),
+        None => not_recorded("forged address"),
         Some(ClientAddress::Known(CLAIMED)) => DoctorFinding::bad(
             "forged address",
             format!("a client that says X-Forwarded-For: {CLAIMED} is believed"),
@@ -386,7 +386,7 @@ fn address(
 
 /// Returns a failed finding, for a probe whose refusal was not found: an unknown result does not
 /// pass.
-fn unheard(what: &'static str) -> DoctorFinding {
+fn not_recorded(what: &'static str) -> DoctorFinding {
     DoctorFinding::bad(
         what,
         "it cannot be told whether a client can claim another: that probe was not written down",

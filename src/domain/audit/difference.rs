@@ -9,8 +9,9 @@ use crate::domain::{conditions::Condition, text::visible};
 
 /// The fields that are told before a key's conditions, and those after them, in this order; fields
 /// that are not known come last.
-const BEFORE: [(&str, &str); 2] = [("name", "Name"), ("description", "Description")];
-const AFTER: [(&str, &str); 13] = [
+const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
+    [("name", "Name"), ("description", "Description")];
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 13] = [
     ("role", "Role"),
     ("agents", "Agents"),
     ("ssh_keys", "SSH keys"),
@@ -31,7 +32,10 @@ fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
     let conditions = Condition::ALL
         .into_iter()
         .map(|condition| (condition.field(), condition.title()));
-    BEFORE.into_iter().chain(conditions).chain(AFTER)
+    FIELDS_BEFORE_CONDITIONS
+        .into_iter()
+        .chain(conditions)
+        .chain(FIELDS_AFTER_CONDITIONS)
 }
 
 /// Returns one line for each field in the details of an event: its title, its old value and its new
@@ -58,9 +62,9 @@ pub fn differences(event: &Event) -> Vec<Difference> {
     names.sort_by_key(|name| fields().position(|(known, _)| known == name.as_str()));
     names.dedup();
     let of = |side: &Option<Map<String, Value>>, name: &str| {
-        Some(words(name, side.as_ref()?.get(name)?))
+        Some(value_text(name, side.as_ref()?.get(name)?))
     };
-    let mut told: Vec<Difference> = names
+    let mut lines: Vec<Difference> = names
         .into_iter()
         .map(|name| Difference {
             title: title(name),
@@ -68,12 +72,12 @@ pub fn differences(event: &Event) -> Vec<Difference> {
             is: of(&is, name),
         })
         .collect();
-    told.extend(details.iter().map(|(name, value)| Difference {
+    lines.extend(details.iter().map(|(name, value)| Difference {
         title: title(name),
         was: None,
-        is: Some(words(name, value)),
+        is: Some(value_text(name, value)),
     }));
-    told
+    lines
 }
 
 /// A field in the details of an event.
@@ -92,11 +96,11 @@ fn title(name: &str) -> String {
     known.map_or_else(|| visible(name), |(_, title)| title.to_owned())
 }
 
-fn words(name: &str, value: &Value) -> String {
+fn value_text(name: &str, value: &Value) -> String {
     match (name, value) {
         ("agents", Value::Null) => "all".to_owned(),
         (name, Value::Null) => {
-            let condition = Condition::of_field(name);
+            let condition = Condition::from_field(name);
             condition.map_or("none", Condition::absent).to_owned()
         }
         (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
@@ -104,14 +108,14 @@ fn words(name: &str, value: &Value) -> String {
         (_, Value::String(text)) => visible(text),
         (_, Value::Array(each)) if each.is_empty() => "none".to_owned(),
         (_, Value::Array(each)) => {
-            let each: Vec<String> = each.iter().map(|one| words("", one)).collect();
+            let each: Vec<String> = each.iter().map(|one| value_text("", one)).collect();
             each.join(", ")
         }
         (_, Value::Object(fields)) if fields.is_empty() => "none".to_owned(),
         (_, Value::Object(fields)) => {
             let each = fields.iter();
             let each: Vec<String> = each
-                .map(|(name, value)| format!("{} {}", visible(name), words("", value)))
+                .map(|(name, value)| format!("{} {}", visible(name), value_text("", value)))
                 .collect();
             each.join("; ")
         }
@@ -127,7 +131,7 @@ mod tests {
         moment::Moment,
     };
 
-    fn told(details: &str) -> Vec<(String, Option<String>, Option<String>)> {
+    fn lines(details: &str) -> Vec<(String, Option<String>, Option<String>)> {
         let event = Event {
             sequence: 1,
             draft: EventDraft {
@@ -147,8 +151,8 @@ mod tests {
             previous_hash: String::new(),
             hash: String::new(),
         };
-        let told = differences(&event).into_iter();
-        told.map(|it| (it.title, it.was, it.is)).collect()
+        let lines = differences(&event).into_iter();
+        lines.map(|it| (it.title, it.was, it.is)).collect()
     }
 
     fn line(title: &str, was: &str, is: &str) -> (String, Option<String>, Option<String>) {
@@ -161,7 +165,7 @@ mod tests {
         let details = r#"{"before":{"expires_at":null,"allow_ip":["10.0.0.0/24","::1"]},
             "after":{"allow_ip":null,"expires_at":"2027-01-31T23:59:59.999Z"}}"#;
         assert_eq!(
-            told(details),
+            lines(details),
             [
                 line("From", "10.0.0.0/24, ::1", "Any IP"),
                 line("Expires", "never", "2027-01-31T23:59:59.999Z"),
@@ -170,21 +174,21 @@ mod tests {
         let gone =
             r#"{"before":{"name":"a","grants":{"contacts":["read","create"]}},"reason":"other"}"#;
         assert_eq!(
-            told(gone),
+            lines(gone),
             [
                 line("Name", "a", ""),
                 line("Grants", "contacts read, create", ""),
                 line("Reason", "", "other"),
             ]
         );
-        assert_eq!(told("{}"), []);
+        assert_eq!(lines("{}"), []);
     }
 
     #[test]
     fn what_is_not_known_or_cannot_be_read_is_shown_and_acts_on_no_terminal() {
-        assert_eq!(told("no\u{1b}"), [line("Details", "", "no<U+001B>")]);
+        assert_eq!(lines("no\u{1b}"), [line("Details", "", "no<U+001B>")]);
         assert_eq!(
-            told("{\"after\":{\"x\u{202e}\":{\"y\":[1,true]}}}"),
+            lines("{\"after\":{\"x\u{202e}\":{\"y\":[1,true]}}}"),
             [line("x<U+202E>", "", "y 1, yes")]
         );
     }

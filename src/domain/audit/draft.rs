@@ -41,7 +41,7 @@ const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 impl EventDraft {
     /// Creates an event about a key, with its old and new values.
     #[must_use]
-    pub fn new(
+    pub fn about_key(
         at: Moment,
         actor: &Actor,
         change: Change,
@@ -98,12 +98,17 @@ impl EventDraft {
         Self::about(at, actor, Change::AgentAdded, subject, &json!({}))
     }
 
-    /// Creates the event for removing an agent, which also removes it from the scope of the
-    /// `limited` members.
+    /// Creates the event for removing an agent, which also removes it from the scope of
+    /// these members.
     #[must_use]
-    pub fn agent_removed(at: Moment, actor: &Actor, agent: &AgentName, limited: &[&str]) -> Self {
+    pub fn agent_removed(
+        at: Moment,
+        actor: &Actor,
+        agent: &AgentName,
+        members_who_lose_it: &[&str],
+    ) -> Self {
         let subject = (format!("agent:{agent}"), agent.to_string());
-        let details = match limited {
+        let details = match members_who_lose_it {
             [] => json!({}),
             members => json!({ "members_who_lose_it": members }),
         };
@@ -128,8 +133,8 @@ impl EventDraft {
         let name = before
             .or(after)
             .map_or_else(String::new, |draft| draft.name.as_str().to_owned());
-        let (was, is) = (before.map(member_fields), after.map(member_fields));
-        let details = both_sides(was.as_ref(), is.as_ref());
+        let (old, new) = (before.map(member_fields), after.map(member_fields));
+        let details = both_sides(old.as_ref(), new.as_ref());
         Self::about(at, actor, change, (format!("member:{id}"), name), &details)
     }
 
@@ -200,11 +205,11 @@ pub enum EventDetails<'a> {
     /// No details.
     None,
     /// The key as it was created.
-    Made,
+    Created,
     /// The new values of an edited key; the key itself holds the old ones.
     Edited(&'a Draft),
     /// The key as it last was, and the reason for its revocation.
-    Gone(RevokeReason),
+    Revoked(RevokeReason),
     /// The time until which the previous token stays valid, or `None` if it does not.
     Overlap(Option<Moment>),
 }
@@ -213,12 +218,12 @@ impl EventDetails<'_> {
     fn json(self, key: &Key) -> Value {
         match self {
             Self::None => json!({}),
-            Self::Made => json!({ "after": snapshot(&key.draft) }),
+            Self::Created => json!({ "after": snapshot(&key.draft) }),
             Self::Edited(draft) => both_sides(Some(&snapshot(&key.draft)), Some(&snapshot(draft))),
             Self::Overlap(until) => {
                 json!({ "former_valid_until": until.map(Moment::rfc3339) })
             }
-            Self::Gone(reason) => {
+            Self::Revoked(reason) => {
                 json!({ "before": snapshot(&key.draft), "reason": reason.word() })
             }
         }

@@ -63,7 +63,7 @@ const COLUMNS: [&str; 16] = [
 /// Returns the first line of the CSV: the names of the columns.
 #[must_use]
 pub fn csv_head() -> String {
-    written(&COLUMNS.map(str::to_owned))
+    csv_record(&COLUMNS.map(str::to_owned))
 }
 
 /// Returns an event as a line of CSV. Cells that a spreadsheet could take for a formula are escaped
@@ -89,10 +89,10 @@ pub fn csv_line(event: &Event) -> String {
     } else {
         Value::Object(more).to_string()
     };
-    let text = |text: &str| harmless(&visible(text));
+    let text = |text: &str| without_formula(&visible(text));
     let fingerprint = login.and_then(|login| login.fingerprint.as_ref());
     let account = login.map_or(draft.actor.name.as_str(), |login| login.account.as_str());
-    written(&[
+    csv_record(&[
         event.sequence.to_string(),
         draft.at.rfc3339(),
         text(&draft.actor.name),
@@ -117,19 +117,19 @@ pub fn csv_line(event: &Event) -> String {
 }
 
 /// Escapes a text that a spreadsheet could evaluate as a formula, with a `'` in front.
-fn harmless(text: &str) -> String {
+fn without_formula(text: &str) -> String {
     // Full-width forms and forms behind spaces are escaped too, because some programs treat them
     // alike. A tab or a carriage return can come first only if the text did not pass through
     // `visible`.
-    let begins = text.trim_start_matches(' ');
-    if begins.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
+    let first = text.trim_start_matches(' ');
+    if first.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{text}")
     } else {
         text.to_owned()
     }
 }
 
-fn written(cells: &[String; COLUMNS.len()]) -> String {
+fn csv_record(cells: &[String; COLUMNS.len()]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to memory cannot fail.
     writer.write_record(cells).expect("written in memory");
@@ -156,7 +156,7 @@ mod tests {
             ("a=1", "a=1"),
             ("", ""),
         ] {
-            assert_eq!(harmless(text), cell);
+            assert_eq!(without_formula(text), cell);
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
     let mut checks = of_the_token(credential, facts);
     let (rules, until) = match credential {
         Credential::Known(rules) => (rules, None),
-        Credential::Previous(rules, former) => (rules, Some(former.until)),
+        Credential::Previous(rules, previous) => (rules, Some(previous.until)),
         _ => {
             checks.extend(decision::KEY_CHECKS.map(untold));
             return checks;
@@ -49,7 +49,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
         if fails {
             check.brief.clear();
         } else {
-            check.mend = None;
+            check.fix = None;
         }
         checks.push(check);
     }
@@ -58,7 +58,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
 
 /// Returns all checks of a request whose token was not checked, because the peer was not trusted.
 #[must_use]
-pub fn unheard(request: &Request, facts: &Facts<'_>) -> Vec<Check> {
+pub fn checks_of_untrusted_peer(request: &Request, facts: &Facts<'_>) -> Vec<Check> {
     let not_read = |reason| check(reason, State::Untold, "the token was not looked at");
     let mut checks: Vec<Check> = decision::TOKEN_CHECKS.map(not_read).into();
     checks.extend(decision::KEY_CHECKS.map(|reason| match reason {
@@ -78,7 +78,7 @@ fn check(reason: Reason, state: State, evidence: impl Into<String>) -> Check {
         evidence: evidence.into(),
         brief: String::new(),
         history: Vec::new(),
-        mend: None,
+        fix: None,
     }
 }
 
@@ -172,7 +172,7 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
     Check {
         brief: "active".to_owned(),
         history: said(facts.history.state.as_ref(), "switched", ""),
-        mend: Some(Fix::Enable),
+        fix: Some(Fix::Enable),
         ..check(Reason::Disabled, State::Holds, evidence)
     }
 }
@@ -215,7 +215,7 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
         history,
         // A new expiry does not help a token that is no longer valid: its client needs the current
         // token.
-        mend: (key_ended && !token_ended).then_some(Fix::End(end)),
+        fix: (key_ended && !token_ended).then_some(Fix::End(end)),
         ..check(Reason::Expired, State::Holds, evidence)
     }
 }
@@ -263,7 +263,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
         (AllowList::Only(networks), ClientAddress::Unknown) => format!(
             "no address is known, and {} would have to hold it{}",
             entries(networks.as_slice().len()),
-            match facts.wanted.way {
+            match facts.wanted.target {
                 RequestedTarget::Named(..) => "",
                 _ => ": let the gateway say it in X-Forwarded-For",
             }
@@ -281,7 +281,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
     }
     Check {
         history,
-        mend: match request.address {
+        fix: match request.address {
             ClientAddress::Known(address) if !rules.conditions.allow.is_full() => {
                 Some(Fix::Address(address))
             }
@@ -320,9 +320,13 @@ fn outside(allow: &AllowList, address: IpAddr) -> String {
 }
 
 fn route(request: &Request, facts: &Facts<'_>) -> Check {
-    let RequestedAccess { way, method, path } = facts.wanted;
+    let RequestedAccess {
+        target,
+        method,
+        path,
+    } = facts.wanted;
     let said_request = visible(format!("{method} {path}").trim());
-    let evidence = match (&request.target, way) {
+    let evidence = match (&request.target, target) {
         (Target::Routed(area, action), RequestedTarget::Named(..)) if path.is_empty() => {
             format!(
                 "asked for {} in {}",
@@ -408,7 +412,7 @@ fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
     };
     Check {
         history: said(facts.history.of(Condition::Grants), "grants", "changed"),
-        mend: Some(Fix::Grant(area.clone(), *action)),
+        fix: Some(Fix::Grant(area.clone(), *action)),
         ..check(Reason::ActionNotPermitted, State::Holds, evidence)
     }
 }

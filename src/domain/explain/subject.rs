@@ -38,7 +38,7 @@ impl ExplainSubject {
 
     /// Returns `true` if the token was not checked, because the peer was not trusted.
     #[must_use]
-    pub fn is_unheard(&self) -> bool {
+    pub fn is_from_untrusted_peer(&self) -> bool {
         matches!(self, Self::Refusal(refusal)
             if refusal.key.is_none() && refusal.reason == Reason::NoRoute)
     }
@@ -91,12 +91,16 @@ impl Explanation {
     /// Returns the request and what it leads to: "GET /contacts/7 (Contact Access, Read)".
     #[must_use]
     pub fn request_line(&self) -> String {
-        let RequestedAccess { method, path, way } = self.question.wanted();
+        let RequestedAccess {
+            method,
+            path,
+            target,
+        } = self.question.wanted();
         let titled = |area: &AreaSlug| {
             let found = self.areas.iter().find(|known| known.slug == *area);
             found.map_or_else(|| area.to_string(), |area| visible(&area.title))
         };
-        let leads = match (&self.request.target, way) {
+        let leads = match (&self.request.target, target) {
             (Target::Routed(area, action), _)
             | (Target::NoRoute, RequestedTarget::Named(area, action)) => {
                 format!("{}, {}", titled(area), action.title())

@@ -26,7 +26,7 @@ pub enum RequestedTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedAccess {
     /// How the request identified its area and action.
-    pub way: RequestedTarget,
+    pub target: RequestedTarget,
     /// The method that was sent, fit to be displayed; empty if none was sent.
     pub method: String,
     /// The path that was sent, without the query, fit to be displayed; empty if none was sent.
@@ -38,7 +38,7 @@ impl RequestedAccess {
     #[must_use]
     pub fn named(area: AreaSlug, action: Action) -> Self {
         Self {
-            way: RequestedTarget::Named(area, action),
+            target: RequestedTarget::Named(area, action),
             method: String::new(),
             path: String::new(),
         }
@@ -66,7 +66,7 @@ impl RequestedAccess {
             return refused("the path is not canonical, and always refused");
         }
         Ok(Self {
-            way: RequestedTarget::Routed(AreaSelector::Path, method),
+            target: RequestedTarget::Routed(AreaSelector::Path, method),
             method: method.word().to_owned(),
             path: path.split('?').next().unwrap_or_default().to_owned(),
         })
@@ -82,7 +82,7 @@ impl RequestedAccess {
     /// Returns the area and action that the request leads to.
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {
-        match &self.way {
+        match &self.target {
             RequestedTarget::Routed(scope, method) => CanonicalPath::read(self.path.as_bytes())
                 .map_or(Target::NoRoute, |path| routes.target(scope, *method, &path)),
             RequestedTarget::Named(area, action) if routes.knows(area) => {
@@ -137,11 +137,15 @@ impl Refusal {
     /// Returns the requested access: method and path if a path was sent, else action and area.
     #[must_use]
     pub fn request_line(&self) -> String {
-        let RequestedAccess { method, path, way } = &self.wanted;
+        let RequestedAccess {
+            method,
+            path,
+            target,
+        } = &self.wanted;
         if !path.is_empty() {
             return visible(&format!("{method} {path}"));
         }
-        match (way, &self.target) {
+        match (target, &self.target) {
             (_, Target::Routed(area, action)) | (RequestedTarget::Named(area, action), _) => {
                 format!("{} {area}", action.word())
             }

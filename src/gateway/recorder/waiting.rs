@@ -37,7 +37,7 @@ struct Pending {
     last: Option<LastUse>,
     refused: Option<(i64, Moment)>,
     tallies: Vec<Tally>,
-    former: Vec<PreviousTokenUse>,
+    previous_tokens: Vec<PreviousTokenUse>,
     refusals: VecDeque<Refusal>,
 }
 
@@ -122,7 +122,7 @@ impl Waiting {
                 last: pending.last,
                 refused: pending.refused,
                 tallies: pending.tallies,
-                former: pending.former,
+                previous_tokens: pending.previous_tokens,
             };
             (one, pending.refusals)
         });
@@ -159,17 +159,17 @@ impl Pending {
         self.refused = Some((before + 1, last.max(at)));
     }
 
-    fn record_previous_token_uses(&mut self, former: &PreviousToken, last: LastUse) {
-        let same = |known: &&mut PreviousTokenUse| known.digest == former.digest;
-        match self.former.iter_mut().find(same) {
+    fn record_previous_token_uses(&mut self, previous: &PreviousToken, last: LastUse) {
+        let same = |known: &&mut PreviousTokenUse| known.digest == previous.digest;
+        match self.previous_tokens.iter_mut().find(same) {
             Some(known) => {
                 known.count += 1;
                 if known.last.at <= last.at {
                     known.last = last;
                 }
             }
-            None => self.former.push(PreviousTokenUse {
-                digest: former.digest,
+            None => self.previous_tokens.push(PreviousTokenUse {
+                digest: previous.digest,
                 count: 1,
                 last,
             }),
@@ -348,19 +348,22 @@ mod tests {
     #[test]
     fn the_uses_of_a_token_that_was_rotated_out_are_counted_by_themselves() {
         let mut waiting = Waiting::default();
-        let former = PreviousToken {
+        let previous = PreviousToken {
             digest: crate::domain::token::Token::mint(&id(), &mut |b| b.fill(3)).digest(),
             until: Moment::from_millis(0),
         };
         for n in 0..60 {
             let at = Moment::from_millis(i64::from(n));
-            waiting.allowed(used(&id(), Some(&former), &contacts(), from(1), at));
+            waiting.allowed(used(&id(), Some(&previous), &contacts(), from(1), at));
             waiting.allowed(used(&id(), None, &contacts(), from(1), at));
         }
         let (keys, _) = parts(&mut waiting);
         let one = &keys[0].0;
-        assert_eq!((one.former.len(), one.former[0].count), (1, 60));
-        assert_eq!(one.former[0].last.at, Moment::from_millis(59));
+        assert_eq!(
+            (one.previous_tokens.len(), one.previous_tokens[0].count),
+            (1, 60)
+        );
+        assert_eq!(one.previous_tokens[0].last.at, Moment::from_millis(59));
         assert_eq!(one.tallies[0].count, 120);
         assert_eq!(one.last.map(|last| last.at), Some(Moment::from_millis(59)));
     }

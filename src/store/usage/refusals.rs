@@ -111,13 +111,13 @@ impl Store {
 
 impl ChangeTransaction<'_> {
     pub(super) async fn refusal(&mut self, refusal: &Refusal) -> Result<(), StoreError> {
-        let (area, action) = match (&refusal.target, &refusal.wanted.way) {
+        let (area, action) = match (&refusal.target, &refusal.wanted.target) {
             (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 (area.as_str(), action.word())
             }
             _ => ("", ""),
         };
-        let (scope, detail) = match &refusal.wanted.way {
+        let (scope, detail) = match &refusal.wanted.target {
             RequestedTarget::Routed(AreaSelector::Path, _) => (BY_PATH.to_owned(), ""),
             RequestedTarget::Routed(AreaSelector::Area(area), _) => {
                 (format!("{BY_AREA}{area}"), "")
@@ -231,8 +231,8 @@ impl RefusalRow {
         let bad = |column| StoreError::corrupt("refusals", column, &self.id);
         let named = target(&self.area, &self.action).map_err(|_| bad("area"))?;
         let address = Source::from_word(&self.address).and_then(known_address);
-        let way = self.way(named.as_ref()).ok_or_else(|| bad("scope"))?;
-        let target = match (&way, named) {
+        let requested = self.requested(named.as_ref()).ok_or_else(|| bad("scope"))?;
+        let target = match (&requested, named) {
             (RequestedTarget::Named(..), _) if self.reason == Reason::NoRoute.word() => {
                 Target::NoRoute
             }
@@ -253,7 +253,7 @@ impl RefusalRow {
             hop: Hop::from_word(&self.hop).ok_or_else(|| bad("hop"))?,
             agent: maybe(&self.agent).map_err(|_| bad("agent"))?,
             wanted: RequestedAccess {
-                way,
+                target: requested,
                 method: self.method,
                 path: self.path,
             },
@@ -261,7 +261,7 @@ impl RefusalRow {
         })
     }
 
-    fn way(&self, named: Option<&(AreaSlug, Action)>) -> Option<RequestedTarget> {
+    fn requested(&self, named: Option<&(AreaSlug, Action)>) -> Option<RequestedTarget> {
         let scope = match self.scope.strip_prefix(BY_AREA) {
             Some(area) => Some(AreaSelector::Area(area.parse().ok()?)),
             None if self.scope == BY_PATH => Some(AreaSelector::Path),

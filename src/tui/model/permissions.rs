@@ -35,7 +35,7 @@ impl Model {
         let role = self.role;
         // The fix for a check may need another permission than an edit.
         let explained = self.top::<ExplainDialog>();
-        let fix = explained.and_then(|test| test.to_fix()?.mend.as_ref());
+        let fix = explained.and_then(|test| test.to_fix()?.fix.as_ref());
         let permission = match (intent, fix) {
             (Intent::Fix, Some(Fix::Enable)) => Some(Change::Enabled.permission()),
             _ => intent.permission(place),

@@ -17,9 +17,9 @@ pub(super) fn on_agents(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::Down => choice.walk(true),
         Intent::Accept => {
             let chosen = choice.choices.get(choice.at)?.clone();
-            let choosing = choice.choosing;
+            let purpose = choice.purpose;
             model.modals.pop();
-            if choosing == AgentChoicePurpose::NewKey {
+            if purpose == AgentChoicePurpose::NewKey {
                 let wizard = Wizard::new_key().under(model.policy).of_agent(chosen);
                 model.open(wizard);
                 return None;

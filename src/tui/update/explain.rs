@@ -55,13 +55,13 @@ pub(super) fn on_explain(model: &mut Model, intent: Intent) -> Option<Effect> {
 fn fix(model: &mut Model) -> Option<Effect> {
     let (now, areas, policy) = (model.now, model.areas.clone(), model.policy);
     let test = model.top::<ExplainDialog>()?;
-    let mend = test.to_fix()?.mend.as_ref()?;
+    let fix = test.to_fix()?.fix.as_ref()?;
     let key = test.explanation.as_ref()?.key.as_ref()?;
-    if *mend == Fix::Enable {
+    if *fix == Fix::Enable {
         let confirmation = Confirmation::about(Verb::Enable, vec![key.clone()], now);
         model.open(confirmation);
     } else {
-        let wizard = Wizard::fixes(key, mend, &areas, now).under(policy);
+        let wizard = Wizard::fixes(key, fix, &areas, now).under(policy);
         model.open(wizard);
     }
     None

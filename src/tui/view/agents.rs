@@ -18,7 +18,7 @@ pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet
     let theme = model.theme;
     let line = |(at, agent): (usize, &Option<crate::domain::agent::AgentName>)| {
         let name = agent.as_ref().map_or("all agents", |name| name.as_str());
-        let shown = *agent == model.list.agent && choice.choosing == AgentChoicePurpose::Shown;
+        let shown = *agent == model.list.agent && choice.purpose == AgentChoicePurpose::Shown;
         let mark = if shown { "  (shown now)" } else { "" };
         let (marker, style) = if at == choice.at {
             ("▸ ", theme.focus())
@@ -30,7 +30,7 @@ pub(super) fn agents(model: &Model, choice: &AgentChoice, screen: Rect) -> Sheet
     };
     let workspace = theme.shown(&model.workspace);
     Sheet {
-        title: match choice.choosing {
+        title: match choice.purpose {
             AgentChoicePurpose::Shown => format!("Whose keys in {workspace}?").into(),
             AgentChoicePurpose::NewKey => {
                 format!("New API key in {workspace}: for which agent?").into()

@@ -46,7 +46,7 @@ pub(super) fn sheet(model: &Model, confirmation: &Confirmation, screen: Rect) ->
         "End old token" => "End the old token of ".to_owned(),
         act => format!("{act} "),
     };
-    let (title, corner, mut text) = sheet::asked(model, screen, (before, name, tag), "in");
+    let (title, corner, mut text) = sheet::heading(model, screen, (before, name, tag), "in");
     let head = text.len();
     text.extend(consequences(model, confirmation, room));
     let body = text.len();
@@ -182,32 +182,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         return changes(model, confirmation, room);
     }
     if keys.len() > 1 {
-        for key in keys.iter().take(NAMED_KEYS) {
-            let tag = model.tag(&key.id);
-            let use_ = key.last_use_sentence();
-            let taken = usize::from(width(&tag) + width(&use_) + 2);
-            let name = theme.shown(key.name());
-            let name = cut_in_the_middle(&name, room.saturating_sub(taken).max(LEAST_NAME));
-            text.extend(styled_lines(
-                &format!("{name}{tag}: {use_}"),
-                room,
-                Style::new(),
-            ));
-        }
-        if keys.len() > NAMED_KEYS {
-            text.push(Line::from(format!("and {} more", keys.len() - NAMED_KEYS)));
-        }
-        let hidden = keys
-            .iter()
-            .filter(|key| !model.list.filter.matches(key, model.now))
-            .count();
-        if hidden > 0 {
-            text.extend(styled_lines(
-                &format!("{hidden} of them are hidden by the filter."),
-                room,
-                theme.warning(),
-            ));
-        }
+        text.extend(named_keys(model, keys, room));
     }
     let one = keys.len() < 2;
     match confirmation.verb {
@@ -236,29 +211,7 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
             };
             text.extend(styled_lines(&sentence, room, theme.warning()));
         }
-        Verb::Rotate => {
-            let sentence = if confirmation.overlap == Overlap::Finish {
-                "Clients that still use the old token are refused from the next request on."
-            } else {
-                "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
-            };
-            text.extend(styled_lines(sentence, room, Style::new()));
-            match keys[0].validity(model.now) {
-                Validity::Expired(_) => {
-                    let sentence =
-                        "The key has ended: every token of it is refused until it gets a new end.";
-                    text.extend(styled_lines(sentence, room, theme.warning()));
-                }
-                Validity::Valid => {}
-            }
-            for former in model.activity(&keys[0].id).iter().flat_map(|it| &it.former) {
-                if former.is_good(&keys[0], model.now) {
-                    let sentence =
-                        format!("An old token is {}", former.sentence(&keys[0], model.now));
-                    text.extend(styled_lines(&sentence, room, theme.warning()));
-                }
-            }
-        }
+        Verb::Rotate => text.extend(rotation(model, confirmation, room)),
         Verb::ApplyHygiene => {}
         Verb::Enable => {
             let sentence = if one {
@@ -272,6 +225,70 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
     if let Some(damaged) = &confirmation.damaged {
         let sentence = format!("It is damaged: {}.", damaged.why);
         text.extend(styled_lines(&sentence, room, theme.warning()));
+    }
+    text
+}
+
+/// The lines that name the keys of an action on several of them.
+fn named_keys(model: &Model, keys: &[Key], room: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut text = Vec::new();
+    for key in keys.iter().take(NAMED_KEYS) {
+        let tag = model.tag(&key.id);
+        let use_ = key.last_use_sentence();
+        let taken = usize::from(width(&tag) + width(&use_) + 2);
+        let name = theme.shown(key.name());
+        let name = cut_in_the_middle(&name, room.saturating_sub(taken).max(LEAST_NAME));
+        text.extend(styled_lines(
+            &format!("{name}{tag}: {use_}"),
+            room,
+            Style::new(),
+        ));
+    }
+    if keys.len() > NAMED_KEYS {
+        text.push(Line::from(format!("and {} more", keys.len() - NAMED_KEYS)));
+    }
+    let hidden = keys
+        .iter()
+        .filter(|key| !model.list.filter.matches(key, model.now))
+        .count();
+    if hidden > 0 {
+        text.extend(styled_lines(
+            &format!("{hidden} of them are hidden by the filter."),
+            room,
+            theme.warning(),
+        ));
+    }
+    text
+}
+
+/// The lines that say what a rotation does, and which old tokens are still good.
+fn rotation(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
+    let (theme, key) = (model.theme, &confirmation.keys[0]);
+    let mut text = Vec::new();
+    let sentence = if confirmation.overlap == Overlap::Finish {
+        "Clients that still use the old token are refused from the next request on."
+    } else {
+        "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
+    };
+    text.extend(styled_lines(sentence, room, Style::new()));
+    match key.validity(model.now) {
+        Validity::Expired(_) => {
+            let sentence =
+                "The key has ended: every token of it is refused until it gets a new end.";
+            text.extend(styled_lines(sentence, room, theme.warning()));
+        }
+        Validity::Valid => {}
+    }
+    for previous in model
+        .activity(&key.id)
+        .iter()
+        .flat_map(|it| &it.previous_tokens)
+    {
+        if previous.is_good(key, model.now) {
+            let sentence = format!("An old token is {}", previous.sentence(key, model.now));
+            text.extend(styled_lines(&sentence, room, theme.warning()));
+        }
     }
     text
 }

@@ -147,12 +147,15 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
         );
         lines.extend(fact(model, "Refused", &words, room));
     }
-    let news = activity.former.iter().filter(|it| it.until >= model.now);
-    for former in news {
+    let news = activity
+        .previous_tokens
+        .iter()
+        .filter(|it| it.until >= model.now);
+    for previous in news {
         lines.extend(fact(
             model,
             "Old token",
-            &former.sentence(key, model.now),
+            &previous.sentence(key, model.now),
             room,
         ));
     }

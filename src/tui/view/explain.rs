@@ -141,7 +141,7 @@ impl ExplainPage<'_> {
     fn unfixable(&mut self, told: &Explanation) {
         let mut failing = told.checks.iter().filter(|it| it.state == State::Fails);
         let recorded = matches!(told.question, ExplainSubject::Refusal(_)) && told.key.is_some();
-        if recorded && told.failing().is_some() && failing.all(|it| it.mend.is_none()) {
+        if recorded && told.failing().is_some() && failing.all(|it| it.fix.is_none()) {
             let sentence = "No change of the key would mend that.";
             self.text(sentence, self.model.theme.quiet());
         }

@@ -295,7 +295,7 @@ pub(super) fn removal(model: &Model, removal: &Removal, screen: Rect) -> Sheet {
     let theme = model.theme;
     let name = theme.shown(removal.member.name());
     let asked = ("Remove ".to_owned(), name.clone(), String::new());
-    let (title, corner, mut lines) = sheet::asked(model, screen, asked, "from");
+    let (title, corner, mut lines) = sheet::heading(model, screen, asked, "from");
     let head = lines.len();
     let text = format!(
         "{name} is {} {} here. Their SSH keys let nobody in any more, and what they have open can do nothing from then on. The API keys that they made stay.",

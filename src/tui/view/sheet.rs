@@ -73,7 +73,7 @@ impl Title {
 /// Returns the title of a question, its corner, and the lines that stay at the top. Together they
 /// name the workspace, the acting user, and what the question is about, with the tag that tells it
 /// from others.
-pub(super) fn asked(
+pub(super) fn heading(
     model: &Model,
     screen: Rect,
     (before, name, tag): (String, String, String),
