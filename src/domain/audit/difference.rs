@@ -19,7 +19,7 @@ const FIELDS_AFTER_CONDITIONS: [(&str, &str); 13] = [
     ("title", "Title"),
     ("badge", "Badge"),
     ("routes", "Routes"),
-    ("longest_life", "Longest life"),
+    ("longest_life_days", "Longest life in days"),
     ("must_expire", "Must expire"),
     ("reason", "Reason"),
     ("unreadable", "Could not be read"),
@@ -59,7 +59,8 @@ pub fn differences(event: &Event) -> Vec<Difference> {
         .flatten()
         .flat_map(Map::keys)
         .collect();
-    names.sort_by_key(|name| fields().position(|(known, _)| known == name.as_str()));
+    let position = |name: &str| fields().position(|(known, _)| known == name);
+    names.sort_by_key(|name| (position(name).unwrap_or(usize::MAX), name.as_str()));
     names.dedup();
     let of = |side: &Option<Map<String, Value>>, name: &str| {
         Some(value_text(name, side.as_ref()?.get(name)?))
@@ -129,6 +130,7 @@ mod tests {
     use crate::domain::{
         audit::{Actor, Change, EventDraft},
         moment::Moment,
+        policy::Policy,
     };
 
     fn lines(details: &str) -> Vec<(String, Option<String>, Option<String>)> {
@@ -182,6 +184,40 @@ mod tests {
             ]
         );
         assert_eq!(lines("{}"), []);
+    }
+
+    #[test]
+    fn a_change_of_the_policy_is_told_by_titles() {
+        let actor = Actor {
+            name: "a".into(),
+            from: None,
+            login: None,
+        };
+        let [before, after] = [None, Some(90)].map(|longest_life| Policy {
+            longest_life,
+            must_expire: longest_life.is_some(),
+        });
+        let event = EventDraft::policy(Moment::from_millis(0), &actor, "", before, after);
+        assert_eq!(
+            lines(&event.details),
+            [
+                line("Longest life in days", "none", "90"),
+                line("Must expire", "no", "yes"),
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_fields_come_last_and_once() {
+        let details = r#"{"before":{"y":1,"x":1,"name":"a"},"after":{"y":2,"x":2,"name":"b"}}"#;
+        assert_eq!(
+            lines(details),
+            [
+                line("Name", "a", "b"),
+                line("x", "1", "2"),
+                line("y", "1", "2")
+            ]
+        );
     }
 
     #[test]
