@@ -45,6 +45,7 @@ impl Store {
         if until.is_none() {
             change.end_previous_tokens(&seen.id).await?;
         }
+        // Forgets all but the best tokens to keep: those still valid, then the newest.
         execute!(
             change,
             sqlx::query(
@@ -68,8 +69,8 @@ impl Store {
             .bind(seen.id.as_str())
         )?;
         one_row(updated, &seen.id)?;
-        let committed = change.rotated(seen, event).await?;
-        self.truncate_wal().await;
+        let committed = change.raise_revision_and_commit(seen, event).await?;
+        self.truncate_wal().await; // it holds the old sealed token
         Ok(committed)
     }
 
@@ -84,7 +85,7 @@ impl Store {
     ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
         change.end_previous_tokens(&seen.id).await?;
-        change.rotated(seen, event).await
+        change.raise_revision_and_commit(seen, event).await
     }
 
     /// Returns the previous tokens of a key, the most recently replaced first.
@@ -125,10 +126,13 @@ impl PreviousTokenRow {
             rotated_at: moment(self.rotated_at).ok_or_else(|| corrupt("rotated_at"))?,
             until: moment(self.valid_until).ok_or_else(|| corrupt("valid_until"))?,
             uses: self.uses,
-            last_use: self
-                .last_used_at
-                .and_then(moment)
-                .map(|at| LastUse { at, from }),
+            last_use: match self.last_used_at {
+                Some(at) => {
+                    let at = moment(at).ok_or_else(|| corrupt("last_used_at"))?;
+                    Some(LastUse { at, from })
+                }
+                None => None,
+            },
         })
     }
 }
@@ -143,7 +147,9 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    async fn rotated(
+    /// Raises the key's revision, updates when its last old token ends, records the event, and
+    /// commits.
+    async fn raise_revision_and_commit(
         mut self,
         seen: &KeyVersion,
         event: &EventDraft,

@@ -200,6 +200,21 @@ fn the_use_of_the_old_token_is_counted_by_itself() {
             previous.sentence(&key, now()),
             "good until 2026-11-24 12:00 UTC; 5 uses since 2026-11-23 12:00, last 2026-11-23 12:05 UTC from 10.0.0.9"
         );
+        for column in ["rotated_at", "valid_until", "last_used_at"] {
+            world
+                .plant(&format!("UPDATE former_tokens SET {column} = -1"))
+                .await;
+            let corrupt = StoreError::Corrupt {
+                table: "former_tokens",
+                column,
+                id: key.id.to_string(),
+            };
+            let read = keyring.activity(&key.id).await;
+            assert_eq!(store_error(read), corrupt);
+            world
+                .plant(&format!("UPDATE former_tokens SET {column} = {NOW}"))
+                .await;
+        }
     });
 }
 
