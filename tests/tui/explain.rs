@@ -449,6 +449,29 @@ fn after_a_rotation_the_new_token_is_tested_and_the_old_one_has_a_way_out() {
 }
 
 #[test]
+fn what_stays_refused_is_said_when_it_is_enabled_or_rotated() {
+    let mut story = Story::at(140, 30);
+    let then = story.days_ago(10);
+    let end = story.model.now.plus(-DAY);
+    story.wait(async {
+        let mut draft = crate::draft::draft("over", "", &[]);
+        draft.conditions.expires_at = Some(end);
+        then.create(None, draft).await.expect("created");
+    });
+    story.refresh();
+    story.press("R<s-tab><right><tab><tab><enter>");
+    story.shows("The key has ended: both tokens are refused until it gets a new end.");
+    story.press("<esc>d<tab><enter>d");
+    story.shows("It has ended, and stays refused until it gets a new end.");
+    story.press("<esc>");
+    story.given("well", |_| ());
+    story.press("kd<tab><enter>R<s-tab><right><tab><tab><enter>");
+    story.shows("The key is disabled: both tokens are refused until it is enabled.");
+    story.press("<esc> <down> d");
+    story.shows("They are let in again from the next request on, but for 1");
+}
+
+#[test]
 fn a_key_is_rotated_its_old_token_watched_and_ended() {
     let mut story = Story::at(140, 30);
     let (key, old) = partner(&mut story);

@@ -1,6 +1,9 @@
 //! Handles the answers to effects (loads, changes, copies) and the passing seconds.
 use crate::{
-    domain::{attention::Attention, key::Key, text::visible, token::KeyId, usage::Activity},
+    domain::{
+        attention::Attention, conditions::Validity, key::Key, text::visible, token::KeyId,
+        usage::Activity,
+    },
     tui::{
         confirmation::Confirmation,
         dialog::Leave,
@@ -259,14 +262,20 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
         id: key.id.clone(),
         name: key.name().to_owned(),
         title: "API key rotated.",
-        old: Some(match until {
-            Some(until) => {
-                format!(
-                    "The old token stays good until {} UTC; R ends it before.",
-                    until.date_and_clock()
-                )
+        old: Some(match (until, key.validity(model.now)) {
+            (_, Validity::Expired(_)) => {
+                "The key has ended: both tokens are refused until it gets a new end.".to_owned()
             }
-            None => "The old token is refused from the next request on.".to_owned(),
+            (Some(_), Validity::Valid) if key.disabled_at.is_some() => {
+                "The key is disabled: both tokens are refused until it is enabled.".to_owned()
+            }
+            (Some(until), Validity::Valid) => format!(
+                "The old token stays good until {} UTC; R ends it before.",
+                until.date_and_clock()
+            ),
+            (None, Validity::Valid) => {
+                "The old token is refused from the next request on.".to_owned()
+            }
         }),
         focus: TokenButton::Copy,
     });

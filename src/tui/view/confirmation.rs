@@ -16,6 +16,7 @@ use crate::{
         conditions::Validity,
         hygiene::{HygieneChange, review},
         key::{Key, RevokeReason},
+        moment::Moment,
         text::{cut_in_the_middle, thousands},
     },
     tui::{
@@ -214,12 +215,8 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         Verb::Rotate => text.extend(rotation(model, confirmation, room)),
         Verb::ApplyHygiene => {}
         Verb::Enable => {
-            let sentence = if one {
-                "It is let in again from the next request on."
-            } else {
-                "They are let in again from the next request on."
-            };
-            text.extend(styled_lines(sentence, room, theme.warning()));
+            let sentence = enabled(keys, model.now);
+            text.extend(styled_lines(&sentence, room, theme.warning()));
         }
     }
     if let Some(damaged) = &confirmation.damaged {
@@ -227,6 +224,25 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
         text.extend(styled_lines(&sentence, room, theme.warning()));
     }
     text
+}
+
+/// The sentence that says which of the keys are let in again when they are enabled.
+fn enabled(keys: &[Key], now: Moment) -> String {
+    let expired = keys.iter().filter(|key| match key.validity(now) {
+        Validity::Expired(_) => true,
+        Validity::Valid => false,
+    });
+    match (keys.len(), expired.count()) {
+        (1, 0) => "It is let in again from the next request on.".to_owned(),
+        (1, _) => "It has ended, and stays refused until it gets a new end.".to_owned(),
+        (_, 0) => "They are let in again from the next request on.".to_owned(),
+        (all, expired) if all == expired => {
+            "They have ended, and stay refused until they get a new end.".to_owned()
+        }
+        (_, expired) => format!(
+            "They are let in again from the next request on, but for {expired} that ended before."
+        ),
+    }
 }
 
 /// The lines that name the keys of an action on several of them.
