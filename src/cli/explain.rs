@@ -106,7 +106,7 @@ fn text(explanation: &Explanation) -> Vec<String> {
         let state = match check.state {
             State::Holds => "ok",
             State::Fails => "FAILS",
-            State::Untold => "-",
+            State::Unknown => "-",
         };
         let name = explain::name(check.reason);
         lines.push(format!(
@@ -181,7 +181,7 @@ fn json_of(explanation: &Explanation) -> Value {
             "state": match check.state {
                 State::Holds => "holds",
                 State::Fails => "fails",
-                State::Untold => "untold",
+                State::Unknown => "untold",
             },
             "evidence": check.evidence,
             "history": check.history,

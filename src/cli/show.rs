@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         attention::Attention,
-        conditions::Conditions,
+        conditions::{Conditions, Validity},
         decision::Target,
         forwarded::{ClientAddress, Hop},
         key::{Key, PreviousTokenSummary},
@@ -134,12 +134,12 @@ pub(super) fn refusal_json(refusal: &Refusal) -> Value {
 }
 
 fn status(key: &Key, now: Moment) -> String {
-    match key.disabled_at {
-        Some(since) => format!("disabled since {} UTC", since.date_and_clock()),
-        None => match Attention::of(key, now) {
-            Some(attention @ Attention::Expired) => attention.to_string(),
-            Some(attention) => format!("active, {attention}"),
-            None => "active".to_owned(),
-        },
+    if let Some(since) = key.disabled_at {
+        return format!("disabled since {} UTC", since.date_and_clock());
+    }
+    match (key.validity(now), Attention::of(key, now)) {
+        (Validity::Expired(_), _) => Attention::Expired.to_string(),
+        (Validity::Valid, Some(attention)) => format!("active, {attention}"),
+        (Validity::Valid, None) => "active".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 //! The store repeats these conditions in SQL in order to filter and sort by them; the store's tests
 //! check that both give the same result.
 use std::fmt;
+use strum::EnumCount;
 
 use super::{
     conditions::Validity,
@@ -19,7 +20,7 @@ pub const UNUSED_DAYS: i64 = 90;
 
 /// A notice about a key. The variants are in order of precedence: a list shows the first that
 /// applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumCount)]
 pub enum Attention {
     /// The key is disabled.
     Disabled,

@@ -135,7 +135,8 @@ impl Authorization {
         }
     }
 
-    /// Returns the rules of the key whose token was presented, or `None` if there is no such key.
+    /// Returns the rules of the key to which the presented token belongs, or `None` if it belongs to
+    /// no key (any more).
     #[must_use]
     pub fn rules(&self) -> Option<&Arc<Rules>> {
         self.credential.rules()
@@ -168,8 +169,8 @@ impl Authorization {
         })
     }
 
-    /// Returns the counts to add for the key whose token was presented, allowed or refused; `None`
-    /// if there is no such key.
+    /// Returns the counts to add for the key to which the presented token belongs or belonged,
+    /// allowed or refused; `None` if there never was such a key.
     #[must_use]
     pub fn key_use(&self) -> Option<KeyUse> {
         let Request {

@@ -14,7 +14,7 @@ pub use id::{DecisionId, DecisionIds, InvalidDecisionId};
 use super::{
     access::{Action, AreaSlug},
     agent::AgentName,
-    conditions::Conditions,
+    conditions::{Conditions, Validity},
     forwarded::ClientAddress,
     moment::Moment,
     token::{Digest, KeyId},
@@ -72,6 +72,20 @@ impl Reason {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
+    /// Returns `true` if the check is about the token itself: whether it is the token of a key. All
+    /// others are about a known key.
+    const fn is_about_the_token(self) -> bool {
+        match self {
+            Self::MissingToken | Self::MalformedToken | Self::UnknownToken | Self::Revoked => true,
+            Self::Disabled
+            | Self::Expired
+            | Self::WrongAgent
+            | Self::AddressNotAllowed
+            | Self::NoRoute
+            | Self::ActionNotPermitted => false,
+        }
     }
 
     /// Returns the HTTP status of the endpoint's response: 401 if the reason concerns the token,
@@ -231,21 +245,20 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
 /// Runs the checks of a known key in order and returns the first that fails. `until` is the end of
 /// the presented token, if it has its own.
 fn first_failure(rules: &Rules, until: Option<Moment>, request: &Request) -> Option<Reason> {
-    KEY_CHECKS
-        .into_iter()
-        .find(|check| fails(*check, rules, until, request))
+    key_checks().find(|check| fails(*check, rules, until, request))
 }
 
-/// The number of checks of the token itself.
-const TOKEN_CHECK_COUNT: usize = 4;
+/// Returns the checks of the token itself, in order: whether it is the token of a key.
+pub(super) fn token_checks() -> impl Iterator<Item = Reason> {
+    let all = Reason::ALL.into_iter();
+    all.filter(|reason| reason.is_about_the_token())
+}
 
-/// The checks of the token itself, in order: whether it is the token of a key.
-pub(super) const TOKEN_CHECKS: [Reason; TOKEN_CHECK_COUNT] =
-    *Reason::VARIANTS.first_chunk().expect("the first");
-
-/// The checks of a known key, in order: all others.
-pub(super) const KEY_CHECKS: [Reason; Reason::COUNT - TOKEN_CHECK_COUNT] =
-    *Reason::VARIANTS.last_chunk().expect("the last");
+/// Returns the checks of a known key, in order: all others.
+pub(super) fn key_checks() -> impl Iterator<Item = Reason> {
+    let all = Reason::ALL.into_iter();
+    all.filter(|reason| !reason.is_about_the_token())
+}
 
 /// Returns `true` if the check fails, regardless of the other checks. The checks of the token
 /// itself never fail here, because the key is known.
@@ -258,14 +271,14 @@ pub(super) fn fails(
     let Conditions {
         allow,
         grants,
-        expires_at,
+        expires_at: _, // `validity` reads it
     } = &rules.conditions;
     match check {
         Reason::Disabled => rules.disabled_at.is_some(),
-        Reason::Expired => [*expires_at, until]
-            .into_iter()
-            .flatten()
-            .any(|end| end < request.at),
+        Reason::Expired => match rules.conditions.validity(request.at) {
+            Validity::Expired(_) => true,
+            Validity::Valid => until.is_some_and(|end| end < request.at),
+        },
         Reason::WrongAgent => request
             .agent
             .as_ref()
@@ -385,6 +398,12 @@ mod tests {
         ));
         broken.target = request().target;
         steps.push((known(|_| ()), broken, None));
+        let expected = steps.iter().map(|(_, _, expected)| *expected);
+        let every_reason = Reason::ALL.into_iter().map(Some).chain([None]);
+        assert!(
+            expected.eq(every_reason),
+            "a step for every reason, in order"
+        );
         for (credential, request, expected) in steps {
             assert_eq!(reason(&credential, &request), expected);
         }
@@ -393,6 +412,7 @@ mod tests {
     #[test]
     fn reasons_stand_in_the_order_of_the_checks() {
         assert!(Reason::ALL.is_sorted());
+        assert!(token_checks().chain(key_checks()).eq(Reason::ALL));
         assert_eq!(
             Reason::ALL
                 .iter()

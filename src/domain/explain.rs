@@ -35,7 +35,7 @@ pub enum State {
     /// The check fails.
     Fails,
     /// The result is unknown: there is no key to check, or the token was not checked that far.
-    Untold,
+    Unknown,
 }
 
 /// A check with its result and evidence.

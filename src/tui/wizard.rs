@@ -326,7 +326,7 @@ impl Wizard {
         self.step = WizardStep::Basics(BasicsFocus::Field(Field::Name));
     }
 
-    /// Returns the key as it would be saved, or `None` in step one.
+    /// Returns the word on the button that saves.
     #[must_use]
     pub fn save_word(&self) -> &'static str {
         match self.purpose {
@@ -335,7 +335,7 @@ impl Wizard {
         }
     }
 
-    /// Returns the key as it would be saved; only step two has it.
+    /// Returns the key as it would be saved, or `None` in step one.
     #[must_use]
     pub fn draft(&self) -> Option<Draft> {
         let WizardStep::Permissions(basics, _) = &self.step else {
@@ -367,23 +367,22 @@ impl Wizard {
         self.inputs[field as usize].value()
     }
 
+    /// Returns the draft of the edited key if the text of a field is still the key's. Its value is
+    /// then kept, even if it would not be accepted as a new one.
+    fn unchanged(&self, field: Field) -> Option<&Draft> {
+        let WizardPurpose::Edit(key) = &self.purpose else {
+            return None;
+        };
+        (field.text(&key.draft) == self.value(field).trim()).then_some(&key.draft)
+    }
+
     /// Parses the end of the key. Empty text means no end; an edited key may keep its end even if
     /// that is in the past.
     fn expires_at(&self, now: Moment) -> Result<Option<Moment>, String> {
-        let text = self.value(Field::Expires).trim();
-        // An edited key keeps its end, even if the policy would not allow it as a new one.
-        if let WizardPurpose::Edit(key) = &self.purpose
-            && key
-                .draft
-                .conditions
-                .expires_at
-                .map(Moment::as_expiry_input)
-                .unwrap_or_default()
-                == text
-        {
-            return Ok(key.draft.conditions.expires_at);
+        if let Some(draft) = self.unchanged(Field::Expires) {
+            return Ok(draft.conditions.expires_at);
         }
-        let end = match text {
+        let end = match self.value(Field::Expires).trim() {
             "" => None,
             text => parse_expiry(text, now).map_err(|error| error.to_string())?,
         };

@@ -2,7 +2,11 @@
 //! a list that is sorted in memory. Both databases are compared with the same list, so they agree
 //! with each other.
 use claviger::domain::agent::AgentScope;
-use std::{cmp::Ordering, collections::HashMap};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+    mem::discriminant,
+};
 
 use claviger::domain::key::KeyVersion;
 use claviger::domain::listing::{Direction, Filter, PageRequest, Row, Sort, SortField};
@@ -16,6 +20,7 @@ use claviger::{
     },
     keyring::Keyring,
 };
+use strum::EnumCount as _;
 
 use crate::support::{NOW, World, draft, granting, limited, now, on_both};
 
@@ -238,6 +243,9 @@ fn every_order_visits_each_key_once_forwards_and_backwards() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
         let keys = fill(world, &keyring).await;
+        let notices = keys.iter().filter_map(|key| Attention::of(key, now()));
+        let kinds: HashSet<_> = notices.map(|notice| discriminant(&notice)).collect();
+        assert_eq!(kinds.len(), Attention::COUNT, "a key with every notice");
         let all = Filter::default();
         for sort in sorts() {
             let expected = ids(&sorted(&keys, sort));

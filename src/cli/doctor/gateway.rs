@@ -103,7 +103,7 @@ async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Fai
 
 /// Returns the findings that follow from the outcomes of the probes.
 fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
-    let of = |tries: ProbeKind| heard.iter().find(|one| one.probe.tries == tries);
+    let of = |kind: ProbeKind| heard.iter().find(|one| one.probe.kind == kind);
     let Some(plain) = of(ProbeKind::Plain) else {
         return Vec::new();
     };
@@ -151,7 +151,7 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
         }
         _ => findings.push(DoctorFinding::well("token", "it reaches the endpoint")),
     }
-    let claimed = of(ProbeKind::ClaimWay);
+    let claimed = of(ProbeKind::ClaimMethodAndPath);
     if let Some(other) = other_headers(family, claimed) {
         findings.push(other);
         findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &lacks));

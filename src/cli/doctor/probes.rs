@@ -1,5 +1,6 @@
 //! The probes: harmless requests through a gateway. Each has a token that was never handed out, so
-//! it is refused, and its refusal is found in the store by the key that the token names.
+//! it is refused. Its refusal is found in the store by the key id that the token names, or by the
+//! same id in the path.
 use std::{
     net::{IpAddr, Ipv4Addr, ToSocketAddrs as _, UdpSocket},
     sync::Arc,
@@ -32,12 +33,12 @@ pub(super) const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 /// The kind of a probe: what it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub(super) enum ProbeKind {
-    /// An ordinary request.
+    /// An ordinary request. Its method is HEAD, so that a gateway that rewrites HEAD to GET shows.
     Plain,
     /// A request that claims another client address.
     ClaimAddress,
     /// A request that claims another method and path.
-    ClaimWay,
+    ClaimMethodAndPath,
 }
 
 impl ProbeKind {
@@ -49,7 +50,7 @@ impl ProbeKind {
     pub(super) const fn method(self) -> &'static str {
         match self {
             Self::Plain => "HEAD",
-            Self::ClaimAddress | Self::ClaimWay => "GET",
+            Self::ClaimAddress | Self::ClaimMethodAndPath => "GET",
         }
     }
 }
@@ -83,11 +84,12 @@ impl ClaimHeaders {
         }
     }
 
-    /// Returns `true` if these are the headers of this gateway.
-    pub(super) const fn is_of(self, family: GatewayKind) -> bool {
+    /// Returns `true` if this gateway sends these headers. Envoy sends neither: its method and path
+    /// are those of the request to the endpoint.
+    pub(super) const fn is_of(self, gateway: GatewayKind) -> bool {
         match self {
-            Self::Original => matches!(family, GatewayKind::Nginx),
-            Self::Forwarded => matches!(family, GatewayKind::Caddy | GatewayKind::Traefik),
+            Self::Original => matches!(gateway, GatewayKind::Nginx),
+            Self::Forwarded => matches!(gateway, GatewayKind::Caddy | GatewayKind::Traefik),
         }
     }
 }
@@ -96,7 +98,7 @@ impl ClaimHeaders {
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
     /// The kind of the probe.
-    pub tries: ProbeKind,
+    pub kind: ProbeKind,
     /// The id of the key that the token names.
     pub id: KeyId,
     /// The path of the request.
@@ -108,13 +110,13 @@ impl Probe {
     /// Creates one probe of each kind, with a path below `base`.
     pub(super) fn all(base: &str, machine: &Machine) -> Vec<Self> {
         let base = base.trim_end_matches('/');
-        let probe = |tries| {
+        let probe = |kind| {
             let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
             let id = KeyId::draw(&mut chance);
             let token = Arc::new(Token::mint(&id, &mut chance));
             let path = format!("{base}/claviger-doctor-{id}");
             Self {
-                tries,
+                kind,
                 id,
                 path,
                 token,
@@ -123,7 +125,7 @@ impl Probe {
         ProbeKind::ALL.map(probe).into()
     }
 
-    /// Returns the path that a [`ProbeKind::ClaimWay`] probe claims in these headers.
+    /// Returns the path that a [`ProbeKind::ClaimMethodAndPath`] probe claims in these headers.
     pub(super) fn claimed_path(&self, claim: ClaimHeaders) -> String {
         format!("/claviger-doctor-claims-{}-{}", claim.word(), self.id)
     }
@@ -141,7 +143,7 @@ pub(super) struct GatewayAnswer {
 /// A client that sends probes to one gateway.
 #[derive(Debug, Clone)]
 pub(super) struct Prober {
-    agent: Agent,
+    http: Agent,
     /// The scheme and authority, such as `http://host:port`.
     origin: String,
     /// The path below which the probes are sent.
@@ -178,7 +180,7 @@ impl Prober {
             return Err(refused("its path is not canonical, or a query follows"));
         }
         Ok(Self {
-            agent: agent(scheme == "https"),
+            http: http_client(scheme == "https"),
             origin: format!("{scheme}://{authority}"),
             base: uri.path().to_owned(),
         })
@@ -190,15 +192,16 @@ impl Prober {
     /// Returns the reason if no answer came.
     pub(super) fn send(&self, probe: &Probe) -> Result<GatewayAnswer, String> {
         let mut request = Request::builder()
-            .method(probe.tries.method())
+            .method(probe.kind.method())
             .uri(format!("{}{}", self.origin, probe.path))
             .header("X-API-Key", probe.token.expose().expose_secret());
         let original = probe.claimed_path(ClaimHeaders::Original);
         let forwarded = probe.claimed_path(ClaimHeaders::Forwarded);
-        let claims: &[(&str, &str)] = match probe.tries {
+        let claimed = CLAIMED.to_string();
+        let claims: &[(&str, &str)] = match probe.kind {
             ProbeKind::Plain => &[],
-            ProbeKind::ClaimAddress => &[("X-Forwarded-For", "192.0.2.66")],
-            ProbeKind::ClaimWay => &[
+            ProbeKind::ClaimAddress => &[("X-Forwarded-For", &claimed)],
+            ProbeKind::ClaimMethodAndPath => &[
                 ("X-Original-Method", ClaimHeaders::Original.method()),
                 ("X-Original-URI", &original),
                 ("X-Forwarded-Method", ClaimHeaders::Forwarded.method()),
@@ -209,7 +212,7 @@ impl Prober {
             request = request.header(*name, *value);
         }
         let request = request.body(()).map_err(|error| error.to_string())?;
-        let answer = self.agent.run(request);
+        let answer = self.http.run(request);
         let answer = answer.map_err(|error| visible(&error.to_string()))?;
         Ok(GatewayAnswer {
             status: answer.status().as_u16(),
@@ -238,7 +241,7 @@ impl Prober {
     }
 }
 
-fn agent(encrypted: bool) -> Agent {
+fn http_client(encrypted: bool) -> Agent {
     let config = Agent::config_builder()
         .timeout_global(Some(ANSWER_TIMEOUT))
         .http_status_as_error(false)

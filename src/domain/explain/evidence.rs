@@ -5,7 +5,7 @@ use super::{Changed, Check, Facts, Fix, State, title};
 use crate::domain::{
     access::{Area, AreaSlug},
     allowlist::AllowList,
-    conditions::Condition,
+    conditions::{Condition, Validity},
     decision::{self, Credential, Reason, Request, Rules, Target},
     forwarded::{ClientAddress, Hop},
     moment::{DAY, Moment},
@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// The advice for a token that is no longer valid.
-const CURRENT: &str = "give its client the key's current one";
+const USE_CURRENT_TOKEN: &str = "give its client the key's current one";
 
 /// Returns all checks, in order.
 #[must_use]
@@ -26,11 +26,11 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
         Credential::Known(rules) => (rules, None),
         Credential::Previous(rules, previous) => (rules, Some(previous.until)),
         _ => {
-            checks.extend(decision::KEY_CHECKS.map(untold));
+            checks.extend(decision::key_checks().map(unknown_result));
             return checks;
         }
     };
-    for reason in decision::KEY_CHECKS {
+    for reason in decision::key_checks() {
         let fails = decision::fails(reason, rules, until, request);
         let mut check = match reason {
             Reason::Disabled => state(rules, facts),
@@ -45,6 +45,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
             | Reason::Revoked => continue, // no checks of a known key
         };
         check.reason = reason;
+        // The functions above only write the words for both results.
         check.state = if fails { State::Fails } else { State::Holds };
         if fails {
             check.brief.clear();
@@ -59,14 +60,14 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
 /// Returns all checks of a request whose token was not checked, because the peer was not trusted.
 #[must_use]
 pub fn checks_of_untrusted_peer(request: &Request, facts: &Facts<'_>) -> Vec<Check> {
-    let not_read = |reason| check(reason, State::Untold, "the token was not looked at");
-    let mut checks: Vec<Check> = decision::TOKEN_CHECKS.map(not_read).into();
-    checks.extend(decision::KEY_CHECKS.map(|reason| match reason {
+    let not_read = |reason| check(reason, State::Unknown, "the token was not looked at");
+    let mut checks: Vec<Check> = decision::token_checks().map(not_read).collect();
+    checks.extend(decision::key_checks().map(|reason| match reason {
         Reason::NoRoute => Check {
             state: State::Fails,
             ..route(request, facts)
         },
-        reason => untold(reason),
+        reason => unknown_result(reason),
     }));
     checks
 }
@@ -82,8 +83,8 @@ fn check(reason: Reason, state: State, evidence: impl Into<String>) -> Check {
     }
 }
 
-fn untold(reason: Reason) -> Check {
-    check(reason, State::Untold, "cannot be told: there is no key")
+fn unknown_result(reason: Reason) -> Check {
+    check(reason, State::Unknown, "cannot be told: there is no key")
 }
 
 /// Returns the four checks of the token; the looked-up credential determines all of them.
@@ -101,7 +102,7 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
         )),
         Credential::Known(_) | Credential::Previous(..) => None,
     };
-    let well = |reason: Reason| {
+    let passing = |reason: Reason| {
         let (evidence, brief) = match reason {
             Reason::MissingToken => ("a token was presented".to_owned(), ""),
             Reason::MalformedToken => ("its shape and check digits are right".to_owned(), ""),
@@ -126,12 +127,13 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
             ..check(reason, State::Holds, evidence)
         }
     };
-    decision::TOKEN_CHECKS
-        .into_iter()
+    decision::token_checks()
         .map(|reason| match &failing {
             Some((failed, evidence)) if *failed == reason => check(reason, State::Fails, evidence),
-            Some((failed, _)) if *failed < reason => check(reason, State::Untold, "cannot be told"),
-            _ => well(reason),
+            Some((failed, _)) if *failed < reason => {
+                check(reason, State::Unknown, "cannot be told")
+            }
+            _ => passing(reason),
         })
         .collect()
 }
@@ -171,25 +173,29 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
     };
     Check {
         brief: "active".to_owned(),
-        history: said(facts.history.state.as_ref(), "switched", ""),
+        history: history_lines(facts.history.state.as_ref(), "switched", ""),
         fix: Some(Fix::Enable),
         ..check(Reason::Disabled, State::Holds, evidence)
     }
 }
 
 fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts<'_>) -> Check {
-    let key_ended = rules
-        .conditions
-        .expires_at
-        .is_some_and(|end| end < request.at);
+    let key_ended = match rules.conditions.validity(request.at) {
+        Validity::Expired(_) => true,
+        Validity::Valid => false,
+    };
     let token_ended = until.is_some_and(|until| until < request.at);
-    let of_key = match rules.conditions.expires_at {
+    let end = rules.conditions.expires_at;
+    let of_key = match end {
         Some(end) if key_ended => format!("the key ended {}", end.as_expiry()),
         Some(end) => format!("valid until {}", end.as_expiry()),
         None => "no end date".to_owned(),
     };
     let (evidence, brief) = match until {
-        Some(until) if token_ended => (over(until, key_ended.then_some(of_key)), String::new()),
+        Some(until) if token_ended => (
+            rotated_out(until, key_ended.then_some(of_key)),
+            String::new(),
+        ),
         Some(until) if !key_ended => {
             let words = format!(
                 "good until {} UTC, as a token that was rotated out",
@@ -197,15 +203,23 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
             );
             (words.clone(), words)
         }
-        _ if of_key == "no end date" => (format!("the key has {of_key}"), of_key),
+        _ if end.is_none() => (format!("the key has {of_key}"), of_key),
         _ => (of_key.clone(), of_key),
     };
     let mut history = Vec::new();
     if until.is_some() {
-        history.extend(said(facts.history.rotation.as_ref(), "rotated", ""));
+        history.extend(history_lines(
+            facts.history.rotation.as_ref(),
+            "rotated",
+            "",
+        ));
     }
     if until.is_none() || key_ended {
-        history.extend(said(facts.history.of(Condition::Expires), "end", "set"));
+        history.extend(history_lines(
+            facts.history.of(Condition::Expires),
+            "end",
+            "set",
+        ));
     }
     let latest = facts.policy.latest(request.at);
     let next = request.at.plus(90 * DAY).end_of_day();
@@ -221,14 +235,14 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
 }
 
 /// Returns the evidence for a previous token that is no longer valid; its key may have expired too.
-fn over(until: Moment, key_ended: Option<String>) -> String {
+fn rotated_out(until: Moment, key_ended: Option<String>) -> String {
     let ended = if until.millis() == 0 {
         " and ended".to_owned()
     } else {
         format!(", and its overlap ended {} UTC", until.date_and_clock())
     };
     let too = key_ended.map_or_else(String::new, |words| format!("; {words} too"));
-    format!("this token was rotated out{ended}; {CURRENT}{too}")
+    format!("this token was rotated out{ended}; {USE_CURRENT_TOKEN}{too}")
 }
 
 fn agent(rules: &Rules, request: &Request) -> Check {
@@ -275,7 +289,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
                 .map_or_else(outside, |entry| inside(address, &entry))
         }
     };
-    let mut history = said(facts.history.of(Condition::Allow), "list", "changed");
+    let mut history = history_lines(facts.history.of(Condition::Allow), "list", "changed");
     if facts.hop != Hop::Nowhere {
         history.push(format!("address from {}", facts.hop));
     }
@@ -371,7 +385,7 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
         (Target::NoRoute, RequestedTarget::NoRoute(detail)) => astray(detail, &said_request),
     };
     Check {
-        history: said(facts.history.area.as_ref(), "area", "changed"),
+        history: history_lines(facts.history.area.as_ref(), "area", "changed"),
         ..check(Reason::NoRoute, State::Holds, evidence)
     }
 }
@@ -411,13 +425,13 @@ fn action(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
         (false, false) => format!("{title} grants {}, not {}", join(&titles), action.title()),
     };
     Check {
-        history: said(facts.history.of(Condition::Grants), "grants", "changed"),
+        history: history_lines(facts.history.of(Condition::Grants), "grants", "changed"),
         fix: Some(Fix::Grant(area.clone(), *action)),
         ..check(Reason::ActionNotPermitted, State::Holds, evidence)
     }
 }
 
-fn said(changed: Option<&Changed>, what: &str, verb: &str) -> Vec<String> {
+fn history_lines(changed: Option<&Changed>, what: &str, verb: &str) -> Vec<String> {
     let sentence = |changed: &Changed| changed.sentence(what, verb).replace("  ", " ");
     changed.map(sentence).into_iter().collect()
 }
