@@ -166,7 +166,7 @@ pub fn demand_database(config: &Config) -> Result<(), Failure> {
 
 fn no_database(path: &Path) -> Failure {
     Failure::Failed(format!(
-        "there is no database {}: make a key first, or name another with --database",
+        "there is no database {}: `claviger create` makes it; if it should be there, name the right one with --database",
         visible(&path.to_string_lossy())
     ))
 }

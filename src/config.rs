@@ -30,7 +30,7 @@ pub enum ConfigError {
     )]
     NoHome,
     /// The database URL is not one.
-    #[error("{0} is no database: write sqlite:PATH or postgres://USER@HOST:PORT/NAME")]
+    #[error("{0} is no database URL: write sqlite:PATH or postgres://USER@HOST:PORT/NAME")]
     BadDatabase(String),
     /// The configuration file cannot be read.
     #[error("{path} cannot be read ({why})")]

@@ -180,7 +180,7 @@ async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) ->
 /// Runs a task that never returns, and starts it again after a pause of `rest` if it panics.
 async fn restart_on_panic<F: Future<Output = ()>>(work: impl Fn() -> F, rest: Duration) {
     while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
-        tracing::error!("the recorder has a fault: it begins again");
+        tracing::error!("internal error in the recorder of uses: it is started again");
         tokio::time::sleep(rest).await;
     }
 }

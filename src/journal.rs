@@ -53,7 +53,7 @@ impl Journal {
         let shown = visible(&path.to_string_lossy());
         let failed = |error: io::Error| {
             format!(
-                "checkpoints of the audit log cannot be kept in {shown} ({error}): its end could be cut off unseen. Mend that, or set `checkpoints` in config.toml"
+                "checkpoints of the audit log cannot be kept in {shown} ({error}): until they are, nobody would notice if its newest events were deleted. Make that place writable, or change `checkpoints` in config.toml"
             )
         };
         Ok(Some(Self {

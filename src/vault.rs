@@ -39,7 +39,7 @@ const HEAD: usize = 1 + DATA_KEY_ID_LENGTH;
 pub enum VaultError {
     /// The master key's file does not exist, and tokens are sealed with that key.
     #[error(
-        "the master key file {path} is missing, and tokens are sealed with it: put it back from your backup. Until then checking, listing, showing, editing, disabling and revoking work; creating, copying and revealing do not"
+        "the master key file {path} is missing, and tokens are sealed with it: put it back from your backup, or name the right file with CLAVIGER_MASTER_KEY_FILE. Until then keys cannot be created, rotated, copied or revealed; everything else works"
     )]
     Missing {
         /// The path where the file should be.

@@ -23,24 +23,24 @@ pub(super) use members::{
 
 /// After `refusals`, where people look for it; the help is sorted by this number, then by name.
 const SERVE_ORDER: usize = 12;
-const ACTIONS_HELP: &str = "create,read,update,delete in any choice, or all, or none";
 
-/// Hands out API keys, shows what each may do, takes them back, and enforces them.
+/// Creates API keys, shows what each may do, revokes them, and enforces them.
 ///
 /// Without a command it opens the terminal user interface.
 #[derive(Debug, Parser)]
 #[command(name = "claviger", version, max_term_width = 100)]
 pub struct Arguments {
-    /// The database: sqlite:PATH or `postgres://USER@HOST:PORT/NAME` [env: `CLAVIGER_DATABASE_URL`]
+    /// The database: sqlite:PATH or `postgres://USER@HOST:PORT/NAME` [env: `CLAVIGER_DATABASE_URL`;
+    /// then `database` in config.toml; else a SQLite file in the data folder]
     #[arg(long, global = true, value_name = "URL")]
     pub database: Option<String>,
     /// Write JSON to standard output, for scripts
     #[arg(long, global = true)]
     pub json: bool,
-    /// Act as a member who came in over SSH; sshd says this, see `authorized-keys`
+    /// Act as a member who logged in over SSH; sshd says this, see `authorized-keys`
     #[arg(long, value_name = "ID", hide = true)]
     pub member: Option<String>,
-    /// What to do; the terminal user interface if nothing is said
+    /// What to do; without a command, the terminal user interface
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -73,7 +73,7 @@ pub enum LocalCommand {
     Man,
     /// Print the members' SSH keys, for sshd's `AuthorizedKeysCommand`
     ///
-    /// Each is bound to this program, run as its member. Nothing is written, and on any error
+    /// Each line lets its member run claviger and nothing else. Nothing is written, and on any error
     /// nothing is printed.
     AuthorizedKeys {
         /// Only the key with this fingerprint (`%f`)
@@ -98,7 +98,7 @@ pub enum KeyringCommand {
     Copy(KeyArgument),
     /// Print a key's token
     Reveal(KeyArgument),
-    /// Change a key's name, description, addresses, grants or end
+    /// Change a key's name, description, addresses, grants or expiry
     Edit(EditArguments),
     /// Switch a key off; `enable` switches it on again
     Disable(KeyArgument),
@@ -114,19 +114,20 @@ pub enum KeyringCommand {
     Check(CheckArguments),
     /// Tell why a request was refused, with every check and what would let it pass
     Explain(ExplainArguments),
-    /// List the last refusals of all keys, and of tokens that are no key's; the newest first
+    /// List the last refusals of all keys, and of tokens that belong to no key; the newest first
     Refusals(RefusalsArguments),
     /// List the changes, oldest first, or verify that none was tampered with
     Audit(AuditArguments),
-    /// List the members who may come in over SSH, add, change or remove one
+    /// List, add, change and remove the members who may log in over SSH
     Member(MemberArguments),
-    /// List the agents (applications, environments) whose data keys open, add or remove one
+    /// List, add and remove agents: the applications or environments that keys belong to
     Agent(AgentArguments),
-    /// List the access areas with their routes, add, change or remove one
+    /// List, add, change and remove access areas and their routes
     Area(AreaArguments),
-    /// Show the workspace, or give it another label or another policy for the ends of keys
+    /// Show the workspace, or change its label or its policy for the expiry of keys
     Workspace(WorkspaceArguments),
-    /// Find keys that nobody uses, never end, or may do more than they do, and what would put it right
+    /// Find keys that nobody uses, that never expire, or that may do more than they do, and propose
+    /// a change for each
     Hygiene {
         /// Only keys of this agent
         #[arg(long, value_name = "NAME")]
@@ -201,7 +202,7 @@ pub struct CreateArguments {
     pub description: Option<String>,
     #[command(flatten)]
     pub conditions: ConditionArguments,
-    /// The agent whose data it opens, where there are several
+    /// The agent that the key belongs to [default: the only agent, or the one named `default`]
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentName>,
 }
@@ -209,13 +210,16 @@ pub struct CreateArguments {
 /// The conditions of a key, for `create` and `edit`.
 #[derive(Debug, Args)]
 pub struct ConditionArguments {
-    /// Addresses and networks, such as 192.168.1.1,10.0.0.0/24, or any
+    /// The addresses and networks from which it may be used, such as 192.168.1.1,10.0.0.0/24, or
+    /// any [default: any]
     #[arg(long, value_name = "LIST")]
     pub allow_ip: Option<String>,
-    /// What it may do in an area; may be given for several areas
-    #[arg(long = "grant", value_name = "AREA=ACTIONS", long_help = ACTIONS_HELP)]
+    /// What it may do in an area: create,read,update,delete in any choice, or all, or none; may be
+    /// given for several areas [default: none]
+    #[arg(long = "grant", value_name = "AREA=ACTIONS")]
     pub grants: Vec<String>,
-    /// When it ends: 90d, 2027-01-31 (the end of that day, UTC), or never
+    /// When it expires: 36h or 90d from now, 2027-01-31 (a day is until its end, UTC),
+    /// 2027-01-31T12:00:00Z, or never [default: never]
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
 }
@@ -232,17 +236,17 @@ pub struct ListArguments {
     /// The order: created and last-used begin with the newest, the others with the smallest
     #[arg(long, value_name = "FIELD", value_enum, default_value_t = SortChoice::Created, conflicts_with = "expiring")]
     pub sort: SortChoice,
-    /// Turn the order over
+    /// Reverse the order
     #[arg(long, conflicts_with = "expiring")]
     pub reverse: bool,
-    /// Only keys that deserve a look: disabled, expired, expiring within 14 days, refused of late,
-    /// with an old token that is still good, unused for 90 days
+    /// Only keys that need attention: disabled, expired, expiring within 14 days, refused in the
+    /// last 48 hours, with an old token that is still good, unused for 90 days
     #[arg(long)]
     pub attention: bool,
-    /// Only keys that end within this time, such as 14d; the soonest first
+    /// Only keys that expire within this time, such as 14d; the soonest first
     #[arg(long, value_name = "TIME")]
     pub expiring: Option<String>,
-    /// At most so many
+    /// Only the first N of the list
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
 }
@@ -256,7 +260,7 @@ pub struct RefusalsArguments {
     /// Only those of this agent's keys
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentName>,
-    /// At most so many
+    /// Only the newest N
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
 }
@@ -270,11 +274,11 @@ pub enum SortChoice {
     Name,
     /// The areas it reaches
     Access,
-    /// What deserves a look
+    /// Keys that need attention
     Attention,
     /// Its last use
     LastUsed,
-    /// Its end
+    /// Its expiry
     Expires,
     /// The number of its addresses
     Ips,
@@ -297,9 +301,14 @@ impl SortChoice {
 /// `edit`.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("allow_ip", |flag| flag.help("Its new addresses and networks, or any")),
+    mut_arg("allow_ip", |flag| {
+        flag.help("The new addresses and networks from which it may be used, or any; they replace the whole list")
+    }),
     mut_arg("grants", |flag| {
-        flag.help("What it may do in an area from now on; other areas stay as they are")
+        flag.help("What it may do in an area from now on: create,read,update,delete in any choice, or all, or none; other areas stay as they are; may be given for several areas")
+    }),
+    mut_arg("expires", |flag| {
+        flag.help("When it expires: 36h or 90d from now, 2027-01-31 (a day is until its end, UTC), 2027-01-31T12:00:00Z, or never")
     })
 )]
 pub struct EditArguments {
@@ -340,7 +349,7 @@ pub struct RevokeArguments {
     /// Keys: ids, exact names, or the first 4 or more characters of ids
     #[arg(required = true, value_name = "KEY")]
     pub keys: Vec<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
     /// Why, for the audit log: compromised, superseded, unused, owner-left or other
@@ -370,7 +379,7 @@ pub struct CheckArguments {
 pub struct DoctorArguments {
     /// A URL behind a gateway that asks this workspace's endpoint, with a path that it guards
     ///
-    /// It is probed with harmless requests and tokens that nobody handed out: whether method, path
+    /// It is probed with harmless requests and tokens that were never issued: whether method, path
     /// and address reach the endpoint, whether a client can forge them, and which directive is
     /// missing.
     #[arg(long, value_name = "URL", requires = "family")]
@@ -408,10 +417,10 @@ pub struct WorkspaceArguments {
     /// The new label: up to 24 characters, such as PROD
     #[arg(long, value_name = "TEXT")]
     pub label: Option<String>,
-    /// How long keys may live from now on, such as 90d, or none
+    /// How long keys that are created or get a new expiry may live, such as 90d, or none
     #[arg(long, value_name = "DAYS")]
     pub longest_life: Option<String>,
-    /// Whether every key must have an end from now on
+    /// Whether keys that are created or get a new expiry must have one
     #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"])]
     pub must_expire: Option<String>,
 }
@@ -438,24 +447,26 @@ pub struct ServeArguments {
     /// The gateway in front: nginx, traefik, caddy or envoy
     #[arg(long, value_name = "NAME", default_value = "nginx")]
     pub gateway: GatewayKind,
-    /// Whose headers are believed: an address, a network, or unix; may be given several times
+    /// The gateway's address or network, or unix: whose headers are believed; may be given several
+    /// times
     ///
-    /// From any other peer the headers that say method, path and address are ignored.
+    /// `unix` is every process that connects to the Unix socket. No request of any other peer is
+    /// allowed.
     #[arg(long = "trusted-proxy", value_name = "WHO")]
     pub trusted: Vec<TrustedProxy>,
     /// The mode of the Unix socket [default: 660]
     #[arg(long, value_name = "MODE")]
     pub socket_mode: Option<SocketMode>,
-    /// The most connections at a time
+    /// The maximum number of connections at a time
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
-    /// The most memory for what is known of keys, in MiB; 1 holds some 1,700 ordinary keys
+    /// The maximum memory for cached keys, in MiB; 1 holds some 1,700 ordinary keys
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub cache: u32,
     /// The log's form: text or json
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub log_format: LogFormat,
-    /// How much is logged: error, warn, info or debug
+    /// What is logged: error, warn, info (also refusals) or debug (also allowed requests)
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
 }
@@ -499,16 +510,23 @@ pub enum AreaCommand {
     List,
     /// Change an area's title, badge or routes
     Edit(AreaEditArguments),
-    /// Remove an area that no key is let into
+    /// Remove an area in which no key has grants
     Remove {
         /// The area's short name
         slug: String,
     },
 }
 
-const ROUTE_HELP: &str = "a path such as /invoices, with all below it, or METHOD PATH=ACTION \
-where a method means another action than usual, such as 'POST /invoices/search=read'; the path \
-leads to the area for all other methods too";
+const ROUTE_HELP: &str = "A route that leads to it; may be given several times
+
+A path such as /invoices leads to the area with all paths below it, whatever the method. \
+METHOD PATH=ACTION does the same, and says which action that method means on it, such as \
+'POST /invoices/search=read'.";
+const ADDED_ROUTE_HELP: &str = "A route to add; may be given several times
+
+A path such as /invoices leads to the area with all paths below it, whatever the method. \
+METHOD PATH=ACTION does the same, and says which action that method means on it, such as \
+'POST /invoices/search=read'.";
 
 /// `area add`.
 #[derive(Debug, Args)]
@@ -521,7 +539,7 @@ pub struct AreaAddArguments {
     /// The word that stands for it in lists, such as Invoices
     #[arg(long, value_name = "TEXT")]
     pub badge: Option<String>,
-    /// A path that leads to it; may be given several times
+    /// A route that leads to it; may be given several times
     #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
     pub routes: Vec<String>,
 }
@@ -538,10 +556,10 @@ pub struct AreaEditArguments {
     /// The new word that stands for it in lists
     #[arg(long, value_name = "TEXT")]
     pub badge: Option<String>,
-    /// A further path that leads to it; may be given several times
-    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
+    /// A route to add; may be given several times
+    #[arg(long = "route", value_name = "ROUTE", long_help = ADDED_ROUTE_HELP)]
     pub routes: Vec<String>,
-    /// A route that goes, as `area list` shows it; may be given several times
+    /// A route to remove, as `area list` shows it; may be given several times
     #[arg(long = "remove-route", value_name = "ROUTE")]
     pub remove_routes: Vec<String>,
 }

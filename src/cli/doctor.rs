@@ -121,7 +121,7 @@ async fn of_database(config: &Config) -> Vec<DoctorFinding> {
                 Err(unread) => DoctorFinding::bad(
                     "checkpoints",
                     unread.to_string(),
-                    "until then nothing can be said of the end of the audit log",
+                    "until then nobody would notice if the newest events of the audit log were deleted",
                 ),
             });
             findings.extend(members(&keyring).await);
@@ -131,7 +131,7 @@ async fn of_database(config: &Config) -> Vec<DoctorFinding> {
         Err(failure) => vec![DoctorFinding::bad(
             "database",
             failure.to_string(),
-            "mend that, then run `claviger doctor` again: until then nothing more can be said of it",
+            "fix that, then run `claviger doctor` again: until then nothing more can be checked",
         )],
     }
 }
@@ -147,7 +147,7 @@ fn checkpoints(config: &Config) -> DoctorFinding {
         // Checkpoints were switched off on purpose, or this machine has no system log.
         Ok(None) => DoctorFinding::well(
             "checkpoints",
-            "of the audit log are not kept: set `checkpoints` in config.toml, or its end could be cut off unseen",
+            "are not kept, so nobody would notice if the newest events of the audit log were deleted: set `checkpoints` in config.toml",
         ),
         Err(sentence) => DoctorFinding::bad(
             "checkpoints",
@@ -183,7 +183,7 @@ async fn members(keyring: &Keyring) -> Option<DoctorFinding> {
             ),
             None => DoctorFinding::well(
                 "members",
-                format!("{} may come in over SSH", counted(count, "member")),
+                format!("{} may log in over SSH", counted(count, "member")),
             ),
         },
     })
@@ -248,7 +248,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding
         }
     };
     findings.push(match health.complaints.first() {
-        None => DoctorFinding::well("database", "its pages hold together"),
+        None => DoctorFinding::well("database", "its integrity check found no error"),
         Some(complaint) => {
             DoctorFinding::bad("database", visible(complaint), "restore it from a backup")
         }
@@ -274,7 +274,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding
         (Some(error), _) => DoctorFinding::bad(
             "master key",
             error.to_string(),
-            "mend that, or bring the file back from its copy; until then checking, listing, editing and revoking work",
+            "fix that, or bring the file back from its copy; until then keys cannot be created, rotated, copied or revealed",
         ),
     });
     findings.push(match &health.audit {

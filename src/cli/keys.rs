@@ -51,7 +51,7 @@ pub(super) async fn create(
     }
     for name in &created.look_alikes {
         output::complain(&format!(
-            "the name looks like that of another key, {}: check that you did not mean that one",
+            "the name looks like that of another key, {}: check that you did not mean it",
             brief(name)
         ));
     }

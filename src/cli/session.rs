@@ -95,7 +95,7 @@ fn used_key() -> Result<Option<Fingerprint>, Failure> {
     let key = lines.find_map(|line| line.strip_prefix("publickey "));
     let key = key.and_then(|key| SshKey::parse(key, 1).ok());
     let key = key.ok_or_else(|| {
-        super::refused("sshd does not tell with which key you came in: nobody is let in so")
+        super::refused("sshd did not say with which SSH key you logged in, so you are refused: the administrator must set `ExposeAuthInfo yes` in sshd_config")
     })?;
     Ok(Some(key.fingerprint().clone()))
 }

@@ -20,7 +20,7 @@ pub enum AgentError {
     )]
     BadName(String),
     /// No agent has this name.
-    #[error("there is no agent {name} (known: {known}): `claviger agent add {name}` makes it")]
+    #[error("there is no agent {name}: the agents are {known}; `claviger agent add` adds one")]
     Unknown {
         /// The unknown name.
         name: AgentName,
@@ -28,7 +28,7 @@ pub enum AgentError {
         known: String,
     },
     /// No agent was named, and several are possible.
-    #[error("there are several agents ({0}): say with --agent for which one")]
+    #[error("there are several agents ({0}): name one with --agent")]
     NotNamed(String),
 }
 

@@ -65,7 +65,7 @@ impl CheckpointTarget {
                 Some(socket) if socket.starts_with('/') => Ok(Self::Syslog(Some(socket.into()))),
                 None if text.starts_with('/') => Ok(Self::File(text.into())),
                 _ => Err(format!(
-                    "checkpoints: {} is no place: write syslog, off, or the absolute path of a file",
+                    "checkpoints: {} is no place for checkpoints: write syslog, syslog:/PATH/OF/SOCKET, off, or the absolute path of a file",
                     visible(text)
                 )),
             },

@@ -107,12 +107,10 @@ pub enum MemberError {
     #[error("{0} looks like a member's id: choose another name")]
     LikeAnId(String),
     /// There is no such role.
-    #[error("{0} is no role: say owner, manager, operator or viewer")]
+    #[error("{0} is no role: give owner, manager, operator or viewer")]
     BadRole(String),
     /// An owner cannot be limited to some agents.
-    #[error(
-        "an owner is not limited to agents: let them at all (--all-agents), or choose another role"
-    )]
+    #[error("an owner is not limited to agents: give --all-agents, or choose another role")]
     LimitedOwner,
     /// No SSH key was given.
     #[error("no SSH key was given: give a public key, such as ~/.ssh/id_ed25519.pub")]
@@ -124,7 +122,9 @@ pub enum MemberError {
     #[error("there is a member {0} already: choose another name")]
     NameTaken(String),
     /// Another member has the SSH key.
-    #[error("the key {fingerprint} belongs to {member} already: everybody has keys of their own")]
+    #[error(
+        "the SSH key {fingerprint} belongs to {member} already: every member needs SSH keys of their own"
+    )]
     KeyTaken {
         /// The SSH key's fingerprint.
         fingerprint: Fingerprint,
@@ -132,7 +132,7 @@ pub enum MemberError {
         member: String,
     },
     /// The member does not have this SSH key.
-    #[error("{member} has no key {fingerprint}: `claviger member list` shows their keys")]
+    #[error("{member} has no SSH key {fingerprint}: `claviger member list` shows their SSH keys")]
     NoSuchKey {
         /// The fingerprint that was given.
         fingerprint: String,
@@ -140,7 +140,7 @@ pub enum MemberError {
         member: String,
     },
     /// The change would leave the member without an SSH key, and thus unable to log in.
-    #[error("that would leave {0} without a key: give another one, or remove the member")]
+    #[error("that would leave {0} without an SSH key: give another one, or remove the member")]
     LastKey(String),
     /// The change would leave no owner who can manage members.
     #[error(

@@ -151,7 +151,7 @@ fn summarize(what: &str, count: Option<u64>) {
         tracing::warn!(
             what,
             count,
-            "requests of the minute before without a line of their own"
+            "not logged one by one in the last minute: the limit of log lines was reached"
         );
     }
 }

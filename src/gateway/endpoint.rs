@@ -127,7 +127,7 @@ impl Endpoint {
     pub(super) fn faulty(&self) -> Response {
         let id = self.ids.next();
         self.metrics.undecided.inc();
-        tracing::error!(decision = %id, "the endpoint has a fault: answered with 503");
+        tracing::error!(decision = %id, "internal error in the endpoint: answered with 503");
         answer::undecided(&id)
     }
 

@@ -33,14 +33,14 @@ pub(super) enum Undecided {
     #[error("too many requests are waiting for the database")]
     Overloaded,
     /// The endpoint is ending, or the lookup task has died.
-    #[error("the endpoint is ending")]
+    #[error("the endpoint is shutting down")]
     Ending,
     /// The store failed, or one of its rows is unusable.
     #[error(transparent)]
     Store(KeyringError),
     /// The store does not continue from the state that was last read.
     #[error(
-        "the database went back: it stands at change {now}, and change {seen} had been seen of it. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until it is put right or this endpoint is started again: look at `claviger audit`, and first revoke again what was revoked since"
+        "the database went back: its newest change is {now}, and this endpoint has already read change {seen}. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until the database is right again or this endpoint is restarted. Before you restart it, look at `claviger audit`, and revoke again every key that was revoked after change {now}"
     )]
     WentBack {
         /// The number of the newest change that had been read.

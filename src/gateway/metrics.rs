@@ -55,11 +55,15 @@ impl Metrics {
             let labels = [("decision", "deny"), ("reason", reason.word())];
             decisions.get_or_create(&labels).clone()
         });
-        registry.register("decisions", "Decisions by their reason", decisions);
+        registry.register(
+            "decisions",
+            "Decisions, by result and reason; the reason of an allow is empty",
+            decisions,
+        );
         let seconds = Histogram::new(BUCKETS);
         registry.register(
             "decision_seconds",
-            "How long decisions took",
+            "Time from a request to its decision, in seconds",
             seconds.clone(),
         );
         let mut counter = |name, help| {
@@ -67,15 +71,30 @@ impl Metrics {
             registry.register(name, help, counter.clone());
             counter
         };
-        let undecided = counter("undecided", "Requests that were answered with 503");
+        let undecided = counter(
+            "undecided",
+            "Authorization requests that could not be decided, and were answered with 503",
+        );
         let bad = counter(
             "bad_requests",
             "Requests that were understood as HTTP and answered with 400",
         );
-        let failed_writes = counter("use_writes_failed", "Writes of uses that failed");
-        let unlogged = counter("refusals_unlogged", "Refusals that the log sums up");
-        let log_head_reads = counter("epoch_reads", "Looks at where the database stands");
-        let lookups = counter("key_lookups", "Keys that were looked up in the database");
+        let failed_writes = counter(
+            "use_writes_failed",
+            "Failed attempts to write uses and refusals, or to merge old counts; failed writes are repeated",
+        );
+        let unlogged = counter(
+            "refusals_unlogged",
+            "Refusals over the limit of log lines; the log gives only their number",
+        );
+        let log_head_reads = counter(
+            "epoch_reads",
+            "Reads of the number of the newest change from the database; requests that wait share one",
+        );
+        let lookups = counter(
+            "key_lookups",
+            "Keys that were read from the database, because the cache did not have them",
+        );
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -91,10 +110,19 @@ impl Metrics {
             log_head_reads,
             lookups,
             seconds,
-            connections: gauge("connections", "Open connections"),
-            waiting: gauge("uses_waiting", "Keys whose use is not written yet"),
-            epoch: gauge("epoch", "The newest change that was seen"),
-            cached: gauge("keys_cached", "Keys that the cache knows"),
+            connections: gauge(
+                "connections",
+                "Open connections, and one that is being waited for",
+            ),
+            waiting: gauge(
+                "uses_waiting",
+                "Keys with uses or refusals that are not written to the database yet",
+            ),
+            epoch: gauge(
+                "epoch",
+                "Number of the newest change that was read from the database",
+            ),
+            cached: gauge("keys_cached", "Keys in the cache, with revoked ones"),
             registry,
         }
     }

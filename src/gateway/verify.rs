@@ -80,7 +80,7 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
     let address = asked.ip.as_ref().map(|ip| {
         ip.parse::<IpAddr>().map_err(|_| {
             format!(
-                "{} is no address: send one such as 10.0.0.9, or none.",
+                "{} is no IP address: send one such as 10.0.0.9, or leave \"ip\" out.",
                 shown(ip.as_bytes())
             )
         })

@@ -45,7 +45,7 @@ pub enum KeyringError {
     NothingToFinish(String),
     /// One more previous token would displace one that is still valid.
     #[error(
-        "{good} old tokens of {name} are good still, and no more are kept: nothing was done. End them first with `claviger rotate --finish` (R on the screen), or rotate with an overlap of 0, which ends them too"
+        "{name} has {good} old tokens that are still good, and no more are kept: nothing was done. End them first with `claviger rotate KEY --finish` (R on the screen), or rotate with an overlap of 0, which ends them too"
     )]
     TooManyGood {
         /// The key's name.
@@ -55,15 +55,15 @@ pub enum KeyringError {
     },
     /// No refusal with that id is stored.
     #[error(
-        "no refusal {0} is known: the last 50 of each key are kept for 100 days, and written down some seconds after the decision; allowed requests are counted, not kept, and of what an endpoint could not even read only its log tells"
+        "no refusal {0} is known. Only refusals are kept: the last 50 of each key, for 100 days, from some seconds after the decision. Requests that were answered with 400 or 503 are only in the log of the endpoint"
     )]
     NoSuchDecision(String),
     /// Every stored refusal matches a key.
-    #[error("no refusal is kept that matches no key")]
+    #[error("no refusal of a token that belongs to no key is kept")]
     NothingUnmatched,
     /// No key matches the text.
     #[error(
-        "no key is called {0}, has that id, or an id that begins so: `claviger list` shows them all"
+        "no key is called {0}, has that id, or an id that begins so (4 characters or more): `claviger list` shows them all"
     )]
     NoSuchKey(String),
     /// Several keys match the text.

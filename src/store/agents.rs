@@ -76,7 +76,7 @@ impl Store {
     /// Removes an agent that has no keys. Members who are limited to it lose it from their scope.
     ///
     /// # Errors
-    /// Returns [`StoreError::AgentInUse`] with the names of some of its keys if it has keys,
+    /// Returns [`StoreError::AgentInUse`] with the ids of some of its keys if it has keys,
     /// [`StoreError::LastAgent`] if it is the only agent, and another [`StoreError`] if the
     /// database fails.
     pub(crate) async fn remove_agent(
@@ -92,8 +92,8 @@ impl Store {
         .fetch_one(connection)
         .await)?;
         if keys > 0 {
-            let names: Vec<(String,)> = with_connection!(change, connection => sqlx::query_as(
-                "SELECT name FROM keys WHERE agent = $1 ORDER BY sequence LIMIT $2",
+            let ids: Vec<(String,)> = with_connection!(change, connection => sqlx::query_as(
+                "SELECT id FROM keys WHERE agent = $1 ORDER BY sequence LIMIT $2",
             )
             .bind(name.as_str())
             .bind(NAMED)
@@ -102,7 +102,7 @@ impl Store {
             return Err(StoreError::AgentInUse {
                 agent: name.clone(),
                 keys,
-                names: names.into_iter().map(|(name,)| name).collect(),
+                ids: ids.into_iter().map(|(id,)| id).collect(),
             });
         }
         let done = execute!(

@@ -8,6 +8,7 @@ use crate::domain::{
     agent::{AgentError, AgentName},
     member::{Denied, MemberError},
     text::visible,
+    token::KeyId,
 };
 
 /// The reason why a store operation failed. Unless the variant says otherwise, nothing was changed.
@@ -40,12 +41,12 @@ pub enum StoreError {
     ReadOnly(StoreLocation),
     /// The open file is no longer at its path: another file is there, or none.
     #[error(
-        "{0}, or a file that belongs beside it, was replaced, removed or changed past this program while it was open: nothing was done. Quit, and start claviger again on the file that is there now"
+        "{0}, or a file that belongs beside it, was replaced, removed or changed by another program while claviger had it open: nothing was done. Find out why, then start claviger again"
     )]
     Replaced(StoreLocation),
     /// The file has a second name.
     #[error(
-        "{0} has another name: it is hard-linked, or mounted alone. Changes through one name are not seen through the other and can be lost, so nothing was done. Take the other name away, or mount the folder instead of the file"
+        "{0} has another name: it is hard-linked, or mounted alone. Changes through one name are not seen through the other and can be lost, so nothing was done. Remove the other hard link (`find DIR -samefile {0}` shows it), or mount the folder instead of the file"
     )]
     NamedTwice(StoreLocation),
     /// Another process holds the lock.
@@ -68,7 +69,7 @@ pub enum StoreError {
     },
     /// The server does not answer, or refuses this user.
     #[error(
-        "{place} cannot be reached ({why}): check that the server runs and that --database names it and its user rightly"
+        "{place} cannot be reached ({why}): check that the server runs, and the host, port, user and name in the database URL"
     )]
     Unreachable {
         /// The location of the store.
@@ -125,14 +126,14 @@ pub enum StoreError {
     #[error("there is an agent {0} already")]
     AgentExists(AgentName),
     /// The agent has keys.
-    #[error("{agent} has {}: nothing was changed. Revoke them first: {}", counted_keys(*.keys), several(agent, .names, *.keys))]
+    #[error("{agent} has {}: nothing was changed. Revoke them first: {}", counted_keys(*.keys), revoke_command(agent, .ids, *.keys))]
     AgentInUse {
         /// The agent.
         agent: AgentName,
         /// The number of its keys.
         keys: i64,
-        /// The names of some of them.
-        names: Vec<String>,
+        /// The ids of some of them.
+        ids: Vec<String>,
     },
     /// The agent is the only one, and keys must belong to an agent.
     #[error(
@@ -148,7 +149,7 @@ pub enum StoreError {
         slug: String,
     },
     /// Keys have grants in the area that is to be removed.
-    #[error("{keys} {word} let into {slug}: nothing was changed. Take it from them first, with `claviger edit KEY --grant {slug}=none`", word = if *.keys == 1 { "key is" } else { "keys are" })]
+    #[error("{} {verb} grants in {slug}: nothing was changed. Remove them first, with `claviger edit KEY --grant {slug}=none`", counted_keys(*.keys), verb = if *.keys == 1 { "has" } else { "have" })]
     AreaInUse {
         /// The area's slug.
         slug: String,
@@ -281,19 +282,15 @@ fn counted_keys(keys: i64) -> String {
     }
 }
 
-/// Returns the command that revokes these keys, with their names quoted for a shell. If there are
-/// more keys than names, or a name is not plain, returns the command that lists them.
-fn several(agent: &AgentName, names: &[String], keys: i64) -> String {
-    let plain = |name: &String| !name.starts_with('-') && visible(name) == *name;
-    let all = i64::try_from(names.len()) == Ok(keys) && names.iter().all(plain);
-    if !all {
-        return format!("`claviger list --agent {agent}` lists them");
+/// Returns the command that revokes these keys. If there are more keys than ids, or an id is
+/// damaged, returns the command that lists them.
+fn revoke_command(agent: &AgentName, ids: &[String], keys: i64) -> String {
+    let all = i64::try_from(ids.len()) == Ok(keys);
+    if all && ids.iter().all(|id| id.parse::<KeyId>().is_ok()) {
+        format!("`claviger revoke {}`", ids.join(" "))
+    } else {
+        format!("`claviger list --agent {agent}` lists them")
     }
-    let quoted: Vec<String> = names
-        .iter()
-        .map(|name| format!("'{}'", name.replace('\'', "'\\''")))
-        .collect();
-    format!("`claviger revoke {}`", quoted.join(" "))
 }
 
 fn another(place: &StoreLocation) -> &'static str {

@@ -139,7 +139,7 @@ fn what_is_refused_of_areas_says_why_and_changes_nothing() {
         (
             &["area", "remove", "contacts"],
             1,
-            "1 key is let into contacts",
+            "1 key has grants in contacts",
         ),
         (&["area", "remove", "x"], 2, "there is no access area x"),
     ]);
@@ -177,12 +177,12 @@ fn what_is_refused_of_routes_says_why_and_changes_nothing() {
         (
             &["area", "add", "x", "--route", "/a", "--route", "/a/"],
             2,
-            "the route /a is named twice",
+            "would have the route /a twice",
         ),
         (
             &["area", "edit", "contacts", "--route", "/contacts"],
             2,
-            "the route /contacts is named twice",
+            "would have the route /contacts twice",
         ),
         (
             &[
@@ -195,7 +195,7 @@ fn what_is_refused_of_routes_says_why_and_changes_nothing() {
                 "POST /a=create",
             ],
             2,
-            "is named twice",
+            "twice: a path",
         ),
         (
             &["area", "add", "x", "--route", "/foo*"],

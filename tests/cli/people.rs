@@ -73,7 +73,7 @@ fn members_are_added_listed_changed_and_removed() {
         (&"alice b".into(), &"viewer".into())
     );
     home.run(&["member", "edit", "alice b", "--remove-key", FINGERPRINT])
-        .refused(2, "without a key");
+        .refused(2, "without an SSH key");
     home.run(&["member", "remove", "alice b"]).done();
     home.run(&["member", "remove", "alice b"])
         .refused(2, "there is no member alice b");
@@ -222,7 +222,7 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
         command
             .env("SSH_ORIGINAL_COMMAND", "claviger list")
             .env("SSH_USER_AUTH", &told);
-        crate::command::ended(&mut command).refused(2, "sshd does not tell with which key");
+        crate::command::ended(&mut command).refused(2, "sshd did not say with which SSH key");
     }
     let mut command = home.command(&["--member", &id]);
     let bytes = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
@@ -286,10 +286,11 @@ fn agents_are_spoken_of_once_there_are_two() {
     assert!(status == 1 && told.contains("wrong_agent"), "{told}");
 
     let refused = home.run(&["agent", "remove", "prod"]);
-    refused.refused(
-        1,
-        "prod has 1 key: nothing was changed. Revoke them first: `claviger revoke 'in prod'`",
+    let sentence = format!(
+        "prod has 1 key: nothing was changed. Revoke them first: `claviger revoke {}`",
+        listed[0]["id"].as_str().expect("an id")
     );
+    refused.refused(1, &sentence);
     home.run(&["revoke", "in prod", "--yes"]).done();
     home.run(&["agent", "remove", "prod"]).done();
     assert!(home.list()[0].get("agent").is_none());

@@ -382,7 +382,7 @@ fn verify_names_the_reason_to_a_trusted_application() {
         ),
         (
             "{\"area\":\"contacts\",\"action\":\"read\",\"ip\":\"010.0.0.1\"}",
-            "010.0.0.1 is no address",
+            "010.0.0.1 is no IP address",
         ),
         (
             "{\"area\":\"contacts\",\"action\":\"read\",\"adress\":\"x\"}",

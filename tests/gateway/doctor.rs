@@ -400,7 +400,7 @@ fn what_is_no_gateway_is_told() {
     assert_eq!(open.status, 1);
     assert!(
         open.stdout
-            .contains("answered 200 to a token that nobody handed out"),
+            .contains("answered 200 to a token that was never issued"),
         "{}",
         open.stdout
     );

@@ -171,12 +171,12 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
         (
             &["explain", &id, "--request", "BREW /x"],
             2,
-            "this method can lead nowhere",
+            "claviger does not know this method",
         ),
         (
             &["explain", &id, "--request", "GET /a//b"],
             2,
-            "not canonical",
+            "its path has empty or dot parts",
         ),
         (&["explain", &id, "--area", "contacts"], 2, "--action"),
         (

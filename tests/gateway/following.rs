@@ -82,7 +82,7 @@ fn areas_and_routes_come_change_and_go_while_it_runs() {
         assert_eq!(asks("/authorize", "POST", "/invoices/search"), 403);
         assert_eq!(asks("/authorize", "GET", "/v2/invoices"), 200);
         home.run(&["area", "remove", "invoices"])
-            .refused(1, "1 key is let into invoices");
+            .refused(1, "1 key has grants in invoices");
         home.run(&["edit", "acme", "--grant", "invoices=none"])
             .done();
         home.run(&["area", "remove", "invoices"]).done();

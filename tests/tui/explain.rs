@@ -220,7 +220,7 @@ fn tokens_that_match_no_key_are_found_and_explained_without_any_id() {
     story.press("u");
     let screen = story.screen();
     assert!(
-        screen.contains("no refusal is kept that matches no key"),
+        screen.contains("no refusal of a token that belongs to no key is kept"),
         "{screen}"
     );
     story.press("<esc>");
@@ -341,8 +341,9 @@ fn a_request_can_be_described_and_another_refusal_chosen() {
         "{screen}"
     );
     for (typed, why) in [
-        ("BREW /x", "this method can lead nowhere"),
-        ("GET //x", "not canonical"),
+        ("BREW /x", "claviger does not know this method"),
+        ("GET //x", "its path has empty or dot"),
+        ("GET x", "its path does not begin with /"),
         ("GET", "it has no path"),
     ] {
         story.press("<tab><tab><tab><tab><c-u>");

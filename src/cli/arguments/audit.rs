@@ -8,19 +8,19 @@ use crate::domain::agent::AgentName;
 /// `audit`.
 #[derive(Debug, Args)]
 pub struct AuditArguments {
-    /// What to do with the log; list it if nothing is said
+    /// What to do with the log; without a command, list it
     #[command(subcommand)]
     pub command: Option<AuditCommand>,
-    /// Only by those whose name holds this
+    /// Only events by actors whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub actor: Option<String>,
-    /// Only about this key, be it revoked by now
+    /// Only events about this key, also if it was revoked
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// Only about keys of this agent, and what is no key's
+    /// Only events about keys of this agent, and events that are not about a key
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentName>,
-    /// Only where what was done holds this, such as key.revoked, revoked, or member
+    /// Only events whose action contains this word, such as key.revoked, revoked, or member
     #[arg(long, value_name = "WORD")]
     pub action: Option<String>,
     /// Not before: 24h or 7d (ago), 2026-11-01, or 2026-11-01T12:00:00Z
@@ -29,10 +29,10 @@ pub struct AuditArguments {
     /// Not after
     #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
-    /// The newest ones first
+    /// The newest first
     #[arg(long)]
     pub reverse: bool,
-    /// At most so many
+    /// Only the first N of the list: the oldest, or with --reverse the newest
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Write CSV, for a spreadsheet; no cell of it is taken for a formula
@@ -61,9 +61,9 @@ impl AuditArguments {
 /// What can be done with the audit log.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Follow the chain of hashes and name the first event that does not hold
+    /// Follow the chain of hashes and name the first event that does not match
     ///
-    /// A chain alone does not show that its end was cut off, or that all of it was written anew.
+    /// A chain alone does not show that its end was cut off, or that all of it was rewritten.
     /// Checkpoints do, which each change leaves in the system's log or in a file.
     Verify {
         /// A log with checkpoints, or - for standard input; may be given several times [default:

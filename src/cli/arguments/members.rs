@@ -7,6 +7,8 @@ use crate::domain::{agent::AgentName, member::Role};
 
 const SSH_KEY_HELP: &str = "A file with SSH public keys, one a line, such as \
 ~/.ssh/id_ed25519.pub, or - for standard input; may be given several times";
+const ADDED_SSH_KEY_HELP: &str = "A file with SSH public keys to add, one a line, such as \
+~/.ssh/id_ed25519.pub, or - for standard input; may be given several times";
 
 /// `agent`.
 #[derive(Debug, Args)]
@@ -44,11 +46,11 @@ pub struct MemberArguments {
 /// What can be done with members.
 #[derive(Debug, Subcommand)]
 pub enum MemberCommand {
-    /// Add a member, who comes in with an SSH key
+    /// Add a member, who logs in with an SSH key
     Add(MemberAddArguments),
-    /// List the members with their roles and keys
+    /// List the members with their roles and SSH keys
     List,
-    /// Change a member's name, role, agents or keys
+    /// Change a member's name, role, agents or SSH keys
     Edit(MemberEditArguments),
     /// Remove a member; their open sessions can do nothing more
     Remove {
@@ -67,7 +69,7 @@ pub struct MemberAddArguments {
     pub role: Role,
     #[arg(long = "ssh-key", value_name = "FILE", required = true, help = SSH_KEY_HELP)]
     pub ssh_keys: Vec<PathBuf>,
-    /// Only at keys of this agent; may be given several times
+    /// Limit the member to keys of this agent; may be given several times [default: all agents]
     #[arg(long = "agent", value_name = "NAME")]
     pub agents: Vec<AgentName>,
 }
@@ -85,15 +87,15 @@ pub struct MemberEditArguments {
     /// The new role: owner, manager, operator or viewer
     #[arg(long, value_name = "ROLE")]
     pub role: Option<Role>,
-    #[arg(long = "ssh-key", value_name = "FILE", help = SSH_KEY_HELP)]
+    #[arg(long = "ssh-key", value_name = "FILE", help = ADDED_SSH_KEY_HELP)]
     pub ssh_keys: Vec<PathBuf>,
-    /// A key that goes, by its fingerprint; may be given several times
+    /// The fingerprint of an SSH key to remove; may be given several times
     #[arg(long = "remove-key", value_name = "FINGERPRINT")]
     pub remove_keys: Vec<String>,
-    /// Only at keys of this agent from now on; may be given several times
+    /// Limit the member to keys of this agent, and no longer to others; may be given several times
     #[arg(long = "agent", value_name = "NAME")]
     pub agents: Vec<AgentName>,
-    /// At the keys of all agents from now on
+    /// Let the member see and change the keys of all agents
     #[arg(long, conflicts_with = "agents")]
     pub all_agents: bool,
 }

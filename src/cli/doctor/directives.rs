@@ -64,7 +64,9 @@ const fn caddy(fault: GatewayFault) -> &'static str {
         GatewayFault::Method => "forward_auth without header_up X-Forwarded-Method",
         GatewayFault::Path => "forward_auth without header_up X-Forwarded-Uri",
         GatewayFault::Address => "forward_auth without header_up -X-Forwarded-For",
-        GatewayFault::ForgedAddress => "servers without trusted_proxies that hold this client",
+        GatewayFault::ForgedAddress => {
+            "a `servers` block whose trusted_proxies do not hold this client"
+        }
     }
 }
 

@@ -113,12 +113,12 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
             return vec![DoctorFinding::bad(
                 "gateway",
                 format!("it does not answer: {why}"),
-                "see that it runs and listens there, with http or https as the URL says, and with a certificate that this machine believes",
+                "see that it runs and listens there, with http or https as the URL says, and with a certificate that this machine trusts",
             )];
         }
     };
-    let lacks = |lack| format!("it lacks: {}", directive(family, lack));
-    let mut findings = vec![guard(family, answer, plain.refusal.as_ref(), &lacks)];
+    let needs = |fault| format!("it needs: {}", directive(family, fault));
+    let mut findings = vec![guard(family, answer, plain.refusal.as_ref(), &needs)];
     let Some(refusal) = &plain.refusal else {
         return findings;
     };
@@ -135,10 +135,10 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
             findings.push(DoctorFinding::bad(
                 "endpoint path",
                 format!(
-                    "the gateway asks a path that the endpoint has not, or not for --gateway {}",
+                    "the gateway calls a path that the endpoint does not have, or not for --gateway {}",
                     family.word()
                 ),
-                lacks(GatewayFault::EndpointPath),
+                needs(GatewayFault::EndpointPath),
             ));
             return findings;
         }
@@ -146,7 +146,7 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
             findings.push(DoctorFinding::bad(
                 "token",
                 "the client's token does not reach the endpoint",
-                lacks(GatewayFault::Token),
+                needs(GatewayFault::Token),
             ));
         }
         _ => findings.push(DoctorFinding::well("token", "it reaches the endpoint")),
@@ -154,16 +154,16 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
     let claimed = of(ProbeKind::ClaimMethodAndPath);
     if let Some(other) = other_headers(family, claimed) {
         findings.push(other);
-        findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &lacks));
+        findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &needs));
         return findings;
     }
-    findings.push(method(family, refusal, claimed, &lacks));
-    findings.extend(path(plain, refusal, claimed, &lacks));
+    findings.push(method(family, refusal, claimed, &needs));
+    findings.extend(path(plain, refusal, claimed, &needs));
     // Without a well-formed token the endpoint did not look for the path's route.
     if refusal.reason > Reason::MalformedToken {
         findings.extend(route(refusal));
     }
-    findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &lacks));
+    findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &needs));
     findings
 }
 
@@ -190,18 +190,18 @@ fn guard(
     family: GatewayKind,
     answer: &GatewayAnswer,
     refusal: Option<&Refusal>,
-    lacks: &impl Fn(GatewayFault) -> String,
+    needs: &impl Fn(GatewayFault) -> String,
 ) -> DoctorFinding {
     let status = answer.status;
     match (status, refusal) {
         (401 | 403, Some(_)) => DoctorFinding::well(
             "guard",
-            "it asks the endpoint, and refuses what that refuses",
+            "it asks the endpoint, and refuses what the endpoint refuses",
         ),
         (_, Some(_)) => DoctorFinding::bad(
             "guard",
             format!("it asks the endpoint, and answers {status} to what that refused"),
-            lacks(GatewayFault::Guard),
+            needs(GatewayFault::Guard),
         ),
         (401 | 403, None) => DoctorFinding::bad(
             "guard",
@@ -221,15 +221,15 @@ fn guard(
             format!(
                 "see that the endpoint runs, and that the gateway looks for it there ({}); if it does, {}",
                 directive(family, GatewayFault::Endpoint),
-                lacks(GatewayFault::Guard)
+                needs(GatewayFault::Guard)
             ),
         ),
         (_, None) => DoctorFinding::bad(
             "guard",
             format!(
-                "it answered {status} to a token that nobody handed out, and asked no endpoint"
+                "it answered {status} to a token that was never issued, and did not ask the endpoint"
             ),
-            lacks(GatewayFault::Guard),
+            needs(GatewayFault::Guard),
         ),
     }
 }
@@ -240,7 +240,7 @@ fn method(
     family: GatewayKind,
     refusal: &Refusal,
     claimed: Option<&ProbeOutcome>,
-    lacks: &impl Fn(GatewayFault) -> String,
+    needs: &impl Fn(GatewayFault) -> String,
 ) -> DoctorFinding {
     let claims = claimed.and_then(|one| one.refusal.as_ref());
     let believed = |it: &Refusal| {
@@ -251,18 +251,18 @@ fn method(
     if claims.is_some_and(believed) {
         return DoctorFinding::bad(
             "method",
-            "a client can say any method it likes, and is believed",
-            lacks(GatewayFault::Method),
+            "a client can claim another method, and is believed",
+            needs(GatewayFault::Method),
         );
     }
     match (&refusal.wanted.target, refusal.wanted.method.as_str()) {
         (RequestedTarget::NoRoute(detail), _) if detail == "method_not_said_once" => {
             DoctorFinding::bad(
                 "method",
-                "it does not reach the endpoint, or more than once",
+                "it does not reach the endpoint exactly once",
                 format!(
                     "{}; or the endpoint was not started with --gateway {}",
-                    lacks(GatewayFault::Method),
+                    needs(GatewayFault::Method),
                     family.word()
                 ),
             )
@@ -278,7 +278,7 @@ fn method(
         (_, other) => DoctorFinding::bad(
             "method",
             format!("HEAD reached the endpoint as {other}"),
-            lacks(GatewayFault::Method),
+            needs(GatewayFault::Method),
         ),
     }
 }
@@ -287,7 +287,7 @@ fn path(
     plain: &ProbeOutcome,
     refusal: &Refusal,
     claimed: Option<&ProbeOutcome>,
-    lacks: &impl Fn(GatewayFault) -> String,
+    needs: &impl Fn(GatewayFault) -> String,
 ) -> Option<DoctorFinding> {
     let believed = claimed.is_some_and(|one| {
         let heard = one.refusal.as_ref().map(|it| it.wanted.path.as_str());
@@ -299,15 +299,15 @@ fn path(
     if believed {
         return Some(DoctorFinding::bad(
             "path",
-            "a client can say any path it likes, and is believed",
-            lacks(GatewayFault::Path),
+            "a client can claim another path, and is believed",
+            needs(GatewayFault::Path),
         ));
     }
     Some(match &refusal.wanted.target {
         RequestedTarget::NoRoute(detail) if detail == "path_not_said_once" => DoctorFinding::bad(
             "path",
-            "it does not reach the endpoint, or more than once",
-            lacks(GatewayFault::Path),
+            "it does not reach the endpoint exactly once",
+            needs(GatewayFault::Path),
         ),
         // The endpoint did not read the path.
         RequestedTarget::NoRoute(detail) if detail == "method_not_said_once" => return None,
@@ -322,7 +322,7 @@ fn path(
                 "{} reached the endpoint as {}",
                 plain.probe.path, refusal.wanted.path
             ),
-            lacks(GatewayFault::Path),
+            needs(GatewayFault::Path),
         ),
     })
 }
@@ -344,7 +344,7 @@ fn address(
     refusal: &Refusal,
     claimed: Option<&ProbeOutcome>,
     own: Option<IpAddr>,
-    lacks: &impl Fn(GatewayFault) -> String,
+    needs: &impl Fn(GatewayFault) -> String,
 ) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let hop = refusal.hop;
@@ -352,12 +352,12 @@ fn address(
         ClientAddress::Unknown => DoctorFinding::bad(
             "address",
             "the client's address does not reach the endpoint",
-            lacks(GatewayFault::Address),
+            needs(GatewayFault::Address),
         ),
         ClientAddress::Unreadable => DoctorFinding::bad(
             "address",
             format!("what reaches the endpoint is no address ({hop})"),
-            lacks(GatewayFault::Address),
+            needs(GatewayFault::Address),
         ),
         ClientAddress::Known(address) => {
             let from = match own {
@@ -375,7 +375,7 @@ fn address(
         Some(ClientAddress::Known(CLAIMED)) => DoctorFinding::bad(
             "forged address",
             format!("a client that says X-Forwarded-For: {CLAIMED} is believed"),
-            lacks(GatewayFault::ForgedAddress),
+            needs(GatewayFault::ForgedAddress),
         ),
         Some(_) => {
             DoctorFinding::well("forged address", "a client that claims one is not believed")

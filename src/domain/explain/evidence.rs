@@ -393,7 +393,7 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
 /// Returns the meaning of the endpoint's word for a request that leads nowhere, and the fix.
 fn astray(detail: &str, said_request: &str) -> String {
     match detail {
-        "unknown_endpoint_path" => "the gateway asked a path that the endpoint has not, or not for the gateway that --gateway names".to_owned(),
+        "unknown_endpoint_path" => "the gateway called a path that the endpoint does not have, or not for the gateway that --gateway names".to_owned(),
         "untrusted_peer" => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy".to_owned(),
         "method_not_said_once" => "the gateway did not say the method exactly once: `claviger doctor --gateway` names the directive".to_owned(),
         "path_not_said_once" => "the gateway did not say the path exactly once: `claviger doctor --gateway` names the directive".to_owned(),

@@ -173,7 +173,7 @@ pub enum Denied {
     )]
     NotAMember,
     /// The role lacks the permission.
-    #[error("your role is {role}, and that may not {}: nothing was done. Ask an owner for another role", .permission.words())]
+    #[error("your role is {role}, which may not {}: nothing was done. Ask an owner for another role", .permission.words())]
     Role {
         /// The member's role.
         role: Role,
@@ -181,7 +181,7 @@ pub enum Denied {
         permission: Permission,
     },
     /// The agent is not one that the member may act on.
-    #[error("you are limited to {}: nothing was done. Ask an owner to let you at other agents", limits(.0))]
+    #[error("you are limited to {}: nothing was done. Ask an owner for access to other agents", limits(.0))]
     Agent(AgentScope),
 }
 

@@ -78,7 +78,9 @@ pub enum SshKeyError {
         why: String,
     },
     /// The text is not a SHA-256 fingerprint; it is repeated in the message.
-    #[error("{0} is no fingerprint: they begin with SHA256:, see `ssh-keygen -lf FILE`")]
+    #[error(
+        "{0} is no fingerprint: give SHA256: and the 43 characters that `claviger member list` or `ssh-keygen -lf FILE` shows"
+    )]
     BadFingerprint(String),
 }
 

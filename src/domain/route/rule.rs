@@ -115,7 +115,9 @@ pub enum RouteError {
     )]
     BadPath(String),
     /// The same path and method appear twice in one area.
-    #[error("the route {0} is named twice: a path, or a method at a path, has one meaning")]
+    #[error(
+        "the area would have the route {0} twice: a path, or a method on a path, has one meaning"
+    )]
     Twice(String),
     /// The path is longer than 200 bytes.
     #[error("the route is longer than {LONGEST_ROUTE} characters: name a path further up")]

@@ -59,11 +59,15 @@ impl RequestedAccess {
             return refused("it has no path");
         };
         let Some(method) = Method::from_word(method) else {
-            return refused("this method can lead nowhere");
+            return refused("claviger does not know this method");
         };
         let path = path.trim();
         if CanonicalPath::read(path.as_bytes()).is_none() {
-            return refused("the path is not canonical, and always refused");
+            return refused(if path.starts_with('/') {
+                "its path has empty or dot parts, or needless escapes, and is always refused"
+            } else {
+                "its path does not begin with /"
+            });
         }
         Ok(Self {
             target: RequestedTarget::Routed(AreaSelector::Path, method),
@@ -149,7 +153,7 @@ impl Refusal {
             (_, Target::Routed(area, action)) | (RequestedTarget::Named(area, action), _) => {
                 format!("{} {area}", action.word())
             }
-            _ => "nothing that leads anywhere".to_owned(),
+            _ => "no method and path".to_owned(),
         }
     }
 

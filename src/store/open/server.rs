@@ -17,8 +17,7 @@ use crate::store::{Pool, Store, StoreError, StoreLocation, dialect};
 fn target(url: &str) -> Result<(PgConnectOptions, StoreLocation), StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Unreachable {
         place: StoreLocation::Server("the PostgreSQL database".to_owned()),
-        why: "the URL given with --database cannot be read; write postgres://USER@HOST:PORT/NAME"
-            .to_owned(),
+        why: "the database URL cannot be read; write postgres://USER@HOST:PORT/NAME".to_owned(),
     })?;
     let place = StoreLocation::Server(format!(
         "postgres://{}:{}/{}",
@@ -150,7 +149,7 @@ fn demand_tls(options: &PgConnectOptions, place: &StoreLocation) -> Result<(), S
     }
     Err(StoreError::Unreachable {
         place: place.clone(),
-        why: "it is not on this machine, and the connection would not be verified; add sslmode=verify-full to its URL".to_owned(),
+        why: "it is not on this machine, and claviger connects to another one only with a verified certificate; add ?sslmode=verify-full to its URL".to_owned(),
     })
 }
 
