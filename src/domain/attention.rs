@@ -1,4 +1,4 @@
-//! The most important notice about a key in a list, if there is any.
+//! What about a key most needs attention, if anything does: a word in the list.
 //!
 //! The store repeats these conditions in SQL in order to filter and sort by them; the store's tests
 //! check that both give the same result.
@@ -18,7 +18,7 @@ pub const EXPIRING_DAYS: i64 = 14;
 /// The number of days without a use after which a key needs attention.
 pub const UNUSED_DAYS: i64 = 90;
 
-/// A notice about a key. The variants are in order of precedence: a list shows the first that
+/// Why a key needs attention. The variants are in order of precedence: a list shows the first that
 /// applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumCount)]
 pub enum Attention {
@@ -38,7 +38,7 @@ pub enum Attention {
 }
 
 impl Attention {
-    /// Returns the first notice that applies to the key now.
+    /// Returns the first of these that applies to the key now.
     #[must_use]
     pub fn of(key: &Key, now: Moment) -> Option<Self> {
         if key.disabled_at.is_some() {

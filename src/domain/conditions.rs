@@ -2,8 +2,9 @@
 //!
 //! [`Conditions`] contains their values. [`Condition`] has a variant for each, with its name in
 //! JSON and in the audit log, its title, and its sentences in the review. [`Validity`] says whether
-//! they let a token be accepted at a time at all; every notice and finding about a key matches on
-//! it. To add a condition, follow `docs/architecture.md`: most of its steps are compiler errors.
+//! they let a token be accepted at a time at all; the check, attention, hygiene and the sentences
+//! about a key match on it. To add a condition, follow `docs/architecture.md`: most of its steps are
+//! compiler errors.
 use serde_json::{Map, Value, json};
 use strum::{EnumCount, VariantArray};
 

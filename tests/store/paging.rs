@@ -243,9 +243,9 @@ fn every_order_visits_each_key_once_forwards_and_backwards() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
         let keys = fill(world, &keyring).await;
-        let notices = keys.iter().filter_map(|key| Attention::of(key, now()));
-        let kinds: HashSet<_> = notices.map(|notice| discriminant(&notice)).collect();
-        assert_eq!(kinds.len(), Attention::COUNT, "a key with every notice");
+        let attention = keys.iter().filter_map(|key| Attention::of(key, now()));
+        let kinds: HashSet<_> = attention.map(|one| discriminant(&one)).collect();
+        assert_eq!(kinds.len(), Attention::COUNT, "a key of every kind");
         let all = Filter::default();
         for sort in sorts() {
             let expected = ids(&sorted(&keys, sort));
