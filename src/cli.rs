@@ -211,7 +211,7 @@ pub async fn run_local(
     }
 }
 
-/// Carries out a command on the keyring, for a member where one came in over SSH.
+/// Carries out a command on the keyring, for a member where one logged in over SSH.
 ///
 /// # Errors
 /// [`Failure`]; nothing of it was printed yet.

@@ -42,7 +42,7 @@ pub enum Delivery {
     Copied,
     /// The text was sent to the terminal; no program can know more.
     Sent,
-    /// The text was sent to the terminal, but a program on the route may not forward it.
+    /// The text was sent to the terminal, but a program on the way may not forward it.
     Doubtful(DeliveryDoubt),
 }
 
@@ -73,7 +73,7 @@ enum Multiplexer {
     Screen,
 }
 
-/// The route to the terminal.
+/// How a text gets to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TerminalTransport {
     Tmux,
@@ -117,15 +117,19 @@ impl Environment {
         }
     }
 
-    /// Returns the environment for a member who connected over SSH: this machine is not queried and
-    /// no program is run, not even tmux. Copies go only to the terminal.
+    /// Reads the environment of a session. For a member who connected over SSH this machine is not
+    /// queried and no program is run, not even tmux: copies go only to the terminal.
     #[must_use]
-    pub fn for_member(self) -> Self {
+    pub fn of_session(is_member: bool) -> Self {
+        let environment = Self::from_env();
+        if !is_member {
+            return environment;
+        }
         Self {
             ssh: true,
             multiplexer: None,
             display: false,
-            ..self
+            ..environment
         }
     }
 
@@ -242,7 +246,7 @@ impl Clipboard {
         Ok(doubt.map_or(Delivery::Sent, Delivery::Doubtful))
     }
 
-    /// Returns why a text sent to the terminal may not arrive, if a program on the route can tell.
+    /// Returns why a text sent to the terminal may not arrive, if a program on the way can tell.
     pub async fn doubt(&self) -> Option<DeliveryDoubt> {
         doubt_about(
             self.environment.transport(self.osc52),
@@ -363,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_follows_from_the_surroundings() {
+    fn the_transport_follows_from_the_environment() {
         use TerminalTransport::{Plain, Screen, Tmux};
         for (variables, desktop, transport) in [
             ("TERM=xterm DISPLAY=:0", true, Some(Plain)),

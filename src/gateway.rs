@@ -256,7 +256,7 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
         return refused;
     }
     let parts = (request.method(), request.uri(), request.headers());
-    let asked = AuthorizationRequest::read(endpoint.family, &endpoint.trusted, peer, parts);
+    let asked = AuthorizationRequest::read(endpoint.gateway, &endpoint.trusted, peer, parts);
     if !asked.trusted {
         endpoint.log.untrusted(peer);
     }

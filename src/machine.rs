@@ -207,7 +207,7 @@ pub fn harden() {
 }
 
 /// Forbids this process, and every thread that it starts, to run programs from now on. This is for
-/// members who came in over SSH, who must not get access to the machine itself. Must be called
+/// members who logged in over SSH, who must not get access to the machine itself. Must be called
 /// before any thread is started.
 ///
 /// # Errors

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the session of a member who came in over SSH, if any, and the requested command.
+/// Returns the session of a member who logged in over SSH, if any, and the requested command.
 fn parse_command_line() -> Result<(Option<Session>, Arguments), Failure> {
     let arguments = cli::parse()?;
     let Some(id) = &arguments.member else {

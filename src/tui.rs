@@ -158,11 +158,7 @@ impl Shell {
         if !warnings.is_empty() {
             model.report_error(warnings.join(" "));
         }
-        let environment = if model.is_member {
-            Environment::from_env().for_member()
-        } else {
-            Environment::from_env()
-        };
+        let environment = Environment::of_session(model.is_member);
         let clipboard = Clipboard::new(environment, config.osc52);
         Ok(Self {
             keyring: Arc::new(keyring),

@@ -1,4 +1,4 @@
-//! `agent`: lists, adds and removes the agents whose data keys open.
+//! `agent`: lists, adds and removes the agents that keys belong to.
 use serde_json::{Value, json};
 
 use super::{

@@ -89,6 +89,9 @@ pub enum LocalCommand {
 #[derive(Debug, Subcommand)]
 pub enum KeyringCommand {
     /// Make a key and print its token
+    ///
+    /// Without `--grant` it may do nothing, without `--allow-ip` it may be used from any address, and
+    /// without `--expires` it never expires.
     Create(CreateArguments),
     /// List the keys, newest first
     List(ListArguments),
@@ -99,6 +102,9 @@ pub enum KeyringCommand {
     /// Print a key's token
     Reveal(KeyArgument),
     /// Change a key's name, description, addresses, grants or expiry
+    ///
+    /// `--allow-ip` replaces the whole list. `--grant` replaces what the key may do in its area; other
+    /// areas stay as they are.
     Edit(EditArguments),
     /// Switch a key off; `enable` switches it on again
     Disable(KeyArgument),
@@ -114,7 +120,7 @@ pub enum KeyringCommand {
     Check(CheckArguments),
     /// Tell why a request was refused, with every check and what would let it pass
     Explain(ExplainArguments),
-    /// List the last refusals of all keys, and of tokens that belong to no key; the newest first
+    /// List the last refusals of all keys, and of requests that match no key; the newest first
     Refusals(RefusalsArguments),
     /// List the changes, oldest first, or verify that none was tampered with
     Audit(AuditArguments),
@@ -127,7 +133,7 @@ pub enum KeyringCommand {
     /// Show the workspace, or change its label or its policy for the expiry of keys
     Workspace(WorkspaceArguments),
     /// Find keys that nobody uses, that never expire, or that may do more than they do, and propose
-    /// a change for each
+    /// what to change
     Hygiene {
         /// Only keys of this agent
         #[arg(long, value_name = "NAME")]
@@ -211,15 +217,15 @@ pub struct CreateArguments {
 #[derive(Debug, Args)]
 pub struct ConditionArguments {
     /// The addresses and networks from which it may be used, such as 192.168.1.1,10.0.0.0/24, or
-    /// any [default: any]
+    /// any
     #[arg(long, value_name = "LIST")]
     pub allow_ip: Option<String>,
     /// What it may do in an area: create,read,update,delete in any choice, or all, or none; may be
-    /// given for several areas [default: none]
+    /// given for several areas
     #[arg(long = "grant", value_name = "AREA=ACTIONS")]
     pub grants: Vec<String>,
-    /// When it expires: 36h or 90d from now, 2027-01-31 (a day is until its end, UTC),
-    /// 2027-01-31T12:00:00Z, or never [default: never]
+    /// When it expires: 36h or 90d from now, 2027-01-31 (until the end of that day, UTC),
+    /// 2027-01-31T12:00:00Z, or never
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
 }
@@ -300,17 +306,6 @@ impl SortChoice {
 
 /// `edit`.
 #[derive(Debug, Args)]
-#[command(
-    mut_arg("allow_ip", |flag| {
-        flag.help("The new addresses and networks from which it may be used, or any; they replace the whole list")
-    }),
-    mut_arg("grants", |flag| {
-        flag.help("What it may do in an area from now on: create,read,update,delete in any choice, or all, or none; other areas stay as they are; may be given for several areas")
-    }),
-    mut_arg("expires", |flag| {
-        flag.help("When it expires: 36h or 90d from now, 2027-01-31 (a day is until its end, UTC), 2027-01-31T12:00:00Z, or never")
-    })
-)]
 pub struct EditArguments {
     /// A key's id, its exact name, or the first 4 or more characters of its id
     pub key: String,
@@ -382,11 +377,11 @@ pub struct DoctorArguments {
     /// It is probed with harmless requests and tokens that were never issued: whether method, path
     /// and address reach the endpoint, whether a client can forge them, and which directive is
     /// missing.
-    #[arg(long, value_name = "URL", requires = "family")]
+    #[arg(long, value_name = "URL", requires = "kind")]
     pub gateway: Option<String>,
     /// Which gateway that is: nginx, traefik, caddy or envoy
     #[arg(long = "as", value_name = "NAME", requires = "gateway")]
-    pub family: Option<GatewayKind>,
+    pub kind: Option<GatewayKind>,
 }
 
 /// `explain`.
@@ -450,7 +445,7 @@ pub struct ServeArguments {
     /// The gateway's address or network, or unix: whose headers are believed; may be given several
     /// times
     ///
-    /// `unix` is every process that connects to the Unix socket. No request of any other peer is
+    /// `unix` means every process that connects to the Unix socket. No request of any other peer is
     /// allowed.
     #[arg(long = "trusted-proxy", value_name = "WHO")]
     pub trusted: Vec<TrustedProxy>,
@@ -517,17 +512,11 @@ pub enum AreaCommand {
     },
 }
 
-const ROUTE_HELP: &str = "A route that leads to it; may be given several times
+const ROUTE_HELP: &str = "A route to add; may be given several times
 
 A path such as /invoices leads to the area with all paths below it, whatever the method. \
 METHOD PATH=ACTION does the same, and says which action that method means on it, such as \
 'POST /invoices/search=read'.";
-const ADDED_ROUTE_HELP: &str = "A route to add; may be given several times
-
-A path such as /invoices leads to the area with all paths below it, whatever the method. \
-METHOD PATH=ACTION does the same, and says which action that method means on it, such as \
-'POST /invoices/search=read'.";
-
 /// `area add`.
 #[derive(Debug, Args)]
 pub struct AreaAddArguments {
@@ -539,7 +528,7 @@ pub struct AreaAddArguments {
     /// The word that stands for it in lists, such as Invoices
     #[arg(long, value_name = "TEXT")]
     pub badge: Option<String>,
-    /// A route that leads to it; may be given several times
+    /// A route to add; may be given several times
     #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
     pub routes: Vec<String>,
 }
@@ -557,7 +546,7 @@ pub struct AreaEditArguments {
     #[arg(long, value_name = "TEXT")]
     pub badge: Option<String>,
     /// A route to add; may be given several times
-    #[arg(long = "route", value_name = "ROUTE", long_help = ADDED_ROUTE_HELP)]
+    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
     pub routes: Vec<String>,
     /// A route to remove, as `area list` shows it; may be given several times
     #[arg(long = "remove-route", value_name = "ROUTE")]

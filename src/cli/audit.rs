@@ -162,7 +162,7 @@ pub(super) fn read_checkpoints(
         let text = read(file).map_err(|error| {
             let file = visible(&file.to_string_lossy());
             Failure::Failed(format!(
-                "the checkpoints in {file} cannot be read ({error}): make the file readable for you, or name another one with `--checkpoints` or in config.toml"
+                "the checkpoints in {file} cannot be read ({error}): make the file readable for you, or name another one"
             ))
         })?;
         kept.extend(checkpoints_in(&text, workspace));

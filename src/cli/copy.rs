@@ -90,17 +90,9 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn environment_of(is_members: bool) -> Environment {
-    if is_members {
-        Environment::from_env().for_member()
-    } else {
-        Environment::from_env()
-    }
-}
-
 /// Returns why no clipboard can be reached, or `None` if that is not certain.
 fn obstacle(config: &Config, is_members: bool) -> Option<String> {
-    let environment = environment_of(is_members);
+    let environment = Environment::of_session(is_members);
     if environment.desktop() {
         return None;
     }
@@ -116,7 +108,7 @@ async fn deliver(
     config: &Config,
     is_members: bool,
 ) -> Result<Delivery, Unavailable> {
-    let environment = environment_of(is_members);
+    let environment = Environment::of_session(is_members);
     if environment.desktop() && hand_to_keeper(token).await.is_some() {
         return Ok(Delivery::Copied);
     }

@@ -64,13 +64,13 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let config = Config::gather(database, &config::process_variable)?;
-    let findings = match (&arguments.gateway, arguments.family) {
-        (Some(url), Some(family)) => {
+    let findings = match (&arguments.gateway, arguments.kind) {
+        (Some(url), Some(kind)) => {
             if let Some(path) = missing_file(&config) {
                 return Err(no_database(path));
             }
             let (keyring, _) = open_keyring(&config, None).await?;
-            let findings = gateway::findings(&keyring, url, family).await;
+            let findings = gateway::findings(&keyring, url, kind).await;
             keyring.close().await;
             findings?
         }
@@ -149,11 +149,9 @@ fn checkpoints(config: &Config) -> DoctorFinding {
             "checkpoints",
             "are not kept, so nobody would notice if the newest events of the audit log were deleted: set `checkpoints` in config.toml",
         ),
-        Err(sentence) => DoctorFinding::bad(
-            "checkpoints",
-            sentence,
-            "make it writable, or name another place with `checkpoints` in config.toml",
-        ),
+        Err(sentence) => {
+            DoctorFinding::bad("checkpoints", sentence, "then run `claviger doctor` again")
+        }
     }
 }
 
@@ -274,7 +272,7 @@ async fn of_keyring(keyring: &Keyring, kept: &[Checkpoint]) -> Vec<DoctorFinding
         (Some(error), _) => DoctorFinding::bad(
             "master key",
             error.to_string(),
-            "fix that, or bring the file back from its copy; until then keys cannot be created, rotated, copied or revealed",
+            "this database needs the file that it was made with, with mode 0600",
         ),
     });
     findings.push(match &health.audit {

@@ -15,9 +15,9 @@ use crate::{
         access::{AccessError, Area, Grants, find_area, parse_grant},
         allowlist::AllowList,
         audit::Change,
-        conditions::Conditions,
+        conditions::{Conditions, Validity},
         key::{Draft, Key, KeyVersion},
-        moment::{Moment, parse_expiry},
+        moment::{EXPIRY_FORMS, Moment, parse_expiry},
         review,
     },
     keyring::{Created, Keyring, KeyringError},
@@ -51,7 +51,7 @@ pub(super) async fn create(
     }
     for name in &created.look_alikes {
         output::complain(&format!(
-            "the name looks like that of another key, {}: check that you did not mean it",
+            "the name looks like that of another key, {}: check that you did not mean that one",
             brief(name)
         ));
     }
@@ -147,12 +147,15 @@ pub(super) async fn switch(
 ) -> Result<(), Failure> {
     let key = keyring.resolve(key).await?;
     output.recorded(keyring.switch(&[KeyVersion::of(&key)], disable).await?);
-    let sentence = if disable {
-        "API key disabled: it is refused from the next request on."
-    } else {
-        "API key enabled."
+    let key = keyring.key(&key.id).await?;
+    let sentence = match key.validity(keyring.now()) {
+        _ if disable => "API key disabled: it is refused from the next request on.",
+        Validity::Valid => "API key enabled.",
+        Validity::Expired(_) => {
+            "API key enabled. It has ended, and stays refused until it gets a new end with `claviger edit --expires`."
+        }
     };
-    done(&keyring.key(&key.id).await?, sentence, output)
+    done(&key, sentence, output)
 }
 
 fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {
@@ -218,10 +221,9 @@ fn allow_list(text: &str) -> Result<AllowList, Failure> {
 
 fn expiry(when: &str, now: Moment) -> Result<Option<Moment>, Failure> {
     if when.trim().is_empty() {
-        return Err(Failure::Refused(
-            "--expires is empty: write a number of days (90d), a date (2027-01-31), or never"
-                .into(),
-        ));
+        return Err(Failure::Refused(format!(
+            "--expires is empty: write {EXPIRY_FORMS}"
+        )));
     }
     parse_expiry(when, now).map_err(refused)
 }

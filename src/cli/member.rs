@@ -1,4 +1,4 @@
-//! `member`: lists, adds, changes and removes the members who may come in over SSH.
+//! `member`: lists, adds, changes and removes the members who may log in over SSH.
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -43,7 +43,7 @@ pub(super) async fn run(
     }
 }
 
-/// Reads the SSH keys in the files. A member who came in over SSH may only name standard input
+/// Reads the SSH keys in the files. A member who logged in over SSH may only name standard input
 /// (`-`), because they have no right to read files of this machine.
 fn read_keys(keyring: &Keyring, files: &[PathBuf]) -> Result<Vec<SshKey>, Failure> {
     let mut keys = Vec::new();

@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        conditions::Validity,
-        key::{Key, KeyVersion},
+        key::{Key, KeyVersion, RotatedTokens},
         moment::{Moment, parse_overlap},
         text::visible,
     },
@@ -39,23 +38,22 @@ pub(super) async fn run(
         ))
     })?;
     if !output.json {
-        let validity = rotated.key.validity(keyring.now());
-        output::print_notice(&match (rotated.until, validity) {
-            (Some(_), _) if rotated.key.disabled_at.is_some() => {
-                "API key rotated. The key is disabled: both tokens are refused until it is enabled."
-                    .to_owned()
-            }
-            (_, Validity::Expired(_)) => {
-                "API key rotated. The key has ended: both tokens are refused until it gets a new end with `claviger edit --expires`."
-                    .to_owned()
-            }
-            (Some(until), Validity::Valid) => format!(
+        output::print_notice(&match rotated.key.rotated_tokens(rotated.until, keyring.now()) {
+            RotatedTokens::OldGoodUntil(until) => format!(
                 "API key rotated. The old token stays good until {} UTC: `claviger show {}` tells whether it is still used.",
                 until.date_and_clock(),
                 key.id
             ),
-            (None, Validity::Valid) => {
+            RotatedTokens::OldEnded => {
                 "API key rotated. The old token is refused from the next request on.".to_owned()
+            }
+            RotatedTokens::Disabled => {
+                "API key rotated. The key is disabled: both tokens are refused until it is enabled."
+                    .to_owned()
+            }
+            RotatedTokens::Expired => {
+                "API key rotated. The key has ended: the old token has ended with it, and the new one is refused until the key gets a new end with `claviger edit --expires`."
+                    .to_owned()
             }
         });
     }

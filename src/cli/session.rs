@@ -1,4 +1,4 @@
-//! The session of a member who came in over SSH, and the command or screen that they requested.
+//! The session of a member who logged in over SSH, and the command or screen that they requested.
 //!
 //! sshd runs `claviger --member ID` for a client that has one of that member's keys, and passes the
 //! requested command in `SSH_ORIGINAL_COMMAND`. That text is split as a shell would split it, but
@@ -95,7 +95,7 @@ fn used_key() -> Result<Option<Fingerprint>, Failure> {
     let key = lines.find_map(|line| line.strip_prefix("publickey "));
     let key = key.and_then(|key| SshKey::parse(key, 1).ok());
     let key = key.ok_or_else(|| {
-        super::refused("sshd did not say with which SSH key you logged in, so you are refused: the administrator must set `ExposeAuthInfo yes` in sshd_config")
+        super::refused("sshd did not say with which SSH key you logged in, so you are refused: log in with one of your SSH keys alone, and with no certificate")
     })?;
     Ok(Some(key.fingerprint().clone()))
 }

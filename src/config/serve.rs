@@ -76,7 +76,7 @@ impl FromStr for GatewayKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|family| family.word() == text);
+        let found = Self::ALL.into_iter().find(|gateway| gateway.word() == text);
         found.ok_or_else(|| {
             format!(
                 "{} is no gateway that is known: write nginx, traefik, caddy or envoy",

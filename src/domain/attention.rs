@@ -1,4 +1,4 @@
-//! What about a key most needs attention, if anything does: a word in the list.
+//! Why a key needs attention, if it does: a word in the list.
 //!
 //! The store repeats these conditions in SQL in order to filter and sort by them; the store's tests
 //! check that both give the same result.

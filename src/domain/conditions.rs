@@ -2,7 +2,7 @@
 //!
 //! [`Conditions`] contains their values. [`Condition`] has a variant for each, with its name in
 //! JSON and in the audit log, its title, and its sentences in the review. [`Validity`] says whether
-//! they let a token be accepted at a time at all; the check, attention, hygiene and the sentences
+//! the time alone is a reason to refuse; the check, attention, hygiene and the sentences
 //! about a key match on it. To add a condition, follow `docs/architecture.md`: most of its steps are
 //! compiler errors.
 use serde_json::{Map, Value, json};
@@ -40,8 +40,7 @@ impl Conditions {
         }
     }
 
-    /// Returns whether a token with these conditions is accepted at a time, whatever the request
-    /// asks for and wherever it comes from, unless its key is disabled.
+    /// Returns whether the time alone is a reason to refuse every request of the key.
     #[must_use]
     pub fn validity(&self, now: Moment) -> Validity {
         let Self {
@@ -99,13 +98,12 @@ impl Conditions {
     }
 }
 
-/// Whether the conditions of a key let its tokens be accepted at a time, whatever the request asks
-/// for.
+/// Whether the time alone is a reason to refuse every request of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
-    /// They are accepted.
+    /// It is none.
     Valid,
-    /// They are refused, since the key expired at this time.
+    /// The key expired at this time.
     Expired(Moment),
 }
 

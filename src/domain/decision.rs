@@ -74,9 +74,9 @@ impl Reason {
         Self::ALL.into_iter().find(|reason| reason.word() == word)
     }
 
-    /// Returns `true` if the check is about the token itself: whether it is the token of a key. All
-    /// others are about a known key.
-    const fn is_about_the_token(self) -> bool {
+    /// Returns `true` if the check is one of those that find the key of the token. The others run
+    /// when it is found.
+    const fn finds_the_key(self) -> bool {
         match self {
             Self::MissingToken | Self::MalformedToken | Self::UnknownToken | Self::Revoked => true,
             Self::Disabled
@@ -88,8 +88,8 @@ impl Reason {
         }
     }
 
-    /// Returns the HTTP status of the endpoint's response: 401 if the reason concerns the token,
-    /// 403 if it concerns what the token may do.
+    /// Returns the HTTP status of the endpoint's response: 401 if the reason concerns the token
+    /// or the state of its key, 403 if it concerns the request.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -114,7 +114,7 @@ pub struct Rules {
     pub id: KeyId,
     /// The key's name.
     pub name: String,
-    /// The agent whose data the key gives access to.
+    /// The agent that the key belongs to.
     pub agent: AgentName,
     /// From where, for what and until when it may be used.
     pub conditions: Conditions,
@@ -248,16 +248,16 @@ fn first_failure(rules: &Rules, until: Option<Moment>, request: &Request) -> Opt
     key_checks().find(|check| fails(*check, rules, until, request))
 }
 
-/// Returns the checks of the token itself, in order: whether it is the token of a key.
+/// Returns the checks that find the key of the token, in order.
 pub(super) fn token_checks() -> impl Iterator<Item = Reason> {
     let all = Reason::ALL.into_iter();
-    all.filter(|reason| reason.is_about_the_token())
+    all.filter(|reason| reason.finds_the_key())
 }
 
 /// Returns the checks of a known key, in order: all others.
 pub(super) fn key_checks() -> impl Iterator<Item = Reason> {
     let all = Reason::ALL.into_iter();
-    all.filter(|reason| !reason.is_about_the_token())
+    all.filter(|reason| !reason.finds_the_key())
 }
 
 /// Returns `true` if the check fails, regardless of the other checks. The checks of the token

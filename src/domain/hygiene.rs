@@ -142,7 +142,7 @@ pub fn findings(
     policy: Policy,
     now: Moment,
 ) -> Vec<HygieneRow> {
-    // The time during which no request could use the key does not count.
+    // Only the time since it was last enabled counts: a disabled key cannot be used.
     let begun = match key.validity(now) {
         Validity::Valid | Validity::Expired(_) => exercised.enabled_at.unwrap_or(key.created_at),
     };

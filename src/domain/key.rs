@@ -216,7 +216,7 @@ pub struct Key {
     pub id: KeyId,
     /// The key's position in the order of creation.
     pub sequence: i64,
-    /// The agent whose data the key gives access to.
+    /// The agent that the key belongs to.
     pub agent: AgentName,
     /// The part that people decide.
     pub draft: Draft,
@@ -234,14 +234,39 @@ pub struct Key {
     pub revision: Revision,
 }
 
+/// What becomes of the tokens of a key that was just rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotatedTokens {
+    /// The new token is accepted, and the old one until this time.
+    OldGoodUntil(Moment),
+    /// The new token is accepted. The old one has ended.
+    OldEnded,
+    /// The old token has not ended, but both are refused while the key is disabled.
+    Disabled,
+    /// The old token has ended, and the new one is refused, since the key has expired.
+    Expired,
+}
+
 impl Key {
+    /// Returns what becomes of the tokens of the key, which was just rotated. `until` is the end of
+    /// the old token; `None` if it ended at once, as it does if the key has expired.
+    #[must_use]
+    pub fn rotated_tokens(&self, until: Option<Moment>, now: Moment) -> RotatedTokens {
+        match (self.validity(now), until) {
+            (Validity::Expired(_), _) => RotatedTokens::Expired,
+            (Validity::Valid, None) => RotatedTokens::OldEnded,
+            (Validity::Valid, Some(_)) if self.disabled_at.is_some() => RotatedTokens::Disabled,
+            (Validity::Valid, Some(until)) => RotatedTokens::OldGoodUntil(until),
+        }
+    }
+
     /// Returns the key's name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.draft.name.as_str()
     }
 
-    /// Returns whether the key's conditions let its tokens be accepted at a time; see
+    /// Returns whether the time alone is a reason to refuse every request of the key; see
     /// [`Conditions::validity`].
     #[must_use]
     pub fn validity(&self, now: Moment) -> Validity {

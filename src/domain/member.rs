@@ -110,7 +110,9 @@ pub enum MemberError {
     #[error("{0} is no role: give owner, manager, operator or viewer")]
     BadRole(String),
     /// An owner cannot be limited to some agents.
-    #[error("an owner is not limited to agents: give --all-agents, or choose another role")]
+    #[error(
+        "an owner is not limited to agents: name none (in `member edit` --all-agents), or choose another role"
+    )]
     LimitedOwner,
     /// No SSH key was given.
     #[error("no SSH key was given: give a public key, such as ~/.ssh/id_ed25519.pub")]

@@ -112,11 +112,14 @@ impl fmt::Display for Moment {
     }
 }
 
+/// The forms of an expiry that an error names.
+pub const EXPIRY_FORMS: &str = "a time from now (36h, 90d), a date (2027-01-31), or never";
+
 /// Why an expiry was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpiryError {
     /// The text has none of the accepted forms.
-    #[error("{0} is no expiry: write a time from now (36h, 90d), a date (2027-01-31), or never")]
+    #[error("{0} is no expiry: write {EXPIRY_FORMS}")]
     Unreadable(String),
     /// The text has a time without a zone, which could mean two dozen different moments.
     #[error("{0} has a time but no zone: add Z for UTC, such as {0}Z")]

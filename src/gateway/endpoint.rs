@@ -26,7 +26,7 @@ use crate::{
 
 /// The state that all connections share.
 pub(super) struct Endpoint {
-    pub family: GatewayKind,
+    pub gateway: GatewayKind,
     pub trusted: Vec<TrustedProxy>,
     pub decider: Arc<Decider>,
     pub ids: DecisionIds,
@@ -46,7 +46,7 @@ impl Endpoint {
         let decider = Arc::new(decider);
         let metrics = Arc::new(Metrics::new());
         Self {
-            family: serve.gateway,
+            gateway: serve.gateway,
             trusted: serve.trusted,
             lookups: LookupClient::open(
                 Arc::clone(&decider),
@@ -146,7 +146,7 @@ impl Endpoint {
         self.log.refused_early(id, peer, line, machine.uptime());
         self.recorder.refused(None, client.address, || {
             let wanted = RequestedAccess {
-                target: RequestedTarget::NoRoute(detail.to_owned()),
+                requested: RequestedTarget::NoRoute(detail.to_owned()),
                 method: String::new(),
                 path: String::new(),
             };

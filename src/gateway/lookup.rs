@@ -40,7 +40,7 @@ pub(super) enum Undecided {
     Store(KeyringError),
     /// The store does not continue from the state that was last read.
     #[error(
-        "the database went back: its newest change is {now}, and this endpoint has already read change {seen}. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until the database is right again or this endpoint is restarted. Before you restart it, look at `claviger audit`, and revoke again every key that was revoked after change {now}"
+        "the database went back: it does not continue from change {seen}, which this endpoint has read, and stands at change {now}. A backup was restored over it, or a standby without the last changes took over. Every request is answered with 503 until the database is right again or this endpoint is restarted. Before you restart it, revoke again every key that was revoked since the backup was made: the audit log of this database does not show it any more"
     )]
     WentBack {
         /// The number of the newest change that had been read.

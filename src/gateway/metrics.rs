@@ -122,7 +122,7 @@ impl Metrics {
                 "epoch",
                 "Number of the newest change that was read from the database",
             ),
-            cached: gauge("keys_cached", "Keys in the cache, with revoked ones"),
+            cached: gauge("keys_cached", "Keys in the cache, including revoked ones"),
             registry,
         }
     }

@@ -158,7 +158,7 @@ pub(super) struct AuthorizationRequest<'a> {
 impl<'a> AuthorizationRequest<'a> {
     /// Reads the request of a gateway.
     pub(super) fn read(
-        family: GatewayKind,
+        gateway: GatewayKind,
         trusted: &[TrustedProxy],
         peer: Peer,
         (method, uri, headers): (&'a HttpMethod, &'a Uri, &'a HeaderMap),
@@ -167,11 +167,11 @@ impl<'a> AuthorizationRequest<'a> {
         let lines = lines.map(HeaderValue::as_bytes);
         let client = forwarded::client(peer, lines, trusted);
         let is_trusted = forwarded::is_trusted(peer, trusted);
-        let form = EndpointPath::read(uri.path(), family);
+        let form = EndpointPath::read(uri.path(), gateway);
         let original = match &form {
             None => Err(NoRouteReason::EndpointPath),
             Some(_) if !is_trusted => Err(NoRouteReason::Untrusted),
-            Some(form) => original(family, form, method, headers),
+            Some(form) => original(gateway, form, method, headers),
         };
         let route = match (&form, original) {
             (Some(form), Ok((method, path))) => route(form, method, path, headers),
@@ -221,12 +221,12 @@ fn is_override(name: &str) -> bool {
 
 /// Returns the original method and path, which the gateway must have sent exactly once each.
 fn original<'a>(
-    family: GatewayKind,
+    gateway: GatewayKind,
     form: &EndpointPath<'a>,
     method: &'a HttpMethod,
     headers: &'a HeaderMap,
 ) -> Result<(&'a str, &'a [u8]), NoRouteReason> {
-    let [method_header, path_header] = match family {
+    let [method_header, path_header] = match gateway {
         GatewayKind::Envoy => {
             let inner = form.inner.ok_or(NoRouteReason::PathMissingOrRepeated)?;
             return Ok((method.as_str(), inner.as_bytes()));
@@ -257,7 +257,7 @@ impl AuthorizationRequest<'_> {
         let path = without_query(path);
         let kept = (shown(method.as_bytes()), shown(path));
         let whole = kept.1.as_bytes() == path;
-        let target = match (&self.requested, target) {
+        let requested = match (&self.requested, target) {
             (Requested::Route(route), _) if whole => {
                 RequestedTarget::Routed(route.area.clone(), route.method)
             }
@@ -267,7 +267,7 @@ impl AuthorizationRequest<'_> {
             (requested, _) => RequestedTarget::NoRoute(requested.detail().to_owned()),
         };
         RequestedAccess {
-            target,
+            requested,
             method: kept.0,
             path: kept.1,
         }
@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     fn request_line(
-        family: GatewayKind,
+        gateway: GatewayKind,
         trusted: &[&str],
         headers: &[(&str, &str)],
         uri: &str,
@@ -302,7 +302,7 @@ mod tests {
             .collect();
         let peer = Peer::address("127.0.0.1".parse().expect("an address"));
         let parts = (request.method(), request.uri(), request.headers());
-        match AuthorizationRequest::read(family, &trusted, peer, parts).requested {
+        match AuthorizationRequest::read(gateway, &trusted, peer, parts).requested {
             Requested::Route(route) => {
                 format!("{} {}", route.method.word(), route.path.as_str())
             }
@@ -320,7 +320,7 @@ mod tests {
             ("x-forwarded-method", "POST"),
             ("x-forwarded-uri", "/contacts"),
         ];
-        let unsaid = "method_not_said_once";
+        let missing = "method_not_said_once";
         let me = ["127.0.0.1"];
         assert_eq!(
             request_line(GatewayKind::Nginx, &me, &original, "/authorize"),
@@ -328,14 +328,14 @@ mod tests {
         );
         assert_eq!(
             request_line(GatewayKind::Nginx, &me, &forwarded, "/authorize"),
-            unsaid
+            missing
         );
-        for family in [GatewayKind::Traefik, GatewayKind::Caddy] {
+        for gateway in [GatewayKind::Traefik, GatewayKind::Caddy] {
             assert_eq!(
-                request_line(family, &me, &forwarded, "/authorize"),
+                request_line(gateway, &me, &forwarded, "/authorize"),
                 "POST /contacts"
             );
-            assert_eq!(request_line(family, &me, &original, "/authorize"), unsaid);
+            assert_eq!(request_line(gateway, &me, &original, "/authorize"), missing);
         }
         let envoy = |uri| request_line(GatewayKind::Envoy, &me, &original, uri);
         assert_eq!(envoy("/envoy/path/documents/1?x=1"), "DELETE /documents/1");
@@ -365,18 +365,18 @@ mod tests {
             "POST /contacts"
         );
         for (bad, why) in [
-            (&[("x-original-uri", "/contacts")][..], unsaid),
+            (&[("x-original-uri", "/contacts")][..], missing),
             (&[("x-original-method", "POST")], "path_not_said_once"),
             (
                 &[original[0], original[1], ("x-original-method", "GET")],
-                unsaid,
+                missing,
             ),
-            (&[original[0], original[0], original[1]], unsaid),
+            (&[original[0], original[0], original[1]], missing),
             (
                 &[original[0], original[1], original[1]],
                 "path_not_said_once",
             ),
-            (&[("x_original_method", "POST"), original[1]], unsaid),
+            (&[("x_original_method", "POST"), original[1]], missing),
             (
                 &[("x-original-method", "post"), original[1]],
                 "unknown_method",

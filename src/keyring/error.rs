@@ -55,11 +55,11 @@ pub enum KeyringError {
     },
     /// No refusal with that id is stored.
     #[error(
-        "no refusal {0} is known. Only refusals are kept: the last 50 of each key, for 100 days, from some seconds after the decision. Requests that were answered with 400 or 503 are only in the log of the endpoint"
+        "no refusal {0} is known. Only refusals are kept: the last 50 of each key, for 100 days, and the last 500 that match no key, from some seconds after the decision. Requests that were answered with 400 or 503 are only in the log of the endpoint"
     )]
     NoSuchDecision(String),
     /// Every stored refusal matches a key.
-    #[error("no refusal of a token that belongs to no key is kept")]
+    #[error("no refusal is kept of a request that matches no key")]
     NothingUnmatched,
     /// No key matches the text.
     #[error(

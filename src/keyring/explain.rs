@@ -151,7 +151,7 @@ impl Keyring {
         let wanted = match granted.or(first) {
             Some((area, action)) => RequestedAccess::named(area, action),
             None => RequestedAccess {
-                target: RequestedTarget::NoRoute(String::new()),
+                requested: RequestedTarget::NoRoute(String::new()),
                 method: String::new(),
                 path: String::new(),
             },
@@ -341,7 +341,7 @@ impl Keyring {
                 }
             }
         }
-        let area = match (&request.target, &question.wanted().target) {
+        let area = match (&request.target, &question.wanted().requested) {
             (Target::Routed(area, _), _)
             | (_, RequestedTarget::Routed(AreaSelector::Area(area), _)) => Some(area),
             _ => None,

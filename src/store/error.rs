@@ -36,7 +36,7 @@ pub enum StoreError {
     },
     /// The store cannot be written.
     #[error(
-        "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest {mend}", mend = mend(.0)
+        "{0} is read-only: nothing was changed. Checking, listing and showing still work; for the rest {way_out}", way_out = way_out(.0)
     )]
     ReadOnly(StoreLocation),
     /// The open file is no longer at its path: another file is there, or none.
@@ -302,7 +302,7 @@ fn another(place: &StoreLocation) -> &'static str {
     }
 }
 
-fn mend(place: &StoreLocation) -> &'static str {
+fn way_out(place: &StoreLocation) -> &'static str {
     match place {
         StoreLocation::File(_) => "make the file and its folder writable for you",
         StoreLocation::Server(_) => "name the primary with --database, not a standby",

@@ -31,7 +31,7 @@ type RefusalsAfterChange = Option<Refused>;
 pub(crate) struct NewKey {
     /// The key's id.
     pub id: KeyId,
-    /// The agent whose data it opens.
+    /// The agent that it belongs to.
     pub agent: AgentName,
     /// The settings that users can edit.
     pub draft: Draft,

@@ -45,7 +45,7 @@ impl Store {
         if until.is_none() {
             change.end_previous_tokens(&seen.id).await?;
         }
-        // Forgets all but the best tokens to keep: those still valid, then the newest.
+        // Keeps the tokens that are still valid first, then the newest, and forgets the others.
         execute!(
             change,
             sqlx::query(

@@ -165,7 +165,7 @@ impl ExplainDialog {
         self.path = Input::new(format!("{method} {path}").trim().to_owned());
         let led = match (
             &explanation.request.target,
-            &explanation.question.wanted().target,
+            &explanation.question.wanted().requested,
         ) {
             (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 Some((area, action))

@@ -405,11 +405,11 @@ fn interrupt(model: &mut Model) -> Option<Effect> {
 /// Reports why the user may not do something, in the dialog they are looking at or else above the
 /// footer.
 fn refuse(model: &mut Model, why: String) {
-    let unsaid = match model.modals.last_mut() {
+    let unreported = match model.modals.last_mut() {
         Some(top) => top.dialog_mut().refuse(why),
         None => Some(why),
     };
-    if let Some(why) = unsaid {
+    if let Some(why) = unreported {
         // A key press means that the previous sentence was read.
         model.dismiss_notice();
         model.report_error(why);

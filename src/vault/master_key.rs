@@ -177,7 +177,7 @@ fn judge(metadata: &fs::Metadata) -> Result<(), String> {
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(format!(
-            "others may read it (mode {mode:04o}); run `chmod 600` on it; if somebody may have read it and the database, rotate every API key with `--overlap 0`"
+            "others may read it (mode {mode:04o}); run `chmod 600` on it; if somebody may have read it and the database, make sure that nobody can any more, and rotate every API key with `--overlap 0`"
         ));
     }
     Ok(())

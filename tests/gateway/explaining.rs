@@ -176,7 +176,7 @@ fn a_key_is_explained_by_its_newest_refusal_or_by_a_request_that_is_described() 
         (
             &["explain", &id, "--request", "GET /a//b"],
             2,
-            "its path has empty or dot parts",
+            "its path is not canonical",
         ),
         (&["explain", &id, "--area", "contacts"], 2, "--action"),
         (

@@ -283,7 +283,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
                 hop: hops[n % hops.len()],
                 agent: (reason == Reason::WrongAgent).then(|| "crm".parse().expect("an agent")),
                 wanted: RequestedAccess {
-                    target: requested,
+                    requested,
                     method: method.to_owned(),
                     path: "/contacts/7".to_owned(),
                 },

@@ -220,7 +220,7 @@ fn tokens_that_match_no_key_are_found_and_explained_without_any_id() {
     story.press("u");
     let screen = story.screen();
     assert!(
-        screen.contains("no refusal of a token that belongs to no key is kept"),
+        screen.contains("no refusal is kept of a request that matches no key"),
         "{screen}"
     );
     story.press("<esc>");
@@ -342,7 +342,7 @@ fn a_request_can_be_described_and_another_refusal_chosen() {
     );
     for (typed, why) in [
         ("BREW /x", "claviger does not know this method"),
-        ("GET //x", "its path has empty or dot"),
+        ("GET //x", "its path is not canonical"),
         ("GET x", "its path does not begin with /"),
         ("GET", "it has no path"),
     ] {
@@ -460,8 +460,10 @@ fn what_stays_refused_is_said_when_it_is_enabled_or_rotated() {
         then.create(None, draft).await.expect("created");
     });
     story.refresh();
-    story.press("R<s-tab><right><tab><tab><enter>");
-    story.shows("The key has ended: both tokens are refused until it gets a new end.");
+    story.press("R");
+    story.shows("The key has ended: its old token ends for good");
+    story.press("<s-tab><right><tab><tab><enter>");
+    story.shows("The key has ended: the old token has ended with it, and the new one");
     story.press("<esc>d<tab><enter>d");
     story.shows("It has ended, and stays refused until it gets a new end.");
     story.press("<esc>");
@@ -469,7 +471,7 @@ fn what_stays_refused_is_said_when_it_is_enabled_or_rotated() {
     story.press("kd<tab><enter>R<s-tab><right><tab><tab><enter>");
     story.shows("The key is disabled: both tokens are refused until it is enabled.");
     story.press("<esc> <down> d");
-    story.shows("They are let in again from the next request on, but for 1");
+    story.shows("They are let in again from the next request on, except 1");
 }
 
 #[test]

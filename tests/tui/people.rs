@@ -137,7 +137,7 @@ fn a_member_is_added_with_a_pasted_key_changed_and_removed() {
     story.press("neve<tab><tab>");
     story.paste(SSH_KEYS[0]);
     story.press("<enter>");
-    story.shows("dave already: everybody has keys");
+    story.shows("dave already: every member needs");
     story.press("<esc>");
     story.shows("unsaved changes");
     story.press("<esc>");

@@ -5,11 +5,8 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use crate::domain::{agent::AgentName, member::Role};
 
-const SSH_KEY_HELP: &str = "A file with SSH public keys, one a line, such as \
+const SSH_KEY_HELP: &str = "A file with SSH public keys to add, one a line, such as \
 ~/.ssh/id_ed25519.pub, or - for standard input; may be given several times";
-const ADDED_SSH_KEY_HELP: &str = "A file with SSH public keys to add, one a line, such as \
-~/.ssh/id_ed25519.pub, or - for standard input; may be given several times";
-
 /// `agent`.
 #[derive(Debug, Args)]
 pub struct AgentArguments {
@@ -87,7 +84,7 @@ pub struct MemberEditArguments {
     /// The new role: owner, manager, operator or viewer
     #[arg(long, value_name = "ROLE")]
     pub role: Option<Role>,
-    #[arg(long = "ssh-key", value_name = "FILE", help = ADDED_SSH_KEY_HELP)]
+    #[arg(long = "ssh-key", value_name = "FILE", help = SSH_KEY_HELP)]
     pub ssh_keys: Vec<PathBuf>,
     /// The fingerprint of an SSH key to remove; may be given several times
     #[arg(long = "remove-key", value_name = "FINGERPRINT")]

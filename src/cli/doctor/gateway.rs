@@ -41,7 +41,7 @@ struct ProbeOutcome {
 pub(super) async fn findings(
     keyring: &Keyring,
     url: &str,
-    family: GatewayKind,
+    gateway: GatewayKind,
 ) -> Result<Vec<DoctorFinding>, Failure> {
     let prober = Prober::new(url).map_err(Failure::Refused)?;
     let tried = Probe::all(&prober.base, &Machine::real());
@@ -66,7 +66,7 @@ pub(super) async fn findings(
         }
     }
     listen(keyring, &mut heard).await?;
-    Ok(judge(family, &heard, own))
+    Ok(judge(gateway, &heard, own))
 }
 
 /// Waits until the endpoint has recorded the refusals of the probes, and adds them to the outcomes.
@@ -102,7 +102,7 @@ async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Fai
 }
 
 /// Returns the findings that follow from the outcomes of the probes.
-fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
+fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
     let of = |kind: ProbeKind| heard.iter().find(|one| one.probe.kind == kind);
     let Some(plain) = of(ProbeKind::Plain) else {
         return Vec::new();
@@ -117,12 +117,12 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
             )];
         }
     };
-    let needs = |fault| format!("it needs: {}", directive(family, fault));
-    let mut findings = vec![guard(family, answer, plain.refusal.as_ref(), &needs)];
+    let needs = |fault| format!("it needs: {}", directive(gateway, fault));
+    let mut findings = vec![guard(gateway, answer, plain.refusal.as_ref(), &needs)];
     let Some(refusal) = &plain.refusal else {
         return findings;
     };
-    match (&refusal.wanted.target, refusal.reason) {
+    match (&refusal.wanted.requested, refusal.reason) {
         (RequestedTarget::NoRoute(detail), _) if detail == "untrusted_peer" => {
             findings.push(DoctorFinding::bad(
                 "trust",
@@ -136,7 +136,7 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
                 "endpoint path",
                 format!(
                     "the gateway calls a path that the endpoint does not have, or not for --gateway {}",
-                    family.word()
+                    gateway.word()
                 ),
                 needs(GatewayFault::EndpointPath),
             ));
@@ -152,12 +152,12 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
         _ => findings.push(DoctorFinding::well("token", "it reaches the endpoint")),
     }
     let claimed = of(ProbeKind::ClaimMethodAndPath);
-    if let Some(other) = other_headers(family, claimed) {
+    if let Some(other) = other_headers(gateway, claimed) {
         findings.push(other);
         findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &needs));
         return findings;
     }
-    findings.push(method(family, refusal, claimed, &needs));
+    findings.push(method(gateway, refusal, claimed, &needs));
     findings.extend(path(plain, refusal, claimed, &needs));
     // Without a well-formed token the endpoint did not look for the path's route.
     if refusal.reason > Reason::MalformedToken {
@@ -169,25 +169,25 @@ fn judge(family: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Ve
 
 /// Returns a finding if the endpoint believed the path that the probe claimed in the headers of
 /// another gateway: the endpoint then reads those headers.
-fn other_headers(family: GatewayKind, claimed: Option<&ProbeOutcome>) -> Option<DoctorFinding> {
+fn other_headers(gateway: GatewayKind, claimed: Option<&ProbeOutcome>) -> Option<DoctorFinding> {
     let heard = claimed?;
     let wanted = &heard.refusal.as_ref()?.wanted;
     let claimed = |claim: &ClaimHeaders| wanted.path == heard.probe.claimed_path(*claim);
     let believed = ClaimHeaders::ALL.into_iter().find(claimed)?;
-    (!believed.is_of(family)).then(|| {
+    (!believed.is_of(gateway)).then(|| {
         DoctorFinding::bad(
             "gateway",
             "the endpoint reads method and path in the headers of another gateway, and a client can say them",
             format!(
                 "start the endpoint with --gateway {}, or name the gateway that it is with --as",
-                family.word()
+                gateway.word()
             ),
         )
     })
 }
 
 fn guard(
-    family: GatewayKind,
+    gateway: GatewayKind,
     answer: &GatewayAnswer,
     refusal: Option<&Refusal>,
     needs: &impl Fn(GatewayFault) -> String,
@@ -220,7 +220,7 @@ fn guard(
             format!("it answered {status}, and no endpoint of this workspace was asked"),
             format!(
                 "see that the endpoint runs, and that the gateway looks for it there ({}); if it does, {}",
-                directive(family, GatewayFault::Endpoint),
+                directive(gateway, GatewayFault::Endpoint),
                 needs(GatewayFault::Guard)
             ),
         ),
@@ -237,7 +237,7 @@ fn guard(
 /// Checks that the method reached the endpoint once and unchanged, and that a client cannot forge
 /// it.
 fn method(
-    family: GatewayKind,
+    gateway: GatewayKind,
     refusal: &Refusal,
     claimed: Option<&ProbeOutcome>,
     needs: &impl Fn(GatewayFault) -> String,
@@ -255,7 +255,7 @@ fn method(
             needs(GatewayFault::Method),
         );
     }
-    match (&refusal.wanted.target, refusal.wanted.method.as_str()) {
+    match (&refusal.wanted.requested, refusal.wanted.method.as_str()) {
         (RequestedTarget::NoRoute(detail), _) if detail == "method_not_said_once" => {
             DoctorFinding::bad(
                 "method",
@@ -263,7 +263,7 @@ fn method(
                 format!(
                     "{}; or the endpoint was not started with --gateway {}",
                     needs(GatewayFault::Method),
-                    family.word()
+                    gateway.word()
                 ),
             )
         }
@@ -303,7 +303,7 @@ fn path(
             needs(GatewayFault::Path),
         ));
     }
-    Some(match &refusal.wanted.target {
+    Some(match &refusal.wanted.requested {
         RequestedTarget::NoRoute(detail) if detail == "path_not_said_once" => DoctorFinding::bad(
             "path",
             "it does not reach the endpoint exactly once",
@@ -329,7 +329,7 @@ fn path(
 
 /// Returns a finding if the probed path leads to no access area.
 fn route(refusal: &Refusal) -> Option<DoctorFinding> {
-    let leads_nowhere = matches!(refusal.wanted.target, RequestedTarget::Routed(..))
+    let leads_nowhere = matches!(refusal.wanted.requested, RequestedTarget::Routed(..))
         && refusal.target == Target::NoRoute;
     leads_nowhere.then(|| {
         DoctorFinding::bad(

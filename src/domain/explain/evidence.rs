@@ -45,7 +45,7 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
             | Reason::Revoked => continue, // no checks of a known key
         };
         check.reason = reason;
-        // The functions above only write the words for both results.
+        // The functions above write the words for either result; the state is set here.
         check.state = if fails { State::Fails } else { State::Holds };
         if fails {
             check.brief.clear();
@@ -180,17 +180,13 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
 }
 
 fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts<'_>) -> Check {
-    let key_ended = match rules.conditions.validity(request.at) {
-        Validity::Expired(_) => true,
-        Validity::Valid => false,
+    let end = rules.conditions.expires_at;
+    let (key_ended, of_key) = match (rules.conditions.validity(request.at), end) {
+        (Validity::Expired(end), _) => (true, format!("the key ended {}", end.as_expiry())),
+        (Validity::Valid, Some(end)) => (false, format!("valid until {}", end.as_expiry())),
+        (Validity::Valid, None) => (false, "no end date".to_owned()),
     };
     let token_ended = until.is_some_and(|until| until < request.at);
-    let end = rules.conditions.expires_at;
-    let of_key = match end {
-        Some(end) if key_ended => format!("the key ended {}", end.as_expiry()),
-        Some(end) => format!("valid until {}", end.as_expiry()),
-        None => "no end date".to_owned(),
-    };
     let (evidence, brief) = match until {
         Some(until) if token_ended => (
             rotated_out(until, key_ended.then_some(of_key)),
@@ -277,7 +273,7 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
         (AllowList::Only(networks), ClientAddress::Unknown) => format!(
             "no address is known, and {} would have to hold it{}",
             entries(networks.as_slice().len()),
-            match facts.wanted.target {
+            match facts.wanted.requested {
                 RequestedTarget::Named(..) => "",
                 _ => ": let the gateway say it in X-Forwarded-For",
             }
@@ -335,12 +331,12 @@ fn outside(allow: &AllowList, address: IpAddr) -> String {
 
 fn route(request: &Request, facts: &Facts<'_>) -> Check {
     let RequestedAccess {
-        target,
+        requested,
         method,
         path,
     } = facts.wanted;
     let said_request = visible(format!("{method} {path}").trim());
-    let evidence = match (&request.target, target) {
+    let evidence = match (&request.target, requested) {
         (Target::Routed(area, action), RequestedTarget::Named(..)) if path.is_empty() => {
             format!(
                 "asked for {} in {}",

@@ -94,13 +94,13 @@ impl Explanation {
         let RequestedAccess {
             method,
             path,
-            target,
+            requested,
         } = self.question.wanted();
         let titled = |area: &AreaSlug| {
             let found = self.areas.iter().find(|known| known.slug == *area);
             found.map_or_else(|| area.to_string(), |area| visible(&area.title))
         };
-        let leads = match (&self.request.target, target) {
+        let leads = match (&self.request.target, requested) {
             (Target::Routed(area, action), _)
             | (Target::NoRoute, RequestedTarget::Named(area, action)) => {
                 format!("{}, {}", titled(area), action.title())

@@ -26,7 +26,7 @@ pub enum RequestedTarget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedAccess {
     /// How the request identified its area and action.
-    pub target: RequestedTarget,
+    pub requested: RequestedTarget,
     /// The method that was sent, fit to be displayed; empty if none was sent.
     pub method: String,
     /// The path that was sent, without the query, fit to be displayed; empty if none was sent.
@@ -38,7 +38,7 @@ impl RequestedAccess {
     #[must_use]
     pub fn named(area: AreaSlug, action: Action) -> Self {
         Self {
-            target: RequestedTarget::Named(area, action),
+            requested: RequestedTarget::Named(area, action),
             method: String::new(),
             path: String::new(),
         }
@@ -64,13 +64,13 @@ impl RequestedAccess {
         let path = path.trim();
         if CanonicalPath::read(path.as_bytes()).is_none() {
             return refused(if path.starts_with('/') {
-                "its path has empty or dot parts, or needless escapes, and is always refused"
+                "its path is not canonical: two programs could read it differently, so it is always refused"
             } else {
                 "its path does not begin with /"
             });
         }
         Ok(Self {
-            target: RequestedTarget::Routed(AreaSelector::Path, method),
+            requested: RequestedTarget::Routed(AreaSelector::Path, method),
             method: method.word().to_owned(),
             path: path.split('?').next().unwrap_or_default().to_owned(),
         })
@@ -86,7 +86,7 @@ impl RequestedAccess {
     /// Returns the area and action that the request leads to.
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {
-        match &self.target {
+        match &self.requested {
             RequestedTarget::Routed(scope, method) => CanonicalPath::read(self.path.as_bytes())
                 .map_or(Target::NoRoute, |path| routes.target(scope, *method, &path)),
             RequestedTarget::Named(area, action) if routes.knows(area) => {
@@ -144,12 +144,12 @@ impl Refusal {
         let RequestedAccess {
             method,
             path,
-            target,
+            requested,
         } = &self.wanted;
         if !path.is_empty() {
             return visible(&format!("{method} {path}"));
         }
-        match (target, &self.target) {
+        match (requested, &self.target) {
             (_, Target::Routed(area, action)) | (RequestedTarget::Named(area, action), _) => {
                 format!("{} {area}", action.word())
             }

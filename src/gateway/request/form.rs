@@ -17,7 +17,7 @@ pub(super) struct EndpointPath<'a> {
 
 impl<'a> EndpointPath<'a> {
     /// Parses the path of a request to the endpoint. Returns `None` if it has no known form.
-    pub(super) fn read(path: &'a str, family: GatewayKind) -> Option<Self> {
+    pub(super) fn read(path: &'a str, gateway: GatewayKind) -> Option<Self> {
         let (agent, path) = match path.strip_prefix("/agents/") {
             Some(rest) => {
                 let (name, _) = rest.split_once('/')?;
@@ -25,7 +25,7 @@ impl<'a> EndpointPath<'a> {
             }
             None => (None, path),
         };
-        let (scope, inner) = if family == GatewayKind::Envoy {
+        let (scope, inner) = if gateway == GatewayKind::Envoy {
             enveloped(path.strip_prefix("/envoy/")?)?
         } else {
             let scope = match path.strip_prefix("/authorize")? {
@@ -69,7 +69,7 @@ mod tests {
                 inner,
             })
         };
-        for (family, path, expected) in [
+        for (gateway, path, expected) in [
             (
                 GatewayKind::Nginx,
                 "/authorize",
@@ -130,9 +130,9 @@ mod tests {
             (GatewayKind::Envoy, "/envoy/other", None),
         ] {
             assert_eq!(
-                EndpointPath::read(path, family),
+                EndpointPath::read(path, gateway),
                 expected,
-                "{family:?} {path}"
+                "{gateway:?} {path}"
             );
         }
         let inner = EndpointPath::read("/envoy/pathological", GatewayKind::Envoy).expect("a form");

@@ -149,7 +149,7 @@ fn demand_tls(options: &PgConnectOptions, place: &StoreLocation) -> Result<(), S
     }
     Err(StoreError::Unreachable {
         place: place.clone(),
-        why: "it is not on this machine, and claviger connects to another one only with a verified certificate; add ?sslmode=verify-full to its URL".to_owned(),
+        why: "it is not on this machine, and claviger connects to another one only with a verified certificate; set sslmode=verify-full in its URL".to_owned(),
     })
 }
 

@@ -111,13 +111,13 @@ impl Store {
 
 impl ChangeTransaction<'_> {
     pub(super) async fn refusal(&mut self, refusal: &Refusal) -> Result<(), StoreError> {
-        let (area, action) = match (&refusal.target, &refusal.wanted.target) {
+        let (area, action) = match (&refusal.target, &refusal.wanted.requested) {
             (Target::Routed(area, action), _) | (_, RequestedTarget::Named(area, action)) => {
                 (area.as_str(), action.word())
             }
             _ => ("", ""),
         };
-        let (scope, detail) = match &refusal.wanted.target {
+        let (scope, detail) = match &refusal.wanted.requested {
             RequestedTarget::Routed(AreaSelector::Path, _) => (BY_PATH.to_owned(), ""),
             RequestedTarget::Routed(AreaSelector::Area(area), _) => {
                 (format!("{BY_AREA}{area}"), "")
@@ -253,7 +253,7 @@ impl RefusalRow {
             hop: Hop::from_word(&self.hop).ok_or_else(|| bad("hop"))?,
             agent: maybe(&self.agent).map_err(|_| bad("agent"))?,
             wanted: RequestedAccess {
-                target: requested,
+                requested,
                 method: self.method,
                 path: self.path,
             },

@@ -1,7 +1,10 @@
 //! Handles the answers to effects (loads, changes, copies) and the passing seconds.
 use crate::{
     domain::{
-        attention::Attention, conditions::Validity, key::Key, text::visible, token::KeyId,
+        attention::Attention,
+        key::{Key, RotatedTokens},
+        text::visible,
+        token::KeyId,
         usage::Activity,
     },
     tui::{
@@ -262,20 +265,18 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
         id: key.id.clone(),
         name: key.name().to_owned(),
         title: "API key rotated.",
-        old: Some(match (until, key.validity(model.now)) {
-            (_, Validity::Expired(_)) => {
-                "The key has ended: both tokens are refused until it gets a new end.".to_owned()
-            }
-            (Some(_), Validity::Valid) if key.disabled_at.is_some() => {
-                "The key is disabled: both tokens are refused until it is enabled.".to_owned()
-            }
-            (Some(until), Validity::Valid) => format!(
+        old: Some(match key.rotated_tokens(until, model.now) {
+            RotatedTokens::OldGoodUntil(until) => format!(
                 "The old token stays good until {} UTC; R ends it before.",
                 until.date_and_clock()
             ),
-            (None, Validity::Valid) => {
+            RotatedTokens::OldEnded => {
                 "The old token is refused from the next request on.".to_owned()
             }
+            RotatedTokens::Disabled => {
+                "The key is disabled: both tokens are refused until it is enabled.".to_owned()
+            }
+            RotatedTokens::Expired => "The key has ended: the old token has ended with it, and the new one is refused until the key gets a new end.".to_owned(),
         }),
         focus: TokenButton::Copy,
     });

@@ -94,11 +94,11 @@ pub fn is_stray(model: &Model, key: KeyEvent) -> bool {
 pub(super) fn stray(model: &mut Model) {
     const WHY: &str = "That came in all at once, like a paste, and there is no text field here: it was left out. Press one key at a time";
     model.ignores_burst = true;
-    let unsaid = match model.modals.last_mut() {
+    let unreported = match model.modals.last_mut() {
         Some(top) => top.dialog_mut().ignore_paste(WHY),
         None => Some(format!("{WHY}.")),
     };
-    if let Some(why) = unsaid {
+    if let Some(why) = unreported {
         model.dismiss_notice();
         model.report_error(why);
     }

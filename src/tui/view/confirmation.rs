@@ -240,7 +240,7 @@ fn enabled(keys: &[Key], now: Moment) -> String {
             "They have ended, and stay refused until they get a new end.".to_owned()
         }
         (_, expired) => format!(
-            "They are let in again from the next request on, but for {expired} that ended before."
+            "They are let in again from the next request on, except {expired} that ended before."
         ),
     }
 }
@@ -282,20 +282,27 @@ fn named_keys(model: &Model, keys: &[Key], room: usize) -> Vec<Line<'static>> {
 fn rotation(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line<'static>> {
     let (theme, key) = (model.theme, &confirmation.keys[0]);
     let mut text = Vec::new();
-    let sentence = if confirmation.overlap == Overlap::Finish {
-        "Clients that still use the old token are refused from the next request on."
-    } else {
-        "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over."
+    let expired = match key.validity(model.now) {
+        Validity::Expired(_) => true,
+        Validity::Valid => false,
     };
-    text.extend(styled_lines(sentence, room, Style::new()));
-    match key.validity(model.now) {
-        Validity::Expired(_) => {
-            let sentence =
-                "The key has ended: every token of it is refused until it gets a new end.";
-            text.extend(styled_lines(sentence, room, theme.warning()));
-        }
-        Validity::Valid => {}
-    }
+    let (sentence, style) = if confirmation.overlap == Overlap::Finish {
+        (
+            "Clients that still use the old token are refused from the next request on.",
+            Style::new(),
+        )
+    } else if expired {
+        (
+            "The key has ended: its old token ends for good, and the new one is refused until the key gets a new end.",
+            theme.warning(),
+        )
+    } else {
+        (
+            "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over.",
+            Style::new(),
+        )
+    };
+    text.extend(styled_lines(sentence, room, style));
     for previous in model
         .activity(&key.id)
         .iter()
