@@ -90,8 +90,8 @@ pub enum LocalCommand {
 pub enum KeyringCommand {
     /// Make a key and print its token
     ///
-    /// Without `--grant` it may do nothing, without `--allow-ip` it may be used from any address, and
-    /// without `--expires` it never expires.
+    /// Without `--grant` it may do nothing, without `--allow-ip` it may be used from any address,
+    /// and without `--expires` it never expires.
     Create(CreateArguments),
     /// List the keys, newest first
     List(ListArguments),
@@ -103,8 +103,8 @@ pub enum KeyringCommand {
     Reveal(KeyArgument),
     /// Change a key's name, description, addresses, grants or expiry
     ///
-    /// `--allow-ip` replaces the whole list. `--grant` replaces what the key may do in its area; other
-    /// areas stay as they are.
+    /// `--allow-ip` replaces the whole list. `--grant` replaces what the key may do in its area;
+    /// other areas stay as they are.
     Edit(EditArguments),
     /// Switch a key off; `enable` switches it on again
     Disable(KeyArgument),

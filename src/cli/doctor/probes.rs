@@ -33,7 +33,7 @@ pub(super) const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 /// The kind of a probe: what it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub(super) enum ProbeKind {
-    /// An ordinary request. Its method is HEAD, so that a gateway that rewrites HEAD to GET is noticed.
+    /// An ordinary request. Its method is HEAD: a gateway that rewrites HEAD to GET is noticed.
     Plain,
     /// A request that claims another client address.
     ClaimAddress,
