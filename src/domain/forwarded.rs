@@ -117,7 +117,7 @@ pub enum Hop {
         of: usize,
     },
     /// The request itself gave the address.
-    Said,
+    Given,
     /// No address was given.
     Nowhere,
 }
@@ -129,7 +129,7 @@ impl Hop {
         match self {
             Self::Connection => "connection".to_owned(),
             Self::Forwarded { place, of } => format!("{place}/{of}"),
-            Self::Said => "said".to_owned(),
+            Self::Given => "said".to_owned(),
             Self::Nowhere => String::new(),
         }
     }
@@ -139,7 +139,7 @@ impl Hop {
     pub fn from_word(word: &str) -> Option<Self> {
         Some(match word {
             "connection" => Self::Connection,
-            "said" => Self::Said,
+            "said" => Self::Given,
             "" => Self::Nowhere,
             word => {
                 let (place, of) = word.split_once('/')?;
@@ -159,7 +159,7 @@ impl fmt::Display for Hop {
             Self::Forwarded { place, of } => {
                 write!(f, "hop {place} of {of} in X-Forwarded-For")
             }
-            Self::Said => f.write_str("whoever asked"),
+            Self::Given => f.write_str("whoever asked"),
             Self::Nowhere => f.write_str("nobody"),
         }
     }
@@ -180,7 +180,7 @@ impl Client {
     pub fn given(address: Option<IpAddr>) -> Self {
         Self {
             address: address.into(),
-            hop: address.map_or(Hop::Nowhere, |_| Hop::Said),
+            hop: address.map_or(Hop::Nowhere, |_| Hop::Given),
         }
     }
 }
@@ -357,7 +357,7 @@ mod tests {
             assert_eq!(hop(peer, line).word(), word, "{line}");
             assert_eq!(Hop::from_word(word), Some(hop(peer, line)));
         }
-        assert_eq!(Hop::from_word("said"), Some(Hop::Said));
+        assert_eq!(Hop::from_word("said"), Some(Hop::Given));
         assert_eq!(Hop::from_word("1"), None);
     }
 

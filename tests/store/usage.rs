@@ -256,7 +256,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         let addresses = [from(9), ClientAddress::Unknown, ClientAddress::Unreadable];
         let hops = [
             Hop::Connection,
-            Hop::Said,
+            Hop::Given,
             Hop::Nowhere,
             Hop::Forwarded { place: 2, of: 3 },
         ];
