@@ -51,10 +51,10 @@ pub(super) async fn run(
                 "API key rotated. The key is disabled: both tokens are refused until it is enabled."
                     .to_owned()
             }
-            RotatedTokens::Expired => {
-                "API key rotated. The key has ended: the old token has ended with it, and the new one is refused until the key gets a new end with `claviger edit --expires`."
-                    .to_owned()
-            }
+            RotatedTokens::Expired { disabled } => format!(
+                "API key rotated. The key has ended: the old token has ended with it, and the new one is refused until the key gets a new end with `claviger edit --expires`{}.",
+                if disabled { " and is enabled" } else { "" }
+            ),
         });
     }
     Ok(())

@@ -243,8 +243,12 @@ pub enum RotatedTokens {
     OldEnded,
     /// The old token has not ended, but both are refused while the key is disabled.
     Disabled,
-    /// The old token has ended, and the new one is refused, since the key has expired.
-    Expired,
+    /// The old token has ended, and the new one is refused until the key gets another expiry and,
+    /// if it is disabled, is enabled.
+    Expired {
+        /// Whether the key is disabled, too.
+        disabled: bool,
+    },
 }
 
 impl Key {
@@ -253,7 +257,9 @@ impl Key {
     #[must_use]
     pub fn rotated_tokens(&self, until: Option<Moment>, now: Moment) -> RotatedTokens {
         match (self.validity(now), until) {
-            (Validity::Expired(_), _) => RotatedTokens::Expired,
+            (Validity::Expired(_), _) => RotatedTokens::Expired {
+                disabled: self.disabled_at.is_some(),
+            },
             (Validity::Valid, None) => RotatedTokens::OldEnded,
             (Validity::Valid, Some(_)) if self.disabled_at.is_some() => RotatedTokens::Disabled,
             (Validity::Valid, Some(until)) => RotatedTokens::OldGoodUntil(until),

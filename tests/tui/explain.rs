@@ -468,7 +468,9 @@ fn what_stays_refused_is_said_when_it_is_enabled_or_rotated() {
     story.shows("It has ended, and stays refused until it gets a new end.");
     story.press("<esc>");
     story.given("well", |_| ());
-    story.press("kd<tab><enter>R<s-tab><right><tab><tab><enter>");
+    story.press("kd<tab><enter>R");
+    story.shows("Both tokens are refused");
+    story.press("<s-tab><right><tab><tab><enter>");
     story.shows("The key is disabled: both tokens are refused until it is enabled.");
     story.press("<esc> <down> d");
     story.shows("They are let in again from the next request on, except 1");

@@ -296,6 +296,11 @@ fn rotation(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line
             "The key has ended: its old token ends for good, and the new one is refused until the key gets a new end.",
             theme.warning(),
         )
+    } else if key.disabled_at.is_some() {
+        (
+            "The key gets a new token now. Both tokens are refused until the key is enabled.",
+            theme.warning(),
+        )
     } else {
         (
             "The key gets a new token now. The old one stays good for the overlap, so that its clients can change over.",
