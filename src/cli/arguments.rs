@@ -2,24 +2,27 @@
 //! read every text here.
 use std::net::IpAddr;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod areas;
 mod audit;
 mod members;
+mod serve;
 
-use super::{Failure, copy};
+use super::copy;
 use crate::{
-    config::{self, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
+    config::GatewayKind,
     domain::{
-        agent::AgentName, audit::Change, forwarded::TrustedProxy, key::RevokeReason,
-        listing::SortField, member::Permission,
+        agent::AgentName, audit::Change, key::RevokeReason, listing::SortField, member::Permission,
     },
 };
+pub(super) use areas::{AreaAddArguments, AreaArguments, AreaCommand, AreaEditArguments};
 pub(super) use audit::{AuditArguments, AuditCommand};
 pub(super) use members::{
     AgentArguments, AgentCommand, MemberAddArguments, MemberArguments, MemberCommand,
     MemberEditArguments,
 };
+pub use serve::ServeArguments;
 
 /// After `refusals`, where people look for it; the help is sorted by this number, then by name.
 const SERVE_ORDER: usize = 12;
@@ -431,124 +434,4 @@ impl WorkspaceArguments {
             None
         }
     }
-}
-
-/// `serve`.
-#[derive(Debug, Args)]
-pub struct ServeArguments {
-    /// Where to listen: ADDRESS:PORT or unix:PATH
-    #[arg(long, value_name = "WHERE", default_value = config::DEFAULT_LISTEN)]
-    pub listen: Listen,
-    /// The gateway in front: nginx, traefik, caddy or envoy
-    #[arg(long, value_name = "NAME", default_value = "nginx")]
-    pub gateway: GatewayKind,
-    /// The gateway's address or network, or unix: whose headers are believed; may be given several
-    /// times
-    ///
-    /// `unix` means every process that connects to the Unix socket. No request of any other peer is
-    /// allowed.
-    #[arg(long = "trusted-proxy", value_name = "WHO")]
-    pub trusted: Vec<TrustedProxy>,
-    /// The mode of the Unix socket [default: 660]
-    #[arg(long, value_name = "MODE")]
-    pub socket_mode: Option<SocketMode>,
-    /// The maximum number of connections at a time
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
-    /// The maximum memory for cached keys, in MiB; 1 holds some 1,700 ordinary keys
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub cache: u32,
-    /// The log's form: text or json
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub log_format: LogFormat,
-    /// What is logged: error, warn, info (also refusals) or debug (also allowed requests)
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: LogLevel,
-}
-
-impl TryFrom<ServeArguments> for Serve {
-    type Error = Failure;
-
-    fn try_from(arguments: ServeArguments) -> Result<Self, Failure> {
-        if let (Listen::Tcp(_), Some(_)) = (&arguments.listen, arguments.socket_mode) {
-            return Err(Failure::Refused(
-                "--socket-mode is for a Unix socket, and an address and port has no mode: leave it out, or write --listen unix:PATH".into(),
-            ));
-        }
-        Ok(Self {
-            listen: arguments.listen,
-            socket_mode: arguments.socket_mode.unwrap_or_default(),
-            gateway: arguments.gateway,
-            trusted: arguments.trusted,
-            connections: arguments.max_connections as usize,
-            cache: arguments.cache as usize,
-            log_format: arguments.log_format,
-            log_level: arguments.log_level,
-        })
-    }
-}
-
-/// `area`.
-#[derive(Debug, Args)]
-pub struct AreaArguments {
-    /// What to do with the areas
-    #[command(subcommand)]
-    pub command: AreaCommand,
-}
-
-/// What can be done with access areas.
-#[derive(Debug, Subcommand)]
-pub enum AreaCommand {
-    /// Add an area; a running endpoint knows it at once
-    Add(AreaAddArguments),
-    /// List the areas with their routes
-    List,
-    /// Change an area's title, badge or routes
-    Edit(AreaEditArguments),
-    /// Remove an area in which no key has grants
-    Remove {
-        /// The area's short name
-        slug: String,
-    },
-}
-
-const ROUTE_HELP: &str = "A route to add; may be given several times
-
-A path such as /invoices leads to the area with all paths below it, whatever the method. \
-METHOD PATH=ACTION does the same, and says which action that method means on it, such as \
-'POST /invoices/search=read'.";
-/// `area add`.
-#[derive(Debug, Args)]
-pub struct AreaAddArguments {
-    /// Its short name: 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit
-    pub slug: String,
-    /// Its title, such as "Invoice Access"
-    #[arg(long, value_name = "TEXT")]
-    pub title: Option<String>,
-    /// The word that stands for it in lists, such as Invoices
-    #[arg(long, value_name = "TEXT")]
-    pub badge: Option<String>,
-    /// A route to add; may be given several times
-    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
-    pub routes: Vec<String>,
-}
-
-/// `area edit`.
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("change").required(true).multiple(true).args(["title", "badge", "routes", "remove_routes"]))]
-pub struct AreaEditArguments {
-    /// The area's short name
-    pub slug: String,
-    /// Its new title
-    #[arg(long, value_name = "TEXT")]
-    pub title: Option<String>,
-    /// The new word that stands for it in lists
-    #[arg(long, value_name = "TEXT")]
-    pub badge: Option<String>,
-    /// A route to add; may be given several times
-    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
-    pub routes: Vec<String>,
-    /// A route to remove, as `area list` shows it; may be given several times
-    #[arg(long = "remove-route", value_name = "ROUTE")]
-    pub remove_routes: Vec<String>,
 }

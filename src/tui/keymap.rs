@@ -4,122 +4,16 @@
 //! Keys are bound only here. Letters are bound only in places without a text field, so that every
 //! printable key can be typed into a text field. To bind a key, add an [`Intent`], a line in
 //! [`BINDINGS`] and an arm in `update`.
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use strum::{EnumCount, VariantArray};
+mod chord;
+mod place;
+
+use crossterm::event::KeyCode;
+
+pub use chord::Chord;
+use chord::{DOWN, ENTER, ESC, LEFT, RIGHT, SHIFT_TAB, TAB, UP, control, named, plain};
+pub use place::Place;
 
 use crate::domain::{audit::Change, member::Permission};
-
-/// The place that receives key presses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
-pub enum Place {
-    /// The list of keys.
-    List,
-    /// The filter of the list, while it is typed.
-    Filter,
-    /// The details of a key.
-    Details,
-    /// A text field of the wizard.
-    Field,
-    /// The matrix of grants.
-    Matrix,
-    /// The wizard's buttons.
-    Buttons,
-    /// A confirmation.
-    Confirmation,
-    /// A confirmation's text field.
-    ConfirmationField,
-    /// The dialog that replaces a withdrawn confirmation.
-    Withdrawn,
-    /// The test of access.
-    Access,
-    /// A text field of the request in the test of access.
-    AccessField,
-    /// A choice of the request in the test of access.
-    AccessChoice,
-    /// The hygiene findings.
-    Hygiene,
-    /// The audit log.
-    Audit,
-    /// The filter of the audit log, while it is typed.
-    AuditFilter,
-    /// The details of an event.
-    AuditEvent,
-    /// The choice of a file format for exporting the audit log.
-    Export,
-    /// The members.
-    Members,
-    /// A text field of a member's form.
-    MemberField,
-    /// A choice or a button of a member's form.
-    MemberChoice,
-    /// The choice of an agent.
-    Agents,
-    /// The dialog of a new token.
-    NewToken,
-    /// The choice of a form in which to copy a token.
-    CopyAs,
-    /// A token that is shown.
-    Revealed,
-    /// The help.
-    Help,
-    /// The palette.
-    Palette,
-}
-
-impl Place {
-    /// All places, in the order of the key table.
-    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
-
-    /// The name of the place in the help and in docs/keys.md.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::List => "List of keys",
-            Self::Filter => "Filter",
-            Self::Details => "Details",
-            Self::Field => "Wizard, a field",
-            Self::Matrix => "Wizard, the matrix",
-            Self::Buttons => "Wizard, a button",
-            Self::Confirmation => "Confirmation",
-            Self::ConfirmationField => "Confirmation, a field",
-            Self::Withdrawn => "Withdrawn question",
-            Self::Access => "Test access",
-            Self::AccessField => "Test access, a field",
-            Self::AccessChoice => "Test access, a choice",
-            Self::Hygiene => "Hygiene",
-            Self::Audit => "Audit log",
-            Self::AuditFilter => "Audit log, the filter",
-            Self::AuditEvent => "Audit log, an event",
-            Self::Export => "Audit log, writing it",
-            Self::Members => "Members",
-            Self::MemberField => "Member, a field",
-            Self::MemberChoice => "Member, a choice or button",
-            Self::Agents => "Choice of an agent",
-            Self::NewToken => "New token",
-            Self::CopyAs => "Copy as",
-            Self::Revealed => "Revealed token",
-            Self::Help => "Help",
-            Self::Palette => "Palette",
-        }
-    }
-
-    /// Whether printable keys are text in this place. This includes a withdrawn confirmation,
-    /// because keys that were meant for its field must not trigger actions.
-    #[must_use]
-    pub const fn takes_text(self) -> bool {
-        matches!(
-            self,
-            Self::Filter
-                | Self::Field
-                | Self::ConfirmationField
-                | Self::Withdrawn
-                | Self::AccessField
-                | Self::AuditFilter
-                | Self::MemberField
-                | Self::Palette
-        )
-    }
-}
 
 /// An action that a user can request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -197,77 +91,6 @@ impl Intent {
             _ => return None,
         };
         Some(change.permission())
-    }
-}
-
-/// A key press.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chord {
-    code: KeyCode,
-    control: bool,
-}
-
-const fn plain(c: char) -> Chord {
-    Chord {
-        code: KeyCode::Char(c),
-        control: false,
-    }
-}
-
-const fn control(c: char) -> Chord {
-    Chord {
-        code: KeyCode::Char(c),
-        control: true,
-    }
-}
-
-const fn named(code: KeyCode) -> Chord {
-    Chord {
-        code,
-        control: false,
-    }
-}
-
-const UP: Chord = named(KeyCode::Up);
-const DOWN: Chord = named(KeyCode::Down);
-const LEFT: Chord = named(KeyCode::Left);
-const RIGHT: Chord = named(KeyCode::Right);
-const TAB: Chord = named(KeyCode::Tab);
-const SHIFT_TAB: Chord = named(KeyCode::BackTab);
-const ENTER: Chord = named(KeyCode::Enter);
-const ESC: Chord = named(KeyCode::Esc);
-
-impl Chord {
-    /// The chord of a key event.
-    #[must_use]
-    pub fn of(event: KeyEvent) -> Self {
-        let control = event.modifiers.contains(KeyModifiers::CONTROL);
-        let back = event.code == KeyCode::Tab && event.modifiers.contains(KeyModifiers::SHIFT);
-        let code = if back { KeyCode::BackTab } else { event.code };
-        Self { code, control }
-    }
-
-    /// The name of the chord: `Ctrl-L`, `PgUp`, `x`.
-    #[must_use]
-    pub fn written(self) -> String {
-        let name = match self.code {
-            KeyCode::Char(' ') => "Space".to_owned(),
-            KeyCode::Char(c) if self.control => c.to_ascii_uppercase().to_string(),
-            KeyCode::Char(c) => c.to_string(),
-            KeyCode::Up => "↑".to_owned(),
-            KeyCode::Down => "↓".to_owned(),
-            KeyCode::Left => "←".to_owned(),
-            KeyCode::Right => "→".to_owned(),
-            KeyCode::PageUp => "PgUp".to_owned(),
-            KeyCode::PageDown => "PgDn".to_owned(),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
-            other => format!("{other:?}"),
-        };
-        if self.control {
-            format!("Ctrl-{name}")
-        } else {
-            name
-        }
     }
 }
 
@@ -491,17 +314,13 @@ impl Binding {
         self.places.is_empty() || self.places.contains(&place)
     }
 
-    fn is_text(chord: Chord) -> bool {
-        !chord.control && matches!(chord.code, KeyCode::Char(_))
-    }
-
     /// The chords that work in a place: letters do not work where text is typed.
     pub fn chords_in(&self, place: Place) -> impl Iterator<Item = Chord> {
         let text = place.takes_text();
         self.chords
             .iter()
             .copied()
-            .filter(move |chord| !text || !Self::is_text(*chord))
+            .filter(move |chord| !text || !chord.is_text())
     }
 }
 
