@@ -3,6 +3,8 @@
 //! This module knows the locations of files, but opens only its own configuration file. A database
 //! URL is kept as a secret, since it may contain a password, and is never displayed. To add a
 //! setting, add it to [`ConfigFile`] and document it in docs/configuration.md.
+mod credential_place;
+mod proxy_secret;
 mod serve;
 
 use std::{
@@ -10,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use credential_place::CredentialPlace;
+pub use proxy_secret::ProxySecret;
 pub use serve::{DEFAULT_LISTEN, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode};
 
 use secrecy::SecretString;

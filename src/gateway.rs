@@ -101,7 +101,7 @@ pub async fn run(
         place: serve.listen.clone(),
         why,
     })?;
-    let endpoint = Arc::new(Endpoint::new(decider, serve.clone()));
+    let endpoint = Arc::new(Endpoint::new(decider, &serve));
     // The first read takes longest, because it opens a connection: no request should have to wait
     // for that. If it fails, requests get 503 until a read succeeds.
     for _ in 0..STARTUP_READS {
@@ -256,12 +256,13 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
         return refused;
     }
     let parts = (request.method(), request.uri(), request.headers());
-    let asked = AuthorizationRequest::read(endpoint.gateway, &endpoint.trusted, peer, parts);
+    let settings = endpoint.settings();
+    let asked = AuthorizationRequest::read(endpoint.gateway, &settings, peer, parts);
     if !asked.trusted {
         endpoint.log.untrusted(peer);
     }
     match endpoint.decide(&id, &asked).await {
-        Ok(decided) => answer::decided(&id, &decided),
+        Ok(decided) => answer::decided(&id, &decided, &settings.credentials),
         Err(_) => answer::undecided(&id),
     }
 }

@@ -27,6 +27,7 @@ mod workspace;
 use std::{fmt, path::PathBuf};
 
 pub use areas::DefinedArea;
+pub(crate) use areas::routes;
 pub(crate) use change::Committed;
 pub use error::StoreError;
 use identity::{FileIdentity, UnsafeFile};

@@ -3,14 +3,14 @@ use serde_json::{Value, json};
 
 use super::{
     AreaCommand, Failure,
-    arguments::{AreaAddArguments, AreaEditArguments},
+    arguments::{AreaAddArguments, AreaEditArguments, PathArguments},
     output::{self, Output, brief},
     refused,
 };
 use crate::{
     domain::{
         access::{Area, AreaSlug},
-        route::Route,
+        route::{PathForm, PathRules, Route, RouteError},
         text::visible,
     },
     keyring::{DefinedArea, Keyring, KeyringError},
@@ -33,11 +33,23 @@ fn slug(text: &str) -> Result<AreaSlug, Failure> {
     Ok(text.parse().map_err(KeyringError::Access)?)
 }
 
-fn routes(texts: &[String]) -> Result<Vec<Route>, Failure> {
+fn routes(
+    texts: &[String],
+    parse: fn(&str) -> Result<Route, RouteError>,
+) -> Result<Vec<Route>, Failure> {
     texts
         .iter()
-        .map(|text| text.parse().map_err(refused))
+        .map(|text| parse(text).map_err(refused))
         .collect()
+}
+
+/// Returns the rules with these routes and, as far as they are given, with these arguments.
+fn rules(routes: Vec<Route>, before: &PathRules, arguments: &PathArguments) -> PathRules {
+    PathRules::new(
+        routes,
+        arguments.paths.unwrap_or(before.form),
+        arguments.case_sensitive.unwrap_or(before.case_sensitive),
+    )
 }
 
 /// Returns the slug with a capital first letter: `invoices` → `Invoices`.
@@ -58,10 +70,13 @@ async fn add(
         .unwrap_or_else(|| capitalised(&slug));
     let title = arguments.title.clone();
     let title = title.unwrap_or_else(|| format!("{badge} Access"));
-    let routes = routes(&arguments.routes)?;
-    let new = DefinedArea::new(Area { slug, title, badge }, routes);
+    let routes = routes(&arguments.routes, str::parse)?;
+    let new = DefinedArea {
+        rules: rules(routes, &PathRules::default(), &arguments.rules),
+        area: Area { slug, title, badge },
+    };
     output.recorded(keyring.add_area(&new).await?);
-    done(&new, "Access area added.", output)
+    done(None, &new, "Access area added.", output)
 }
 
 async fn edit(
@@ -73,8 +88,8 @@ async fn edit(
     let mut area = seen.area.clone();
     area.title = arguments.title.clone().unwrap_or(area.title);
     area.badge = arguments.badge.clone().unwrap_or(area.badge);
-    let mut kept = seen.routes().to_vec();
-    for gone in routes(&arguments.remove_routes)? {
+    let mut kept = seen.rules.routes().to_vec();
+    for gone in routes(&arguments.remove_routes, Route::parse_stored)? {
         let at = kept.iter().position(|route| *route == gone);
         let at = at.ok_or_else(|| {
             let slug = &area.slug;
@@ -84,14 +99,17 @@ async fn edit(
         })?;
         kept.remove(at);
     }
-    kept.extend(routes(&arguments.routes)?);
-    let edited = DefinedArea::new(area, kept);
+    kept.extend(routes(&arguments.routes, str::parse)?);
+    let edited = DefinedArea {
+        rules: rules(kept, &seen.rules, &arguments.rules),
+        area,
+    };
     let sentence = if output.recorded(keyring.edit_area(&seen, &edited).await?) {
         "Access area updated."
     } else {
         "The access area was like that already."
     };
-    done(&edited, sentence, output)
+    done(Some(&seen), &edited, sentence, output)
 }
 
 async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<(), Failure> {
@@ -104,27 +122,58 @@ async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<()
     Ok(())
 }
 
-fn done(area: &DefinedArea, sentence: &str, output: &mut Output) -> Result<(), Failure> {
+fn done(
+    before: Option<&DefinedArea>,
+    area: &DefinedArea,
+    sentence: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
     if output.json {
-        return output.json(&as_json(area));
+        output.json(&as_json(area))?;
+    } else {
+        output::print_notice(sentence);
     }
-    output::print_notice(sentence);
-    if area.routes().is_empty() {
-        let slug = &area.area.slug;
-        output::print_notice(&format!(
-            "It has no route yet: an endpoint finds it at /authorize/{slug} only."
-        ));
+    for notice in notices(before.map(|before| &before.rules), area) {
+        output::print_notice(&notice);
     }
     Ok(())
 }
 
+/// Returns what follows from the new rules and may not be expected.
+fn notices(before: Option<&PathRules>, area: &DefinedArea) -> Vec<String> {
+    let (slug, rules) = (&area.area.slug, &area.rules);
+    let mut notices = Vec::new();
+    if rules.routes().is_empty() {
+        notices.push(format!(
+            "It has no route yet: an endpoint finds it at /authorize/{slug} only."
+        ));
+    }
+    if rules.has_method_route() && !before.is_some_and(PathRules::has_method_route) {
+        notices.push(format!(
+            "A route names a method, so the action depends on the path: a location of a gateway that asks /authorize/{slug} now accepts only paths that all programs read alike."
+        ));
+    }
+    let is_new = |route: &&Route| !before.is_some_and(|before| before.routes().contains(route));
+    for route in rules.routes().iter().filter(is_new) {
+        if let Some(segment) = route.pattern().doubtful_segment() {
+            notices.push(format!(
+                "{segment} stands for itself in the route {route}: write * for any one segment."
+            ));
+        }
+    }
+    notices
+}
+
 fn as_json(defined: &DefinedArea) -> Value {
-    let routes: Vec<String> = defined.routes().iter().map(ToString::to_string).collect();
+    let rules = &defined.rules;
+    let routes: Vec<String> = rules.routes().iter().map(ToString::to_string).collect();
     json!({
         "slug": defined.area.slug.as_str(),
         "title": defined.area.title,
         "badge": defined.area.badge,
         "routes": routes,
+        "paths": rules.form.word(),
+        "case_sensitive": rules.case_sensitive,
     })
 }
 
@@ -133,13 +182,28 @@ async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
     if output.json {
         return output.json(&areas.iter().map(as_json).collect());
     }
-    for defined in &areas {
-        let area = &defined.area;
+    let mut has_old_parameters = false;
+    for DefinedArea { area, rules } in &areas {
         let (title, badge) = (brief(&area.title), brief(&area.badge));
-        output.line(&format!("{}  {title}  ({badge})", area.slug))?;
-        for route in defined.routes() {
-            output.line(&format!("    {}", visible(&route.to_string())))?;
+        let mut line = format!("{}  {title}  ({badge})", area.slug);
+        if rules.form == PathForm::Opaque {
+            line += "  opaque paths";
         }
+        if rules.case_sensitive {
+            line += "  case-sensitive";
+        }
+        output.line(&line)?;
+        for route in rules.routes() {
+            let is_old = route.pattern().has_old_parameter();
+            has_old_parameters |= is_old;
+            let mark = if is_old { "  (literal)" } else { "" };
+            output.line(&format!("    {}{mark}", visible(&route.to_string())))?;
+        }
+    }
+    if has_old_parameters {
+        output::print_notice(
+            "A route marked (literal) has a segment such as :id, which stands for itself and not for any segment. If it was meant as a parameter, replace the route: `claviger area edit AREA --remove-route ROUTE --route ROUTE`, with * in its place.",
+        );
     }
     Ok(())
 }

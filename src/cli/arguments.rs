@@ -16,7 +16,9 @@ use crate::{
         agent::AgentName, audit::Change, key::RevokeReason, listing::SortField, member::Permission,
     },
 };
-pub(super) use areas::{AreaAddArguments, AreaArguments, AreaCommand, AreaEditArguments};
+pub(super) use areas::{
+    AreaAddArguments, AreaArguments, AreaCommand, AreaEditArguments, PathArguments,
+};
 pub(super) use audit::{AuditArguments, AuditCommand};
 pub(super) use members::{
     AgentArguments, AgentCommand, MemberAddArguments, MemberArguments, MemberCommand,

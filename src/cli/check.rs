@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{self, Config},
     domain::{
-        decision::Decision,
+        decision::{Decision, Detail},
         token::{KeyId, TOKEN_LENGTH},
     },
     keyring::{CheckOutcome, CheckRequest, Decider, Keyring, KeyringError},
@@ -191,19 +191,27 @@ fn read_token() -> Result<SecretString, Failure> {
 }
 
 fn print(decided: &CheckOutcome, output: &mut Output) -> Result<(), Failure> {
-    let (word, reason, key_id) = match &decided.decision {
-        Decision::Allow { key_id } => ("allow", None, Some(key_id)),
-        Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),
+    let (word, reason, detail, key_id) = match &decided.decision {
+        Decision::Allow { key_id } => ("allow", None, None, Some(key_id)),
+        Decision::Deny {
+            reason,
+            detail,
+            key_id,
+        } => ("deny", Some(reason.word()), *detail, key_id.as_ref()),
     };
+    let detail = detail.map(Detail::word);
     let (key_id, id) = (key_id.map(KeyId::as_str), decided.id.as_str());
     if output.json {
         return output.json(&json!({
             "decision": word,
             "reason": reason,
+            "detail": detail,
             "key_id": key_id,
             "decision_id": id,
         }));
     }
-    let words = [Some(word), reason, key_id].into_iter().flatten();
-    output.line(&words.collect::<Vec<_>>().join(" "))
+    let mut words: Vec<&str> = [Some(word), reason, key_id].into_iter().flatten().collect();
+    let detail = detail.map(|detail| format!("({detail})"));
+    words.extend(detail.as_deref());
+    output.line(&words.join(" "))
 }

@@ -23,7 +23,7 @@ use crate::{
         text::visible,
     },
     journal::Journal,
-    keyring::{Keyring, StoreLocation},
+    keyring::{DefinedArea, Keyring, StoreLocation},
     machine,
     startup::open_keyring,
 };
@@ -125,6 +125,7 @@ async fn of_database(config: &Config) -> Vec<DoctorFinding> {
                 ),
             });
             findings.extend(members(&keyring).await);
+            findings.extend(old_routes(&keyring).await);
             keyring.close().await;
             findings
         }
@@ -185,6 +186,28 @@ async fn members(keyring: &Keyring) -> Option<DoctorFinding> {
             ),
         },
     })
+}
+
+/// Returns a finding for each route with a segment such as `:id`, which was accepted before such
+/// segments were refused: it is not a parameter, so paths that were meant may belong to another
+/// area.
+async fn old_routes(keyring: &Keyring) -> Vec<DoctorFinding> {
+    let areas = keyring.defined_areas().await.unwrap_or_default();
+    let mut findings = Vec::new();
+    for DefinedArea { area, rules } in &areas {
+        let routes = rules.routes().iter();
+        for route in routes.filter(|route| route.pattern().has_old_parameter()) {
+            let (slug, route) = (&area.slug, visible(&route.to_string()));
+            findings.push(DoctorFinding::bad(
+                "route",
+                format!("{route} of the area {slug} has a segment that stands for itself, not for any one segment"),
+                format!(
+                    "if it was meant as a parameter, write * in its place: `claviger area edit {slug} --remove-route '{route}' --route ROUTE`; if it is meant as it stands, write %3A for its colon"
+                ),
+            ));
+        }
+    }
+    findings
 }
 
 /// Returns `true` if a user other than root can replace this file or the content of this folder.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         access::{Actions, find_area},
-        decision::Decision,
+        decision::{Decision, Detail, reason_words},
         explain::{self, Check, ExplainSubject, Explanation, Fix, State},
         forwarded::Client,
         key::Key,
@@ -94,12 +94,14 @@ fn text(explanation: &Explanation) -> Vec<String> {
             "Refused {} UTC, {}: {}",
             refusal.at.date_and_clock(),
             refusal.id,
-            refusal.reason.word()
+            refusal.reason_words()
         ));
     }
     lines.push(match &explanation.decision {
         Decision::Allow { .. } => "ALLOWED now".to_owned(),
-        Decision::Deny { reason, .. } => format!("DENIED now: {}", reason.word()),
+        Decision::Deny { reason, detail, .. } => {
+            format!("DENIED now: {}", reason_words(*reason, *detail))
+        }
     });
     lines.push(String::new());
     for check in &explanation.checks {
@@ -167,9 +169,11 @@ fn command(fix: &Fix, key: &Key) -> String {
 }
 
 fn json_of(explanation: &Explanation) -> Value {
-    let (decision, reason) = match &explanation.decision {
-        Decision::Allow { .. } => ("allow", None),
-        Decision::Deny { reason, .. } => ("deny", Some(reason.word())),
+    let (decision, reason, detail) = match &explanation.decision {
+        Decision::Allow { .. } => ("allow", None, None),
+        Decision::Deny { reason, detail, .. } => {
+            ("deny", Some(reason.word()), detail.map(Detail::word))
+        }
     };
     let (recorded, decision_id) = match &explanation.question {
         ExplainSubject::Refusal(refusal) => (refusal_json(refusal), json!(refusal.id.as_str())),
@@ -194,6 +198,7 @@ fn json_of(explanation: &Explanation) -> Value {
     json!({
         "decision": decision,
         "reason": reason,
+        "detail": detail,
         "decision_id": decision_id,
         "key_id": explanation.question.key().map(crate::domain::token::KeyId::as_str),
         "key_name": explanation.name,

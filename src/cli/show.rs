@@ -9,7 +9,7 @@ use crate::{
     domain::{
         attention::Attention,
         conditions::{Conditions, Validity},
-        decision::Target,
+        decision::{Detail, Target},
         forwarded::{ClientAddress, Hop},
         key::{Key, PreviousTokenSummary},
         moment::Moment,
@@ -111,13 +111,14 @@ fn previous_token_json(previous: &PreviousTokenSummary) -> Value {
 pub(super) fn refusal_json(refusal: &Refusal) -> Value {
     let (area, action) = match &refusal.target {
         Target::Routed(area, action) => (Some(area.as_str()), Some(action.word())),
-        Target::NoRoute => (None, None),
+        Target::NoRoute(_) => (None, None),
     };
     let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     json!({
         "decision_id": refusal.id.as_str(),
         "at": refusal.at.rfc3339(),
         "reason": refusal.reason.word(),
+        "detail": refusal.detail.map(Detail::word),
         "address": match refusal.address {
             ClientAddress::Known(address) => Some(address.to_string()),
             ClientAddress::Unknown | ClientAddress::Unreadable => None,
@@ -126,6 +127,7 @@ pub(super) fn refusal_json(refusal: &Refusal) -> Value {
             Hop::Nowhere => None,
             hop => Some(hop.to_string()),
         },
+        "unreadable": refusal.unreadable,
         "method": said(&refusal.wanted.method),
         "path": said(&refusal.wanted.path),
         "area": area,

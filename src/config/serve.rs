@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use strum::{EnumCount, VariantArray};
 
+use super::{CredentialPlace, ProxySecret};
 use crate::domain::{forwarded::TrustedProxy, text::visible};
 
 /// The default address that the endpoint listens on.
@@ -46,8 +47,10 @@ impl fmt::Display for Listen {
 /// The gateway in front of the endpoint. It determines where the original method and path are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub enum GatewayKind {
-    /// nginx, with `auth_request`.
+    /// nginx, with `auth_request`; also `HAProxy` and Apache with the shipped files.
     Nginx,
+    /// ingress-nginx, with its annotation `auth-url`.
+    IngressNginx,
     /// Traefik, with `ForwardAuth`.
     Traefik,
     /// Caddy, with `forward_auth`.
@@ -65,6 +68,7 @@ impl GatewayKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
+            Self::IngressNginx => "ingress-nginx",
             Self::Traefik => "traefik",
             Self::Caddy => "caddy",
             Self::Envoy => "envoy",
@@ -79,7 +83,7 @@ impl FromStr for GatewayKind {
         let found = Self::ALL.into_iter().find(|gateway| gateway.word() == text);
         found.ok_or_else(|| {
             format!(
-                "{} is no gateway that is known: write nginx, traefik, caddy or envoy",
+                "{} is no gateway that is known: write nginx, ingress-nginx, traefik, caddy or envoy",
                 visible(text)
             )
         })
@@ -184,6 +188,10 @@ pub struct Serve {
     pub gateway: GatewayKind,
     /// The peers whose headers are believed.
     pub trusted: Vec<TrustedProxy>,
+    /// The secrets that make a peer one of them wherever it is.
+    pub proxy_secrets: Vec<ProxySecret>,
+    /// The places in which a request may hold its credential.
+    pub credentials: Vec<CredentialPlace>,
     /// The maximum number of open connections.
     pub connections: usize,
     /// The maximum memory of the key cache, in MiB.

@@ -60,7 +60,7 @@ impl Attention {
             return Some(Self::Refused(refused.count));
         }
         if let Some(until) = key.previous_until
-            && until >= now
+            && until > now
         {
             return Some(Self::Rotating(until.millis() - now.millis()));
         }

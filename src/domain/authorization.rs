@@ -9,23 +9,24 @@ use std::sync::Arc;
 use super::{
     agent::AgentName,
     decision::{
-        Credential, Decision, DecisionId, PreviousToken, Reason, Request, Rules, Target, decide,
+        Credential, Decision, DecisionId, Detail, PreviousToken, Reason, Request, Rules, Target,
+        decide,
     },
-    forwarded::{Client, ClientAddress, Hop},
+    forwarded::{Client, ClientAddress},
     key::LastUse,
     moment::{HOUR, Moment},
-    token::{self, KeyId, Token},
+    token::{self, KeyId, MalformedToken, Token},
     usage::{KeyUse, PreviousTokenUse, Refusal, RequestedAccess, Tally, UsageKind, Verdict, hour},
 };
 
 /// The credential that a client presented, as parsed from its text alone.
 #[derive(Debug)]
 pub enum Presented {
-    /// No credential.
-    Nothing,
-    /// A credential that is not a token of this product, or more than one credential. The field is
-    /// the key id that the text names, if any.
-    Malformed(Option<KeyId>),
+    /// No credential; the detail says what was there instead, if anything.
+    Nothing(Option<Detail>),
+    /// A credential that is not a token of this product, or more than one credential. The fields
+    /// are the detail, and the key id that the text names, if any.
+    Malformed(Detail, Option<KeyId>),
     /// A well-formed token. It may never have been issued.
     Token(Token),
 }
@@ -35,9 +36,38 @@ impl Presented {
     #[must_use]
     pub fn read(text: &str) -> Self {
         if text.is_empty() {
-            return Self::Nothing;
+            return Self::Nothing(None);
         }
-        Token::parse(text).map_or_else(|_| Self::Malformed(token::named(text)), Self::Token)
+        let detail = match Token::parse(text) {
+            Ok(token) => return Self::Token(token),
+            Err(MalformedToken::Shape) => Detail::BadShape,
+            Err(MalformedToken::CheckDigits) => Detail::BadCheckDigits,
+        };
+        Self::Malformed(detail, token::named(text))
+    }
+
+    /// Chooses between several values in places that may hold a credential. An empty value is none,
+    /// and equal values are one. If exactly one value can be this product's, it decides, and the
+    /// others are for somebody else.
+    #[must_use]
+    pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut ours: Option<&[u8]> = None;
+        let mut others = false;
+        for value in values.filter(|value| !value.is_empty()) {
+            if !token::can_be_ours(value) {
+                others = true;
+            } else if ours.is_some_and(|ours| ours != value) {
+                return Self::Malformed(Detail::TwoCredentials, None);
+            } else {
+                ours = Some(value);
+            }
+        }
+        match ours.map(std::str::from_utf8) {
+            Some(Ok(text)) => Self::read(text),
+            Some(Err(_)) => Self::Malformed(Detail::BadShape, None),
+            None if others => Self::Malformed(Detail::BadShape, None),
+            None => Self::Nothing(None),
+        }
     }
 
     /// Returns the token to look up.
@@ -48,8 +78,8 @@ impl Presented {
     /// then.
     pub fn token(&self) -> Result<&Token, Credential> {
         match self {
-            Self::Nothing => Err(Credential::Missing),
-            Self::Malformed(_) => Err(Credential::Malformed),
+            Self::Nothing(detail) => Err(Credential::Missing(*detail)),
+            Self::Malformed(detail, _) => Err(Credential::Malformed(*detail)),
             Self::Token(token) => Ok(token),
         }
     }
@@ -63,7 +93,7 @@ pub struct Authorization {
     /// The request that was decided.
     pub request: Request,
     credential: Credential,
-    hop: Hop,
+    client: Client,
 }
 
 /// The facts of an allowed request that are counted.
@@ -113,7 +143,7 @@ impl Authorization {
             decision: decide(&credential, &request),
             request,
             credential,
-            hop: client.hop,
+            client,
         }
     }
 
@@ -121,17 +151,21 @@ impl Authorization {
     /// peer is not a trusted proxy.
     #[must_use]
     pub fn refuse_untrusted_peer(client: Client, at: Moment) -> Self {
-        let (reason, key_id) = (Reason::NoRoute, None);
+        let detail = Detail::UntrustedPeer;
         Self {
-            decision: Decision::Deny { reason, key_id },
+            decision: Decision::Deny {
+                reason: Reason::NoRoute,
+                detail: Some(detail),
+                key_id: None,
+            },
             request: Request {
-                target: Target::NoRoute,
+                target: Target::NoRoute(detail),
                 address: client.address,
                 agent: None,
                 at,
             },
-            credential: Credential::Missing,
-            hop: client.hop,
+            credential: Credential::Missing(None),
+            client,
         }
     }
 
@@ -148,6 +182,15 @@ impl Authorization {
         match self.decision {
             Decision::Allow { .. } => None,
             Decision::Deny { reason, .. } => Some(reason),
+        }
+    }
+
+    /// Returns what the reason alone does not say, if there is more.
+    #[must_use]
+    pub fn detail(&self) -> Option<Detail> {
+        match self.decision {
+            Decision::Allow { .. } => None,
+            Decision::Deny { detail, .. } => detail,
         }
     }
 
@@ -219,18 +262,20 @@ impl Authorization {
         let (named, token) = match presented {
             Presented::Token(token) if key.is_some() => (None, Some(token.digest())),
             Presented::Token(token) => (Some(token.key_id().clone()), None),
-            Presented::Malformed(named) => (named.clone(), None),
-            Presented::Nothing => (None, None),
+            Presented::Malformed(_, named) => (named.clone(), None),
+            Presented::Nothing(_) => (None, None),
         };
         Some(Refusal {
             id: id.clone(),
             at: self.request.at,
             reason: self.reason()?,
+            detail: self.detail(),
             key: key.cloned(),
             named,
             token,
             address: self.request.address,
-            hop: self.hop,
+            hop: self.client.hop,
+            unreadable: self.client.unreadable.clone(),
             agent: self.request.agent.clone(),
             wanted,
             target: self.request.target.clone(),
@@ -241,6 +286,8 @@ impl Authorization {
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
+
+    use secrecy::ExposeSecret as _;
 
     use super::*;
     use crate::domain::{
@@ -344,12 +391,16 @@ mod tests {
                 Some(id.clone()),
             ),
             (
-                Credential::Malformed,
-                Presented::Malformed(Some(id.clone())),
+                Credential::Malformed(Detail::BadShape),
+                Presented::Malformed(Detail::BadShape, Some(id.clone())),
                 Some(id),
             ),
-            (Credential::Malformed, Presented::Malformed(None), None),
-            (Credential::Missing, Presented::Nothing, None),
+            (
+                Credential::Malformed(Detail::TwoCredentials),
+                Presented::Malformed(Detail::TwoCredentials, None),
+                None,
+            ),
+            (Credential::Missing(None), Presented::Nothing(None), None),
         ] {
             let decided = decided(credential, Action::Read);
             assert_eq!(decided.key_use(), None);
@@ -363,10 +414,54 @@ mod tests {
 
     #[test]
     fn what_has_no_token_needs_no_look_up() {
-        assert_eq!(Presented::read("").token().err(), Some(Credential::Missing));
-        assert_eq!(
-            Presented::read("x").token().err(),
-            Some(Credential::Malformed)
-        );
+        let read = |text: &str| Presented::read(text).token().err();
+        let malformed = |detail| Some(Credential::Malformed(detail));
+        assert_eq!(read(""), Some(Credential::Missing(None)));
+        assert_eq!(read("x"), malformed(Detail::BadShape));
+        let mut typo = token().expose().expose_secret().to_owned();
+        typo.pop();
+        assert_eq!(read(&typo), malformed(Detail::BadShape));
+        assert_eq!(read(&(typo + "!")), malformed(Detail::BadShape));
+        let mut typo = token().expose().expose_secret().to_owned();
+        typo.replace_range(20..21, "z");
+        assert_eq!(read(&typo), malformed(Detail::BadCheckDigits));
+    }
+
+    #[test]
+    fn one_value_that_can_be_ours_decides() {
+        let token = token();
+        let token: &str = token.expose().expose_secret();
+        let mistyped = format!("{}x", &token[..65]);
+        let choose = |values: &[&str]| {
+            let chosen = Presented::choose(values.iter().map(|value| value.as_bytes()));
+            match chosen {
+                Presented::Nothing(_) => "nothing",
+                Presented::Token(_) => "token",
+                Presented::Malformed(detail, _) => detail.word(),
+            }
+        };
+        for (values, expected) in [
+            (&[][..], "nothing"),
+            (&["", ""], "nothing"),
+            (&[token], "token"),
+            (&["", token], "token"),
+            (&[token, token], "token"),
+            (&["eyJ.x.y", token], "token"),
+            (&[token, "x", "y"], "token"),
+            (&["eyJ.x.y"], "bad_shape"),
+            (&["x", "y"], "bad_shape"),
+            (&[token, &mistyped], "two_credentials"),
+            (&[&mistyped, token], "two_credentials"),
+            (&[&mistyped, "clv_"], "two_credentials"),
+            (&[&mistyped, &mistyped], "bad_check_digits"),
+            (&["clv_"], "bad_shape"),
+        ] {
+            assert_eq!(choose(values), expected, "{} values", values.len());
+        }
+        let not_utf8 = Presented::choose(std::iter::once(&b"clv_\xff"[..]));
+        assert!(matches!(
+            not_utf8,
+            Presented::Malformed(Detail::BadShape, None)
+        ));
     }
 }

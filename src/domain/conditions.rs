@@ -49,7 +49,7 @@ impl Conditions {
             expires_at,
         } = self;
         match expires_at {
-            Some(end) if *end < now => Validity::Expired(*end),
+            Some(end) if *end <= now => Validity::Expired(*end),
             _ => Validity::Valid,
         }
     }

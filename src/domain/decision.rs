@@ -4,11 +4,13 @@
 //! returns `Allow` in one place only. Checks run in the order of [`Reason`]; the first that fails
 //! is the reason. Failures to find something out, such as a store that does not respond, never get
 //! here: they are errors, and an error never allows a request.
+mod detail;
 mod id;
 
 use std::sync::Arc;
 use strum::{EnumCount, VariantArray};
 
+pub use detail::Detail;
 pub use id::{DecisionId, DecisionIds, InvalidDecisionId};
 
 use super::{
@@ -25,8 +27,7 @@ use super::{
 pub enum Reason {
     /// No token was presented.
     MissingToken,
-    /// The token has a wrong shape or wrong check digits, or there are two credentials, or one
-    /// twice.
+    /// The token has a wrong shape or wrong check digits, or there are two different credentials.
     MalformedToken,
     /// The token is well-formed but not known.
     UnknownToken,
@@ -127,10 +128,10 @@ pub struct Rules {
 /// The result of looking up the presented credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// No credential was presented.
-    Missing,
+    /// No credential was presented; the detail says what was there instead, if anything.
+    Missing(Option<Detail>),
     /// The credential cannot be a token of this program.
-    Malformed,
+    Malformed(Detail),
     /// The credential could be a token of this program, but is not known.
     Unknown,
     /// The credential was a token of a key that is deleted.
@@ -177,8 +178,8 @@ pub struct PreviousToken {
 pub enum Target {
     /// An action in an area.
     Routed(AreaSlug, Action),
-    /// Method and path lead to no area and action.
-    NoRoute,
+    /// Method and path lead to no area and action, for this reason.
+    NoRoute(Detail),
 }
 
 /// A request to decide on, without its credential.
@@ -206,9 +207,20 @@ pub enum Decision {
     Deny {
         /// The first check that failed.
         reason: Reason,
+        /// What the reason alone does not say.
+        detail: Option<Detail>,
         /// The key, if the token belongs or belonged to one.
         key_id: Option<KeyId>,
     },
+}
+
+/// Returns the word of a reason, with that of its detail in parentheses if there is one.
+#[must_use]
+pub fn reason_words(reason: Reason, detail: Option<Detail>) -> String {
+    match detail {
+        Some(detail) => format!("{} ({})", reason.word(), detail.word()),
+        None => reason.word().to_owned(),
+    }
 }
 
 impl Decision {
@@ -225,20 +237,44 @@ impl Decision {
 /// Decides on a request.
 #[must_use]
 pub fn decide(credential: &Credential, request: &Request) -> Decision {
-    let deny = |reason, key_id| Decision::Deny { reason, key_id };
+    let deny = |reason, detail, key_id| Decision::Deny {
+        reason,
+        detail,
+        key_id,
+    };
     let (rules, until) = match credential {
-        Credential::Missing => return deny(Reason::MissingToken, None),
-        Credential::Malformed => return deny(Reason::MalformedToken, None),
-        Credential::Unknown => return deny(Reason::UnknownToken, None),
-        Credential::Revoked(id) => return deny(Reason::Revoked, Some(id.clone())),
+        Credential::Missing(detail) => return deny(Reason::MissingToken, *detail, None),
+        Credential::Malformed(detail) => return deny(Reason::MalformedToken, Some(*detail), None),
+        Credential::Unknown => return deny(Reason::UnknownToken, None, None),
+        Credential::Revoked(id) => return deny(Reason::Revoked, None, Some(id.clone())),
         Credential::Known(rules) => (rules, None),
         Credential::Previous(rules, previous) => (rules, Some(previous.until)),
     };
     match first_failure(rules, until, request) {
-        Some(reason) => deny(reason, Some(rules.id.clone())),
+        Some(reason) => {
+            let detail = detail_of(reason, rules, request);
+            deny(reason, detail, Some(rules.id.clone()))
+        }
         None => Decision::Allow {
             key_id: rules.id.clone(),
         },
+    }
+}
+
+/// Returns the detail of a check of a known key that failed.
+fn detail_of(reason: Reason, rules: &Rules, request: &Request) -> Option<Detail> {
+    match (reason, &request.target) {
+        (Reason::NoRoute, Target::NoRoute(detail)) => Some(*detail),
+        (Reason::Expired, _) => match rules.conditions.validity(request.at) {
+            Validity::Expired(_) => None,
+            Validity::Valid => Some(Detail::OverlapEnded),
+        },
+        (Reason::AddressNotAllowed, _) => match request.address {
+            ClientAddress::Known(_) => None,
+            ClientAddress::Unknown => Some(Detail::UnknownAddress),
+            ClientAddress::Unreadable => Some(Detail::UnreadableAddress),
+        },
+        _ => None,
     }
 }
 
@@ -277,7 +313,7 @@ pub(super) fn fails(
         Reason::Disabled => rules.disabled_at.is_some(),
         Reason::Expired => match rules.conditions.validity(request.at) {
             Validity::Expired(_) => true,
-            Validity::Valid => until.is_some_and(|end| end < request.at),
+            Validity::Valid => until.is_some_and(|end| end <= request.at),
         },
         Reason::WrongAgent => request
             .agent
@@ -288,9 +324,9 @@ pub(super) fn fails(
             ClientAddress::Unknown => allow.contains(None),
             ClientAddress::Unreadable => false,
         },
-        Reason::NoRoute => request.target == Target::NoRoute,
+        Reason::NoRoute => matches!(request.target, Target::NoRoute(_)),
         Reason::ActionNotPermitted => match &request.target {
-            Target::NoRoute => true,
+            Target::NoRoute(_) => true,
             Target::Routed(area, action) => !grants.of(area).contains(*action),
         },
         Reason::MissingToken | Reason::MalformedToken | Reason::UnknownToken | Reason::Revoked => {
@@ -313,7 +349,7 @@ mod tests {
         conditions
             .grants
             .set("contacts".parse().expect("slug"), Actions::READ);
-        conditions.expires_at = Some(Moment::from_millis(1_000));
+        conditions.expires_at = Some(Moment::from_millis(1_001));
         Rules {
             id: "0123456789AB".parse().expect("id"),
             name: "Partner".into(),
@@ -353,17 +389,17 @@ mod tests {
         broken.at = Moment::from_millis(1_001);
         broken.agent = Some("other".parse().expect("agent"));
         broken.address = ClientAddress::Unknown;
-        broken.target = Target::NoRoute;
+        broken.target = Target::NoRoute(Detail::AmbiguousPath);
         let id: KeyId = "0123456789AB".parse().expect("id");
         let off = known(|rules| rules.disabled_at = Some(Moment::from_millis(0)));
         let mut steps = vec![
             (
-                Credential::Missing,
+                Credential::Missing(None),
                 broken.clone(),
                 Some(Reason::MissingToken),
             ),
             (
-                Credential::Malformed,
+                Credential::Malformed(Detail::BadShape),
                 broken.clone(),
                 Some(Reason::MalformedToken),
             ),

@@ -169,6 +169,8 @@ pub struct Facts<'a> {
     pub named: Option<(&'a KeyId, &'a str)>,
     /// The origin of the client's address.
     pub hop: Hop,
+    /// What was forwarded in place of an address, if it was unreadable.
+    pub unreadable: Option<&'a str>,
     /// The requested access.
     pub wanted: &'a RequestedAccess,
     /// The area that the path leads to, regardless of the method.

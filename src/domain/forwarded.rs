@@ -166,12 +166,14 @@ impl fmt::Display for Hop {
 }
 
 /// The client's address and its origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// The address.
     pub address: ClientAddress,
     /// The origin of the address.
     pub hop: Hop,
+    /// What was forwarded in place of an address, if it is unreadable. It is the client's text.
+    pub unreadable: Option<String>,
 }
 
 impl Client {
@@ -181,6 +183,7 @@ impl Client {
         Self {
             address: address.into(),
             hop: address.map_or(Hop::Nowhere, |_| Hop::Given),
+            unreadable: None,
         }
     }
 }
@@ -195,19 +198,21 @@ pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
     })
 }
 
-/// Returns the client's address: the peer's own address, or, if the peer is a trusted proxy, the
-/// address that it forwards in the lines of `X-Forwarded-For`.
+/// Returns the client's address: the peer's own address, or, if the peer is trusted, the address
+/// that it forwards in the lines of `X-Forwarded-For`.
 #[must_use]
 pub fn client<'a>(
     peer: Peer,
+    is_trusted_peer: bool,
     lines: impl DoubleEndedIterator<Item = &'a [u8]>,
     trusted: &[TrustedProxy],
 ) -> Client {
-    if !is_trusted(peer, trusted) {
+    if !is_trusted_peer {
         return match peer {
             Peer::Address(address) => Client {
                 address: ClientAddress::Known(address),
                 hop: Hop::Connection,
+                unreadable: None,
             },
             Peer::Unix => Client::given(None),
         };
@@ -218,10 +223,12 @@ pub fn client<'a>(
     let mut address = ClientAddress::Unknown;
     let (mut place, mut of) = (0, 0);
     let mut beyond = false;
+    let mut unreadable = None;
     for element in elements {
         of += 1;
         if of > MAX_HOPS {
             (address, place) = (ClientAddress::Unreadable, of);
+            unreadable = Some(format!("more than {MAX_HOPS} entries"));
             break;
         }
         if beyond {
@@ -230,19 +237,46 @@ pub fn client<'a>(
         place = of;
         let found = read(element);
         address = found.map_or(ClientAddress::Unreadable, ClientAddress::Known);
+        if found.is_none() {
+            unreadable = Some(String::from_utf8_lossy(element).trim().to_owned());
+        }
         beyond = found.is_none_or(|found| !is_trusted(Peer::Address(found), trusted));
     }
     let hop = match of {
         0 => Hop::Nowhere,
         of => Hop::Forwarded { place, of },
     };
-    Client { address, hop }
+    Client {
+        address,
+        hop,
+        unreadable,
+    }
 }
 
+/// Reads an element of `X-Forwarded-For`: an address, or an address with a port, as load balancers
+/// write it (Azure Application Gateway and AWS do). An IPv6 address with a port is in brackets; it
+/// may be in brackets without one.
 fn read(element: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(element).ok()?;
-    let address: IpAddr = text.trim_matches([' ', '\t']).parse().ok()?;
+    let text = text.trim_matches([' ', '\t']);
+    let address = if let Ok(address) = text.parse() {
+        address
+    } else if let Some(bracketed) = text.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']')?;
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        IpAddr::V6(address.parse().ok().filter(|_| is_port)?)
+    } else {
+        let (address, port) = text.split_once(':')?;
+        IpAddr::V4(address.parse().ok().filter(|_| is_port(port))?)
+    };
     Some(address.to_canonical())
+}
+
+/// Returns `true` for 1 to 65535, in digits and without leading zeros.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+        && !text.starts_with('0')
+        && text.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
@@ -262,7 +296,8 @@ mod tests {
             address => Peer::address(address.parse().expect("an address")),
         };
         let lines = lines.iter().map(|line| line.as_bytes());
-        super::client(peer, lines, &trusted(proxies))
+        let trusted = trusted(proxies);
+        super::client(peer, is_trusted(peer, &trusted), lines, &trusted)
             .address
             .to_string()
     }
@@ -290,6 +325,15 @@ mod tests {
             (vec!["::ffff:192.0.2.7"], "192.0.2.7"),
             (vec!["::ffff:192.0.2.7, ::ffff:10.9.1.1"], "192.0.2.7"),
             (vec!["2001:db8::1"], "2001:db8::1"),
+            // Load balancers add the port.
+            (vec!["192.0.2.7:5678"], "192.0.2.7"),
+            (vec!["10.0.0.1, 192.0.2.7:1, 10.9.3.4:65535"], "192.0.2.7"),
+            (vec!["[2001:db8::7]"], "2001:db8::7"),
+            (vec!["[2001:db8::7]:443"], "2001:db8::7"),
+            (
+                vec!["[::ffff:192.0.2.7]:443, [::ffff:10.9.1.1]"],
+                "192.0.2.7",
+            ),
             // Entries to the left of the client's address are written by the client.
             (vec!["nonsense, 192.0.2.7"], "192.0.2.7"),
             (vec![], "unknown"),
@@ -309,9 +353,24 @@ mod tests {
             "0x7f.1",
             "127.1",
             "fe80::1%eth0",
-            "1.2.3.4:80",
-            "[2001:db8::1]",
-            "[2001:db8::1]:443",
+            "010.0.0.1:80",
+            "1.2.3.4:",
+            "1.2.3.4:0",
+            "1.2.3.4:080",
+            "1.2.3.4:65536",
+            "1.2.3.4:+80",
+            "1.2.3.4:80:80",
+            "1.2.3.4: 80",
+            "1.2.3.4:http",
+            "::ffff:1.2.3.4:80",
+            "[1.2.3.4]",
+            "[1.2.3.4]:80",
+            "[2001:db8::1",
+            "[2001:db8::1]443",
+            "[2001:db8::1]:",
+            "[2001:db8::1]:0",
+            "[fe80::1%eth0]:443",
+            "2001:db8::1]:443",
             "unknown",
             "_hidden",
             "localhost",
@@ -337,12 +396,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unreadable_is_told() {
+        let unreadable = |line: &str| {
+            let lines = std::iter::once(line.as_bytes());
+            super::client(Peer::Unix, true, lines, &trusted(&["10.9.0.0/16"])).unreadable
+        };
+        assert_eq!(unreadable("192.0.2.7:5678"), None);
+        assert_eq!(unreadable("x, 192.0.2.7"), None);
+        assert_eq!(
+            unreadable("192.0.2.7, nonsense , 10.9.0.1").as_deref(),
+            Some("nonsense")
+        );
+        let long = vec!["10.9.0.1"; 101].join(",");
+        assert_eq!(unreadable(&long).as_deref(), Some("more than 100 entries"));
+    }
+
+    #[test]
     fn the_hop_that_gave_the_address_is_told() {
         let hop = |peer: &str, line: &str| {
             let peer = Peer::address(peer.parse().expect("an address"));
             let lines = (!line.is_empty()).then_some(line.as_bytes()).into_iter();
             let proxies = trusted(&["127.0.0.1", "10.9.0.0/16"]);
-            super::client(peer, lines, &proxies).hop
+            super::client(peer, is_trusted(peer, &proxies), lines, &proxies).hop
         };
         let long = vec!["192.0.2.7"; 101].join(",");
         for (peer, line, word) in [

@@ -129,14 +129,14 @@ impl PreviousTokenSummary {
     /// nor disabled.
     #[must_use]
     pub fn is_good(&self, key: &Key, now: Moment) -> bool {
-        self.until >= now && key.validity(now) == Validity::Valid && key.disabled_at.is_none()
+        self.until > now && key.validity(now) == Validity::Valid && key.disabled_at.is_none()
     }
 
     /// Returns `true` if the token is still worth mentioning: it is still valid, or it was used
     /// since it was replaced.
     #[must_use]
     pub fn is_news(&self, now: Moment) -> bool {
-        self.until >= now || self.uses > 0
+        self.until > now || self.uses > 0
     }
 
     /// Describes until when the token is valid and how it was used since: "good until 2026-11-24
@@ -151,7 +151,7 @@ impl PreviousTokenSummary {
             Validity::Valid if latest >= now && key.disabled_at.is_some() => {
                 format!("refused while the key is disabled, else good until {end} UTC")
             }
-            Validity::Valid if latest >= now => format!("good until {end} UTC"),
+            Validity::Valid if latest > now => format!("good until {end} UTC"),
             Validity::Valid | Validity::Expired(_) if self.is_ended() => "ended".to_owned(),
             Validity::Valid | Validity::Expired(_) => format!("ended {end} UTC"),
         };

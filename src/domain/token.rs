@@ -22,6 +22,13 @@ const PUBLIC_LENGTH: usize = PREFIX.len() + ID_LENGTH + 1;
 /// The length of every token in bytes.
 pub const TOKEN_LENGTH: usize = PUBLIC_LENGTH + SECRET_LENGTH + CHECK_LENGTH;
 
+/// Returns `true` if the value could be meant as a token, complete or not: it begins with the prefix
+/// of tokens.
+#[must_use]
+pub fn can_be_ours(value: &[u8]) -> bool {
+    value.starts_with(PREFIX.as_bytes())
+}
+
 /// Returns `true` if the text contains a complete token.
 #[must_use]
 pub fn is_inside(text: &str) -> bool {
@@ -150,21 +157,21 @@ impl Token {
     pub fn parse(text: &str) -> Result<Self, MalformedToken> {
         let bytes = text.as_bytes();
         if bytes.len() != TOKEN_LENGTH || !bytes.starts_with(PREFIX.as_bytes()) {
-            return Err(MalformedToken);
+            return Err(MalformedToken::Shape);
         }
         let body = &bytes[PREFIX.len()..];
         let base62 = |part: &[u8]| part.iter().all(u8::is_ascii_alphanumeric);
         if !base62(&body[..ID_LENGTH]) || body[ID_LENGTH] != b'_' || !base62(&body[ID_LENGTH + 1..])
         {
-            return Err(MalformedToken);
+            return Err(MalformedToken::Shape);
         }
         let (before, check) = bytes.split_at(TOKEN_LENGTH - CHECK_LENGTH);
         if check_digits(before) != check {
-            return Err(MalformedToken);
+            return Err(MalformedToken::CheckDigits);
         }
         let id = text[PREFIX.len()..PREFIX.len() + ID_LENGTH]
             .parse()
-            .map_err(|_| MalformedToken)?;
+            .map_err(|_| MalformedToken::Shape)?;
         Ok(Self {
             text: SecretString::from(text),
             id,
@@ -204,10 +211,16 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The error for a text that is not a token: its shape or its check is wrong.
+/// The error for a text that is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no token: its shape or its check digits are wrong")]
-pub struct MalformedToken;
+pub enum MalformedToken {
+    /// It does not have the shape of a token.
+    #[error("this is no token: it does not have the shape of one")]
+    Shape,
+    /// It has the shape of a token, and the check digits are wrong.
+    #[error("this is no token: its check digits are wrong")]
+    CheckDigits,
+}
 
 /// The SHA-256 of a complete token.
 #[derive(Clone, Copy)]

@@ -154,7 +154,7 @@ impl UsageKind {
         Self {
             target: match target {
                 Target::Routed(area, action) => Some((area.clone(), *action)),
-                Target::NoRoute => None,
+                Target::NoRoute(_) => None,
             },
             source: address.into(),
             verdict,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::domain::{
     authorization::Authorization,
-    decision::{Decision, DecisionId, Reason, Target},
+    decision::{Decision, DecisionId, Detail, Target},
     forwarded::{ClientAddress, Peer},
 };
 
@@ -51,8 +51,8 @@ impl AccessLog {
         let address = request.client.address;
         let (area, action) = match (&decided.request.target, &request.requested) {
             (Target::Routed(area, action), _) => (area.as_str(), action.word()),
-            (Target::NoRoute, Requested::Named { area, .. }) => (area.as_str(), ""),
-            (Target::NoRoute, _) => ("", ""),
+            (Target::NoRoute(_), Requested::Named { area, .. }) => (area.as_str(), ""),
+            (Target::NoRoute(_), _) => ("", ""),
         };
         match &decided.decision {
             Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
@@ -60,18 +60,19 @@ impl AccessLog {
                 tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, "allowed");
             }
             Decision::Allow { .. } => {}
-            Decision::Deny { reason, key_id } => {
+            Decision::Deny {
+                reason,
+                detail,
+                key_id,
+            } => {
                 if !self.is_logged(address, uptime) {
                     return;
                 }
                 let key = key_id.as_ref().map_or("", |id| id.as_str());
-                let detail = if *reason == Reason::NoRoute {
-                    request.requested.detail()
-                } else {
-                    ""
-                };
+                let detail = detail.map_or("", Detail::word);
+                let unreadable = request.client.unreadable.as_deref();
                 let (endpoint, method, path) = words(request);
-                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, method, path, area, action, endpoint, "refused");
+                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, unreadable, method, path, area, action, endpoint, "refused");
             }
         }
     }

@@ -7,10 +7,13 @@ use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use crate::domain::{
-    authorization::Authorization,
-    decision::{Decision, DecisionId, Reason},
-    token::KeyId,
+use crate::{
+    config::CredentialPlace,
+    domain::{
+        authorization::Authorization,
+        decision::{Decision, DecisionId, Reason},
+        token::KeyId,
+    },
 };
 
 /// A response of the endpoint; its body is always whole.
@@ -33,10 +36,14 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
 const LONGEST_NAME: usize = 2048;
 
 /// Returns the response for a decided request. No other function of this module allows a request.
-pub(super) fn decided(id: &DecisionId, decided: &Authorization) -> Response {
+pub(super) fn decided(
+    id: &DecisionId,
+    decided: &Authorization,
+    credentials: &[CredentialPlace],
+) -> Response {
     match (&decided.decision, decided.rules()) {
         (Decision::Allow { key_id }, Some(rules)) => allow(id, key_id, &rules.name),
-        (Decision::Deny { reason, .. }, _) => deny(id, *reason),
+        (Decision::Deny { reason, .. }, _) => deny(id, *reason, credentials),
         (Decision::Allow { .. }, None) => undecided(id),
     }
 }
@@ -50,8 +57,9 @@ fn allow(id: &DecisionId, key: &KeyId, name: &str) -> Response {
     response
 }
 
-/// Returns the response for a request that may not pass.
-pub(super) fn deny(id: &DecisionId, reason: Reason) -> Response {
+/// Returns the response for a request that may not pass. With status 401 it has a challenge for each
+/// scheme among the places for credentials.
+pub(super) fn deny(id: &DecisionId, reason: Reason, credentials: &[CredentialPlace]) -> Response {
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = problem(
         id,
@@ -59,10 +67,12 @@ pub(super) fn deny(id: &DecisionId, reason: Reason) -> Response {
         "This request was refused. Whoever manages the API keys finds out why by the decision id.",
     );
     if status == StatusCode::UNAUTHORIZED {
-        let scheme = HeaderValue::from_static("Bearer");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, scheme);
+        let challenges = credentials.iter().filter_map(CredentialPlace::challenge);
+        let challenges = challenges.filter_map(|text| HeaderValue::try_from(text).ok());
+        for challenge in challenges {
+            let headers = response.headers_mut();
+            headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
     }
     response
 }
@@ -151,7 +161,9 @@ mod tests {
     fn every_answer_has_the_same_headers() {
         let id = DecisionIds::draw(&mut |buffer| buffer.fill(1)).next();
         let key: KeyId = "0123456789AB".parse().expect("an id");
-        let mut answers: Vec<Response> = Reason::ALL.map(|reason| deny(&id, reason)).into();
+        let mut answers: Vec<Response> = Reason::ALL
+            .map(|reason| deny(&id, reason, &CredentialPlace::usual()))
+            .into();
         answers.extend([undecided(&id), bad(&id, "x"), allow(&id, &key, "a b")]);
         for answer in &answers {
             let headers = answer.headers();
@@ -163,6 +175,7 @@ mod tests {
             let known = [200, 400, 401, 403, 503].contains(&answer.status().as_u16());
             assert!(known, "{}", answer.status());
         }
-        assert_eq!(answers[0].headers()[header::WWW_AUTHENTICATE], "Bearer");
+        let challenge = &answers[0].headers()[header::WWW_AUTHENTICATE];
+        assert_eq!(challenge, "Bearer realm=\"claviger\"");
     }
 }

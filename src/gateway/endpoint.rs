@@ -1,7 +1,10 @@
 //! Decides on one request: looks up the key record and the current routes, finds the target, and
 //! lets the domain decide. The decision is then counted, logged, and recorded as a use or a
 //! refusal.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
 
@@ -11,14 +14,14 @@ use super::{
     lookup::{LookupClient, Undecided},
     metrics::Metrics,
     recorder::Recorder,
-    request::{AuthorizationRequest, NoRouteReason},
+    request::{AuthorizationRequest, RequestSettings},
 };
 use crate::{
     config::{GatewayKind, Serve},
     domain::{
         authorization::{Authorization, Presented},
-        decision::{DecisionId, DecisionIds},
-        forwarded::{self, Peer, TrustedProxy},
+        decision::{DecisionId, DecisionIds, Detail},
+        forwarded::{self, Peer},
         usage::{RequestedAccess, RequestedTarget},
     },
     keyring::Decider,
@@ -27,7 +30,7 @@ use crate::{
 /// The state that all connections share.
 pub(super) struct Endpoint {
     pub gateway: GatewayKind,
-    pub trusted: Vec<TrustedProxy>,
+    settings: RwLock<Arc<RequestSettings>>,
     pub decider: Arc<Decider>,
     pub ids: DecisionIds,
     pub lookups: LookupClient,
@@ -42,12 +45,12 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Creates an endpoint that decides from this store.
-    pub(super) fn new(decider: Decider, serve: Serve) -> Self {
+    pub(super) fn new(decider: Decider, serve: &Serve) -> Self {
         let decider = Arc::new(decider);
         let metrics = Arc::new(Metrics::new());
         Self {
             gateway: serve.gateway,
-            trusted: serve.trusted,
+            settings: RwLock::new(Arc::new(RequestSettings::of(serve))),
             lookups: LookupClient::open(
                 Arc::clone(&decider),
                 serve.cache << 20,
@@ -61,6 +64,18 @@ impl Endpoint {
             free: Arc::new(Semaphore::new(serve.connections)),
             connections: serve.connections,
         }
+    }
+
+    /// Returns the settings by which requests are read now.
+    pub(super) fn settings(&self) -> Arc<RequestSettings> {
+        let held = self.settings.read();
+        Arc::clone(&held.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the settings for all requests that are read from now on.
+    pub(super) fn replace_settings(&self, settings: RequestSettings) {
+        let held = self.settings.write();
+        *held.unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
     /// Decides on a request; counts, logs and records the decision.
@@ -105,7 +120,7 @@ impl Endpoint {
         Ok(Authorization::decide(
             credential,
             request.requested.target(routes.as_deref()),
-            request.client,
+            request.client.clone(),
             request.agent.clone(),
             self.decider.machine().now(),
         ))
@@ -134,25 +149,25 @@ impl Endpoint {
     /// Refuses a peer that is not a trusted proxy, without reading its request.
     pub(super) fn refuse_untrusted(&self, id: &DecisionId, peer: Peer) -> Response {
         self.log.untrusted(peer);
-        let client = forwarded::client(peer, std::iter::empty(), &[]);
+        let client = forwarded::client(peer, false, std::iter::empty(), &[]);
         let machine = self.decider.machine();
+        let address = client.address;
         let decided = Authorization::refuse_untrusted_peer(client, machine.now());
         self.metrics.count(&decided.decision, Duration::ZERO);
         let Some(reason) = decided.reason() else {
             return answer::undecided(id);
         };
-        let detail = NoRouteReason::Untrusted.word();
-        let line = (reason.word(), detail);
+        let line = (reason.word(), Detail::UntrustedPeer.word());
         self.log.refused_early(id, peer, line, machine.uptime());
-        self.recorder.refused(None, client.address, || {
+        self.recorder.refused(None, address, || {
             let wanted = RequestedAccess {
-                requested: RequestedTarget::NoRoute(detail.to_owned()),
+                requested: RequestedTarget::Unroutable(Detail::UntrustedPeer),
                 method: String::new(),
                 path: String::new(),
             };
-            decided.refusal(id, &Presented::Nothing, wanted)
+            decided.refusal(id, &Presented::Nothing(None), wanted)
         });
-        answer::deny(id, reason)
+        answer::deny(id, reason, &self.settings().credentials)
     }
 
     /// Refuses a malformed request; `sentence` says why it is malformed.

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::domain::decision::{Decision, Reason};
+use crate::domain::decision::{Decision, Detail, Reason};
 
 /// The upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 11] = [
@@ -24,6 +24,9 @@ pub(super) struct Metrics {
     registry: Registry,
     allowed: Counter,
     denied: [Counter; Reason::ALL.len()],
+    /// The refusals without a detail, by reason, and those with one, by detail.
+    plain_refusals: [Counter; Reason::ALL.len()],
+    detailed_refusals: [Counter; Detail::ALL.len()],
     /// Requests that could not be decided.
     pub undecided: Counter,
     /// Requests that were answered with 400.
@@ -59,6 +62,18 @@ impl Metrics {
             "decisions",
             "Decisions, by result and reason; the reason of an allow is empty",
             decisions,
+        );
+        let refusals = Family::<Labels, Counter>::default();
+        let refused = |reason: Reason, detail: &'static str| {
+            let labels = [("reason", reason.word()), ("detail", detail)];
+            refusals.get_or_create(&labels).clone()
+        };
+        let plain_refusals = Reason::ALL.map(|reason| refused(reason, ""));
+        let detailed_refusals = Detail::ALL.map(|detail| refused(detail.reason(), detail.word()));
+        registry.register(
+            "refusals",
+            "Refusals, by reason and by what the reason alone does not say",
+            refusals,
         );
         let seconds = Histogram::new(BUCKETS);
         registry.register(
@@ -103,6 +118,8 @@ impl Metrics {
         Self {
             allowed,
             denied,
+            plain_refusals,
+            detailed_refusals,
             undecided,
             bad,
             failed_writes,
@@ -131,7 +148,13 @@ impl Metrics {
     pub(super) fn count(&self, decision: &Decision, took: Duration) {
         match decision {
             Decision::Allow { .. } => self.allowed.inc(),
-            Decision::Deny { reason, .. } => self.denied[*reason as usize].inc(),
+            Decision::Deny { reason, detail, .. } => {
+                match detail {
+                    Some(detail) => self.detailed_refusals[*detail as usize].inc(),
+                    None => self.plain_refusals[*reason as usize].inc(),
+                };
+                self.denied[*reason as usize].inc()
+            }
         };
         self.seconds.observe(took.as_secs_f64());
     }
@@ -169,6 +192,15 @@ mod tests {
         for reason in Reason::ALL {
             let decision = Decision::Deny {
                 reason,
+                detail: None,
+                key_id: None,
+            };
+            metrics.count(&decision, Duration::from_micros(200));
+        }
+        for detail in Detail::ALL {
+            let decision = Decision::Deny {
+                reason: detail.reason(),
+                detail: Some(detail),
                 key_id: None,
             };
             metrics.count(&decision, Duration::from_micros(200));
@@ -182,8 +214,10 @@ mod tests {
             "claviger_decisions_total{decision=\"allow\",reason=\"\"} 1",
             "claviger_decisions_total{decision=\"deny\",reason=\"revoked\"} 1",
             "claviger_decisions_total{decision=\"deny\",reason=\"action_not_permitted\"} 1",
-            "claviger_decision_seconds_bucket{le=\"0.00025\"} 10",
-            "claviger_decision_seconds_count 11",
+            "claviger_refusals_total{reason=\"revoked\",detail=\"\"} 1",
+            "claviger_refusals_total{reason=\"no_route\",detail=\"untrusted_peer\"} 1",
+            "claviger_decision_seconds_bucket{le=\"0.00025\"} 27",
+            "claviger_decision_seconds_count 28",
             "claviger_connections 3",
             "claviger_epoch 7",
             "claviger_epoch_reads_total 5",

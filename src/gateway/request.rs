@@ -5,9 +5,11 @@
 //! no route. All values here are the client's input until a type of the domain has validated them.
 mod credential;
 mod form;
+mod settings;
 
 use form::EndpointPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
+pub(super) use settings::RequestSettings;
 
 use super::log::shown;
 use crate::{
@@ -16,9 +18,9 @@ use crate::{
         access::{Action, AreaSlug},
         agent::AgentName,
         authorization::Presented,
-        decision::Target,
-        forwarded::{self, Client, Peer, TrustedProxy},
-        route::{AreaSelector, CanonicalPath, Method, Routes},
+        decision::{Detail, Target},
+        forwarded::{self, Client, Peer},
+        route::{AreaSelector, Method, RequestPath, Routes},
         usage::{RequestedAccess, RequestedTarget},
     },
 };
@@ -31,15 +33,15 @@ const OVERRIDES: [&str; 3] = [
     "x-method-override",
     "x-http-method",
 ];
-/// The log's detail of a request that names an area which does not exist.
-const UNKNOWN_AREA: &str = "unknown_area";
-/// The log's detail of a request whose well-formed method and path match no route.
-const NO_ROUTE_MATCHED: &str = "no_area_or_no_action_for_the_method";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The headers for method and path, of nginx and of Traefik and Caddy.
+/// The headers for method and path: of nginx, of ingress-nginx, and of Traefik and Caddy.
 const ORIGINAL: [HeaderName; 2] = [
     HeaderName::from_static("x-original-method"),
     HeaderName::from_static("x-original-uri"),
+];
+const ORIGINAL_URL: [HeaderName; 2] = [
+    HeaderName::from_static("x-original-method"),
+    HeaderName::from_static("x-original-url"),
 ];
 const FORWARDED: [HeaderName; 2] = [
     HeaderName::from_static("x-forwarded-method"),
@@ -54,41 +56,7 @@ pub(super) struct RouteRequest<'a> {
     /// The method.
     pub method: Method,
     /// The path.
-    pub path: CanonicalPath<'a>,
-}
-
-/// The reason why a request has no route; the log shows it to administrators beside `no_route`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoRouteReason {
-    /// The endpoint has no such path, or not for the gateway that `--gateway` names.
-    EndpointPath,
-    /// The peer that sent method and path is not a trusted proxy.
-    Untrusted,
-    /// The gateway did not send the method exactly once, or sent text that is not UTF-8.
-    MethodMissingOrRepeated,
-    /// The gateway did not send the path exactly once.
-    PathMissingOrRepeated,
-    /// A header asks for another method.
-    Override,
-    /// The method cannot have a route.
-    Method,
-    /// The path is not canonical: it can be read in two ways.
-    Path,
-}
-
-impl NoRouteReason {
-    /// Returns the word used in the log.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::EndpointPath => "unknown_endpoint_path",
-            Self::Untrusted => "untrusted_peer",
-            Self::MethodMissingOrRepeated => "method_not_said_once",
-            Self::PathMissingOrRepeated => "path_not_said_once",
-            Self::Override => "method_override",
-            Self::Method => "unknown_method",
-            Self::Path => "path_not_canonical",
-        }
-    }
+    pub path: RequestPath<'a>,
 }
 
 /// The access that a request asks for.
@@ -103,8 +71,8 @@ pub(super) enum Requested<'a> {
     },
     /// The area and action that the routes give for this method and path.
     Route(RouteRequest<'a>),
-    /// Nothing: no route can be looked up.
-    Unroutable(NoRouteReason),
+    /// Nothing, for this reason: no route can be looked up.
+    Unroutable(Detail),
 }
 
 impl Requested<'_> {
@@ -120,18 +88,11 @@ impl Requested<'_> {
                 Some(routes),
             ) if routes.knows(area) => Target::Routed(area.clone(), *action),
             (Self::Route(route), Some(routes)) => {
-                routes.target(&route.area, route.method, &route.path)
+                routes.target(&route.area, &route.method, &route.path)
             }
-            _ => Target::NoRoute,
-        }
-    }
-
-    /// Returns why the request leads to no area and action, for the log.
-    pub(super) fn detail(&self) -> &'static str {
-        match self {
-            Self::Named { .. } => UNKNOWN_AREA,
-            Self::Route(_) => NO_ROUTE_MATCHED,
-            Self::Unroutable(reason) => reason.word(),
+            (Self::Named { .. }, _) => Target::NoRoute(Detail::UnknownArea),
+            (Self::Route(_), None) => Target::NoRoute(Detail::NoMatch),
+            (Self::Unroutable(detail), _) => Target::NoRoute(*detail),
         }
     }
 }
@@ -159,26 +120,40 @@ impl<'a> AuthorizationRequest<'a> {
     /// Reads the request of a gateway.
     pub(super) fn read(
         gateway: GatewayKind,
-        trusted: &[TrustedProxy],
+        settings: &RequestSettings,
         peer: Peer,
         (method, uri, headers): (&'a HttpMethod, &'a Uri, &'a HeaderMap),
     ) -> Self {
+        let is_trusted = settings.is_trusted(peer, headers);
         let lines = headers.get_all(FORWARDED_FOR).iter();
         let lines = lines.map(HeaderValue::as_bytes);
-        let client = forwarded::client(peer, lines, trusted);
-        let is_trusted = forwarded::is_trusted(peer, trusted);
+        let mut client = forwarded::client(peer, is_trusted, lines, &settings.proxies);
+        if let Some(said) = &mut client.unreadable {
+            *said = shown(said.as_bytes());
+        }
         let form = EndpointPath::read(uri.path(), gateway);
         let original = match &form {
-            None => Err(NoRouteReason::EndpointPath),
-            Some(_) if !is_trusted => Err(NoRouteReason::Untrusted),
+            None => Err(Detail::UnknownEndpointPath),
+            Some(_) if !is_trusted => Err(Detail::UntrustedPeer),
             Some(form) => original(gateway, form, method, headers),
         };
         let route = match (&form, original) {
             (Some(form), Ok((method, path))) => route(form, method, path, headers),
-            (_, original) => Err(original.err().unwrap_or(NoRouteReason::EndpointPath)),
+            (_, original) => Err(original.err().unwrap_or(Detail::UnknownEndpointPath)),
         };
+        let target = original.ok().map(|(_, target)| target);
+        let target = match gateway {
+            GatewayKind::Envoy => uri.query().map(str::as_bytes),
+            _ => target,
+        };
+        let mut presented = credential::find(headers, &settings.credentials, target);
+        if let (Presented::Nothing(detail), Ok((method, _))) = (&mut presented, original)
+            && credential::is_preflight(method, headers)
+        {
+            *detail = Some(Detail::Preflight);
+        }
         Self {
-            presented: credential::find(headers),
+            presented,
             requested: route.map_or_else(Requested::Unroutable, Requested::Route),
             endpoint: uri.path(),
             agent: form.and_then(|form| form.agent),
@@ -194,14 +169,14 @@ fn route<'a>(
     method: &str,
     path: &'a [u8],
     headers: &HeaderMap,
-) -> Result<RouteRequest<'a>, NoRouteReason> {
+) -> Result<RouteRequest<'a>, Detail> {
     if headers.keys().any(|name| is_override(name.as_str())) {
-        return Err(NoRouteReason::Override);
+        return Err(Detail::MethodOverride);
     }
     Ok(RouteRequest {
         area: form.scope.clone(),
-        method: Method::from_word(method).ok_or(NoRouteReason::Method)?,
-        path: CanonicalPath::read(path).ok_or(NoRouteReason::Path)?,
+        method: Method::from_word(method).ok_or(Detail::UnknownMethod)?,
+        path: RequestPath::read(path).ok_or(Detail::AmbiguousPath)?,
     })
 }
 
@@ -225,13 +200,14 @@ fn original<'a>(
     form: &EndpointPath<'a>,
     method: &'a HttpMethod,
     headers: &'a HeaderMap,
-) -> Result<(&'a str, &'a [u8]), NoRouteReason> {
+) -> Result<(&'a str, &'a [u8]), Detail> {
     let [method_header, path_header] = match gateway {
         GatewayKind::Envoy => {
-            let inner = form.inner.ok_or(NoRouteReason::PathMissingOrRepeated)?;
+            let inner = form.inner.ok_or(Detail::PathNotSaidOnce)?;
             return Ok((method.as_str(), inner.as_bytes()));
         }
         GatewayKind::Nginx => ORIGINAL,
+        GatewayKind::IngressNginx => ORIGINAL_URL,
         GatewayKind::Traefik | GatewayKind::Caddy => FORWARDED,
     };
     let once = |name: HeaderName| {
@@ -242,10 +218,23 @@ fn original<'a>(
         }
     };
     let method = once(method_header).and_then(|method| std::str::from_utf8(method).ok());
-    Ok((
-        method.ok_or(NoRouteReason::MethodMissingOrRepeated)?,
-        once(path_header).ok_or(NoRouteReason::PathMissingOrRepeated)?,
-    ))
+    let method = method.ok_or(Detail::MethodNotSaidOnce)?;
+    let path = once(path_header).ok_or(Detail::PathNotSaidOnce)?;
+    match gateway {
+        GatewayKind::IngressNginx => Ok((method, path_of_url(path).ok_or(Detail::AmbiguousPath)?)),
+        _ => Ok((method, path)),
+    }
+}
+
+/// Returns what follows the authority in an absolute URL. Returns `None` if there is none, or if the
+/// authority has a character with which programs find its end differently.
+fn path_of_url(url: &[u8]) -> Option<&[u8]> {
+    let authority = url.windows(3).position(|three| three == b"://")? + 3;
+    let rest = &url[authority..];
+    let end = rest.iter().position(|byte| *byte == b'/')?;
+    let (authority, path) = rest.split_at(end);
+    let is_plain = !authority.iter().any(|byte| b"?#\\@".contains(byte));
+    is_plain.then_some(path)
 }
 
 impl AuthorizationRequest<'_> {
@@ -259,12 +248,14 @@ impl AuthorizationRequest<'_> {
         let whole = kept.1.as_bytes() == path;
         let requested = match (&self.requested, target) {
             (Requested::Route(route), _) if whole => {
-                RequestedTarget::Routed(route.area.clone(), route.method)
+                RequestedTarget::Routed(route.area.clone(), route.method.clone())
             }
             (Requested::Named { .. } | Requested::Route(_), Target::Routed(area, action)) => {
                 RequestedTarget::Named(area.clone(), *action)
             }
-            (requested, _) => RequestedTarget::NoRoute(requested.detail().to_owned()),
+            (Requested::Unroutable(detail), _) | (_, Target::NoRoute(detail)) => {
+                RequestedTarget::Unroutable(*detail)
+            }
         };
         RequestedAccess {
             requested,
@@ -284,6 +275,7 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::config::CredentialPlace;
 
     fn request_line(
         gateway: GatewayKind,
@@ -296,17 +288,20 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).expect("a request");
-        let trusted: Vec<TrustedProxy> = trusted
-            .iter()
-            .map(|one| one.parse().expect("a proxy"))
-            .collect();
+        let proxies = trusted.iter().map(|one| one.parse().expect("a proxy"));
+        let settings = RequestSettings {
+            proxies: proxies.collect(),
+            secrets: Vec::new(),
+            credentials: CredentialPlace::usual(),
+        };
         let peer = Peer::address("127.0.0.1".parse().expect("an address"));
         let parts = (request.method(), request.uri(), request.headers());
-        match AuthorizationRequest::read(gateway, &trusted, peer, parts).requested {
+        match AuthorizationRequest::read(gateway, &settings, peer, parts).requested {
             Requested::Route(route) => {
-                format!("{} {}", route.method.word(), route.path.as_str())
+                format!("{} {}", route.method.word(), route.path.sent())
             }
-            other => other.detail().to_owned(),
+            Requested::Unroutable(detail) => detail.word().to_owned(),
+            named @ Requested::Named { .. } => panic!("{named:?}"),
         }
     }
 
@@ -382,10 +377,6 @@ mod tests {
                 "unknown_method",
             ),
             (
-                &[("x-original-method", "BREW"), original[1]],
-                "unknown_method",
-            ),
-            (
                 &[("x-original-method", "TRACE"), original[1]],
                 "unknown_method",
             ),
@@ -400,9 +391,9 @@ mod tests {
             ),
             (
                 &[original[0], ("x-original-uri", "/contacts/../documents")],
-                "path_not_canonical",
+                "ambiguous_path",
             ),
-            (&[original[0], ("x-original-uri", "")], "path_not_canonical"),
+            (&[original[0], ("x-original-uri", "")], "ambiguous_path"),
         ] {
             assert_eq!(
                 request_line(GatewayKind::Nginx, &me, bad, "/authorize"),
@@ -410,6 +401,54 @@ mod tests {
                 "{bad:?}"
             );
         }
+    }
+
+    #[test]
+    fn ingress_nginx_sends_an_absolute_url() {
+        let ask = |headers: &[(&str, &str)]| {
+            request_line(
+                GatewayKind::IngressNginx,
+                &["127.0.0.1"],
+                headers,
+                "/authorize",
+            )
+        };
+        let method = ("x-original-method", "POST");
+        let of = |url| ask(&[method, ("x-original-url", url)]);
+        assert_eq!(
+            of("https://api.example/contacts/7?a=b://c"),
+            "POST /contacts/7"
+        );
+        assert_eq!(of("http://[2001:db8::1]:8080/contacts"), "POST /contacts");
+        assert_eq!(of("https:///contacts"), "POST /contacts");
+        for url in [
+            "/contacts",
+            "https://api.example",
+            "https://api.example?/contacts",
+            "https://api.example#/contacts",
+            "https://api\\x/contacts",
+            "https://user@api.example/contacts",
+            "https://api.example/contacts#x",
+            "https://api.example//contacts",
+            "https://api.example/contacts/../documents",
+            "",
+        ] {
+            assert_eq!(of(url), "ambiguous_path", "{url}");
+        }
+        let uri = ("x-original-uri", "/contacts");
+        assert_eq!(ask(&[method, uri]), "path_not_said_once");
+        let url = ("x-original-url", "https://a/contacts");
+        assert_eq!(ask(&[method, url, url]), "path_not_said_once");
+        assert_eq!(ask(&[url]), "method_not_said_once");
+        assert_eq!(
+            request_line(
+                GatewayKind::Nginx,
+                &["127.0.0.1"],
+                &[method, url],
+                "/authorize"
+            ),
+            "path_not_said_once"
+        );
     }
 
     #[test]

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::domain::{
     authorization::{Authorization, Presented},
-    decision::{Decision, DecisionId},
-    forwarded::{self, Client, Peer},
+    decision::{Decision, DecisionId, Detail, Reason},
+    forwarded::{Client, Peer},
     token::KeyId,
 };
 
@@ -43,7 +43,7 @@ pub(super) async fn verify(
     request: Request<Incoming>,
 ) -> Response {
     let id = endpoint.ids.next();
-    if !forwarded::is_trusted(peer, &endpoint.trusted) {
+    if !endpoint.settings().is_trusted(peer, request.headers()) {
         return endpoint.refuse_untrusted(&id, peer);
     }
     let read = match Limited::new(request.into_body(), LONGEST_BODY)
@@ -90,9 +90,12 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
             .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
     });
     Ok(AuthorizationRequest {
-        presented: asked.token.as_ref().map_or(Presented::Nothing, |token| {
-            Presented::read(token.expose_secret())
-        }),
+        presented: asked
+            .token
+            .as_ref()
+            .map_or(Presented::Nothing(None), |token| {
+                Presented::read(token.expose_secret())
+            }),
         requested: Requested::Named {
             area: shown(asked.area.as_bytes()),
             // A text that cannot be a slug is the slug of no area.
@@ -109,11 +112,14 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
 fn verdict_json(id: &DecisionId, decided: &Authorization) -> Response {
     let (decision, reason, key_id) = match &decided.decision {
         Decision::Allow { key_id } => ("allow", None, Some(key_id)),
-        Decision::Deny { reason, key_id } => ("deny", Some(reason.word()), key_id.as_ref()),
+        Decision::Deny { reason, key_id, .. } => ("deny", Some(*reason), key_id.as_ref()),
     };
+    let status = reason.map_or(200, Reason::status);
     let body = json!({
         "decision": decision,
-        "reason": reason,
+        "reason": reason.map(Reason::word),
+        "detail": decided.detail().map(Detail::word),
+        "status": status,
         "key_id": key_id.map(KeyId::as_str),
         "key_name": decided.rules().map(|rules| &rules.name),
         "decision_id": id.as_str(),

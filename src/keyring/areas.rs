@@ -5,7 +5,6 @@ use crate::{
     domain::{
         access::{AccessError, AreaSlug},
         audit::{AreaState, Change, EventDraft},
-        route,
     },
     store::DefinedArea,
 };
@@ -13,13 +12,13 @@ use crate::{
 fn state(defined: &DefinedArea) -> AreaState<'_> {
     AreaState {
         area: &defined.area,
-        routes: defined.routes(),
+        rules: &defined.rules,
     }
 }
 
 fn check(defined: &DefinedArea) -> Result<(), KeyringError> {
     defined.area.check()?;
-    Ok(route::check_once(defined.routes())?)
+    Ok(defined.rules.check()?)
 }
 
 impl Keyring {
@@ -48,7 +47,7 @@ impl Keyring {
     ///
     /// # Errors
     /// Returns an error if the title or the badge is invalid or used by another area, if the area
-    /// or one of its routes exists already, if the actor may not change areas, or if the database
+    /// exists already, if one of its routes does not fit beside those of other areas, if the actor may not change areas, or if the database
     /// fails.
     pub async fn add_area(&self, new: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand_change(Change::AreaAdded).await?;
@@ -57,7 +56,7 @@ impl Keyring {
         Ok(self.recorded(&self.store.add_area(new, &event).await?))
     }
 
-    /// Replaces the title, the badge and the routes of an access area; does nothing if they are the
+    /// Replaces the title, the badge and the rules of an access area; does nothing if they are the
     /// same.
     ///
     /// # Errors

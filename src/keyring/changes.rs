@@ -284,7 +284,7 @@ impl Keyring {
     /// previous token is valid.
     pub async fn finish_rotation(&self, seen: &KeyVersion) -> Result<Recorded, KeyringError> {
         let key = self.seen_key(Change::RotationFinished, seen).await?;
-        if key.previous_until.is_none_or(|until| until < self.now()) {
+        if key.previous_until.is_none_or(|until| until <= self.now()) {
             return Err(KeyringError::NothingToFinish(text::visible(key.name())));
         }
         let event = self.event(Change::RotationFinished, &key, EventDetails::None);

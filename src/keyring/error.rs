@@ -112,7 +112,7 @@ impl KeyringError {
                 | Self::TooManyGood { .. }
                 | Self::Store(
                     StoreError::AreaExists { .. }
-                        | StoreError::RouteTaken { .. }
+                        | StoreError::Route(_)
                         | StoreError::Access(_)
                         | StoreError::AgentExists(_)
                         | StoreError::Agent(_)

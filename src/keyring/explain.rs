@@ -13,17 +13,17 @@ use crate::{
         agent::AgentScope,
         audit::{Change, Event},
         conditions::Condition,
-        decision::{Credential, Decision, Reason, Request, Rules, Target, decide},
+        decision::{Credential, Decision, Detail, Reason, Request, Rules, Target, decide},
         explain::{self, Changed, ExplainSubject, Explanation, Facts, History, Tombstone},
         forwarded::Client,
         key::{Key, Refused},
         member::{Denied, Permission},
-        route::{AreaSelector, Route, Routes},
+        route::{AreaSelector, Routes},
         text::visible,
         token::KeyId,
         usage::{KEPT_REFUSALS, REFUSAL_NEWS_MILLIS, Refusal, RequestedAccess, RequestedTarget},
     },
-    store::KeyRecord,
+    store::{self, KeyRecord},
 };
 
 /// The number of a key's events that are read at a time, to find who changed what.
@@ -151,7 +151,7 @@ impl Keyring {
         let wanted = match granted.or(first) {
             Some((area, action)) => RequestedAccess::named(area, action),
             None => RequestedAccess {
-                requested: RequestedTarget::NoRoute(String::new()),
+                requested: RequestedTarget::Unroutable(Detail::NoMatch),
                 method: String::new(),
                 path: String::new(),
             },
@@ -204,13 +204,17 @@ impl Keyring {
             tombstone: tombstone.as_ref(),
             named: named.map(|id| (id, named_name.as_str())),
             hop: client.hop,
+            unreadable: client.unreadable.as_deref(),
             wanted: question.wanted(),
             path_area: question.wanted().area_of_path(&routes),
             policy: self.policy().await?,
         };
         let (decision, checks) = if question.is_from_untrusted_peer() {
-            let (reason, key_id) = (Reason::NoRoute, None);
-            let denied = Decision::Deny { reason, key_id };
+            let denied = Decision::Deny {
+                reason: Reason::NoRoute,
+                detail: Some(Detail::UntrustedPeer),
+                key_id: None,
+            };
             (denied, explain::checks_of_untrusted_peer(&request, &facts))
         } else {
             let checks = explain::checks(&credential, &request, &facts);
@@ -234,13 +238,7 @@ impl Keyring {
     async fn areas_and_routes(&self) -> Result<(Vec<Area>, Routes), KeyringError> {
         let defined = self.store.defined_areas().await?;
         let areas: Vec<Area> = defined.iter().map(|it| it.area.clone()).collect();
-        let routes = defined.iter().flat_map(|it| {
-            let of_it = |route: &Route| (it.area.slug.clone(), route.clone());
-            it.routes().iter().map(of_it)
-        });
-        let slugs = areas.iter().map(|area| area.slug.clone()).collect();
-        let routes = Routes::new(slugs, routes.collect());
-        Ok((areas, routes))
+        Ok((areas, store::routes(&defined)))
     }
 
     /// Returns the recent refusals of a key that remain after a change of its rules. The stored
@@ -289,9 +287,9 @@ impl Keyring {
             ExplainSubject::Refusal(refusal) => match (&refusal.key, refusal.token) {
                 (Some(id), Some(digest)) => Ok(self.store.key_record(id).await?.with(id, digest)),
                 _ => Ok(match refusal.reason {
-                    Reason::MissingToken => Credential::Missing,
+                    Reason::MissingToken => Credential::Missing(refusal.detail),
                     Reason::UnknownToken => Credential::Unknown,
-                    _ => Credential::Malformed,
+                    _ => Credential::Malformed(refusal.detail.unwrap_or(Detail::BadShape)),
                 }),
             },
             ExplainSubject::Request { key, .. } => match self.store.key_record(key).await? {

@@ -10,50 +10,45 @@ use super::{
 use crate::domain::{
     access::{Area, AreaSlug},
     audit::EventDraft,
-    route::{Method, Route},
+    route::{Method, PathForm, PathRules, Pattern, Route, Routes},
 };
 
-/// An access area with its routes.
+/// An access area with its rules about paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinedArea {
     /// The area.
     pub area: Area,
-    routes: Vec<Route>,
+    /// Its routes, and the form of its paths.
+    pub rules: PathRules,
 }
 
-impl DefinedArea {
-    /// Creates an area with these routes.
-    #[must_use]
-    pub fn new(area: Area, mut routes: Vec<Route>) -> Self {
-        routes.sort();
-        Self { area, routes }
-    }
-
-    /// Returns the area's routes in the order of [`Route`], which does not depend on the database.
-    #[must_use]
-    pub fn routes(&self) -> &[Route] {
-        &self.routes
-    }
+/// Returns the table of these areas' routes.
+#[must_use]
+pub(crate) fn routes(areas: &[DefinedArea]) -> Routes {
+    let rules = |it: &DefinedArea| (it.area.slug.clone(), it.rules.clone());
+    Routes::new(areas.iter().map(rules))
 }
 
-type AreaRow = (String, String, String);
+/// The columns slug, title, badge, paths and `case_sensitive`.
+pub(super) type AreaRow = (String, String, String, String, i64);
 /// The columns path, method, area and action.
 pub(super) type RouteRow = (String, String, String, Option<String>);
 
-const AREAS: &str = "SELECT slug, title, badge FROM areas ORDER BY sequence";
+pub(super) const AREAS: &str =
+    "SELECT slug, title, badge, paths, case_sensitive FROM areas ORDER BY sequence";
 pub(super) const ROUTES: &str = "SELECT path, method, area, action FROM routes";
 
-pub(super) fn slug_of(slug: &str) -> Result<AreaSlug, StoreError> {
+fn slug_of(slug: &str) -> Result<AreaSlug, StoreError> {
     slug.parse()
         .map_err(|_| StoreError::corrupt("areas", "slug", slug))
 }
 
-fn area((slug, title, badge): AreaRow) -> Result<Area, StoreError> {
+fn area((slug, title, badge, ..): AreaRow) -> Result<Area, StoreError> {
     let slug = slug_of(&slug)?;
     Ok(Area { slug, title, badge })
 }
 
-pub(super) fn route(row: &RouteRow) -> Result<(AreaSlug, Route), StoreError> {
+fn route(row: &RouteRow) -> Result<(AreaSlug, Route), StoreError> {
     let (path, method, area, action) = row;
     let bad = |column| StoreError::corrupt("routes", column, path);
     let says = match (method.as_str(), action) {
@@ -64,22 +59,32 @@ pub(super) fn route(row: &RouteRow) -> Result<(AreaSlug, Route), StoreError> {
         )),
         _ => return Err(bad("action")),
     };
-    let route = Route::new(path, says).map_err(|_| bad("path"))?;
-    Ok((area.parse().map_err(|_| bad("area"))?, route))
+    let pattern = Pattern::stored(path).map_err(|_| bad("path"))?;
+    let area = area.parse().map_err(|_| bad("area"))?;
+    Ok((area, Route::new(pattern, says)))
 }
 
-fn defined(areas: Vec<AreaRow>, routes: &[RouteRow]) -> Result<Vec<DefinedArea>, StoreError> {
+pub(super) fn defined(
+    areas: Vec<AreaRow>,
+    routes: &[RouteRow],
+) -> Result<Vec<DefinedArea>, StoreError> {
     let routes: Result<Vec<_>, _> = routes.iter().map(route).collect();
     let routes = routes?;
-    let with_routes = |area: Area| {
+    let with_rules = |row: AreaRow| {
+        let bad = |column| StoreError::corrupt("areas", column, &row.0);
+        let form = PathForm::from_word(&row.3).ok_or_else(|| bad("paths"))?;
+        let case_sensitive = match row.4 {
+            0 => false,
+            1 => true,
+            _ => return Err(bad("case_sensitive")),
+        };
+        let area = area(row)?;
         let of_it = routes.iter().filter(|(slug, _)| *slug == area.slug);
         let routes = of_it.map(|(_, route)| route.clone()).collect();
-        DefinedArea::new(area, routes)
+        let rules = PathRules::new(routes, form, case_sensitive);
+        Ok(DefinedArea { area, rules })
     };
-    areas
-        .into_iter()
-        .map(|row| area(row).map(with_routes))
-        .collect()
+    areas.into_iter().map(with_rules).collect()
 }
 
 impl Store {
@@ -110,9 +115,9 @@ impl Store {
     /// Adds an area.
     ///
     /// # Errors
-    /// Returns [`StoreError::AreaExists`] if the slug is taken, [`StoreError::RouteTaken`] if
-    /// another area has one of the paths, [`StoreError::Access`] if another area has the title or
-    /// the badge, and another [`StoreError`] if the database fails.
+    /// Returns [`StoreError::AreaExists`] if the slug is taken, [`StoreError::Route`] if a route of
+    /// another area does not fit beside those of the area, [`StoreError::Access`] if another area
+    /// has the title or the badge, and another [`StoreError`] if the database fails.
     pub(crate) async fn add_area(
         &self,
         new: &DefinedArea,
@@ -124,24 +129,27 @@ impl Store {
         let done = execute!(
             change,
             sqlx::query(
-                "INSERT INTO areas (slug, sequence, title, badge) \
-             SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3 FROM areas WHERE true \
+                "INSERT INTO areas (slug, sequence, title, badge, paths, case_sensitive) \
+             SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5 FROM areas WHERE true \
              ON CONFLICT (slug) DO NOTHING",
             )
             .bind(new.area.slug.as_str())
             .bind(new.area.title.as_str())
             .bind(new.area.badge.as_str())
+            .bind(new.rules.form.word())
+            .bind(i64::from(new.rules.case_sensitive))
         )?;
         if done == 0 {
             let slug = new.area.slug.to_string();
             return Err(StoreError::AreaExists { slug });
         }
+        check_routes(new, &all)?;
         insert_routes(&mut change, new).await?;
         change.record(event).await?;
         change.commit().await
     }
 
-    /// Replaces the title, the badge and the routes of an area.
+    /// Replaces the title, the badge and the rules of an area.
     ///
     /// # Errors
     /// Returns [`StoreError::AreaConflict`] if the area is not as in `seen` any more, and the
@@ -155,13 +163,19 @@ impl Store {
         let mut change = self.begin_change(&[event]).await?;
         let all = demand_as_seen(&mut change, seen).await?;
         edited.area.check_beside(all.iter().map(|it| &it.area))?;
+        check_routes(edited, &all)?;
         let slug = edited.area.slug.as_str();
         execute!(
             change,
-            sqlx::query("UPDATE areas SET title = $1, badge = $2 WHERE slug = $3")
-                .bind(edited.area.title.as_str())
-                .bind(edited.area.badge.as_str())
-                .bind(slug)
+            sqlx::query(
+                "UPDATE areas SET title = $1, badge = $2, paths = $3, case_sensitive = $4 \
+                 WHERE slug = $5",
+            )
+            .bind(edited.area.title.as_str())
+            .bind(edited.area.badge.as_str())
+            .bind(edited.rules.form.word())
+            .bind(i64::from(edited.rules.case_sensitive))
+            .bind(slug)
         )?;
         execute!(
             change,
@@ -229,39 +243,31 @@ async fn demand_as_seen(
     Err(StoreError::AreaConflict { slug })
 }
 
+/// Checks the rules of an area by themselves and beside those of all others.
+fn check_routes(of: &DefinedArea, all: &[DefinedArea]) -> Result<(), StoreError> {
+    of.rules.check()?;
+    for other in all.iter().filter(|other| other.area.slug != of.area.slug) {
+        let theirs = (&other.area.slug, &other.rules);
+        of.rules.check_beside(&of.area.slug, theirs)?;
+    }
+    Ok(())
+}
+
+/// Writes the routes of an area that were checked.
 async fn insert_routes(
     change: &mut ChangeTransaction<'_>,
     of: &DefinedArea,
 ) -> Result<(), StoreError> {
-    for route in &of.routes {
-        let taken = || StoreError::RouteTaken {
-            path: route.path().to_owned(),
-        };
-        let (others,): (i64,) = with_connection!(change, connection => sqlx::query_as(
-            "SELECT count(*) FROM routes WHERE path = $1 AND area <> $2",
-        )
-        .bind(route.path())
-        .bind(of.area.slug.as_str())
-        .fetch_one(connection)
-        .await)?;
-        if others > 0 {
-            return Err(taken());
-        }
+    for route in of.rules.routes() {
         let said = route.says();
-        let done = execute!(
+        execute!(
             change,
-            sqlx::query(
-                "INSERT INTO routes (path, method, area, action) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (path, method) DO NOTHING",
-            )
-            .bind(route.path())
-            .bind(said.map_or("", |(method, _)| method.word()))
-            .bind(of.area.slug.as_str())
-            .bind(said.map(|(_, action)| action.word()))
+            sqlx::query("INSERT INTO routes (path, method, area, action) VALUES ($1, $2, $3, $4)")
+                .bind(route.pattern().as_str())
+                .bind(said.map_or("", |(method, _)| method.word()))
+                .bind(of.area.slug.as_str())
+                .bind(said.map(|(_, action)| action.word()))
         )?;
-        if done == 0 {
-            return Err(taken());
-        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::domain::{
     access::AccessError,
     agent::{AgentError, AgentName},
     member::{Denied, MemberError},
+    route::RouteError,
     text::visible,
     token::KeyId,
 };
@@ -156,14 +157,9 @@ pub enum StoreError {
         /// The number of these keys.
         keys: i64,
     },
-    /// The path belongs to another area, or was given twice.
-    #[error(
-        "the route {path} is taken already: a path leads to one access area. `claviger area list` shows which"
-    )]
-    RouteTaken {
-        /// The path.
-        path: String,
-    },
+    /// A route does not fit beside the other routes.
+    #[error(transparent)]
+    Route(#[from] RouteError),
     /// The key does not exist (any more).
     #[error("the key {id} does not exist any more: it was revoked meanwhile")]
     Gone {

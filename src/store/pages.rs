@@ -59,12 +59,12 @@ macro_rules! urgency {
         "(CASE WHEN $6 <> '' AND instr($6, ',' || keys.id || ',') > 0 THEN 0 \
           WHEN disabled_at IS NOT NULL \
           THEN 1407374883553280 + 281474976710655 - disabled_at % 281474976710656 \
-          WHEN expires_at < $10 \
+          WHEN expires_at <= $10 \
           THEN 562949953421312 + 281474976710655 - expires_at % 281474976710656 \
           WHEN expires_at < $10 + $3 THEN 844424930131968 + expires_at % 281474976710656 \
           WHEN refused_count > 0 AND refused_at > $10 - 172800000 \
           THEN 281474976710656 + 281474976710655 - refused_at % 281474976710656 \
-          WHEN former_until >= $10 THEN 1125899906842624 + former_until % 281474976710656 \
+          WHEN former_until > $10 THEN 1125899906842624 + former_until % 281474976710656 \
           WHEN coalesce(last_used_at, created_at) <= $10 - $4 \
           THEN 1688849860263936 + coalesce(last_used_at, created_at) % 281474976710656 \
           ELSE 1970324836974592 END)"
@@ -75,7 +75,7 @@ macro_rules! filter_condition {
     () => {
         "($1 = '' OR instr(search_text, $1) > 0) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
-              OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until >= $2 \
+              OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until > $2 \
               OR coalesce(last_used_at, created_at) <= $2 - $4 \
               OR ($6 <> '' AND instr($6, ',' || keys.id || ',') > 0)) \
          AND ($5 = '' OR instr($5, ',' || agent || ',') > 0)"

@@ -51,7 +51,7 @@ impl Store {
             sqlx::query(
                 "DELETE FROM former_tokens WHERE key_id = $1 AND digest NOT IN \
                  (SELECT digest FROM former_tokens WHERE key_id = $1 \
-                 ORDER BY CASE WHEN valid_until < $3 THEN 1 ELSE 0 END, rotated_at DESC, digest \
+                 ORDER BY CASE WHEN valid_until <= $3 THEN 1 ELSE 0 END, rotated_at DESC, digest \
                  LIMIT $2)",
             )
             .bind(seen.id.as_str())

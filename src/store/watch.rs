@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::{
     Pool, Store, StoreError,
-    areas::{ROUTES, RouteRow, route, slug_of},
+    areas::{AREAS, AreaRow, ROUTES, RouteRow, defined, routes},
     rows::{CredentialRow, credentials, digests_of, tombstones},
 };
 use crate::domain::{
@@ -206,15 +206,13 @@ impl Watch {
     /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
     /// database fails.
     pub async fn routes(&mut self) -> Result<Routes, StoreError> {
-        let areas: Vec<(String,)> = on_connection!(self, connection => {
-            sqlx::query_as("SELECT slug FROM areas ORDER BY sequence").fetch_all(connection).await
+        let areas: Vec<AreaRow> = on_connection!(self, connection => {
+            sqlx::query_as(AREAS).fetch_all(connection).await
         })?;
         let rows: Vec<RouteRow> = on_connection!(self, connection => {
             sqlx::query_as(ROUTES).fetch_all(connection).await
         })?;
-        let areas: Result<Vec<_>, _> = areas.iter().map(|(slug,)| slug_of(slug)).collect();
-        let routes: Result<Vec<_>, _> = rows.iter().map(route).collect();
-        Ok(Routes::new(areas?, routes?))
+        Ok(routes(&defined(areas, &rows)?))
     }
 
     /// Returns the records of the first [`KEYS_PER_LOOKUP`] of these ids. A row that cannot be read

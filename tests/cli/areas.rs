@@ -162,7 +162,7 @@ fn what_is_refused_of_routes_says_why_and_changes_nothing() {
         (
             &["area", "add", "x", "--route", "TRACE /a=read"],
             2,
-            "use GET, HEAD",
+            "in upper case",
         ),
         (
             &["area", "add", "x", "--route", "/contacts"],
@@ -200,7 +200,7 @@ fn what_is_refused_of_routes_says_why_and_changes_nothing() {
         (
             &["area", "add", "x", "--route", "/foo*"],
             2,
-            "/foo* is no route",
+            "foo* has a * within a segment",
         ),
         (
             &["area", "add", "x", "--route", "/foo bar"],
@@ -221,6 +221,134 @@ fn what_is_refused_of_routes_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn opaque_paths_need_routes_of_their_own_and_no_method() {
+    let home = Home::new();
+    home.run(&["area", "add", "npm", "--route", "/npm", "--paths", "opaque"])
+        .done();
+    let add = ["area", "add", "dav", "--route", "PROPFIND /dav=read"];
+    let told = home.run(&add).done().stderr;
+    assert!(
+        told.contains("accepts only paths that all programs read alike"),
+        "{told}"
+    );
+    let before = home.audit();
+    for (arguments, words) in [
+        (
+            &["add", "x", "--route", "/npm/x"][..],
+            "the area npm would be opaque",
+        ),
+        (&["add", "x", "--route", "/"], "at, above or below"),
+        (&["add", "x", "--route", "/*/y"], "at, above or below"),
+        (
+            &["edit", "contacts", "--route", "/NPM/y"],
+            "at, above or below",
+        ),
+        (
+            &["edit", "npm", "--route", "/contacts/1"],
+            "at, above or below",
+        ),
+        (
+            &["edit", "npm", "--route", "GET /npm/y=create"],
+            "names a method",
+        ),
+        (&["edit", "dav", "--paths", "opaque"], "names a method"),
+        (
+            &["edit", "dav", "--paths", "loose"],
+            "write strict or opaque",
+        ),
+        (
+            &["edit", "dav", "--case-sensitive", "maybe"],
+            "neither yes nor no",
+        ),
+    ] {
+        home.run(&[&["area"], arguments].concat()).refused(2, words);
+    }
+    assert_eq!(home.audit(), before);
+    let edit = [
+        "area",
+        "edit",
+        "npm",
+        "--paths",
+        "strict",
+        "--case-sensitive",
+        "yes",
+        "--json",
+    ];
+    let edited = home.run(&edit).done().json();
+    assert_eq!(
+        (&edited["paths"], &edited["case_sensitive"]),
+        (&"strict".into(), &true.into())
+    );
+    home.run(&["area", "add", "x", "--route", "/npm/x"]).done();
+    let listed = home.run(&["area", "list"]).done().stdout;
+    assert!(
+        listed.contains("npm  Npm Access  (Npm)  case-sensitive"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn a_parameter_of_another_program_is_refused_and_one_that_is_stored_is_named() {
+    let home = Home::new();
+    for route in [
+        "/v1/orgs/:org/contacts",
+        "/v1/{org}",
+        "GET /v1/<org>=create",
+    ] {
+        home.run(&["area", "add", "orgs", "--route", route])
+            .refused(2, "write * for any one segment");
+    }
+    let add = ["area", "add", "orgs", "--route", "/v1/$org"];
+    let told = home.run(&add).done().stderr;
+    assert!(told.contains("$org stands for itself"), "{told}");
+    home.tamper(&["UPDATE routes SET path = '/v1/orgs/:org/contacts' WHERE area = 'orgs'"]);
+    let listed = home.run(&["area", "list"]).done();
+    assert!(
+        listed
+            .stdout
+            .contains("    /v1/orgs/:org/contacts  (literal)"),
+        "{listed:?}"
+    );
+    assert!(
+        listed.stderr.contains("--remove-route ROUTE --route ROUTE"),
+        "{listed:?}"
+    );
+    let report = home.run(&["doctor"]);
+    assert_eq!(report.status, 1);
+    assert!(
+        report
+            .stdout
+            .contains("/v1/orgs/:org/contacts of the area orgs"),
+        "{report:?}"
+    );
+    // It goes on working, and can be replaced.
+    home.run(&["area", "edit", "orgs", "--title", "Organisations"])
+        .done();
+    home.run(&[
+        "area",
+        "edit",
+        "orgs",
+        "--route",
+        "/v1/orgs/%3Aorg/contacts",
+    ])
+    .refused(2, "twice");
+    let replace = [
+        "area",
+        "edit",
+        "orgs",
+        "--remove-route",
+        "/v1/orgs/:org/contacts",
+        "--route",
+        "/v1/orgs/*/contacts",
+        "--json",
+    ];
+    let edited = home.run(&replace).done().json();
+    assert_eq!(edited["routes"], serde_json::json!(["/v1/orgs/*/contacts"]));
+    let report = home.run(&["doctor"]);
+    assert!(!report.stdout.contains("FAILS  route"), "{report:?}");
+}
+
+#[test]
 fn what_serve_cannot_begin_with_is_refused() {
     let home = Home::new();
     for (arguments, status, words) in [
@@ -229,7 +357,7 @@ fn what_serve_cannot_begin_with_is_refused() {
         (
             &["--gateway", "apache"],
             2,
-            "write nginx, traefik, caddy or envoy",
+            "write nginx, ingress-nginx, traefik, caddy or envoy",
         ),
         (&["--trusted-proxy", "10.0.0.7/24"], 2, "host bits"),
         (&["--trusted-proxy", "localhost"], 2, "is a name"),

@@ -31,28 +31,44 @@ pub fn made_up(token: &str) -> String {
     secrecy::ExposeSecret::expose_secret(token.expose()).to_owned()
 }
 
-/// The endpoint, the request, its tokens and other headers, and the answer.
+/// The endpoint, the request, its tokens and other headers, and the answer: the status, the reason
+/// and the detail, if there is one.
 const REFUSED: &str = "\
 /authorize              GET /contacts  :                 : 401 missing_token
-/authorize              GET /contacts  : malformed       : 401 malformed_token
-/authorize              GET /contacts  : token token     : 401 malformed_token
+/authorize              GET /contacts  : basic           : 401 missing_token other_scheme
+/authorize              GET /contacts  : apikey          : 401 missing_token other_scheme
+/authorize              GET /contacts?key=QUERY :        : 401 missing_token other_scheme
+/authorize              OPTIONS /contacts : origin asked : 401 missing_token preflight
+/authorize              OPTIONS /contacts : origin       : 401 missing_token
+/authorize              GET /contacts  : origin asked    : 401 missing_token
+/authorize              GET /contacts  : malformed       : 401 malformed_token bad_check_digits
+/authorize              GET /contacts  : jwt             : 401 malformed_token bad_shape
+/authorize              GET /contacts  : token unknown   : 401 malformed_token two_credentials
+/authorize              GET /contacts  : token malformed : 401 malformed_token two_credentials
+/authorize              GET /contacts  : revoked token   : 401 malformed_token two_credentials
 /authorize              GET /contacts  : unknown         : 401 unknown_token
 /authorize              GET /contacts  : revoked         : 401 revoked
 /authorize              GET /contacts  : disabled        : 401 disabled
 /authorize              GET /contacts  : expired         : 401 expired
-/authorize              GET /contacts  : rotated         : 401 expired
+/authorize              GET /contacts  : rotated         : 401 expired overlap_ended
 /authorize              DELETE /contacts/41/a-token-in-a-path/0123456789012345678901234567890123456789012345678 : token : 403 action_not_permitted
 /agents/acme/authorize  GET /contacts  : token           : 403 wrong_agent
 /authorize              GET /contacts  : token 10.0.1.9  : 403 address_not_allowed
-/authorize              GET /contacts  : token nowhere   : 403 address_not_allowed
-/authorize              GET /contacts  : token 010.0.0.9 : 403 address_not_allowed
-/authorize              GET /elsewhere : token           : 403 no_route
-/authorize              BREW /contacts : token           : 403 no_route
-/authorize              GET /contacts/../documents : token : 403 no_route
-/authorize              GET /contacts  : token override  : 403 no_route
-/authorize/invoices     GET /contacts  : token           : 403 no_route
-/elsewhere              GET /contacts  : token           : 403 no_route
+/authorize              GET /contacts  : token 10.0.1.9:5678 : 403 address_not_allowed
+/authorize              GET /contacts  : token nowhere   : 403 address_not_allowed unknown_address
+/authorize              GET /contacts  : token 010.0.0.9 : 403 address_not_allowed unreadable_address
+/authorize              GET /contacts  : open 10.0.0.9:0 : 403 address_not_allowed unreadable_address
+/authorize              GET /elsewhere : token           : 403 no_route no_area_or_no_action_for_the_method
+/authorize              BREW /contacts : token           : 403 no_route no_area_or_no_action_for_the_method
+/authorize              brew /contacts : token           : 403 no_route unknown_method
+/authorize              GET /contacts/../documents : token : 403 no_route ambiguous_path
+/authorize              GET /contacts/a%2Fb : token      : 403 no_route ambiguous_path
+/authorize/contacts     GET /x/%2e%2e  : token           : 403 no_route ambiguous_path
+/authorize              GET /contacts  : token override  : 403 no_route method_override
+/authorize/invoices     GET /contacts  : token           : 403 no_route unknown_area
+/elsewhere              GET /contacts  : token           : 403 no_route unknown_endpoint_path
 /authorize              DELETE /contacts : token         : 403 action_not_permitted
+/authorize              DELETE /%63ontacts : token same jwt : 403 action_not_permitted
 /authorize/documents    GET /contacts  : token           : 403 action_not_permitted";
 
 #[test]
@@ -75,8 +91,14 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
     let unknown = made_up(&token);
     let last = if token.ends_with('x') { 'y' } else { 'x' };
     let malformed = format!("{}{last}", &token[..65]);
+    let (_, open) = home.create("open", &["--grant", "contacts=read"]);
+    let basic = format!(
+        "Basic {}",
+        data_encoding::BASE64.encode(format!("svc:{token}").as_bytes())
+    );
     let tokens = |name: &str| match name {
         "token" => &token,
+        "open" => &open,
         "malformed" => &malformed,
         "unknown" => &unknown,
         "revoked" => &revoked,
@@ -85,7 +107,7 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         "rotated" => &rotated,
         other => panic!("no token is called {other}"),
     };
-    for line in REFUSED.lines() {
+    for (n, line) in REFUSED.lines().enumerate() {
         let parts: Vec<Vec<&str>> = line
             .split(" : ")
             .map(|part| part.split_whitespace().collect())
@@ -93,14 +115,24 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         let [asked, head, told] = parts.as_slice() else {
             panic!("three parts: {line}")
         };
-        let (to, method, path) = (asked[0], asked[1], asked[2]);
+        let path = asked[2].replace("QUERY", &token);
+        let (to, method, path) = (asked[0], asked[1], path.as_str());
         let (status, why): (u16, _) = (told[0].parse().expect("a status"), told[1]);
-        let mut from = Some("10.0.0.9");
+        let detail = told.get(2).copied().unwrap_or_default();
+        // Only the last refusals of one address that match no key are kept.
+        let usual = format!("10.0.0.{}", n % 8);
+        let mut from = Some(usual.as_str());
         let mut headers = Vec::new();
         for &word in head {
             match word {
                 "nowhere" => from = None,
                 "override" => headers.push(("X-HTTP-Method-Override", "GET")),
+                "basic" => headers.push(("Authorization", basic.as_str())),
+                "apikey" => headers.push(("apikey", token.as_str())),
+                "jwt" => headers.push(("Authorization", "Bearer eyJhbGciOiJub25lIn0.e30.")),
+                "same" => headers.push(("X-API-Key", token.as_str())),
+                "origin" => headers.push(("Origin", "https://app.example")),
+                "asked" => headers.push(("Access-Control-Request-Method", "GET")),
                 address if address.contains('.') => from = Some(address),
                 name => headers.push(("X-API-Key", tokens(name).as_str())),
             }
@@ -112,6 +144,10 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
             (status, why),
             "{line}"
         );
+        let id = answer.header("x-claviger-decision-id").expect("an id");
+        let logged = endpoint.wait_for(id);
+        let said = format!("detail=\"{detail}\"");
+        assert!(logged.contains(&said), "{line}: {logged}");
         for (name, value) in [
             ("x-claviger-key-id", ""),
             ("x-claviger-key-name", ""),
@@ -124,36 +160,58 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         assert!(id.starts_with("d_") && id.len() == 18, "{id}");
         assert_eq!(answer.json()["decision_id"], id);
         assert_eq!(answer.json()["status"], status);
-        assert_eq!(answer.header("www-authenticate").is_some(), status == 401);
-        refused.push((id.to_owned(), why.to_owned(), path.to_owned()));
+        let challenge = (status == 401).then_some("Bearer realm=\"claviger\"");
+        assert_eq!(answer.header("www-authenticate"), challenge);
+        let detail = (!detail.is_empty()).then(|| detail.to_owned());
+        refused.push((id.to_owned(), why.to_owned(), detail, path.to_owned()));
     }
+    let metrics = ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
     endpoint.end(nix::sys::signal::Signal::SIGTERM);
-    // Each request is decided again from its record, with the same result.
-    for (id, why, path) in refused {
-        let explained = home.run(&["explain", &id, "--json"]).done().json();
-        let told = (&explained["decision"], &explained["reason"]);
-        assert_eq!(
-            told,
-            (&"deny".into(), &why.as_str().into()),
-            "{path}: {explained}"
-        );
-        assert_eq!(explained["recorded"]["reason"], why);
-        assert_eq!(explained["recorded"]["decision_id"], id);
-        assert!(
-            !explained.to_string().contains("01234567890123456789"),
-            "{explained}"
-        );
-        let failing = |check: &&serde_json::Value| check["state"] == "fails";
-        let checks = explained["checks"].as_array().expect("checks");
-        assert_eq!(checks.len(), 10);
-        let first = checks.iter().find(failing).expect("one that fails");
-        assert_eq!(first["check"], why, "{explained}");
-        assert!(!home.run(&["explain", &id]).done().stdout.is_empty());
+    for refused in refused {
+        is_decided_again(&home, &metrics, refused);
     }
     let log = endpoint.log().concat();
     for secret in [&token, &revoked, &disabled, &expired, &unknown] {
         assert!(!log.contains(&secret[17..]), "a token is in the log");
     }
+}
+
+/// The decision id of a refusal, its reason and detail, and the path.
+type Refused = (String, String, Option<String>, String);
+
+/// Checks that a refused request is decided again from its record with the same result, and that it
+/// is counted under its reason and detail.
+fn is_decided_again(home: &Home, metrics: &str, (id, why, detail, path): Refused) {
+    let explained = home.run(&["explain", &id, "--json"]).done().json();
+    let told = (&explained["decision"], &explained["reason"]);
+    assert_eq!(
+        told,
+        (&"deny".into(), &why.as_str().into()),
+        "{path}: {explained}"
+    );
+    assert_eq!(explained["recorded"]["reason"], why);
+    assert_eq!(explained["detail"], serde_json::json!(detail), "{path}");
+    assert_eq!(explained["recorded"]["detail"], serde_json::json!(detail));
+    let labels = format!(
+        "reason=\"{why}\",detail=\"{}\"",
+        detail.as_deref().unwrap_or_default()
+    );
+    let counted = metrics.lines().find(|line| line.contains(&labels));
+    assert!(
+        counted.is_some_and(|line| !line.ends_with(" 0")),
+        "{labels}: {metrics}"
+    );
+    assert_eq!(explained["recorded"]["decision_id"], id);
+    assert!(
+        !explained.to_string().contains("01234567890123456789"),
+        "{explained}"
+    );
+    let failing = |check: &&serde_json::Value| check["state"] == "fails";
+    let checks = explained["checks"].as_array().expect("checks");
+    assert_eq!(checks.len(), 10);
+    let first = checks.iter().find(failing).expect("one that fails");
+    assert_eq!(first["check"], why, "{explained}");
+    assert!(!home.run(&["explain", &id]).done().stdout.is_empty());
 }
 
 #[test]

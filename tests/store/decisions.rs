@@ -98,6 +98,7 @@ fn missing_malformed_unknown_and_revoked_are_told_apart() {
         let decision = decide(&keyring, &token, None).await.expect("decided");
         let expected = Decision::Deny {
             reason: Reason::Revoked,
+            detail: None,
             key_id: Some(created.key.id),
         };
         assert_eq!(decision, expected);

@@ -86,14 +86,14 @@ async fn everything(owner: &Keyring, tried: &Keyring) -> Vec<Change> {
     edited.description = "changed".parse().expect("text");
     let victim = member("victim", Role::Viewer, 3);
     let agent = agent("tried");
-    let area = claviger::keyring::DefinedArea::new(
-        claviger::domain::access::Area {
+    let area = claviger::keyring::DefinedArea {
+        area: claviger::domain::access::Area {
             slug: "tried".parse().expect("a slug"),
             title: "Tried".into(),
             badge: "Tried".into(),
         },
-        Vec::new(),
-    );
+        rules: claviger::domain::route::PathRules::default(),
+    };
     let results = [
         (
             Change::Created,

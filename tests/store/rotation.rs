@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use claviger::{
     domain::{
         audit::Change,
-        decision::{Decision, Reason},
+        decision::{Decision, Detail, Reason},
         key::{Key, LastUse, RevokeReason},
         moment::{DAY, HOUR, Moment},
         policy::{Policy, PolicyError},
@@ -57,8 +57,8 @@ fn the_old_token_is_good_until_its_overlap_ends_and_expired_after() {
 
         for (later, expected) in [
             (0, None),
-            (24 * HOUR, None),
-            (24 * HOUR + 1, Some(Reason::Expired)),
+            (24 * HOUR - 1, None),
+            (24 * HOUR, Some(Reason::Expired)),
         ] {
             *time.lock().expect("the time") = NOW + later;
             assert_eq!(reason(&keyring, &old).await, expected, "{later}");
@@ -68,6 +68,7 @@ fn the_old_token_is_good_until_its_overlap_ends_and_expired_after() {
         let decided = decide(&keyring, &old, None).await.expect("decided");
         let expected = Decision::Deny {
             reason: Reason::Expired,
+            detail: Some(Detail::OverlapEnded),
             key_id: Some(created.key.id.clone()),
         };
         assert_eq!(decided, expected);

@@ -6,7 +6,7 @@ use claviger::{
         access::Action,
         agent::AgentScope,
         attention::Attention,
-        decision::{DecisionIds, Reason, Target},
+        decision::{DecisionIds, Detail, Reason, Target},
         explain::ExplainSubject,
         forwarded::{ClientAddress, Hop},
         hygiene::{HygieneFinding, WATCHED_DAYS},
@@ -80,11 +80,13 @@ fn refusal(ids: &DecisionIds, key: Option<&KeyId>, n: u32, at: i64) -> Refusal {
         } else {
             Reason::UnknownToken
         },
+        detail: None,
         key: key.cloned(),
         named: None,
         token: None,
         address: from(n),
         hop: Hop::Forwarded { place: 1, of: 2 },
+        unreadable: None,
         agent: None,
         wanted: RequestedAccess::named("contacts".parse().expect("a slug"), Action::Read),
         target: contacts(),
@@ -251,7 +253,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
                 Method::Get,
             ),
             RequestedTarget::Named("contacts".parse().expect("a slug"), Action::Update),
-            RequestedTarget::NoRoute("path_not_canonical".into()),
+            RequestedTarget::Unroutable(Detail::AmbiguousPath),
         ];
         let addresses = [from(9), ClientAddress::Unknown, ClientAddress::Unreadable];
         let hops = [
@@ -263,28 +265,34 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
         let mut all = Vec::new();
         for (n, reason) in (0..).zip(Reason::ALL) {
             let requested = targets[n % targets.len()].clone();
-            let (method, target) = match &requested {
-                RequestedTarget::Routed(_, method) => (method.word(), contacts()),
+            let (method, target) = match &requested.clone() {
+                RequestedTarget::Routed(_, method) => (method.word().to_owned(), contacts()),
                 RequestedTarget::Named(area, action) if reason != Reason::NoRoute => {
-                    ("", Target::Routed(area.clone(), *action))
+                    (String::new(), Target::Routed(area.clone(), *action))
                 }
-                RequestedTarget::Named(..) => ("", Target::NoRoute),
-                RequestedTarget::NoRoute(_) => ("BREW", Target::NoRoute),
+                RequestedTarget::Named(..) => (String::new(), Target::NoRoute(Detail::UnknownArea)),
+                RequestedTarget::Unroutable(detail) => {
+                    ("BREW".to_owned(), Target::NoRoute(*detail))
+                }
             };
             let unmatched = reason <= Reason::UnknownToken;
             all.push(Refusal {
                 id: ids.next(),
                 at: Moment::from_millis(NOW + i64::try_from(n).expect("small")),
                 reason,
+                detail: Detail::ALL
+                    .into_iter()
+                    .find(|detail| detail.reason() == reason),
                 key: (!unmatched).then(|| key.id.clone()),
                 named: (reason == Reason::UnknownToken).then(|| other.id.clone()),
                 token: (!unmatched).then_some(digest),
                 address: addresses[n % addresses.len()],
                 hop: hops[n % hops.len()],
+                unreadable: (n % addresses.len() == 2).then(|| "1.2.3.4:x".to_owned()),
                 agent: (reason == Reason::WrongAgent).then(|| "crm".parse().expect("an agent")),
                 wanted: RequestedAccess {
                     requested,
-                    method: method.to_owned(),
+                    method,
                     path: "/contacts/7".to_owned(),
                 },
                 target,
@@ -491,6 +499,8 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
             "ALTER TABLE audit_events DROP COLUMN account",
             "ALTER TABLE audit_events DROP COLUMN agent",
             "ALTER TABLE audit_events DROP COLUMN program",
+            "ALTER TABLE areas DROP COLUMN paths",
+            "ALTER TABLE areas DROP COLUMN case_sensitive",
             "DELETE FROM _sqlx_migrations WHERE version >= 3",
         ] {
             world.plant(older).await;

@@ -341,8 +341,8 @@ fn a_request_can_be_described_and_another_refusal_chosen() {
         "{screen}"
     );
     for (typed, why) in [
-        ("BREW /x", "claviger does not know this method"),
-        ("GET //x", "its path is not canonical"),
+        ("brew /x", "no route can name this method"),
+        ("GET //x", "its path could leave its own prefix"),
         ("GET x", "its path does not begin with /"),
         ("GET", "it has no path"),
     ] {

@@ -1,6 +1,8 @@
 //! The arguments of `area`. Their comments are the help that users read.
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::domain::{route::PathForm, text::visible};
+
 /// `area`.
 #[derive(Debug, Args)]
 pub struct AreaArguments {
@@ -16,7 +18,7 @@ pub enum AreaCommand {
     Add(AreaAddArguments),
     /// List the areas with their routes
     List,
-    /// Change an area's title, badge or routes
+    /// Change an area's title, badge, routes or rules about paths
     Edit(AreaEditArguments),
     /// Remove an area in which no key has grants
     Remove {
@@ -29,7 +31,39 @@ const ROUTE_HELP: &str = "A route to add; may be given several times
 
 A path such as /invoices leads to the area with all paths below it, whatever the method. \
 METHOD PATH=ACTION does the same, and says which action that method means on it, such as \
-'POST /invoices/search=read'.";
+'POST /invoices/search=read' or 'PROPFIND /dav=read'. A segment * stands for any one segment \
+(/v1/orgs/*/contacts), and *:VERB for one that ends in that custom verb (/v1/jobs/*:cancel). The \
+route with more segments wins, and then the one with a name where the other has a *.";
+const PATHS_HELP: &str = "What paths may look like: strict or opaque
+
+Strict paths are those that all programs read alike. With opaque, what follows the segments of a \
+route may have any form that cannot leave it: escaped slashes and percent signs, semicolons, empty \
+segments, other characters. It is for APIs such as GitLab's, npm's, RabbitMQ's or an object store's. \
+No route of another area may then lie at, above or below one of these, and none may name a method.";
+const CASE_HELP: &str =
+    "Whether the API distinguishes upper and lower case in these paths: yes or no
+
+With no, which is the default, a path is refused that would lead further in, to another area or to \
+another action, if it was compared without case.";
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(format!("{} is neither yes nor no", visible(other))),
+    }
+}
+
+fn path_form(text: &str) -> Result<PathForm, String> {
+    let unknown = || {
+        format!(
+            "{} is no form of paths: write strict or opaque",
+            visible(text)
+        )
+    };
+    PathForm::from_word(text).ok_or_else(unknown)
+}
+
 /// `area add`.
 #[derive(Debug, Args)]
 pub struct AreaAddArguments {
@@ -44,11 +78,24 @@ pub struct AreaAddArguments {
     /// A route to add; may be given several times
     #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
     pub routes: Vec<String>,
+    #[command(flatten)]
+    pub rules: PathArguments,
+}
+
+/// The rules of an area about paths, besides its routes.
+#[derive(Debug, Args)]
+pub struct PathArguments {
+    /// What paths may look like: strict or opaque
+    #[arg(long = "paths", value_name = "FORM", value_parser = path_form, long_help = PATHS_HELP)]
+    pub paths: Option<PathForm>,
+    /// Whether the API distinguishes upper and lower case in these paths: yes or no
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no, long_help = CASE_HELP)]
+    pub case_sensitive: Option<bool>,
 }
 
 /// `area edit`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("change").required(true).multiple(true).args(["title", "badge", "routes", "remove_routes"]))]
+#[command(group = ArgGroup::new("change").required(true).multiple(true).args(["title", "badge", "routes", "remove_routes", "paths", "case_sensitive"]))]
 pub struct AreaEditArguments {
     /// The area's short name
     pub slug: String,
@@ -61,6 +108,8 @@ pub struct AreaEditArguments {
     /// A route to add; may be given several times
     #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
     pub routes: Vec<String>,
+    #[command(flatten)]
+    pub rules: PathArguments,
     /// A route to remove, as `area list` shows it; may be given several times
     #[arg(long = "remove-route", value_name = "ROUTE")]
     pub remove_routes: Vec<String>,

@@ -3,7 +3,7 @@ use clap::Args;
 
 use crate::{
     cli::Failure,
-    config::{self, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
+    config::{self, CredentialPlace, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
     domain::forwarded::TrustedProxy,
 };
 
@@ -54,6 +54,8 @@ impl TryFrom<ServeArguments> for Serve {
             socket_mode: arguments.socket_mode.unwrap_or_default(),
             gateway: arguments.gateway,
             trusted: arguments.trusted,
+            proxy_secrets: Vec::new(),
+            credentials: CredentialPlace::usual(),
             connections: arguments.max_connections as usize,
             cache: arguments.cache as usize,
             log_format: arguments.log_format,

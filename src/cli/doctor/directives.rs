@@ -30,6 +30,7 @@ pub(super) enum GatewayFault {
 pub(super) const fn directive(gateway: GatewayKind, fault: GatewayFault) -> &'static str {
     match gateway {
         GatewayKind::Nginx => nginx(fault),
+        GatewayKind::IngressNginx => ingress_nginx(fault),
         GatewayKind::Caddy => caddy(fault),
         GatewayKind::Traefik => traefik(fault),
         GatewayKind::Envoy => envoy(fault),
@@ -49,6 +50,22 @@ const fn nginx(fault: GatewayFault) -> &'static str {
         GatewayFault::Path => "proxy_set_header X-Original-URI $request_uri;",
         GatewayFault::Address | GatewayFault::ForgedAddress => {
             "proxy_set_header X-Forwarded-For $remote_addr;"
+        }
+    }
+}
+
+const fn ingress_nginx(fault: GatewayFault) -> &'static str {
+    match fault {
+        GatewayFault::Guard | GatewayFault::Endpoint | GatewayFault::EndpointPath => {
+            "nginx.ingress.kubernetes.io/auth-url: http://claviger.default.svc:8750/authorize"
+        }
+        GatewayFault::Token => "no auth-snippet that clears X-API-Key or Authorization",
+        GatewayFault::Method => {
+            "no auth-method annotation and no auth-snippet that sets X-Original-Method"
+        }
+        GatewayFault::Path => "no auth-snippet that sets X-Original-URL",
+        GatewayFault::Address | GatewayFault::ForgedAddress => {
+            "use-forwarded-headers: \"false\" in the controller's ConfigMap, or proxy-real-ip-cidr with the load balancer alone"
         }
     }
 }
@@ -133,6 +150,7 @@ mod tests {
         for (gateway, file) in files {
             let quoted: &[GatewayFault] = match gateway {
                 GatewayKind::Nginx => &[Guard, Method, Path, ForgedAddress],
+                GatewayKind::IngressNginx => &[],
                 GatewayKind::Caddy => &[Endpoint],
                 GatewayKind::Traefik => &[Guard, Endpoint, EndpointPath, Method, Path],
                 GatewayKind::Envoy => &[Guard, EndpointPath, Method, Path, ForgedAddress],

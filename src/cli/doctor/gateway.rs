@@ -11,7 +11,7 @@ use crate::{
     cli::Failure,
     config::GatewayKind,
     domain::{
-        decision::{Reason, Target},
+        decision::{Detail, Reason, Target},
         forwarded::ClientAddress,
         usage::{Refusal, RequestedTarget},
     },
@@ -123,7 +123,7 @@ fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> V
         return findings;
     };
     match (&refusal.wanted.requested, refusal.reason) {
-        (RequestedTarget::NoRoute(detail), _) if detail == "untrusted_peer" => {
+        (RequestedTarget::Unroutable(Detail::UntrustedPeer), _) => {
             findings.push(DoctorFinding::bad(
                 "trust",
                 "the endpoint does not believe this gateway: method, path and address are ignored",
@@ -131,7 +131,7 @@ fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> V
             ));
             return findings;
         }
-        (RequestedTarget::NoRoute(detail), _) if detail == "unknown_endpoint_path" => {
+        (RequestedTarget::Unroutable(Detail::UnknownEndpointPath), _) => {
             findings.push(DoctorFinding::bad(
                 "endpoint path",
                 format!(
@@ -256,18 +256,16 @@ fn method(
         );
     }
     match (&refusal.wanted.requested, refusal.wanted.method.as_str()) {
-        (RequestedTarget::NoRoute(detail), _) if detail == "method_not_said_once" => {
-            DoctorFinding::bad(
-                "method",
-                "it does not reach the endpoint exactly once",
-                format!(
-                    "{}; or the endpoint was not started with --gateway {}",
-                    needs(GatewayFault::Method),
-                    gateway.word()
-                ),
-            )
-        }
-        (RequestedTarget::NoRoute(detail), _) if detail == "path_not_said_once" => {
+        (RequestedTarget::Unroutable(Detail::MethodNotSaidOnce), _) => DoctorFinding::bad(
+            "method",
+            "it does not reach the endpoint exactly once",
+            format!(
+                "{}; or the endpoint was not started with --gateway {}",
+                needs(GatewayFault::Method),
+                gateway.word()
+            ),
+        ),
+        (RequestedTarget::Unroutable(Detail::PathNotSaidOnce), _) => {
             DoctorFinding::well("method", "it reaches the endpoint")
         }
         (_, "HEAD") if claims.is_none() => not_recorded("method"),
@@ -304,13 +302,13 @@ fn path(
         ));
     }
     Some(match &refusal.wanted.requested {
-        RequestedTarget::NoRoute(detail) if detail == "path_not_said_once" => DoctorFinding::bad(
+        RequestedTarget::Unroutable(Detail::PathNotSaidOnce) => DoctorFinding::bad(
             "path",
             "it does not reach the endpoint exactly once",
             needs(GatewayFault::Path),
         ),
         // The endpoint did not read the path.
-        RequestedTarget::NoRoute(detail) if detail == "method_not_said_once" => return None,
+        RequestedTarget::Unroutable(Detail::MethodNotSaidOnce) => return None,
         _ if claimed.is_none_or(|one| one.refusal.is_none()) => not_recorded("path"),
         _ if refusal.wanted.path == plain.probe.path => DoctorFinding::well(
             "path",
@@ -330,7 +328,7 @@ fn path(
 /// Returns a finding if the probed path leads to no access area.
 fn route(refusal: &Refusal) -> Option<DoctorFinding> {
     let leads_nowhere = matches!(refusal.wanted.requested, RequestedTarget::Routed(..))
-        && refusal.target == Target::NoRoute;
+        && matches!(refusal.target, Target::NoRoute(_));
     leads_nowhere.then(|| {
         DoctorFinding::bad(
             "route",

@@ -18,7 +18,7 @@ use ureq::{
 use crate::{
     config::GatewayKind,
     domain::{
-        route::CanonicalPath,
+        route::RequestPath,
         text::visible,
         token::{KeyId, Token},
     },
@@ -176,8 +176,11 @@ impl Prober {
         if authority.as_str().contains('@') {
             return Err(refused("a user and a password have no place in it"));
         }
-        if uri.query().is_some() || CanonicalPath::read(uri.path().as_bytes()).is_none() {
-            return Err(refused("its path is not canonical, or a query follows"));
+        let path = RequestPath::read(uri.path().as_bytes());
+        if uri.query().is_some() || path.is_none_or(|path| path.unambiguous().is_none()) {
+            return Err(refused(
+                "programs could read its path differently, or a query follows",
+            ));
         }
         Ok(Self {
             http: http_client(scheme == "https"),
@@ -286,7 +289,7 @@ mod tests {
             ("http://u:geheim@x:y:z/", "cannot be read"),
             ("ftp://u:geheim@x/", "neither with http"),
             ("http://x/a?b", "a query follows"),
-            ("http://x/a//b", "not canonical"),
+            ("http://x/a//b", "read its path differently"),
             ("", "cannot be read"),
         ] {
             let error = Prober::new(url).expect_err(url);

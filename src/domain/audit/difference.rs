@@ -11,7 +11,7 @@ use crate::domain::{conditions::Condition, text::visible};
 /// that are not known come last.
 const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
     [("name", "Name"), ("description", "Description")];
-const FIELDS_AFTER_CONDITIONS: [(&str, &str); 13] = [
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 15] = [
     ("role", "Role"),
     ("agents", "Agents"),
     ("ssh_keys", "SSH keys"),
@@ -19,6 +19,8 @@ const FIELDS_AFTER_CONDITIONS: [(&str, &str); 13] = [
     ("title", "Title"),
     ("badge", "Badge"),
     ("routes", "Routes"),
+    ("paths", "Paths"),
+    ("case_sensitive", "Case-sensitive"),
     ("longest_life_days", "Longest life in days"),
     ("must_expire", "Must expire"),
     ("reason", "Reason"),

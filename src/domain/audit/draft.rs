@@ -9,7 +9,7 @@ use crate::domain::{
     member::{MemberDraft, MemberId, SshKey},
     moment::Moment,
     policy::Policy,
-    route::Route,
+    route::PathRules,
 };
 
 /// An event that is about to be recorded together with its change.
@@ -188,14 +188,20 @@ impl EventDraft {
 pub struct AreaState<'a> {
     /// The area.
     pub area: &'a Area,
-    /// The area's routes.
-    pub routes: &'a [Route],
+    /// The area's rules about paths.
+    pub rules: &'a PathRules,
 }
 
 impl AreaState<'_> {
     fn json(self) -> Value {
-        let routes: Vec<String> = self.routes.iter().map(ToString::to_string).collect();
-        json!({ "title": self.area.title, "badge": self.area.badge, "routes": routes })
+        let routes = self.rules.routes().iter().map(ToString::to_string);
+        json!({
+            "title": self.area.title,
+            "badge": self.area.badge,
+            "routes": routes.collect::<Vec<_>>(),
+            "paths": self.rules.form.word(),
+            "case_sensitive": self.rules.case_sensitive,
+        })
     }
 }
 

@@ -6,10 +6,10 @@ use crate::domain::{
     access::{Area, AreaSlug},
     allowlist::AllowList,
     conditions::{Condition, Validity},
-    decision::{self, Credential, Reason, Request, Rules, Target},
+    decision::{self, Credential, Detail, Reason, Request, Rules, Target},
     forwarded::{ClientAddress, Hop},
     moment::{DAY, Moment},
-    route::AreaSelector,
+    route::{AreaSelector, RequestPath},
     text::{join, visible},
     token::KeyId,
     usage::{RequestedAccess, RequestedTarget},
@@ -90,8 +90,8 @@ fn unknown_result(reason: Reason) -> Check {
 /// Returns the four checks of the token; the looked-up credential determines all of them.
 fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
     let failing = match credential {
-        Credential::Missing => Some((Reason::MissingToken, "no token was presented".to_owned())),
-        Credential::Malformed => Some((Reason::MalformedToken, malformed(facts))),
+        Credential::Missing(detail) => Some((Reason::MissingToken, missing(*detail))),
+        Credential::Malformed(detail) => Some((Reason::MalformedToken, malformed(*detail, facts))),
         Credential::Unknown => Some((Reason::UnknownToken, unknown(facts))),
         Credential::Revoked(id) => Some((
             Reason::Revoked,
@@ -138,8 +138,21 @@ fn of_the_token(credential: &Credential, facts: &Facts<'_>) -> Vec<Check> {
         .collect()
 }
 
-fn malformed(facts: &Facts<'_>) -> String {
-    let why = "its shape or its check digits are wrong: it was mistyped or cut off, or there were two credentials";
+fn missing(detail: Option<Detail>) -> String {
+    match detail {
+        Some(Detail::Preflight) => "no token was presented: this is a browser's preflight, which never has one; let the gateway answer it before it asks, as the files in packaging/gateways do",
+        Some(Detail::OtherScheme) => "no token was presented in a place where the endpoint looks, but there was a credential of another kind, or a token elsewhere: let the client send Authorization: Bearer or X-API-Key, or start the endpoint with --credential for the place",
+        _ => "no token was presented",
+    }
+    .to_owned()
+}
+
+fn malformed(detail: Detail, facts: &Facts<'_>) -> String {
+    let why = match detail {
+        Detail::TwoCredentials => "there were two different credentials: let the client send one",
+        Detail::BadCheckDigits => "its check digits are wrong: it was mistyped",
+        _ => "its shape is wrong: it was cut off, or it is a credential of something else",
+    };
     match facts.named {
         Some(named) => format!("{why}; it names the key {}", called(named)),
         None => why.to_owned(),
@@ -186,7 +199,7 @@ fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts
         (Validity::Valid, Some(end)) => (false, format!("valid until {}", end.as_expiry())),
         (Validity::Valid, None) => (false, "no end date".to_owned()),
     };
-    let token_ended = until.is_some_and(|until| until < request.at);
+    let token_ended = until.is_some_and(|until| until <= request.at);
     let (evidence, brief) = match until {
         Some(until) if token_ended => (
             rotated_out(until, key_ended.then_some(of_key)),
@@ -266,9 +279,16 @@ fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
     };
     let evidence = match (&rules.conditions.allow, request.address) {
         (_, ClientAddress::Unreadable) => {
-            "an element of X-Forwarded-For on the way is no address: a gateway that is trusted passes on what it cannot know".to_owned()
+            let said = facts
+                .unreadable
+                .map_or_else(String::new, |said| format!(", '{}',", visible(said)));
+            format!(
+                "an element of X-Forwarded-For on the way{said} is no address: a gateway that is trusted passes on what it cannot know"
+            )
         }
-        (AllowList::Anywhere, ClientAddress::Known(address)) => format!("{address}, and any address may use it"),
+        (AllowList::Anywhere, ClientAddress::Known(address)) => {
+            format!("{address}, and any address may use it")
+        }
         (AllowList::Anywhere, ClientAddress::Unknown) => "any address may use it".to_owned(),
         (AllowList::Only(networks), ClientAddress::Unknown) => format!(
             "no address is known, and {} would have to hold it{}",
@@ -351,10 +371,11 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
                 action.title()
             )
         }
-        (Target::NoRoute, RequestedTarget::Named(area, _)) => {
+        (Target::NoRoute(Detail::AmbiguousPath), _) => ambiguous(&said_request, facts),
+        (Target::NoRoute(_), RequestedTarget::Named(area, _)) => {
             format!("there is no area {area}: {}", known(facts.areas))
         }
-        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Area(area), _))
+        (Target::NoRoute(_), RequestedTarget::Routed(AreaSelector::Area(area), _))
             if !is_known(facts.areas, area) =>
         {
             format!(
@@ -362,11 +383,11 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
                 known(facts.areas)
             )
         }
-        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Area(area), _)) => format!(
+        (Target::NoRoute(_), RequestedTarget::Routed(AreaSelector::Area(area), _)) => format!(
             "{method} means no action in {}: give it a route such as '{method} PATH=read' with `claviger area edit {area} --route`",
             title(facts.areas, area)
         ),
-        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Path, _))
+        (Target::NoRoute(_), RequestedTarget::Routed(AreaSelector::Path, _))
             if facts.path_area.is_some() =>
         {
             let area = facts.path_area.as_ref().map_or("AREA", AreaSlug::as_str);
@@ -375,10 +396,10 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
                 path = visible(path),
             )
         }
-        (Target::NoRoute, RequestedTarget::Routed(AreaSelector::Path, _)) => format!(
+        (Target::NoRoute(_), RequestedTarget::Routed(AreaSelector::Path, _)) => format!(
             "{said_request} leads to no area and action: give an area a route for it with `claviger area edit AREA --route PATH`"
         ),
-        (Target::NoRoute, RequestedTarget::NoRoute(detail)) => astray(detail, &said_request),
+        (Target::NoRoute(_), RequestedTarget::Unroutable(detail)) => astray(*detail, &said_request),
     };
     Check {
         history: history_lines(facts.history.area.as_ref(), "area", "changed"),
@@ -386,17 +407,35 @@ fn route(request: &Request, facts: &Facts<'_>) -> Check {
     }
 }
 
-/// Returns the meaning of the endpoint's word for a request that leads nowhere, and the fix.
-fn astray(detail: &str, said_request: &str) -> String {
+/// Returns why two programs could read the path differently, and what to do.
+fn ambiguous(said_request: &str, facts: &Facts<'_>) -> String {
+    let path = RequestPath::read(facts.wanted.path.as_bytes());
+    let why = match path.map(|path| path.unambiguous().is_some()) {
+        None => {
+            "for some program the path could leave its own prefix, or hold what no path may hold: it is always refused"
+        }
+        Some(true) => {
+            "without case, or with its characters composed, the path would lead further in, so two programs could read it differently; if the API distinguishes case, say so with `claviger area edit AREA --case-sensitive yes`"
+        }
+        Some(false) => {
+            "two programs could read the path differently (an escaped slash or percent sign, a semicolon, an empty segment, or a character that must be escaped); if the API has such paths, say so with `claviger area edit AREA --paths opaque`, or let a location of the gateway name the area"
+        }
+    };
+    format!("{said_request}: {why}")
+        .trim_start_matches(": ")
+        .to_owned()
+}
+
+/// Returns why a request leads nowhere whatever the routes, and the fix.
+fn astray(detail: Detail, said_request: &str) -> String {
     match detail {
-        "unknown_endpoint_path" => "the gateway called a path that the endpoint does not have, or not for the gateway that --gateway names".to_owned(),
-        "untrusted_peer" => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy".to_owned(),
-        "method_not_said_once" => "the gateway did not say the method exactly once: `claviger doctor --gateway` names the directive".to_owned(),
-        "path_not_said_once" => "the gateway did not say the path exactly once: `claviger doctor --gateway` names the directive".to_owned(),
-        "method_override" => "a header asks for another method (X-HTTP-Method-Override and its like): the client must not send it".to_owned(),
-        "unknown_method" => format!("{said_request}: this method can lead nowhere"),
-        "path_not_canonical" => format!("{said_request}: the path can be read in two ways (escapes that are not needed, characters that need one, empty or dot segments), so it leads nowhere"),
-        "unknown_area" => "there is no such area".to_owned(),
+        Detail::UnknownEndpointPath => "the gateway called a path that the endpoint does not have, or not for the gateway that --gateway names".to_owned(),
+        Detail::UntrustedPeer => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy".to_owned(),
+        Detail::MethodNotSaidOnce => "the gateway did not say the method exactly once: `claviger doctor --gateway` names the directive".to_owned(),
+        Detail::PathNotSaidOnce => "the gateway did not say the path exactly once: `claviger doctor --gateway` names the directive".to_owned(),
+        Detail::MethodOverride => "a header asks for another method (X-HTTP-Method-Override and its like): the client must not send it".to_owned(),
+        Detail::UnknownMethod => format!("{said_request}: no route can name this method"),
+        Detail::UnknownArea => "there is no such area".to_owned(),
         _ => format!("{said_request} leads to no area and action").trim().to_owned(),
     }
 }

@@ -59,8 +59,9 @@ impl ExplainSubject {
             Self::Refusal(refusal) => Client {
                 address: refusal.address,
                 hop: refusal.hop,
+                unreadable: refusal.unreadable.clone(),
             },
-            Self::Request { client, .. } => *client,
+            Self::Request { client, .. } => client.clone(),
         }
     }
 }
@@ -102,7 +103,7 @@ impl Explanation {
         };
         let leads = match (&self.request.target, requested) {
             (Target::Routed(area, action), _)
-            | (Target::NoRoute, RequestedTarget::Named(area, action)) => {
+            | (Target::NoRoute(_), RequestedTarget::Named(area, action)) => {
                 format!("{}, {}", titled(area), action.title())
             }
             _ => "no area and action".to_owned(),

@@ -3,10 +3,10 @@
 use crate::domain::{
     access::{Action, AreaSlug},
     agent::AgentName,
-    decision::{DecisionId, Reason, Request, Target},
+    decision::{DecisionId, Detail, Reason, Request, Target, reason_words},
     forwarded::{ClientAddress, Hop},
     moment::Moment,
-    route::{AreaSelector, CanonicalPath, Method, Routes},
+    route::{AreaSelector, Method, RequestPath, Routes},
     text::visible,
     token::{Digest, KeyId},
 };
@@ -18,8 +18,8 @@ pub enum RequestedTarget {
     Routed(AreaSelector, Method),
     /// By naming them.
     Named(AreaSlug, Action),
-    /// Not at all: it leads nowhere, whatever the routes. Holds the word for the reason.
-    NoRoute(String),
+    /// Not at all: it leads nowhere, whatever the routes, for this reason.
+    Unroutable(Detail),
 }
 
 /// The access that a request wants.
@@ -59,19 +59,19 @@ impl RequestedAccess {
             return refused("it has no path");
         };
         let Some(method) = Method::from_word(method) else {
-            return refused("claviger does not know this method");
+            return refused("no route can name this method");
         };
         let path = path.trim();
-        if CanonicalPath::read(path.as_bytes()).is_none() {
+        if RequestPath::read(path.as_bytes()).is_none() {
             return refused(if path.starts_with('/') {
-                "its path is not canonical: two programs could read it differently, so it is always refused"
+                "its path could leave its own prefix for some program, so it is always refused"
             } else {
                 "its path does not begin with /"
             });
         }
         Ok(Self {
-            requested: RequestedTarget::Routed(AreaSelector::Path, method),
             method: method.word().to_owned(),
+            requested: RequestedTarget::Routed(AreaSelector::Path, method),
             path: path.split('?').next().unwrap_or_default().to_owned(),
         })
     }
@@ -79,7 +79,7 @@ impl RequestedAccess {
     /// Returns the area that the path leads to, regardless of the method.
     #[must_use]
     pub fn area_of_path(&self, routes: &Routes) -> Option<AreaSlug> {
-        let path = CanonicalPath::read(self.path.as_bytes())?;
+        let path = RequestPath::read(self.path.as_bytes())?;
         routes.area_of(&path).cloned()
     }
 
@@ -87,12 +87,17 @@ impl RequestedAccess {
     #[must_use]
     pub fn target(&self, routes: &Routes) -> Target {
         match &self.requested {
-            RequestedTarget::Routed(scope, method) => CanonicalPath::read(self.path.as_bytes())
-                .map_or(Target::NoRoute, |path| routes.target(scope, *method, &path)),
+            RequestedTarget::Routed(selector, method) => {
+                match RequestPath::read(self.path.as_bytes()) {
+                    Some(path) => routes.target(selector, method, &path),
+                    None => Target::NoRoute(Detail::AmbiguousPath),
+                }
+            }
             RequestedTarget::Named(area, action) if routes.knows(area) => {
                 Target::Routed(area.clone(), *action)
             }
-            RequestedTarget::Named(..) | RequestedTarget::NoRoute(_) => Target::NoRoute,
+            RequestedTarget::Named(..) => Target::NoRoute(Detail::UnknownArea),
+            RequestedTarget::Unroutable(detail) => Target::NoRoute(*detail),
         }
     }
 }
@@ -106,6 +111,8 @@ pub struct Refusal {
     pub at: Moment,
     /// The reason for the refusal.
     pub reason: Reason,
+    /// What the reason alone does not say.
+    pub detail: Option<Detail>,
     /// The key whose token was presented.
     pub key: Option<KeyId>,
     /// The key that the credential names, if the credential is not one of that key's tokens.
@@ -116,6 +123,8 @@ pub struct Refusal {
     pub address: ClientAddress,
     /// Where the client's address was learnt from.
     pub hop: Hop,
+    /// What was forwarded in place of an address, if it was unreadable, fit to be displayed.
+    pub unreadable: Option<String>,
     /// The agent whose endpoint received the request.
     pub agent: Option<AgentName>,
     /// The requested access.
@@ -125,7 +134,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns one line: time, address, requested access, reason, and the decision's id.
+    /// Returns one line: time, address, requested access, reason with its detail, and the
+    /// decision's id.
     #[must_use]
     pub fn line(&self) -> String {
         format!(
@@ -133,9 +143,15 @@ impl Refusal {
             self.at.date_and_clock(),
             self.address,
             self.request_line(),
-            self.reason.word(),
+            self.reason_words(),
             self.id
         )
+    }
+
+    /// Returns the reason with its detail.
+    #[must_use]
+    pub fn reason_words(&self) -> String {
+        reason_words(self.reason, self.detail)
     }
 
     /// Returns the requested access: method and path if a path was sent, else action and area.

@@ -100,7 +100,11 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::domain::authorization::AllowedUse;
-    use crate::domain::{decision::Target, forwarded::ClientAddress, moment::Moment};
+    use crate::domain::{
+        decision::{Detail, Target},
+        forwarded::ClientAddress,
+        moment::Moment,
+    };
 
     fn id(number: usize) -> KeyId {
         format!("{number:012}").parse().expect("an id")
@@ -112,7 +116,7 @@ mod tests {
         waiting.allowed(AllowedUse {
             key: &id(number),
             previous: None,
-            target: &Target::NoRoute,
+            target: &Target::NoRoute(Detail::NoMatch),
             address: from,
             at,
         });

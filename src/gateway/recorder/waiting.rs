@@ -187,7 +187,7 @@ impl Pending {
                     (Some((area, action)), Target::Routed(of, what)) => {
                         area == of && action == what
                     }
-                    (None, Target::NoRoute) => true,
+                    (None, Target::NoRoute(_)) => true,
                     _ => false,
                 }
         };
@@ -266,11 +266,13 @@ mod tests {
             id: ids.next(),
             at: Moment::from_millis(i64::from(n)),
             reason: Reason::ActionNotPermitted,
+            detail: None,
             key,
             named: None,
             token: None,
             address: from(n),
             hop: Hop::Nowhere,
+            unreadable: None,
             agent: None,
             wanted: RequestedAccess::named("contacts".parse().expect("a slug"), Action::Read),
             target: contacts(),

@@ -56,7 +56,7 @@ fn enveloped(rest: &str) -> Option<(AreaSelector, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::route::CanonicalPath;
+    use crate::domain::route::RequestPath;
 
     #[test]
     fn forms_are_those_of_the_gateway_in_front_and_no_others() {
@@ -137,7 +137,7 @@ mod tests {
         }
         let inner = EndpointPath::read("/envoy/pathological", GatewayKind::Envoy).expect("a form");
         assert_eq!(
-            CanonicalPath::read(inner.inner.expect("one").as_bytes()),
+            RequestPath::read(inner.inner.expect("one").as_bytes()),
             None
         );
     }

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         access::{Action, AreaSlug},
         agent::AgentScope,
-        decision::{DecisionId, Reason, Target},
+        decision::{DecisionId, Detail, Reason, Target},
         forwarded::{ClientAddress, Hop},
         route::{AreaSelector, Method},
         token::KeyId,
@@ -33,7 +33,7 @@ const FORGOTTEN: i64 = 1000;
 macro_rules! refusal_columns {
     () => {
         "SELECT id, key_id, named, digest, at, reason, address, hop, agent, scope, method, path, area, \
-         action, detail FROM refusals"
+         action, detail, reason_detail, unreadable FROM refusals"
     };
 }
 impl Store {
@@ -123,14 +123,14 @@ impl ChangeTransaction<'_> {
                 (format!("{BY_AREA}{area}"), "")
             }
             RequestedTarget::Named(..) => (String::new(), ""),
-            RequestedTarget::NoRoute(detail) => (String::new(), detail.as_str()),
+            RequestedTarget::Unroutable(detail) => (String::new(), detail.word()),
         };
         execute!(
             self,
             sqlx::query(
                 "INSERT INTO refusals (id, key_id, named, digest, at, reason, address, hop, agent, scope, \
-                 method, path, area, action, detail) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+                 method, path, area, action, detail, reason_detail, unreadable) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(refusal.id.as_str())
@@ -148,6 +148,8 @@ impl ChangeTransaction<'_> {
             .bind(area)
             .bind(action)
             .bind(detail)
+            .bind(refusal.detail.map_or("", Detail::word))
+            .bind(refusal.unreadable.as_deref().unwrap_or_default())
         )?;
         Ok(())
     }
@@ -216,6 +218,8 @@ struct RefusalRow {
     area: String,
     action: String,
     detail: String,
+    reason_detail: String,
+    unreadable: String,
 }
 
 /// Parses a text; an empty text means `None`.
@@ -232,17 +236,24 @@ impl RefusalRow {
         let named = target(&self.area, &self.action).map_err(|_| bad("area"))?;
         let address = Source::from_word(&self.address).and_then(known_address);
         let requested = self.requested(named.as_ref()).ok_or_else(|| bad("scope"))?;
+        let reason = Reason::from_word(&self.reason).ok_or_else(|| bad("reason"))?;
+        let detail = match self.reason_detail.as_str() {
+            "" => None,
+            word => Some(Detail::from_word(word).ok_or_else(|| bad("reason_detail"))?),
+        };
         let target = match (&requested, named) {
-            (RequestedTarget::Named(..), _) if self.reason == Reason::NoRoute.word() => {
-                Target::NoRoute
+            (RequestedTarget::Named(..), _) if reason == Reason::NoRoute => {
+                Target::NoRoute(Detail::UnknownArea)
             }
             (_, Some((area, action))) => Target::Routed(area, action),
-            (_, None) => Target::NoRoute,
+            (RequestedTarget::Unroutable(detail), None) => Target::NoRoute(*detail),
+            (_, None) => Target::NoRoute(detail.unwrap_or(Detail::NoMatch)),
         };
         Ok(Refusal {
             id: self.id.parse().map_err(|_| bad("id"))?,
             at: moment(self.at).ok_or_else(|| bad("at"))?,
-            reason: Reason::from_word(&self.reason).ok_or_else(|| bad("reason"))?,
+            reason,
+            detail,
             key: maybe(&self.key_id).map_err(|_| bad("key_id"))?,
             named: maybe(&self.named).map_err(|_| bad("named"))?,
             token: match self.digest.as_str() {
@@ -251,6 +262,7 @@ impl RefusalRow {
             },
             address: address.ok_or_else(|| bad("address"))?,
             hop: Hop::from_word(&self.hop).ok_or_else(|| bad("hop"))?,
+            unreadable: Some(self.unreadable).filter(|text| !text.is_empty()),
             agent: maybe(&self.agent).map_err(|_| bad("agent"))?,
             wanted: RequestedAccess {
                 requested,
@@ -273,7 +285,7 @@ impl RefusalRow {
             (None, Some((area, action))) if self.detail.is_empty() => {
                 RequestedTarget::Named(area.clone(), *action)
             }
-            (None, _) => RequestedTarget::NoRoute(self.detail.clone()),
+            (None, _) => RequestedTarget::Unroutable(Detail::from_word(&self.detail)?),
         })
     }
 }

@@ -142,7 +142,7 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
         let words = format!(
             "{} UTC, {} from {}: t tells why",
             last.at.date_and_clock(),
-            last.reason.word(),
+            last.reason_words(),
             last.address
         );
         lines.extend(fact(model, "Refused", &words, room));
@@ -150,7 +150,7 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let news = activity
         .previous_tokens
         .iter()
-        .filter(|it| it.until >= model.now);
+        .filter(|it| it.until > model.now);
     for previous in news {
         lines.extend(fact(
             model,

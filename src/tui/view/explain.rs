@@ -26,7 +26,7 @@ use super::{
 use crate::{
     domain::{
         access::Action,
-        decision::{Decision, Reason},
+        decision::{Decision, Reason, reason_words},
         explain::{self, ExplainSubject, Explanation, State},
         text::fitted,
         usage::Refusal,
@@ -217,8 +217,10 @@ impl ExplainPage<'_> {
     fn verdict(&mut self, told: &Explanation) {
         let theme = self.model.theme;
         let (word, reason, style) = match &told.decision {
-            Decision::Allow { .. } => ("ALLOWED", "", theme.success()),
-            Decision::Deny { reason, .. } => ("DENIED", reason.word(), theme.alarm()),
+            Decision::Allow { .. } => ("ALLOWED", String::new(), theme.success()),
+            Decision::Deny { reason, detail, .. } => {
+                ("DENIED", reason_words(*reason, *detail), theme.alarm())
+            }
         };
         self.lines.push(Line::from(vec![
             Span::styled(word, style.patch(theme.strong())),
@@ -238,7 +240,7 @@ impl ExplainPage<'_> {
             } else {
                 format!(
                     "was refused {when} UTC for {}, {}",
-                    refusal.reason.word(),
+                    refusal.reason_words(),
                     refusal.id
                 )
             };
