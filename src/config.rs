@@ -6,6 +6,7 @@
 mod credential_place;
 mod proxy_secret;
 mod serve;
+mod serve_file;
 
 use std::{
     env, fs, io,
@@ -14,7 +15,12 @@ use std::{
 
 pub use credential_place::CredentialPlace;
 pub use proxy_secret::ProxySecret;
-pub use serve::{DEFAULT_LISTEN, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode};
+pub use serve::{
+    DEFAULT_LISTEN, GatewayKind, Listen, LogFormat, LogLevel, MAX_CACHE, MAX_CONNECTIONS, Serve,
+    ServeSettings, SocketMode,
+};
+
+use serve_file::ServeSection;
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -66,6 +72,8 @@ struct ConfigFile {
     /// The destination of the audit log's checkpoints: `syslog`, `syslog:SOCKET`, `off`, or the
     /// absolute path of a file. The default is the system's log, if there is one.
     checkpoints: Option<Spanned<String>>,
+    /// The settings of `serve`.
+    serve: Option<ServeSection>,
 }
 
 /// The settings of a configuration file, and what an error in one of their values must name.
@@ -77,6 +85,12 @@ struct Settings {
 }
 
 impl Settings {
+    fn serve(&self) -> Result<Option<ServeSettings>, ConfigError> {
+        let section = self.values.serve.as_ref();
+        let read = section.map(ServeSection::read).transpose();
+        read.map_err(|(offset, why)| self.bad(offset, &why))
+    }
+
     /// The error of a value: it names the file and the line, and never the value.
     fn bad(&self, offset: usize, why: &str) -> ConfigError {
         let before = self.text.get(..offset).unwrap_or_default();
@@ -97,12 +111,14 @@ pub struct Config {
     pub location_named: bool,
     /// The location of the master key: a path given by systemd, a named path, or the default.
     pub master_key: MasterKeyLocation,
-    /// Accepted in the file, but not used.
+    /// The configuration file, whether it exists or not; `None` if there is no folder for it.
     pub file: Option<PathBuf>,
     /// Whether tokens may be copied through the terminal (OSC 52).
     pub osc52: bool,
     /// The destination of the audit log's checkpoints.
     pub checkpoints: CheckpointTarget,
+    /// The settings of `serve` in the file; `None` if it has no section for them.
+    pub serve: Option<ServeSettings>,
 }
 
 /// The environment as a function, so that tests can replace it.
@@ -170,7 +186,20 @@ impl Config {
             file: settings,
             osc52: !switched_off && file.values.osc52.unwrap_or(true),
             checkpoints,
+            serve: file.serve()?,
         })
+    }
+
+    /// Reads the settings of `serve` from the configuration file again. Returns `None` if it has no
+    /// section for them any more, or does not exist.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError::Unreadable`] and [`ConfigError::BadFile`] as [`Config::gather`] does.
+    pub fn read_serve(&self) -> Result<Option<ServeSettings>, ConfigError> {
+        match &self.file {
+            Some(path) => read_file(path)?.serve(),
+            None => Ok(None),
+        }
     }
 }
 

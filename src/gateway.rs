@@ -16,6 +16,7 @@ mod lookup;
 mod metrics;
 mod recorder;
 mod request;
+mod service;
 mod verify;
 
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -24,7 +25,15 @@ use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 
-use self::{answer::Response, endpoint::Endpoint, request::AuthorizationRequest};
+pub use listen::PassedSocket;
+pub use service::{Service, Signals};
+
+use self::{
+    answer::Response,
+    endpoint::Endpoint,
+    request::{AuthorizationRequest, RequestSettings},
+    service::SignalRequest,
+};
 use crate::{
     config::{Listen, Serve},
     domain::{
@@ -84,24 +93,29 @@ fn way_out(place: &Listen, why: &io::Error) -> &'static str {
     }
 }
 
-/// Runs the endpoint until `end` completes. Then it finishes open requests and writes the uses that
-/// are still waiting.
+/// Runs the endpoint until a signal ends it. Then it finishes open requests and writes the uses that
+/// are still waiting. It listens on the socket that the service manager passed, if there is one.
 ///
 /// # Errors
 /// Returns [`GatewayError`] if the store cannot be read or the endpoint cannot listen.
 pub async fn run(
     decider: Decider,
-    serve: Serve,
-    end: impl Future<Output = ()>,
+    mut service: Service,
+    mut signals: Signals,
+    socket: Option<PassedSocket>,
 ) -> Result<(), GatewayError> {
-    let _log = log::begin(serve.log_format, serve.log_level);
+    let serve = &service.serve;
+    let log = log::begin(serve.log_format, serve.log_level);
     let workspace = decider.workspace().await?;
-    let listener = listen::Listener::bind(&serve.listen, serve.socket_mode).await;
+    let listener = match socket {
+        Some(socket) => listen::Listener::passed(socket),
+        None => listen::Listener::bind(&serve.listen, serve.socket_mode).await,
+    };
     let listener = listener.map_err(|why| GatewayError::Listen {
         place: serve.listen.clone(),
         why,
     })?;
-    let endpoint = Arc::new(Endpoint::new(decider, &serve));
+    let endpoint = Arc::new(Endpoint::new(decider, serve));
     // The first read takes longest, because it opens a connection: no request should have to wait
     // for that. If it fails, requests get 503 until a read succeeds.
     for _ in 0..STARTUP_READS {
@@ -109,7 +123,9 @@ pub async fn run(
             break;
         }
     }
-    announce(&serve, &listener, &endpoint.decider, &workspace.label);
+    announce(serve, &listener, &endpoint.decider, &workspace.label);
+    service::notify_ready();
+    let watchdog = tokio::spawn(service::notify_alive());
     let writer = {
         let (recorder, metrics) = (
             Arc::clone(&endpoint.recorder),
@@ -144,7 +160,16 @@ pub async fn run(
             }
         }
     };
+    let end = async {
+        while signals.next().await == SignalRequest::Reload {
+            service::notify_reloading();
+            reload(&mut service, &endpoint, &log);
+            service::notify_ready();
+        }
+        service::notify_stopping();
+    };
     listen::serve(listener, responding, free, end).await;
+    watchdog.abort();
     writer.abort();
     // A write that was in progress is now either complete or waiting again, never both.
     let _ = writer.await;
@@ -161,6 +186,41 @@ pub async fn run(
     tracing::info!("ended");
     endpoint.decider.close().await;
     Ok(())
+}
+
+/// Reads the settings again, and takes them over if all of them can be used.
+fn reload(service: &mut Service, endpoint: &Endpoint, log: &log::LogHandle) {
+    match service.reload() {
+        Ok(()) => {
+            let serve = &service.serve;
+            endpoint.replace_settings(RequestSettings::of(serve));
+            log.set(serve.log_format, serve.log_level);
+            tracing::info!(
+                trusted = %trusted_words(serve),
+                credentials = %credential_words(serve),
+                "the settings were read again"
+            );
+        }
+        Err(why) => {
+            tracing::warn!(%why, "the settings were read again and cannot be used: those of before stay");
+        }
+    }
+}
+
+fn trusted_words(serve: &Serve) -> String {
+    let mut words: Vec<String> = serve.trusted.iter().map(ToString::to_string).collect();
+    if !serve.proxy_secrets.is_empty() {
+        words.push("whoever sends a proxy secret".to_owned());
+    }
+    if words.is_empty() {
+        words.push("nobody".to_owned());
+    }
+    words.join(" ")
+}
+
+fn credential_words(serve: &Serve) -> String {
+    let words = serve.credentials.iter().map(ToString::to_string);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Answers one request. Nearly all requests ask for a decision, and should not pay for the others:
@@ -196,21 +256,21 @@ async fn guarded(
 
 /// Logs where the endpoint listens and for whom, and warns of settings that are probably mistakes.
 fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, workspace: &str) {
-    let trusted: Vec<String> = serve.trusted.iter().map(ToString::to_string).collect();
     tracing::info!(
         address = %listener.place(),
         gateway = serve.gateway.word(),
-        trusted = %if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(" ") },
+        trusted = %trusted_words(serve),
+        credentials = %credential_words(serve),
         workspace = %visible(workspace),
         database = %decider.place(),
         actor = %decider.machine().actor(),
         "listening"
     );
-    let (fits, such_as): (fn(&TrustedProxy) -> bool, _) = match serve.listen {
+    let (fits, such_as): (fn(&TrustedProxy) -> bool, _) = match listener.place() {
         Listen::Tcp(_) => (|one| matches!(one, TrustedProxy::Network(_)), "127.0.0.1"),
         Listen::Unix(_) => (|one| matches!(one, TrustedProxy::Unix), "unix"),
     };
-    if !serve.trusted.iter().any(fits) {
+    if serve.proxy_secrets.is_empty() && !serve.trusted.iter().any(fits) {
         tracing::warn!(
             "nobody who can connect here is a trusted proxy, so no request can be allowed: name the gateway with --trusted-proxy, such as --trusted-proxy {such_as}"
         );

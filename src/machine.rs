@@ -245,6 +245,16 @@ pub fn raise_open_files() -> u64 {
     }
 }
 
+/// Returns `true` if this process ignores SIGHUP, as `nohup` makes it do: it is signal 1, the first
+/// bit of the mask (`proc(5)`).
+#[must_use]
+pub fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

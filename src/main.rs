@@ -5,16 +5,13 @@ use std::process::ExitCode;
 use claviger::{
     cli::{self, Arguments, Command, Failure, ServeArguments},
     config::{self, Config},
-    gateway,
+    gateway::{self, PassedSocket, Service, Signals},
     keyring::Decider,
     machine::{self, Machine},
     startup::{self, Session},
     tui,
 };
-use tokio::{
-    runtime::Builder,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     machine::harden();
@@ -23,6 +20,15 @@ fn main() -> ExitCode {
     let (session, arguments) = match parse_command_line() {
         Ok(parse_command_line) => parse_command_line,
         Err(failure) => return failure.report(),
+    };
+    // Before any thread exists, too: the environment is changed.
+    let socket = match arguments.command {
+        Some(Command::Serve(_)) => PassedSocket::take(),
+        _ => Ok(None),
+    };
+    let socket = match socket {
+        Ok(socket) => socket,
+        Err(why) => return Failure::Failed(why).report(),
     };
     let runtime = match arguments.command {
         Some(Command::Serve(_)) => of_the_endpoint().enable_all().build(),
@@ -37,7 +43,9 @@ fn main() -> ExitCode {
         Some(Command::Serve(_)) if arguments.json => Err(Failure::Refused(
             "serve prints no result: --log-format json makes its log JSON".into(),
         )),
-        Some(Command::Serve(options)) => runtime.block_on(endpoint(database, options)).map(|()| 0),
+        Some(Command::Serve(options)) => runtime
+            .block_on(endpoint(database, options, socket))
+            .map(|()| 0),
         Some(Command::Local(command)) => runtime
             .block_on(cli::run_local(command, database, arguments.json))
             .map(|()| 0),
@@ -89,20 +97,18 @@ fn of_the_endpoint() -> Builder {
 }
 
 /// Opens the store without the master key, and answers gateways until a signal ends the endpoint.
-async fn endpoint(database: Option<&str>, options: ServeArguments) -> Result<(), Failure> {
+async fn endpoint(
+    database: Option<&str>,
+    options: ServeArguments,
+    socket: Option<PassedSocket>,
+) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed(&error))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed(&error))?;
-    let end = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let options = options.try_into()?;
+    let signals = Signals::catch().map_err(|error| failed(&error))?;
     let config = Config::gather(database, &config::process_variable)?;
-    let decider = Decider::open(&config.location, Machine::steady()).await?;
-    gateway::run(decider, options, end)
+    let location = config.location.clone();
+    let service = Service::gather(config, options.into()).map_err(Failure::Refused)?;
+    let decider = Decider::open(&location, Machine::steady()).await?;
+    gateway::run(decider, service, signals, socket)
         .await
         .map_err(|error| failed(&error))
 }

@@ -37,5 +37,7 @@ mod remembering;
 #[path = "support/screen.rs"]
 #[expect(dead_code, reason = "the terminal's suite uses the rest of it")]
 mod screen;
+#[path = "gateway/serving.rs"]
+mod serving;
 #[path = "support/waiting.rs"]
 mod waiting;

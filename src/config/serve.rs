@@ -1,9 +1,9 @@
-//! The endpoint's settings: the address that it listens on, the gateway in front of it, and the
-//! trusted proxies.
+//! The endpoint's settings: the address that it listens on, the gateway in front of it, the trusted
+//! proxies, and the places of credentials.
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use strum::{EnumCount, VariantArray};
 
-use super::{CredentialPlace, ProxySecret};
+use super::{CredentialPlace, ProxySecret, proxy_secret::read_secrets};
 use crate::domain::{forwarded::TrustedProxy, text::visible};
 
 /// The default address that the endpoint listens on.
@@ -16,6 +16,12 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// A Unix socket at this path.
     Unix(PathBuf),
+}
+
+impl Listen {
+    fn usual() -> Self {
+        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], 8750)))
+    }
 }
 
 impl FromStr for Listen {
@@ -45,9 +51,10 @@ impl fmt::Display for Listen {
 }
 
 /// The gateway in front of the endpoint. It determines where the original method and path are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumCount, VariantArray)]
 pub enum GatewayKind {
     /// nginx, with `auth_request`; also `HAProxy` and Apache with the shipped files.
+    #[default]
     Nginx,
     /// ingress-nginx, with its annotation `auth-url`.
     IngressNginx,
@@ -91,9 +98,10 @@ impl FromStr for GatewayKind {
 }
 
 /// The format of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Lines of text for human readers.
+    #[default]
     Text,
     /// One JSON object per line.
     Json,
@@ -115,13 +123,14 @@ impl FromStr for LogFormat {
 }
 
 /// The level of the log; each level includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
     /// Errors.
     Error,
     /// Events that need attention.
     Warn,
     /// Starts, ends and refusals.
+    #[default]
     Info,
     /// Every decision.
     Debug,
@@ -200,4 +209,100 @@ pub struct Serve {
     pub log_format: LogFormat,
     /// The level of the log.
     pub log_level: LogLevel,
+}
+
+/// The maximum numbers of connections, and of MiB for the cache.
+pub const MAX_CONNECTIONS: u32 = 1_000_000;
+/// See [`MAX_CONNECTIONS`].
+pub const MAX_CACHE: u32 = 65_536;
+
+/// The endpoint's settings as one source gives them: the command line, or the configuration file.
+#[derive(Debug, Clone, Default)]
+pub struct ServeSettings {
+    /// The address that it listens on.
+    pub listen: Option<Listen>,
+    /// The mode of its Unix socket.
+    pub socket_mode: Option<SocketMode>,
+    /// The gateway in front of it.
+    pub gateway: Option<GatewayKind>,
+    /// The peers whose headers are believed.
+    pub trusted: Option<Vec<TrustedProxy>>,
+    /// The file of the secrets that make a peer one of them.
+    pub proxy_secret_file: Option<PathBuf>,
+    /// The places in which a request may hold its credential.
+    pub credentials: Option<Vec<CredentialPlace>>,
+    /// The maximum number of open connections.
+    pub connections: Option<u32>,
+    /// The maximum memory of the key cache, in MiB.
+    pub cache: Option<u32>,
+    /// The format of the log.
+    pub log_format: Option<LogFormat>,
+    /// The level of the log.
+    pub log_level: Option<LogLevel>,
+}
+
+impl ServeSettings {
+    /// Returns the settings of the command line, completed with those of the file and with the
+    /// defaults. Reads the file of the proxy secrets.
+    ///
+    /// # Errors
+    /// Returns a sentence if a mode is given for a socket that is none, or if the proxy secrets
+    /// cannot be used.
+    pub fn over(&self, file: &Self) -> Result<Serve, String> {
+        fn first<T: Clone>(one: Option<&T>, two: Option<&T>) -> Option<T> {
+            one.or(two).cloned()
+        }
+        let listen =
+            first(self.listen.as_ref(), file.listen.as_ref()).unwrap_or_else(Listen::usual);
+        let socket_mode = first(self.socket_mode.as_ref(), file.socket_mode.as_ref());
+        if let (Listen::Tcp(_), Some(_)) = (&listen, socket_mode) {
+            return Err(
+                "--socket-mode is for a Unix socket, and an address and port has no mode: leave it out, or write --listen unix:PATH".to_owned(),
+            );
+        }
+        let secrets = first(
+            self.proxy_secret_file.as_ref(),
+            file.proxy_secret_file.as_ref(),
+        );
+        let credentials = first(self.credentials.as_ref(), file.credentials.as_ref());
+        Ok(Serve {
+            listen,
+            socket_mode: socket_mode.unwrap_or_default(),
+            gateway: first(self.gateway.as_ref(), file.gateway.as_ref()).unwrap_or_default(),
+            trusted: first(self.trusted.as_ref(), file.trusted.as_ref()).unwrap_or_default(),
+            proxy_secrets: match &secrets {
+                Some(path) => read_secrets(path)?,
+                None => Vec::new(),
+            },
+            credentials: credentials.unwrap_or_else(CredentialPlace::usual),
+            connections: first(self.connections.as_ref(), file.connections.as_ref())
+                .unwrap_or(10_000) as usize,
+            cache: first(self.cache.as_ref(), file.cache.as_ref()).unwrap_or(64) as usize,
+            log_format: first(self.log_format.as_ref(), file.log_format.as_ref())
+                .unwrap_or_default(),
+            log_level: first(self.log_level.as_ref(), file.log_level.as_ref()).unwrap_or_default(),
+        })
+    }
+}
+
+impl Serve {
+    /// Checks that a running endpoint can take over these settings.
+    ///
+    /// # Errors
+    /// Returns a sentence that names the first setting which is different and needs a restart.
+    pub fn check_reload(&self, new: &Self) -> Result<(), String> {
+        let differs = [
+            ("listen", self.listen != new.listen),
+            ("socket_mode", self.socket_mode != new.socket_mode),
+            ("gateway", self.gateway != new.gateway),
+            ("max_connections", self.connections != new.connections),
+            ("cache", self.cache != new.cache),
+        ];
+        match differs.iter().find(|(_, differs)| *differs) {
+            Some((name, _)) => Err(format!(
+                "{name} is different, and a running endpoint cannot change it: restart it, or write the old value"
+            )),
+            None => Ok(()),
+        }
+    }
 }

@@ -16,6 +16,7 @@ use std::{
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
+use listenfd::ListenFd;
 use nix::sys::stat::{Mode, umask};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -48,7 +49,8 @@ pub(super) enum Listener {
     /// A TCP socket.
     Tcp(TcpListener),
     /// A Unix socket, its path, and the device and inode of its file. The file is removed when the
-    /// listener is dropped, unless device and inode show that another file has taken its place.
+    /// listener is dropped, unless device and inode show that another file has taken its place, or
+    /// are not known because the file belongs to somebody else.
     Unix(UnixListener, std::path::PathBuf, Option<(u64, u64)>),
 }
 
@@ -58,7 +60,62 @@ enum Accepted {
     Unix(UnixStream),
 }
 
+/// A socket on which the service manager listens already (`sd_listen_fds(3)`).
+#[derive(Debug)]
+pub enum PassedSocket {
+    /// A TCP socket.
+    Tcp(std::net::TcpListener),
+    /// A Unix socket.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl PassedSocket {
+    /// Takes the socket that the service manager passed to this process, if there is one. To be
+    /// called before any thread exists, because it changes the environment.
+    ///
+    /// # Errors
+    /// Returns a sentence if there are several sockets, or one on which nobody can listen.
+    pub fn take() -> Result<Option<Self>, String> {
+        let mut passed = ListenFd::from_env();
+        match passed.len() {
+            0 => return Ok(None),
+            1 => {}
+            several => {
+                return Err(format!(
+                    "the service manager passed {several} sockets, and serve listens on one: leave one ListenStream= in the socket unit"
+                ));
+            }
+        }
+        if let Ok(Some(socket)) = passed.take_tcp_listener(0) {
+            return Ok(Some(Self::Tcp(socket)));
+        }
+        match passed.take_unix_listener(0) {
+            Ok(Some(socket)) => Ok(Some(Self::Unix(socket))),
+            _ => Err("the service manager passed no socket to listen on: write ListenStream= with an address and port or a path into the socket unit".to_owned()),
+        }
+    }
+}
+
 impl Listener {
+    /// Listens on a socket of the service manager, whose file is not this process's to remove.
+    ///
+    /// # Errors
+    /// Returns the system's error.
+    pub(super) fn passed(socket: PassedSocket) -> io::Result<Self> {
+        match socket {
+            PassedSocket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(Self::Tcp(TcpListener::from_std(socket)?))
+            }
+            PassedSocket::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                let place = socket.local_addr()?;
+                let path = place.as_pathname().unwrap_or(Path::new("")).to_owned();
+                Ok(Self::Unix(UnixListener::from_std(socket)?, path, None))
+            }
+        }
+    }
+
     /// Starts listening. A socket file that no process listens at any more is replaced.
     ///
     /// # Errors
@@ -106,6 +163,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Self::Unix(_, path, ours) = self
+            && ours.is_some()
             && node(path) == *ours
         {
             let _ = std::fs::remove_file(path);

@@ -14,10 +14,10 @@ use std::{
 use percent_encoding::percent_decode;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
-    Layer as _,
+    Layer as _, Registry,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
-    registry,
+    registry, reload,
     util::SubscriberInitExt as _,
 };
 
@@ -40,13 +40,25 @@ pub(super) const WINDOW: Duration = Duration::from_mins(1);
 const OF_ONE: u32 = 60;
 const OF_ALL: u32 = 600;
 
-/// Starts logging. The returned guard writes the last lines when it is dropped.
-pub(super) fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(MAX_QUEUED_LINES)
-        .lossy(true)
-        .thread_name("log")
-        .finish(std::io::stderr());
+/// The running log. It writes the last lines when it is dropped.
+pub(super) struct LogHandle {
+    _guard: WorkerGuard,
+    text: reload::Handle<Targets, Registry>,
+    json: reload::Handle<Targets, Registry>,
+}
+
+impl LogHandle {
+    /// Changes the format and the level of the lines from now on.
+    pub(super) fn set(&self, format: LogFormat, level: LogLevel) {
+        let (text, json) = filters(format, level);
+        // It fails only if another endpoint of the same process logs, as in tests.
+        let _ = self.text.reload(text);
+        let _ = self.json.reload(json);
+    }
+}
+
+/// Returns what the lines of text and those of JSON let pass: one of them nothing.
+fn filters(format: LogFormat, level: LogLevel) -> (Targets, Targets) {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -55,18 +67,43 @@ pub(super) fn begin(format: LogFormat, level: LogLevel) -> WorkerGuard {
     };
     // Only this program's lines: an endpoint's log does not cover the internals of libraries.
     let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+    match format {
+        LogFormat::Text => (ours, Targets::new()),
+        LogFormat::Json => (Targets::new(), ours),
+    }
+}
+
+/// Starts logging.
+pub(super) fn begin(format: LogFormat, level: LogLevel) -> LogHandle {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(MAX_QUEUED_LINES)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let (text, json) = filters(format, level);
+    let (text, text_handle) = reload::Layer::new(text);
+    let (json, json_handle) = reload::Layer::new(json);
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
-        .with_writer(writer);
+        .with_writer(writer.clone());
+    let objects = tracing_subscriber::fmt::layer()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(writer)
+        .json()
+        .flatten_event(true);
     // A second endpoint in the same process, as in tests, logs where the first one does.
-    let _ = match format {
-        LogFormat::Text => registry().with(lines.with_filter(ours)).try_init(),
-        LogFormat::Json => registry()
-            .with(lines.json().flatten_event(true).with_filter(ours))
-            .try_init(),
-    };
-    guard
+    let layers = vec![
+        lines.with_filter(text).boxed(),
+        objects.with_filter(json).boxed(),
+    ];
+    let _ = registry().with(layers).try_init();
+    LogHandle {
+        _guard: guard,
+        text: text_handle,
+        json: json_handle,
+    }
 }
 
 /// Returns a client's text in a form that is safe for a log line or a sentence.

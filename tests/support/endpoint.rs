@@ -42,8 +42,13 @@ impl Endpoint {
 
     /// Starts a prepared command as an endpoint.
     pub fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null());
+        Self::spawn_with_input(command)
+    }
+
+    /// Starts a prepared command as an endpoint, with the standard input that it has.
+    pub fn spawn_with_input(mut command: Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -89,8 +94,16 @@ impl Endpoint {
     /// Waits for a line of the log that contains these words, and returns it.
     #[track_caller]
     pub fn wait_for(&self, words: &str) -> String {
+        self.wait_for_nth(words, 1)
+    }
+
+    /// Waits for the nth line of the log that contains these words, and returns it.
+    #[track_caller]
+    pub fn wait_for_nth(&self, words: &str, n: usize) -> String {
         loop {
-            if let Some(line) = self.log().into_iter().find(|line| line.contains(words)) {
+            let mut lines = self.log().into_iter();
+            let mut found = lines.by_ref().filter(|line| line.contains(words));
+            if let Some(line) = found.nth(n - 1) {
                 return line;
             }
             let heard = self.more.lock().expect("news").recv_timeout(LIMIT);

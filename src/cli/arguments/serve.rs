@@ -1,65 +1,82 @@
 //! The arguments of `serve`. Their comments are the help that users read.
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::{
-    cli::Failure,
-    config::{self, CredentialPlace, GatewayKind, Listen, LogFormat, LogLevel, Serve, SocketMode},
+    config::{
+        CredentialPlace, GatewayKind, Listen, LogFormat, LogLevel, MAX_CACHE, MAX_CONNECTIONS,
+        ServeSettings, SocketMode,
+    },
     domain::forwarded::TrustedProxy,
 };
 
-/// `serve`.
+/// `serve`. What is not given here comes from the section [serve] of config.toml.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// Where to listen: ADDRESS:PORT or unix:PATH
-    #[arg(long, value_name = "WHERE", default_value = config::DEFAULT_LISTEN)]
-    pub listen: Listen,
-    /// The gateway in front: nginx, traefik, caddy or envoy
-    #[arg(long, value_name = "NAME", default_value = "nginx")]
-    pub gateway: GatewayKind,
+    /// Where to listen: ADDRESS:PORT or unix:PATH [default: 127.0.0.1:8750]
+    #[arg(long, value_name = "WHERE")]
+    pub listen: Option<Listen>,
+    /// The gateway in front: nginx, ingress-nginx, traefik, caddy or envoy [default: nginx]
+    ///
+    /// Every other gateway that sends the headers of nginx is nginx here.
+    #[arg(long, value_name = "NAME")]
+    pub gateway: Option<GatewayKind>,
     /// The gateway's address or network, or unix: whose headers are believed; may be given several
-    /// times
+    /// times, or with commas
     ///
     /// `unix` means every process that connects to the Unix socket. No request of any other peer is
-    /// allowed.
-    #[arg(long = "trusted-proxy", value_name = "WHO")]
+    /// allowed, unless it sends a secret of --proxy-secret-file.
+    #[arg(long = "trusted-proxy", value_name = "WHO", value_delimiter = ',')]
     pub trusted: Vec<TrustedProxy>,
+    /// A file of secrets, one in each line, that a gateway sends as X-Claviger-Proxy-Secret to be
+    /// believed wherever it is
+    ///
+    /// It is for gateways whose address changes, as in containers. A secret has at least 32 visible
+    /// characters, and nobody else may read the file.
+    #[arg(long, value_name = "FILE")]
+    pub proxy_secret_file: Option<PathBuf>,
+    /// Where a request holds its credential: bearer, x-api-key, basic, header:NAME, scheme:NAME or
+    /// subprotocol; may be given several times [default: bearer and x-api-key]
+    ///
+    /// `basic` reads user name and password, `scheme:Token` reads Authorization: Token, and
+    /// `subprotocol` reads what follows `bearer.` in Sec-WebSocket-Protocol.
+    #[arg(long = "credential", value_name = "WHERE")]
+    pub credentials: Vec<CredentialPlace>,
     /// The mode of the Unix socket [default: 660]
     #[arg(long, value_name = "MODE")]
     pub socket_mode: Option<SocketMode>,
-    /// The maximum number of connections at a time
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
-    /// The maximum memory for cached keys, in MiB; 1 holds some 1,700 ordinary keys
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub cache: u32,
-    /// The log's form: text or json
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    pub log_format: LogFormat,
+    /// The maximum number of connections at a time [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CONNECTIONS)))]
+    pub max_connections: Option<u32>,
+    /// The maximum memory for cached keys, in MiB; 1 holds some 1,700 ordinary keys [default: 64]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CACHE)))]
+    pub cache: Option<u32>,
+    /// The log's form: text or json [default: text]
+    #[arg(long, value_name = "FORM")]
+    pub log_format: Option<LogFormat>,
     /// What is logged: error, warn, info (also refusals) or debug (also allowed requests)
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: LogLevel,
+    /// [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
 }
 
-impl TryFrom<ServeArguments> for Serve {
-    type Error = Failure;
-
-    fn try_from(arguments: ServeArguments) -> Result<Self, Failure> {
-        if let (Listen::Tcp(_), Some(_)) = (&arguments.listen, arguments.socket_mode) {
-            return Err(Failure::Refused(
-                "--socket-mode is for a Unix socket, and an address and port has no mode: leave it out, or write --listen unix:PATH".into(),
-            ));
+impl From<ServeArguments> for ServeSettings {
+    fn from(arguments: ServeArguments) -> Self {
+        fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
+            (!list.is_empty()).then_some(list)
         }
-        Ok(Self {
+        Self {
             listen: arguments.listen,
-            socket_mode: arguments.socket_mode.unwrap_or_default(),
+            socket_mode: arguments.socket_mode,
             gateway: arguments.gateway,
-            trusted: arguments.trusted,
-            proxy_secrets: Vec::new(),
-            credentials: CredentialPlace::usual(),
-            connections: arguments.max_connections as usize,
-            cache: arguments.cache as usize,
+            trusted: given(arguments.trusted),
+            proxy_secret_file: arguments.proxy_secret_file,
+            credentials: given(arguments.credentials),
+            connections: arguments.max_connections,
+            cache: arguments.cache,
             log_format: arguments.log_format,
             log_level: arguments.log_level,
-        })
+        }
     }
 }
