@@ -10,6 +10,7 @@ mod access_log;
 mod answer;
 mod cache;
 mod endpoint;
+mod exposition;
 mod listen;
 mod log;
 mod lookup;
@@ -22,7 +23,7 @@ mod verify;
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 
 pub use listen::PassedSocket;
@@ -31,6 +32,7 @@ pub use service::{Service, Signals};
 use self::{
     answer::Response,
     endpoint::Endpoint,
+    exposition::MetricsFormat,
     request::{AuthorizationRequest, RequestSettings},
     service::SignalRequest,
 };
@@ -168,7 +170,11 @@ pub async fn run(
         }
         service::notify_stopping();
     };
-    listen::serve(listener, responding, free, end).await;
+    let unread = {
+        let endpoint = Arc::clone(&endpoint);
+        move |peer, why| endpoint.count_bad(None, peer, why)
+    };
+    listen::serve(listener, responding, unread, free, end).await;
     watchdog.abort();
     writer.abort();
     // A write that was in progress is now either complete or waiting again, never both.
@@ -231,7 +237,7 @@ async fn respond(endpoint: &Endpoint, peer: Peer, request: Request<Incoming>) ->
             answer::text(StatusCode::OK, PLAIN, "ok\n".into())
         }
         (&Method::GET | &Method::HEAD, "/readyz") => ready(endpoint).await,
-        (&Method::GET | &Method::HEAD, "/metrics") => metrics(endpoint),
+        (&Method::GET | &Method::HEAD, "/metrics") => metrics(endpoint, request.headers()),
         (&Method::POST, "/verify") => verify::verify(endpoint, peer, request).await,
         _ => authorize(endpoint, peer, &request).await,
     }
@@ -289,6 +295,14 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
     }
 }
 
+/// Returns `true` if a body follows the headers. It would not be read, whether its length is known
+/// or not.
+fn has_body(headers: &HeaderMap) -> bool {
+    let lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || lengths.into_iter().any(|length| length.as_bytes() != b"0")
+}
+
 async fn ready(endpoint: &Endpoint) -> Response {
     match endpoint.lookups.ready().await {
         Ok(()) => answer::text(StatusCode::OK, PLAIN, "ready\n".into()),
@@ -299,18 +313,28 @@ async fn ready(endpoint: &Endpoint) -> Response {
     }
 }
 
-fn metrics(endpoint: &Endpoint) -> Response {
+fn metrics(endpoint: &Endpoint, headers: &HeaderMap) -> Response {
     let free = endpoint.free.available_permits();
     let connections = endpoint.connections.saturating_sub(free);
     let text = endpoint.metrics.text(connections, endpoint.recorder.len());
-    answer::text(StatusCode::OK, metrics::CONTENT_TYPE, text)
+    match MetricsFormat::wanted(headers) {
+        MetricsFormat::OpenMetrics => answer::text(StatusCode::OK, metrics::OPEN_METRICS, text),
+        MetricsFormat::Text => {
+            let text = exposition::as_prometheus_text(&text);
+            answer::text(StatusCode::OK, exposition::PROMETHEUS_TEXT, text)
+        }
+    }
 }
 
 /// Answers an authorization request; every request that matches no other path is one.
 async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> Response {
     let id = endpoint.ids.next();
-    if request.headers().contains_key(header::TRANSFER_ENCODING) {
-        let mut refused = endpoint.refuse_bad(&id, peer, "An authorization request has no body.");
+    if has_body(request.headers()) {
+        let mut refused = endpoint.refuse_bad(
+            &id,
+            peer,
+            "An authorization request has no body: let the gateway ask without it.",
+        );
         let close = HeaderValue::from_static("close");
         refused.headers_mut().insert(header::CONNECTION, close);
         return refused;

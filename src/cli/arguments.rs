@@ -13,7 +13,8 @@ use super::copy;
 use crate::{
     config::GatewayKind,
     domain::{
-        agent::AgentName, audit::Change, key::RevokeReason, listing::SortField, member::Permission,
+        agent::AgentName, audit::Change, forwarded::parse_client_address, key::RevokeReason,
+        listing::SortField, member::Permission,
     },
 };
 pub(super) use areas::{
@@ -367,7 +368,7 @@ pub struct CheckArguments {
     #[arg(long)]
     pub action: String,
     /// The client's address; without it a key with an allow-list is denied
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_client_address)]
     pub ip: Option<IpAddr>,
     /// The agent that is asked for; a key of another one is denied
     #[arg(long, value_name = "NAME")]
@@ -407,7 +408,7 @@ pub struct ExplainArguments {
     #[arg(long, value_name = "METHOD PATH")]
     pub request: Option<String>,
     /// The client's address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_client_address)]
     pub ip: Option<IpAddr>,
 }
 

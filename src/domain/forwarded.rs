@@ -8,7 +8,10 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-use super::allowlist::{self, AllowListError};
+use super::{
+    allowlist::{self, AllowListError},
+    text::visible,
+};
 
 /// The maximum number of entries in `X-Forwarded-For`.
 pub const MAX_HOPS: usize = 100;
@@ -60,9 +63,9 @@ impl FromStr for TrustedProxy {
     type Err = AllowListError;
 
     fn from_str(text: &str) -> Result<Self, AllowListError> {
-        match text {
+        match text.trim() {
             "unix" => Ok(Self::Unix),
-            _ => allowlist::parse_network(text).map(Self::Network),
+            network => allowlist::parse_network(network).map(Self::Network),
         }
     }
 }
@@ -185,6 +188,24 @@ impl Client {
             hop: address.map_or(Hop::Nowhere, |_| Hop::Given),
             unreadable: None,
         }
+    }
+}
+
+/// Parses the address of a client as an application or a person names it: an address and nothing
+/// else.
+///
+/// # Errors
+/// Returns a sentence that names the text, and the way out if it has a port.
+pub fn parse_client_address(text: &str) -> Result<IpAddr, String> {
+    let shown = visible(text);
+    match (text.parse(), read(text.as_bytes())) {
+        (Ok(address), _) => Ok(address),
+        (Err(_), Some(address)) => Err(format!(
+            "{shown} is an address with a port: write the address alone, {address}"
+        )),
+        (Err(_), None) => Err(format!(
+            "{shown} is no IP address: write one such as 10.0.0.9 or 2001:db8::9"
+        )),
     }
 }
 

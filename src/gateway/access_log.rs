@@ -80,7 +80,7 @@ impl AccessLog {
     /// Writes the line about a request that was refused before it was read as a whole.
     pub(super) fn refused_early(
         &self,
-        id: &DecisionId,
+        id: Option<&DecisionId>,
         peer: Peer,
         (reason, detail): (&str, &str),
         uptime: Duration,
@@ -90,7 +90,8 @@ impl AccessLog {
             Peer::Unix => ClientAddress::Unknown,
         };
         if self.is_logged(address, uptime) {
-            tracing::info!(decision = %id, reason, detail, %peer, "refused");
+            let decision = id.map_or("", DecisionId::as_str);
+            tracing::info!(decision, reason, detail, %peer, "refused");
         }
     }
 

@@ -158,7 +158,8 @@ impl Endpoint {
             return answer::undecided(id);
         };
         let line = (reason.word(), Detail::UntrustedPeer.word());
-        self.log.refused_early(id, peer, line, machine.uptime());
+        self.log
+            .refused_early(Some(id), peer, line, machine.uptime());
         self.recorder.refused(None, address, || {
             let wanted = RequestedAccess {
                 requested: RequestedTarget::Unroutable(Detail::UntrustedPeer),
@@ -172,10 +173,15 @@ impl Endpoint {
 
     /// Refuses a malformed request; `sentence` says why it is malformed.
     pub(super) fn refuse_bad(&self, id: &DecisionId, peer: Peer, sentence: &str) -> Response {
+        self.count_bad(Some(id), peer, sentence);
+        answer::bad(id, sentence)
+    }
+
+    /// Counts and logs a request that was refused because it is malformed.
+    pub(super) fn count_bad(&self, id: Option<&DecisionId>, peer: Peer, why: &str) {
         self.metrics.bad.inc();
         let uptime = self.decider.machine().uptime();
         self.log
-            .refused_early(id, peer, ("bad_request", sentence), uptime);
-        answer::bad(id, sentence)
+            .refused_early(id, peer, ("bad_request", why), uptime);
     }
 }

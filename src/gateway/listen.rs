@@ -192,10 +192,12 @@ async fn remove_stale_socket(path: &Path) -> io::Result<()> {
 }
 
 /// Serves connections until `end` completes, and then lets open ones finish. `respond` answers a
-/// request of a peer. `free` holds the permits for further connections.
+/// request of a peer. `unread` is told why the head of a request could not be read; the peer got
+/// status 400 or 431. `free` holds the permits for further connections.
 pub(super) async fn serve<Responding>(
     listener: Listener,
     respond: impl Fn(Peer, Request<Incoming>) -> Responding + Clone + Send + 'static,
+    unread: impl Fn(Peer, &'static str) + Clone + Send + 'static,
     free: Arc<Semaphore>,
     end: impl Future<Output = ()>,
 ) where
@@ -217,10 +219,12 @@ pub(super) async fn serve<Responding>(
         match accepted {
             Ok(Accepted::Tcp(stream, address)) => {
                 let peer = Peer::address(address);
-                serve_connection(stream, peer, respond.clone(), &graceful, permit);
+                let answering = (respond.clone(), unread.clone());
+                serve_connection(stream, peer, answering, &graceful, permit);
             }
             Ok(Accepted::Unix(stream)) => {
-                serve_connection(stream, Peer::Unix, respond.clone(), &graceful, permit);
+                let answering = (respond.clone(), unread.clone());
+                serve_connection(stream, Peer::Unix, answering, &graceful, permit);
             }
             Err(error) => {
                 drop(permit);
@@ -240,7 +244,10 @@ pub(super) async fn serve<Responding>(
 fn serve_connection<Stream, Responding>(
     stream: Stream,
     peer: Peer,
-    respond: impl Fn(Peer, Request<Incoming>) -> Responding + Send + 'static,
+    (respond, unread): (
+        impl Fn(Peer, Request<Incoming>) -> Responding + Send + 'static,
+        impl Fn(Peer, &'static str) + Send + 'static,
+    ),
     graceful: &GracefulShutdown,
     permit: tokio::sync::OwnedSemaphorePermit,
 ) where
@@ -267,17 +274,33 @@ fn serve_connection<Stream, Responding>(
     tokio::spawn(async move {
         let mut connection = std::pin::pin!(connection);
         let mut before = 0;
-        // An error of the connection is ignored, because it concerns only the peer.
-        while tokio::time::timeout(IDLE_TIMEOUT, &mut connection)
-            .await
-            .is_err()
-        {
-            let now = moves.load(Ordering::Relaxed);
-            if now == before {
-                break;
+        let ended = loop {
+            match tokio::time::timeout(IDLE_TIMEOUT, &mut connection).await {
+                Ok(ended) => break ended,
+                Err(_) => {
+                    let now = moves.load(Ordering::Relaxed);
+                    if now == before {
+                        break Ok(());
+                    }
+                    before = now;
+                }
             }
-            before = now;
+        };
+        // Any other error concerns only the peer.
+        if let Err(error) = ended
+            && error.is_parse()
+        {
+            unread(peer, unread_words(&error));
         }
         drop(permit);
     });
+}
+
+/// Returns why the head of a request could not be read.
+fn unread_words(error: &hyper::Error) -> &'static str {
+    if error.is_parse_too_large() {
+        "the request has too many headers, or a head that is too large"
+    } else {
+        "the request line or a header cannot be read"
+    }
 }

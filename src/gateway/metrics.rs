@@ -14,8 +14,9 @@ use crate::domain::decision::{Decision, Detail, Reason};
 const BUCKETS: [f64; 11] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0,
 ];
-/// The content type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The content type of [`Metrics::text`]
+/// (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+pub(super) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Labels = [(&'static str, &'static str); 2];
 
@@ -29,7 +30,7 @@ pub(super) struct Metrics {
     detailed_refusals: [Counter; Detail::ALL.len()],
     /// Requests that could not be decided.
     pub undecided: Counter,
-    /// Requests that were answered with 400.
+    /// Malformed requests.
     pub bad: Counter,
     /// Failed writes of uses, and failed merges of old counts.
     pub failed_writes: Counter,
@@ -92,7 +93,7 @@ impl Metrics {
         );
         let bad = counter(
             "bad_requests",
-            "Requests that were understood as HTTP and answered with 400",
+            "Malformed requests: those that were answered with 400 or 431 before they were understood, and those with a body or words that cannot be used",
         );
         let failed_writes = counter(
             "use_writes_failed",
@@ -165,7 +166,7 @@ impl Metrics {
         self.cached.set(signed(cached));
     }
 
-    /// Returns all metrics as text, with the numbers of open connections and of keys whose use
+    /// Returns all metrics in the `OpenMetrics` format, with the numbers of open connections and of keys whose use
     /// waits to be written.
     pub(super) fn text(&self, connections: usize, waiting: usize) -> String {
         self.connections.set(signed(connections));

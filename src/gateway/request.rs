@@ -181,7 +181,7 @@ fn route<'a>(
 }
 
 /// Returns `true` if the name is that of an override header. It must be in lower case.
-fn is_override(name: &str) -> bool {
+pub(super) fn is_override(name: &str) -> bool {
     let plain = |byte: u8| {
         if matches!(byte, b'_' | b'.') {
             b'-'

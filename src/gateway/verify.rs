@@ -1,7 +1,5 @@
 //! `POST /verify`: a decision for a trusted application that determines area and action itself. The
 //! response contains the reason.
-use std::net::IpAddr;
-
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -13,12 +11,12 @@ use super::{
     answer::{self, Response},
     endpoint::Endpoint,
     log::shown,
-    request::{AuthorizationRequest, Requested},
+    request::{AuthorizationRequest, Requested, is_override},
 };
 use crate::domain::{
     authorization::{Authorization, Presented},
     decision::{Decision, DecisionId, Detail, Reason},
-    forwarded::{Client, Peer},
+    forwarded::{Client, Peer, parse_client_address},
     token::KeyId,
 };
 
@@ -35,6 +33,8 @@ struct VerifyBody {
     action: String,
     ip: Option<String>,
     agent: Option<String>,
+    /// The names of the request's headers, so that an override of the method is noticed.
+    header_names: Option<Vec<String>>,
 }
 
 pub(super) async fn verify(
@@ -67,24 +67,29 @@ pub(super) async fn verify(
 
 /// Reads the body, each part by the constructor of its type.
 fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
-    let asked: VerifyBody = serde_json::from_slice(body).map_err(|error| {
-        let why = shown(error.to_string().as_bytes());
+    let unreadable = |why: &str| {
         format!(
-            "The body is not understood ({why}): send {{\"token\", \"area\", \"action\", \"ip\"}}, and \"agent\" where there are several."
+            "The body is not understood ({why}): send the object {{\"token\", \"area\", \"action\", \"ip\"}}, with \"agent\" where there are several, and with \"header_names\" to have the method's override refused."
         )
-    })?;
+    };
+    // serde would read the fields of an array in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(unreadable("it is no JSON object"));
+    }
+    let asked: VerifyBody = serde_json::from_slice(body)
+        .map_err(|error| unreadable(&shown(error.to_string().as_bytes())))?;
     let action = asked.action.parse().map_err(|_| {
         let named = shown(asked.action.as_bytes());
         format!("There is no action {named}: send create, read, update or delete.")
     })?;
-    let address = asked.ip.as_ref().map(|ip| {
-        ip.parse::<IpAddr>().map_err(|_| {
-            format!(
-                "{} is no IP address: send one such as 10.0.0.9, or leave \"ip\" out.",
-                shown(ip.as_bytes())
-            )
-        })
-    });
+    let address = asked
+        .ip
+        .as_ref()
+        .map(|ip| parse_client_address(&shown(ip.as_bytes())));
+    let names = asked.header_names.unwrap_or_default();
+    let overrides = names
+        .iter()
+        .any(|name| is_override(&name.to_ascii_lowercase()));
     let agent = asked.agent.map(|name| {
         name.parse()
             .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
@@ -96,10 +101,14 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
             .map_or(Presented::Nothing(None), |token| {
                 Presented::read(token.expose_secret())
             }),
-        requested: Requested::Named {
-            area: shown(asked.area.as_bytes()),
-            // A text that cannot be a slug is the slug of no area.
-            target: asked.area.parse().ok().map(|area| (area, action)),
+        requested: if overrides {
+            Requested::Unroutable(Detail::MethodOverride)
+        } else {
+            Requested::Named {
+                area: shown(asked.area.as_bytes()),
+                // A text that cannot be a slug is the slug of no area.
+                target: asked.area.parse().ok().map(|area| (area, action)),
+            }
         },
         endpoint: "/verify",
         agent: agent.transpose()?,

@@ -88,7 +88,20 @@ fn what_cannot_be_decided_is_status_2_and_never_an_allow() {
         ],
         token.as_bytes(),
     );
-    assert_eq!(ip.status, 2);
+    ip.refused(2, "nowhere is no IP address");
+    let port = [
+        "check",
+        "--area",
+        "contacts",
+        "--action",
+        "read",
+        "--ip",
+        "[2001:db8::1]:443",
+    ];
+    home.fed(&port, token.as_bytes()).refused(
+        2,
+        "[2001:db8::1]:443 is an address with a port: write the address alone, 2001:db8::1",
+    );
     std::fs::write(home.database_file(), "no database").expect("written");
     check("contacts", "read").refused(2, "damaged or no database");
 }

@@ -1,10 +1,14 @@
 //! Requests to the endpoint and its answers: every reason, every header, every limit.
-use std::io::ErrorKind;
+use std::{
+    io::{ErrorKind, Write as _},
+    process::{Command, Stdio},
+};
 
 use crate::{
     command::Home,
     endpoint::Endpoint,
     http::{Answer, Client, ask, request},
+    waiting::until,
 };
 
 /// Returns the reason of an answer from the log line with its decision id, and checks that the
@@ -400,6 +404,24 @@ fn verify_names_the_reason_to_a_trusted_application() {
     assert_eq!(allowed["decision"], "allow");
     assert_eq!(allowed["reason"], serde_json::Value::Null);
     assert_eq!(allowed["key_id"], id.as_str());
+    assert_eq!(
+        (&allowed["status"], &allowed["detail"]),
+        (&200.into(), &serde_json::Value::Null)
+    );
+    // An application can let the names of the headers be judged.
+    let with_names = |names: &str| {
+        let answer = verify(&format!(
+            "{{\"token\":\"{token}\",\"area\":\"contacts\",\"action\":\"read\",\"ip\":\"10.0.0.9\",\"header_names\":{names}}}"
+        ));
+        answer.json()["detail"].clone()
+    };
+    assert_eq!(with_names(r#"["Accept","Host"]"#), serde_json::Value::Null);
+    assert_eq!(with_names("[]"), serde_json::Value::Null);
+    assert_eq!(
+        with_names(r#"["Accept","X-HTTP-Method-Override"]"#),
+        "method_override"
+    );
+    assert_eq!(with_names(r#"["x_http_method"]"#), "method_override");
     let (good, bad) = (token.as_str(), &token[1..]);
     for (token, request, reason) in [
         (good, "contacts/delete/10.0.0.9", "action_not_permitted"),
@@ -416,6 +438,8 @@ fn verify_names_the_reason_to_a_trusted_application() {
         let denied = asked(token, area, action, ip);
         assert_eq!(denied["decision"], "deny");
         assert_eq!(denied["reason"], reason);
+        let status = if reason.ends_with("_token") { 401 } else { 403 };
+        assert_eq!(denied["status"], status);
         assert_eq!(denied["key_id"].as_str(), key.map(String::as_str));
     }
     let line = endpoint.wait_for("In Voices");
@@ -433,6 +457,15 @@ fn verify_names_the_reason_to_a_trusted_application() {
     );
     for (body, words) in [
         ("", "not understood"),
+        (
+            "[\"x\",\"contacts\",\"read\",null,null,null]",
+            "it is no JSON object",
+        ),
+        ("\"x\"", "it is no JSON object"),
+        (
+            "{\"area\":\"contacts\",\"action\":\"read\",\"ip\":\"10.0.0.9:443\"}",
+            "10.0.0.9:443 is an address with a port: write the address alone, 10.0.0.9",
+        ),
         ("{\"area\":\"contacts\"}", "missing field `action`"),
         (
             "{\"area\":\"contacts\",\"action\":\"reed\"}",
@@ -531,6 +564,10 @@ fn what_is_no_proper_request_is_no_decision() {
             format!("{get}{key}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ),
         (
+            "a body with a length",
+            format!("{get}{key}Content-Length: 5\r\n\r\nhello"),
+        ),
+        (
             "two lengths",
             format!("{get}{key}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
         ),
@@ -567,13 +604,62 @@ fn what_is_no_proper_request_is_no_decision() {
         };
         assert!(closed, "{what}: it goes on");
     }
-    // A body that is never read, and a request behind it, do no harm.
-    let body = format!("{get}{key}Content-Length: 1000000\r\n\r\n");
-    assert_eq!(ask(endpoint.address(), body.as_bytes()).status, 200);
-    assert_eq!(
-        endpoint
-            .asks("/authorize", "GET", "/contacts", &[("X-API-Key", &token)])
-            .status,
-        200
+    // Each was counted and logged, those too that were refused before they were understood.
+    let metrics = || ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
+    let all = "claviger_bad_requests_total 11";
+    until("all are counted", || {
+        metrics().lines().any(|line| line == all)
+    });
+    for words in [
+        "An authorization request has no body",
+        "too many headers, or a head that is too large",
+        "the request line or a header cannot be read",
+    ] {
+        let line = endpoint.wait_for(words);
+        assert!(
+            line.contains("reason=\"bad_request\"") && line.contains("peer=127.0.0.1"),
+            "{line}"
+        );
+    }
+    // An empty body is none.
+    let empty = format!("{get}{key}Content-Length: 0\r\n\r\n");
+    assert_eq!(ask(endpoint.address(), empty.as_bytes()).status, 200);
+}
+
+#[test]
+fn metrics_have_the_format_that_is_asked_for_and_promtool_has_nothing_to_say() {
+    let home = Home::new();
+    let endpoint = Endpoint::start(&home, &[]);
+    let get = |accept: &str| {
+        ask(
+            endpoint.address(),
+            &request("GET", "/metrics", &[("Accept", accept)]),
+        )
+    };
+    let open = get("application/openmetrics-text; version=1.0.0");
+    let media_type = open.header("content-type").expect("a type");
+    assert!(
+        media_type.starts_with("application/openmetrics-text"),
+        "{open:?}"
     );
+    assert!(open.body.ends_with("# EOF\n"));
+    let text = get("text/plain;version=0.0.4");
+    let media_type = text.header("content-type").expect("a type");
+    assert!(
+        media_type.starts_with("text/plain; version=0.0.4"),
+        "{text:?}"
+    );
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool: run tests/run, which installs it");
+    let mut input = promtool.stdin.take().expect("a pipe");
+    input.write_all(text.body.as_bytes()).expect("written");
+    drop(input);
+    let said = promtool.wait_with_output().expect("an end");
+    assert!(said.status.success(), "{said:?}");
+    assert!(said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
 }

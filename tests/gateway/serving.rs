@@ -14,7 +14,6 @@ use nix::sys::signal::Signal;
 use crate::{
     command::Home,
     endpoint::{Endpoint, LIMIT},
-    http::{ask, request},
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -257,15 +256,4 @@ fn the_service_manager_passes_the_socket_and_is_told_of_the_states() {
     hear("READY=1");
     assert_eq!(endpoint.end(Signal::SIGTERM), Some(0));
     hear("STOPPING=1");
-}
-
-#[test]
-fn what_is_refused_before_it_is_understood_is_counted_and_logged() {
-    let (home, _) = home();
-    let endpoint = Endpoint::start(&home, &[]);
-    let metrics = ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
-    assert!(
-        metrics.contains("claviger_bad_requests_total 0"),
-        "{metrics}"
-    );
 }
