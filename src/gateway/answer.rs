@@ -21,6 +21,10 @@ pub(super) type Response = http::Response<Full<Bytes>>;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-claviger-key-id");
 const KEY_NAME: HeaderName = HeaderName::from_static("x-claviger-key-name");
+/// Always empty: keys have neither an owner nor labels yet. They are sent so that a gateway overwrites
+/// what a client sent.
+const OWNER: HeaderName = HeaderName::from_static("x-claviger-owner");
+const LABELS: HeaderName = HeaderName::from_static("x-claviger-labels");
 const DECISION_ID: HeaderName = HeaderName::from_static("x-claviger-decision-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -123,6 +127,8 @@ fn identify(headers: &mut HeaderMap, id: &DecisionId, key: HeaderValue, name: He
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     headers.insert(KEY_ID, key);
     headers.insert(KEY_NAME, name);
+    headers.insert(OWNER, EMPTY);
+    headers.insert(LABELS, EMPTY);
     let id = HeaderValue::from_str(id.as_str()).unwrap_or(EMPTY);
     headers.insert(DECISION_ID, id);
 }
@@ -172,6 +178,7 @@ mod tests {
             let allowed = answer.status() == StatusCode::OK;
             assert_eq!(headers[KEY_ID], if allowed { key.as_str() } else { "" });
             assert_eq!(headers[KEY_NAME], if allowed { "a%20b" } else { "" });
+            assert_eq!((&headers[OWNER], &headers[LABELS]), (&EMPTY, &EMPTY));
             let known = [200, 400, 401, 403, 503].contains(&answer.status().as_u16());
             assert!(known, "{}", answer.status());
         }

@@ -275,16 +275,14 @@ fn serve_connection<Stream, Responding>(
         let mut connection = std::pin::pin!(connection);
         let mut before = 0;
         let ended = loop {
-            match tokio::time::timeout(IDLE_TIMEOUT, &mut connection).await {
-                Ok(ended) => break ended,
-                Err(_) => {
-                    let now = moves.load(Ordering::Relaxed);
-                    if now == before {
-                        break Ok(());
-                    }
-                    before = now;
-                }
+            if let Ok(ended) = tokio::time::timeout(IDLE_TIMEOUT, &mut connection).await {
+                break ended;
             }
+            let now = moves.load(Ordering::Relaxed);
+            if now == before {
+                break Ok(());
+            }
+            before = now;
         };
         // Any other error concerns only the peer.
         if let Err(error) = ended

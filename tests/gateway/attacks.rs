@@ -168,6 +168,10 @@ fn attack(kind: Kind) {
     paths(&front);
     methods(&front);
     hop_by_hop(&front);
+    proxy_secrets(&front);
+    websockets(&front);
+    preflights(&front);
+    bodies(&front);
     // A15: the health path belongs to the endpoint, not to the gateway.
     front.refused("health", &get("/healthz", &[]));
     front.refused(
@@ -200,6 +204,8 @@ fn allowed_requests(front: &Front) {
         ("X-Claviger-Key-Id", "admin"),
         ("X-Claviger-Key-Name", "root"),
         ("X-Claviger-Decision-Id", "root"),
+        ("X-Claviger-Owner", "root"),
+        ("X-Claviger-Labels", "root"),
         ("X_Claviger_Key_Id", "root"),
         ("X-Claviger_Key-Name", "root"),
         ("X.Claviger.Key.Id", "root"),
@@ -531,6 +537,146 @@ fn hop_by_hop(front: &Front) {
             );
         }
     }
+}
+
+/// A client's secret of a proxy reaches neither the endpoint nor the API, in whatever spelling.
+fn proxy_secrets(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    for name in [
+        "X-Claviger-Proxy-Secret",
+        "x-claviger-proxy-secret",
+        "X_Claviger_Proxy_Secret",
+        "X.Claviger.Proxy.Secret",
+    ] {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let head = front.allowed(name, &get("/contacts", &[key, (name, secret)]));
+        assert!(!head.contains(secret), "{:?} {name}: {head}", front.kind);
+    }
+}
+
+/// A WebSocket is opened by a key that may read, and by no other; the identity stands whatever the
+/// client names in `Connection`.
+fn websockets(front: &Front) {
+    let upgrade = |token: &str, connection: &str, more: &[(&str, &str)]| {
+        let all = [
+            ("X-API-Key", token),
+            ("Connection", connection),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        get("/contacts/ws", &[&all, more].concat())
+    };
+    for connection in [
+        "Upgrade",
+        "upgrade",
+        "keep-alive, Upgrade",
+        "Upgrade, X-Claviger-Key-Id, X-API-Key",
+    ] {
+        let mut client = Client::connect(front.gateway.address).expect("connected");
+        let forged = [("X-Claviger-Key-Id", "root")];
+        client
+            .send(&upgrade(&front.reader, connection, &forged))
+            .expect("sent");
+        let opened = client.receive().ok().flatten();
+        let reached = front.api.reached();
+        // A gateway may drop the credential that the client named.
+        if connection.contains("X-API-Key") && reached.is_empty() {
+            continue;
+        }
+        let status = opened.map(|answer| answer.status);
+        assert_eq!(status, Some(101), "{:?} {connection}", front.kind);
+        let head = reached.concat();
+        let ids = values(&head, "x-claviger-key-id");
+        assert_eq!(ids, [&front.reader[4..16]], "{:?}: {head}", front.kind);
+        client.send(b"hello").expect("sent");
+        assert_eq!(client.read_exact(5).expect("an echo"), b"hello");
+    }
+    front.refused("a WebSocket", &upgrade(&front.documents, "Upgrade", &[]));
+    front.refused("a WebSocket", &upgrade("", "Upgrade", &[]));
+    // Another upgrade is none.
+    let h2c = [
+        ("X-API-Key", front.reader.as_str()),
+        ("Connection", "Upgrade, HTTP2-Settings"),
+        ("Upgrade", "h2c"),
+        ("HTTP2-Settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
+    ];
+    let answer = front.send(&get("/contacts", &h2c));
+    assert!(
+        answer.is_some_and(|it| it.status != 101),
+        "{:?}",
+        front.kind
+    );
+    front.api.reached();
+}
+
+/// A browser's preflight is answered by the gateway, and neither the endpoint nor the API is asked.
+fn preflights(front: &Front) {
+    let (origin, method) = (
+        ("Origin", "https://app.example"),
+        ("Access-Control-Request-Method", "POST"),
+    );
+    let named = (
+        "Access-Control-Request-Headers",
+        "authorization, x-stainless-os",
+    );
+    for path in ["/contacts/7", "/documents", "/elsewhere"] {
+        let logged = front.endpoint.log().len();
+        let answer = front.send(&request("OPTIONS", path, &[origin, method, named]));
+        let answer = answer.expect("an answer");
+        assert!(
+            [200, 204].contains(&answer.status),
+            "{:?}: {answer:?}",
+            front.kind
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        let methods = answer
+            .header("access-control-allow-methods")
+            .expect("methods");
+        let headers = answer
+            .header("access-control-allow-headers")
+            .expect("headers");
+        assert!(methods.contains("PATCH"), "{methods}");
+        assert!(
+            headers.to_lowercase().contains("authorization"),
+            "{headers}"
+        );
+        assert!(answer.header("access-control-max-age").is_some());
+        assert!(front.api.reached().is_empty(), "{:?}", front.kind);
+        assert_eq!(front.endpoint.log().len(), logged, "{:?}", front.kind);
+    }
+    for headers in [&[][..], &[origin], &[method]] {
+        front.refused("no preflight", &request("OPTIONS", "/contacts", headers));
+    }
+    let key = ("X-API-Key", front.reader.as_str());
+    front.send(&request("GET", "/contacts", &[key, origin, method]));
+    assert_eq!(front.api.reached().len(), 1, "{:?}", front.kind);
+}
+
+/// A refusal does not wait for the body, and a body that is allowed arrives whole.
+fn bodies(front: &Front) {
+    let refused = format!(
+        "POST /documents HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+        front.reader
+    );
+    let mut client = Client::connect(front.gateway.address).expect("connected");
+    client.send(refused.as_bytes()).expect("sent");
+    // The client sends no body before it was told to go on.
+    let mut answer = client.receive().expect("in time").expect("an answer");
+    if answer.status == 100 {
+        client.send(b"hello").expect("sent");
+        answer = client.receive().expect("in time").expect("an answer");
+    }
+    assert_eq!(answer.status, 403, "{:?}", front.kind);
+    assert!(front.api.reached().is_empty(), "{:?}", front.kind);
+    let body = "x".repeat(500_000);
+    let allowed = format!(
+        "POST /documents HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
+        front.documents,
+        body.len()
+    );
+    let head = front.allowed("a body", allowed.as_bytes());
+    assert!(head.starts_with("POST /documents "), "{head}");
 }
 
 /// A14: the first request after a revoke, while other clients send requests without a pause.

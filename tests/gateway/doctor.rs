@@ -285,10 +285,10 @@ fn each_mistake_in_caddy_is_named() {
 fn each_mistake_in_traefik_is_named() {
     for (from, to, subject, advice) in [
         (
-            "      middlewares: [claviger-contacts]\n",
+            "      middlewares: [clean, claviger-contacts]\n",
             "",
             "guard",
-            "middlewares: [claviger]",
+            "middlewares: [clean, claviger]",
         ),
         (
             ":8750/authorize/contacts",

@@ -2,7 +2,7 @@
 //! addresses are replaced by free ports, and an API behind them that records the requests it
 //! receives.
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -264,6 +264,15 @@ impl Api {
     }
 }
 
+/// Returns the length of the body that follows a head.
+fn body_length(head: &str) -> u64 {
+    let named = head.lines().filter_map(|line| line.split_once(": "));
+    let length = named
+        .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .find_map(|(_, value)| value.parse().ok());
+    length.unwrap_or(0)
+}
+
 fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) {
     let mut writer = stream.try_clone().expect("a stream");
     let mut lines = BufReader::new(stream);
@@ -285,7 +294,20 @@ fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) {
         if !head.contains(" HTTP/1.") {
             continue;
         }
+        let upgraded = head.to_ascii_lowercase().contains("upgrade: websocket");
+        let length = body_length(&head);
         heads.lock().expect("a list").push(head);
+        if upgraded {
+            let _ = writer.write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            );
+            // What comes then is sent back.
+            let _ = std::io::copy(&mut lines, &mut writer);
+            return;
+        }
+        if std::io::copy(&mut (&mut lines).take(length), &mut std::io::sink()).is_err() {
+            return;
+        }
         let answered = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nthe API\n";
         if writer.write_all(answered).is_err() {
             return;

@@ -164,12 +164,19 @@ impl Client {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            None if answer.status == 204 || answer.status == 304 => {}
+            None if matches!(answer.status, 100..200 | 204 | 304) => {}
             None => {
                 self.stream.read_to_end(&mut body)?;
             }
         }
         Ok(body)
+    }
+
+    /// Reads exactly this many bytes, such as those behind an upgrade.
+    pub fn read_exact(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Sends a request and reads the answer.

@@ -89,7 +89,7 @@ const fn caddy(fault: GatewayFault) -> &'static str {
 
 const fn traefik(fault: GatewayFault) -> &'static str {
     match fault {
-        GatewayFault::Guard => "middlewares: [claviger]",
+        GatewayFault::Guard => "middlewares: [clean, claviger]",
         GatewayFault::Endpoint | GatewayFault::EndpointPath => {
             "address: \"http://127.0.0.1:8750/authorize\""
         }
