@@ -9,13 +9,10 @@ mod audit;
 mod members;
 mod serve;
 
-use super::copy;
-use crate::{
-    config::GatewayKind,
-    domain::{
-        agent::AgentName, audit::Change, forwarded::parse_client_address, key::RevokeReason,
-        listing::SortField, member::Permission,
-    },
+use super::{copy, doctor::ProbedKind};
+use crate::domain::{
+    agent::AgentName, audit::Change, forwarded::parse_client_address, key::RevokeReason,
+    listing::SortField, member::Permission,
 };
 pub(super) use areas::{
     AreaAddArguments, AreaArguments, AreaCommand, AreaEditArguments, PathArguments,
@@ -381,13 +378,24 @@ pub struct DoctorArguments {
     /// A URL behind a gateway that asks this workspace's endpoint, with a path that it guards
     ///
     /// It is probed with harmless requests and tokens that were never issued: whether method, path
-    /// and address reach the endpoint, whether a client can forge them, and which directive is
-    /// missing.
+    /// and address reach the endpoint, whether a client can forge them, whether a browser's preflight
+    /// is answered, and which directive is missing. With a token on standard input, or with
+    /// --make-key, it also sees an allowed request.
     #[arg(long, value_name = "URL", requires = "kind")]
     pub gateway: Option<String>,
-    /// Which gateway that is: nginx, traefik, caddy or envoy
+    /// Which gateway that is: nginx, ingress-nginx, traefik, caddy or envoy; or verify, if an
+    /// application asks /verify itself
     #[arg(long = "as", value_name = "NAME", requires = "gateway")]
-    pub kind: Option<GatewayKind>,
+    pub(super) kind: Option<ProbedKind>,
+    /// Make a key for the minute that may do what is probed, and revoke it afterwards
+    #[arg(long, requires = "gateway")]
+    pub make_key: bool,
+    /// Listen here in place of the API, to see which headers reach it: ADDRESS:PORT
+    ///
+    /// For the minute of the probes, when the API itself is not running. Without this the headers are
+    /// seen only if the API's answer shows them.
+    #[arg(long, value_name = "WHERE", requires = "gateway")]
+    pub upstream: Option<std::net::SocketAddr>,
 }
 
 /// `explain`.

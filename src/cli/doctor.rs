@@ -1,8 +1,14 @@
 //! `doctor`: checks everything that could be wrong, and says what to do about each problem.
+mod allowed;
 mod directives;
 mod gateway;
+mod probed;
 mod probes;
+mod upstream;
 
+pub(super) use probed::ProbedKind;
+
+use allowed::GoodProbe;
 use std::{io::IsTerminal as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use nix::sys::statvfs::statvfs;
@@ -70,7 +76,11 @@ pub(super) async fn run(
                 return Err(no_database(path));
             }
             let (keyring, _) = open_keyring(&config, None).await?;
-            let findings = gateway::findings(&keyring, url, kind).await;
+            let good = GoodProbe {
+                make_key: arguments.make_key,
+                upstream: arguments.upstream,
+            };
+            let findings = gateway::findings(&keyring, url, kind, &good).await;
             keyring.close().await;
             findings?
         }

@@ -377,6 +377,37 @@ fn over_a_unix_socket_only_those_who_may_open_it() {
     assert!(!path.exists(), "it takes its socket away");
 }
 
+fn verify(endpoint: &Endpoint, body: &str) -> Answer {
+    let head = format!(
+        "POST /verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    ask(endpoint.address(), (head + body).as_bytes())
+}
+
+#[test]
+fn an_application_can_let_the_names_of_the_headers_be_judged() {
+    let home = Home::new();
+    let (_, token) = home.create("acme", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let with_names = |names: &str| {
+        let answer = verify(
+            &endpoint,
+            &format!(
+                "{{\"token\":\"{token}\",\"area\":\"contacts\",\"action\":\"read\",\"ip\":\"10.0.0.9\",\"header_names\":{names}}}"
+            ),
+        );
+        answer.json()["detail"].clone()
+    };
+    assert_eq!(with_names(r#"["Accept","Host"]"#), serde_json::Value::Null);
+    assert_eq!(with_names("[]"), serde_json::Value::Null);
+    assert_eq!(
+        with_names(r#"["Accept","X-HTTP-Method-Override"]"#),
+        "method_override"
+    );
+    assert_eq!(with_names(r#"["x_http_method"]"#), "method_override");
+}
+
 #[test]
 fn verify_names_the_reason_to_a_trusted_application() {
     let home = Home::new();
@@ -385,13 +416,7 @@ fn verify_names_the_reason_to_a_trusted_application() {
         &["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"],
     );
     let endpoint = Endpoint::start(&home, &[]);
-    let verify = |body: &str| {
-        let head = format!(
-            "POST /verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        ask(endpoint.address(), (head + body).as_bytes())
-    };
+    let verify = |body: &str| verify(&endpoint, body);
     let asked = |token: &str, area: &str, action: &str, ip: &str| {
         let answer = verify(&format!(
             "{{\"token\":\"{token}\",\"area\":\"{area}\",\"action\":\"{action}\",\"ip\":\"{ip}\"}}"
@@ -408,20 +433,6 @@ fn verify_names_the_reason_to_a_trusted_application() {
         (&allowed["status"], &allowed["detail"]),
         (&200.into(), &serde_json::Value::Null)
     );
-    // An application can let the names of the headers be judged.
-    let with_names = |names: &str| {
-        let answer = verify(&format!(
-            "{{\"token\":\"{token}\",\"area\":\"contacts\",\"action\":\"read\",\"ip\":\"10.0.0.9\",\"header_names\":{names}}}"
-        ));
-        answer.json()["detail"].clone()
-    };
-    assert_eq!(with_names(r#"["Accept","Host"]"#), serde_json::Value::Null);
-    assert_eq!(with_names("[]"), serde_json::Value::Null);
-    assert_eq!(
-        with_names(r#"["Accept","X-HTTP-Method-Override"]"#),
-        "method_override"
-    );
-    assert_eq!(with_names(r#"["x_http_method"]"#), "method_override");
     let (good, bad) = (token.as_str(), &token[1..]);
     for (token, request, reason) in [
         (good, "contacts/delete/10.0.0.9", "action_not_permitted"),

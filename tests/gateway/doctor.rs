@@ -91,7 +91,8 @@ fn as_they_are_shipped_all_is_well() {
                 "method",
                 "path",
                 "address",
-                "forged address"
+                "forged address",
+                "preflight"
             ],
             "{kind:?}"
         );
@@ -217,6 +218,12 @@ fn each_mistake_in_nginx_is_named() {
             "proxy_pass http://127.0.0.1:8750/authorize;",
         ),
         (
+            "if ($preflight) { rewrite ^ /_claviger_preflight last; }",
+            "",
+            "preflight",
+            "if ($preflight) { rewrite ^ /_claviger_preflight last; }",
+        ),
+        (
             "proxy_pass http://claviger/; ",
             "proxy_pass http://127.0.0.1:1/; ",
             "guard",
@@ -249,6 +256,12 @@ fn each_mistake_in_caddy_is_named() {
             "\t\ttrusted_proxies static 127.0.0.0/8\n\t\ttimeouts {",
             "forged address",
             "trusted_proxies",
+        ),
+        (
+            "handle @preflight {",
+            "@never method NEVER\n\t\thandle @never {",
+            "preflight",
+            "handle @preflight",
         ),
         (
             "copy_headers X-Claviger-Key-Id",
@@ -289,6 +302,12 @@ fn each_mistake_in_traefik_is_named() {
             "",
             "guard",
             "middlewares: [clean, claviger]",
+        ),
+        (
+            "      middlewares: [preflight]\n      service: noop@internal\n",
+            "      middlewares: [clean, claviger]\n      service: api\n",
+            "preflight",
+            "middlewares: [preflight]",
         ),
         (
             ":8750/authorize/contacts",
@@ -353,6 +372,12 @@ fn each_mistake_in_envoy_is_named() {
             "path_prefix: /envoy/path",
         ),
         (
+            "string_match: { exact: OPTIONS }",
+            "string_match: { exact: NEVER }",
+            "preflight",
+            "direct_response: { status: 204 }",
+        ),
+        (
             "use_remote_address: true",
             "use_remote_address: false",
             "forged address",
@@ -412,4 +437,128 @@ fn what_is_no_gateway_is_told() {
             .stdout
             .contains("refused")
     );
+}
+
+/// Examines a gateway with one mistake and a key made for the minute; `doctor` listens in place of
+/// the API.
+fn with_good_key(kind: Kind, mistake: Option<(&str, &str)>) -> (Found, Home) {
+    let home = Home::new();
+    let serve = ["--gateway", kind.word()];
+    let endpoint = Endpoint::start(&home, &serve);
+    let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = place.local_addr().expect("an address");
+    drop(place);
+    let gateway = match mistake {
+        None => Gateway::start(kind, endpoint.address(), api),
+        Some(change) => Gateway::changed(kind, change, endpoint.address(), api),
+    };
+    awake(&gateway);
+    let url = format!("http://{}/contacts", gateway.address);
+    let upstream = api.to_string();
+    let ended = home.run(&[
+        "doctor",
+        "--json",
+        "--gateway",
+        &url,
+        "--as",
+        kind.word(),
+        "--make-key",
+        "--upstream",
+        &upstream,
+    ]);
+    let found = Found {
+        status: ended.status,
+        findings: ended.json().as_array().expect("findings").clone(),
+    };
+    (found, home)
+}
+
+#[test]
+fn a_key_made_for_the_minute_is_allowed_and_its_identity_arrives() {
+    for kind in KINDS {
+        let (found, home) = with_good_key(kind, None);
+        assert_eq!(found.status, 0, "{kind:?}: {:#?}", found.findings);
+        let last: Vec<&str> = found
+            .findings
+            .iter()
+            .filter_map(|it| it["check"].as_str())
+            .collect();
+        assert_eq!(last[last.len() - 3..], ["preflight", "allowed", "identity"]);
+        assert!(home.list().is_empty(), "the key was revoked");
+        assert_eq!(home.audit(), ["key.created", "key.revoked"]);
+    }
+}
+
+#[test]
+fn an_identity_that_does_not_arrive_or_that_a_client_can_claim_is_named() {
+    for (kind, from, to, advice) in [
+        (
+            Kind::Nginx,
+            "proxy_set_header X-Claviger-Key-Id      $claviger_key_id;",
+            "",
+            "proxy_set_header X-Claviger-Key-Id $claviger_key_id;",
+        ),
+        (
+            Kind::Nginx,
+            "auth_request_set $claviger_key_name    $upstream_http_x_claviger_key_name;",
+            "set $claviger_key_name \"\";",
+            "auth_request_set",
+        ),
+        (
+            Kind::Nginx,
+            "        proxy_set_header X-Claviger-Owner       $claviger_owner;\n",
+            "",
+            "for each",
+        ),
+        (
+            Kind::Caddy,
+            " X-Claviger-Decision-Id",
+            "",
+            "copy_headers X-Claviger-Key-Id",
+        ),
+        (
+            Kind::Traefik,
+            "authResponseHeadersRegex: &identity \"(?i)^X[-_.]Claviger[-_.]\"",
+            "authResponseHeadersRegex: &identity \"^nothing$\"",
+            "authResponseHeadersRegex",
+        ),
+        (
+            Kind::Envoy,
+            "patterns: [{ prefix: x-claviger- }]",
+            "patterns: [{ prefix: x-nothing- }]",
+            "allowed_upstream_headers",
+        ),
+    ] {
+        let (found, _) = with_good_key(kind, Some((from, to)));
+        let told = found.bad("identity");
+        assert!(told.contains(advice), "{kind:?} {from}: {told}");
+    }
+}
+
+#[test]
+fn a_gateway_that_fails_every_good_key_is_named() {
+    // The API is not running: the gateway answers every allowed request with an error.
+    let home = Home::new();
+    let (_, token) = home.create("reader", &["--grant", "contacts=read"]);
+    let endpoint = Endpoint::start(&home, &[]);
+    let gateway = Gateway::start(
+        Kind::Nginx,
+        endpoint.address(),
+        "127.0.0.1:1".parse().expect("an address"),
+    );
+    awake(&gateway);
+    let url = format!("http://{}/contacts", gateway.address);
+    let doctor = ["doctor", "--gateway", &url, "--as", "nginx"];
+    assert_eq!(home.run(&doctor).status, 0, "without a good token");
+    let found = home.fed(&doctor, token.as_bytes());
+    assert_eq!(found.status, 1);
+    let words = "the endpoint allowed a good token, and the client got 50";
+    assert!(found.stdout.contains(words), "{}", found.stdout);
+    // A token that may not do this is told apart.
+    let (_, other) = home.create("other", &["--grant", "documents=read"]);
+    let found = home.fed(&doctor, other.as_bytes());
+    let words = "the endpoint refused the token: action_not_permitted";
+    assert!(found.stdout.contains(words), "{}", found.stdout);
+    home.fed(&doctor, b"nonsense")
+        .refused(2, "this is no token");
 }

@@ -3,7 +3,11 @@
 //!
 //! Directives are quoted from the files in `packaging/gateways` where possible; a test compares
 //! them.
+use super::probed::ProbedKind;
 use crate::config::GatewayKind;
+
+/// The directive of a fault that there is not here.
+const NOTHING: &str = "";
 
 /// A fault of a gateway's configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +28,20 @@ pub(super) enum GatewayFault {
     Address,
     /// A client can forge its address.
     ForgedAddress,
+    /// A browser's preflight is refused.
+    Preflight,
+    /// An identity header does not reach the API, or a client's own does.
+    Identity,
+    /// The headers that override a method are not judged.
+    Override,
 }
 
 /// Returns the directive that fixes the fault.
-pub(super) const fn directive(gateway: GatewayKind, fault: GatewayFault) -> &'static str {
+pub(super) const fn directive(kind: ProbedKind, fault: GatewayFault) -> &'static str {
+    let gateway = match kind {
+        ProbedKind::Gateway(gateway) => gateway,
+        ProbedKind::Verify => return verify(fault),
+    };
     match gateway {
         GatewayKind::Nginx => nginx(fault),
         GatewayKind::IngressNginx => ingress_nginx(fault),
@@ -51,6 +65,11 @@ const fn nginx(fault: GatewayFault) -> &'static str {
         GatewayFault::Address | GatewayFault::ForgedAddress => {
             "proxy_set_header X-Forwarded-For $remote_addr;"
         }
+        GatewayFault::Preflight => "if ($preflight) { rewrite ^ /_claviger_preflight last; }",
+        GatewayFault::Identity => {
+            "auth_request_set and proxy_set_header for each, such as proxy_set_header X-Claviger-Key-Id $claviger_key_id;"
+        }
+        GatewayFault::Override => NOTHING,
     }
 }
 
@@ -67,6 +86,29 @@ const fn ingress_nginx(fault: GatewayFault) -> &'static str {
         GatewayFault::Address | GatewayFault::ForgedAddress => {
             "use-forwarded-headers: \"false\" in the controller's ConfigMap, or proxy-real-ip-cidr with the load balancer alone"
         }
+        GatewayFault::Preflight => "nginx.ingress.kubernetes.io/enable-cors: \"true\"",
+        GatewayFault::Identity => {
+            "nginx.ingress.kubernetes.io/auth-response-headers: X-Claviger-Key-Id,X-Claviger-Key-Name,X-Claviger-Owner,X-Claviger-Labels,X-Claviger-Decision-Id"
+        }
+        GatewayFault::Override => NOTHING,
+    }
+}
+
+/// Returns what an application must do that asks `/verify`.
+const fn verify(fault: GatewayFault) -> &'static str {
+    match fault {
+        GatewayFault::Guard => {
+            "go on only if \"decision\" is \"allow\", and answer with the \"status\" of the answer of /verify"
+        }
+        GatewayFault::Endpoint | GatewayFault::EndpointPath => "POST http://127.0.0.1:8750/verify",
+        GatewayFault::Token => "\"token\": what follows Bearer in Authorization, or X-API-Key",
+        GatewayFault::Address => "\"ip\": the client's address",
+        GatewayFault::ForgedAddress => {
+            "\"ip\": the address of the connection, or what a proxy of your own says of it"
+        }
+        GatewayFault::Override => "\"header_names\": the names of all headers of the request",
+        GatewayFault::Preflight => "answer OPTIONS before you ask /verify",
+        GatewayFault::Method | GatewayFault::Path | GatewayFault::Identity => NOTHING,
     }
 }
 
@@ -84,6 +126,11 @@ const fn caddy(fault: GatewayFault) -> &'static str {
         GatewayFault::ForgedAddress => {
             "a `servers` block whose trusted_proxies do not hold this client"
         }
+        GatewayFault::Preflight => "handle @preflight {",
+        GatewayFault::Identity => {
+            "copy_headers X-Claviger-Key-Id X-Claviger-Key-Name X-Claviger-Owner X-Claviger-Labels X-Claviger-Decision-Id"
+        }
+        GatewayFault::Override => NOTHING,
     }
 }
 
@@ -101,6 +148,11 @@ const fn traefik(fault: GatewayFault) -> &'static str {
         GatewayFault::ForgedAddress => {
             "forwardedHeaders without insecure: true, and trustForwardHeader: false"
         }
+        GatewayFault::Preflight => "middlewares: [preflight]",
+        GatewayFault::Identity => {
+            "authResponseHeadersRegex: &identity \"(?i)^X[-_.]Claviger[-_.]\""
+        }
+        GatewayFault::Override => NOTHING,
     }
 }
 
@@ -116,13 +168,18 @@ const fn envoy(fault: GatewayFault) -> &'static str {
         GatewayFault::Token => "allowed_headers: - { exact: authorization } - { exact: x-api-key }",
         GatewayFault::Address => "allowed_headers: - { exact: x-forwarded-for }",
         GatewayFault::ForgedAddress => "use_remote_address: true",
+        GatewayFault::Preflight => "direct_response: { status: 204 }",
+        GatewayFault::Identity => "allowed_upstream_headers: patterns: [{ prefix: x-claviger- }]",
+        GatewayFault::Override => NOTHING,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        GatewayFault::{Endpoint, EndpointPath, ForgedAddress, Guard, Method, Path},
+        GatewayFault::{
+            Endpoint, EndpointPath, ForgedAddress, Guard, Identity, Method, Path, Preflight,
+        },
         *,
     };
 
@@ -149,14 +206,30 @@ mod tests {
         ];
         for (gateway, file) in files {
             let quoted: &[GatewayFault] = match gateway {
-                GatewayKind::Nginx => &[Guard, Method, Path, ForgedAddress],
+                GatewayKind::Nginx => &[Guard, Method, Path, ForgedAddress, Preflight],
                 GatewayKind::IngressNginx => &[],
-                GatewayKind::Caddy => &[Endpoint],
-                GatewayKind::Traefik => &[Guard, Endpoint, EndpointPath, Method, Path],
-                GatewayKind::Envoy => &[Guard, EndpointPath, Method, Path, ForgedAddress],
+                GatewayKind::Caddy => &[Endpoint, Preflight, Identity],
+                GatewayKind::Traefik => &[
+                    Guard,
+                    Endpoint,
+                    EndpointPath,
+                    Method,
+                    Path,
+                    Preflight,
+                    Identity,
+                ],
+                GatewayKind::Envoy => &[
+                    Guard,
+                    EndpointPath,
+                    Method,
+                    Path,
+                    ForgedAddress,
+                    Preflight,
+                    Identity,
+                ],
             };
             for fault in quoted {
-                let words = plain(directive(gateway, *fault));
+                let words = plain(directive(ProbedKind::Gateway(gateway), *fault));
                 assert!(plain(file).contains(&words), "{gateway:?}: {words}");
             }
         }

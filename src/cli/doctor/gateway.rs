@@ -4,7 +4,9 @@ use std::{net::IpAddr, time::Duration};
 
 use super::{
     DoctorFinding,
+    allowed::{self, GoodProbe},
     directives::{GatewayFault, directive},
+    probed::ProbedKind,
     probes::{CLAIMED, ClaimHeaders, GatewayAnswer, Probe, ProbeKind, Prober},
 };
 use crate::{
@@ -41,10 +43,12 @@ struct ProbeOutcome {
 pub(super) async fn findings(
     keyring: &Keyring,
     url: &str,
-    gateway: GatewayKind,
+    kind: ProbedKind,
+    good: &GoodProbe,
 ) -> Result<Vec<DoctorFinding>, Failure> {
     let prober = Prober::new(url).map_err(Failure::Refused)?;
-    let tried = Probe::all(&prober.base, &Machine::real());
+    let token = allowed::read_token().await;
+    let tried = Probe::all(&prober.base, kind, &Machine::real());
     let own = {
         let prober = prober.clone();
         let asking = tokio::task::spawn_blocking(move || prober.own_address());
@@ -66,7 +70,59 @@ pub(super) async fn findings(
         }
     }
     listen(keyring, &mut heard).await?;
-    Ok(judge(gateway, &heard, own))
+    let mut findings = judge(kind, &heard, own);
+    let plain = heard.first().and_then(|one| one.refusal.as_ref());
+    if let Some(plain) = plain {
+        let sent = prober.clone();
+        let answer = tokio::task::spawn_blocking(move || sent.send_preflight()).await;
+        findings.push(preflight(
+            kind,
+            answer.unwrap_or_else(|_| Err("the probe broke off".to_owned())),
+        ));
+        let with_token = allowed::findings(keyring, (kind, &prober), good, token, plain).await?;
+        findings.extend(with_token);
+    }
+    Ok(findings)
+}
+
+/// Judges the answer to a browser's preflight, which was not to reach the endpoint.
+fn preflight(kind: ProbedKind, answer: Result<GatewayAnswer, String>) -> DoctorFinding {
+    let needs = format!("it needs: {}", directive(kind, GatewayFault::Preflight));
+    match answer {
+        Ok(answer) if answer.decided || matches!(answer.status, 401 | 403) => DoctorFinding::bad(
+            "preflight",
+            format!(
+                "a browser's preflight is refused with {}, so no page of another origin can call the API",
+                answer.status
+            ),
+            needs,
+        ),
+        Ok(answer) => DoctorFinding::well(
+            "preflight",
+            format!("a browser's preflight is answered with {}", answer.status),
+        ),
+        Err(why) => DoctorFinding::bad(
+            "preflight",
+            format!("a browser's preflight is not answered: {why}"),
+            needs,
+        ),
+    }
+}
+
+/// Judges whether an application lets the endpoint judge headers that override the method.
+fn overrides(kind: ProbedKind, probed: Option<&ProbeOutcome>) -> DoctorFinding {
+    let recorded = probed.and_then(|one| one.refusal.as_ref());
+    match recorded.map(|refusal| &refusal.wanted.requested) {
+        None => not_recorded("override"),
+        Some(RequestedTarget::Unroutable(Detail::MethodOverride)) => {
+            DoctorFinding::well("override", "a header that overrides the method is noticed")
+        }
+        Some(_) => DoctorFinding::bad(
+            "override",
+            "a client can override the method with a header, and the endpoint is not told",
+            format!("it needs: {}", directive(kind, GatewayFault::Override)),
+        ),
+    }
 }
 
 /// Waits until the endpoint has recorded the refusals of the probes, and adds them to the outcomes.
@@ -102,8 +158,8 @@ async fn listen(keyring: &Keyring, heard: &mut [ProbeOutcome]) -> Result<(), Fai
 }
 
 /// Returns the findings that follow from the outcomes of the probes.
-fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
-    let of = |kind: ProbeKind| heard.iter().find(|one| one.probe.kind == kind);
+fn judge(kind: ProbedKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<DoctorFinding> {
+    let of = |probe: ProbeKind| heard.iter().find(|one| one.probe.kind == probe);
     let Some(plain) = of(ProbeKind::Plain) else {
         return Vec::new();
     };
@@ -117,8 +173,8 @@ fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> V
             )];
         }
     };
-    let needs = |fault| format!("it needs: {}", directive(gateway, fault));
-    let mut findings = vec![guard(gateway, answer, plain.refusal.as_ref(), &needs)];
+    let needs = |fault| format!("it needs: {}", directive(kind, fault));
+    let mut findings = vec![guard(kind, answer, plain.refusal.as_ref(), &needs)];
     let Some(refusal) = &plain.refusal else {
         return findings;
     };
@@ -136,7 +192,7 @@ fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> V
                 "endpoint path",
                 format!(
                     "the gateway calls a path that the endpoint does not have, or not for --gateway {}",
-                    gateway.word()
+                    kind.word()
                 ),
                 needs(GatewayFault::EndpointPath),
             ));
@@ -151,6 +207,15 @@ fn judge(gateway: GatewayKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> V
         }
         _ => findings.push(DoctorFinding::well("token", "it reaches the endpoint")),
     }
+    let gateway = match kind {
+        ProbedKind::Gateway(gateway) => gateway,
+        // The application names area and action itself.
+        ProbedKind::Verify => {
+            findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &needs));
+            findings.push(overrides(kind, of(ProbeKind::Override)));
+            return findings;
+        }
+    };
     let claimed = of(ProbeKind::ClaimMethodAndPath);
     if let Some(other) = other_headers(gateway, claimed) {
         findings.push(other);
@@ -187,7 +252,7 @@ fn other_headers(gateway: GatewayKind, claimed: Option<&ProbeOutcome>) -> Option
 }
 
 fn guard(
-    gateway: GatewayKind,
+    kind: ProbedKind,
     answer: &GatewayAnswer,
     refusal: Option<&Refusal>,
     needs: &impl Fn(GatewayFault) -> String,
@@ -220,7 +285,7 @@ fn guard(
             format!("it answered {status}, and no endpoint of this workspace was asked"),
             format!(
                 "see that the endpoint runs, and that the gateway looks for it there ({}); if it does, {}",
-                directive(gateway, GatewayFault::Endpoint),
+                directive(kind, GatewayFault::Endpoint),
                 needs(GatewayFault::Guard)
             ),
         ),

@@ -2,19 +2,21 @@
 //! it is refused. Its refusal is found in the store by the key id that the token names, or by the
 //! same id in the path.
 use std::{
+    io::Read as _,
     net::{IpAddr, Ipv4Addr, ToSocketAddrs as _, UdpSocket},
     sync::Arc,
     time::Duration,
 };
 use strum::{EnumCount, VariantArray};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use ureq::{
     Agent,
     http::{Request, Uri},
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
+use super::probed::ProbedKind;
 use crate::{
     config::GatewayKind,
     domain::{
@@ -30,6 +32,19 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The address that a probe claims, from a network reserved for documentation (RFC 5737).
 pub(super) const CLAIMED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
+/// The identity headers, by which the API learns of the key.
+pub(super) const IDENTITY: [&str; 5] = [
+    "X-Claviger-Key-Id",
+    "X-Claviger-Key-Name",
+    "X-Claviger-Owner",
+    "X-Claviger-Labels",
+    "X-Claviger-Decision-Id",
+];
+/// The value that a probe claims for each of them.
+pub(super) const FORGED: &str = "claviger-doctor-forged";
+/// The number of bytes of an answer's body that are looked at.
+const LONGEST_BODY: u64 = 256 * 1024;
+
 /// The kind of a probe: what it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumCount, VariantArray)]
 pub(super) enum ProbeKind {
@@ -39,18 +54,29 @@ pub(super) enum ProbeKind {
     ClaimAddress,
     /// A request that claims another method and path.
     ClaimMethodAndPath,
+    /// A request with a header that overrides its method.
+    Override,
 }
 
 impl ProbeKind {
-    /// All kinds, in the order in which they are sent.
-    pub(super) const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+    const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+
+    /// Returns `true` if the probe says something about what is probed: an application that asks
+    /// `/verify` names area and action itself, and a gateway passes on the headers.
+    fn is_for(self, kind: ProbedKind) -> bool {
+        match self {
+            Self::Plain | Self::ClaimAddress => true,
+            Self::ClaimMethodAndPath => kind != ProbedKind::Verify,
+            Self::Override => kind == ProbedKind::Verify,
+        }
+    }
 
     /// Returns the HTTP method of the probe. It is a safe method, because the service behind the
     /// gateway may be unguarded.
     pub(super) const fn method(self) -> &'static str {
         match self {
             Self::Plain => "HEAD",
-            Self::ClaimAddress | Self::ClaimMethodAndPath => "GET",
+            Self::ClaimAddress | Self::ClaimMethodAndPath | Self::Override => "GET",
         }
     }
 }
@@ -88,7 +114,7 @@ impl ClaimHeaders {
     /// are those of the request to the endpoint.
     pub(super) const fn is_of(self, gateway: GatewayKind) -> bool {
         match self {
-            Self::Original => matches!(gateway, GatewayKind::Nginx),
+            Self::Original => matches!(gateway, GatewayKind::Nginx | GatewayKind::IngressNginx),
             Self::Forwarded => matches!(gateway, GatewayKind::Caddy | GatewayKind::Traefik),
         }
     }
@@ -107,8 +133,8 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Creates one probe of each kind, with a path below `base`.
-    pub(super) fn all(base: &str, machine: &Machine) -> Vec<Self> {
+    /// Creates one probe of each kind that says something here, with a path below `base`, in the order in which they are sent.
+    pub(super) fn all(base: &str, kind: ProbedKind, machine: &Machine) -> Vec<Self> {
         let base = base.trim_end_matches('/');
         let probe = |kind| {
             let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
@@ -122,7 +148,8 @@ impl Probe {
                 token,
             }
         };
-        ProbeKind::ALL.map(probe).into()
+        let kinds = ProbeKind::ALL.into_iter();
+        kinds.filter(|it| it.is_for(kind)).map(probe).collect()
     }
 
     /// Returns the path that a [`ProbeKind::ClaimMethodAndPath`] probe claims in these headers.
@@ -194,15 +221,12 @@ impl Prober {
     /// # Errors
     /// Returns the reason if no answer came.
     pub(super) fn send(&self, probe: &Probe) -> Result<GatewayAnswer, String> {
-        let mut request = Request::builder()
-            .method(probe.kind.method())
-            .uri(format!("{}{}", self.origin, probe.path))
-            .header("X-API-Key", probe.token.expose().expose_secret());
         let original = probe.claimed_path(ClaimHeaders::Original);
         let forwarded = probe.claimed_path(ClaimHeaders::Forwarded);
         let claimed = CLAIMED.to_string();
         let claims: &[(&str, &str)] = match probe.kind {
             ProbeKind::Plain => &[],
+            ProbeKind::Override => &[("X-HTTP-Method-Override", "GET")],
             ProbeKind::ClaimAddress => &[("X-Forwarded-For", &claimed)],
             ProbeKind::ClaimMethodAndPath => &[
                 ("X-Original-Method", ClaimHeaders::Original.method()),
@@ -211,16 +235,65 @@ impl Prober {
                 ("X-Forwarded-Uri", &forwarded),
             ],
         };
-        for (name, value) in claims {
+        let token = [("X-API-Key", probe.token.expose().expose_secret())];
+        let headers = [&token, claims].concat();
+        Ok(self.ask(probe.kind.method(), &probe.path, &headers)?.0)
+    }
+
+    /// Sends a browser's preflight for the path.
+    ///
+    /// # Errors
+    /// Returns the reason if no answer came.
+    pub(super) fn send_preflight(&self) -> Result<GatewayAnswer, String> {
+        let headers = [
+            ("Origin", "https://claviger-doctor.example"),
+            ("Access-Control-Request-Method", "GET"),
+        ];
+        Ok(self.ask("OPTIONS", &self.base, &headers)?.0)
+    }
+
+    /// Sends a request with a good token, and with identity headers of its own that must not arrive.
+    /// Returns the answer and the beginning of its body.
+    ///
+    /// # Errors
+    /// Returns the reason if no answer came.
+    pub(super) fn send_good(
+        &self,
+        token: &SecretString,
+    ) -> Result<(GatewayAnswer, String), String> {
+        let mut headers = vec![("X-API-Key", token.expose_secret())];
+        headers.extend(IDENTITY.map(|name| (name, FORGED)));
+        headers.push(("X_Claviger_Key_Id", FORGED));
+        self.ask("GET", &self.base, &headers)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(GatewayAnswer, String), String> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.origin));
+        for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(()).map_err(|error| error.to_string())?;
         let answer = self.http.run(request);
-        let answer = answer.map_err(|error| visible(&error.to_string()))?;
-        Ok(GatewayAnswer {
+        let mut answer = answer.map_err(|error| visible(&error.to_string()))?;
+        let heard = GatewayAnswer {
             status: answer.status().as_u16(),
             decided: answer.headers().contains_key("x-claviger-decision-id"),
-        })
+        };
+        let mut body = String::new();
+        // What is no text shows nothing.
+        let _ = answer
+            .body_mut()
+            .as_reader()
+            .take(LONGEST_BODY)
+            .read_to_string(&mut body);
+        Ok((heard, body))
     }
 
     /// Returns the address from which this machine connects to the gateway, or `None` if it cannot
