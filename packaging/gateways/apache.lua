@@ -56,8 +56,9 @@ local function purged(r)
     for name, value in pairs(r:headers_in_table()) do
         local small = name:lower()
         -- Names such as X_Claviger_Key_Id or X.Claviger.Key.Id, which many applications read as
-        -- X-Claviger-Key-Id, and whatever only claviger or this file may say. (mod_proxy writes
-        -- X-Forwarded-For anew. Behind another proxy load mod_remoteip.)
+        -- X-Claviger-Key-Id, whatever only claviger or this file may say, and names by which some
+        -- applications take another path. (mod_proxy writes X-Forwarded-For anew. Behind another
+        -- proxy load mod_remoteip.)
         if small:find("[^a-z0-9-]") or small:find("^x%-claviger%-") or small:find("^x%-original%-")
             or small == "x-rewrite-url" or small == "x-forwarded-for" then
             r.headers_in[name] = nil

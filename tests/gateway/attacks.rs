@@ -24,13 +24,36 @@ struct Front {
     endpoint: Endpoint,
     api: Api,
     gateway: Gateway,
-    /// The token of a key that may read contacts, from anywhere.
+    /// The token of a key that may read contacts and what [`AREAS`] holds, except what lies further in
+    /// there, from anywhere.
     reader: String,
     /// The token of a key that may do everything, from 10.0.0.0/24.
     elsewhere: String,
     /// The token of a key that may do everything with documents, from anywhere.
     documents: String,
 }
+
+/// Areas with paths of every form, and areas that lie within others.
+const AREAS: &[&[&str]] = &[
+    &["objects", "--route", "/objects", "--paths", "opaque"],
+    &["api", "--route", "/api"],
+    &["admin", "--route", "/api/admin"],
+    &[
+        "dav",
+        "--route",
+        "PROPFIND /dav=read",
+        "--route",
+        "QUERY /dav=read",
+    ],
+    &["orgs", "--route", "/v1/orgs"],
+    &[
+        "invoices",
+        "--route",
+        "/v1/orgs/*/invoices",
+        "--route",
+        "/v1/orgs/*:close",
+    ],
+];
 
 impl Front {
     fn new(kind: Kind) -> Self {
@@ -47,7 +70,21 @@ impl Front {
             "--allow-ip",
             "10.0.0.0/24",
         ];
-        let (_, reader) = home.create("Reader: 1", &["--grant", "contacts=read"]);
+        for area in AREAS {
+            home.run(&[&["area", "add"], *area].concat()).done();
+        }
+        let grants = [
+            "contacts=read",
+            "objects=read",
+            "api=all",
+            "dav=read",
+            "orgs=all",
+        ];
+        let grants: Vec<&str> = grants
+            .into_iter()
+            .flat_map(|grant| ["--grant", grant])
+            .collect();
+        let (_, reader) = home.create("Reader: 1", &grants);
         let (_, elsewhere) = home.create("elsewhere", &everything);
         let (_, documents) = home.create("documents", &["--grant", "documents=all"]);
         let endpoint = Endpoint::start(&home, &["--gateway", kind.word()]);
@@ -168,6 +205,7 @@ fn attack(kind: Kind) {
     paths(&front);
     methods(&front);
     hop_by_hop(&front);
+    forms_of_paths(&front);
     proxy_secrets(&front);
     websockets(&front);
     preflights(&front);
@@ -536,6 +574,84 @@ fn hop_by_hop(front: &Front) {
                 front.kind
             );
         }
+    }
+}
+
+/// The forms of real APIs' paths pass where they are meant to, and lead nowhere else.
+fn forms_of_paths(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    let forms = [
+        "queues/%2F/jobs",
+        "@acme%2fwidgets",
+        "coupons/50%25-off",
+        "items/1;rev=2",
+        "8c5f%2D11",
+    ];
+    for form in forms {
+        // Below an opaque route, and at a location with an area of its own (Envoy's file has none).
+        let path = format!("/objects/{form}");
+        let head = front.allowed(&path, &get(&path, &[key]));
+        let sent = head.split(' ').nth(1).expect("a path");
+        // Traefik decodes unreserved characters, for the endpoint and for the API alike.
+        let decoded = path.replace("%2D", "-");
+        assert!(
+            sent.eq_ignore_ascii_case(&path) || sent.eq_ignore_ascii_case(&decoded),
+            "{:?}: {head}",
+            front.kind
+        );
+        if front.kind != Kind::Envoy || form == "8c5f%2D11" {
+            let path = format!("/contacts/{form}");
+            front.allowed(&path, &get(&path, &[key]));
+        }
+    }
+    for path in [
+        // What escapes, in every disguise.
+        "/objects/%ef%bc%8e%ef%bc%8e/contacts",
+        "/objects/%EF%BC%852e%EF%BC%852e/x",
+        "/objects/%c0%ae%c0%ae/x",
+        "/objects/.%20./x",
+        "/objects/%252e%252e/x",
+        "/objects/..;/x",
+        "/objects/%2e%2e%2fdocuments",
+        "/objects%2F..%2Fdocuments",
+        // What lies further in, for another reader.
+        "/api/Admin/users",
+        "/api/ADMIN",
+        "/api/%41dmin/users",
+        "/api/admin%2Fusers",
+        "/api/admin;x/users",
+        "/api/%61dmin/users",
+        "/v1/orgs/7/invoices",
+        "/v1/orgs/7/Invoices/1",
+        "/v1/orgs/7:close",
+        "/v1/orgs/7%3Aclose",
+    ] {
+        front.refused(path, &get(path, &[key]));
+    }
+    for path in [
+        "/api/users",
+        "/v1/orgs/7",
+        "/v1/orgs/7/8/invoices",
+        "/v1/orgs/7:open",
+    ] {
+        front.allowed(path, &get(path, &[key]));
+    }
+    for method in ["PROPFIND", "QUERY"] {
+        let asked = request(method, "/dav/x", &[key, ("Content-Length", "0")]);
+        let answer = front.send(&asked);
+        let status = answer.map_or(0, |answer| answer.status);
+        let reached = front.api.reached().len();
+        // A gateway may refuse a method that it does not know.
+        let unknown_there = reached == 0 && [400, 405, 501].contains(&status);
+        assert!(
+            (status == 200 && reached == 1) || unknown_there,
+            "{:?} {method}: {status}",
+            front.kind
+        );
+        front.refused(
+            method,
+            &request(method, "/contacts", &[key, ("Content-Length", "0")]),
+        );
     }
 }
 
