@@ -198,7 +198,8 @@ impl Client {
 /// Returns a sentence that names the text, and the way out if it has a port.
 pub fn parse_client_address(text: &str) -> Result<IpAddr, String> {
     let shown = visible(text);
-    match (text.parse(), read(text.as_bytes())) {
+    let address = text.trim().parse();
+    match (address, read(text.as_bytes())) {
         (Ok(address), _) => Ok(address),
         (Err(_), Some(address)) => Err(format!(
             "{shown} is an address with a port: write the address alone, {address}"

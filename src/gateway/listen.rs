@@ -35,7 +35,8 @@ use crate::{
 /// period. So a peer has between one and two periods to send the head of a request, or to leave the
 /// connection unused.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The maximum size of a request's head, in bytes.
+/// The size of the buffer for a request's head, in bytes. A head that is a little larger may still be
+/// read, depending on how it arrives.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// The time that connections have to finish when the endpoint ends.
 const FINISH: Duration = Duration::from_secs(10);
