@@ -21,7 +21,7 @@ mod resolve;
 use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
 
 pub use audit::{Recorded, Verified};
-pub use changes::{Created, OpenedToken, Rotated};
+pub use changes::{CreateOutcome, Created, OpenedToken, Rotated};
 pub use decide::{CheckOutcome, Decider};
 pub use error::KeyringError;
 pub use health::Health;

@@ -31,7 +31,7 @@ pub(crate) use areas::routes;
 pub(crate) use change::Committed;
 pub use error::StoreError;
 use identity::{FileIdentity, UnsafeFile};
-pub(crate) use keys::NewKey;
+pub(crate) use keys::{InsertOutcome, NewKey};
 pub(crate) use open::NewStoreSettings;
 pub use pages::KeyPage;
 use sqlx::{PgPool, SqlitePool};

@@ -214,6 +214,13 @@ pub struct CreateArguments {
     /// The agent that the key belongs to [default: the only agent, or the one named `default`]
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentName>,
+    /// Make nothing if the agent has a key with exactly this name, and tell how that key differs
+    /// from the one asked for
+    #[arg(long)]
+    pub if_absent: bool,
+    /// Fail if no key was made, because there is no token then
+    #[arg(long, requires = "if_absent")]
+    pub require_token: bool,
 }
 
 /// The conditions of a key, for `create` and `edit`.

@@ -1,5 +1,5 @@
 //! The commands on one key: `create`, `reveal`, `edit`, `disable` and `enable`.
-use std::mem;
+use std::{fmt::Write as _, mem};
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -19,8 +19,9 @@ use crate::{
         key::{Draft, Key, KeyVersion},
         moment::{EXPIRY_FORMS, Moment, parse_expiry},
         review,
+        text::join,
     },
-    keyring::{Created, Keyring, KeyringError},
+    keyring::{CreateOutcome, Created, Keyring, KeyringError},
 };
 
 pub(super) async fn create(
@@ -37,7 +38,17 @@ pub(super) async fn create(
         .conditions
         .apply(&mut draft.conditions, &areas, keyring.now())?;
     let sentence = review::sentence(&draft.conditions, &areas);
-    let mut created = keyring.create(arguments.agent.as_ref(), draft).await?;
+    let agent = arguments.agent.as_ref();
+    let mut created = if arguments.if_absent {
+        match keyring.create_if_absent(agent, draft.clone()).await? {
+            CreateOutcome::Created(created) => *created,
+            CreateOutcome::Existing(key) => {
+                return not_created(&key, &draft, arguments, keyring.now(), output);
+            }
+        }
+    } else {
+        keyring.create(agent, draft).await?
+    };
     output.recorded(mem::take(&mut created.recorded));
     hand_over(&created, output).map_err(|failure| {
         let id = &created.key.id;
@@ -77,8 +88,48 @@ fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
     if let Some(fields) = fields.as_object_mut() {
         // The order is id, name, token, then the other fields.
         fields.shift_insert(2, "token".into(), json!(token));
+        fields.shift_insert(3, "created".into(), json!(true));
     }
     output.json(&fields)
+}
+
+/// Tells of the key that was there before `create --if-absent`: whether it is active, and which of
+/// the rules that were asked for it does not have.
+fn not_created(
+    key: &Key,
+    asked: &Draft,
+    arguments: &CreateArguments,
+    now: Moment,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    if output.json {
+        let mut fields = key_json(key, output.several_agents);
+        if let Some(fields) = fields.as_object_mut() {
+            fields.shift_insert(2, "created".into(), json!(false));
+        }
+        output.json(&fields)?;
+    }
+    let id = &key.id;
+    let mut sentence = format!(
+        "{} ({id}) was there already and is {}: nothing was made or changed",
+        brief(key.name()),
+        key.status(now).word()
+    );
+    let differing = arguments.differing(asked, &key.draft);
+    if !differing.is_empty() {
+        let _ = write!(
+            sentence,
+            ". Not as asked for: {}; `claviger show {id}` tells what it has",
+            join(&differing)
+        );
+    }
+    if arguments.require_token {
+        return Err(Failure::Failed(format!(
+            "{sentence}. There is no new token, which --require-token asks for: `claviger reveal {id}` prints the key's"
+        )));
+    }
+    output::print_notice(&format!("{sentence}."));
+    Ok(())
 }
 
 pub(super) async fn reveal(
@@ -166,7 +217,42 @@ fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
+impl CreateArguments {
+    /// Returns the names of the rules that were given and are not those of an existing key.
+    fn differing(&self, asked: &Draft, existing: &Draft) -> Vec<String> {
+        let description = self.description.is_some() && asked.description != existing.description;
+        let conditions = self
+            .conditions
+            .differing(&asked.conditions, &existing.conditions);
+        let named = [("description", description)].into_iter().chain(conditions);
+        let differing = named.filter(|(_, differs)| *differs);
+        differing.map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
 impl ConditionArguments {
+    /// Returns each condition with whether it was given and is not that of an existing key. Two
+    /// allow-lists that admit the same addresses are the same.
+    fn differing(&self, asked: &Conditions, existing: &Conditions) -> [(&'static str, bool); 3] {
+        let Self {
+            allow_ip,
+            grants,
+            expires,
+        } = self;
+        let allow = asked.allow.widens(&existing.allow) || existing.allow.widens(&asked.allow);
+        [
+            ("allow-ip", allow_ip.is_some() && allow),
+            (
+                "grants",
+                !grants.is_empty() && asked.grants != existing.grants,
+            ),
+            (
+                "expires",
+                expires.is_some() && asked.expires_at != existing.expires_at,
+            ),
+        ]
+    }
+
     /// Whether no flag was given.
     fn is_empty(&self) -> bool {
         let Self {

@@ -234,6 +234,29 @@ pub struct Key {
     pub revision: Revision,
 }
 
+/// Whether every request of a key is refused, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// The key is neither disabled nor expired.
+    Active,
+    /// The key is disabled; it may have expired, too.
+    Disabled,
+    /// The key has expired.
+    Expired,
+}
+
+impl KeyStatus {
+    /// Returns the word for the status in JSON and in sentences.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// What becomes of the tokens of a key that was just rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotatedTokens {
@@ -277,6 +300,17 @@ impl Key {
     #[must_use]
     pub fn validity(&self, now: Moment) -> Validity {
         self.draft.conditions.validity(now)
+    }
+
+    /// Returns whether every request of the key is refused, and why. That it is disabled is told
+    /// before that it has expired.
+    #[must_use]
+    pub fn status(&self, now: Moment) -> KeyStatus {
+        match self.validity(now) {
+            _ if self.disabled_at.is_some() => KeyStatus::Disabled,
+            Validity::Expired(_) => KeyStatus::Expired,
+            Validity::Valid => KeyStatus::Active,
+        }
     }
 
     /// Returns `true` if the key was used within the last seven days, so that revoking it may break

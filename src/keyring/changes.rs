@@ -2,11 +2,11 @@
 //!
 //! Opening a token is one of them: the event is recorded first. The data key that seals the tokens
 //! is opened when it is first needed, so that everything else works without the master key.
-use super::{Keyring, KeyringError, Recorded, StoreError};
+use super::{Keyring, KeyringError, Recorded, StoreError, resolve::MOST_LISTED};
 use crate::{
     domain::{
         access::find_area,
-        agent::{self, AgentName},
+        agent::{self, AgentName, AgentScope},
         audit::{Change, EventDetails, EventDraft},
         decision::Rules,
         key::{
@@ -20,7 +20,7 @@ use crate::{
         text::{self, TextError},
         token::{KeyId, Token},
     },
-    store::NewKey,
+    store::{Committed, InsertOutcome, NewKey},
     vault::{DataKey, MasterKey},
 };
 
@@ -44,6 +44,24 @@ pub struct Created {
     pub look_alikes: Vec<String>,
     /// What was recorded.
     pub recorded: Recorded,
+}
+
+/// The result of creating a key unless its agent has one of that name.
+#[derive(Debug)]
+pub enum CreateOutcome {
+    /// The key was created.
+    Created(Box<Created>),
+    /// The agent has this key of that name; nothing was made or changed.
+    Existing(Box<Key>),
+}
+
+/// A key that is ready to be stored: with its token, sealed, and with its event.
+struct PreparedKey {
+    new: NewKey,
+    key: Key,
+    token: Token,
+    new_token: SealedToken,
+    event: EventDraft,
 }
 
 /// A key whose token was just rotated.
@@ -101,12 +119,74 @@ impl Keyring {
         agent: Option<&AgentName>,
         draft: Draft,
     ) -> Result<Created, KeyringError> {
+        let agent = self.agent_of_new_key(agent).await?;
+        let prepared = self.prepare_key(agent, draft).await?;
+        let PreparedKey {
+            new,
+            new_token,
+            event,
+            ..
+        } = &prepared;
+        let committed = self.store.create_key(new, new_token, event).await?;
+        Ok(self.created(prepared, &committed).await)
+    }
+
+    /// Creates a key unless its agent has one with exactly this name. That is decided in the
+    /// transaction, so of two that run at once one creates the key. If the key exists, nothing is
+    /// made or changed, the draft's other settings do not matter, and no master key is needed.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::SameName`] if the agent has several keys with this name, and else
+    /// the errors of [`Keyring::create`].
+    pub async fn create_if_absent(
+        &self,
+        agent: Option<&AgentName>,
+        draft: Draft,
+    ) -> Result<CreateOutcome, KeyringError> {
+        let agent = self.agent_of_new_key(agent).await?;
+        let most = i64::try_from(MOST_LISTED + 1).unwrap_or(i64::MAX);
+        let scope = AgentScope::of(Some(&agent));
+        let name = draft.name.as_str();
+        let existing = self.store.keys_named(name, &scope, most).await?;
+        if !existing.is_empty() {
+            return existing_key(existing);
+        }
+        let prepared = self.prepare_key(agent, draft).await?;
+        let PreparedKey {
+            new,
+            new_token,
+            event,
+            ..
+        } = &prepared;
+        let inserted = self
+            .store
+            .create_key_if_absent(new, new_token, event, most)
+            .await?;
+        match inserted {
+            InsertOutcome::Existing(keys) => existing_key(keys),
+            InsertOutcome::Created(committed) => {
+                let created = self.created(prepared, &committed).await;
+                Ok(CreateOutcome::Created(Box::new(created)))
+            }
+        }
+    }
+
+    /// Returns the agent that a new key belongs to, if the actor may create keys for it.
+    async fn agent_of_new_key(&self, agent: Option<&AgentName>) -> Result<AgentName, KeyringError> {
         let scope = self.demand_change(Change::Created).await?.scope;
         let agents = self.agents().await?;
         if agents.is_empty() {
             return Err(Denied::Agent(scope).into());
         }
-        let agent = agent::choose(agent, &agents)?;
+        Ok(agent::choose(agent, &agents)?)
+    }
+
+    /// Checks a draft, draws an id and a token for it, and seals the token.
+    async fn prepare_key(
+        &self,
+        agent: AgentName,
+        draft: Draft,
+    ) -> Result<PreparedKey, KeyringError> {
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
         self.policy()
@@ -150,15 +230,26 @@ impl Keyring {
             data_key_id: data_key.id(),
             sealed,
         };
-        let committed = self.store.create_key(&new, &new_token, &event).await?;
+        Ok(PreparedKey {
+            new,
+            key,
+            token,
+            new_token,
+            event,
+        })
+    }
+
+    /// Returns what is told about a key that was just stored.
+    async fn created(&self, prepared: PreparedKey, committed: &Committed) -> Created {
+        let PreparedKey { key, token, .. } = prepared;
         // The key exists now; an error here must not hide that.
         let look_alikes = self.look_alikes(&key.draft.name).await.unwrap_or_default();
-        Ok(Created {
+        Created {
             key,
             token,
             look_alikes,
-            recorded: self.recorded(&committed),
-        })
+            recorded: self.recorded(committed),
+        }
     }
 
     /// Returns the names of other keys that look like this name without being equal to it.
@@ -433,4 +524,13 @@ impl Keyring {
         };
         Ok(DataKey::unwrap(&stored, &master, store)?)
     }
+}
+
+/// Returns the outcome if the agent has these keys of the name already.
+fn existing_key(mut keys: Vec<Key>) -> Result<CreateOutcome, KeyringError> {
+    if keys.len() > 1 {
+        let name = text::visible(keys[0].name());
+        return Err(KeyringError::SameName { name, keys });
+    }
+    Ok(CreateOutcome::Existing(Box::new(keys.remove(0))))
 }

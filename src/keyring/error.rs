@@ -74,6 +74,15 @@ pub enum KeyringError {
         /// The keys that match it.
         keys: Vec<Key>,
     },
+    /// Several keys of the agent have the name of the key that was to be created if there was
+    /// none.
+    #[error("{} are called {name}: nothing was done. Revoke or rename all but one of them, or choose another name:{}", several(.keys), listed(.keys))]
+    SameName {
+        /// The name.
+        name: String,
+        /// The keys with the name.
+        keys: Vec<Key>,
+    },
     /// An event whose row cannot be read.
     #[error(
         "the audit log does not hold at event {sequence}: it was changed after it was recorded ({why})"
@@ -110,6 +119,7 @@ impl KeyringError {
                 | Self::Policy(_)
                 | Self::Agent(_)
                 | Self::TooManyGood { .. }
+                | Self::SameName { .. }
                 | Self::Store(
                     StoreError::AreaExists { .. }
                         | StoreError::Route(_)

@@ -7,7 +7,10 @@ use claviger::{
     machine::Machine,
 };
 
-use crate::{command::Home, draft::draft};
+use crate::{
+    command::{Home, finished},
+    draft::draft,
+};
 
 /// The environment variable that makes this test program act as one of the writing processes. It
 /// holds the process's name and the home, separated by a space.
@@ -83,6 +86,40 @@ fn two_processes_that_write_a_thousand_keys_each_lose_none() {
             ended.stderr
         );
     }
+}
+
+#[test]
+fn of_two_processes_that_create_a_key_if_it_is_absent_one_makes_it() {
+    let home = Home::new();
+    for round in 0..10 {
+        let name = format!("key {round}");
+        let started: Vec<_> = (0..2)
+            .map(|_| {
+                home.command(&["create", &name, "--if-absent", "--json"])
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .expect("started")
+            })
+            .collect();
+        let told: Vec<_> = started
+            .into_iter()
+            .map(|one| {
+                finished(one.wait_with_output().expect("an end"))
+                    .done()
+                    .json()
+            })
+            .collect();
+        let created = told.iter().filter(|key| key["created"] == true);
+        assert_eq!(created.count(), 1, "{name}");
+        assert_eq!(told[0]["id"], told[1]["id"], "{name}");
+        let tokens = told.iter().filter(|key| key.get("token").is_some());
+        assert_eq!(tokens.count(), 1, "{name}");
+    }
+    assert_eq!(home.list().len(), 10);
+    let verified = home.run(&["audit", "verify", "--json"]).done().json();
+    assert_eq!(verified["events"], 10);
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn json_has_the_fields_of_the_contract_in_their_order() {
         .cloned()
         .collect();
     assert_eq!(fields[..3], ["id", "name", "token"]);
+    assert_eq!(made.json()["created"], json!(true));
     assert!(fields.contains(&"created_at".to_owned()));
     let listed = home.run(&["list", "--json"]).done();
     assert_eq!(listed.stdout.lines().count(), 1, "compact, on one line");
@@ -91,6 +92,162 @@ fn json_has_the_fields_of_the_contract_in_their_order() {
         json!(null),
         "anywhere is null, newest first"
     );
+}
+
+#[test]
+fn create_if_absent_makes_a_key_once_and_tells_how_it_differs() {
+    let home = Home::new();
+    let asked = [
+        "create",
+        "acme",
+        "--if-absent",
+        "--description",
+        "d",
+        "--allow-ip",
+        "10.0.0.1,10.0.0.2",
+        "--grant",
+        "contacts=read",
+        "--expires",
+        "2090-01-31",
+    ];
+    let made = home.run(&asked).done();
+    assert!(made.stdout.starts_with("clv_") && made.stderr.contains("created successfully"));
+    let id = home.list()[0]["id"].as_str().expect("an id").to_owned();
+    // Nothing that the second run does needs the master key.
+    std::fs::remove_file(home.master_key()).expect("removed");
+    let there = format!("acme ({id}) was there already and is active: nothing was made or changed");
+    let again = |more: &[&str]| {
+        let again = home.run(&[&["create", "acme", "--if-absent"], more].concat());
+        let again = again.done();
+        assert_eq!(again.stdout, "", "{more:?}");
+        again.stderr
+    };
+    assert_eq!(home.run(&asked).done().stderr, format!("{there}.\n"));
+    assert_eq!(
+        again(&[]),
+        format!("{there}.\n"),
+        "what is not given is not compared"
+    );
+    for (given, differing) in [
+        (&["--description", "D"][..], "description"),
+        (&["--description", ""], "description"),
+        (&["--allow-ip", "10.0.0.2,10.0.0.1"], ""),
+        (&["--allow-ip", "any"], "allow-ip"),
+        (&["--allow-ip", "10.0.0.1"], "allow-ip"),
+        (&["--allow-ip", "10.0.0.0/24"], "allow-ip"),
+        (&["--grant", "documents=read"], "grants"),
+        (&["--grant", "contacts=none"], "grants"),
+        (&["--expires", "never"], "expires"),
+        (
+            &[
+                "--expires",
+                "2090-02-01",
+                "--grant",
+                "contacts=all",
+                "--description",
+                "x",
+            ],
+            "description, grants and expires",
+        ),
+    ] {
+        let tail = if differing.is_empty() {
+            String::new()
+        } else {
+            format!(". Not as asked for: {differing}; `claviger show {id}` tells what it has")
+        };
+        assert_eq!(again(given), format!("{there}{tail}.\n"), "{given:?}");
+    }
+    let json = home
+        .run(&[
+            "create",
+            "acme",
+            "--if-absent",
+            "--json",
+            "--grant",
+            "contacts=all",
+        ])
+        .done();
+    assert!(
+        json.stderr.contains("Not as asked for: grants;"),
+        "{}",
+        json.stderr
+    );
+    let mut told = json.json();
+    let told = told.as_object_mut().expect("an object");
+    assert_eq!(
+        told.keys().take(3).collect::<Vec<_>>(),
+        ["id", "name", "created"]
+    );
+    assert_eq!(told.shift_remove("created"), Some(json!(false)));
+    assert!(!told.contains_key("token"));
+    assert_eq!(told["grants"], json!({ "contacts": ["read"] }));
+    assert_eq!(home.audit(), ["key.created"]);
+}
+
+#[test]
+fn create_if_absent_tells_the_status_and_can_require_a_token() {
+    let home = Home::new();
+    let create = ["create", "acme", "--if-absent", "--require-token"];
+    let first = home.run(&create).done();
+    let required = home.run(&create);
+    required.refused(
+        1,
+        "There is no new token, which --require-token asks for: `claviger reveal",
+    );
+    assert_eq!(required.stdout, "");
+    let json = home.run(&[&create[..], &["--json"]].concat());
+    json.refused(1, "was there already and is active");
+    assert_eq!(json.json()["created"], json!(false));
+    let revealed = home.run(&["reveal", "acme"]).done();
+    assert!(revealed.stdout == first.stdout);
+    home.run(&["disable", "acme"]).done();
+    let said = |status: &str| {
+        let said = home.run(&create[..3]).done().stderr;
+        assert!(
+            said.contains(&format!("and is {status}: nothing")),
+            "{said}"
+        );
+    };
+    said("disabled");
+    home.past("UPDATE keys SET expires_at = 1000");
+    said("disabled");
+    home.run(&["enable", "acme"]).done();
+    said("expired");
+    home.run(&["create", "acme", "--require-token"])
+        .refused(2, "--if-absent");
+    home.run(&["create", "acme"]).done();
+    let several = home.run(&create);
+    several.refused(
+        2,
+        "2 keys are called acme: nothing was done. Revoke or rename all but one",
+    );
+    for key in home.list() {
+        let id = key["id"].as_str().expect("an id");
+        assert!(several.stderr.contains(id), "{}", several.stderr);
+    }
+    home.run(&["agent", "add", "prod"]).done();
+    let in_prod = home.run(&[&create[..], &["--agent", "prod", "--json"]].concat());
+    assert_eq!(
+        in_prod.done().json()["created"],
+        json!(true),
+        "another agent's"
+    );
+    // The policy is for keys that are made; this one is older.
+    home.run(&["workspace", "--must-expire", "yes"]).done();
+    home.run(&["create", "acme", "--if-absent", "--agent", "prod"])
+        .done();
+    home.run(&["create", "other", "--if-absent"])
+        .refused(2, "every key must have an end");
+    home.run(&[
+        "create",
+        "acme",
+        "--if-absent",
+        "--agent",
+        "prod",
+        "--grant",
+        "nowhere=read",
+    ])
+    .refused(2, "nowhere");
 }
 
 #[test]

@@ -4,11 +4,12 @@ use claviger::domain::audit::EventFilter;
 use claviger::domain::key::KeyVersion;
 use claviger::{
     domain::{
+        agent::AgentName,
         audit::Change,
         key::{Key, RevokeReason},
         moment::Moment,
     },
-    keyring::{Keyring, StoreError},
+    keyring::{CreateOutcome, Keyring, KeyringError, StoreError},
 };
 
 use crate::conditions::draft_with_every_condition;
@@ -242,6 +243,61 @@ fn a_revision_that_goes_stale_between_the_look_and_the_change_rolls_all_of_it_ba
         );
         assert_eq!(world.number("SELECT count(*) FROM tombstones").await, 0);
         assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 3);
+    });
+}
+
+/// The other process gives its key the name after this one looked and before it creates the key.
+#[test]
+fn a_key_that_appears_between_the_look_and_the_change_is_not_made_twice() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let other = make(&keyring, "other").await.key.id;
+        let renamed = "UPDATE keys SET name = 'acme', name_sort = 'acme'";
+        world.before_any_change(renamed).await;
+        let outcome = keyring.create_if_absent(None, draft("acme")).await;
+        let Ok(CreateOutcome::Existing(existing)) = outcome else {
+            panic!("the other one is there: {outcome:?}");
+        };
+        assert_eq!((existing.id, existing.draft.name.as_str()), (other, "acme"));
+        assert_eq!(words(&keyring).await, ["key.created"]);
+        assert_eq!(keyring.epoch().await.expect("an epoch"), 1);
+        assert_eq!(world.number("SELECT count(*) FROM keys").await, 1);
+        assert_eq!(keyring.verify(&[]).await.expect("it holds").events, 1);
+    });
+}
+
+#[test]
+fn a_key_is_absent_if_its_agent_has_none_of_exactly_its_name() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let prod: AgentName = "prod".parse().expect("an agent");
+        let _ = keyring.add_agent(&prod).await.expect("added");
+        let create = async |agent: Option<&AgentName>, name: &str| match keyring
+            .create_if_absent(agent, draft(name))
+            .await
+        {
+            Ok(CreateOutcome::Created(created)) => (true, created.key.id),
+            Ok(CreateOutcome::Existing(key)) => (false, key.id),
+            Err(error) => panic!("{name}: {error}"),
+        };
+        let (created, first) = create(None, "acme").await;
+        assert!(created);
+        assert_eq!(create(None, "acme").await, (false, first.clone()));
+        for (agent, name) in [(Some(&prod), "acme"), (None, "Acme"), (None, "acme ")] {
+            assert!(create(agent, name).await.0, "{name:?}");
+        }
+        let seen = [KeyVersion::of(&keyring.key(&first).await.expect("a key"))];
+        let _ = keyring.revoke(&seen, RevokeReason::Other).await;
+        assert!(create(None, "acme").await.0, "a revoked key is absent");
+        make(&keyring, "acme").await;
+        let several = keyring.create_if_absent(None, draft("acme")).await;
+        assert!(
+            matches!(&several, Err(KeyringError::SameName { name, keys })
+                if name == "acme" && keys.len() == 2),
+            "{several:?}"
+        );
+        assert!(!create(Some(&prod), "acme").await.0);
+        assert_eq!(world.number("SELECT count(*) FROM keys").await, 5);
     });
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use claviger::domain::{key::KeyVersion, location::DatabaseLocation};
 use claviger::{
     domain::key::RevokeReason,
-    keyring::{Keyring, KeyringError, StoreError},
+    keyring::{CreateOutcome, Keyring, KeyringError, StoreError},
     machine::Machine,
 };
 use tokio::{runtime::Builder, task::JoinSet};
@@ -72,6 +72,41 @@ fn two_writers_lose_nothing_and_the_chain_holds() {
                 .await,
             400
         );
+    });
+}
+
+/// Ten tasks on two keyrings create a key of one name, in five rounds: one creates it, the others
+/// get that key, and nothing but it is recorded.
+#[test]
+fn of_many_who_create_a_key_if_it_is_absent_one_creates_it() {
+    on_both(&async |world: &World| {
+        let mut keyrings = Vec::new();
+        for _ in 0..2 {
+            keyrings.push(Arc::new(world.keyring_on(Machine::real()).await));
+        }
+        for round in 1..=5_i64 {
+            let mut creators = JoinSet::new();
+            for creator in 0..10 {
+                let keyring = keyrings[creator % 2].clone();
+                let draft = draft(&format!("key {round}"));
+                creators.spawn(async move { keyring.create_if_absent(None, draft).await });
+            }
+            let (mut created, mut existing) = (Vec::new(), Vec::new());
+            for outcome in creators.join_all().await {
+                match outcome.expect("nobody fails") {
+                    CreateOutcome::Created(made) => created.push(made.key.id),
+                    CreateOutcome::Existing(key) => existing.push(key.id),
+                }
+            }
+            assert_eq!((created.len(), existing.len()), (1, 9));
+            assert!(existing.iter().all(|id| *id == created[0]));
+            let epoch = keyrings[0].epoch().await.expect("an epoch");
+            assert_eq!(epoch, round, "those who made nothing raised no epoch");
+        }
+        assert_eq!(world.number("SELECT count(*) FROM keys").await, 5);
+        assert_eq!(world.number("SELECT count(*) FROM tokens").await, 5);
+        let verified = keyrings[0].verify(&[]).await.expect("it holds");
+        assert_eq!(verified.events, 5);
     });
 }
 
