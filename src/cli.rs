@@ -32,8 +32,8 @@ use std::{io, path::Path, process::ExitCode};
 use arguments::{
     AgentArguments, AgentCommand, AreaArguments, AreaCommand, AuditArguments, AuditCommand,
     CheckArguments, CreateArguments, DoctorArguments, EditArguments, ExplainArguments, KeyArgument,
-    ListArguments, MemberAddArguments, MemberArguments, MemberCommand, MemberEditArguments,
-    RefusalsArguments, RevokeArguments, RotateArguments, WorkspaceArguments,
+    KeysArgument, ListArguments, MemberAddArguments, MemberArguments, MemberCommand,
+    MemberEditArguments, RefusalsArguments, RevokeArguments, RotateArguments, WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, KeyringCommand, LocalCommand, ServeArguments};
 use clap::Parser as _;
@@ -262,11 +262,11 @@ async fn run_authorized(
         KeyringCommand::Copy(KeyArgument { key }) => copy::run(keyring, &key, config, output).await,
         KeyringCommand::Reveal(KeyArgument { key }) => keys::reveal(keyring, &key, output).await,
         KeyringCommand::Edit(arguments) => keys::edit(keyring, &arguments, output).await,
-        KeyringCommand::Disable(KeyArgument { key }) => {
-            keys::switch(keyring, &key, true, output).await
+        KeyringCommand::Disable(KeysArgument { keys }) => {
+            keys::switch(keyring, &keys, true, output).await
         }
-        KeyringCommand::Enable(KeyArgument { key }) => {
-            keys::switch(keyring, &key, false, output).await
+        KeyringCommand::Enable(KeysArgument { keys }) => {
+            keys::switch(keyring, &keys, false, output).await
         }
         KeyringCommand::Hygiene { agent } => hygiene::run(keyring, agent.as_ref(), output).await,
         KeyringCommand::Explain(arguments) => explain::run(keyring, &arguments, output).await,

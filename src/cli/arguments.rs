@@ -109,10 +109,10 @@ pub enum KeyringCommand {
     /// `--allow-ip` replaces the whole list. `--grant` replaces what the key may do in its area;
     /// other areas stay as they are.
     Edit(EditArguments),
-    /// Switch a key off; `enable` switches it on again
-    Disable(KeyArgument),
-    /// Switch a key on again
-    Enable(KeyArgument),
+    /// Switch keys off; `enable` switches them on again
+    Disable(KeysArgument),
+    /// Switch keys on again
+    Enable(KeysArgument),
     /// Give a key a new token; the old one stays good for a while
     Rotate(RotateArguments),
     /// Delete keys for good: their tokens never work again
@@ -199,6 +199,14 @@ impl KeyringCommand {
 pub struct KeyArgument {
     /// A key's id, its exact name, or the first 4 or more characters of its id
     pub key: String,
+}
+
+/// Keys on the command line.
+#[derive(Debug, Args)]
+pub struct KeysArgument {
+    /// Keys: ids, exact names, or the first 4 or more characters of ids; all are changed, or none
+    #[arg(required = true, value_name = "KEY")]
+    pub keys: Vec<String>,
 }
 
 /// `create`.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     CreateArguments, EditArguments, Failure,
     arguments::ConditionArguments,
-    output::{self, Output, brief, key_json},
+    output::{self, Output, brief, counted, key_json},
     refused,
 };
 use crate::{
@@ -190,23 +190,79 @@ pub(super) async fn edit(
     done(&edited, "API key updated successfully.", output)
 }
 
+/// Returns the keys that the texts name, in their order and each once.
+pub(super) async fn resolve_all(
+    keyring: &Keyring,
+    texts: &[String],
+) -> Result<Vec<Key>, KeyringError> {
+    let mut keys: Vec<Key> = Vec::new();
+    for text in texts {
+        let key = keyring.resolve(text).await?;
+        if !keys.iter().any(|known| known.id == key.id) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Disables or enables keys, all or none. Keys that are in that state already stay as they are.
 pub(super) async fn switch(
     keyring: &Keyring,
-    key: &str,
+    texts: &[String],
     disable: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let key = keyring.resolve(key).await?;
-    output.recorded(keyring.switch(&[KeyVersion::of(&key)], disable).await?);
-    let key = keyring.key(&key.id).await?;
-    let sentence = match key.validity(keyring.now()) {
-        _ if disable => "API key disabled: it is refused from the next request on.",
-        Validity::Valid => "API key enabled.",
-        Validity::Expired(_) => {
-            "API key enabled. It has ended, and stays refused until it gets a new end with `claviger edit --expires`."
+    let before = resolve_all(keyring, texts).await?;
+    let seen: Vec<KeyVersion> = before.iter().map(KeyVersion::of).collect();
+    output.recorded(keyring.switch(&seen, disable).await?);
+    let mut keys = Vec::with_capacity(before.len());
+    for key in &before {
+        keys.push(keyring.key(&key.id).await?);
+    }
+    if let [key] = keys.as_slice() {
+        let sentence = match key.validity(keyring.now()) {
+            _ if disable => "API key disabled: it is refused from the next request on.",
+            Validity::Valid => "API key enabled.",
+            Validity::Expired(_) => {
+                "API key enabled. It has ended, and stays refused until it gets a new end with `claviger edit --expires`."
+            }
+        };
+        return done(key, sentence, output);
+    }
+    if output.json {
+        for key in &keys {
+            output.json(&key_json(key, output.several_agents))?;
         }
+        return Ok(());
+    }
+    let as_asked = |key: &&Key| key.disabled_at.is_some() == disable;
+    let already = before.iter().filter(as_asked).count();
+    let switched = keys.len() - already;
+    let (word, effect) = if disable {
+        ("disabled", ": refused from the next request on")
+    } else {
+        ("enabled", "")
     };
-    done(&key, sentence, output)
+    if switched > 0 {
+        output::print_notice(&format!("{} {word}{effect}.", counted(switched, "API key")));
+    }
+    if already > 0 {
+        let (keys, verb) = (
+            counted(already, "API key"),
+            if already == 1 { "was" } else { "were" },
+        );
+        output::print_notice(&format!("{keys} {verb} {word} already."));
+    }
+    for key in keys.iter().filter(|_| !disable) {
+        if let Validity::Expired(_) = key.validity(keyring.now()) {
+            output::print_notice(&format!(
+                "{} ({id}) has ended, and stays refused until it gets a new end with `claviger edit {id} --expires`.",
+                brief(key.name()),
+                id = key.id
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     Failure, RevokeArguments,
+    keys::resolve_all,
     output::{self, Output, brief, counted, key_json},
 };
 use crate::{
@@ -21,18 +22,15 @@ pub(super) async fn run(
     arguments: &RevokeArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let mut keys: Vec<Key> = Vec::new();
-    for text in &arguments.keys {
-        let key = match keyring.resolve(text).await {
-            Err(KeyringError::Store(StoreError::Corrupt { .. })) if arguments.keys.len() == 1 => {
-                return revoke_damaged(keyring, text, arguments, output).await;
-            }
-            resolved => resolved?,
-        };
-        if !keys.iter().any(|known| known.id == key.id) {
-            keys.push(key);
+    let keys = match (
+        resolve_all(keyring, &arguments.keys).await,
+        &*arguments.keys,
+    ) {
+        (Err(KeyringError::Store(StoreError::Corrupt { .. })), [text]) => {
+            return revoke_damaged(keyring, text, arguments, output).await;
         }
-    }
+        (resolved, _) => resolved?,
+    };
     if !arguments.yes {
         ask_about(keyring, &keys)?;
     }

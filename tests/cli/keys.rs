@@ -419,6 +419,70 @@ fn switching_is_idempotent_and_audited_once() {
 }
 
 #[test]
+fn several_keys_are_switched_all_or_none() {
+    let home = Home::new();
+    let (one, token) = home.create("one", &["--grant", "contacts=read"]);
+    home.create("two", &[]);
+    home.create("three", &[]);
+    let disabled = || -> Vec<String> {
+        let keys = home.list().into_iter();
+        let off = keys.filter(|key| key["disabled"] == json!(true));
+        off.map(|key| key["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    home.run(&["disable", "one", "four", "two"])
+        .refused(1, "no key is called four");
+    home.run(&["disable"]).refused(2, "<KEY>");
+    assert!(disabled().is_empty(), "all or none");
+    let done = home.run(&["disable", "one", "two", &one]).done();
+    assert_eq!(
+        (done.stdout.as_str(), done.stderr.as_str()),
+        (
+            "",
+            "2 API keys disabled: refused from the next request on.\n"
+        )
+    );
+    assert_eq!(disabled(), ["two", "one"]);
+    let decided = home.check(&token, "contacts", "read", None);
+    assert_eq!(decided, (1, Some("disabled".into())));
+    // Keys that are disabled already fail nothing.
+    let done = home.run(&["disable", "one", "two", "three"]).done();
+    assert_eq!(
+        done.stderr,
+        "1 API key disabled: refused from the next request on.\n2 API keys were disabled already.\n"
+    );
+    let done = home.run(&["disable", "one", "two"]).done();
+    assert_eq!(done.stderr, "2 API keys were disabled already.\n");
+    let twice = home.run(&["enable", "one", &one]).done();
+    assert_eq!(twice.stderr, "API key enabled.\n", "that is one key");
+    home.past("UPDATE keys SET expires_at = 1000 WHERE name = 'two'");
+    let done = home.run(&["enable", "three", "two", "one"]).done();
+    let (first, rest) = done.stderr.split_once('\n').expect("lines");
+    assert_eq!(first, "2 API keys enabled.");
+    assert!(
+        rest.starts_with("1 API key was enabled already.\ntwo (")
+            && rest.contains(") has ended, and stays refused until"),
+        "{rest}"
+    );
+    let json = home.run(&["disable", "two", "one", "--json"]).done();
+    let lines: Vec<serde_json::Value> = json
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 2, "a line for each");
+    assert!(lines.iter().all(|key| key["disabled"] == json!(true)));
+    assert_eq!(
+        (&lines[0]["name"], &lines[1]["name"]),
+        (&json!("two"), &json!("one"))
+    );
+    let changes = home.audit();
+    let count = |word: &str| changes.iter().filter(|change| *change == word).count();
+    assert_eq!((count("key.disabled"), count("key.enabled")), (5, 3));
+    home.run(&["audit", "verify"]).done();
+}
+
+#[test]
 fn revoking_asks_nobody_off_a_terminal_and_takes_all_or_none() {
     let home = Home::new();
     let (one, token) = home.create("one", &["--grant", "contacts=read"]);
