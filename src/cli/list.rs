@@ -1,7 +1,7 @@
 //! `list`: prints the keys, with no more than one page of them in memory at a time.
 use super::{
     Failure, ListArguments,
-    output::{self, Output, key_json},
+    output::{self, Output, key_and_status_json},
 };
 use crate::{
     domain::{
@@ -170,9 +170,9 @@ impl<'a> ListPrinter<'a> {
         self.printed += 1;
         if self.output.json {
             let separator = if first { "" } else { "," };
-            return self.output.buffered(
-                format!("{separator}{}", key_json(key, self.output.several_agents)).as_bytes(),
-            );
+            let fields = key_and_status_json(key, self.output.several_agents, self.now);
+            let object = format!("{separator}{fields}");
+            return self.output.buffered(object.as_bytes());
         }
         let name = visible(key.name());
         let access = review::access_words(&key.draft.conditions, &self.areas, visible);

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         audit,
         key::Key,
+        moment::Moment,
         text::{length, visible},
         token::without_tokens,
     },
@@ -93,7 +94,15 @@ pub(super) fn print_notice(sentence: &str) {
     let _ = writeln!(io::stderr(), "{}", without_tokens(sentence));
 }
 
-/// Returns a key as `list` and `show` print it in JSON, with its agent if there are several agents.
+/// Returns a key as `list` and `show` print it in JSON: as [`key_json`], with its status.
+pub(super) fn key_and_status_json(key: &Key, several_agents: bool, now: Moment) -> Value {
+    let mut fields = key_json(key, several_agents);
+    fields["status"] = json!(key.status(now).word());
+    fields
+}
+
+/// Returns a key as the commands that change it print it in JSON, with its agent if there are
+/// several agents.
 pub(super) fn key_json(key: &Key, several_agents: bool) -> Value {
     let mut fields = Map::new();
     let mut decided = audit::snapshot(&key.draft);

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    output::{Output, key_json},
+    output::{Output, key_and_status_json},
 };
 use crate::{
     domain::{
@@ -28,7 +28,8 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     let activity = keyring.activity(&key.id).await?;
     let now = keyring.now();
     if output.json {
-        return output.json(&json_of(&key, &activity, output.several_agents));
+        let fields = key_and_status_json(&key, output.several_agents, now);
+        return output.json(&json_of(fields, &activity));
     }
     let areas = keyring.areas().await?;
     let mut lines = vec![visible(key.name())];
@@ -84,8 +85,8 @@ fn refusals(lines: &mut Vec<String>, all: &[Refusal]) {
     }
 }
 
-fn json_of(key: &Key, activity: &Activity, several_agents: bool) -> Value {
-    let mut fields = key_json(key, several_agents);
+/// Adds the use of a key to its fields.
+fn json_of(mut fields: Value, activity: &Activity) -> Value {
     let (allowed, refused) = activity.hours.totals();
     fields["allowed_48h"] = json!(allowed);
     fields["refused_48h"] = json!(refused);

@@ -70,7 +70,8 @@ fn json_has_the_fields_of_the_contract_in_their_order() {
             "created_at",
             "last_used_at",
             "expires_at",
-            "disabled"
+            "disabled",
+            "status"
         ]
     );
     assert_eq!(key["allow_ip"], json!(["10.0.0.0/24"]));
@@ -80,6 +81,7 @@ fn json_has_the_fields_of_the_contract_in_their_order() {
         (&json!(null), &json!(null))
     );
     assert_eq!(key["disabled"], json!(false));
+    assert_eq!(key["status"], json!("active"));
     assert!(key["created_at"].as_str().expect("a moment").ends_with('Z'));
     assert_eq!(
         home.run(&["--json", "list"]).status,
@@ -416,6 +418,31 @@ fn switching_is_idempotent_and_audited_once() {
     home.run(&["enable", "acme"]).done();
     home.run(&["enable", "acme"]).done();
     assert_eq!(home.audit(), ["key.created", "key.disabled", "key.enabled"]);
+}
+
+#[test]
+fn list_and_show_tell_the_status_and_disabled_comes_before_expired() {
+    let home = Home::new();
+    home.create("acme", &["--expires", "5d"]);
+    let statuses = || {
+        let shown = home.run(&["show", "acme", "--json"]).done().json();
+        assert_eq!(home.list()[0]["status"], shown["status"]);
+        shown["status"].as_str().expect("a word").to_owned()
+    };
+    assert_eq!(statuses(), "active", "also when it expires soon");
+    home.past("UPDATE keys SET expires_at = 1000");
+    assert_eq!(statuses(), "expired");
+    home.run(&["disable", "acme"]).done();
+    assert_eq!(statuses(), "disabled");
+    home.run(&["edit", "acme", "--expires", "never"]).done();
+    assert_eq!(statuses(), "disabled");
+    home.run(&["enable", "acme"]).done();
+    assert_eq!(statuses(), "active");
+    home.run(&["agent", "add", "prod"]).done();
+    let listed = home.run(&["list", "--json"]).done().json();
+    let fields = listed[0].as_object().expect("an object");
+    let last: Vec<&String> = fields.keys().rev().take(2).collect();
+    assert_eq!(last, ["status", "agent"]);
 }
 
 #[test]
