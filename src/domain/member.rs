@@ -25,6 +25,8 @@ const NAME_LIMITS: Limits = Limits {
 
 /// The prefix of every generated id.
 const ID_BEGINS: &str = "m-";
+/// The number of hexadecimal digits after the prefix.
+const ID_DIGITS: usize = 12;
 
 /// A member's opaque id: 1 to 32 of `a-z`, `0-9` and `-`. It is passed through a login shell, so it
 /// is never a name.
@@ -42,6 +44,14 @@ impl MemberId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns `true` if the text has exactly the form of a generated id. Ids are compared with
+    /// their case, so capital letters are not of that form.
+    fn is_form_of(text: &str) -> bool {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        text.strip_prefix(ID_BEGINS)
+            .is_some_and(|hex| hex.len() == ID_DIGITS && hex.bytes().all(is_digit))
     }
 }
 
@@ -87,7 +97,7 @@ impl FromStr for MemberName {
             let field = NAME_LIMITS.field;
             return Err(TextError::Empty { field }.into());
         }
-        if name.starts_with(ID_BEGINS) && name.parse::<MemberId>().is_ok() {
+        if MemberId::is_form_of(name) {
             return Err(MemberError::LikeAnId(name.to_owned()));
         }
         Ok(Self(name.to_owned()))
@@ -226,7 +236,17 @@ mod tests {
 
     #[test]
     fn names_are_texts_that_act_on_no_terminal() {
-        for name in ["alice", "o'brien \"x\" $(id) `id`", "李"] {
+        for name in [
+            "alice",
+            "o'brien \"x\" $(id) `id`",
+            "李",
+            "m-smith",
+            "m-0123456789a",
+            "m-0123456789abc",
+            "m-0123456789ag",
+            "m-0123456789AB",
+            "M-0123456789ab",
+        ] {
             assert!(name.parse::<MemberName>().is_ok(), "{name}");
         }
         assert_eq!(
@@ -243,5 +263,8 @@ mod tests {
         ] {
             assert!(name.parse::<MemberName>().is_err(), "{name:?}");
         }
+        let drawn = MemberId::drawn(&"f0".repeat(ID_DIGITS / 2));
+        let name = format!(" {drawn} ").parse::<MemberName>();
+        assert_eq!(name, Err(MemberError::LikeAnId(drawn.to_string())));
     }
 }

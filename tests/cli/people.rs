@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use data_encoding::BASE64;
+
 use crate::command::Home;
 
 const KEYS: [&str; 2] = [
@@ -105,6 +107,12 @@ fn what_is_wrong_with_a_member_is_said_and_nothing_is_made() {
     let refused = add("alice", "viewer", private);
     refused.refused(2, "that is a private key");
     assert!(!refused.stderr.contains("c2VjcmV0"), "{refused:?}");
+    let kind = "ssh-mldsa44-ed25519@openssh.com";
+    let blob = BASE64.encode(format!("\0\0\0\u{1f}{kind}\0\0\0\u{1}x").as_bytes());
+    add("alice", "viewer", &format!("{kind} {blob} alice@laptop")).refused(
+        2,
+        "standard input: line 1 is a key of a kind that this version of claviger does not know (ssh-mldsa44-ed25519@openssh.com): give another key",
+    );
     let options = format!("command=\"sh\" {}", KEYS[0]);
     add("alice", "viewer", &options).refused(2, "without options");
     home.run(&["member", "add", "alice", "--role", "viewer"])
@@ -163,6 +171,23 @@ fn what_is_wrong_with_a_member_is_said_and_nothing_is_made() {
         home.audit(),
         ["key.created", "member.added", "member.added"]
     );
+}
+
+#[test]
+fn a_name_is_refused_only_if_it_has_exactly_the_form_of_an_id() {
+    let home = Home::new();
+    home.create("acme", &[]);
+    let smith = add(&home, "m-smith", "owner", 0);
+    let id = smith["id"].as_str().expect("an id");
+    let rename = |name: &str| home.run(&["member", "edit", "m-smith", "--name", name]);
+    rename(id).refused(2, "looks like a member's id: choose another name");
+    rename("m-0123456789ab").refused(2, "looks like a member's id");
+    for name in ["M-0123456789AB", "m-0123456789abc", "m-smith"] {
+        let edited = home.run(&["member", "edit", id, "--name", name, "--json"]);
+        assert_eq!(edited.done().json()["name"], name);
+    }
+    let named = home.run(&["member", "edit", "m-smith", "--role", "owner", "--json"]);
+    assert_eq!(named.done().json()["id"], id);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! given line into `authorized_keys`: no option, no quote, no second line.
 use std::{fmt, str::FromStr};
 
+use data_encoding::BASE64;
 use ssh_key::{Algorithm, HashAlg, PublicKey};
 
 use crate::domain::text::{self, Limits};
@@ -19,6 +20,12 @@ const COMMENT_LIMITS: Limits = Limits {
 const SHORTEST_RSA: usize = 2048;
 /// The longest line that is parsed, in bytes: an RSA key of 16,384 bits takes about 2,800.
 const LONGEST_LINE: usize = 8 * 1024;
+
+/// The longest name of a key's type, in bytes: RFC 4251 allows 64, and a certificate's name is
+/// longer by `-cert-v01`.
+const LONGEST_KIND: usize = 64 + 9;
+/// The number of base64 digits that hold the longest name of a type, after its length.
+const KIND_DIGITS: usize = (4 + LONGEST_KIND).div_ceil(3) * 4;
 
 /// OpenSSH's fingerprint of a key: `SHA256:` and 43 characters of base64.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +84,16 @@ pub enum SshKeyError {
         /// The type of the key, or its size.
         why: String,
     },
+    /// The key, or certificate, is of a type that is not implemented.
+    #[error(
+        "line {line} is a key of a kind that this version of claviger does not know ({kind}): give another key, such as one made with `ssh-keygen -t ed25519`"
+    )]
+    UnknownKind {
+        /// The line number, from 1.
+        line: usize,
+        /// The type of the key.
+        kind: String,
+    },
     /// The text is not a SHA-256 fingerprint; it is repeated in the message.
     #[error(
         "{0} is no fingerprint: give SHA256: and the 43 characters that `claviger member list` or `ssh-keygen -lf FILE` shows"
@@ -130,11 +147,14 @@ impl SshKey {
     ///
     /// # Errors
     /// Returns [`SshKeyError`] if the line is no public key, is a private key or a certificate, or
-    /// the key is too weak. The error names the line by the number `line`.
+    /// the key is too weak or of an unknown type. The error names the line by the number `line`.
     pub fn parse(text: &str, line: usize) -> Result<Self, SshKeyError> {
         let not_a_key = |_| SshKeyError::NotAKey(line);
         if text.contains("PRIVATE KEY") {
             return Err(SshKeyError::Private);
+        }
+        if let Some(kind) = unknown_kind(text) {
+            return Err(SshKeyError::UnknownKind { line, kind });
         }
         if text.len() > LONGEST_LINE {
             return Err(SshKeyError::NotAKey(line));
@@ -170,6 +190,28 @@ impl SshKey {
             ..Self::parse(line, 1)?
         })
     }
+}
+
+/// Returns the type of a key or a certificate whose type is not implemented; `None` if it is, or if
+/// the line is none of both. The type is read here, because the parser cannot read every key of an
+/// unknown type.
+fn unknown_kind(text: &str) -> Option<String> {
+    let mut words = text.split_ascii_whitespace();
+    let (kind, blob) = (words.next()?, words.next()?);
+    // The blob begins with the length of its type's name, then that name.
+    let digits = blob.len().min(KIND_DIGITS) / 4 * 4;
+    let blob = BASE64.decode(blob.get(..digits)?.as_bytes()).ok()?;
+    let (length, rest) = blob.split_first_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    if length > LONGEST_KIND || rest.get(..length)? != kind.as_bytes() {
+        return None;
+    }
+    let is_known = |name: &str| !matches!(Algorithm::new(name), Ok(Algorithm::Other(_)) | Err(_));
+    let known = match kind.split_once("-cert-v0") {
+        Some((name, _)) => is_known(name) || is_known(&format!("{name}@openssh.com")),
+        None => is_known(kind),
+    };
+    (!known).then(|| text::visible(kind))
 }
 
 fn weakness(key: &PublicKey) -> Option<String> {
@@ -271,6 +313,68 @@ mod tests {
         }
         let option = format!("command=\"sh\" {ED25519}");
         assert_eq!(parse_keys(&option), Err(SshKeyError::NotAKey(1)));
+    }
+
+    /// A line with a key of this type, whose fields are as given.
+    fn line_of(kind: &str, fields: &[&[u8]]) -> String {
+        let mut blob = Vec::new();
+        for field in [&[kind.as_bytes()], fields].concat() {
+            blob.extend(u32::try_from(field.len()).expect("short").to_be_bytes());
+            blob.extend(field);
+        }
+        format!("{kind} {} me@here", BASE64.encode(&blob))
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_kind_is_refused_as_such() {
+        let composite = [7; 1312 + 32];
+        let certificate: [&[u8]; 3] = [&[1; 32], &composite, &[2; 9000]];
+        for (kind, fields) in [
+            ("ssh-mldsa44-ed25519@openssh.com", &[&composite[..]][..]),
+            ("ssh-mldsa44-ed25519-cert-v01@openssh.com", &certificate),
+            (
+                "ssh-xmss@openssh.com",
+                &[b"XMSS_SHA2_256_W16_H10", &[3; 68]],
+            ),
+            ("ssh-ed448", &[&[4; 57]]),
+            ("x@example.org", &[]),
+        ] {
+            let error = parse_keys(&line_of(kind, fields)).expect_err(kind);
+            let kind = kind.to_owned();
+            assert_eq!(error, SshKeyError::UnknownKind { line: 1, kind });
+            assert!(error.to_string().contains("ssh-keygen -t ed25519"));
+        }
+        // A line of another form is none of these, and nothing of it is repeated.
+        let blob = line_of("ssh-ed448", &[&[4; 57]]);
+        let long = line_of(&"x".repeat(LONGEST_KIND + 1), &[]);
+        for text in [
+            blob.replacen("448", "25519", 1),
+            long,
+            "ssh-ed448 AAAA".into(),
+        ] {
+            assert_eq!(parse_keys(&text), Err(SshKeyError::NotAKey(1)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_safe_is_refused_as_such() {
+        let number = |bytes: usize| [&[0][..], &vec![0xff; bytes]].concat();
+        let dsa = [number(128), number(20), number(128), number(128)];
+        let dsa: Vec<&[u8]> = dsa.iter().map(Vec::as_slice).collect();
+        let (modulus, short) = (number(256), number(128));
+        let exponent: &[u8] = &[1, 0, 1];
+        for (line, why) in [
+            (line_of("ssh-dss", &dsa), "ssh-dss"),
+            (line_of("ssh-rsa", &[exponent, &short]), "RSA of 1024 bits"),
+        ] {
+            let (line, why) = (parse_keys(&line), why.to_owned());
+            assert_eq!(line, Err(SshKeyError::Weak { line: 1, why }));
+        }
+        assert!(parse_keys(&line_of("ssh-rsa", &[exponent, &modulus])).is_ok());
+        for kind in ["ssh-ed25519", "sk-ssh-ed25519", "ssh-rsa", "ssh-dss"] {
+            let line = line_of(&format!("{kind}-cert-v01@openssh.com"), &[&[1; 32]]);
+            assert_eq!(parse_keys(&line), Err(SshKeyError::Certificate(1)));
+        }
     }
 
     #[test]
