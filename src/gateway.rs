@@ -27,7 +27,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 
 pub use listen::PassedSocket;
-pub use service::{Service, Signals};
+pub use service::{Service, ServiceSignals};
 
 use self::{
     answer::Response,
@@ -103,7 +103,7 @@ fn way_out(place: &Listen, why: &io::Error) -> &'static str {
 pub async fn run(
     decider: Decider,
     mut service: Service,
-    mut signals: Signals,
+    mut signals: ServiceSignals,
     socket: Option<PassedSocket>,
 ) -> Result<(), GatewayError> {
     let serve = &service.serve;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use claviger::{
     cli::{self, Arguments, Command, Failure, ServeArguments},
     config::{self, Config},
-    gateway::{self, PassedSocket, Service, Signals},
+    gateway::{self, PassedSocket, Service, ServiceSignals},
     keyring::Decider,
     machine::{self, Machine},
     startup::{self, Session},
@@ -103,7 +103,7 @@ async fn endpoint(
     socket: Option<PassedSocket>,
 ) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Failed(error.to_string());
-    let signals = Signals::catch().map_err(|error| failed(&error))?;
+    let signals = ServiceSignals::catch().map_err(|error| failed(&error))?;
     let config = Config::gather(database, &config::process_variable)?;
     let location = config.location.clone();
     let service = Service::gather(config, options.into()).map_err(Failure::Refused)?;

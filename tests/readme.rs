@@ -132,6 +132,8 @@ fn the_lines_for_nginx_are_the_same_everywhere() {
     let all: Vec<_> = documents()
         .iter()
         .flat_map(|name| blocks(&file(name), "nginx"))
+        // The recipes add single lines to a complete file.
+        .filter(|lines| lines.starts_with("location"))
         .collect();
     assert!(!all.is_empty(), "no lines for nginx were found");
     assert!(all.iter().all(|lines| *lines == all[0]), "{all:#?}");

@@ -4,18 +4,18 @@ local claviger = "127.0.0.1:8750"
 -- If claviger has a --proxy-secret-file, a line of it:
 local secret = nil
 
--- A browser asks with a preflight whether a page of another site may send a request. It has no
--- credential, so claviger is not asked. Write the origins of your pages here: scheme, host and
--- port, as the browser sends them. Every other preflight is asked about, and refused.
-local origins = {
-    ["https://app.example.com"] = true,
-    ["https://admin.example.com"] = true,
-}
-local preflight = {
-    ["Access-Control-Allow-Methods"] = "GET, HEAD, POST, PUT, PATCH, DELETE",
-    ["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-API-Key",
-    ["Access-Control-Max-Age"] = "600",
-}
+-- A browser's preflight, which never has a credential: answered here, nobody is asked. Who may call the
+-- API from a page of another origin is for the API to say, in its answers. For some origins only:
+-- local origins = { ["https://app.example.com"] = true, ["https://admin.example.com"] = true }
+local origins = nil
+local function preflight(headers)
+    return {
+        ["Access-Control-Allow-Origin"] = "*",
+        ["Access-Control-Allow-Methods"] = "GET, HEAD, POST, PUT, PATCH, DELETE",
+        ["Access-Control-Allow-Headers"] = headers["access-control-request-headers"],
+        ["Access-Control-Max-Age"] = "600",
+    }
+end
 
 -- Seconds until an answer must be there.
 local deadline = 3
@@ -34,12 +34,6 @@ local kept_back = {
 local function tell(r, status, headers, body)
     r.status = status
     r.err_headers_out["Cache-Control"] = "no-store"
-    local origin = r.subprocess_env["CLAVIGER_ORIGIN"]
-    if origin then
-        -- These pages may read refusals too.
-        r.err_headers_out["Access-Control-Allow-Origin"] = origin
-        r.err_headers_out["Vary"] = "Origin"
-    end
     for name, value in pairs(headers) do
         r.err_headers_out[name] = value
     end
@@ -193,15 +187,12 @@ function authorize(r)
     end
     local rest = purged(r)
 
-    -- Apache joins several Origins by commas, so that what is in the list stands alone.
-    local origin = rest["origin"]
-    if origin and origins[origin] then
-        r.subprocess_env["CLAVIGER_ORIGIN"] = origin
-        local asked = rest["access-control-request-method"]
-        if r.method == "OPTIONS" and asked and asked:find("^[^,]+$") and not rest["authorization"]
-            and not rest["x-api-key"] then
-            return tell(r, 204, preflight)
-        end
+    -- Apache joins several headers of one name by commas.
+    local origin, asked = rest["origin"], rest["access-control-request-method"]
+    local one_of_each = origin and origin:find("^[^,]+$") and asked and asked:find("^[^,]+$")
+    if r.method == "OPTIONS" and one_of_each and (not origins or origins[origin])
+        and not rest["authorization"] and not rest["x-api-key"] then
+        return tell(r, 204, preflight(rest))
     end
 
     local decided, verdict = pcall(decide, r, rest)

@@ -398,7 +398,7 @@ pub struct DoctorArguments {
     /// --make-key, it also sees an allowed request.
     #[arg(long, value_name = "URL", requires = "kind")]
     pub gateway: Option<String>,
-    /// Which gateway that is: nginx, ingress-nginx, traefik, caddy or envoy; or verify, if an
+    /// Which gateway that is: nginx, ingress-nginx, traefik, caddy, envoy, haproxy or apache; or verify, if an
     /// application asks /verify itself
     #[arg(long = "as", value_name = "NAME", requires = "gateway")]
     pub(super) kind: Option<ProbedKind>,

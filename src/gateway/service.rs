@@ -66,7 +66,7 @@ pub(super) enum SignalRequest {
 
 /// The signals of the endpoint.
 #[derive(Debug)]
-pub struct Signals {
+pub struct ServiceSignals {
     terminate: Signal,
     interrupt: Signal,
     /// `None` if it was ignored at the start, as under `nohup`: it stays ignored.
@@ -77,7 +77,7 @@ pub struct Signals {
     user: Signal,
 }
 
-impl Signals {
+impl ServiceSignals {
     /// Starts to catch the signals. From then on they do not end the process by themselves.
     ///
     /// # Errors

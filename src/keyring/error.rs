@@ -120,6 +120,7 @@ impl KeyringError {
                 | Self::Agent(_)
                 | Self::TooManyGood { .. }
                 | Self::SameName { .. }
+                | Self::Ambiguous { .. }
                 | Self::Store(
                     StoreError::AreaExists { .. }
                         | StoreError::Route(_)

@@ -350,7 +350,7 @@ fn a_key_is_named_by_id_by_name_or_by_the_beginning_of_its_id() {
     );
     let twin = made.json()["id"].as_str().expect("an id").to_owned();
     let asked = home.run(&["disable", "acme"]);
-    asked.refused(1, "acme means 2 keys: nothing was done");
+    asked.refused(2, "acme means 2 keys: nothing was done");
     assert!(asked.stderr.contains(&id) && asked.stderr.contains(&twin));
     assert!(
         home.list()

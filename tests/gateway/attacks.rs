@@ -937,3 +937,45 @@ fn nothing_that_is_refused_passes_traefik() {
 fn nothing_that_is_refused_passes_envoy() {
     attack(Kind::Envoy);
 }
+
+#[test]
+fn nothing_that_is_refused_passes_haproxy() {
+    attack(Kind::HaProxy);
+}
+
+#[test]
+fn nothing_that_is_refused_passes_apache() {
+    attack(Kind::Apache);
+}
+
+/// A gateway behind another proxy believes it about the client's address, and nothing else.
+#[test]
+fn traefik_behind_another_proxy_believes_it_about_the_address_alone() {
+    let front = Front::behind(Kind::Traefik, |endpoint, api| {
+        let trusting =
+            "    forwardedHeaders: { trustedIPs: [127.0.0.1/32] }\n    # forwardedHeaders is left";
+        Gateway::changed_so(
+            Kind::Traefik,
+            &[
+                ("    # forwardedHeaders is left", trusting),
+                ("trustForwardHeader: false", "trustForwardHeader: true"),
+            ],
+            endpoint,
+            api,
+        )
+    });
+    let key = ("X-API-Key", front.reader.as_str());
+    let forged = [
+        ("X-Forwarded-Method", "GET"),
+        ("X-Forwarded-Uri", "/contacts/1"),
+    ];
+    front.refused("another path", &get("/documents", &[key, forged[1]]));
+    front.refused("both", &get("/documents", &[key, forged[0], forged[1]]));
+    let deleting = request("DELETE", "/contacts/1", &[key, forged[0]]);
+    front.refused("another method", &deleting);
+    let elsewhere = [
+        ("X-API-Key", front.elsewhere.as_str()),
+        ("X-Forwarded-For", "10.0.0.9"),
+    ];
+    front.allowed("the address", &get("/contacts/1", &elsewhere));
+}

@@ -19,7 +19,7 @@ struct Found {
 impl Found {
     fn of(home: &Home, gateway: &Gateway, kind: Kind) -> Self {
         let url = format!("http://{}/contacts", gateway.address);
-        let ended = home.run(&["doctor", "--json", "--gateway", &url, "--as", kind.word()]);
+        let ended = home.run(&["doctor", "--json", "--gateway", &url, "--as", kind.probed()]);
         Self {
             status: ended.status,
             findings: ended.json().as_array().expect("findings").clone(),
@@ -70,7 +70,14 @@ fn with_mistake(kind: Kind, from: &str, to: &str) -> Found {
     examine(kind, Some((from, to)), &serve)
 }
 
-const KINDS: [Kind; 4] = [Kind::Nginx, Kind::Caddy, Kind::Traefik, Kind::Envoy];
+const KINDS: [Kind; 6] = [
+    Kind::Nginx,
+    Kind::Caddy,
+    Kind::Traefik,
+    Kind::Envoy,
+    Kind::HaProxy,
+    Kind::Apache,
+];
 
 #[test]
 fn as_they_are_shipped_all_is_well() {
@@ -342,7 +349,7 @@ fn traefik_that_believes_what_clients_forward_is_named() {
     ];
     let endpoint = Endpoint::bare(&home, &serve);
     let api = Api::start();
-    // The mistake consists of two directives, in two files.
+    // The mistake consists of several directives, in two files.
     let gateway = Gateway::changed_so(
         Kind::Traefik,
         &[
@@ -351,6 +358,10 @@ fn traefik_that_believes_what_clients_forward_is_named() {
                 "    forwardedHeaders: { insecure: true }\n    # forwardedHeaders is left",
             ),
             ("trustForwardHeader: false", "trustForwardHeader: true"),
+            (
+                "          X-Forwarded-Method: \"\"\n          X-Forwarded-Uri: \"\"\n",
+                "",
+            ),
         ],
         endpoint.address(),
         api.address,
@@ -399,6 +410,79 @@ fn each_mistake_in_envoy_is_named() {
         let found = with_mistake(Kind::Envoy, from, to);
         let told = found.bad(subject);
         assert!(told.contains(advice), "{to}: {told}");
+    }
+}
+
+#[test]
+fn each_mistake_in_haproxy_and_in_apache_is_named() {
+    for (kind, from, to, subject, advice) in [
+        (
+            Kind::HaProxy,
+            "http-request set-header X-Forwarded-For %[src]",
+            "",
+            "address",
+            "http-request set-header X-Forwarded-For %[src]",
+        ),
+        (
+            Kind::HaProxy,
+            "str(/authorize/contacts)",
+            "str(/elsewhere)",
+            "endpoint path",
+            "str(/authorize)",
+        ),
+        (
+            Kind::HaProxy,
+            "acl origin_known  always_true",
+            "acl origin_known  always_false",
+            "preflight",
+            "http-request return status 204",
+        ),
+        (
+            Kind::HaProxy,
+            "    http-request lua.claviger\n",
+            "",
+            "guard",
+            "http-request lua.claviger",
+        ),
+        (
+            Kind::HaProxy,
+            "\"X-Original-Method: \" .. txn.f:method(),",
+            "",
+            "method",
+            "txn.f:method()",
+        ),
+        (
+            Kind::Apache,
+            "LuaHookAccessChecker apache.lua authorize early",
+            "",
+            "guard",
+            "LuaHookAccessChecker",
+        ),
+        (
+            Kind::Apache,
+            "\"X-Original-URI: \" .. r.unparsed_uri,",
+            "",
+            "path",
+            "r.unparsed_uri",
+        ),
+        (
+            Kind::Apache,
+            "\"X-Forwarded-For: \" .. r.useragent_ip,",
+            "",
+            "address",
+            "r.useragent_ip",
+        ),
+        (
+            Kind::Apache,
+            "CLAVIGER_PATH=/authorize/contacts",
+            "CLAVIGER_PATH=/elsewhere",
+            "endpoint path",
+            "CLAVIGER_PATH=/authorize",
+        ),
+    ] {
+        let found = with_mistake(kind, from, to);
+        let told = found.bad(subject);
+        assert!(told.contains(advice), "{from}: {told}");
     }
 }
 
@@ -461,7 +545,7 @@ fn with_good_key(kind: Kind, mistake: Option<(&str, &str)>) -> (Found, Home) {
         "--gateway",
         &url,
         "--as",
-        kind.word(),
+        kind.probed(),
         "--make-key",
         "--upstream",
         &upstream,

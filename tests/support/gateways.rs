@@ -19,16 +19,28 @@ pub enum Kind {
     Caddy,
     Traefik,
     Envoy,
+    HaProxy,
+    Apache,
 }
 
 impl Kind {
     /// The word that `serve --gateway` takes.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Nginx => "nginx",
+            Self::Nginx | Self::HaProxy | Self::Apache => "nginx",
             Self::Caddy => "caddy",
             Self::Traefik => "traefik",
             Self::Envoy => "envoy",
+        }
+    }
+
+    /// The word that `doctor --as` takes.
+    #[allow(dead_code, reason = "one suite uses it")]
+    pub fn probed(self) -> &'static str {
+        match self {
+            Self::HaProxy => "haproxy",
+            Self::Apache => "apache",
+            other => other.word(),
         }
     }
 
@@ -38,6 +50,8 @@ impl Kind {
             Self::Caddy => &["Caddyfile"],
             Self::Traefik => &["traefik.yml", "traefik-routes.yml"],
             Self::Envoy => &["envoy.yaml"],
+            Self::HaProxy => &["haproxy.cfg", "haproxy.lua"],
+            Self::Apache => &["apache.conf", "apache.lua"],
         }
     }
 
@@ -48,6 +62,8 @@ impl Kind {
             Self::Caddy => Command::new(installed("bin/caddy")),
             Self::Traefik => Command::new(installed("bin/traefik")),
             Self::Envoy => Command::new(installed("envoy/_bin/envoy")),
+            Self::HaProxy => Command::new("/usr/sbin/haproxy"),
+            Self::Apache => Command::new("/usr/sbin/apache2"),
         };
         match self {
             Self::Nginx => command.args(["-p", &at(""), "-c", &at("nginx.conf")]),
@@ -59,6 +75,8 @@ impl Kind {
                 &at("Caddyfile"),
             ]),
             Self::Traefik => command.arg(format!("--configFile={}", at("traefik.yml"))),
+            Self::HaProxy => command.args(["-f", &at("haproxy.cfg")]),
+            Self::Apache => command.args(["-d", &at(""), "-f", &at("apache.conf"), "-DFOREGROUND"]),
             Self::Envoy => command.args([
                 "-c",
                 &at("envoy.yaml"),
@@ -298,8 +316,9 @@ fn answer(stream: TcpStream, heads: &Mutex<Vec<String>>) {
         let length = body_length(&head);
         heads.lock().expect("a list").push(head);
         if upgraded {
+            // The answer to the key of RFC 6455, 1.3.
             let _ = writer.write_all(
-                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
             );
             // What comes then is sent back.
             let _ = std::io::copy(&mut lines, &mut writer);

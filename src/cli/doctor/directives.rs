@@ -40,6 +40,8 @@ pub(super) enum GatewayFault {
 pub(super) const fn directive(kind: ProbedKind, fault: GatewayFault) -> &'static str {
     let gateway = match kind {
         ProbedKind::Gateway(gateway) => gateway,
+        ProbedKind::HaProxy => return haproxy(fault),
+        ProbedKind::Apache => return apache(fault),
         ProbedKind::Verify => return verify(fault),
     };
     match gateway {
@@ -90,6 +92,40 @@ const fn ingress_nginx(fault: GatewayFault) -> &'static str {
         GatewayFault::Identity => {
             "nginx.ingress.kubernetes.io/auth-response-headers: X-Claviger-Key-Id,X-Claviger-Key-Name,X-Claviger-Owner,X-Claviger-Labels,X-Claviger-Decision-Id"
         }
+        GatewayFault::Override => NOTHING,
+    }
+}
+
+const fn haproxy(fault: GatewayFault) -> &'static str {
+    match fault {
+        GatewayFault::Guard => "http-request lua.claviger",
+        GatewayFault::Endpoint => "setenv CLAVIGER 127.0.0.1:8750",
+        GatewayFault::EndpointPath => "http-request set-var(txn.claviger_path) str(/authorize)",
+        GatewayFault::Token => "haproxy.lua: kept_back without authorization and x-api-key",
+        GatewayFault::Method => "haproxy.lua: \"X-Original-Method: \" .. txn.f:method()",
+        GatewayFault::Path => "haproxy.lua: \"X-Original-URI: \" .. (txn.f:pathq() or txn.f:url())",
+        GatewayFault::Address | GatewayFault::ForgedAddress => {
+            "http-request set-header X-Forwarded-For %[src]"
+        }
+        GatewayFault::Preflight => "http-request return status 204 hdr Access-Control-Allow-Origin",
+        GatewayFault::Identity => "haproxy.lua: txn.http:req_set_header(name, values[1])",
+        GatewayFault::Override => NOTHING,
+    }
+}
+
+const fn apache(fault: GatewayFault) -> &'static str {
+    match fault {
+        GatewayFault::Guard => "LuaHookAccessChecker apache.lua authorize early",
+        GatewayFault::Endpoint => "apache.lua: local claviger = \"127.0.0.1:8750\"",
+        GatewayFault::EndpointPath => "SetEnvIf Request_URI ^ CLAVIGER_PATH=/authorize",
+        GatewayFault::Token => "apache.lua: kept_back without authorization and x-api-key",
+        GatewayFault::Method => "apache.lua: \"X-Original-Method: \" .. r.method",
+        GatewayFault::Path => "apache.lua: \"X-Original-URI: \" .. r.unparsed_uri",
+        GatewayFault::Address | GatewayFault::ForgedAddress => {
+            "apache.lua: \"X-Forwarded-For: \" .. r.useragent_ip"
+        }
+        GatewayFault::Preflight => "apache.lua: return tell(r, 204, preflight(rest))",
+        GatewayFault::Identity => "apache.lua: r.headers_in[name] = value",
         GatewayFault::Override => NOTHING,
     }
 }
@@ -186,30 +222,27 @@ mod tests {
     #[test]
     fn what_is_named_stands_in_the_files_that_are_shipped() {
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let files = [
+        let file = |name: &str| {
+            let folder =
+                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/gateways");
+            plain(&std::fs::read_to_string(folder.join(name)).expect(name))
+        };
+        let of = ProbedKind::Gateway;
+        let rows: [(ProbedKind, &[&str], &[GatewayFault]); 6] = [
             (
-                GatewayKind::Nginx,
-                include_str!("../../../packaging/gateways/nginx.conf"),
+                of(GatewayKind::Nginx),
+                &["nginx.conf"],
+                &[Guard, Method, Path, ForgedAddress, Preflight],
             ),
             (
-                GatewayKind::Caddy,
-                include_str!("../../../packaging/gateways/Caddyfile"),
+                of(GatewayKind::Caddy),
+                &["Caddyfile"],
+                &[Endpoint, Preflight, Identity],
             ),
             (
-                GatewayKind::Traefik,
-                include_str!("../../../packaging/gateways/traefik-routes.yml"),
-            ),
-            (
-                GatewayKind::Envoy,
-                include_str!("../../../packaging/gateways/envoy.yaml"),
-            ),
-        ];
-        for (gateway, file) in files {
-            let quoted: &[GatewayFault] = match gateway {
-                GatewayKind::Nginx => &[Guard, Method, Path, ForgedAddress, Preflight],
-                GatewayKind::IngressNginx => &[],
-                GatewayKind::Caddy => &[Endpoint, Preflight, Identity],
-                GatewayKind::Traefik => &[
+                of(GatewayKind::Traefik),
+                &["traefik-routes.yml"],
+                &[
                     Guard,
                     Endpoint,
                     EndpointPath,
@@ -218,7 +251,11 @@ mod tests {
                     Preflight,
                     Identity,
                 ],
-                GatewayKind::Envoy => &[
+            ),
+            (
+                of(GatewayKind::Envoy),
+                &["envoy.yaml"],
+                &[
                     Guard,
                     EndpointPath,
                     Method,
@@ -227,10 +264,45 @@ mod tests {
                     Preflight,
                     Identity,
                 ],
-            };
-            for fault in quoted {
-                let words = plain(directive(ProbedKind::Gateway(gateway), *fault));
-                assert!(plain(file).contains(&words), "{gateway:?}: {words}");
+            ),
+            (
+                ProbedKind::HaProxy,
+                &["haproxy.cfg", "haproxy.lua"],
+                &[
+                    Guard,
+                    Endpoint,
+                    EndpointPath,
+                    Method,
+                    Path,
+                    ForgedAddress,
+                    Preflight,
+                    Identity,
+                ],
+            ),
+            (
+                ProbedKind::Apache,
+                &["apache.conf", "apache.lua"],
+                &[
+                    Guard,
+                    Endpoint,
+                    EndpointPath,
+                    Method,
+                    Path,
+                    ForgedAddress,
+                    Preflight,
+                    Identity,
+                ],
+            ),
+        ];
+        for (kind, names, faults) in rows {
+            let files: Vec<String> = names.iter().map(|name| file(name)).collect();
+            for fault in faults {
+                let words = plain(directive(kind, *fault));
+                let words = words
+                    .split_once(".lua: ")
+                    .map_or(words.as_str(), |(_, line)| line);
+                let stands = files.iter().any(|file| file.contains(words));
+                assert!(stands, "{kind:?}: {words}");
             }
         }
     }

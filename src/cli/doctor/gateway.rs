@@ -207,14 +207,11 @@ fn judge(kind: ProbedKind, heard: &[ProbeOutcome], own: Option<IpAddr>) -> Vec<D
         }
         _ => findings.push(DoctorFinding::well("token", "it reaches the endpoint")),
     }
-    let gateway = match kind {
-        ProbedKind::Gateway(gateway) => gateway,
+    let Some(gateway) = kind.gateway() else {
         // The application names area and action itself.
-        ProbedKind::Verify => {
-            findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &needs));
-            findings.push(overrides(kind, of(ProbeKind::Override)));
-            return findings;
-        }
+        findings.extend(address(refusal, of(ProbeKind::ClaimAddress), own, &needs));
+        findings.push(overrides(kind, of(ProbeKind::Override)));
+        return findings;
     };
     let claimed = of(ProbeKind::ClaimMethodAndPath);
     if let Some(other) = other_headers(gateway, claimed) {
