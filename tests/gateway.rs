@@ -32,6 +32,8 @@ mod history;
 mod http;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "gateway/recipes.rs"]
+mod recipes;
 #[path = "gateway/remembering.rs"]
 mod remembering;
 #[path = "support/screen.rs"]

@@ -1,5 +1,6 @@
 # A Starlette application that lets claviger decide: `claviger serve --trusted-proxy 127.0.0.1`.
-# Run it with: uvicorn starlette_app:app
+# Run it with: uvicorn --no-proxy-headers starlette_app:app
+# (uvicorn otherwise believes every program of this machine about the client's address.)
 import os
 
 import httpx
@@ -20,7 +21,8 @@ async def verdict(request, area):
         "token": credential.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", ""),
         "area": area,
         "action": ACTIONS.get(request.method, ""),
-        # The address of the connection; behind a proxy of your own: uvicorn --forwarded-allow-ips
+        # The address of the connection; behind a proxy of your own name that with --forwarded-allow-ips
+        # instead of --no-proxy-headers.
         "ip": request.client.host,
         "header_names": list(request.headers.keys()),
     }

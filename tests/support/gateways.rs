@@ -102,7 +102,8 @@ fn installed(program: &str) -> PathBuf {
     PathBuf::from(folder).join(program)
 }
 
-fn free_address() -> SocketAddr {
+/// An address at which nobody listens just now.
+pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")
 }

@@ -18,7 +18,7 @@ use crate::{
         access::Actions,
         conditions::Conditions,
         decision::Target,
-        key::{Draft, Key, KeyVersion, RevokeReason},
+        key::{Draft, KeyVersion, RevokeReason},
         text::visible,
         token::{KeyId, Token},
         usage::Refusal,
@@ -115,7 +115,7 @@ async fn probe(
             )));
         }
     };
-    let key = keyring.key(&id).await?;
+    let before = Seen::of(keyring, &id).await?;
     let sent = {
         let (prober, token) = (prober.clone(), token.clone());
         tokio::task::spawn_blocking(move || prober.send_good(&token)).await
@@ -130,7 +130,7 @@ async fn probe(
             )]);
         }
     };
-    let record = record(keyring, &key).await?;
+    let record = record(keyring, &before).await?;
     let mut findings = vec![allowed(kind, &answer, record.as_ref())];
     if matches!(record, Some(EndpointRecord::Allowed)) && !matches!(kind, ProbedKind::Verify) {
         findings.push(match upstream {
@@ -147,18 +147,34 @@ enum EndpointRecord {
     Refused(Box<Refusal>),
 }
 
+/// What is recorded of a key at one time.
+struct Seen {
+    id: KeyId,
+    allowed: i64,
+    refusals: Vec<Refusal>,
+}
+
+impl Seen {
+    async fn of(keyring: &Keyring, id: &KeyId) -> Result<Self, Failure> {
+        let activity = keyring.activity(id).await?;
+        Ok(Self {
+            id: id.clone(),
+            allowed: activity.hours.totals().0,
+            refusals: activity.refusals,
+        })
+    }
+}
+
 /// Waits for the endpoint's record of the probe with this key.
-async fn record(keyring: &Keyring, before: &Key) -> Result<Option<EndpointRecord>, Failure> {
-    let old = keyring.refusals(Some(&before.id)).await?;
-    let newest = old.first().map(|refusal| refusal.id.clone());
+async fn record(keyring: &Keyring, before: &Seen) -> Result<Option<EndpointRecord>, Failure> {
+    let newest = before.refusals.first().map(|refusal| &refusal.id);
     for _ in 0..RECORD_TIMEOUT.as_millis() / PAUSE.as_millis() {
-        let now = keyring.key(&before.id).await?;
-        if now.last_use != before.last_use {
+        let now = Seen::of(keyring, &before.id).await?;
+        if now.allowed != before.allowed {
             return Ok(Some(EndpointRecord::Allowed));
         }
-        let refusals = keyring.refusals(Some(&before.id)).await?;
-        if let Some(refusal) = refusals.into_iter().next()
-            && Some(&refusal.id) != newest.as_ref()
+        if let Some(refusal) = now.refusals.into_iter().next()
+            && Some(&refusal.id) != newest
         {
             return Ok(Some(EndpointRecord::Refused(Box::new(refusal))));
         }
