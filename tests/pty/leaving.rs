@@ -38,6 +38,28 @@ fn by_its_own_key_and_by_every_signal() {
     }
 }
 
+/// An endpoint in the foreground ends with its terminal; elsewhere a hangup lets it read its settings
+/// again.
+#[test]
+fn an_endpoint_on_a_terminal_ends_by_a_hangup_and_by_ctrl_c() {
+    let home = Home::new();
+    let serve = [
+        env!("CARGO_BIN_EXE_claviger"),
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut screen = Screen::program(&serve, home.path(), 80, 24, &[]);
+    screen.wait_for("listening");
+    screen.signal(Signal::SIGUSR1);
+    screen.signal(Signal::SIGHUP);
+    assert_eq!(screen.end(), 0);
+    let mut screen = Screen::program(&serve, home.path(), 80, 24, &[]);
+    screen.wait_for("listening");
+    screen.press("<c-c>");
+    assert_eq!(screen.end(), 0);
+}
+
 /// Takes the terminal as claviger does, draws, and then fails; does nothing when run as an ordinary
 /// test.
 #[test]

@@ -275,7 +275,7 @@ fn guard(
                     ""
                 }
             ),
-            "name the database of its endpoint with --database, and see that the endpoint can write to it",
+            "name the database of its endpoint with --database, and see that the endpoint can write to it; after very many refusals within a minute not every one is kept, so wait and run it again",
         ),
         (500 | 502..=504, None) => DoctorFinding::bad(
             "guard",
