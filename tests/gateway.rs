@@ -30,6 +30,8 @@ mod gateways;
 mod history;
 #[path = "support/http.rs"]
 mod http;
+#[path = "gateway/peers.rs"]
+mod peers;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "gateway/recipes.rs"]

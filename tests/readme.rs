@@ -381,3 +381,15 @@ fn the_changelog_knows_this_version() {
         "CHANGELOG.md has neither {version} nor [Unreleased]"
     );
 }
+
+/// Every reason and every detail is in the documents that list them.
+#[test]
+fn reasons_and_details_are_listed_whole() {
+    use claviger::domain::decision::{Detail, Reason};
+    let words = Reason::ALL.map(Reason::word).into_iter();
+    for word in words.chain(Detail::ALL.map(Detail::word)) {
+        for name in ["docs/gateways.md", "docs/openapi.yaml"] {
+            assert!(file(name).contains(word), "{word} is not in {name}");
+        }
+    }
+}

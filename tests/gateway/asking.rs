@@ -674,3 +674,86 @@ fn metrics_have_the_format_that_is_asked_for_and_promtool_has_nothing_to_say() {
     assert!(said.status.success(), "{said:?}");
     assert!(said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
 }
+
+/// Constants beside areas that lie within others, and literals beside a star: no reading of a path leads
+/// further in than the key may go.
+#[test]
+fn a_constant_area_opens_nothing_that_lies_further_in() {
+    let home = Home::new();
+    for (area, routes) in [
+        ("api", &["/api"][..]),
+        ("admin", &["/api/admin"]),
+        ("orgs", &["/v1/orgs/*"]),
+        ("acme", &["/v1/orgs/acme", "/v1/orgs/*/billing"]),
+        ("strict", &["/strict", "POST /strict/search=read"]),
+    ] {
+        let routes = routes.iter().flat_map(|route| ["--route", *route]);
+        let add: Vec<&str> = ["area", "add", area].into_iter().chain(routes).collect();
+        home.run(&add).done();
+    }
+    let grants = [
+        "--grant",
+        "api=read",
+        "--grant",
+        "orgs=read",
+        "--grant",
+        "strict=read",
+    ];
+    let (_, token) = home.create("outer", &grants);
+    let endpoint = Endpoint::start(&home, &[]);
+    let asks = |to: &str, path: &str| {
+        let answer = endpoint.asks(to, "GET", path, &[("X-API-Key", &token)]);
+        (answer.status, reason_or_nothing(&endpoint, &answer))
+    };
+    let ambiguous = (403, "ambiguous_path".to_owned());
+    for path in [
+        "/api/admin%2Fusers",
+        "/api/admin;v=1/users",
+        "/api//admin/users",
+        "/api/%2Fadmin/users",
+        "/api/%2561dmin/users",
+        "/api\\admin\\users",
+        "/api/Admin/users",
+        "/api/x/%2e%2e/admin",
+        "/api/\u{ff0e}./admin",
+    ] {
+        assert_eq!(asks("/authorize/api", path), ambiguous, "{path}");
+        assert_eq!(asks("/authorize", path).0, 403, "{path}");
+    }
+    for path in [
+        "/api/queues/%2F/jobs",
+        "/api/items/1;rev=2",
+        "/api/50%25-off",
+        "/elsewhere//x",
+    ] {
+        assert_eq!(asks("/authorize/api", path).0, 200, "{path}");
+    }
+    // An action that depends on the path needs a path that all read alike.
+    assert_eq!(asks("/authorize/strict", "/strict/a%2Fb"), ambiguous);
+    assert_eq!(asks("/authorize", "/v1/orgs/7").0, 200);
+    for path in [
+        "/v1/orgs/acme",
+        "/v1/orgs/acme/x",
+        "/v1/orgs/7/billing",
+        "/v1/orgs/7/Billing",
+        "/v1/orgs/ACME",
+    ] {
+        assert_eq!(asks("/authorize", path).0, 403, "{path}");
+    }
+}
+
+/// Returns the detail of a refusal, or else its reason; nothing for an allow.
+fn reason_or_nothing(endpoint: &Endpoint, answer: &Answer) -> String {
+    if answer.status == 200 {
+        return String::new();
+    }
+    let id = answer.header("x-claviger-decision-id").expect("an id");
+    let line = endpoint.wait_for(id);
+    let word = |name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}=\"")).expect("a word");
+        rest.split('"').next().unwrap_or_default().to_owned()
+    };
+    Some(word("detail"))
+        .filter(|it| !it.is_empty())
+        .unwrap_or_else(|| word("reason"))
+}

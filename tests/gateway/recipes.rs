@@ -245,3 +245,28 @@ fn a_starlette_application_asks_verify() {
         "running on",
     );
 }
+
+#[test]
+fn traefik_that_forwards_bodies_is_refused_whatever_the_form_of_the_body() {
+    let home = Home::new();
+    let (_, token) = home.create("writer", &["--grant", "contacts=all"]);
+    let endpoint = Endpoint::start(&home, &["--gateway", "traefik"]);
+    let api = Api::start();
+    let change = (
+        "        trustForwardHeader: false\n",
+        "        trustForwardHeader: false\n        forwardBody: true\n",
+    );
+    let gateway = Gateway::changed(Kind::Traefik, change, endpoint.address(), api.address);
+    let post = |more: &[(&str, &str)], body: &str| {
+        let key = [("X-API-Key", token.as_str())];
+        let mut bytes = request("POST", "/contacts", &[&key, more].concat());
+        bytes.extend(body.as_bytes());
+        ask(gateway.address, &bytes).status
+    };
+    until("it passes without a body", || {
+        post(&[("Content-Length", "0")], "") == 200
+    });
+    assert_eq!(post(&[("Content-Length", "5")], "hello"), 400);
+    let chunked = [("Transfer-Encoding", "chunked")];
+    assert_eq!(post(&chunked, "5\r\nhello\r\n0\r\n\r\n"), 400);
+}
