@@ -14,7 +14,7 @@ cd "$folder"
 chmod 777 .
 apt-get -q download "haproxy=$VERSION" >/dev/null
 dpkg -x haproxy_*.deb .
-./usr/sbin/haproxy -v | head -n 1
+./usr/sbin/haproxy -v | sed -n 1p
 
 cat >haproxy.cfg <<'CFG'
 defaults
