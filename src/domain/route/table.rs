@@ -112,6 +112,9 @@ impl Routes {
     #[must_use]
     pub fn area_of(&self, path: &RequestPath<'_>) -> Option<&AreaSlug> {
         let area = self.area_by_path(path).ok()?;
+        if let Some(unambiguous) = path.unambiguous() {
+            self.check_folded(unambiguous, None, None).ok()?;
+        }
         Some(&self.areas[area].slug)
     }
 
@@ -149,14 +152,13 @@ impl Routes {
         Ok((area, action))
     }
 
+    /// Returns the area to which the path leads as it is written.
     fn area_by_path(&self, path: &RequestPath<'_>) -> Result<usize, Detail> {
         let Some(unambiguous) = path.unambiguous() else {
             return self.opaque_area(path.sent());
         };
         let area = self.best(None, |pattern| pattern.applies_to(segments(unambiguous)));
-        let area = area.ok_or(Detail::NoMatch)?.area;
-        self.check_folded(unambiguous, None, None)?;
-        Ok(area)
+        Ok(area.ok_or(Detail::NoMatch)?.area)
     }
 
     /// Returns the area with opaque paths to which a path leads that is not unambiguous. No route
@@ -208,12 +210,14 @@ impl Routes {
         method: &Method,
         applies: impl Fn(&TableRoute) -> bool,
     ) -> Option<Action> {
-        let said = |it: &TableRoute| it.route.says().map(|(said, _)| said.clone());
-        let meant = |it: &&TableRoute| said(it).is_none_or(|said| method.goes_with(&said));
+        fn said(it: &TableRoute) -> Option<&Method> {
+            it.route.says().map(|(said, _)| said)
+        }
+        let meant = |it: &&TableRoute| said(it).is_none_or(|said| method.goes_with(said));
         // Among routes with the same pattern, one for exactly this method has the highest rank.
         let rank = |it: &TableRoute| {
             let said = said(it);
-            (said.is_some(), said.as_ref() == Some(method))
+            (said.is_some(), said == Some(method))
         };
         let nearest = self
             .ranked
