@@ -182,7 +182,7 @@ impl Prober {
     ///
     /// # Errors
     /// Returns a sentence that says what is wrong with the URL and what to write instead: the
-    /// scheme must be `http` or `https`, with a host, a canonical path, and neither user, password
+    /// scheme must be `http` or `https`, with a host, an unambiguous path, and neither user, password
     /// nor query.
     pub(super) fn new(url: &str) -> Result<Self, String> {
         let refused = |why: &str| {
