@@ -11,7 +11,7 @@ use crate::{
     domain::forwarded::TrustedProxy,
 };
 
-/// `serve`. What is not given here comes from the section [serve] of config.toml.
+/// `serve`. What is not given here comes from the section `[serve]` of config.toml.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
     /// Where to listen: ADDRESS:PORT or unix:PATH [default: 127.0.0.1:8750]
