@@ -206,9 +206,10 @@ fn reload(service: &mut Service, endpoint: &Endpoint, log: &log::LogHandle) {
                 credentials = %credential_words(serve),
                 "the settings were read again"
             );
+            warn_of_trust(serve, &serve.listen);
         }
         Err(why) => {
-            tracing::warn!(%why, "the settings were read again and cannot be used: those of before stay");
+            tracing::warn!(%why, "the settings were read again and cannot be used: the previous ones stay in effect");
         }
     }
 }
@@ -272,7 +273,19 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
         actor = %decider.machine().actor(),
         "listening"
     );
-    let (fits, such_as): (fn(&TrustedProxy) -> bool, _) = match listener.place() {
+    warn_of_trust(serve, &listener.place());
+    let files = machine::raise_open_files();
+    if serve.connections as u64 + RESERVED_FILES > files {
+        tracing::warn!(
+            files,
+            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE, ulimit -n) or lower --max-connections"
+        );
+    }
+}
+
+/// Warns if nobody who can connect is trusted, or everybody is.
+fn warn_of_trust(serve: &Serve, place: &Listen) {
+    let (fits, such_as): (fn(&TrustedProxy) -> bool, _) = match place {
         Listen::Tcp(_) => (|one| matches!(one, TrustedProxy::Network(_)), "127.0.0.1"),
         Listen::Unix(_) => (|one| matches!(one, TrustedProxy::Unix), "unix"),
     };
@@ -284,13 +297,6 @@ fn announce(serve: &Serve, listener: &listen::Listener, decider: &Decider, works
     if serve.trusted.iter().any(TrustedProxy::is_any_address) {
         tracing::warn!(
             "everybody is a trusted proxy: whoever reaches this endpoint can say what address, method and path they like"
-        );
-    }
-    let files = machine::raise_open_files();
-    if serve.connections as u64 + RESERVED_FILES > files {
-        tracing::warn!(
-            files,
-            "fewer files may be open than there may be connections: raise the limit (LimitNOFILE, ulimit -n) or lower --max-connections"
         );
     }
 }

@@ -8,8 +8,11 @@ const ACTIONS = { GET: "read", HEAD: "read", POST: "create", PUT: "update", PATC
 function guarded(area) {
   return async (request, response, next) => {
     const [scheme, credential] = (request.get("authorization") ?? "").split(/ +/, 2);
+    const sent = [/^bearer$/i.test(scheme) ? credential : "", request.get("x-api-key")];
+    const tokens = new Set(sent.filter(Boolean));
     const question = {
-      token: /^bearer$/i.test(scheme) ? credential ?? "" : request.get("x-api-key") ?? "",
+      // Two different ones are none that claviger knows.
+      token: [...tokens].join(" "),
       area,
       action: ACTIONS[request.method] ?? "",
       // The address of the connection; behind a proxy of your own: app.set("trust proxy", …)

@@ -147,7 +147,7 @@ end
 
 local function decide(r, rest)
     local status, headers, body = parts(answer(question(r, rest)) or "")
-    local decision = (headers["x-claviger-decision-id"] or ""):gsub("[^%w-]", "")
+    local decision = (headers["x-claviger-decision-id"] or ""):gsub("[^%w_]", "")
     local own_body = '{"status":%d,"decision_id":"' .. decision .. '"}\n'
     r.notes["claviger_decision_id"] = decision
 

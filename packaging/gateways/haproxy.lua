@@ -115,7 +115,7 @@ core.register_action("claviger", { "http-req" }, function(txn)
         return
     end
 
-    local own_body = '{"status":%d,"decision_id":"' .. decision:gsub("[^%w-]", "") .. '"}\n'
+    local own_body = '{"status":%d,"decision_id":"' .. decision:gsub("[^%w_]", "") .. '"}\n'
     -- A 429 comes as 403, for gateways that know no other.
     if status == 403 and (headers["x-claviger-status"] or {})[1] == "429" then
         status, body = 429, own_body:format(429)

@@ -19,7 +19,8 @@ pub enum CredentialPlace {
 }
 
 /// Headers that cannot hold a credential, because the endpoint reads other values there.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 17] = [
+    "access-control-request-method",
     "authorization",
     "connection",
     "content-length",
@@ -31,7 +32,11 @@ const TAKEN: [&str; 12] = [
     "x-forwarded-method",
     "x-forwarded-uri",
     "x-original-method",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
     "x-original-uri",
+    "x-original-url",
 ];
 
 impl CredentialPlace {
@@ -42,6 +47,23 @@ impl CredentialPlace {
             Self::Scheme("Bearer".to_owned()),
             Self::Header(HeaderName::from_static("x-api-key")),
         ]
+    }
+
+    /// Returns the places without those that were named before. The case of a scheme makes no
+    /// difference.
+    #[must_use]
+    pub fn without_repeats(places: Vec<Self>) -> Vec<Self> {
+        let mut kept: Vec<Self> = Vec::with_capacity(places.len());
+        for place in places {
+            let is_same = |known: &Self| match (known, &place) {
+                (Self::Scheme(one), Self::Scheme(two)) => one.eq_ignore_ascii_case(two),
+                (one, two) => one == two,
+            };
+            if !kept.iter().any(is_same) {
+                kept.push(place);
+            }
+        }
+        kept
     }
 
     /// Returns the challenge for the place, if it is a scheme of `Authorization`
@@ -81,7 +103,7 @@ impl FromStr for CredentialPlace {
                 };
                 let taken = name.as_str();
                 if TAKEN.contains(&taken) || taken.starts_with("x-claviger-") {
-                    return refused(", because that header says something else");
+                    return refused(", because HTTP or the endpoint uses that header");
                 }
                 Ok(Self::Header(name))
             }
@@ -138,6 +160,7 @@ mod tests {
             "header:a b",
             "header:Authorization",
             "header:X-Claviger-Key-Id",
+            "header:X-HTTP-Method",
             "scheme:",
             "scheme:a b",
             "query:key",
@@ -153,9 +176,11 @@ mod tests {
     #[test]
     fn only_schemes_have_a_challenge() {
         let challenges = |texts: &[&str]| -> Vec<String> {
-            let places = texts.iter().map(|text| text.parse::<CredentialPlace>());
+            let places = texts.iter().map(|text| text.parse().expect("a place"));
+            let places = CredentialPlace::without_repeats(places.collect());
             places
-                .filter_map(|place| place.expect("a place").challenge())
+                .iter()
+                .filter_map(CredentialPlace::challenge)
                 .collect()
         };
         assert_eq!(
@@ -164,7 +189,8 @@ mod tests {
                 "x-api-key",
                 "basic",
                 "scheme:Token",
-                "subprotocol"
+                "subprotocol",
+                "scheme:BEARER",
             ]),
             [
                 r#"Bearer realm="claviger""#,

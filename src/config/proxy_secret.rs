@@ -68,11 +68,10 @@ pub(super) fn read_secrets(path: &Path) -> Result<Vec<ProxySecret>, String> {
         return Err(format!("the proxy secrets in {shown} are no regular file"));
     }
     // systemd's credentials are readable for their own service only, by an ACL that shows as 0440.
-    let is_credential =
-        std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder));
-    if metadata.mode() & 0o077 != 0 && !is_credential {
+    let refused = if is_credential(path) { 0o037 } else { 0o077 };
+    if metadata.mode() & refused != 0 {
         return Err(format!(
-            "others can read the proxy secrets in {shown} (mode {:03o}): run `chmod 600` on it, and replace the secrets if somebody may have read them",
+            "others can read or change the proxy secrets in {shown} (mode {:03o}): run `chmod 600` on it, and replace the secrets if somebody may have read them",
             metadata.mode() & 0o777
         ));
     }
@@ -99,6 +98,16 @@ pub(super) fn read_secrets(path: &Path) -> Result<Vec<ProxySecret>, String> {
     Ok(secrets)
 }
 
+/// Returns `true` if the file is in the folder that systemd gives to the service.
+fn is_credential(path: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").and_then(|it| real(Path::new(&it)));
+    match (folder, real(path)) {
+        (Some(folder), Some(path)) => path.starts_with(folder),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -123,6 +132,7 @@ mod tests {
         assert_eq!(read(&one, 0o400).expect("one").len(), 1);
         for (text, mode, why) in [
             (one.as_str(), 0o644, "others can read"),
+            (&one, 0o620, "others can read or change"),
             (&one, 0o640, "others can read"),
             (&one[1..], 0o600, "line 1 of"),
             (&format!("{one}\n\n{two}"), 0o600, "line 2 of"),

@@ -115,7 +115,7 @@ impl FromStr for LogFormat {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
             other => Err(format!(
-                "{} is no form of a log: write text or json",
+                "{} is no log format: write text or json",
                 visible(other)
             )),
         }
@@ -146,7 +146,7 @@ impl FromStr for LogLevel {
             "info" => Ok(Self::Info),
             "debug" => Ok(Self::Debug),
             other => Err(format!(
-                "{} is no level of a log: write error, warn, info or debug",
+                "{} is no log level: write error, warn, info or debug",
                 visible(other)
             )),
         }
@@ -254,10 +254,14 @@ impl ServeSettings {
         }
         let listen =
             first(self.listen.as_ref(), file.listen.as_ref()).unwrap_or_else(Listen::usual);
-        let socket_mode = first(self.socket_mode.as_ref(), file.socket_mode.as_ref());
+        let socket_mode = match (&self.listen, self.socket_mode) {
+            // The mode in the file is for the socket in the file.
+            (Some(Listen::Tcp(_)), None) => None,
+            (_, mode) => first(mode.as_ref(), file.socket_mode.as_ref()),
+        };
         if let (Listen::Tcp(_), Some(_)) = (&listen, socket_mode) {
             return Err(
-                "--socket-mode is for a Unix socket, and an address and port has no mode: leave it out, or write --listen unix:PATH".to_owned(),
+                "--socket-mode is for a Unix socket, and a TCP address has no mode: leave it out, or write --listen unix:PATH".to_owned(),
             );
         }
         let secrets = first(
@@ -274,7 +278,9 @@ impl ServeSettings {
                 Some(path) => read_secrets(path)?,
                 None => Vec::new(),
             },
-            credentials: credentials.unwrap_or_else(CredentialPlace::usual),
+            credentials: CredentialPlace::without_repeats(
+                credentials.unwrap_or_else(CredentialPlace::usual),
+            ),
             connections: first(self.connections.as_ref(), file.connections.as_ref())
                 .unwrap_or(10_000) as usize,
             cache: first(self.cache.as_ref(), file.cache.as_ref()).unwrap_or(64) as usize,
@@ -300,7 +306,7 @@ impl Serve {
         ];
         match differs.iter().find(|(_, differs)| *differs) {
             Some((name, _)) => Err(format!(
-                "{name} is different, and a running endpoint cannot change it: restart it, or write the old value"
+                "{name} has changed, and only a restart can apply it: restart the endpoint, or restore the old value"
             )),
             None => Ok(()),
         }

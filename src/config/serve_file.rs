@@ -57,6 +57,10 @@ where
     T::Err: ToString,
 {
     let Some(texts) = texts else { return Ok(None) };
+    if texts.get_ref().values().is_empty() {
+        let why = "the list is empty: leave the setting out".to_owned();
+        return Err((texts.span().start, why));
+    }
     let values = texts.get_ref().values().into_iter();
     let read: Result<Vec<T>, T::Err> = values.map(str::parse).collect();
     read.map(Some)

@@ -3,6 +3,7 @@
 //! The area follows from the path alone, through the most specific pattern that applies to it, or
 //! it is a constant of the gateway. The action follows from the method, unless a route of that area
 //! specifies another. A path that programs could read as one of another area leads to nothing.
+mod ambiguity;
 mod method;
 mod path;
 mod path_rules;

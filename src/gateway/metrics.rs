@@ -93,7 +93,7 @@ impl Metrics {
         );
         let bad = counter(
             "bad_requests",
-            "Malformed requests: those that were answered with 400 or 431 before they were understood, and those with a body or words that cannot be used",
+            "Malformed requests: those that were answered with 400 or 431 before they were understood, and those with a body that is not accepted",
         );
         let failed_writes = counter(
             "use_writes_failed",

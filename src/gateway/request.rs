@@ -147,7 +147,7 @@ impl<'a> AuthorizationRequest<'a> {
             _ => target,
         };
         let mut presented = credential::find(headers, &settings.credentials, target);
-        if let (Presented::Nothing(detail), Ok((method, _))) = (&mut presented, original)
+        if let (Presented::Nothing(detail @ None), Ok((method, _))) = (&mut presented, original)
             && credential::is_preflight(method, headers)
         {
             *detail = Some(Detail::Preflight);

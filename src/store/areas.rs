@@ -115,8 +115,8 @@ impl Store {
     /// Adds an area.
     ///
     /// # Errors
-    /// Returns [`StoreError::AreaExists`] if the slug is taken, [`StoreError::Route`] if a route of
-    /// another area does not fit beside those of the area, [`StoreError::Access`] if another area
+    /// Returns [`StoreError::AreaExists`] if the slug is taken, [`StoreError::Route`] if a route
+    /// conflicts with one of another area, [`StoreError::Access`] if another area
     /// has the title or the badge, and another [`StoreError`] if the database fails.
     pub(crate) async fn add_area(
         &self,

@@ -44,7 +44,7 @@ const CASE_HELP: &str =
     "Whether the API distinguishes upper and lower case in these paths: yes or no
 
 With no, which is the default, a path is refused that would lead further in, to another area or to \
-another action, if it was compared without case.";
+another action, if it was compared without case. It is enough if one of the two areas says yes.";
 
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {

@@ -19,11 +19,11 @@ pub struct ServeArguments {
     pub listen: Option<Listen>,
     /// The gateway in front: nginx, ingress-nginx, traefik, caddy or envoy [default: nginx]
     ///
-    /// Every other gateway that sends the headers of nginx is nginx here.
+    /// Use nginx for `HAProxy`, Apache and every other gateway that sends these headers.
     #[arg(long, value_name = "NAME")]
     pub gateway: Option<GatewayKind>,
-    /// The gateway's address or network, or unix: whose headers are believed; may be given several
-    /// times, or with commas
+    /// The gateway whose headers are believed: its address, its network, or unix; may be given
+    /// several times, or with commas
     ///
     /// `unix` means every process that connects to the Unix socket. No request of any other peer is
     /// allowed, unless it sends a secret of --proxy-secret-file.
@@ -55,8 +55,7 @@ pub struct ServeArguments {
     /// The log's form: text or json [default: text]
     #[arg(long, value_name = "FORM")]
     pub log_format: Option<LogFormat>,
-    /// What is logged: error, warn, info (also refusals) or debug (also allowed requests)
-    /// [default: info]
+    /// What is logged: error, warn, info (with refusals) or debug (with all) [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
 }

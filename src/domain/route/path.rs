@@ -175,7 +175,7 @@ fn escapes(sent: &str) -> bool {
 
 /// Decodes and composes a text once. Returns `None` if the result is no UTF-8, or has a control
 /// character before it is composed.
-pub(super) fn decoded_once(text: &str) -> Option<Cow<'_, str>> {
+fn decoded_once(text: &str) -> Option<Cow<'_, str>> {
     let decoded = percent_decode_str(text).decode_utf8().ok()?;
     if decoded.contains(char::is_control) {
         return None;

@@ -16,7 +16,7 @@ use crate::domain::text::visible;
 pub(super) const LONGEST_PATTERN: usize = 200;
 
 /// One segment of a pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
     /// Exactly this text, decoded.
     Literal(String),
@@ -117,10 +117,7 @@ impl PartialOrd for Pattern {
 
 impl Ord for Pattern {
     fn cmp(&self, other: &Self) -> Ordering {
-        if self == other {
-            return Ordering::Equal;
-        }
-        self.text.cmp(&other.text)
+        self.segments.cmp(&other.segments)
     }
 }
 
@@ -193,6 +190,11 @@ impl Pattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the number of segments.
+    pub(super) const fn len(&self) -> usize {
+        self.segments.len()
     }
 
     /// Returns `true` if the pattern has a literal segment such as `:id` that was stored before

@@ -1,19 +1,24 @@
 //! The ways in which programs read a path that is not unambiguous.
 use std::borrow::Cow;
 
-use super::path::decoded_once;
+use percent_encoding::percent_decode_str;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// The maximum number of readings that are compared. A path that has more is refused.
 const MAX_READINGS: usize = 48;
 
-/// Returns every other reading of a path: decoded, `\` read as `/`, parameters cut off at `;` and
+/// Returns every other reading of a path: decoded, composed (NFKC), `\` read as `/`, parameters cut off at `;` and
 /// empty segments dropped, in every order and combination. Returns `None` if there are too many.
 pub(super) fn other_readings(sent: &str) -> Option<Vec<String>> {
     let mut readings = vec![sent.to_owned()];
     let mut at = 0;
     while let Some(reading) = readings.get(at) {
         let nexts = [
-            decoded_once(reading).unwrap_or_default().into_owned(),
+            percent_decode_str(reading)
+                .decode_utf8()
+                .unwrap_or_default()
+                .into_owned(),
+            reading.nfkc().collect(),
             reading.replace('\\', "/"),
             without_parameters(reading).into_owned(),
             without_empty_segments(reading),

@@ -98,7 +98,7 @@ pub enum RouteError {
     BadPath(String),
     /// A whole segment is a parameter in the notation of another program.
     #[error(
-        "{0} would be read as it stands here, not as a parameter: write * for any one segment, such as /v1/orgs/*/contacts, or escape its first character if you mean the text itself (%3A for :)"
+        "{0} is no parameter here, it would match only this text: write * for any one segment, such as /v1/orgs/*/contacts, or escape its first character if you mean the text itself (%3A for :)"
     )]
     Parameter(String),
     /// A `*` is only a part of a segment.

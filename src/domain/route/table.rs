@@ -3,9 +3,8 @@ use std::cmp::Ordering;
 
 use super::{
     AreaSelector, Method, PathForm, PathRules, RequestPath, Route,
-    path::{decode_segment, segments},
+    path::segments,
     pattern::{Folding, Pattern},
-    readings::other_readings,
 };
 use crate::domain::{
     access::{Action, AreaSlug},
@@ -15,36 +14,50 @@ use crate::domain::{
 /// All areas and their routes at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes {
-    areas: Vec<AreaEntry>,
+    pub(super) areas: Vec<AreaEntry>,
     /// The routes, the most specific first.
-    ranked: Vec<TableRoute>,
+    pub(super) ranked: Vec<TableRoute>,
     /// Whether all patterns are already composed and in lower case.
-    all_folded: bool,
+    pub(super) all_folded: bool,
+    /// The number of segments of the longest pattern. No segment behind it matters.
+    pub(super) deepest: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct AreaEntry {
-    slug: AreaSlug,
-    rules: PathRules,
+pub(super) struct AreaEntry {
+    pub slug: AreaSlug,
+    pub rules: PathRules,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct TableRoute {
+pub(super) struct TableRoute {
     /// The place of the area in the table.
-    area: usize,
-    route: Route,
+    pub area: usize,
+    pub route: Route,
     composed: Pattern,
     caseless: Pattern,
 }
 
 impl TableRoute {
-    fn pattern(&self, folding: Option<Folding>) -> &Pattern {
-        match folding {
-            None => self.route.pattern(),
-            Some(Folding::Composition) => &self.composed,
-            Some(Folding::CompositionAndCase) => &self.caseless,
+    /// Returns the pattern for paths without these differences.
+    pub(super) const fn folded(&self, by: Folding) -> &Pattern {
+        match by {
+            Folding::Composition => &self.composed,
+            Folding::CompositionAndCase => &self.caseless,
         }
     }
+}
+
+/// What a request means, by the routes as they are written.
+pub(super) struct Meaning<'a> {
+    /// The place of the area in the table.
+    pub area: usize,
+    /// The route that the path as it was sent leads to, if it leads to one.
+    pub as_sent: Option<&'a TableRoute>,
+    /// The method.
+    pub method: &'a Method,
+    /// The action.
+    pub action: Action,
 }
 
 impl Routes {
@@ -73,7 +86,9 @@ impl Routes {
         let all_folded = ranked
             .iter()
             .all(|it| *it.route.pattern() == it.caseless && it.composed == it.caseless);
+        let lengths = ranked.iter().map(|it| it.route.pattern().len());
         Self {
+            deepest: lengths.max().unwrap_or(0),
             areas,
             ranked,
             all_folded,
@@ -108,13 +123,11 @@ impl Routes {
         }
     }
 
-    /// Returns the area that the path leads to, whatever the method, or `None` if it leads to none.
+    /// Returns the area that the path leads to as it is written, whatever the method, or `None` if it
+    /// leads to none.
     #[must_use]
     pub fn area_of(&self, path: &RequestPath<'_>) -> Option<&AreaSlug> {
         let area = self.area_by_path(path).ok()?;
-        if let Some(unambiguous) = path.unambiguous() {
-            self.check_folded(unambiguous, None, None).ok()?;
-        }
         Some(&self.areas[area].slug)
     }
 
@@ -126,17 +139,14 @@ impl Routes {
         path: &RequestPath<'_>,
     ) -> Result<(usize, Action), Detail> {
         let area = self.place(area).ok_or(Detail::UnknownArea)?;
-        if self.areas[area].rules.has_method_route() {
+        let action = if self.areas[area].rules.has_method_route() {
+            // An action that depends on the path needs a path that all programs read alike.
             let path = path.unambiguous().ok_or(Detail::AmbiguousPath)?;
-            let action = self.action(area, method, path)?;
-            self.check_folded(path, Some(area), Some((method, action)))?;
-            return Ok((area, action));
-        }
-        if path.unambiguous().is_none() {
-            self.check_readings(path.sent())?;
-        }
-        self.check_folded(path.unambiguous().unwrap_or(path.sent()), Some(area), None)?;
-        let action = method.usual_action().ok_or(Detail::NoMatch)?;
+            self.action(area, method, path)?
+        } else {
+            method.usual_action().ok_or(Detail::NoMatch)?
+        };
+        self.check_ambiguity(path, (area, method, action))?;
         Ok((area, action))
     }
 
@@ -148,7 +158,7 @@ impl Routes {
             return Ok((area, action));
         };
         let action = self.action(area, method, unambiguous)?;
-        self.check_folded(unambiguous, None, Some((method, action)))?;
+        self.check_ambiguity(path, (area, method, action))?;
         Ok((area, action))
     }
 
@@ -157,7 +167,7 @@ impl Routes {
         let Some(unambiguous) = path.unambiguous() else {
             return self.opaque_area(path.sent());
         };
-        let area = self.best(None, |pattern| pattern.applies_to(segments(unambiguous)));
+        let area = self.best(|pattern| pattern.applies_to(segments(unambiguous)));
         Ok(area.ok_or(Detail::NoMatch)?.area)
     }
 
@@ -178,12 +188,8 @@ impl Routes {
 
     /// Returns the most specific route to which the condition applies, or `None` if there is none
     /// or two areas have it.
-    fn best(
-        &self,
-        folding: Option<Folding>,
-        applies: impl Fn(&Pattern) -> bool,
-    ) -> Option<&TableRoute> {
-        let mut fitting = self.ranked.iter().filter(|it| applies(it.pattern(folding)));
+    pub(super) fn best(&self, applies: impl Fn(&Pattern) -> bool) -> Option<&TableRoute> {
+        let mut fitting = self.ranked.iter().filter(|it| applies(it.route.pattern()));
         let best = fitting.next()?;
         let is_as_specific = |it: &&TableRoute| {
             it.route.pattern().specificity(best.route.pattern()) == Ordering::Equal
@@ -196,121 +202,52 @@ impl Routes {
 
     /// Returns the action that the method means at this path of the area.
     fn action(&self, area: usize, method: &Method, path: &str) -> Result<Action, Detail> {
-        self.action_of(area, method, |it| {
-            it.route.pattern().applies_to(segments(path))
-        })
-        .or_else(|| method.usual_action())
-        .ok_or(Detail::NoMatch)
+        let applies = |it: &TableRoute| it.route.pattern().applies_to(segments(path));
+        let actions = self.actions(area, method, applies);
+        actions.first().copied().ok_or(Detail::NoMatch)
     }
 
-    /// Returns the action that the most specific route for the method says, if it says one.
-    fn action_of(
+    /// Returns the actions that the most specific routes for the method mean, or else its usual one.
+    /// There are several only if patterns are compared without their differences.
+    pub(super) fn actions(
         &self,
         area: usize,
         method: &Method,
         applies: impl Fn(&TableRoute) -> bool,
-    ) -> Option<Action> {
-        fn said(it: &TableRoute) -> Option<&Method> {
-            it.route.says().map(|(said, _)| said)
-        }
-        let meant = |it: &&TableRoute| said(it).is_none_or(|said| method.goes_with(said));
+    ) -> Vec<Action> {
+        let said = |it: &TableRoute| it.route.says().map(|(said, _)| said.clone());
+        let meant = |it: &&TableRoute| said(it).is_none_or(|said| method.goes_with(&said));
         // Among routes with the same pattern, one for exactly this method has the highest rank.
         let rank = |it: &TableRoute| {
             let said = said(it);
-            (said.is_some(), said == Some(method))
+            (said.is_some(), said.as_ref() == Some(method))
         };
-        let nearest = self
-            .ranked
-            .iter()
-            .filter(|it| it.area == area && applies(it))
-            .filter(meant)
-            .max_by(|one, two| {
-                let by_pattern = one.route.pattern().specificity(two.route.pattern());
-                by_pattern.then_with(|| rank(one).cmp(&rank(two)))
-            })?;
-        nearest.route.says().map(|(_, action)| *action)
-    }
-
-    /// Checks that no reading of a path leads to another area than the path as it was sent.
-    fn check_readings(&self, sent: &str) -> Result<(), Detail> {
-        let as_sent = self.area_as_written(sent);
-        let readings = other_readings(sent).ok_or(Detail::AmbiguousPath)?;
-        let leads_elsewhere = readings.iter().any(|reading| {
-            let area = self.area_as_written(reading);
-            area.is_some() && area != as_sent
-        });
-        if leads_elsewhere {
-            return Err(Detail::AmbiguousPath);
-        }
-        Ok(())
-    }
-
-    /// Returns the area to which the segments of a path lead as they are written. Each segment with
-    /// one meaning is decoded first.
-    fn area_as_written(&self, path: &str) -> Option<usize> {
-        let decoded: Vec<String> = segments(path)
-            .map(|segment| decode_segment(segment).unwrap_or_else(|| segment.to_owned()))
-            .collect();
-        let segments = || decoded.iter().map(String::as_str);
-        Some(
-            self.best(None, |pattern| pattern.applies_to(segments()))?
-                .area,
-        )
-    }
-
-    /// Checks that the path would not lead further in if it was compared without case or after
-    /// composition: to another area than `constant` and than it does as written, or to another
-    /// action of the method.
-    fn check_folded(
-        &self,
-        path: &str,
-        constant: Option<usize>,
-        meant: Option<(&Method, Action)>,
-    ) -> Result<(), Detail> {
-        let is_folded = path
-            .bytes()
-            .all(|b| b.is_ascii() && !b.is_ascii_uppercase());
-        if is_folded && self.all_folded {
-            return Ok(());
-        }
-        let as_written = self.best(None, |pattern| pattern.applies_to(segments(path)));
-        for folding in [Folding::Composition, Folding::CompositionAndCase] {
-            let folded: Vec<String> = segments(path).map(|it| folding.apply(it)).collect();
-            let applies = |pattern: &Pattern| pattern.applies_to(folded.iter().map(String::as_str));
-            let counts = |area: usize| {
-                folding == Folding::Composition || !self.areas[area].rules.case_sensitive
-            };
-            let Some(inner) = self.best(Some(folding), applies) else {
-                continue;
-            };
-            let outer = constant.or(as_written.map(|it| it.area));
-            if !counts(inner.area) || outer.is_some_and(|outer| !counts(outer)) {
-                continue;
-            }
-            let further_in = as_written.is_none_or(|it| {
-                let by_pattern = inner.route.pattern().specificity(it.route.pattern());
-                by_pattern == Ordering::Greater
-            });
-            let same_area =
-                Some(inner.area) == outer || as_written.is_some_and(|it| it.area == inner.area);
-            if further_in && !same_area {
-                return Err(Detail::AmbiguousPath);
-            }
-            if let (Some((method, action)), Some(area)) = (meant, outer) {
-                let said = self.action_of(area, method, |it| applies(it.pattern(Some(folding))));
-                if said.or_else(|| method.usual_action()) != Some(action) {
-                    return Err(Detail::AmbiguousPath);
-                }
-            }
-        }
-        Ok(())
+        let compare = |one: &TableRoute, two: &TableRoute| {
+            let by_pattern = one.route.pattern().specificity(two.route.pattern());
+            by_pattern.then_with(|| rank(one).cmp(&rank(two)))
+        };
+        let fitting = || {
+            let of_area = self.ranked.iter().filter(|it| it.area == area);
+            of_area.filter(|it| applies(it)).filter(meant)
+        };
+        let Some(nearest) = fitting().max_by(|one, two| compare(one, two)) else {
+            return method.usual_action().into_iter().collect();
+        };
+        fitting()
+            .filter(|it| compare(it, nearest) == Ordering::Equal)
+            .filter_map(|it| match it.route.says() {
+                Some((_, action)) => Some(*action),
+                None => method.usual_action(),
+            })
+            .collect()
     }
 }
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::ambiguity::as_strs, *};
 
     fn area(slug: &str) -> AreaSlug {
         slug.parse().expect(slug)
@@ -544,6 +481,9 @@ mod tests {
                 ("api", "GET /api\\admin", "ambiguous"),
                 ("api", "GET /api;%2Fadmin", "ambiguous"),
                 ("api", "GET /api/%2561dmin", "ambiguous"),
+                ("api", "GET /api//Admin/users", "ambiguous"),
+                ("api", "GET /api/Admin;x/users", "ambiguous"),
+                ("api", "GET /api/%41dmin%2Fusers", "ambiguous"),
                 ("bare", "GET /x;y/api", "bare read"),
                 ("bare", "GET /%2Fapi", "ambiguous"),
                 ("bare", "GET /;x/api", "ambiguous"),
@@ -597,6 +537,48 @@ mod tests {
                 ("", "POST /api/Search", "ambiguous"),
             ],
         );
+    }
+
+    #[test]
+    fn any_area_that_lies_further_in_counts() {
+        let twins = table([
+            ("api", rules(&["/api", "/v1"])),
+            ("one", rules(&["/api/Admin", "/v1/*:Cancel"])),
+            ("two", rules(&["/api/ADMIN", "/v1/*:cancel"])),
+        ]);
+        let middle = table([
+            (
+                "api",
+                rules(&["/api", "GET /api/x=create", "GET /api/X=delete"]),
+            ),
+            ("admin", rules(&["/api/admin"])),
+            ("deep", case_sensitive(&["/api/admin/deep"])),
+            ("nfd", rules(&["/api/sub/cafe%CC%81"])),
+            ("bare", rules(&[])),
+        ]);
+        targets(
+            &twins,
+            &[
+                ("", "GET /api/admin", "ambiguous"),
+                ("", "GET /api/Admin", "one read"),
+                ("", "POST /v1/7:CANCEL", "ambiguous"),
+                ("", "POST /v1/7:cancel", "two create"),
+            ],
+        );
+        targets(
+            &middle,
+            &[
+                ("", "GET /api/Admin/deep", "ambiguous"),
+                ("", "GET /api/admin/Deep", "admin read"),
+                ("", "GET /api/x", "ambiguous"),
+                ("", "GET /api/y", "api read"),
+                // Decoded, but not composed.
+                ("bare", "GET /api/sub%2Fcafe%CC%81", "ambiguous"),
+                ("bare", "GET /api/%2Fx", "bare read"),
+            ],
+        );
+        let long = format!("GET /x;{}", "a".repeat(10_000));
+        targets(&middle, &[("bare", &long, "ambiguous")]);
     }
 
     /// Three ways in which programs normalize a path; for an accepted path all give the same
@@ -662,8 +644,9 @@ mod tests {
             }
             let constant = AreaSelector::Area(area("contacts"));
             if let Target::Routed(..) = routes.target(&constant, &Method::Get, &read) {
-                let as_sent = routes.area_as_written(read.sent());
-                let as_sent = as_sent.map_or("", |area| routes.areas[area].slug.as_str());
+                let written = routes.decoded_segments(read.sent());
+                let as_sent = routes.best(|pattern| pattern.applies_to(as_strs(&written)));
+                let as_sent = as_sent.map_or("", |it| routes.areas[it.area].slug.as_str());
                 for seen in normalized(&path) {
                     let seen = area_of_normalized(&seen);
                     prop_assert!(["", as_sent, "contacts"].contains(&seen), "{}: {}", path, seen);

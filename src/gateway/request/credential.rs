@@ -1,7 +1,7 @@
 //! The credential of a request: the values in all places that may hold one.
 use std::borrow::Cow;
 
-use data_encoding::BASE64;
+use data_encoding::BASE64_NOPAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
@@ -95,13 +95,14 @@ fn authorizations(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut before: &[u8] = b"";
         elements(line).enumerate().map(move |(at, element)| {
             let (scheme, rest) = scheme_of(element);
-            let has_scheme = !scheme.is_empty() && (at == 0 || rest.starts_with(b" "));
+            let has_scheme = !scheme.is_empty()
+                && (at == 0 || rest.starts_with(b" ") || rest.starts_with(b"\t"));
             if !has_scheme {
                 return (before, element);
             }
             before = scheme;
-            let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-            (scheme, &rest[spaces..])
+            let spaces = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
+            (scheme, &rest[spaces.count()..])
         })
     })
 }
@@ -118,7 +119,10 @@ fn scheme_of(element: &[u8]) -> (&[u8], &[u8]) {
 /// Returns user name and password of the `Basic` scheme (RFC 7617), which are both values: clients
 /// put a token into either.
 fn user_and_password(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let decoded = BASE64.decode(value).unwrap_or_default();
+    // Some clients leave out the padding.
+    let padding = value.iter().rev().take_while(|byte| **byte == b'=').count();
+    let decoded = BASE64_NOPAD.decode(&value[..value.len() - padding]);
+    let decoded = decoded.unwrap_or_default();
     let colon = decoded.iter().position(|byte| *byte == b':');
     let (user, password) = match colon {
         Some(colon) => (decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()),
@@ -137,6 +141,8 @@ pub(super) fn is_preflight(method: &str, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use http::Request;
+
+    use data_encoding::BASE64;
 
     use super::*;
     use crate::domain::token::{KeyId, Token};
@@ -284,6 +290,7 @@ mod tests {
         let (alone, twice) = (basic(token), basic(&format!("{token}:{token}")));
         let other = token_of("zzzzzzzzzzzz");
         let two = basic(&format!("{token}:{other}"));
+        let unpadded = as_user.trim_end_matches('=');
         let scheme = format!("token {token}");
         let protocols = format!("chat, bearer.{token}");
         for (place, headers, expected) in [
@@ -298,6 +305,7 @@ mod tests {
                 "other_scheme",
             ),
             ("basic", vec![("authorization", "Basic YTpi")], "bad_shape"),
+            ("basic", vec![("authorization", unpadded)], "token"),
             ("basic", vec![("x-api-key", token)], "other_scheme"),
             ("scheme:Token", vec![("authorization", &scheme)], "token"),
             (
