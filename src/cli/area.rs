@@ -155,6 +155,13 @@ fn notices(before: Option<&PathRules>, area: &DefinedArea) -> Vec<String> {
     }
     let is_new = |route: &&Route| !before.is_some_and(|before| before.routes().contains(route));
     for route in rules.routes().iter().filter(is_new) {
+        if let Some((method, _)) = route.says()
+            && matches!(method.word(), "*" | "ANY" | "ALL")
+        {
+            notices.push(format!(
+                "{method} is taken for the name of a method in the route {route}: a path alone is a route for every method."
+            ));
+        }
         if let Some(segment) = route.pattern().doubtful_segment() {
             notices.push(format!(
                 "{segment} stands for itself in the route {route}: write * for any one segment."

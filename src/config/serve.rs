@@ -90,7 +90,7 @@ impl FromStr for GatewayKind {
         let found = Self::ALL.into_iter().find(|gateway| gateway.word() == text);
         found.ok_or_else(|| {
             format!(
-                "{} is no gateway that is known: write nginx, ingress-nginx, traefik, caddy or envoy",
+                "{} is no gateway that is known: write nginx (also for HAProxy and Apache), ingress-nginx, traefik, caddy or envoy",
                 visible(text)
             )
         })

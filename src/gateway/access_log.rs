@@ -130,7 +130,7 @@ impl AccessLog {
         if named.len() < MAX_NAMED_PEERS && named.insert(peer) {
             tracing::warn!(
                 %peer,
-                "this peer is no trusted proxy: what it says of method, path and address is ignored. If it is the gateway, start with --trusted-proxy {peer}"
+                "this peer is no trusted proxy: what it says of method, path and address is ignored. If it is the gateway, start with --trusted-proxy {peer}, or let it send a line of the --proxy-secret-file, once"
             );
         }
     }

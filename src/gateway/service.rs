@@ -73,8 +73,8 @@ pub struct ServiceSignals {
     hangup: Option<Signal>,
     /// What a hangup asks for: on a terminal, the terminal is gone.
     on_hangup: SignalRequest,
-    /// Caught and ignored: log rotation sends it to programs that write their log to a file.
-    user: Signal,
+    /// Caught and ignored: log rotation sends them to programs that write their log to a file.
+    user: [Signal; 2],
 }
 
 impl ServiceSignals {
@@ -97,7 +97,10 @@ impl ServiceSignals {
             } else {
                 SignalRequest::Reload
             },
-            user: signal(SignalKind::user_defined1())?,
+            user: [
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
         })
     }
 
@@ -110,11 +113,13 @@ impl ServiceSignals {
                     None => std::future::pending().await,
                 }
             };
+            let [one, two] = &mut self.user;
             tokio::select! {
                 _ = self.terminate.recv() => return SignalRequest::End,
                 _ = self.interrupt.recv() => return SignalRequest::End,
                 _ = hangup => return self.on_hangup,
-                _ = self.user.recv() => {}
+                _ = one.recv() => {}
+                _ = two.recv() => {}
             }
         }
     }

@@ -357,7 +357,7 @@ fn what_serve_cannot_begin_with_is_refused() {
         (
             &["--gateway", "apache"],
             2,
-            "write nginx, ingress-nginx, traefik, caddy or envoy",
+            "write nginx (also for HAProxy and Apache), ingress-nginx, traefik, caddy or envoy",
         ),
         (&["--trusted-proxy", "10.0.0.7/24"], 2, "host bits"),
         (&["--trusted-proxy", "localhost"], 2, "is a name"),

@@ -206,6 +206,7 @@ fn attack(kind: Kind) {
     methods(&front);
     hop_by_hop(&front);
     forms_of_paths(&front);
+    path_overrides(&front);
     proxy_secrets(&front);
     websockets(&front);
     preflights(&front);
@@ -652,6 +653,18 @@ fn forms_of_paths(front: &Front) {
             method,
             &request(method, "/contacts", &[key, ("Content-Length", "0")]),
         );
+    }
+}
+
+/// Headers by which some applications take another path than the one that was decided on do not reach
+/// the API.
+fn path_overrides(front: &Front) {
+    let key = ("X-API-Key", front.reader.as_str());
+    for name in ["X-Original-URL", "X-Rewrite-URL", "x-rewrite-url"] {
+        front.send(&get("/contacts", &[key, (name, "/documents/forged")]));
+        for head in front.api.reached() {
+            assert!(!head.contains("forged"), "{:?} {name}: {head}", front.kind);
+        }
     }
 }
 

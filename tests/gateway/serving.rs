@@ -183,6 +183,7 @@ fn a_hangup_reads_the_settings_again_all_of_them_or_none() {
     reload(&endpoint, times + 1);
     assert_eq!((sends(&[]), sends(&[OTHER])), (200, 200));
     endpoint.signal(Signal::SIGUSR1);
+    endpoint.signal(Signal::SIGUSR2);
     assert_eq!(sends(&[]), 200);
     let log = endpoint.log().concat();
     assert!(!log.contains(SECRET) && !log.contains(OTHER), "{log}");

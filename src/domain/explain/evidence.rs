@@ -430,7 +430,7 @@ fn ambiguous(said_request: &str, facts: &Facts<'_>) -> String {
 fn astray(detail: Detail, said_request: &str) -> String {
     match detail {
         Detail::UnknownEndpointPath => "the gateway called a path that the endpoint does not have, or not for the gateway that --gateway names".to_owned(),
-        Detail::UntrustedPeer => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy".to_owned(),
+        Detail::UntrustedPeer => "who asked is no trusted proxy, so method and path were not believed: start the endpoint with --trusted-proxy, or let the gateway send a proxy secret, once".to_owned(),
         Detail::MethodNotSaidOnce => "the gateway did not say the method exactly once: `claviger doctor --gateway` names the directive".to_owned(),
         Detail::PathNotSaidOnce => "the gateway did not say the path exactly once: `claviger doctor --gateway` names the directive".to_owned(),
         Detail::MethodOverride => "a header asks for another method (X-HTTP-Method-Override and its like): the client must not send it".to_owned(),

@@ -10,7 +10,7 @@ use super::{
     RouteError,
     path::{RequestPath, decode_segment, is_plain, segments},
 };
-use crate::domain::text::visible;
+use crate::domain::{text::visible, token};
 
 /// The maximum length of a pattern as it is stored, in bytes.
 pub(super) const LONGEST_PATTERN: usize = 200;
@@ -82,9 +82,11 @@ impl Folding {
         match self {
             Self::Composition => text.nfc().collect(),
             // Some programs compare upper case letters and some lower case letters: `ſ` is `S` in
-            // upper case only, and the Kelvin sign is `k` in lower case only.
+            // upper case only, the Kelvin sign is `k` in lower case only, and `ẞ` is `ß` in lower case,
+            // which is `SS` in upper case.
             Self::CompositionAndCase => text
                 .nfc()
+                .flat_map(char::to_lowercase)
                 .flat_map(char::to_uppercase)
                 .flat_map(char::to_lowercase)
                 .nfc()
@@ -179,6 +181,13 @@ impl Pattern {
         }
         if pattern.text.len() > LONGEST_PATTERN {
             return Err(RouteError::TooLong);
+        }
+        let holds_token = |segment: &Segment| match segment {
+            Segment::Literal(text) => token::is_inside(text),
+            Segment::Verb(_) | Segment::Any => false,
+        };
+        if refuse_parameters && pattern.segments.iter().any(holds_token) {
+            return Err(RouteError::HoldsToken);
         }
         let path = RequestPath::read(pattern.text.as_bytes());
         let read = path.as_ref().and_then(RequestPath::unambiguous);

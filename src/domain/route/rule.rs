@@ -106,6 +106,9 @@ pub enum RouteError {
         "{0} has a * within a segment: a * stands for one whole segment, or for one that ends in a verb, such as *:cancel; write %2A for the character itself"
     )]
     BadStar(String),
+    /// The path holds a token, and routes are shown and kept in the audit log.
+    #[error("the route holds a token, and tokens are secret: take it out")]
+    HoldsToken,
     /// The same pattern and method appear twice in one area.
     #[error(
         "the area would have the route {0} twice: a path, or a method on a path, has one meaning"
@@ -165,7 +168,10 @@ pub enum RouteError {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
+    use crate::domain::token::Token;
 
     #[test]
     fn routes_read_back_what_they_write_and_say_why_they_are_refused() {
@@ -180,6 +186,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Route>().expect(text).to_string(), text);
         }
+        let id = "0123456789AB".parse().expect("an id");
+        let token = Token::mint(&id, &mut |buffer| buffer.fill(7));
+        let with_token = format!("/x/{}", token.expose().expose_secret());
         let trailing = "/invoices/".parse::<Route>().expect("one");
         assert_eq!(trailing.pattern().as_str(), "/invoices");
         for (text, why) in [
@@ -202,6 +211,8 @@ mod tests {
             ("/a/*:", "write %2A"),
             ("/a/*:9", "write %2A"),
             ("/a/:id", "write * for any one segment"),
+            (&with_token, "holds a token"),
+            (&with_token.replace("clv_", "clv%5F"), "holds a token"),
             ("*", "write a path such as"),
             ("/invoices/search=read", "no method"),
             ("POST /invoices", "no action"),
