@@ -225,6 +225,12 @@ fn each_mistake_in_nginx_is_named() {
             "proxy_pass http://127.0.0.1:8750/authorize;",
         ),
         (
+            "location ^~ /_claviger/ {\n            internal;\n",
+            "location ^~ /_claviger/ {\n",
+            "endpoint",
+            "internal;",
+        ),
+        (
             "if ($preflight) { rewrite ^ /_claviger_preflight last; }",
             "",
             "preflight",

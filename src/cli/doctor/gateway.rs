@@ -79,6 +79,17 @@ pub(super) async fn findings(
             kind,
             answer.unwrap_or_else(|_| Err("the probe broke off".to_owned())),
         ));
+        if kind == ProbedKind::Gateway(GatewayKind::Nginx) {
+            let sent = prober.clone();
+            let open = tokio::task::spawn_blocking(move || sent.reaches_endpoint()).await;
+            if open.unwrap_or(false) {
+                findings.push(DoctorFinding::bad(
+                    "endpoint",
+                    "a client reaches the endpoint itself, at /_claviger/",
+                    "it needs: internal; in the location that asks the endpoint",
+                ));
+            }
+        }
         let with_token = allowed::findings(keyring, (kind, &prober), good, token, plain).await?;
         findings.extend(with_token);
     }

@@ -252,6 +252,13 @@ impl Prober {
         Ok(self.ask("OPTIONS", &self.base, &headers)?.0)
     }
 
+    /// Returns `true` if a client reaches the endpoint's own paths through the location of nginx that asks
+    /// it.
+    pub(super) fn reaches_endpoint(&self) -> bool {
+        let answer = self.ask("GET", "/_claviger/healthz", &[]);
+        answer.is_ok_and(|(answer, body)| answer.status == 200 && body == "ok\n")
+    }
+
     /// Sends a request with a good token, and with identity headers of its own that must not arrive.
     /// Returns the answer and the beginning of its body.
     ///
