@@ -245,12 +245,11 @@ impl Pattern {
     /// Compares which of two patterns that apply to the same path is more specific: the one with
     /// more segments, or else the one whose first different segment is.
     pub(super) fn specificity(&self, other: &Self) -> Ordering {
-        let ranks = |pattern: &Self| -> Vec<u8> {
-            let segments = pattern.segments.iter();
-            segments.map(Segment::rank).collect()
-        };
         let by_length = self.segments.len().cmp(&other.segments.len());
-        by_length.then_with(|| ranks(self).cmp(&ranks(other)))
+        by_length.then_with(|| {
+            let ranks = self.segments.iter().map(Segment::rank);
+            ranks.cmp(other.segments.iter().map(Segment::rank))
+        })
     }
 
     /// Returns `true` if some path fits both patterns: then one can lie at or below the other.

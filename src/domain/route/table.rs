@@ -202,6 +202,9 @@ impl Routes {
 
     /// Returns the action that the method means at this path of the area.
     fn action(&self, area: usize, method: &Method, path: &str) -> Result<Action, Detail> {
+        if !self.areas[area].rules.has_method_route() {
+            return method.usual_action().ok_or(Detail::NoMatch);
+        }
         let applies = |it: &TableRoute| it.route.pattern().applies_to(segments(path));
         let actions = self.actions(area, method, applies);
         actions.first().copied().ok_or(Detail::NoMatch)
