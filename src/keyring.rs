@@ -9,6 +9,7 @@ mod areas;
 mod audit;
 mod authority;
 mod changes;
+mod creation;
 mod damage;
 mod decide;
 mod error;
@@ -21,7 +22,8 @@ mod resolve;
 use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
 
 pub use audit::{Recorded, Verified};
-pub use changes::{CreateOutcome, Created, OpenedToken, Rotated};
+pub use changes::{OpenedToken, Rotated};
+pub use creation::{CreateOutcome, Created};
 pub use decide::{CheckOutcome, Decider};
 pub use error::KeyringError;
 pub use health::Health;

@@ -4,14 +4,15 @@
 //! it forwards are read from the right, past further trusted proxies, to the first address that is
 //! not a trusted proxy. Everything to the left of that may have been written by the client. No peer
 //! is trusted unless it is configured as a trusted proxy.
+mod element;
+
 use std::{fmt, net::IpAddr, str::FromStr};
+
+pub use element::parse_client_address;
 
 use ipnet::IpNet;
 
-use super::{
-    allowlist::{self, AllowListError},
-    text::visible,
-};
+use super::allowlist::{self, AllowListError};
 
 /// The maximum number of entries in `X-Forwarded-For`.
 pub const MAX_HOPS: usize = 100;
@@ -191,25 +192,6 @@ impl Client {
     }
 }
 
-/// Parses the address of a client as an application or a person names it: an address and nothing
-/// else.
-///
-/// # Errors
-/// Returns a sentence that names the text, and the way out if it has a port.
-pub fn parse_client_address(text: &str) -> Result<IpAddr, String> {
-    let shown = visible(text);
-    let address = text.trim().parse();
-    match (address, read(text.as_bytes())) {
-        (Ok(address), _) => Ok(address),
-        (Err(_), Some(address)) => Err(format!(
-            "{shown} is an address with a port: write the address alone, {address}"
-        )),
-        (Err(_), None) => Err(format!(
-            "{shown} is no IP address: write one such as 10.0.0.9 or 2001:db8::9"
-        )),
-    }
-}
-
 /// Returns `true` if the peer is one of the trusted proxies.
 #[must_use]
 pub fn is_trusted(peer: Peer, trusted: &[TrustedProxy]) -> bool {
@@ -257,7 +239,7 @@ pub fn client<'a>(
             continue;
         }
         place = of;
-        let found = read(element);
+        let found = element::read(element);
         address = found.map_or(ClientAddress::Unreadable, ClientAddress::Known);
         if found.is_none() {
             unreadable = Some(String::from_utf8_lossy(element).trim().to_owned());
@@ -273,32 +255,6 @@ pub fn client<'a>(
         hop,
         unreadable,
     }
-}
-
-/// Reads an element of `X-Forwarded-For`: an address, or an address with a port, as load balancers
-/// write it (Azure Application Gateway and AWS do). An IPv6 address with a port is in brackets; it
-/// may be in brackets without one.
-fn read(element: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(element).ok()?;
-    let text = text.trim_matches([' ', '\t']);
-    let address = if let Ok(address) = text.parse() {
-        address
-    } else if let Some(bracketed) = text.strip_prefix('[') {
-        let (address, port) = bracketed.split_once(']')?;
-        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-        IpAddr::V6(address.parse().ok().filter(|_| is_port)?)
-    } else {
-        let (address, port) = text.split_once(':')?;
-        IpAddr::V4(address.parse().ok().filter(|_| is_port(port))?)
-    };
-    Some(address.to_canonical())
-}
-
-/// Returns `true` for 1 to 65535, in digits and without leading zeros.
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-        && !text.starts_with('0')
-        && text.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
