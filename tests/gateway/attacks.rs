@@ -683,7 +683,7 @@ fn proxy_secrets(front: &Front) {
     }
 }
 
-/// A WebSocket is opened by a key that may read, and by no other; the identity stands whatever the
+/// A WebSocket is opened by a key that may read, and by no other; the identity remains whatever the
 /// client names in `Connection`.
 fn websockets(front: &Front) {
     let upgrade = |token: &str, connection: &str, more: &[(&str, &str)]| {

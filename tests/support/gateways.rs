@@ -35,7 +35,6 @@ impl Kind {
     }
 
     /// The word that `doctor --as` takes.
-    #[allow(dead_code, reason = "one suite uses it")]
     pub fn probed(self) -> &'static str {
         match self {
             Self::HaProxy => "haproxy",

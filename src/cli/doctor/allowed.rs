@@ -147,7 +147,7 @@ enum EndpointRecord {
     Refused(Box<Refusal>),
 }
 
-/// What is recorded of a key at one time.
+/// The recorded activity of a key at one time.
 struct Seen {
     id: KeyId,
     allowed: i64,

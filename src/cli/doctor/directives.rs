@@ -6,7 +6,7 @@
 use super::probed::ProbedKind;
 use crate::config::GatewayKind;
 
-/// The directive of a fault that there is not here.
+/// The directive where a fault cannot occur.
 const NOTHING: &str = "";
 
 /// A fault of a gateway's configuration.
@@ -220,7 +220,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_named_stands_in_the_files_that_are_shipped() {
+    fn every_directive_is_in_a_shipped_file() {
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let file = |name: &str| {
             let folder =
@@ -301,8 +301,8 @@ mod tests {
                 let words = words
                     .split_once(".lua: ")
                     .map_or(words.as_str(), |(_, line)| line);
-                let stands = files.iter().any(|file| file.contains(words));
-                assert!(stands, "{kind:?}: {words}");
+                let shipped = files.iter().any(|file| file.contains(words));
+                assert!(shipped, "{kind:?}: {words}");
             }
         }
     }

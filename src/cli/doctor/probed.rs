@@ -1,9 +1,9 @@
-//! What stands behind the URL that is probed: a gateway, or an application that asks `/verify`.
+//! The program behind the URL that is probed: a gateway, or an application that asks `/verify`.
 use std::str::FromStr;
 
 use crate::{config::GatewayKind, domain::text::visible};
 
-/// What stands behind the URL that is probed.
+/// The program behind the URL that is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum ProbedKind {
     /// A gateway that has a word of its own for `serve --gateway`.

@@ -294,7 +294,7 @@ impl Prober {
             decided: answer.headers().contains_key("x-claviger-decision-id"),
         };
         let mut body = String::new();
-        // What is no text shows nothing.
+        // A body that is not text shows nothing.
         let _ = answer
             .body_mut()
             .as_reader()
