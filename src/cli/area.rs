@@ -70,7 +70,7 @@ async fn add(
         .unwrap_or_else(|| capitalised(&slug));
     let title = arguments.title.clone();
     let title = title.unwrap_or_else(|| format!("{badge} Access"));
-    let routes = routes(&arguments.routes, str::parse)?;
+    let routes = routes(&arguments.rules.routes, str::parse)?;
     let new = DefinedArea {
         rules: rules(routes, &PathRules::default(), &arguments.rules),
         area: Area { slug, title, badge },
@@ -99,7 +99,7 @@ async fn edit(
         })?;
         kept.remove(at);
     }
-    kept.extend(routes(&arguments.routes, str::parse)?);
+    kept.extend(routes(&arguments.rules.routes, str::parse)?);
     let edited = DefinedArea {
         rules: rules(kept, &seen.rules, &arguments.rules),
         area,

@@ -62,13 +62,10 @@ impl Keyring {
     ) -> Result<Created, KeyringError> {
         let agent = self.agent_of_new_key(agent).await?;
         let prepared = self.prepare_key(agent, draft).await?;
-        let PreparedKey {
-            new,
-            new_token,
-            event,
-            ..
-        } = &prepared;
-        let committed = self.store.create_key(new, new_token, event).await?;
+        let committed = self
+            .store
+            .create_key(&prepared.new, &prepared.new_token, &prepared.event)
+            .await?;
         Ok(self.created(prepared, &committed).await)
     }
 
@@ -93,15 +90,9 @@ impl Keyring {
             return existing_key(existing);
         }
         let prepared = self.prepare_key(agent, draft).await?;
-        let PreparedKey {
-            new,
-            new_token,
-            event,
-            ..
-        } = &prepared;
         let inserted = self
             .store
-            .create_key_if_absent(new, new_token, event, most)
+            .create_key_if_absent(&prepared.new, &prepared.new_token, &prepared.event, most)
             .await?;
         match inserted {
             InsertOutcome::Existing(keys) => existing_key(keys),
@@ -180,7 +171,7 @@ impl Keyring {
         })
     }
 
-    /// Returns what is told about a key that was just stored.
+    /// Returns the result for a key that was just stored.
     async fn created(&self, prepared: PreparedKey, committed: &Committed) -> Created {
         let PreparedKey { key, token, .. } = prepared;
         // The key exists now; an error here must not hide that.

@@ -75,16 +75,16 @@ pub struct AreaAddArguments {
     /// The word that stands for it in lists, such as Invoices
     #[arg(long, value_name = "TEXT")]
     pub badge: Option<String>,
-    /// A route to add; may be given several times
-    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
-    pub routes: Vec<String>,
     #[command(flatten)]
     pub rules: PathArguments,
 }
 
-/// The rules of an area about paths, besides its routes.
+/// The rules of an area about paths.
 #[derive(Debug, Args)]
 pub struct PathArguments {
+    /// A route to add; may be given several times
+    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
+    pub routes: Vec<String>,
     /// What paths may look like: strict or opaque
     #[arg(long = "paths", value_name = "FORM", value_parser = path_form, long_help = PATHS_HELP)]
     pub paths: Option<PathForm>,
@@ -105,9 +105,6 @@ pub struct AreaEditArguments {
     /// The new word that stands for it in lists
     #[arg(long, value_name = "TEXT")]
     pub badge: Option<String>,
-    /// A route to add; may be given several times
-    #[arg(long = "route", value_name = "ROUTE", long_help = ROUTE_HELP)]
-    pub routes: Vec<String>,
     #[command(flatten)]
     pub rules: PathArguments,
     /// A route to remove, as `area list` shows it; may be given several times

@@ -34,32 +34,12 @@ impl Routes {
     pub(super) fn check_ambiguity(
         &self,
         path: &RequestPath<'_>,
-        meant: (usize, &Method, Action),
+        (area, method, action): (usize, &Method, Action),
     ) -> Result<(), Detail> {
         // Nearly all paths: nothing of them can be read in another way.
-        let plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-        if self.all_folded
-            && path
-                .unambiguous()
-                .is_some_and(|path| path.bytes().all(plain))
-        {
+        if self.all_folded && path.unambiguous().is_some_and(is_plain) {
             return Ok(());
         }
-        self.with_meaning(path, meant, |meaning, segments| {
-            if path.unambiguous().is_none() {
-                self.check_readings(path.sent(), meaning)?;
-            }
-            self.check_folded(segments, meaning)
-        })
-    }
-
-    /// Calls a function with what the request means, and with the segments of its path.
-    fn with_meaning<T>(
-        &self,
-        path: &RequestPath<'_>,
-        (area, method, action): (usize, &Method, Action),
-        check: impl FnOnce(&Meaning<'_>, &[String]) -> T,
-    ) -> T {
         let segments = match path.unambiguous() {
             Some(path) => segments(path)
                 .take(self.deepest)
@@ -73,7 +53,10 @@ impl Routes {
             method,
             action,
         };
-        check(&meaning, &segments)
+        if path.unambiguous().is_none() {
+            self.check_readings(path.sent(), &meaning)?;
+        }
+        self.check_folded(&segments, &meaning)
     }
 
     /// Checks that no reading of a path leads to another area than the path as it was sent, with case
@@ -154,12 +137,15 @@ impl Routes {
 
     /// Returns `true` if nothing changes without case and after composition.
     fn is_folded(&self, segments: &[String]) -> bool {
-        let is_plain = |segment: &String| {
-            let mut bytes = segment.bytes();
-            bytes.all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
-        };
-        self.all_folded && segments.iter().all(is_plain)
+        self.all_folded && as_strs(segments).all(is_plain)
     }
+}
+
+/// Returns `true` for a text that is the same without case and after composition: ASCII without upper
+/// case.
+fn is_plain(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
 }
 
 /// The foldings by which an area's paths are compared.

@@ -139,26 +139,18 @@ impl Routes {
         path: &RequestPath<'_>,
     ) -> Result<(usize, Action), Detail> {
         let area = self.place(area).ok_or(Detail::UnknownArea)?;
-        let action = if self.areas[area].rules.has_method_route() {
-            // An action that depends on the path needs a path that all programs read alike.
-            let path = path.unambiguous().ok_or(Detail::AmbiguousPath)?;
-            self.action(area, method, path)?
-        } else {
-            method.usual_action().ok_or(Detail::NoMatch)?
-        };
+        let action = self.action(area, method, path)?;
         self.check_ambiguity(path, (area, method, action))?;
         Ok((area, action))
     }
 
     fn by_path(&self, method: &Method, path: &RequestPath<'_>) -> Result<(usize, Action), Detail> {
         let area = self.area_by_path(path)?;
-        let Some(unambiguous) = path.unambiguous() else {
-            // An area with opaque paths has no route for a method.
-            let action = method.usual_action().ok_or(Detail::NoMatch)?;
-            return Ok((area, action));
-        };
-        let action = self.action(area, method, unambiguous)?;
-        self.check_ambiguity(path, (area, method, action))?;
+        let action = self.action(area, method, path)?;
+        // A path that is not unambiguous leads to an area with opaque paths, and to no other.
+        if path.unambiguous().is_some() {
+            self.check_ambiguity(path, (area, method, action))?;
+        }
         Ok((area, action))
     }
 
@@ -201,10 +193,17 @@ impl Routes {
     }
 
     /// Returns the action that the method means at this path of the area.
-    fn action(&self, area: usize, method: &Method, path: &str) -> Result<Action, Detail> {
+    fn action(
+        &self,
+        area: usize,
+        method: &Method,
+        path: &RequestPath<'_>,
+    ) -> Result<Action, Detail> {
         if !self.areas[area].rules.has_method_route() {
             return method.usual_action().ok_or(Detail::NoMatch);
         }
+        // An action that depends on the path needs a path that all programs read alike.
+        let path = path.unambiguous().ok_or(Detail::AmbiguousPath)?;
         let applies = |it: &TableRoute| it.route.pattern().applies_to(segments(path));
         let actions = self.actions(area, method, applies);
         actions.first().copied().ok_or(Detail::NoMatch)
@@ -218,12 +217,14 @@ impl Routes {
         method: &Method,
         applies: impl Fn(&TableRoute) -> bool,
     ) -> Vec<Action> {
-        let said = |it: &TableRoute| it.route.says().map(|(said, _)| said.clone());
-        let meant = |it: &&TableRoute| said(it).is_none_or(|said| method.goes_with(&said));
+        fn said(it: &TableRoute) -> Option<&Method> {
+            it.route.says().map(|(said, _)| said)
+        }
+        let meant = |it: &&TableRoute| said(it).is_none_or(|said| method.goes_with(said));
         // Among routes with the same pattern, one for exactly this method has the highest rank.
         let rank = |it: &TableRoute| {
             let said = said(it);
-            (said.is_some(), said.as_ref() == Some(method))
+            (said.is_some(), said == Some(method))
         };
         let compare = |one: &TableRoute, two: &TableRoute| {
             let by_pattern = one.route.pattern().specificity(two.route.pattern());
