@@ -156,6 +156,7 @@ fn request(keyring: &Keyring, search: &str, field: SortField, direction: Directi
         filter: Filter {
             search: search.to_owned(),
             attention: false,
+            facets: Vec::new(),
         },
         sort: Sort {
             field,

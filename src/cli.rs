@@ -23,6 +23,7 @@ mod output;
 mod refusals;
 mod revoke;
 mod rotate;
+mod rules;
 mod session;
 mod show;
 mod workspace;

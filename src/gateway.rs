@@ -14,6 +14,7 @@ mod exposition;
 mod listen;
 mod log;
 mod lookup;
+mod meter;
 mod metrics;
 mod recorder;
 mod request;
@@ -189,6 +190,7 @@ pub async fn run(
             "the last uses of some keys could not be written down"
         );
     }
+    endpoint.meter.give_back().await;
     tracing::info!("ended");
     endpoint.decider.close().await;
     Ok(())
@@ -352,7 +354,10 @@ async fn authorize<B>(endpoint: &Endpoint, peer: Peer, request: &Request<B>) -> 
         endpoint.log.untrusted(peer);
     }
     match endpoint.decide(&id, &asked).await {
-        Ok(decided) => answer::decided(&id, &decided, &settings.credentials),
+        Ok(decided) => {
+            let knows_429 = endpoint.gateway.knows_429();
+            answer::decided(&id, &decided, &settings.credentials, knows_429)
+        }
         Err(_) => answer::undecided(&id),
     }
 }

@@ -337,6 +337,13 @@ impl Keyring {
             refusals: self.refusals(Some(id)).await?,
             previous_tokens: self.store.previous_tokens(id).await?,
             disabled_by,
+            quota_reserved: match self.store.key(id).await? {
+                None => None,
+                Some(key) => match key.draft.conditions.quota {
+                    None => None,
+                    Some(quota) => Some(self.store.quota_reserved(id, quota, now).await?),
+                },
+            },
         })
     }
 

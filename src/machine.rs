@@ -110,6 +110,16 @@ impl Machine {
         uptime()
     }
 
+    /// Returns the present point on a clock that only increases, to compare with other such points.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock"
+    )]
+    pub fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
     /// Fills a buffer with random bytes.
     pub fn fill(&self, buffer: &mut [u8]) {
         (self.chance)(buffer);

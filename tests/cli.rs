@@ -29,3 +29,5 @@ mod people;
 mod postgres;
 #[path = "cli/rotating.rs"]
 mod rotating;
+#[path = "cli/rules.rs"]
+mod rules;

@@ -30,6 +30,8 @@ mod gateways;
 mod history;
 #[path = "support/http.rs"]
 mod http;
+#[path = "gateway/limits.rs"]
+mod limits;
 #[path = "gateway/peers.rs"]
 mod peers;
 #[path = "support/postgres.rs"]

@@ -19,6 +19,8 @@ mod draft;
 mod files;
 #[path = "store/filter.rs"]
 mod filter;
+#[path = "store/limits.rs"]
+mod limits;
 #[path = "store/members.rs"]
 mod members;
 #[path = "store/paging.rs"]

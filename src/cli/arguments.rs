@@ -104,7 +104,7 @@ pub enum KeyringCommand {
     Copy(KeyArgument),
     /// Print a key's token
     Reveal(KeyArgument),
-    /// Change a key's name, description, addresses, grants or expiry
+    /// Change a key's name, description, owner, labels or rules
     ///
     /// `--allow-ip` replaces the whole list. `--grant` replaces what the key may do in its area;
     /// other areas stay as they are.
@@ -218,7 +218,7 @@ pub struct CreateArguments {
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     #[command(flatten)]
-    pub conditions: ConditionArguments,
+    pub rules: RuleArguments,
     /// The agent that the key belongs to [default: the only agent, or the one named `default`]
     #[arg(long, value_name = "NAME")]
     pub agent: Option<AgentName>,
@@ -231,9 +231,9 @@ pub struct CreateArguments {
     pub require_token: bool,
 }
 
-/// The conditions of a key, for `create` and `edit`.
+/// The rules of a key, for `create` and `edit`.
 #[derive(Debug, Args)]
-pub struct ConditionArguments {
+pub struct RuleArguments {
     /// The addresses and networks from which it may be used, such as 192.168.1.1,10.0.0.0/24, or
     /// any
     #[arg(long, value_name = "LIST")]
@@ -246,6 +246,28 @@ pub struct ConditionArguments {
     /// 2027-01-31T12:00:00Z, or never
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
+    /// When it begins: 36h or 7d from now, 2027-01-31 (from the beginning of that day, UTC),
+    /// 2027-01-31T12:00:00Z, or none
+    #[arg(long, value_name = "WHEN")]
+    pub not_before: Option<String>,
+    /// The addresses and networks from which it may not be used, though `--allow-ip` has them, or
+    /// none
+    #[arg(long, value_name = "LIST")]
+    pub deny_ip: Option<String>,
+    /// How many requests may pass at each endpoint: N/second, N/minute or N/hour, with :BURST for
+    /// how many at once, as in 60/minute:20, or none
+    #[arg(long, value_name = "LIMIT")]
+    pub rate_limit: Option<String>,
+    /// How many requests may pass in a day or month (UTC) over all endpoints: N/day or N/month, or
+    /// none
+    #[arg(long, value_name = "QUOTA")]
+    pub quota: Option<String>,
+    /// Who answers for it, or none; the upstream is told
+    #[arg(long, value_name = "TEXT")]
+    pub owner: Option<String>,
+    /// A label, which the upstream is told; NAME- removes it; may be given several times
+    #[arg(long = "label", value_name = "NAME=VALUE", allow_hyphen_values = false)]
+    pub labels: Vec<String>,
 }
 
 /// `list`.
@@ -270,6 +292,16 @@ pub struct ListArguments {
     /// Only keys that expire within this time, such as 14d; the soonest first
     #[arg(long, value_name = "TIME")]
     pub expiring: Option<String>,
+    /// Only keys of exactly this owner
+    #[arg(long, value_name = "TEXT")]
+    pub owner: Option<String>,
+    /// Only keys with this label; may be given several times
+    #[arg(long = "label", value_name = "NAME[=VALUE]")]
+    pub labels: Vec<String>,
+    /// Only keys that have such a rule: allow-ip, deny-ip, not-before, expires, rate-limit, quota,
+    /// owner or label; may be given several times
+    #[arg(long, value_name = "RULE")]
+    pub with: Vec<String>,
     /// Only the first N of the list
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -334,7 +366,10 @@ pub struct EditArguments {
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     #[command(flatten)]
-    pub conditions: ConditionArguments,
+    pub rules: RuleArguments,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `rotate`.

@@ -23,7 +23,7 @@ use crate::{
 
 /// The widths of the columns of states and checks, in characters.
 const STATE: usize = 5;
-const CHECK: usize = 7;
+const CHECK: usize = 10;
 
 pub(super) async fn run(
     keyring: &Keyring,
@@ -129,15 +129,16 @@ fn text(explanation: &Explanation) -> Vec<String> {
         lines.extend(
             commands
                 .into_iter()
-                .map(|(_, command)| format!("  {command}")),
+                .map(|(change, command)| format!("  {}", command.unwrap_or(change))),
         );
     }
     lines
 }
 
-/// Returns the changes that would fix the failing checks, each with the command that makes it. The
+/// Returns the changes that would fix the failing checks, each with the command that makes it, if
+/// it takes more than to wait. The
 /// list is empty if a failing check has no fix or if there is no key.
-fn fixes(explanation: &Explanation) -> Vec<(String, String)> {
+fn fixes(explanation: &Explanation) -> Vec<(String, Option<String>)> {
     let failing = explanation
         .checks
         .iter()
@@ -150,9 +151,16 @@ fn fixes(explanation: &Explanation) -> Vec<(String, String)> {
     fixes.into_iter().map(said).collect()
 }
 
-fn command(fix: &Fix, key: &Key) -> String {
+fn command(fix: &Fix, key: &Key) -> Option<String> {
     let id = &key.id;
-    match fix {
+    Some(match fix {
+        Fix::Wait(_) => return None,
+        Fix::Begin => format!("claviger edit {id} --not-before none"),
+        Fix::Undeny(address) => {
+            let left = key.draft.conditions.deny.without(*address)?;
+            let left = if left.is_empty() { "none" } else { &left };
+            format!("claviger edit {id} --deny-ip '{left}'")
+        }
         Fix::Enable => format!("claviger enable {id}"),
         Fix::End(end) => format!("claviger edit {id} --expires {}", end.as_expiry_input()),
         Fix::Address(address) => {
@@ -165,7 +173,7 @@ fn command(fix: &Fix, key: &Key) -> String {
             let actions: Actions = key.draft.conditions.grants.of(area).with(*action);
             format!("claviger edit {id} --grant {area}={}", actions.words())
         }
-    }
+    })
 }
 
 fn json_of(explanation: &Explanation) -> Value {

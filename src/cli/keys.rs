@@ -6,18 +6,16 @@ use serde_json::json;
 
 use super::{
     CreateArguments, EditArguments, Failure,
-    arguments::ConditionArguments,
     output::{self, Output, brief, counted, key_json},
     refused,
 };
 use crate::{
     domain::{
-        access::{AccessError, Area, Grants, find_area, parse_grant},
-        allowlist::AllowList,
+        access::Area,
         audit::Change,
-        conditions::{Conditions, Validity},
+        conditions::Validity,
         key::{Draft, Key, KeyVersion},
-        moment::{EXPIRY_FORMS, Moment, parse_expiry},
+        moment::Moment,
         review,
         text::join,
     },
@@ -34,9 +32,7 @@ pub(super) async fn create(
     if let Some(description) = &arguments.description {
         draft.description = description.parse().map_err(refused)?;
     }
-    arguments
-        .conditions
-        .apply(&mut draft.conditions, &areas, keyring.now())?;
+    arguments.rules.apply(&mut draft, &areas, keyring.now())?;
     let sentence = review::sentence(&draft.conditions, &areas);
     let agent = arguments.agent.as_ref();
     let mut created = if arguments.if_absent {
@@ -156,11 +152,12 @@ pub(super) async fn edit(
         key,
         name,
         description,
-        conditions,
+        rules,
+        dry_run,
     } = arguments;
-    if name.is_none() && description.is_none() && conditions.is_empty() {
+    if name.is_none() && description.is_none() && rules.is_empty() {
         return Err(Failure::Refused(
-            "nothing to change: name at least one of --name, --description, --allow-ip, --grant, --expires".into(),
+            "nothing to change: name at least one of --name, --description, --allow-ip, --deny-ip, --grant, --expires, --not-before, --rate-limit, --quota, --owner, --label".into(),
         ));
     }
     let key = keyring.resolve(key).await?;
@@ -172,7 +169,11 @@ pub(super) async fn edit(
         draft.description = description.parse().map_err(refused)?;
     }
     let areas = keyring.areas().await?;
-    conditions.apply(&mut draft.conditions, &areas, keyring.now())?;
+    rules.apply(&mut draft, &areas, keyring.now())?;
+    if *dry_run {
+        keyring.check_edit(&KeyVersion::of(&key), &draft).await?;
+        return would_change(&key, &draft, &areas, output);
+    }
     output.recorded(keyring.edit(&KeyVersion::of(&key), &draft).await?);
     let edited = keyring.key(&key.id).await?;
     if name.is_some() {
@@ -188,6 +189,34 @@ pub(super) async fn edit(
         }
     }
     done(&edited, "API key updated successfully.", output)
+}
+
+/// Prints what an edit would change: each change as a sentence, those that widen first.
+fn would_change(
+    key: &Key,
+    draft: &Draft,
+    areas: &[Area],
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let changes = review::changes(&key.draft, draft, areas);
+    if output.json {
+        let widens = !key
+            .draft
+            .conditions
+            .changes(&draft.conditions, areas)
+            .widens
+            .is_empty();
+        return output.json(&json!({
+            "id": key.id.as_str(),
+            "name": key.name(),
+            "changes": changes,
+            "widens": widens,
+        }));
+    }
+    if changes.is_empty() {
+        return output.line("Nothing would change.");
+    }
+    output.line(&changes.join("\n"))
 }
 
 /// Returns the keys that the texts name, in their order and each once.
@@ -225,6 +254,9 @@ pub(super) async fn switch(
             Validity::Valid => "API key enabled.",
             Validity::Expired(_) => {
                 "API key enabled. It has ended, and stays refused until it gets a new end with `claviger edit --expires`."
+            }
+            Validity::NotYet(_) => {
+                "API key enabled. It begins later, and stays refused until then: `claviger show` tells when."
             }
         };
         return done(key, sentence, output);
@@ -270,128 +302,5 @@ fn done(key: &Key, sentence: &str, output: &mut Output) -> Result<(), Failure> {
         return output.json(&key_json(key, output.several_agents));
     }
     output::print_notice(sentence);
-    Ok(())
-}
-
-impl CreateArguments {
-    /// Returns the names of the rules that were given and are not those of an existing key.
-    fn differing(&self, asked: &Draft, existing: &Draft) -> Vec<String> {
-        let description = self.description.is_some() && asked.description != existing.description;
-        let conditions = self
-            .conditions
-            .differing(&asked.conditions, &existing.conditions);
-        let named = [("description", description)].into_iter().chain(conditions);
-        let differing = named.filter(|(_, differs)| *differs);
-        differing.map(|(name, _)| name.to_owned()).collect()
-    }
-}
-
-impl ConditionArguments {
-    /// Returns each condition with whether it was given and is not that of an existing key. Two
-    /// allow-lists that admit the same addresses are the same.
-    fn differing(&self, asked: &Conditions, existing: &Conditions) -> [(&'static str, bool); 3] {
-        let Self {
-            allow_ip,
-            grants,
-            expires,
-        } = self;
-        let allow = asked.allow.widens(&existing.allow) || existing.allow.widens(&asked.allow);
-        [
-            ("allow-ip", allow_ip.is_some() && allow),
-            (
-                "grants",
-                !grants.is_empty() && asked.grants != existing.grants,
-            ),
-            (
-                "expires",
-                expires.is_some() && asked.expires_at != existing.expires_at,
-            ),
-        ]
-    }
-
-    /// Whether no flag was given.
-    fn is_empty(&self) -> bool {
-        let Self {
-            allow_ip,
-            grants,
-            expires,
-        } = self;
-        allow_ip.is_none() && grants.is_empty() && expires.is_none()
-    }
-
-    /// Applies the flags that were given.
-    fn apply(
-        &self,
-        conditions: &mut Conditions,
-        areas: &[Area],
-        now: Moment,
-    ) -> Result<(), Failure> {
-        let Conditions {
-            allow,
-            grants,
-            expires_at,
-        } = conditions;
-        if let Some(list) = &self.allow_ip {
-            *allow = allow_list(list)?;
-        }
-        apply_grants(grants, &self.grants, areas)?;
-        if let Some(when) = &self.expires {
-            *expires_at = expiry(when, now)?;
-        }
-        Ok(())
-    }
-}
-
-/// Parses an allow-list from the command line. An empty value is refused: it most likely comes from
-/// an unset variable and must not open a key to all addresses.
-fn allow_list(text: &str) -> Result<AllowList, Failure> {
-    if text
-        .split([',', ';', '\n', '\r'])
-        .all(|entry| entry.trim().is_empty())
-    {
-        return Err(Failure::Refused(
-            "--allow-ip is empty: write addresses and networks, or any to allow every address"
-                .into(),
-        ));
-    }
-    let parsed = AllowList::parse(text).map_err(refused)?;
-    for merged in &parsed.merged {
-        output::print_notice(&merged.to_string());
-    }
-    Ok(parsed.list)
-}
-
-fn expiry(when: &str, now: Moment) -> Result<Option<Moment>, Failure> {
-    if when.trim().is_empty() {
-        return Err(Failure::Refused(format!(
-            "--expires is empty: write {EXPIRY_FORMS}"
-        )));
-    }
-    parse_expiry(when, now).map_err(refused)
-}
-
-fn apply_grants(grants: &mut Grants, given: &[String], areas: &[Area]) -> Result<(), Failure> {
-    let mut named = Vec::new();
-    for text in given {
-        let (slug, actions) = match parse_grant(text) {
-            // To a person, an invalid slug is simply an unknown area.
-            Err(AccessError::BadSlug(word)) => {
-                let known: Vec<&str> = areas.iter().map(|area| area.slug.as_str()).collect();
-                return Err(refused(AccessError::UnknownArea {
-                    unknown: word,
-                    known: known.join(", "),
-                }));
-            }
-            other => other.map_err(refused)?,
-        };
-        find_area(areas, &slug).map_err(refused)?;
-        if named.contains(&slug) {
-            return Err(Failure::Refused(format!(
-                "{slug} is named by --grant twice: name each area once, as in {slug}=create,read"
-            )));
-        }
-        grants.set(slug.clone(), actions);
-        named.push(slug);
-    }
     Ok(())
 }

@@ -2,13 +2,18 @@
 use super::{
     Failure, ListArguments,
     output::{self, Output, key_and_status_json},
+    refused,
 };
 use crate::{
     domain::{
         access::Area,
         attention::Attention,
+        facet::Facet,
         key::Key,
-        listing::{Cursor, Damaged, Direction, Filter, PageRequest, Sort, SortField, SortValue},
+        listing::{
+            Cursor, Damaged, Direction, Filter, MOST_FACETS, PageRequest, Sort, SortField,
+            SortValue,
+        },
         moment::{Moment, duration},
         review,
         text::{fitted, visible},
@@ -35,6 +40,7 @@ pub(super) async fn run(
         filter: Filter {
             search: arguments.search.clone().unwrap_or_default(),
             attention: arguments.attention,
+            facets: facets(arguments)?,
         },
         sort: Sort {
             field,
@@ -120,6 +126,27 @@ pub(super) async fn run(
     } else {
         Err(Failure::Silent)
     }
+}
+
+/// Returns what the keys must have.
+fn facets(arguments: &ListArguments) -> Result<Vec<Facet>, Failure> {
+    let mut facets = Vec::new();
+    if let Some(owner) = &arguments.owner {
+        facets.push(Facet::Owner(owner.parse().map_err(refused)?));
+    }
+    for label in &arguments.labels {
+        facets.push(Facet::of_label(label).map_err(refused)?);
+    }
+    for rule in &arguments.with {
+        facets.push(Facet::With(rule.parse().map_err(Failure::Refused)?));
+    }
+    if facets.len() > MOST_FACETS {
+        return Err(Failure::Refused(format!(
+            "{} of --owner, --label and --with are too many: name at most {MOST_FACETS}",
+            facets.len()
+        )));
+    }
+    Ok(facets)
 }
 
 /// Returns the latest end of a key that ends within the given time, such as `14d`.

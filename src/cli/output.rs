@@ -97,7 +97,10 @@ pub(super) fn print_notice(sentence: &str) {
 /// Returns a key as `list` and `show` print it in JSON: as [`key_json`], with its status.
 pub(super) fn key_and_status_json(key: &Key, several_agents: bool, now: Moment) -> Value {
     let mut fields = key_json(key, several_agents);
-    fields["status"] = json!(key.status(now).word());
+    if let Some(fields) = fields.as_object_mut() {
+        let place = 9 + usize::from(several_agents);
+        fields.shift_insert(place, "status".into(), json!(key.status(now).word()));
+    }
     fields
 }
 
@@ -115,12 +118,24 @@ pub(super) fn key_json(key: &Key, several_agents: bool) -> Value {
         "last_used_at".into(),
         json!(key.last_use.map(|usage| usage.at.rfc3339())),
     );
-    // The other fields that people decide on, in their order.
-    fields.append(&mut decided);
+    let expires = decided.remove("expires_at").unwrap_or_default();
+    fields.insert("expires_at".into(), expires);
     fields.insert("disabled".into(), json!(key.disabled_at.is_some()));
     if several_agents {
         fields.insert("agent".into(), json!(key.agent.as_str()));
     }
+    for field in [
+        "not_before",
+        "deny_ip",
+        "rate_limit",
+        "quota",
+        "owner",
+        "labels",
+    ] {
+        fields.insert(field.into(), decided.remove(field).unwrap_or_default());
+    }
+    // Whatever else people decide on.
+    fields.append(&mut decided);
     Value::Object(fields)
 }
 

@@ -51,6 +51,10 @@ pub(super) async fn run(
                 "API key rotated. The key is disabled: both tokens are refused until it is enabled."
                     .to_owned()
             }
+            RotatedTokens::NotYet(start) => format!(
+                "API key rotated. The key begins {}: its tokens are refused until then.",
+                start.as_start()
+            ),
             RotatedTokens::Expired { disabled } => format!(
                 "API key rotated. The key has ended: the old token has ended with it, and the new one is refused until the key gets a new end with `claviger edit --expires`{}.",
                 if disabled { " and is enabled" } else { "" }

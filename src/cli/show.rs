@@ -45,18 +45,43 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     lines.push(format!("Status      {}", status(&key, now)));
     let Conditions {
         allow,
+        deny,
         grants,
+        not_before,
         expires_at,
+        rate_limit,
+        quota,
     } = &key.draft.conditions;
     for area in &areas {
         let actions = grants.of(&area.slug);
         lines.push(format!("{:<10}  {}", visible(&area.badge), actions.words()));
     }
     lines.push(format!("From        {allow}"));
+    if !deny.is_empty() {
+        lines.push(format!("Not from    {}", deny.entries().join(", ")));
+    }
+    if let Some(limit) = rate_limit {
+        lines.push(format!("Rate limit  {}, at each endpoint", limit.words()));
+    }
+    if let Some(quota) = quota {
+        lines.push(format!("Quota       {}", activity.quota_words(*quota, now)));
+    }
+    if let Some(owner) = &key.draft.owner {
+        lines.push(format!("Owner       {}", visible(owner.as_str())));
+    }
+    if !key.draft.labels.is_empty() {
+        lines.push(format!(
+            "Labels      {}",
+            visible(&key.draft.labels.written())
+        ));
+    }
     lines.push(format!(
         "Created     {} UTC",
         key.created_at.date_and_clock()
     ));
+    if let Some(start) = not_before {
+        lines.push(format!("Begins      {}", start.as_start()));
+    }
     let expires = expires_at.map_or_else(|| "never".to_owned(), Moment::as_expiry);
     lines.push(format!("Expires     {expires}"));
     for previous in activity.previous_tokens.iter().filter(|it| it.is_news(now)) {
@@ -90,6 +115,7 @@ fn json_of(mut fields: Value, activity: &Activity) -> Value {
     let (allowed, refused) = activity.hours.totals();
     fields["allowed_48h"] = json!(allowed);
     fields["refused_48h"] = json!(refused);
+    fields["quota_used"] = json!(activity.quota_reserved);
     fields["former_tokens"] = activity
         .previous_tokens
         .iter()
@@ -120,6 +146,7 @@ pub(super) fn refusal_json(refusal: &Refusal) -> Value {
         "at": refusal.at.rfc3339(),
         "reason": refusal.reason.word(),
         "detail": refusal.detail.map(Detail::word),
+        "passes_at": refusal.passes_at.map(Moment::rfc3339),
         "address": match refusal.address {
             ClientAddress::Known(address) => Some(address.to_string()),
             ClientAddress::Unknown | ClientAddress::Unreadable => None,
@@ -142,6 +169,7 @@ fn status(key: &Key, now: Moment) -> String {
     }
     match (key.validity(now), Attention::of(key, now)) {
         (Validity::Expired(_), _) => Attention::Expired.to_string(),
+        (Validity::NotYet(start), _) => format!("pending, begins {}", start.as_start()),
         (Validity::Valid, Some(attention)) => format!("active, {attention}"),
         (Validity::Valid, None) => "active".to_owned(),
     }

@@ -81,6 +81,16 @@ impl GatewayKind {
             Self::Envoy => "envoy",
         }
     }
+
+    /// Returns `true` if the gateway hands on an answer with status 429. nginx's `auth_request`
+    /// knows only 2xx, 401 and 403.
+    #[must_use]
+    pub const fn knows_429(self) -> bool {
+        match self {
+            Self::Nginx | Self::IngressNginx => false,
+            Self::Traefik | Self::Caddy | Self::Envoy => true,
+        }
+    }
 }
 
 impl FromStr for GatewayKind {

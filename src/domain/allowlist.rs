@@ -4,10 +4,12 @@
 //! addresses are parsed by `std` and the network is built from them. An error says what to write
 //! instead. IPv4-mapped IPv6 counts as IPv4, in entries and in client addresses; `::/0` admits no
 //! IPv4. "From any address" is a value of its own, never an empty list.
+mod deny;
 mod entry;
 
 use std::{fmt, net::IpAddr};
 
+pub use deny::DenyList;
 use ipnet::{IpNet, Ipv4Net};
 
 /// The maximum number of entries in an allow-list.
@@ -91,11 +93,7 @@ impl AllowList {
     /// reason and what to write instead, or if more than [`MAX_ENTRIES`] networks are left after
     /// merging.
     pub fn parse(text: &str) -> Result<Parsed, AllowListError> {
-        let entries: Vec<&str> = text
-            .split([',', ';', '\n', '\r'])
-            .map(str::trim)
-            .filter(|e| !e.is_empty())
-            .collect();
+        let entries = entries_of(text);
         let anywhere =
             entries.is_empty() || (entries.len() == 1 && entries[0].eq_ignore_ascii_case("any"));
         if anywhere {
@@ -104,12 +102,8 @@ impl AllowList {
                 merged: Vec::new(),
             });
         }
-        let mut networks = Vec::with_capacity(entries.len());
-        for entry in entries {
-            networks.push(entry::parse(entry)?);
-        }
-        let (networks, merged) = merge(&networks);
-        let list = Self::Only(Networks::new(networks)?);
+        let (networks, merged) = Networks::parse(&entries)?;
+        let list = Self::Only(networks);
         Ok(Parsed { list, merged })
     }
 
@@ -120,10 +114,7 @@ impl AllowList {
         match (self, address) {
             (Self::Anywhere, _) => true,
             (Self::Only(_), None) => false,
-            (Self::Only(networks), Some(address)) => {
-                let address = address.to_canonical();
-                networks.0.iter().any(|network| network.contains(&address))
-            }
+            (Self::Only(networks), Some(address)) => networks.contains(address),
         }
     }
 
@@ -133,9 +124,7 @@ impl AllowList {
         let Self::Only(networks) = self else {
             return None;
         };
-        let address = address.to_canonical();
-        let found = networks.0.iter().find(|network| network.contains(&address));
-        found.map(written)
+        networks.entry_for(address)
     }
 
     /// Returns the entry that shares the most leading bits with the address, among those of its
@@ -184,12 +173,7 @@ impl AllowList {
         match (before, self) {
             (Self::Anywhere, _) => false,
             (Self::Only(_), Self::Anywhere) => true,
-            (Self::Only(old), Self::Only(new)) => {
-                let old = IpNet::aggregate(&old.0);
-                !new.0
-                    .iter()
-                    .all(|network| old.iter().any(|wide| wide.contains(network)))
-            }
+            (Self::Only(old), Self::Only(new)) => !new.outside(&old.0).is_empty(),
         }
     }
 
@@ -200,16 +184,10 @@ impl AllowList {
         let (Self::Only(new), Self::Only(old)) = (self, before) else {
             return AddressChange::default();
         };
-        let uncovered = |these: &Networks, by: &Networks| -> Vec<IpNet> {
-            let by = IpNet::aggregate(&by.0);
-            let covered = |network: &IpNet| by.iter().any(|wide| wide.contains(network));
-            let left = these.0.iter().filter(|network| !covered(network));
-            left.copied().collect()
-        };
-        let dropped = uncovered(old, new);
+        let dropped = old.outside(&new.0);
         let within = |network: &&IpNet| dropped.iter().any(|wide| wide.contains(*network));
         AddressChange {
-            added: uncovered(new, old).iter().map(written).collect(),
+            added: new.outside(&old.0).iter().map(written).collect(),
             kept: new.0.iter().filter(within).map(written).collect(),
             dropped: dropped.iter().map(written).collect(),
         }
@@ -220,7 +198,7 @@ impl AllowList {
     pub fn entries(&self) -> Vec<String> {
         match self {
             Self::Anywhere => Vec::new(),
-            Self::Only(networks) => networks.0.iter().map(written).collect(),
+            Self::Only(networks) => networks.entries(),
         }
     }
 
@@ -247,6 +225,15 @@ impl fmt::Display for AllowList {
 }
 
 impl Networks {
+    /// Parses entries; returns the networks, and those that were dropped because another one covers
+    /// them.
+    fn parse(entries: &[&str]) -> Result<(Self, Vec<CoveredEntry>), AllowListError> {
+        let networks: Result<Vec<IpNet>, _> =
+            entries.iter().map(|entry| entry::parse(entry)).collect();
+        let (networks, merged) = merge(&networks?);
+        Ok((Self::new(networks)?, merged))
+    }
+
     /// Creates the list from networks that are already canonical, as the store keeps them.
     ///
     /// # Errors
@@ -280,6 +267,39 @@ impl Networks {
     pub fn as_slice(&self) -> &[IpNet] {
         &self.0
     }
+
+    /// Returns `true` if one of the networks contains the address.
+    fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Returns the network that contains the address, as people write it.
+    fn entry_for(&self, address: IpAddr) -> Option<String> {
+        let address = address.to_canonical();
+        let found = self.0.iter().find(|network| network.contains(&address));
+        found.map(written)
+    }
+
+    /// Returns the networks as people write them.
+    fn entries(&self) -> Vec<String> {
+        self.0.iter().map(written).collect()
+    }
+
+    /// Returns the networks that these others, taken together, do not cover completely.
+    fn outside(&self, others: &[IpNet]) -> Vec<IpNet> {
+        let others = IpNet::aggregate(&others.to_vec());
+        let covered = |network: &&IpNet| !others.iter().any(|wide| wide.contains(*network));
+        self.0.iter().filter(covered).copied().collect()
+    }
+}
+
+/// Splits a list as people type it into its entries.
+fn entries_of(text: &str) -> Vec<&str> {
+    text.split([',', ';', '\n', '\r'])
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .collect()
 }
 
 /// Returns a network as people write it: a single address has no prefix length.
@@ -364,7 +384,7 @@ mod tests {
             ("fe80::1%eth0", "zone id"),
             (
                 "1.2.3.4:80",
-                "has a port: the allow-list knows addresses only, write 1.2.3.4",
+                "has a port, and addresses are compared without one: write 1.2.3.4",
             ),
             ("[2001:db8::1]:443", "write 2001:db8::1"),
             ("[2001:db8::1]", "brackets"),

@@ -28,6 +28,8 @@ pub enum Attention {
     Expired,
     /// The key expires within [`EXPIRING_DAYS`]; holds the milliseconds left.
     Expires(i64),
+    /// The key begins later; holds the milliseconds left.
+    Begins(i64),
     /// Requests with the key's token were refused recently, the last within
     /// [`REFUSAL_NEWS_MILLIS`]; holds their number.
     Refused(i64),
@@ -46,6 +48,9 @@ impl Attention {
         }
         match key.validity(now) {
             Validity::Expired(_) => return Some(Self::Expired),
+            Validity::NotYet(start) => {
+                return Some(Self::Begins(start.millis() - now.millis()));
+            }
             Validity::Valid => {}
         }
         if let Some(end) = key.draft.conditions.expires_at {
@@ -78,7 +83,7 @@ impl Attention {
     /// Returns the key's rank in the order of urgency; the lowest is the most urgent. The order is:
     /// refused, the newest first; expired, the newest first; expiring, the soonest first; with a
     /// valid previous token, the soonest end first; disabled, the newest first; unused, the longest
-    /// first; all other keys. Damaged keys rank before all of these, with 0.
+    /// first; beginning later, the soonest first; all other keys. Damaged keys rank before all of these, with 0.
     #[must_use]
     pub fn urgency(key: &Key, now: Moment) -> i64 {
         let soonest = |at: Option<Moment>| at.map_or(0, Moment::millis) % STEP;
@@ -93,7 +98,8 @@ impl Attention {
                 let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
                 6 * STEP + soonest(Some(seen))
             }
-            None => 7 * STEP,
+            Some(Self::Begins(_)) => 7 * STEP + soonest(key.draft.conditions.not_before),
+            None => 8 * STEP,
         }
     }
 }
@@ -104,6 +110,7 @@ impl fmt::Display for Attention {
             Self::Disabled => f.write_str("disabled"),
             Self::Expired => f.write_str("expired"),
             Self::Expires(left) => write!(f, "expires {}", left_words(*left)),
+            Self::Begins(left) => write!(f, "begins {}", left_words(*left)),
             Self::Refused(count) => write!(f, "{} refused", thousands(*count)),
             Self::Rotating(left) => write!(f, "old token {}", left_words(*left)),
             Self::Unused(days) => write!(f, "unused {days}d"),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{
     agent::AgentName,
     decision::{
-        Credential, Decision, DecisionId, Detail, PreviousToken, Reason, Request, Rules, Target,
-        decide,
+        Credential, Decision, DecisionId, Detail, Exhausted, PreviousToken, Reason, Request, Rules,
+        Target, decide,
     },
     forwarded::{Client, ClientAddress},
     key::LastUse,
@@ -138,12 +138,36 @@ impl Authorization {
             address: client.address,
             agent,
             at,
+            exhausted: Exhausted::default(),
         };
         Self {
             decision: decide(&credential, &request),
             request,
             credential,
             client,
+        }
+    }
+
+    /// Decides again on a request that may pass, with these limits used up. A request that is
+    /// refused for another reason stays as it is, so it charges nothing.
+    #[must_use]
+    pub fn limited(mut self, exhausted: Exhausted) -> Self {
+        if self.decision.is_allow() {
+            self.request.exhausted = exhausted;
+            self.decision = decide(&self.credential, &self.request);
+        }
+        self
+    }
+
+    /// Returns the time from which such a request passes again, if only the time is to blame for
+    /// the refusal.
+    #[must_use]
+    pub fn passes_at(&self) -> Option<Moment> {
+        match self.reason()? {
+            Reason::NotYetValid => self.rules()?.conditions.not_before,
+            Reason::RateLimited => self.request.exhausted.rate_limit_until,
+            Reason::QuotaExceeded => self.request.exhausted.quota_until,
+            _ => None,
         }
     }
 
@@ -163,6 +187,7 @@ impl Authorization {
                 address: client.address,
                 agent: None,
                 at,
+                exhausted: Exhausted::default(),
             },
             credential: Credential::Missing(None),
             client,
@@ -270,6 +295,7 @@ impl Authorization {
             at: self.request.at,
             reason: self.reason()?,
             detail: self.detail(),
+            passes_at: self.passes_at(),
             key: key.cloned(),
             named,
             token,
@@ -294,6 +320,7 @@ mod tests {
         access::{Action, Actions, AreaSlug, Grants},
         conditions::Conditions,
         decision::DecisionIds,
+        label::Labels,
     };
 
     const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -318,6 +345,8 @@ mod tests {
             id: token().key_id().clone(),
             name: "nightly".into(),
             agent: "default".parse().expect("an agent"),
+            owner: None,
+            labels: Labels::default(),
             conditions: Conditions {
                 grants,
                 ..Conditions::none()

@@ -1,4 +1,4 @@
-//! The conditions under which a key may be used: networks, actions and expiry.
+//! The conditions under which a key may be used: networks, actions, times, and how often.
 //!
 //! [`Conditions`] contains their values. [`Condition`] has a variant for each, with its name in
 //! JSON and in the audit log, its title, and its sentences in the review. [`Validity`] says whether
@@ -10,8 +10,10 @@ use strum::{EnumCount, VariantArray};
 
 use super::{
     access::{Action, Actions, Area, Grants},
-    allowlist::{AddressChange, AllowList},
+    allowlist::{AddressChange, AllowList, DenyList},
     moment::Moment,
+    quota::Quota,
+    rate_limit::RateLimit,
     text::{join, visible},
 };
 
@@ -23,10 +25,18 @@ pub(super) const MAX_NAMED_ADDRESSES: usize = 3;
 pub struct Conditions {
     /// The networks from which the key may be used.
     pub allow: AllowList,
+    /// The networks from which the key may not be used, even if `allow` admits them.
+    pub deny: DenyList,
     /// The actions that the key may perform, by access area.
     pub grants: Grants,
+    /// The time at which the key begins to be valid; `None` if it always was.
+    pub not_before: Option<Moment>,
     /// The time at which the key expires; `None` if it never does.
     pub expires_at: Option<Moment>,
+    /// How many requests may pass in a time, at each endpoint; `None` if any number may.
+    pub rate_limit: Option<RateLimit>,
+    /// How many requests may pass in a day or month, over all endpoints; `None` if any number may.
+    pub quota: Option<Quota>,
 }
 
 impl Conditions {
@@ -35,9 +45,30 @@ impl Conditions {
     pub fn none() -> Self {
         Self {
             allow: AllowList::Anywhere,
+            deny: DenyList::default(),
             grants: Grants::none(),
+            not_before: None,
             expires_at: None,
+            rate_limit: None,
+            quota: None,
         }
+    }
+
+    /// Checks that some request could pass, apart from the grants.
+    ///
+    /// # Errors
+    /// Returns [`Contradiction`] if the key would end before it begins, or if every address that is
+    /// allowed is denied.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        if let (Some(start), Some(end)) = (self.not_before, self.expires_at)
+            && start >= end
+        {
+            return Err(Contradiction::EndsBeforeItBegins { start, end });
+        }
+        if self.deny.denies_all_of(&self.allow) {
+            return Err(Contradiction::NoAddressLeft);
+        }
+        Ok(())
     }
 
     /// Returns whether the time alone is a reason to refuse every request of the key.
@@ -45,11 +76,16 @@ impl Conditions {
     pub fn validity(&self, now: Moment) -> Validity {
         let Self {
             allow: _,
+            deny: _,
             grants: _,
+            not_before,
             expires_at,
+            rate_limit: _,
+            quota: _,
         } = self;
-        match expires_at {
-            Some(end) if *end <= now => Validity::Expired(*end),
+        match (not_before, expires_at) {
+            (Some(start), _) if *start > now => Validity::NotYet(*start),
+            (_, Some(end)) if *end <= now => Validity::Expired(*end),
             _ => Validity::Valid,
         }
     }
@@ -58,8 +94,12 @@ impl Conditions {
     fn values(&self) -> [(Condition, Value); Condition::COUNT] {
         let Self {
             allow,
+            deny,
             grants,
+            not_before,
             expires_at,
+            rate_limit,
+            quota,
         } = self;
         let allow = match allow {
             AllowList::Anywhere => Value::Null,
@@ -74,8 +114,18 @@ impl Conditions {
             .collect();
         [
             (Condition::Allow, allow),
+            (Condition::Deny, json!(deny.entries())),
             (Condition::Grants, Value::Object(grants)),
+            (Condition::NotBefore, json!(not_before.map(Moment::rfc3339))),
             (Condition::Expires, json!(expires_at.map(Moment::rfc3339))),
+            (
+                Condition::RateLimit,
+                json!(rate_limit.map(|limit| limit.to_string())),
+            ),
+            (
+                Condition::Quota,
+                json!(quota.map(|quota| quota.to_string())),
+            ),
         ]
     }
 
@@ -103,8 +153,28 @@ impl Conditions {
 pub enum Validity {
     /// It is none.
     Valid,
+    /// The key begins at this time.
+    NotYet(Moment),
     /// The key expired at this time.
     Expired(Moment),
+}
+
+/// Why conditions were refused: no request could ever pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// The key ends before it begins, or when it begins.
+    #[error("the key would end ({}) before it begins ({}): choose a later expiry or an earlier start", .end.as_expiry(), .start.as_start())]
+    EndsBeforeItBegins {
+        /// When it begins.
+        start: Moment,
+        /// When it ends.
+        end: Moment,
+    },
+    /// Every address that is allowed is denied.
+    #[error(
+        "the deny-list covers every address that the key may be used from: take something out of it, or disable the key instead"
+    )]
+    NoAddressLeft,
 }
 
 /// The sentences about a change, with those about widening kept separate.
@@ -121,10 +191,18 @@ pub struct Changes {
 pub enum Condition {
     /// The networks: [`Conditions::allow`].
     Allow,
+    /// The denied networks: [`Conditions::deny`].
+    Deny,
     /// The granted actions: [`Conditions::grants`].
     Grants,
+    /// The start: [`Conditions::not_before`].
+    NotBefore,
     /// The expiry: [`Conditions::expires_at`].
     Expires,
+    /// The rate limit: [`Conditions::rate_limit`].
+    RateLimit,
+    /// The quota: [`Conditions::quota`].
+    Quota,
 }
 
 impl Condition {
@@ -149,6 +227,29 @@ impl Condition {
         self.row().absent
     }
 
+    /// Returns `true` if the conditions restrict something in this way.
+    #[must_use]
+    pub fn is_set(self, conditions: &Conditions) -> bool {
+        let Conditions {
+            allow,
+            deny,
+            grants: _, // what is not granted is never allowed
+            not_before,
+            expires_at,
+            rate_limit,
+            quota,
+        } = conditions;
+        match self {
+            Self::Allow => *allow != AllowList::Anywhere,
+            Self::Deny => !deny.is_empty(),
+            Self::Grants => true,
+            Self::NotBefore => not_before.is_some(),
+            Self::Expires => expires_at.is_some(),
+            Self::RateLimit => rate_limit.is_some(),
+            Self::Quota => quota.is_some(),
+        }
+    }
+
     fn row(self) -> ConditionRow {
         match self {
             Self::Allow => ConditionRow {
@@ -159,6 +260,14 @@ impl Condition {
                     describe_networks(&before.allow, &after.allow, changes);
                 },
             },
+            Self::Deny => ConditionRow {
+                field: "deny_ip",
+                title: "Not from",
+                absent: "none",
+                compare: |before, after, _, changes| {
+                    describe_denied(&before.deny, &after.deny, changes);
+                },
+            },
             Self::Grants => ConditionRow {
                 field: "grants",
                 title: "Grants",
@@ -167,12 +276,39 @@ impl Condition {
                     describe_grants(&before.grants, &after.grants, areas, changes);
                 },
             },
+            Self::NotBefore => ConditionRow {
+                field: "not_before",
+                title: "Begins",
+                absent: "at once",
+                compare: |before, after, _, changes| {
+                    describe_start(before.not_before, after.not_before, changes);
+                },
+            },
             Self::Expires => ConditionRow {
                 field: "expires_at",
                 title: "Expires",
                 absent: "never",
                 compare: |before, after, _, changes| {
                     describe_expiry(before.expires_at, after.expires_at, changes);
+                },
+            },
+            Self::RateLimit => ConditionRow {
+                field: "rate_limit",
+                title: "Rate limit",
+                absent: "none",
+                compare: |before, after, _, changes| {
+                    let widens = |before: RateLimit, after: RateLimit| after.widens(before);
+                    let limits = (before.rate_limit, after.rate_limit);
+                    describe_limit(limits, "no rate limit", widens, changes);
+                },
+            },
+            Self::Quota => ConditionRow {
+                field: "quota",
+                title: "Quota",
+                absent: "none",
+                compare: |before, after, _, changes| {
+                    let widens = |before: Quota, after: Quota| after.widens(before);
+                    describe_limit((before.quota, after.quota), "no quota", widens, changes);
                 },
             },
         }
@@ -225,6 +361,81 @@ fn describe_expiry(before: Option<Moment>, after: Option<Moment>, changes: &mut 
         changes.widens.push(format!("Widens: {change}"));
     } else {
         changes.others.push(format!("Narrows: {change}"));
+    }
+}
+
+fn describe_start(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
+    if before == after {
+        return;
+    }
+    let words = |start: Option<Moment>| {
+        start.map_or("begins at once".to_owned(), |start| {
+            format!("begins {}", start.as_start())
+        })
+    };
+    let change = format!("{} → {}", words(before), words(after));
+    let widens = after.is_none_or(|new| before.is_some_and(|old| new < old));
+    if widens {
+        changes.widens.push(format!("Widens: {change}"));
+    } else {
+        changes.others.push(format!("Narrows: {change}"));
+    }
+}
+
+/// Adds the sentence about a change of a limit; no limit is the widest.
+fn describe_limit<T: Copy + PartialEq + std::fmt::Display>(
+    (before, after): (Option<T>, Option<T>),
+    none: &str,
+    widens: impl Fn(T, T) -> bool,
+    changes: &mut Changes,
+) {
+    if before == after {
+        return;
+    }
+    let words = |limit: Option<T>| limit.map_or_else(|| none.to_owned(), |it| it.to_string());
+    let change = format!("{} → {}", words(before), words(after));
+    let widens = match (before, after) {
+        (Some(_), None) => true,
+        (None, _) => false,
+        (Some(before), Some(after)) => widens(before, after),
+    };
+    if widens {
+        changes.widens.push(format!("Widens: {change}"));
+    } else {
+        changes.others.push(format!("Narrows: {change}"));
+    }
+}
+
+/// Adds the sentences about a change of the networks from which a key may not be used.
+fn describe_denied(before: &DenyList, after: &DenyList, changes: &mut Changes) {
+    if before == after {
+        return;
+    }
+    let AddressChange {
+        added,
+        dropped,
+        kept,
+    } = after.difference(before);
+    if !dropped.is_empty() {
+        let rest = if kept.is_empty() {
+            String::new()
+        } else {
+            format!(" but for {}", kept.join(", "))
+        };
+        let dropped = dropped.join(", ");
+        changes
+            .widens
+            .push(format!("Widens: no longer denies {dropped}{rest}"));
+    }
+    if !added.is_empty() {
+        changes
+            .others
+            .push(format!("Narrows: denies {}", added.join(", ")));
+    }
+    if added.is_empty() && dropped.is_empty() {
+        changes
+            .others
+            .push("Writes the same denied addresses in another way".to_owned());
     }
 }
 

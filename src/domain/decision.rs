@@ -18,7 +18,9 @@ use super::{
     agent::AgentName,
     conditions::{Conditions, Validity},
     forwarded::ClientAddress,
+    label::Labels,
     moment::Moment,
+    owner::Owner,
     token::{Digest, KeyId},
 };
 
@@ -35,17 +37,23 @@ pub enum Reason {
     Revoked,
     /// The token's key is disabled.
     Disabled,
+    /// The token's key begins later.
+    NotYetValid,
     /// The token's key has expired, or the token is a previous one whose validity has ended.
     Expired,
     /// The request names an agent other than the key's, such as by the endpoint that it came to.
     WrongAgent,
-    /// The client's address is not on the allow-list, is unknown although there is one, or is
-    /// unreadable.
+    /// The client's address is not on the allow-list, is on the deny-list, is unknown although there
+    /// is such a list, or is unreadable.
     AddressNotAllowed,
     /// Method and path lead to no area and action.
     NoRoute,
     /// The key has no grant for the action in the area.
     ActionNotPermitted,
+    /// The key has used up its rate limit for now.
+    RateLimited,
+    /// The key has used up its quota for this day or month.
+    QuotaExceeded,
 }
 
 impl Reason {
@@ -61,11 +69,14 @@ impl Reason {
             Self::UnknownToken => "unknown_token",
             Self::Revoked => "revoked",
             Self::Disabled => "disabled",
+            Self::NotYetValid => "not_yet_valid",
             Self::Expired => "expired",
             Self::WrongAgent => "wrong_agent",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::NoRoute => "no_route",
             Self::ActionNotPermitted => "action_not_permitted",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExceeded => "quota_exceeded",
         }
     }
 
@@ -81,16 +92,19 @@ impl Reason {
         match self {
             Self::MissingToken | Self::MalformedToken | Self::UnknownToken | Self::Revoked => true,
             Self::Disabled
+            | Self::NotYetValid
             | Self::Expired
             | Self::WrongAgent
             | Self::AddressNotAllowed
             | Self::NoRoute
-            | Self::ActionNotPermitted => false,
+            | Self::ActionNotPermitted
+            | Self::RateLimited
+            | Self::QuotaExceeded => false,
         }
     }
 
     /// Returns the HTTP status of the endpoint's response: 401 if the reason concerns the token
-    /// or the state of its key, 403 if it concerns the request.
+    /// or the state of its key, 403 if it concerns the request, 429 if there were too many.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -99,11 +113,13 @@ impl Reason {
             | Self::UnknownToken
             | Self::Revoked
             | Self::Disabled
+            | Self::NotYetValid
             | Self::Expired => 401,
             Self::WrongAgent
             | Self::AddressNotAllowed
             | Self::NoRoute
             | Self::ActionNotPermitted => 403,
+            Self::RateLimited | Self::QuotaExceeded => 429,
         }
     }
 }
@@ -117,6 +133,10 @@ pub struct Rules {
     pub name: String,
     /// The agent that the key belongs to.
     pub agent: AgentName,
+    /// Who answers for the key, if that is said.
+    pub owner: Option<Owner>,
+    /// The key's labels.
+    pub labels: Labels,
     /// From where, for what and until when it may be used.
     pub conditions: Conditions,
     /// The time since which the key is disabled, if it is.
@@ -193,6 +213,18 @@ pub struct Request {
     pub agent: Option<AgentName>,
     /// The time of the request.
     pub at: Moment,
+    /// The limits of the key that are used up, as far as that is known.
+    pub exhausted: Exhausted,
+}
+
+/// The limits of a key that are used up at the time of a request; nothing where there is no such
+/// limit, or where it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exhausted {
+    /// The time from which the rate limit lets a request pass again.
+    pub rate_limit_until: Option<Moment>,
+    /// The time at which the quota begins anew.
+    pub quota_until: Option<Moment>,
 }
 
 /// The result of a decision.
@@ -224,6 +256,12 @@ pub fn reason_words(reason: Reason, detail: Option<Detail>) -> String {
 }
 
 impl Decision {
+    /// Returns `true` if the request may pass.
+    #[must_use]
+    pub const fn is_allow(&self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+
     /// Returns the id of the key that the token belongs or belonged to.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
@@ -267,10 +305,13 @@ fn detail_of(reason: Reason, rules: &Rules, request: &Request) -> Option<Detail>
         (Reason::NoRoute, Target::NoRoute(detail)) => Some(*detail),
         (Reason::Expired, _) => match rules.conditions.validity(request.at) {
             Validity::Expired(_) => None,
-            Validity::Valid => Some(Detail::OverlapEnded),
+            Validity::Valid | Validity::NotYet(_) => Some(Detail::OverlapEnded),
         },
         (Reason::AddressNotAllowed, _) => match request.address {
-            ClientAddress::Known(_) => None,
+            ClientAddress::Known(address) => {
+                let denied = rules.conditions.deny.denies(Some(address));
+                denied.then_some(Detail::DeniedAddress)
+            }
             ClientAddress::Unknown => Some(Detail::UnknownAddress),
             ClientAddress::Unreadable => Some(Detail::UnreadableAddress),
         },
@@ -306,22 +347,35 @@ pub(super) fn fails(
 ) -> bool {
     let Conditions {
         allow,
+        deny,
         grants,
-        expires_at: _, // `validity` reads it
+        not_before: _, // `validity` reads it
+        expires_at: _, // the same
+        rate_limit,
+        quota,
     } = &rules.conditions;
+    let admits = |address| allow.contains(address) && !deny.denies(address);
+    let Exhausted {
+        rate_limit_until,
+        quota_until,
+    } = request.exhausted;
     match check {
         Reason::Disabled => rules.disabled_at.is_some(),
+        Reason::NotYetValid => match rules.conditions.validity(request.at) {
+            Validity::NotYet(_) => true,
+            Validity::Valid | Validity::Expired(_) => false,
+        },
         Reason::Expired => match rules.conditions.validity(request.at) {
             Validity::Expired(_) => true,
-            Validity::Valid => until.is_some_and(|end| end <= request.at),
+            Validity::Valid | Validity::NotYet(_) => until.is_some_and(|end| end <= request.at),
         },
         Reason::WrongAgent => request
             .agent
             .as_ref()
             .is_some_and(|agent| *agent != rules.agent),
         Reason::AddressNotAllowed => !match request.address {
-            ClientAddress::Known(address) => allow.contains(Some(address)),
-            ClientAddress::Unknown => allow.contains(None),
+            ClientAddress::Known(address) => admits(Some(address)),
+            ClientAddress::Unknown => admits(None),
             ClientAddress::Unreadable => false,
         },
         Reason::NoRoute => matches!(request.target, Target::NoRoute(_)),
@@ -329,6 +383,8 @@ pub(super) fn fails(
             Target::NoRoute(_) => true,
             Target::Routed(area, action) => !grants.of(area).contains(*action),
         },
+        Reason::RateLimited => rate_limit.is_some() && rate_limit_until.is_some(),
+        Reason::QuotaExceeded => quota.is_some() && quota_until.is_some(),
         Reason::MissingToken | Reason::MalformedToken | Reason::UnknownToken | Reason::Revoked => {
             false
         }
@@ -340,7 +396,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         access::{Actions, Grants},
-        allowlist::AllowList,
+        allowlist::{AllowList, DenyList},
     };
 
     fn rules() -> Rules {
@@ -349,11 +405,17 @@ mod tests {
         conditions
             .grants
             .set("contacts".parse().expect("slug"), Actions::READ);
+        conditions.deny = DenyList::parse("10.0.0.66").expect("list").0;
+        conditions.not_before = Some(Moment::from_millis(900));
         conditions.expires_at = Some(Moment::from_millis(1_001));
+        conditions.rate_limit = Some("1/second".parse().expect("limit"));
+        conditions.quota = Some("1/day".parse().expect("quota"));
         Rules {
             id: "0123456789AB".parse().expect("id"),
             name: "Partner".into(),
             agent: AgentName::default_agent(),
+            owner: None,
+            labels: Labels::default(),
             conditions,
             disabled_at: None,
             previous_tokens: Vec::new(),
@@ -366,6 +428,7 @@ mod tests {
             address: ClientAddress::Known("10.0.0.9".parse().expect("address")),
             agent: None,
             at: Moment::from_millis(1_000),
+            exhausted: Exhausted::default(),
         }
     }
 
@@ -390,6 +453,13 @@ mod tests {
         broken.agent = Some("other".parse().expect("agent"));
         broken.address = ClientAddress::Unknown;
         broken.target = Target::NoRoute(Detail::AmbiguousPath);
+        let later = Some(Moment::from_millis(2_000));
+        broken.exhausted = Exhausted {
+            rate_limit_until: later,
+            quota_until: later,
+        };
+        let mut early = broken.clone();
+        early.at = Moment::from_millis(899);
         let id: KeyId = "0123456789AB".parse().expect("id");
         let off = known(|rules| rules.disabled_at = Some(Moment::from_millis(0)));
         let mut steps = vec![
@@ -413,7 +483,8 @@ mod tests {
                 broken.clone(),
                 Some(Reason::Revoked),
             ),
-            (off, broken.clone(), Some(Reason::Disabled)),
+            (off, early.clone(), Some(Reason::Disabled)),
+            (known(|_| ()), early, Some(Reason::NotYetValid)),
             (known(|_| ()), broken.clone(), Some(Reason::Expired)),
         ];
         broken.at = request().at;
@@ -433,6 +504,10 @@ mod tests {
             Some(Reason::ActionNotPermitted),
         ));
         broken.target = request().target;
+        steps.push((known(|_| ()), broken.clone(), Some(Reason::RateLimited)));
+        broken.exhausted.rate_limit_until = None;
+        steps.push((known(|_| ()), broken.clone(), Some(Reason::QuotaExceeded)));
+        broken.exhausted = Exhausted::default();
         steps.push((known(|_| ()), broken, None));
         let expected = steps.iter().map(|(_, _, expected)| *expected);
         let every_reason = Reason::ALL.into_iter().map(Some).chain([None]);
@@ -454,7 +529,7 @@ mod tests {
                 .iter()
                 .filter(|reason| reason.status() == 401)
                 .count(),
-            6
+            7
         );
     }
 
@@ -462,7 +537,10 @@ mod tests {
     fn no_grant_in_the_area_is_not_permitted() {
         let none = known(|rules| rules.conditions.grants = Grants::none());
         assert_eq!(reason(&none, &request()), Some(Reason::ActionNotPermitted));
-        let anywhere = known(|rules| rules.conditions.allow = AllowList::Anywhere);
+        let anywhere = known(|rules| {
+            rules.conditions.allow = AllowList::Anywhere;
+            rules.conditions.deny = DenyList::default();
+        });
         let unknown = Request {
             address: ClientAddress::Unknown,
             ..request()
@@ -474,5 +552,38 @@ mod tests {
         };
         let refused = Some(Reason::AddressNotAllowed);
         assert_eq!(reason(&anywhere, &unreadable), refused);
+    }
+
+    #[test]
+    fn an_address_on_both_lists_is_denied_and_an_unknown_one_too() {
+        let refused = Some(Reason::AddressNotAllowed);
+        let with = |address| Request {
+            address,
+            ..request()
+        };
+        let denied = with(ClientAddress::Known("10.0.0.66".parse().expect("address")));
+        assert_eq!(reason(&known(|_| ()), &denied), refused);
+        let Decision::Deny { detail, .. } = decide(&known(|_| ()), &denied) else {
+            panic!("allowed");
+        };
+        assert_eq!(detail, Some(Detail::DeniedAddress));
+        let only_denied = known(|rules| rules.conditions.allow = AllowList::Anywhere);
+        assert_eq!(reason(&only_denied, &denied), refused);
+        assert_eq!(reason(&only_denied, &with(ClientAddress::Unknown)), refused);
+    }
+
+    #[test]
+    fn a_limit_that_the_key_does_not_have_is_never_used_up() {
+        let mut used_up = request();
+        let later = Some(Moment::from_millis(2_000));
+        used_up.exhausted = Exhausted {
+            rate_limit_until: later,
+            quota_until: later,
+        };
+        let endless = known(|rules| {
+            rules.conditions.rate_limit = None;
+            rules.conditions.quota = None;
+        });
+        assert_eq!(reason(&endless, &used_up), None);
     }
 }

@@ -24,7 +24,7 @@ use super::{
     policy::Policy,
     text::visible,
     token::KeyId,
-    usage::RequestedAccess,
+    usage::{Refusal, RequestedAccess},
 };
 
 /// The result of one check.
@@ -60,12 +60,18 @@ pub struct Check {
 pub enum Fix {
     /// Enable the key.
     Enable,
+    /// Let the key begin at once.
+    Begin,
     /// Set the key's expiry to this time.
     End(Moment),
     /// Add this one address to the allow-list.
     Address(IpAddr),
+    /// Take this one address off the deny-list.
+    Undeny(IpAddr),
     /// Grant this action in this area.
     Grant(AreaSlug, Action),
+    /// Change nothing and wait until this time.
+    Wait(Moment),
 }
 
 impl Fix {
@@ -74,8 +80,11 @@ impl Fix {
     pub fn sentence(&self, areas: &[Area]) -> String {
         match self {
             Self::Enable => "enable the key".to_owned(),
+            Self::Begin => "let it begin at once".to_owned(),
             Self::End(end) => format!("let it end {}", end.as_expiry()),
             Self::Address(address) => format!("allow {address}"),
+            Self::Undeny(address) => format!("no longer deny {address}"),
+            Self::Wait(until) => format!("wait until {} UTC", until.date_and_seconds()),
             Self::Grant(area, action) => {
                 format!("grant {} in {}", action.title(), title(areas, area))
             }
@@ -177,6 +186,11 @@ pub struct Facts<'a> {
     pub path_area: Option<AreaSlug>,
     /// The policy for the expiry of keys.
     pub policy: Policy,
+    /// The recorded refusal that is explained, if it is one.
+    pub refusal: Option<&'a Refusal>,
+    /// The number of requests that endpoints reserved of the key's quota in its present period, if
+    /// it has a quota.
+    pub quota_reserved: Option<i64>,
 }
 
 fn title(areas: &[Area], slug: &AreaSlug) -> String {
@@ -191,10 +205,13 @@ pub const fn name(reason: Reason) -> &'static str {
             "token"
         }
         Reason::Disabled => "state",
+        Reason::NotYetValid => "start",
         Reason::Expired => "expiry",
         Reason::WrongAgent => "agent",
         Reason::AddressNotAllowed => "address",
         Reason::NoRoute => "route",
         Reason::ActionNotPermitted => "action",
+        Reason::RateLimited => "rate limit",
+        Reason::QuotaExceeded => "quota",
     }
 }

@@ -145,7 +145,15 @@ pub fn findings(
     // Only the time since it was last enabled counts: a disabled key cannot be used.
     let begun = match key.validity(now) {
         Validity::Valid | Validity::Expired(_) => exercised.enabled_at.unwrap_or(key.created_at),
+        // Nothing can be said about a key that could not be used so far.
+        Validity::NotYet(_) => return Vec::new(),
     };
+    // Nor does the time before it began.
+    let begun = key
+        .draft
+        .conditions
+        .not_before
+        .map_or(begun, |start| begun.max(start));
     let watched = since.map(|since| since.max(key.created_at).max(begun));
     let days_since = |since: Moment| (now.millis() - since.millis()) / DAY;
     let days = watched.map(days_since);

@@ -8,7 +8,9 @@ use strum::{EnumCount, VariantArray};
 use super::{
     agent::AgentName,
     conditions::{Conditions, Validity},
+    label::Labels,
     moment::Moment,
+    owner::Owner,
     text::{self, Limits, TextError},
     token::KeyId,
 };
@@ -152,8 +154,18 @@ impl PreviousTokenSummary {
                 format!("refused while the key is disabled, else good until {end} UTC")
             }
             Validity::Valid if latest > now => format!("good until {end} UTC"),
-            Validity::Valid | Validity::Expired(_) if self.is_ended() => "ended".to_owned(),
-            Validity::Valid | Validity::Expired(_) => format!("ended {end} UTC"),
+            Validity::NotYet(start) if latest > now && !self.is_ended() => {
+                format!(
+                    "refused until the key begins {}, then good until {end} UTC",
+                    start.as_start()
+                )
+            }
+            Validity::Valid | Validity::NotYet(_) | Validity::Expired(_) if self.is_ended() => {
+                "ended".to_owned()
+            }
+            Validity::Valid | Validity::NotYet(_) | Validity::Expired(_) => {
+                format!("ended {end} UTC")
+            }
         };
         let rotated = self.rotated_at.date_and_clock();
         match (&self.last_use, self.uses) {
@@ -193,6 +205,10 @@ pub struct Draft {
     pub name: KeyName,
     /// The key's description.
     pub description: Description,
+    /// Who answers for the key, if that is said.
+    pub owner: Option<Owner>,
+    /// The key's labels.
+    pub labels: Labels,
     /// From where, for what and until when it may be used.
     pub conditions: Conditions,
 }
@@ -204,6 +220,8 @@ impl Draft {
         Self {
             name,
             description: Description::default(),
+            owner: None,
+            labels: Labels::default(),
             conditions: Conditions::none(),
         }
     }
@@ -237,12 +255,14 @@ pub struct Key {
 /// Whether every request of a key is refused, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStatus {
-    /// The key is neither disabled nor expired.
+    /// The key is neither disabled nor expired, and has begun.
     Active,
     /// The key is disabled; it may have expired, too.
     Disabled,
     /// The key has expired.
     Expired,
+    /// The key will begin later.
+    Pending,
 }
 
 impl KeyStatus {
@@ -253,6 +273,7 @@ impl KeyStatus {
             Self::Active => "active",
             Self::Disabled => "disabled",
             Self::Expired => "expired",
+            Self::Pending => "pending",
         }
     }
 }
@@ -266,6 +287,8 @@ pub enum RotatedTokens {
     OldEnded,
     /// The old token has not ended, but both are refused while the key is disabled.
     Disabled,
+    /// Both tokens are refused until the key begins at this time; the old one may have ended.
+    NotYet(Moment),
     /// The old token has ended, and the new one is refused until the key gets another expiry and,
     /// if it is disabled, is enabled.
     Expired {
@@ -283,6 +306,7 @@ impl Key {
             (Validity::Expired(_), _) => RotatedTokens::Expired {
                 disabled: self.disabled_at.is_some(),
             },
+            (Validity::NotYet(start), _) => RotatedTokens::NotYet(start),
             (Validity::Valid, None) => RotatedTokens::OldEnded,
             (Validity::Valid, Some(_)) if self.disabled_at.is_some() => RotatedTokens::Disabled,
             (Validity::Valid, Some(until)) => RotatedTokens::OldGoodUntil(until),
@@ -309,6 +333,7 @@ impl Key {
         match self.validity(now) {
             _ if self.disabled_at.is_some() => KeyStatus::Disabled,
             Validity::Expired(_) => KeyStatus::Expired,
+            Validity::NotYet(_) => KeyStatus::Pending,
             Validity::Valid => KeyStatus::Active,
         }
     }

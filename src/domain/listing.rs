@@ -3,7 +3,8 @@
 //! A page continues from a [`Cursor`]: the value that the list is sorted by, and the key's sequence
 //! number, which orders keys with equal values. Nothing here loads anything.
 use super::{
-    agent::AgentScope, attention::Attention, key::Key, moment::Moment, text, token::KeyId,
+    agent::AgentScope, attention::Attention, facet::Facet, key::Key, moment::Moment, text,
+    token::KeyId,
 };
 
 /// The columns that the list can be sorted by.
@@ -49,7 +50,12 @@ pub struct Filter {
     pub search: String,
     /// Whether to list only keys that need attention.
     pub attention: bool,
+    /// What the keys must have, all of it; at most [`MOST_FACETS`].
+    pub facets: Vec<Facet>,
 }
+
+/// The largest number of facets in a filter.
+pub const MOST_FACETS: usize = 4;
 
 impl Filter {
     /// Returns `true` if the filter includes the key. The store applies the same condition in SQL.
@@ -57,7 +63,8 @@ impl Filter {
     pub fn matches(&self, key: &Key, now: Moment) -> bool {
         let found = self.search.is_empty()
             || searched_text(&key.draft, key.id.as_str()).contains(&text::folded(&self.search));
-        found && (!self.attention || Attention::of(key, now).is_some())
+        let has_all = self.facets.iter().all(|facet| facet.is_of(&key.draft));
+        found && has_all && (!self.attention || Attention::of(key, now).is_some())
     }
 }
 

@@ -84,6 +84,56 @@ impl Moment {
         Self(self.0 - self.0.rem_euclid(DAY) + DAY - 1)
     }
 
+    /// Returns the first millisecond of this moment's day in UTC.
+    #[must_use]
+    pub fn start_of_day(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(DAY))
+    }
+
+    /// Returns the first millisecond of this moment's day in UTC, and that of the next day.
+    #[must_use]
+    pub fn day(self) -> (Self, Self) {
+        (self.start_of_day(), self.start_of_day().plus(DAY))
+    }
+
+    /// Returns the first millisecond of this moment's calendar month in UTC, and that of the next
+    /// month.
+    #[must_use]
+    pub fn month(self) -> (Self, Self) {
+        let start = |date: civil::Date| {
+            let first = date.first_of_month().to_zoned(TimeZone::UTC).ok()?;
+            Some(Self::from_millis(first.timestamp().as_millisecond()))
+        };
+        let today = self.civil().date();
+        let next = today.first_of_month().checked_add(1.month()).ok();
+        (
+            start(today).unwrap_or(self),
+            next.and_then(start).unwrap_or(Self(LATEST)),
+        )
+    }
+
+    /// Returns the moment as the time at which something begins, for people: only the date if it is
+    /// the first moment of that day, else date and minute with the zone.
+    #[must_use]
+    pub fn as_start(self) -> String {
+        if self == self.start_of_day() {
+            self.date()
+        } else {
+            format!("{} UTC", self.date_and_clock())
+        }
+    }
+
+    /// Returns the moment as a time at which something begins, in a form that [`parse_start`]
+    /// accepts.
+    #[must_use]
+    pub fn as_start_input(self) -> String {
+        if self == self.start_of_day() {
+            self.date()
+        } else {
+            self.timestamp().to_string()
+        }
+    }
+
     /// Returns the moment as an expiry for people: only the date if it is the end of that day, else
     /// date and minute with the zone.
     #[must_use]
@@ -159,6 +209,66 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
     }
     if moment <= now {
         return Err(ExpiryError::Past(shown()));
+    }
+    Ok(Some(moment))
+}
+
+/// The forms of a start that an error names.
+pub const START_FORMS: &str = "a time from now (36h, 7d), a date (2027-01-31), or none";
+
+/// Why a start was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The text has none of the accepted forms.
+    #[error("{0} is no start: write {START_FORMS}")]
+    Unreadable(String),
+    /// The text has a time without a zone, which could mean two dozen different moments.
+    #[error("{0} has a time but no zone: add Z for UTC, such as {0}Z")]
+    NoZone(String),
+    /// The moment has a year with more than four digits.
+    #[error("{0} is too far away: write a year before 9999, or none")]
+    TooFar(String),
+}
+
+/// Parses the time at which a key begins as people write it: `36h`, `7d`, `2027-01-31`,
+/// `2027-01-31T12:00:00Z` or `none`. A date, and a number of days or weeks, mean the beginning of
+/// that day in UTC. A moment that is past is not refused.
+///
+/// # Errors
+/// Returns [`StartError`] if the text cannot be parsed, has a time without a zone, or names a
+/// moment that is too far away.
+pub fn parse_start(text: &str, now: Moment) -> Result<Option<Moment>, StartError> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    let shown = || super::text::visible(text);
+    let moment = match duration(text) {
+        Some(length) => {
+            let whole_days = text.ends_with(['d', 'D', 'w', 'W']);
+            let start = now.plus(length);
+            if whole_days {
+                start.start_of_day()
+            } else {
+                start
+            }
+        }
+        None => written_moment(text)
+            .map(|moment| {
+                if text.len() == 10 {
+                    moment.start_of_day()
+                } else {
+                    moment
+                }
+            })
+            .map_err(|error| match error {
+                ExpiryError::NoZone(text) => StartError::NoZone(text),
+                ExpiryError::TooFar(text) => StartError::TooFar(text),
+                _ => StartError::Unreadable(shown()),
+            })?,
+    };
+    if moment.0 > LATEST - DAY {
+        return Err(StartError::TooFar(shown()));
     }
     Ok(Some(moment))
 }
@@ -279,6 +389,36 @@ mod tests {
 
     fn now() -> Moment {
         written_moment("2026-11-23T07:00:00Z").expect("a moment")
+    }
+
+    #[test]
+    fn a_start_is_the_beginning_of_its_day() {
+        for (text, expected) in [
+            ("7d", "2026-11-30T00:00:00.000Z"),
+            ("36h", "2026-11-24T19:00:00.000Z"),
+            ("2027-01-31", "2027-01-31T00:00:00.000Z"),
+            ("2020-01-01", "2020-01-01T00:00:00.000Z"),
+            ("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:00.000Z"),
+        ] {
+            let moment = parse_start(text, now()).expect(text).expect("a start");
+            assert_eq!(moment.rfc3339(), expected);
+            assert_eq!(
+                parse_start(&moment.as_start_input(), now()),
+                Ok(Some(moment))
+            );
+        }
+        assert_eq!(parse_start("none", now()), Ok(None));
+        for (text, why) in [
+            ("", "is no start"),
+            ("never", "is no start"),
+            ("2027-02-30", "is no start"),
+            ("2027-01-31T12:00:00", "no zone"),
+            ("9999999d", "too far"),
+            ("9999-12-31", "too far"),
+        ] {
+            let error = parse_start(text, now()).expect_err(text).to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 
     #[test]

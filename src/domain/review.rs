@@ -4,10 +4,14 @@
 //! names in them are passed through [`super::text::visible`].
 use super::{
     access::{Actions, Area, Grants},
-    allowlist::AllowList,
+    allowlist::{AllowList, DenyList},
     conditions::{Changes, Conditions, MAX_NAMED_ADDRESSES, verbs},
     key::Draft,
+    label::Labels,
     moment::Moment,
+    owner::Owner,
+    quota::Quota,
+    rate_limit::RateLimit,
     text::{join, visible},
 };
 
@@ -17,8 +21,12 @@ use super::{
 pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
     let Conditions {
         allow,
+        deny,
         grants,
+        not_before,
         expires_at,
+        rate_limit,
+        quota,
     } = conditions;
     if grants.is_empty() {
         return "No access: can do nothing.".to_owned();
@@ -33,10 +41,39 @@ pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
     };
     let granted = granted(grants, areas);
     format!(
-        "Can {granted} {} {}. {rest}",
+        "Can {granted} {}{} {}{}. {rest}",
         origin(allow),
-        end(*expires_at)
+        denied(deny),
+        times(*not_before, *expires_at),
+        limits(*rate_limit, *quota)
     )
+}
+
+/// Returns ", beginning 2027-01-01 and until 2027-01-31", or only the end if there is no start.
+fn times(not_before: Option<Moment>, expires_at: Option<Moment>) -> String {
+    match not_before {
+        None => end(expires_at),
+        Some(start) => format!("beginning {} and {}", start.as_start(), end(expires_at)),
+    }
+}
+
+/// Returns ", at most 60 requests a minute, 20 at once, and 50,000 requests a month"; empty if there
+/// is no limit.
+fn limits(rate_limit: Option<RateLimit>, quota: Option<Quota>) -> String {
+    let rate = rate_limit.map(RateLimit::words);
+    match (rate, quota.map(Quota::words)) {
+        (None, None) => String::new(),
+        (Some(words), None) | (None, Some(words)) => format!(", at most {words}"),
+        (Some(rate), Some(quota)) => format!(", at most {rate}, and {quota}"),
+    }
+}
+
+/// Returns " except 10.0.0.66 and 10.9.0.0/16", in full: what is denied is never shortened away.
+fn denied(deny: &DenyList) -> String {
+    if deny.is_empty() {
+        return String::new();
+    }
+    format!(" except {}", join(&deny.entries()))
 }
 
 /// Returns "read Contact Access, and create and read Document Extraction Access"; areas with the
@@ -122,6 +159,22 @@ pub fn changes(before: &Draft, after: &Draft, areas: &[Area]) -> Vec<String> {
     if before.description != after.description {
         others.push("Changes the description".to_owned());
     }
+    if before.owner != after.owner {
+        let name = |owner: &Option<Owner>| {
+            let owner = owner.as_ref();
+            owner.map_or_else(|| "none".to_owned(), |owner| visible(owner.as_str()))
+        };
+        let (old, new) = (name(&before.owner), name(&after.owner));
+        others.push(format!("Owner: {old} → {new}"));
+    }
+    if before.labels != after.labels {
+        let words = |labels: &Labels| match visible(&labels.written()) {
+            none if none.is_empty() => "none".to_owned(),
+            some => some,
+        };
+        let (old, new) = (words(&before.labels), words(&after.labels));
+        others.push(format!("Labels: {old} → {new}"));
+    }
     widens.append(&mut others);
     widens.iter().map(|change| format!("{change}.")).collect()
 }
@@ -155,6 +208,53 @@ mod tests {
         draft
     }
 
+    /// A key with a value for each condition.
+    fn with_every_rule() -> Draft {
+        let end = Moment::from_millis(1_801_439_999_999);
+        let mut draft = draft(&[("contacts", "read")], "10.0.0.0/24", Some(end));
+        let conditions = &mut draft.conditions;
+        let deny = DenyList::parse("10.0.0.66, 10.0.0.128/25");
+        conditions.deny = deny.expect("list").0;
+        conditions.not_before = Some(Moment::from_millis(1_798_761_600_000));
+        conditions.rate_limit = Some("60/minute:20".parse().expect("limit"));
+        conditions.quota = Some("50000/month".parse().expect("quota"));
+        draft
+    }
+
+    #[test]
+    fn every_rule_that_opens_is_told_first() {
+        let full = with_every_rule();
+        let mut none = draft(
+            &[("contacts", "read")],
+            "10.0.0.0/24",
+            full.conditions.expires_at,
+        );
+        none.owner = Some("alice".parse().expect("owner"));
+        none.labels = Labels::read("team=billing").expect("labels");
+        assert_eq!(
+            changes(&full, &none, &areas()),
+            [
+                "Widens: no longer denies 10.0.0.66, 10.0.0.128/25.",
+                "Widens: begins 2027-01-01 → begins at once.",
+                "Widens: 60/minute:20 → no rate limit.",
+                "Widens: 50000/month → no quota.",
+                "Owner: none → alice.",
+                "Labels: none → team=billing.",
+            ]
+        );
+        none.owner = None;
+        none.labels = Labels::default();
+        assert_eq!(
+            changes(&none, &full, &areas()),
+            [
+                "Narrows: denies 10.0.0.66, 10.0.0.128/25.",
+                "Narrows: begins at once → begins 2027-01-01.",
+                "Narrows: no rate limit → 60/minute:20.",
+                "Narrows: no quota → 50000/month.",
+            ]
+        );
+    }
+
     #[test]
     fn what_a_key_can_do_in_one_sentence() {
         let january = Some(Moment::from_millis(1_801_439_999_999));
@@ -182,6 +282,12 @@ mod tests {
                  from any IP with no end date. That is full access.",
             ),
             (draft(&[], "", None), "No access: can do nothing."),
+            (
+                with_every_rule(),
+                "Can read Contact Access from 10.0.0.0/24 except 10.0.0.66 and 10.0.0.128/25 beginning \
+                 2027-01-01 and until 2027-01-31, at most 60 requests a minute, 20 at once, and 50,000 \
+                 requests a month. Can do nothing else.",
+            ),
         ] {
             assert_eq!(sentence(&key.conditions, &areas()), expected);
         }

@@ -15,6 +15,7 @@ use super::{
     decision::{Reason, Target},
     forwarded::ClientAddress,
     moment::{DAY, HOUR, Moment},
+    quota::Quota,
     token::KeyId,
 };
 
@@ -278,6 +279,25 @@ pub struct Activity {
     pub previous_tokens: Vec<super::key::PreviousTokenSummary>,
     /// The actor who last disabled the key, if it was ever disabled.
     pub disabled_by: Option<String>,
+    /// How much of the key's quota is used, or reserved by endpoints, in the present period.
+    pub quota_reserved: Option<i64>,
+}
+
+impl Activity {
+    /// Returns the quota in words, with what is used of it: "50,000 requests a month, at most 1,200
+    /// used; begins anew 2026-12-01".
+    #[must_use]
+    pub fn quota_words(&self, quota: Quota, now: Moment) -> String {
+        let Some(reserved) = self.quota_reserved else {
+            return quota.words();
+        };
+        let (_, next) = quota.period().around(now);
+        let used = match reserved.min(quota.count()) {
+            all if all == quota.count() => "all used or reserved".to_owned(),
+            part => format!("at most {} used", super::text::thousands(part)),
+        };
+        format!("{}, {used}; begins anew {}", quota.words(), next.as_start())
+    }
 }
 
 /// Returns the beginning of the hour that contains a moment.

@@ -18,6 +18,8 @@ const ENTRY: usize = 400;
 /// The sizes of one network, and of one area of the grants, in bytes.
 const NETWORK: usize = 32;
 const GRANT: usize = 96;
+/// The size of a label without its texts, in bytes.
+const LABEL: usize = 64;
 
 /// The most recently requested key records, as many as fit within the memory limit.
 pub(super) struct Cache {
@@ -86,9 +88,14 @@ fn of_rules(rules: &Rules) -> usize {
         AllowList::Anywhere => 0,
         AllowList::Only(networks) => networks.as_slice().len(),
     };
+    let labels = rules.labels.iter();
+    let labels = labels.map(|(name, value)| name.as_str().len() + value.len() + LABEL);
+    let labels: usize = labels.sum();
     let previous = rules.previous_tokens.len() * size_of::<PreviousToken>();
     rules.name.len()
-        + networks * NETWORK
+        + rules.owner.as_ref().map_or(0, |owner| owner.as_str().len())
+        + labels
+        + (networks + rules.conditions.deny.as_slice().len()) * NETWORK
         + rules.conditions.grants.iter().count() * GRANT
         + previous
 }

@@ -12,6 +12,7 @@ use super::{
     access_log::AccessLog,
     answer::{self, Response},
     lookup::{LookupClient, Undecided},
+    meter::Meter,
     metrics::Metrics,
     recorder::Recorder,
     request::{AuthorizationRequest, RequestSettings},
@@ -35,6 +36,7 @@ pub(super) struct Endpoint {
     pub ids: DecisionIds,
     pub lookups: LookupClient,
     pub recorder: Arc<Recorder>,
+    pub meter: Meter,
     pub metrics: Arc<Metrics>,
     pub log: AccessLog,
     /// The permits for connections that may still be accepted, and the maximum number of
@@ -57,6 +59,7 @@ impl Endpoint {
                 Arc::clone(&metrics),
             ),
             recorder: Arc::new(Recorder::new(Arc::clone(&decider))),
+            meter: Meter::new(Arc::clone(&decider)),
             ids: DecisionIds::draw(&mut |buffer| decider.machine().fill(buffer)),
             decider,
             log: AccessLog::new(Arc::clone(&metrics)),
@@ -89,7 +92,7 @@ impl Endpoint {
     ) -> Result<Authorization, Undecided> {
         let machine = self.decider.machine();
         let began = machine.uptime();
-        match self.look_up_and_decide(request).await {
+        match self.look_up_and_decide(request, began).await {
             Ok(decided) => {
                 let uptime = machine.uptime();
                 self.metrics
@@ -109,6 +112,7 @@ impl Endpoint {
     async fn look_up_and_decide(
         &self,
         request: &AuthorizationRequest<'_>,
+        began: Duration,
     ) -> Result<Authorization, Undecided> {
         let (credential, routes) = match request.presented.token() {
             Err(credential) => (credential, None),
@@ -117,13 +121,19 @@ impl Endpoint {
                 (found.key_record.credential(token), Some(found.routes))
             }
         };
-        Ok(Authorization::decide(
+        let decided = Authorization::decide(
             credential,
             request.requested.target(routes.as_deref()),
             request.client.clone(),
             request.agent.clone(),
             self.decider.machine().now(),
-        ))
+        );
+        let allowed = decided.rules().filter(|_| decided.decision.is_allow());
+        let Some(rules) = allowed else {
+            return Ok(decided);
+        };
+        let exhausted = self.meter.charge(rules, decided.request.at, began).await?;
+        Ok(decided.limited(exhausted))
     }
 
     /// Records a use or a refusal.

@@ -186,6 +186,7 @@ fn signed(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strum::EnumCount as _;
 
     #[test]
     fn every_reason_has_its_count() {
@@ -211,14 +212,16 @@ mod tests {
         metrics.log_head_reads.inc_by(5);
         metrics.stands_at(7, 2);
         let text = metrics.text(3, 0);
+        let refused = Reason::COUNT + Detail::COUNT;
         for line in [
             "claviger_decisions_total{decision=\"allow\",reason=\"\"} 1",
             "claviger_decisions_total{decision=\"deny\",reason=\"revoked\"} 1",
             "claviger_decisions_total{decision=\"deny\",reason=\"action_not_permitted\"} 1",
             "claviger_refusals_total{reason=\"revoked\",detail=\"\"} 1",
             "claviger_refusals_total{reason=\"no_route\",detail=\"untrusted_peer\"} 1",
-            "claviger_decision_seconds_bucket{le=\"0.00025\"} 27",
-            "claviger_decision_seconds_count 28",
+            "claviger_decisions_total{decision=\"deny\",reason=\"rate_limited\"} 1",
+            &format!("claviger_decision_seconds_bucket{{le=\"0.00025\"}} {refused}"),
+            &format!("claviger_decision_seconds_count {}", refused + 1),
             "claviger_connections 3",
             "claviger_epoch 7",
             "claviger_epoch_reads_total 5",

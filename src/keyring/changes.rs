@@ -72,18 +72,13 @@ impl Keyring {
     /// # Errors
     /// Returns [`StoreError::Conflict`] if the key was changed since the caller read it,
     /// [`StoreError::Gone`] if it was revoked, [`KeyringError::Access`] if there is no such area,
-    /// [`KeyringError::Policy`] if the policy refuses the expiry, [`KeyringError::Denied`] if the
-    /// actor may not edit the key, and [`KeyringError::Store`] if the database fails.
+    /// [`KeyringError::Policy`] if the policy refuses the expiry, [`KeyringError::Contradiction`] if
+    /// no request could ever pass, [`KeyringError::Denied`] if the actor may not edit the key, and
+    /// [`KeyringError::Store`] if the database fails.
     pub async fn edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<Recorded, KeyringError> {
-        self.demand_areas(draft).await?;
-        let key = self.seen_key(Change::Edited, seen).await?;
+        let key = self.check_edit(seen, draft).await?;
         if key.draft == *draft {
             return Ok(Recorded::default());
-        }
-        if key.draft.conditions.expires_at != draft.conditions.expires_at {
-            self.policy()
-                .await?
-                .check_end(draft.conditions.expires_at, self.now())?;
         }
         let left = if key.draft.conditions == draft.conditions {
             None
@@ -95,6 +90,24 @@ impl Keyring {
         let edited = (draft, left);
         let edit = self.store.edit_key(&seen.id, seen.revision, edited, &event);
         Ok(self.recorded(&edit.await?))
+    }
+
+    /// Checks whether an edit would be accepted, and returns the key as it is.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Keyring::edit`].
+    pub async fn check_edit(&self, seen: &KeyVersion, draft: &Draft) -> Result<Key, KeyringError> {
+        self.demand_areas(draft).await?;
+        let key = self.seen_key(Change::Edited, seen).await?;
+        if key.draft.conditions != draft.conditions {
+            draft.conditions.check()?;
+        }
+        if key.draft.conditions.expires_at != draft.conditions.expires_at {
+            self.policy()
+                .await?
+                .check_end(draft.conditions.expires_at, self.now())?;
+        }
+        Ok(key)
     }
 
     /// Gives a key a new token. The old one stays valid for `overlap` milliseconds, but not beyond

@@ -52,7 +52,8 @@ impl Keyring {
     ///
     /// # Errors
     /// Returns [`KeyringError::Agent`] or [`KeyringError::Access`] if there is no such agent or
-    /// area, [`KeyringError::Policy`] if the policy refuses the expiry, [`KeyringError::Denied`] if
+    /// area, [`KeyringError::Policy`] if the policy refuses the expiry,
+    /// [`KeyringError::Contradiction`] if no request could ever pass, [`KeyringError::Denied`] if
     /// the actor may not create keys, [`KeyringError::Vault`] if the vault fails, before anything
     /// is written, and [`KeyringError::Store`] if the database fails.
     pub async fn create(
@@ -121,6 +122,7 @@ impl Keyring {
     ) -> Result<PreparedKey, KeyringError> {
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
+        draft.conditions.check()?;
         self.policy()
             .await?
             .check_end(draft.conditions.expires_at, self.now())?;

@@ -3,6 +3,8 @@
 //! A [`Decider`] needs neither the master key nor the workspace, and writes only uses and refusals.
 //! So it opens faster than a [`Keyring`], and can open stores where a keyring cannot. Both use the
 //! same function to decide.
+use std::sync::Arc;
+
 use secrecy::ExposeSecret as _;
 
 use super::{CheckRequest, Keyring, KeyringError, StoreLocation, Watch, Workspace};
@@ -10,9 +12,12 @@ use crate::{
     domain::{
         access::find_area,
         authorization::{Authorization, Presented},
-        decision::{Decision, DecisionId, DecisionIds, Target},
+        decision::{Decision, DecisionId, DecisionIds, Exhausted, Rules, Target},
         forwarded::Client,
         location::{DatabaseLocation, MasterKeyLocation},
+        moment::Moment,
+        quota::Quota,
+        token::KeyId,
         usage::{KeyUse, Refusal, RequestedAccess},
     },
     machine::Machine,
@@ -95,6 +100,36 @@ impl Decider {
         Ok(self.store.tidy_usage(now).await?)
     }
 
+    /// Reserves a share of a key's quota in the period that contains `now`. Returns how many
+    /// requests may pass by it: 0 if the quota is used up.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::Store`] if the database fails; then no request may pass.
+    pub async fn reserve_quota(
+        &self,
+        id: &KeyId,
+        quota: Quota,
+        now: Moment,
+    ) -> Result<i64, KeyringError> {
+        let share = quota.share();
+        Ok(self.store.reserve_quota(id, quota, share, now).await?)
+    }
+
+    /// Gives back what was reserved of a key's quota in the period that contains `at` and was not
+    /// spent.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::Store`] if the database fails; then it stays reserved.
+    pub async fn give_back_quota(
+        &self,
+        id: &KeyId,
+        quota: Quota,
+        unspent: i64,
+        at: Moment,
+    ) -> Result<(), KeyringError> {
+        Ok(self.store.give_back_quota(id, quota, unspent, at).await?)
+    }
+
     /// Closes the store's connections, so that SQLite removes the files that it keeps beside the
     /// database.
     pub async fn close(&self) {
@@ -146,6 +181,25 @@ pub(super) async fn record_on(store: &Store, decided: &CheckOutcome) -> Result<(
     Ok(store.record_usage(usage, refusal).await?)
 }
 
+/// Returns whether the key's quota is used up. A rate limit is not known here: each endpoint counts
+/// it in its own memory. Nothing is charged.
+async fn used_up_quota(
+    store: &Store,
+    rules: Option<&Arc<Rules>>,
+    now: Moment,
+) -> Result<Exhausted, KeyringError> {
+    let quota = rules.and_then(|rules| Some((&rules.id, rules.conditions.quota?)));
+    let Some((id, quota)) = quota else {
+        return Ok(Exhausted::default());
+    };
+    let reserved = store.quota_reserved(id, quota, now).await?;
+    let (_, next) = quota.period().around(now);
+    Ok(Exhausted {
+        rate_limit_until: None,
+        quota_until: (reserved >= quota.count()).then_some(next),
+    })
+}
+
 pub(super) async fn decide_on(
     store: &Store,
     machine: &Machine,
@@ -165,6 +219,8 @@ pub(super) async fn decide_on(
         request.agent.clone(),
         machine.now(),
     );
+    let exhausted = used_up_quota(store, decided.rules(), machine.now()).await?;
+    let decided = decided.limited(exhausted);
     let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
     let wanted = RequestedAccess::named(area.clone(), *action);
     Ok(CheckOutcome {

@@ -3,6 +3,7 @@ use super::{StoreError, VaultError, resolve::MOST_LISTED};
 use crate::domain::{
     access::AccessError,
     agent::AgentError,
+    conditions::Contradiction,
     key::Key,
     member::{Denied, MemberError},
     policy::PolicyError,
@@ -40,6 +41,9 @@ pub enum KeyringError {
     /// The workspace's policy refuses this expiry.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// With these conditions no request could ever pass.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
     /// No previous token of the key is valid any more.
     #[error("no old token of {0} is good any more: there is nothing to finish")]
     NothingToFinish(String),
@@ -117,6 +121,7 @@ impl KeyringError {
                 | Self::Text(_)
                 | Self::Route(_)
                 | Self::Policy(_)
+                | Self::Contradiction(_)
                 | Self::Agent(_)
                 | Self::TooManyGood { .. }
                 | Self::SameName { .. }

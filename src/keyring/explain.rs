@@ -13,7 +13,9 @@ use crate::{
         agent::AgentScope,
         audit::{Change, Event},
         conditions::Condition,
-        decision::{Credential, Decision, Detail, Reason, Request, Rules, Target, decide},
+        decision::{
+            Credential, Decision, Detail, Exhausted, Reason, Request, Rules, Target, decide,
+        },
         explain::{self, Changed, ExplainSubject, Explanation, Facts, History, Tombstone},
         forwarded::Client,
         key::{Key, Refused},
@@ -175,13 +177,14 @@ impl Keyring {
         let (areas, routes) = self.areas_and_routes().await?;
         let credential = self.credential_of(&question).await?;
         let client = question.client();
-        let request = match &question {
+        let mut request = match &question {
             ExplainSubject::Refusal(refusal) => refusal.again(&routes, self.now()),
             ExplainSubject::Request { wanted, .. } => Request {
                 target: wanted.target(&routes),
                 address: client.address,
                 agent: None,
                 at: self.now(),
+                exhausted: Exhausted::default(),
             },
         };
         let id = credential.key_id().cloned();
@@ -190,6 +193,16 @@ impl Keyring {
             None => (None, None),
         };
         let history = self.history(id.as_ref(), &question, &request).await?;
+        let refusal = match &question {
+            ExplainSubject::Refusal(refusal) => Some(refusal.as_ref()),
+            ExplainSubject::Request { .. } => None,
+        };
+        // An endpoint begins a limit anew when it is changed, so the record says nothing any more.
+        let changed = history.of(Condition::RateLimit);
+        if changed.is_some_and(|changed| refusal.is_some_and(|refusal| refusal.at <= changed.at)) {
+            request.exhausted.rate_limit_until = None;
+        }
+        let quota_reserved = self.reserved_of_quota(&credential, &mut request).await?;
         let named = match &question {
             ExplainSubject::Refusal(refusal) => refusal.named.as_ref(),
             ExplainSubject::Request { .. } => None,
@@ -208,6 +221,8 @@ impl Keyring {
             wanted: question.wanted(),
             path_area: question.wanted().area_of_path(&routes),
             policy: self.policy().await?,
+            refusal,
+            quota_reserved,
         };
         let (decision, checks) = if question.is_from_untrusted_peer() {
             let denied = Decision::Deny {
@@ -233,6 +248,26 @@ impl Keyring {
             refusals,
             question,
         })
+    }
+
+    /// Returns how much of the quota of the credential's key is reserved in the present period, if
+    /// it has a quota, and notes in the request if that is all of it.
+    async fn reserved_of_quota(
+        &self,
+        credential: &Credential,
+        request: &mut Request,
+    ) -> Result<Option<i64>, KeyringError> {
+        let rules = credential.rules();
+        let Some((rules, quota)) = rules.and_then(|it| Some((it, it.conditions.quota?))) else {
+            return Ok(None);
+        };
+        let reserved = self
+            .store
+            .quota_reserved(&rules.id, quota, request.at)
+            .await?;
+        let (_, next) = quota.period().around(request.at);
+        request.exhausted.quota_until = (reserved >= quota.count()).then_some(next);
+        Ok(Some(reserved))
     }
 
     async fn areas_and_routes(&self) -> Result<(Vec<Area>, Routes), KeyringError> {
@@ -265,8 +300,18 @@ impl Keyring {
                 Some(digest) => key_record.clone().with(&key.id, digest),
                 None => Credential::Unknown,
             };
-            let again = decide(&credential, &refusal.again(&routes, self.now()));
-            matches!(again, Decision::Deny { .. })
+            let mut request = refusal.again(&routes, self.now());
+            // An endpoint begins a limit anew when it is changed; that a quota is larger is enough.
+            if let KeyRecord::Key(_, changed) = &key_record {
+                let (was, is) = (&rules.conditions, &changed.conditions);
+                if was.rate_limit != is.rate_limit {
+                    request.exhausted.rate_limit_until = None;
+                }
+                if was.quota != is.quota {
+                    request.exhausted.quota_until = None;
+                }
+            }
+            !decide(&credential, &request).is_allow()
         };
         let left: Vec<&Refusal> = kept.iter().filter(denied).collect();
         let newest = left.first()?;

@@ -149,7 +149,7 @@ impl Store {
                     draft_columns!(),
                     ") = (",
                     draft_values!(),
-                    "), revision = revision + 1 WHERE id = $10 AND revision = $11",
+                    "), revision = revision + 1 WHERE id = $17 AND revision = $18",
                 )),
                 columns
             )

@@ -14,8 +14,10 @@ use super::{
 use crate::domain::{
     agent::AgentScope,
     attention::{EXPIRING_DAYS, UNUSED_DAYS},
+    facet::Facet,
     listing::{
-        Count, Cursor, Damaged, Direction, Filter, PageRequest, Row, Sort, SortField, SortValue,
+        Count, Cursor, Damaged, Direction, Filter, MOST_FACETS, PageRequest, Row, Sort, SortField,
+        SortValue,
     },
     moment::{DAY, Moment},
     text,
@@ -48,7 +50,7 @@ fn damaged(known: &[KeyId]) -> String {
     format!(",{},", ids.join(","))
 }
 
-/// The conditions of [`Attention::of`] and the order of [`Attention::urgency`] in SQL. `$10` is the
+/// The conditions of [`Attention::of`] and the order of [`Attention::urgency`] in SQL. `$14` is the
 /// current time, `$3` and `$4` are the two spans, and `$6` the keys that are known to be damaged;
 /// the third span, [`REFUSAL_NEWS_MILLIS`], and multiples of 2^48 are written out.
 ///
@@ -59,15 +61,16 @@ macro_rules! urgency {
         "(CASE WHEN $6 <> '' AND instr($6, ',' || keys.id || ',') > 0 THEN 0 \
           WHEN disabled_at IS NOT NULL \
           THEN 1407374883553280 + 281474976710655 - disabled_at % 281474976710656 \
-          WHEN expires_at <= $10 \
+          WHEN expires_at <= $14 AND coalesce(not_before, 0) <= $14 \
           THEN 562949953421312 + 281474976710655 - expires_at % 281474976710656 \
-          WHEN expires_at < $10 + $3 THEN 844424930131968 + expires_at % 281474976710656 \
-          WHEN refused_count > 0 AND refused_at > $10 - 172800000 \
+          WHEN not_before > $14 THEN 1970324836974592 + not_before % 281474976710656 \
+          WHEN expires_at < $14 + $3 THEN 844424930131968 + expires_at % 281474976710656 \
+          WHEN refused_count > 0 AND refused_at > $14 - 172800000 \
           THEN 281474976710656 + 281474976710655 - refused_at % 281474976710656 \
-          WHEN former_until > $10 THEN 1125899906842624 + former_until % 281474976710656 \
-          WHEN coalesce(last_used_at, created_at) <= $10 - $4 \
+          WHEN former_until > $14 THEN 1125899906842624 + former_until % 281474976710656 \
+          WHEN coalesce(last_used_at, created_at) <= $14 - $4 \
           THEN 1688849860263936 + coalesce(last_used_at, created_at) % 281474976710656 \
-          ELSE 1970324836974592 END)"
+          ELSE 2251799813685248 END)"
     };
 }
 
@@ -75,11 +78,35 @@ macro_rules! filter_condition {
     () => {
         "($1 = '' OR instr(search_text, $1) > 0) \
          AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
+              OR not_before > $2 \
               OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until > $2 \
               OR coalesce(last_used_at, created_at) <= $2 - $4 \
               OR ($6 <> '' AND instr($6, ',' || keys.id || ',') > 0)) \
-         AND ($5 = '' OR instr($5, ',' || agent || ',') > 0)"
+         AND ($5 = '' OR instr($5, ',' || agent || ',') > 0) \
+         AND ($7 = '' OR instr(facets, $7) > 0) AND ($8 = '' OR instr(facets, $8) > 0) \
+         AND ($9 = '' OR instr(facets, $9) > 0) AND ($10 = '' OR instr(facets, $10) > 0)"
     };
+}
+
+/// Binds a filter to the first ten placeholders.
+macro_rules! bind_filter {
+    ($query:expr, $filter:expr, $scope:expr, $damaged:expr, $now:expr) => {{
+        let query = $query
+            .bind(needle($filter))
+            .bind(moment($filter, $now))
+            .bind(EXPIRING_DAYS * DAY)
+            .bind(UNUSED_DAYS * DAY)
+            .bind($scope.written())
+            .bind(damaged($damaged));
+        (0..MOST_FACETS).fold(query, |query, at| {
+            query.bind(
+                $filter
+                    .facets
+                    .get(at)
+                    .map_or_else(String::new, Facet::needle),
+            )
+        })
+    }};
 }
 
 /// Whether another key of these agents has the same name, or one that looks like it.
@@ -106,15 +133,15 @@ macro_rules! page_statement {
             $value,
             ", sequence) ",
             $compare,
-            " (CAST($7 AS ",
+            " (CAST($11 AS ",
             $type,
-            "), $8) ORDER BY ",
+            "), $12) ORDER BY ",
             $value,
             " ",
             $order,
             ", sequence ",
             $order,
-            " LIMIT $9"
+            " LIMIT $13"
         )
     };
 }
@@ -241,13 +268,9 @@ impl Store {
             value = SortValue::Number(sequence);
         }
         let rows: Vec<Result<PageRow, BadRow>> = with_pool!(self, pool => {
-            let query = sqlx::query(statement(field, ascending))
-                .bind(needle(&request.filter))
-                .bind(moment(&request.filter, request.now))
-                .bind(EXPIRING_DAYS * DAY)
-                .bind(UNUSED_DAYS * DAY)
-                .bind(request.scope.written())
-                .bind(damaged(&request.damaged));
+            let query = sqlx::query(statement(field, ascending));
+            let (filter, scope) = (&request.filter, &request.scope);
+            let query = bind_filter!(query, filter, scope, &request.damaged, request.now);
             let query = match value {
                 SortValue::Text(text) => query.bind(text),
                 SortValue::Number(number) => query.bind(number),
@@ -351,17 +374,10 @@ impl Store {
                 total,
             });
         }
-        let (matching,): (i64,) = with_pool!(self, pool => sqlx::query_as(concat!(
-            "SELECT count(*) FROM keys WHERE ", filter_condition!()
-        ))
-        .bind(needle(filter))
-        .bind(moment(filter, now))
-        .bind(EXPIRING_DAYS * DAY)
-        .bind(UNUSED_DAYS * DAY)
-        .bind(scope.written())
-        .bind(damaged(known))
-        .fetch_one(pool)
-        .await)?;
+        let (matching,): (i64,) = with_pool!(self, pool => {
+            let query = sqlx::query_as(concat!("SELECT count(*) FROM keys WHERE ", filter_condition!()));
+            bind_filter!(query, filter, scope, known, now).fetch_one(pool).await
+        })?;
         Ok(Count { matching, total })
     }
 }

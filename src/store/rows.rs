@@ -2,16 +2,17 @@
 //!
 //! A value that the domain refuses is [`StoreError::Corrupt`] with its table, column and id. A list
 //! that lost a row is corrupt, too: it would allow less or, if it were empty, seem to allow all.
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, str::FromStr, sync::Arc};
 
 use super::StoreError;
 use crate::domain::{
     access::{Action, Grants},
-    allowlist::{AllowList, Networks},
+    allowlist::{AllowList, DenyList, Networks},
     audit::{Actor, Change, Event, EventDraft, Login},
     conditions::Conditions,
     decision::{PreviousToken, Rules},
     key::{Draft, Key, LastUse, Refused, Revision},
+    label::Labels,
     moment::Moment,
     token::{Digest, KeyId},
 };
@@ -34,7 +35,8 @@ macro_rules! key_columns {
         "keys.id, keys.sequence, keys.agent, keys.name, keys.description, keys.origin, \
          keys.network_count, keys.created_at, keys.expires_at, keys.disabled_at, \
          keys.last_used_at, keys.last_used_from, keys.refused_at, keys.refused_count, \
-         keys.former_until, keys.revision, \
+         keys.former_until, keys.revision, keys.not_before, keys.denied, keys.rate_limit, \
+         keys.quota, keys.owner, keys.labels, \
          (SELECT string_agg(network, ',' ORDER BY position) FROM allowed_networks \
           WHERE key_id = keys.id) AS networks, \
          (SELECT string_agg(area || '=' || action, ',') FROM grants \
@@ -82,6 +84,12 @@ key_row! {
     refused_count: i64,
     former_until: Option<i64>,
     revision: i64,
+    not_before: Option<i64>,
+    denied: String,
+    rate_limit: Option<String>,
+    quota: Option<String>,
+    owner: Option<String>,
+    labels: String,
     networks: Option<String>,
     granted: Option<String>,
 }
@@ -185,6 +193,38 @@ impl KeyRow {
         Ok(AllowList::Only(networks))
     }
 
+    fn deny(&self) -> Result<DenyList, StoreError> {
+        if self.denied.is_empty() {
+            return Ok(DenyList::default());
+        }
+        let parsed: Result<Vec<_>, _> = self.denied.split(',').map(str::parse).collect();
+        let networks = parsed.map_err(|_| self.bad("denied"))?;
+        DenyList::new(networks).map_err(|_| self.bad("denied"))
+    }
+
+    /// Reads a value that people set, or nothing.
+    fn set<T: FromStr>(
+        &self,
+        column: &'static str,
+        text: Option<&String>,
+    ) -> Result<Option<T>, StoreError> {
+        let read = text.map(|text| text.parse());
+        read.transpose().map_err(|_| self.bad(column))
+    }
+
+    fn labels(&self) -> Result<Labels, StoreError> {
+        if self.labels.is_empty() {
+            return Ok(Labels::default());
+        }
+        let pairs = self.labels.split(',').map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            Some((name.parse().ok()?, value.to_owned()))
+        });
+        let pairs: Option<Vec<_>> = pairs.collect();
+        let pairs = pairs.ok_or_else(|| self.bad("labels"))?;
+        Labels::new(pairs).map_err(|_| self.bad("labels"))
+    }
+
     fn grants(&self) -> Result<Grants, StoreError> {
         let bad = || StoreError::corrupt("grants", "action", &self.id);
         let mut grants = Grants::none();
@@ -243,10 +283,16 @@ impl KeyRow {
                     .description
                     .parse()
                     .map_err(|_| self.bad("description"))?,
+                owner: self.set("owner", self.owner.as_ref())?,
+                labels: self.labels()?,
                 conditions: Conditions {
                     allow: self.allow()?,
+                    deny: self.deny()?,
                     grants: self.grants()?,
+                    not_before: self.maybe("not_before", self.not_before)?,
                     expires_at: self.maybe("expires_at", self.expires_at)?,
+                    rate_limit: self.set("rate_limit", self.rate_limit.as_ref())?,
+                    quota: self.set("quota", self.quota.as_ref())?,
                 },
             },
             created_at: self.moment("created_at", self.created_at)?,
@@ -264,6 +310,8 @@ impl KeyRow {
             id: key.id,
             name: key.draft.name.as_str().to_owned(),
             agent: key.agent,
+            owner: key.draft.owner,
+            labels: key.draft.labels,
             conditions: key.draft.conditions,
             disabled_at: key.disabled_at,
             previous_tokens: Vec::new(),

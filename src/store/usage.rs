@@ -4,6 +4,7 @@
 //! The data per key is limited, whatever clients send: a number of sources per span and a number of
 //! refusals are kept, and older counts are merged.
 mod counts;
+mod quota;
 mod refusals;
 
 use std::collections::HashMap;
@@ -94,6 +95,7 @@ impl Store {
             write.commit_write().await?;
             return Ok(true);
         }
+        self.forget_quota_uses(now).await?;
         self.forget_refusals(now.millis() - REMEMBERED).await
     }
 

@@ -17,7 +17,7 @@ use crate::domain::{
     access::{Action, Area},
     agent::AgentScope,
     decision::{DecisionId, Reason, Target},
-    explain::{Check, ExplainSubject, Explanation, State},
+    explain::{Check, ExplainSubject, Explanation, Fix, State},
     forwarded::{Client, ClientAddress},
     key::Key,
     text::visible,
@@ -269,7 +269,7 @@ impl ExplainDialog {
             }
             _ => explanation.failing(),
         };
-        focused.filter(|check| check.fix.is_some())
+        focused.filter(|check| !matches!(check.fix, None | Some(Fix::Wait(_))))
     }
 
     /// The focused row.

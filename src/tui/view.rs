@@ -134,6 +134,7 @@ fn attention_style(theme: Theme, attention: crate::domain::attention::Attention)
     match attention {
         Attention::Disabled | Attention::Expired => theme.alarm(),
         Attention::Expires(_)
+        | Attention::Begins(_)
         | Attention::Refused(_)
         | Attention::Rotating(_)
         | Attention::Unused(_) => theme.warning(),

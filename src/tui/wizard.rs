@@ -10,6 +10,7 @@ mod words;
 
 pub use conflict::{ConcurrentEdit, FieldConflict};
 pub use fields::{BasicsFocus, Field, MatrixFocus};
+use std::str::FromStr;
 use strum::EnumCount as _;
 use tui_input::Input;
 
@@ -23,12 +24,16 @@ use super::{
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
     agent::{AgentName, AgentScope},
-    allowlist::AllowList,
-    conditions::{Conditions, Validity},
+    allowlist::{AllowList, DenyList},
+    conditions::{Conditions, Contradiction, Validity},
     explain::Fix,
     key::{Draft, Key, KeyName, Namesakes},
-    moment::{Moment, parse_expiry},
+    label::Labels,
+    moment::{Moment, parse_expiry, parse_start},
+    owner::Owner,
     policy::Policy,
+    quota::QuotaError,
+    rate_limit::RateLimitError,
     text::visible,
     token::KeyId,
 };
@@ -49,7 +54,7 @@ pub enum WizardStep {
     Basics(BasicsFocus),
     /// "Configure permissions", with the draft that a valid step one gave; its grants are those of
     /// that moment, and [`Wizard::draft`] has the present ones.
-    Permissions(Draft, MatrixFocus),
+    Permissions(Box<Draft>, MatrixFocus),
 }
 
 /// The state of the wizard.
@@ -79,6 +84,8 @@ pub struct Wizard {
     pub scroll: u16,
     /// The name that was last compared with those of other keys, and the result.
     namesakes: Option<(KeyName, Namesakes)>,
+    /// Whether the fields are shown that are not always.
+    unfolded: bool,
     inputs: [Input; Field::COUNT],
     left: [bool; Field::COUNT],
     began: ([String; Field::COUNT], Grants),
@@ -111,7 +118,7 @@ impl Wizard {
         let mut texts = texts_of(&key.draft);
         match key.validity(now) {
             Validity::Expired(_) => texts[Field::Expires as usize].clear(),
-            Validity::Valid => {}
+            Validity::Valid | Validity::NotYet(_) => {}
         }
         let mut wizard = Self::begin(
             WizardPurpose::New,
@@ -139,11 +146,17 @@ impl Wizard {
     pub fn fixes(key: &Key, fix: &Fix, areas: &[Area], now: Moment) -> Self {
         let mut wizard = Self::edit(key);
         let mut fill = |field: Field, text: String| {
+            wizard.unfolded |= field as usize >= Field::USUAL;
             wizard.inputs[field as usize] = Input::new(text);
             wizard.step = WizardStep::Basics(BasicsFocus::Field(field));
         };
         match fix {
-            Fix::Enable => {}
+            Fix::Enable | Fix::Wait(_) => {}
+            Fix::Begin => fill(Field::Begins, String::new()),
+            Fix::Undeny(address) => {
+                let left = key.draft.conditions.deny.without(*address);
+                fill(Field::Denied, left.unwrap_or_default());
+            }
             Fix::Address(address) => {
                 fill(Field::Addresses, key.draft.conditions.allow.with(*address));
             }
@@ -162,7 +175,10 @@ impl Wizard {
     }
 
     fn begin(purpose: WizardPurpose, texts: [String; Field::COUNT], grants: Grants) -> Self {
+        // What is set must be seen.
+        let unfolded = texts[Field::USUAL..].iter().any(|text| !text.is_empty());
         Self {
+            unfolded,
             purpose,
             policy: Policy::default(),
             agent: None,
@@ -245,12 +261,13 @@ impl Wizard {
     /// Moves the focus to the next or the previous part; invalid values do not prevent it.
     pub fn move_focus(&mut self, forward: bool) {
         self.cut = None;
+        let order = BasicsFocus::order(self.fields());
         match &mut self.step {
             WizardStep::Basics(focus) => {
                 if let BasicsFocus::Field(field) = *focus {
                     self.left[field as usize] = true;
                 }
-                *focus = neighbour(&BasicsFocus::order(), *focus, forward);
+                *focus = neighbour(&order, *focus, forward);
             }
             WizardStep::Permissions(_, focus) => {
                 let order = [
@@ -268,7 +285,24 @@ impl Wizard {
         }
     }
 
-    /// Leaves the field and moves the focus to the first button.
+    /// The fields that are shown, in order.
+    #[must_use]
+    pub fn fields(&self) -> &'static [Field] {
+        const ALL: &[Field] = &Field::ALL;
+        if self.unfolded {
+            ALL
+        } else {
+            &ALL[..Field::USUAL]
+        }
+    }
+
+    /// Shows all fields, and moves the focus to the first of those that were hidden.
+    pub fn unfold(&mut self) {
+        self.unfolded = true;
+        self.step = WizardStep::Basics(BasicsFocus::Field(Field::ALL[Field::USUAL]));
+    }
+
+    /// Leaves the field and moves the focus to the button that closes.
     fn focus_buttons(&mut self) {
         if let WizardStep::Basics(focus) = &mut self.step {
             if let BasicsFocus::Field(field) = *focus {
@@ -316,7 +350,9 @@ impl Wizard {
         self.left = [true; Field::COUNT];
         self.scroll = 0;
         match self.basics(now) {
-            Ok(basics) => self.step = WizardStep::Permissions(basics, MatrixFocus::Cell(0, 0)),
+            Ok(basics) => {
+                self.step = WizardStep::Permissions(Box::new(basics), MatrixFocus::Cell(0, 0));
+            }
             Err(field) => self.step = WizardStep::Basics(BasicsFocus::Field(field)),
         }
     }
@@ -341,24 +377,46 @@ impl Wizard {
         let WizardStep::Permissions(basics, _) = &self.step else {
             return None;
         };
-        let mut draft = basics.clone();
+        let mut draft = Draft::clone(basics);
         draft.conditions.grants.clone_from(&self.grants);
         Some(draft)
     }
 
     fn basics(&self, now: Moment) -> Result<Draft, Field> {
+        let draft = self.unchecked_basics(now)?;
+        match draft.conditions.check() {
+            Ok(()) => Ok(draft),
+            Err(Contradiction::EndsBeforeItBegins { .. }) => Err(Field::Begins),
+            Err(Contradiction::NoAddressLeft) => Err(Field::Denied),
+        }
+    }
+
+    /// Returns what step one says; its conditions may contradict each other.
+    fn unchecked_basics(&self, now: Moment) -> Result<Draft, Field> {
         Ok(Draft {
             name: self.value(Field::Name).parse().map_err(|_| Field::Name)?,
             description: self
                 .value(Field::Description)
                 .parse()
                 .map_err(|_| Field::Description)?,
+            owner: Owner::read(self.value(Field::Owner)).map_err(|_| Field::Owner)?,
+            labels: Labels::read(self.value(Field::Labels)).map_err(|_| Field::Labels)?,
             conditions: Conditions {
                 allow: AllowList::parse(self.value(Field::Addresses))
                     .map_err(|_| Field::Addresses)?
                     .list,
                 grants: self.grants.clone(),
                 expires_at: self.expires_at(now).map_err(|_| Field::Expires)?,
+                not_before: self.not_before(now).map_err(|_| Field::Begins)?,
+                deny: DenyList::parse(self.value(Field::Denied))
+                    .map_err(|_| Field::Denied)?
+                    .0,
+                rate_limit: self
+                    .set(Field::RateLimit)
+                    .map_err(|_: RateLimitError| Field::RateLimit)?,
+                quota: self
+                    .set(Field::Quota)
+                    .map_err(|_: QuotaError| Field::Quota)?,
             },
         })
     }
@@ -392,6 +450,26 @@ impl Wizard {
         Ok(end)
     }
 
+    /// Parses the start of the key. Empty text means that it begins at once.
+    fn not_before(&self, now: Moment) -> Result<Option<Moment>, String> {
+        if let Some(draft) = self.unchanged(Field::Begins) {
+            return Ok(draft.conditions.not_before);
+        }
+        match self.value(Field::Begins).trim() {
+            "" => Ok(None),
+            text => parse_start(text, now).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Parses the value of a field; empty text and `none` mean that there is none.
+    fn set<T: FromStr>(&self, field: Field) -> Result<Option<T>, T::Err> {
+        match self.value(field).trim() {
+            "" => Ok(None),
+            none if none.eq_ignore_ascii_case("none") => Ok(None),
+            text => text.parse().map(Some),
+        }
+    }
+
     /// Takes over another user's concurrent change to the key: values that only they changed are
     /// taken over, values that this user changed are kept, and saving again writes those over
     /// theirs.
@@ -413,6 +491,7 @@ impl Wizard {
                 );
             }
         }
+        self.unfolded |= new[Field::USUAL..].iter().any(|text| !text.is_empty());
         self.began = (new, theirs.draft.conditions.grants.clone());
         let what = if base.draft == theirs.draft {
             ": it was disabled or enabled"
@@ -440,7 +519,7 @@ impl Wizard {
     pub fn revalidate(&mut self, now: Moment) {
         if let WizardStep::Permissions(_, focus) = self.step {
             match self.basics(now) {
-                Ok(basics) => self.step = WizardStep::Permissions(basics, focus),
+                Ok(basics) => self.step = WizardStep::Permissions(Box::new(basics), focus),
                 Err(field) => self.step = WizardStep::Basics(BasicsFocus::Field(field)),
             }
         }
@@ -503,6 +582,7 @@ impl Dialog for Wizard {
     fn accept_word(&self) -> Option<&'static str> {
         Some(match self.step {
             WizardStep::Basics(BasicsFocus::Cancel) => "Cancel",
+            WizardStep::Basics(BasicsFocus::More) => "More",
             WizardStep::Basics(_) => "Next",
             WizardStep::Permissions(_, MatrixFocus::Back) => "Back",
             WizardStep::Permissions(..) => self.save_word(),

@@ -377,7 +377,7 @@ fn over_a_unix_socket_only_those_who_may_open_it() {
     assert!(!path.exists(), "it takes its socket away");
 }
 
-fn verify(endpoint: &Endpoint, body: &str) -> Answer {
+pub fn verify(endpoint: &Endpoint, body: &str) -> Answer {
     let head = format!(
         "POST /verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()

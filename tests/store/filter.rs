@@ -24,6 +24,7 @@ async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
     let filter = Filter {
         search: search.to_owned(),
         attention: false,
+        facets: Vec::new(),
     };
     let rows = filtered(keyring, filter.clone()).await;
     let count = keyring
@@ -38,7 +39,7 @@ async fn found(keyring: &Keyring, search: &str) -> Vec<String> {
     rows.iter().map(|key| key.name().to_owned()).collect()
 }
 
-async fn filtered(keyring: &Keyring, filter: Filter) -> Vec<Key> {
+pub async fn filtered(keyring: &Keyring, filter: Filter) -> Vec<Key> {
     let request = PageRequest {
         scope: AgentScope::Everything,
         filter,
@@ -229,6 +230,7 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
         let filter = Filter {
             search: String::new(),
             attention: true,
+            facets: Vec::new(),
         };
         assert_eq!(filtered(&keyring, filter.clone()).await, calling);
         let count = keyring
@@ -245,6 +247,7 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
         let both = Filter {
             search: calling[3].id.to_string(),
             attention: true,
+            facets: Vec::new(),
         };
         assert_eq!(filtered(&keyring, both).await, [calling[3].clone()]);
         let quiet = all
@@ -254,6 +257,7 @@ fn sql_and_domain_agree_on_what_deserves_attention() {
         let neither = Filter {
             search: quiet.id.to_string(),
             attention: true,
+            facets: Vec::new(),
         };
         assert_eq!(filtered(&keyring, neither).await, []);
     });

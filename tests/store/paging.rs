@@ -93,6 +93,9 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
     world
         .plant("UPDATE keys SET created_at = created_at - 8000000000 WHERE sequence % 8 = 1")
         .await;
+    world
+        .plant("UPDATE keys SET not_before = created_at + 900000000 + sequence % 5 WHERE sequence % 11 = 3")
+        .await;
     let mut seen = Vec::new();
     for id in off {
         seen.push(KeyVersion::of(&keyring.key(&id).await.expect("a key")));
@@ -115,7 +118,7 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
 }
 
 /// The urgency of a key: refused requests, expired, about to expire, in rotation, disabled, unused,
-/// and last no attention at all.
+/// about to begin, and last no attention at all.
 fn urgency(key: &Key) -> (u8, i64) {
     let soonest = |at: Option<Moment>| at.expect("a moment").millis();
     let newest = |at: Option<Moment>| -soonest(at);
@@ -129,7 +132,8 @@ fn urgency(key: &Key) -> (u8, i64) {
             let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
             (6, soonest(Some(seen)))
         }
-        None => (7, 0),
+        Some(Attention::Begins(_)) => (7, soonest(key.draft.conditions.not_before)),
+        None => (8, 0),
     }
 }
 
@@ -268,18 +272,22 @@ fn a_filtered_list_keeps_the_order() {
             Filter {
                 search: "a".into(),
                 attention: false,
+                facets: Vec::new(),
             },
             Filter {
                 search: String::new(),
                 attention: true,
+                facets: Vec::new(),
             },
             Filter {
                 search: "e".into(),
                 attention: true,
+                facets: Vec::new(),
             },
             Filter {
                 search: "absent".into(),
                 attention: false,
+                facets: Vec::new(),
             },
         ];
         for filter in filters {

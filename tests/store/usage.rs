@@ -53,7 +53,7 @@ fn tallied(key: &Key, tallies: Vec<Tally>) -> KeyUse {
 }
 
 /// Opens a decider whose clock is fixed at `at`.
-async fn decider(world: &World, at: i64) -> Decider {
+pub async fn decider(world: &World, at: i64) -> Decider {
     let machine = Machine::fixed(Moment::from_millis(at), "root@gw1");
     let decider = Decider::open(&world.location, machine).await;
     decider.expect("opened")
@@ -81,6 +81,7 @@ fn refusal(ids: &DecisionIds, key: Option<&KeyId>, n: u32, at: i64) -> Refusal {
             Reason::UnknownToken
         },
         detail: None,
+        passes_at: None,
         key: key.cloned(),
         named: None,
         token: None,
@@ -283,6 +284,7 @@ fn a_refusal_is_read_back_as_it_was_and_the_newest_fifty_are_kept() {
                 detail: Detail::ALL
                     .into_iter()
                     .find(|detail| detail.reason() == reason),
+                passes_at: (reason == Reason::RateLimited).then(|| Moment::from_millis(NOW + 7)),
                 key: (!unmatched).then(|| key.id.clone()),
                 named: (reason == Reason::UnknownToken).then(|| other.id.clone()),
                 token: (!unmatched).then_some(digest),
@@ -480,6 +482,15 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
         let before = read(&keyring, &created.key).await;
         keyring.close().await;
         for older in [
+            "DROP TABLE quota_uses",
+            "DROP INDEX keys_by_owner",
+            "ALTER TABLE keys DROP COLUMN not_before",
+            "ALTER TABLE keys DROP COLUMN denied",
+            "ALTER TABLE keys DROP COLUMN rate_limit",
+            "ALTER TABLE keys DROP COLUMN quota",
+            "ALTER TABLE keys DROP COLUMN owner",
+            "ALTER TABLE keys DROP COLUMN labels",
+            "ALTER TABLE keys DROP COLUMN facets",
             "DROP TABLE uses",
             "DROP TABLE refusals",
             "DROP TABLE former_tokens",

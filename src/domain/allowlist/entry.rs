@@ -90,7 +90,7 @@ fn refusal(entry: &str, address: &str) -> AllowListError {
     } else if address.contains(char::is_whitespace) {
         format!("{shown} holds a space: put a comma between two addresses")
     } else if let Some(plain) = without_port(address) {
-        format!("{shown} has a port: the allow-list knows addresses only, write {plain}")
+        format!("{shown} has a port, and addresses are compared without one: write {plain}")
     } else if address.starts_with('[') {
         format!("{shown} is in brackets: write the address without them")
     } else if is_range(address) {

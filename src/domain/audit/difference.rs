@@ -11,7 +11,9 @@ use crate::domain::{conditions::Condition, text::visible};
 /// that are not known come last.
 const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
     [("name", "Name"), ("description", "Description")];
-const FIELDS_AFTER_CONDITIONS: [(&str, &str); 15] = [
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 17] = [
+    ("owner", "Owner"),
+    ("labels", "Labels"),
     ("role", "Role"),
     ("agents", "Agents"),
     ("ssh_keys", "SSH keys"),
@@ -28,6 +30,25 @@ const FIELDS_AFTER_CONDITIONS: [(&str, &str); 15] = [
     ("members_who_lose_it", "Members who lose it"),
     ("former_valid_until", "Old token good until"),
 ];
+
+/// The fields that are told of a new or revoked key only if they are set.
+const OPTIONAL: [&str; 6] = [
+    "deny_ip",
+    "not_before",
+    "rate_limit",
+    "quota",
+    "owner",
+    "labels",
+];
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(each) => each.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
 
 /// The name and the title of each known field, in the order in which they are told.
 fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -64,6 +85,15 @@ pub fn differences(event: &Event) -> Vec<Difference> {
     let position = |name: &str| fields().position(|(known, _)| known == name);
     names.sort_by_key(|name| (position(name).unwrap_or(usize::MAX), name.as_str()));
     names.dedup();
+    // What a new key does not have, and what a revoked one did not, is not worth a line.
+    if was.is_none() || is.is_none() {
+        let is_set = |name: &String| {
+            let sides = [&was, &is].into_iter().flatten();
+            let mut values = sides.filter_map(|side| side.get(name));
+            values.any(|value| !is_empty(value))
+        };
+        names.retain(|name| !OPTIONAL.contains(&name.as_str()) || is_set(name));
+    }
     let of = |side: &Option<Map<String, Value>>, name: &str| {
         Some(value_text(name, side.as_ref()?.get(name)?))
     };
@@ -186,6 +216,29 @@ mod tests {
             ]
         );
         assert_eq!(lines("{}"), []);
+    }
+
+    #[test]
+    fn a_new_key_is_told_without_the_rules_that_it_does_not_have() {
+        let made = r#"{"after":{"name":"a","allow_ip":null,"deny_ip":[],"rate_limit":"5/hour",
+            "quota":null,"owner":null,"labels":{}}}"#;
+        assert_eq!(
+            lines(made),
+            [
+                line("Name", "", "a"),
+                line("From", "", "Any IP"),
+                line("Rate limit", "", "5/hour"),
+            ]
+        );
+        let edited = r#"{"before":{"quota":"5/day","labels":{"team":"a"}},
+            "after":{"quota":null,"labels":{}}}"#;
+        assert_eq!(
+            lines(edited),
+            [
+                line("Quota", "5/day", "none"),
+                line("Labels", "team a", "none")
+            ]
+        );
     }
 
     #[test]

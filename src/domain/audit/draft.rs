@@ -8,6 +8,7 @@ use crate::domain::{
     key::{Draft, Key, RevokeReason},
     member::{MemberDraft, MemberId, SshKey},
     moment::Moment,
+    owner::Owner,
     policy::Policy,
     route::PathRules,
 };
@@ -273,5 +274,10 @@ pub fn snapshot(draft: &Draft) -> Map<String, Value> {
     fields.insert("name".into(), json!(draft.name.as_str()));
     fields.insert("description".into(), json!(draft.description.as_str()));
     fields.extend(draft.conditions.fields());
+    let owner = draft.owner.as_ref().map(Owner::as_str);
+    fields.insert("owner".into(), json!(owner));
+    let labels = draft.labels.iter();
+    let labels = labels.map(|(name, value)| (name.to_string(), json!(value)));
+    fields.insert("labels".into(), Value::Object(labels.collect()));
     fields
 }

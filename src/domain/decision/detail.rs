@@ -20,6 +20,8 @@ pub enum Detail {
     BadShape,
     /// The token is a previous one, and its overlap has ended.
     OverlapEnded,
+    /// The client's address is on the deny-list.
+    DeniedAddress,
     /// No address of the client is known, and the key may not be used from everywhere.
     UnknownAddress,
     /// The address that the gateway forwarded is not one.
@@ -58,6 +60,7 @@ impl Detail {
             Self::BadCheckDigits => "bad_check_digits",
             Self::BadShape => "bad_shape",
             Self::OverlapEnded => "overlap_ended",
+            Self::DeniedAddress => "denied_address",
             Self::UnknownAddress => "unknown_address",
             Self::UnreadableAddress => "unreadable_address",
             Self::UnknownEndpointPath => "unknown_endpoint_path",
@@ -89,7 +92,9 @@ impl Detail {
             Self::OtherScheme | Self::Preflight => Reason::MissingToken,
             Self::TwoCredentials | Self::BadCheckDigits | Self::BadShape => Reason::MalformedToken,
             Self::OverlapEnded => Reason::Expired,
-            Self::UnknownAddress | Self::UnreadableAddress => Reason::AddressNotAllowed,
+            Self::DeniedAddress | Self::UnknownAddress | Self::UnreadableAddress => {
+                Reason::AddressNotAllowed
+            }
             Self::UnknownEndpointPath
             | Self::UntrustedPeer
             | Self::MethodNotSaidOnce

@@ -1,13 +1,12 @@
 //! The evidence for each check, as text.
-use std::net::IpAddr;
+mod address;
+mod limits;
 
 use super::{Changed, Check, Facts, Fix, State, title};
 use crate::domain::{
     access::{Area, AreaSlug},
-    allowlist::AllowList,
     conditions::{Condition, Validity},
     decision::{self, Credential, Detail, Reason, Request, Rules, Target},
-    forwarded::{ClientAddress, Hop},
     moment::{DAY, Moment},
     route::{AreaSelector, RequestPath},
     text::{join, visible},
@@ -34,19 +33,27 @@ pub fn checks(credential: &Credential, request: &Request, facts: &Facts<'_>) -> 
         let fails = decision::fails(reason, rules, until, request);
         let mut check = match reason {
             Reason::Disabled => state(rules, facts),
+            Reason::NotYetValid => start(rules, request, facts),
             Reason::Expired => expiry(rules, until, request, facts),
             Reason::WrongAgent => agent(rules, request),
-            Reason::AddressNotAllowed => address(rules, request, facts),
+            Reason::AddressNotAllowed => address::address(rules, request, facts),
             Reason::NoRoute => route(request, facts),
             Reason::ActionNotPermitted => action(rules, request, facts),
+            Reason::RateLimited => limits::rate_limit(rules, request, facts),
+            Reason::QuotaExceeded => limits::quota(rules, request, facts),
             Reason::MissingToken
             | Reason::MalformedToken
             | Reason::UnknownToken
             | Reason::Revoked => continue, // no checks of a known key
         };
         check.reason = reason;
-        // The functions above write the words for either result; the state is set here.
-        check.state = if fails { State::Fails } else { State::Holds };
+        // The functions above write the words for either result; the state is set here, except that
+        // what only an endpoint remembers stays unknown.
+        check.state = match (fails, check.state) {
+            (true, _) => State::Fails,
+            (false, State::Unknown) => State::Unknown,
+            (false, _) => State::Holds,
+        };
         if fails {
             check.brief.clear();
         } else {
@@ -192,12 +199,38 @@ fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
     }
 }
 
+fn start(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
+    let evidence = match (
+        rules.conditions.validity(request.at),
+        rules.conditions.not_before,
+    ) {
+        (Validity::NotYet(start), _) => format!(
+            "the key begins {}: its requests pass from then on",
+            start.as_start()
+        ),
+        (Validity::Valid | Validity::Expired(_), Some(start)) => {
+            format!("the key began {}", start.as_start())
+        }
+        (Validity::Valid | Validity::Expired(_), None) => "the key has no start date".to_owned(),
+    };
+    Check {
+        history: match rules.conditions.not_before {
+            Some(_) => history_lines(facts.history.of(Condition::NotBefore), "start", "set"),
+            None => Vec::new(),
+        },
+        fix: Some(Fix::Begin),
+        ..check(Reason::NotYetValid, State::Holds, evidence)
+    }
+}
+
 fn expiry(rules: &Rules, until: Option<Moment>, request: &Request, facts: &Facts<'_>) -> Check {
     let end = rules.conditions.expires_at;
     let (key_ended, of_key) = match (rules.conditions.validity(request.at), end) {
         (Validity::Expired(end), _) => (true, format!("the key ended {}", end.as_expiry())),
-        (Validity::Valid, Some(end)) => (false, format!("valid until {}", end.as_expiry())),
-        (Validity::Valid, None) => (false, "no end date".to_owned()),
+        (Validity::Valid | Validity::NotYet(_), Some(end)) => {
+            (false, format!("valid until {}", end.as_expiry()))
+        }
+        (Validity::Valid | Validity::NotYet(_), None) => (false, "no end date".to_owned()),
     };
     let token_ended = until.is_some_and(|until| until <= request.at);
     let (evidence, brief) = match until {
@@ -267,86 +300,6 @@ fn agent(rules: &Rules, request: &Request) -> Check {
         ),
     };
     check(Reason::WrongAgent, State::Holds, evidence)
-}
-
-fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Check {
-    let entries = |count: usize| {
-        if count == 1 {
-            "the 1 entry".to_owned()
-        } else {
-            format!("the {count} entries")
-        }
-    };
-    let evidence = match (&rules.conditions.allow, request.address) {
-        (_, ClientAddress::Unreadable) => {
-            let said = facts
-                .unreadable
-                .map_or_else(String::new, |said| format!(", '{}',", visible(said)));
-            format!(
-                "an element of X-Forwarded-For on the way{said} is no address: a gateway that is trusted passes on what it cannot know"
-            )
-        }
-        (AllowList::Anywhere, ClientAddress::Known(address)) => {
-            format!("{address}, and any address may use it")
-        }
-        (AllowList::Anywhere, ClientAddress::Unknown) => "any address may use it".to_owned(),
-        (AllowList::Only(networks), ClientAddress::Unknown) => format!(
-            "no address is known, and {} would have to hold it{}",
-            entries(networks.as_slice().len()),
-            match facts.wanted.requested {
-                RequestedTarget::Named(..) => "",
-                _ => ": let the gateway say it in X-Forwarded-For",
-            }
-        ),
-        (allow @ AllowList::Only(_), ClientAddress::Known(address)) => {
-            let outside = || outside(allow, address);
-            allow
-                .entry_for(address)
-                .map_or_else(outside, |entry| inside(address, &entry))
-        }
-    };
-    let mut history = history_lines(facts.history.of(Condition::Allow), "list", "changed");
-    if facts.hop != Hop::Nowhere {
-        history.push(format!("address from {}", facts.hop));
-    }
-    Check {
-        history,
-        fix: match request.address {
-            ClientAddress::Known(address) if !rules.conditions.allow.is_full() => {
-                Some(Fix::Address(address))
-            }
-            _ => None,
-        },
-        ..check(Reason::AddressNotAllowed, State::Holds, evidence)
-    }
-}
-
-fn inside(address: IpAddr, entry: &str) -> String {
-    if address.to_string() == entry {
-        format!("{address} is on the list")
-    } else {
-        format!("{address} is in {entry}")
-    }
-}
-
-fn outside(allow: &AllowList, address: IpAddr) -> String {
-    let entries = allow.entries();
-    let full = if allow.is_full() {
-        "; the list is full, so write a larger network for some of them"
-    } else {
-        ""
-    };
-    match entries.as_slice() {
-        [one] => format!("{address} is not on the list, which has {one} alone"),
-        several => {
-            let nearest = allow.nearest(address);
-            let nearest = nearest.map_or_else(String::new, |near| format!("; nearest is {near}"));
-            format!(
-                "{address} is on none of {} entries{nearest}{full}",
-                several.len()
-            )
-        }
-    }
 }
 
 fn route(request: &Request, facts: &Facts<'_>) -> Check {

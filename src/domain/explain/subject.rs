@@ -2,6 +2,7 @@
 use super::{Check, State};
 use crate::domain::{
     access::{Area, AreaSlug},
+    conditions::Condition,
     decision::{Decision, Reason, Request, Target},
     forwarded::Client,
     key::Key,
@@ -89,6 +90,13 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// Returns `true` if the key has such a condition.
+    #[must_use]
+    pub fn has_condition(&self, condition: Condition) -> bool {
+        let key = self.key.as_ref();
+        key.is_some_and(|key| condition.is_set(&key.draft.conditions))
+    }
+
     /// Returns the request and what it leads to: "GET /contacts/7 (Contact Access, Read)".
     #[must_use]
     pub fn request_line(&self) -> String {

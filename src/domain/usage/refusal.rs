@@ -3,7 +3,7 @@
 use crate::domain::{
     access::{Action, AreaSlug},
     agent::AgentName,
-    decision::{DecisionId, Detail, Reason, Request, Target, reason_words},
+    decision::{DecisionId, Detail, Exhausted, Reason, Request, Target, reason_words},
     forwarded::{ClientAddress, Hop},
     moment::Moment,
     route::{AreaSelector, Method, RequestPath, Routes},
@@ -113,6 +113,8 @@ pub struct Refusal {
     pub reason: Reason,
     /// What the reason alone does not say.
     pub detail: Option<Detail>,
+    /// The time from which a request passes again, if only the time is to blame.
+    pub passes_at: Option<Moment>,
     /// The key whose token was presented.
     pub key: Option<KeyId>,
     /// The key that the credential names, if the credential is not one of that key's tokens.
@@ -173,10 +175,19 @@ impl Refusal {
         }
     }
 
-    /// Returns the same request, at another time and with the routes of that time.
+    /// Returns the same request, at another time and with the routes of that time. A limit that was
+    /// used up still is until the recorded time.
     #[must_use]
     pub fn again(&self, routes: &Routes, at: Moment) -> Request {
+        let used_up = |reason| {
+            let until = self.passes_at.filter(|_| self.reason == reason);
+            until.filter(|until| *until > at)
+        };
         Request {
+            exhausted: Exhausted {
+                rate_limit_until: used_up(Reason::RateLimited),
+                quota_until: used_up(Reason::QuotaExceeded),
+            },
             target: self.wanted.target(routes),
             address: self.address,
             agent: self.agent.clone(),

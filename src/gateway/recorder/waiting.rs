@@ -266,6 +266,7 @@ mod tests {
             id: ids.next(),
             at: Moment::from_millis(i64::from(n)),
             reason: Reason::ActionNotPermitted,
+            passes_at: None,
             detail: None,
             key,
             named: None,

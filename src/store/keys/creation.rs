@@ -144,7 +144,7 @@ impl ChangeTransaction<'_> {
                     draft_columns!(),
                     ", id, sequence, agent, created_at, revision) VALUES (",
                     draft_values!(),
-                    ", $10, $11, $12, $13, 1)",
+                    ", $17, $18, $19, $20, 1)",
                 )),
                 columns
             )

@@ -3,8 +3,8 @@
 //! Creating and editing a key bind the same columns here, so neither can omit a column.
 use crate::{
     domain::{
-        allowlist::AllowList, conditions::Conditions, key::Draft, listing::searched_text,
-        moment::Moment, text, token::KeyId,
+        allowlist::AllowList, conditions::Conditions, facet::Facet, key::Draft,
+        listing::searched_text, moment::Moment, text, token::KeyId,
     },
     store::{
         StoreError,
@@ -21,15 +21,15 @@ const SORTED_CHARACTERS: usize = 200;
 macro_rules! draft_columns {
     () => {
         "name, description, origin, network_count, expires_at, name_sort, name_skeleton, \
-         search_text, access_sort"
+         search_text, access_sort, not_before, denied, rate_limit, quota, owner, labels, facets"
     };
 }
 pub(super) use draft_columns;
 
-/// The placeholders of the columns; further placeholders start at `$10`.
+/// The placeholders of the columns; further placeholders start at `$17`.
 macro_rules! draft_values {
     () => {
-        "$1, $2, $3, $4, $5, $6, $7, $8, $9"
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16"
     };
 }
 pub(super) use draft_values;
@@ -47,6 +47,13 @@ macro_rules! bind_draft {
             .bind($columns.name_skeleton.as_str())
             .bind($columns.search_text.as_str())
             .bind($columns.access_sort.as_str())
+            .bind($columns.not_before)
+            .bind($columns.denied.as_str())
+            .bind($columns.rate_limit.as_deref())
+            .bind($columns.quota.as_deref())
+            .bind($columns.owner.as_deref())
+            .bind($columns.labels.as_str())
+            .bind($columns.facets.as_str())
     };
 }
 pub(super) use bind_draft;
@@ -63,14 +70,25 @@ pub(super) struct DraftColumns {
     pub name_skeleton: String,
     pub search_text: String,
     pub access_sort: String,
+    pub not_before: Option<i64>,
+    pub denied: String,
+    pub rate_limit: Option<String>,
+    pub quota: Option<String>,
+    pub owner: Option<String>,
+    pub labels: String,
+    pub facets: String,
 }
 
 impl DraftColumns {
     pub(super) fn of(id: &KeyId, draft: &Draft) -> Self {
         let Conditions {
             allow,
+            deny,
             grants,
+            not_before,
             expires_at,
+            rate_limit,
+            quota,
         } = &draft.conditions;
         let (origin, network_count) = match allow {
             AllowList::Anywhere => ("anywhere", 0),
@@ -88,6 +106,18 @@ impl DraftColumns {
             name_skeleton: cut(&text::skeleton(draft.name.as_str())),
             search_text: searched_text(draft, id.as_str()),
             access_sort: cut(&areas.join(" ")),
+            not_before: not_before.map(Moment::millis),
+            denied: joined(deny.as_slice()),
+            rate_limit: rate_limit.map(|limit| limit.to_string()),
+            quota: quota.map(|quota| quota.to_string()),
+            owner: draft.owner.as_ref().map(ToString::to_string),
+            labels: joined(
+                draft
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            ),
+            facets: Facet::all_of(draft),
         }
     }
 }
@@ -123,6 +153,11 @@ pub(super) async fn insert_sets(
         }
     }
     Ok(())
+}
+
+fn joined<T: ToString>(each: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = each.into_iter().map(|it| it.to_string()).collect();
+    texts.join(",")
 }
 
 /// Returns the part of a text that is stored to sort by: at most [`SORTED_CHARACTERS`] characters.

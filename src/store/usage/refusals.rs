@@ -7,6 +7,7 @@ use crate::{
         agent::AgentScope,
         decision::{DecisionId, Detail, Reason, Target},
         forwarded::{ClientAddress, Hop},
+        moment::Moment,
         route::{AreaSelector, Method},
         token::KeyId,
         usage::{
@@ -33,7 +34,7 @@ const FORGOTTEN: i64 = 1000;
 macro_rules! refusal_columns {
     () => {
         "SELECT id, key_id, named, digest, at, reason, address, hop, agent, scope, method, path, area, \
-         action, detail, reason_detail, unreadable FROM refusals"
+         action, detail, reason_detail, unreadable, passes_at FROM refusals"
     };
 }
 impl Store {
@@ -129,8 +130,9 @@ impl ChangeTransaction<'_> {
             self,
             sqlx::query(
                 "INSERT INTO refusals (id, key_id, named, digest, at, reason, address, hop, agent, scope, \
-                 method, path, area, action, detail, reason_detail, unreadable) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+                 method, path, area, action, detail, reason_detail, unreadable, passes_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+                 $18) \
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(refusal.id.as_str())
@@ -150,6 +152,7 @@ impl ChangeTransaction<'_> {
             .bind(detail)
             .bind(refusal.detail.map_or("", Detail::word))
             .bind(refusal.unreadable.as_deref().unwrap_or_default())
+            .bind(refusal.passes_at.map(Moment::millis))
         )?;
         Ok(())
     }
@@ -220,6 +223,7 @@ struct RefusalRow {
     detail: String,
     reason_detail: String,
     unreadable: String,
+    passes_at: Option<i64>,
 }
 
 /// Parses a text; an empty text means `None`.
@@ -254,6 +258,7 @@ impl RefusalRow {
             at: moment(self.at).ok_or_else(|| bad("at"))?,
             reason,
             detail,
+            passes_at: self.passes_at.and_then(moment),
             key: maybe(&self.key_id).map_err(|_| bad("key_id"))?,
             named: maybe(&self.named).map_err(|_| bad("named"))?,
             token: match self.digest.as_str() {

@@ -276,6 +276,10 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
             RotatedTokens::Disabled => {
                 "The key is disabled: both tokens are refused until it is enabled.".to_owned()
             }
+            RotatedTokens::NotYet(start) => format!(
+                "The key begins {}: its tokens are refused until then.",
+                start.as_start()
+            ),
             RotatedTokens::Expired { disabled } => format!(
                 "The key has ended: the old token has ended with it, and the new one is refused until the key gets a new end{}.",
                 if disabled { " and is enabled" } else { "" }

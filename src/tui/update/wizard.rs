@@ -38,6 +38,7 @@ pub(super) fn on_wizard(model: &mut Model, intent: Intent) -> Option<Effect> {
         Intent::GrantAll => wizard.preset(Actions::ALL, areas),
         Intent::Accept => match wizard.step {
             WizardStep::Basics(BasicsFocus::Cancel) => return close(model),
+            WizardStep::Basics(BasicsFocus::More) => wizard.unfold(),
             WizardStep::Basics(_) => wizard.next_step(now),
             WizardStep::Permissions(_, MatrixFocus::Back) => wizard.back(),
             WizardStep::Permissions(..) => return save(model),

@@ -230,8 +230,14 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
 fn enabled(keys: &[Key], now: Moment) -> String {
     let expired = keys.iter().filter(|key| match key.validity(now) {
         Validity::Expired(_) => true,
-        Validity::Valid => false,
+        Validity::Valid | Validity::NotYet(_) => false,
     });
+    if let [key] = keys
+        && let Validity::NotYet(start) = key.validity(now)
+    {
+        let start = start.as_start();
+        return format!("It begins {start}, and stays refused until then.");
+    }
     match (keys.len(), expired.count()) {
         (1, 0) => "It is let in again from the next request on.".to_owned(),
         (1, _) => "It has ended, and stays refused until it gets a new end.".to_owned(),
@@ -284,7 +290,7 @@ fn rotation(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<Line
     let mut text = Vec::new();
     let expired = match key.validity(model.now) {
         Validity::Expired(_) => true,
-        Validity::Valid => false,
+        Validity::Valid | Validity::NotYet(_) => false,
     };
     let (sentence, style) = if confirmation.overlap == Overlap::Finish {
         (

@@ -15,7 +15,8 @@ use crate::{
         access::{Action, Actions, Grants},
         conditions::Conditions,
         key::Key,
-        moment::DAY,
+        moment::{DAY, Moment},
+        rate_limit::RateLimit,
         text::thousands,
     },
     tui::model::{Model, PANE_WIDTH},
@@ -75,12 +76,48 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines.push(Line::default());
     let Conditions {
         allow,
+        deny,
         grants,
+        not_before,
         expires_at: _, // `expires` shows it
+        rate_limit,
+        quota,
     } = &key.draft.conditions;
     lines.extend(matrix(model, grants, room));
     lines.push(Line::default());
     lines.extend(fact(model, "From", &allow.to_string(), room));
+    let mut rule = |title, words: Option<String>| {
+        lines.extend(
+            words
+                .into_iter()
+                .flat_map(|words| fact(model, title, &words, room)),
+        );
+    };
+    rule(
+        "Not from",
+        Some(deny.entries().join(", ")).filter(|text| !text.is_empty()),
+    );
+    rule("Begins", not_before.map(Moment::as_start));
+    rule("Limit", rate_limit.map(RateLimit::words));
+    rule(
+        "Quota",
+        quota.map(|quota| match model.activity(&key.id) {
+            Some(activity) => activity.quota_words(quota, model.now),
+            None => quota.words(),
+        }),
+    );
+    rule(
+        "Owner",
+        key.draft
+            .owner
+            .as_ref()
+            .map(|owner| theme.shown(owner.as_str())),
+    );
+    let labels = key.draft.labels.written();
+    rule(
+        "Labels",
+        Some(theme.shown(&labels)).filter(|text| !text.is_empty()),
+    );
     lines.extend(fact(model, "Expires", &expires(model, key), room));
     lines.extend(fact(model, "Last used", &key.last_used_words(), room));
     lines.extend(activity(model, key, room));

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     domain::{
         access::Action,
+        conditions::Condition,
         decision::{Decision, Reason, reason_words},
         explain::{self, ExplainSubject, Explanation, State},
         text::fitted,
@@ -285,17 +286,27 @@ impl ExplainPage<'_> {
         for check in &told.checks {
             let worth_a_line = match check.reason {
                 Reason::AddressNotAllowed | Reason::NoRoute | Reason::ActionNotPermitted => true,
+                // A line only where the key has such a limit.
+                Reason::RateLimited => told.has_condition(Condition::RateLimit),
+                Reason::QuotaExceeded => told.has_condition(Condition::Quota),
                 Reason::MissingToken
                 | Reason::MalformedToken
                 | Reason::UnknownToken
                 | Reason::Revoked
                 | Reason::Disabled
+                | Reason::NotYetValid
                 | Reason::Expired
                 | Reason::WrongAgent => false, // `known` draws them
             };
-            if worth_a_line && check.state == State::Holds {
-                let (name, style) = (explain::name(check.reason), self.model.theme.success());
-                self.row(false, "ok", style, name, &check.evidence);
+            let (name, theme) = (explain::name(check.reason), self.model.theme);
+            match check.state {
+                _ if !worth_a_line => {}
+                State::Holds => self.row(false, "ok", theme.success(), name, &check.evidence),
+                // What only an endpoint remembers; without a key, nothing is known at all.
+                State::Unknown if told.key.is_some() => {
+                    self.row(false, "?", theme.quiet(), name, &check.evidence);
+                }
+                State::Unknown | State::Fails => {}
             }
         }
     }

@@ -122,7 +122,7 @@ impl WizardPage<'_> {
     fn basics(&mut self, focus: BasicsFocus, tight: bool) {
         let theme = self.model.theme;
         self.line("Enter basic information", theme.strong());
-        for field in Field::ALL {
+        for field in self.wizard.fields().iter().copied() {
             if !tight {
                 self.lines.push(Line::default());
             }
@@ -132,12 +132,14 @@ impl WizardPage<'_> {
         if !tight {
             self.lines.push(Line::default());
         }
+        let hidden = usize::from(self.wizard.fields().len() < Field::ALL.len());
         let focused = match focus {
-            BasicsFocus::Cancel => Some(0),
-            BasicsFocus::Next => Some(1),
+            BasicsFocus::More => Some(0),
+            BasicsFocus::Cancel => Some(hidden),
+            BasicsFocus::Next => Some(hidden + 1),
             BasicsFocus::Field(_) => None,
         };
-        self.buttons(&["Cancel", "Next"], focused);
+        self.buttons(&["More rules", "Cancel", "Next"][1 - hidden..], focused);
     }
 
     fn field(&mut self, field: Field, focused: bool) {
@@ -152,7 +154,9 @@ impl WizardPage<'_> {
         let notes = self.wizard.notes(field, self.model.now);
         let corner = match (self.wizard.counter(field), field) {
             (Some(counter), _) => counter,
-            (None, Field::Expires) => notes.first().cloned().unwrap_or_default(),
+            (None, Field::Expires | Field::Begins | Field::RateLimit | Field::Quota) => {
+                notes.first().cloned().unwrap_or_default()
+            }
             (None, _) => String::new(),
         };
         let fits = |corner: &str| usize::from(width(&label) + width(corner)) < self.room;
@@ -178,7 +182,7 @@ impl WizardPage<'_> {
         }
         if let Some(error) = self.wizard.error(field, self.model.now) {
             self.marked(&error, theme.alarm());
-        } else if field == Field::Addresses {
+        } else if matches!(field, Field::Addresses | Field::Denied) {
             for note in notes {
                 self.line(format!("  {note}"), theme.quiet());
             }

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         key::{DESCRIPTION_LIMITS, Draft, NAME_LIMITS},
         moment::Moment,
+        owner::OWNER_LIMITS,
     },
     tui::typing::FieldLimit,
 };
@@ -17,11 +18,21 @@ pub enum Field {
     Description,
     Addresses,
     Expires,
+    Begins,
+    Denied,
+    RateLimit,
+    Quota,
+    Owner,
+    Labels,
 }
 
 impl Field {
     /// All fields, in order.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("all");
+
+    /// The number of fields that are always shown; the others are when there is something in them,
+    /// or when they are asked for.
+    pub(super) const USUAL: usize = 4;
 
     /// The field's title.
     #[must_use]
@@ -31,6 +42,12 @@ impl Field {
             Self::Description => "Description",
             Self::Addresses => "IP Address",
             Self::Expires => "Expires",
+            Self::Begins => "Begins",
+            Self::Denied => "Denied IPs",
+            Self::RateLimit => "Rate limit",
+            Self::Quota => "Quota",
+            Self::Owner => "Owner",
+            Self::Labels => "Labels",
         }
     }
 
@@ -46,6 +63,15 @@ impl Field {
                 let end = conditions.expires_at.map(Moment::as_expiry_input);
                 end.unwrap_or_default()
             }
+            Self::Begins => {
+                let start = conditions.not_before.map(Moment::as_start_input);
+                start.unwrap_or_default()
+            }
+            Self::Denied => conditions.deny.entries().join(", "),
+            Self::RateLimit => text_of(conditions.rate_limit),
+            Self::Quota => text_of(conditions.quota),
+            Self::Owner => text_of(draft.owner.as_ref()),
+            Self::Labels => draft.labels.written(),
         }
     }
 
@@ -56,6 +82,10 @@ impl Field {
             Self::Name | Self::Description => "empty",
             Self::Addresses => "Any IP",
             Self::Expires => "no end date",
+            Self::Begins => "at once",
+            Self::Denied | Self::Owner | Self::Labels => "none",
+            Self::RateLimit => "no limit",
+            Self::Quota => "no quota",
         }
     }
 
@@ -66,6 +96,12 @@ impl Field {
             Self::Name | Self::Description => None,
             Self::Addresses => Some("e.g. 192.168.1.1, 10.0.0.0/24"),
             Self::Expires => Some("e.g. 90d, or 2027-01-31"),
+            Self::Begins => Some("e.g. 7d, or 2027-01-31"),
+            Self::Denied => Some("e.g. 10.0.0.66, 10.9.0.0/16"),
+            Self::RateLimit => Some("e.g. 60/minute, or 60/minute:20"),
+            Self::Quota => Some("e.g. 1000/day, or 50000/month"),
+            Self::Owner => Some("e.g. alice, or billing team"),
+            Self::Labels => Some("e.g. team=billing, env=prod"),
         }
     }
 
@@ -75,7 +111,7 @@ impl Field {
         match self {
             Self::Name => Some(NAME_LIMITS.characters),
             Self::Description => Some(DESCRIPTION_LIMITS.characters),
-            Self::Addresses | Self::Expires => None,
+            _ => None,
         }
     }
 
@@ -92,29 +128,46 @@ impl Field {
                 separator: " ",
             },
             // This is twice as long as the longest list.
-            Self::Addresses => FieldLimit {
+            Self::Addresses | Self::Denied => FieldLimit {
                 separator: ", ",
                 ..FieldLimit::of(8192)
             },
-            Self::Expires => FieldLimit::of(100),
+            Self::Expires | Self::Begins | Self::RateLimit | Self::Quota => FieldLimit::of(100),
+            Self::Owner => FieldLimit {
+                limits: OWNER_LIMITS,
+                separator: " ",
+            },
+            Self::Labels => FieldLimit {
+                separator: ", ",
+                ..FieldLimit::of(4096)
+            },
         }
     }
 }
 
+fn text_of<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
 /// The part of step one that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "a field and two buttons")]
+#[expect(missing_docs, reason = "a field and three buttons")]
 pub enum BasicsFocus {
     Field(Field),
+    More,
     Cancel,
     Next,
 }
 
 impl BasicsFocus {
-    /// All that can be focused, in order.
-    pub(super) fn order() -> Vec<Self> {
-        let fields = Field::ALL.into_iter().map(Self::Field);
-        fields.chain([Self::Cancel, Self::Next]).collect()
+    /// All that can be focused, in order: these fields, and the button that shows the others as
+    /// long as they are hidden.
+    pub(super) fn order(fields: &[Field]) -> Vec<Self> {
+        let hidden = fields.len() < Field::COUNT;
+        let more = hidden.then_some(Self::More);
+        let fields = fields.iter().copied().map(Self::Field);
+        let buttons = more.into_iter().chain([Self::Cancel, Self::Next]);
+        fields.chain(buttons).collect()
     }
 }
 

@@ -3,9 +3,14 @@
 use super::{Field, Wizard, WizardPurpose};
 use crate::domain::{
     access::Area,
-    allowlist::AllowList,
+    allowlist::{AllowList, DenyList},
+    conditions::Contradiction,
     key::{Description, KeyName},
+    label::Labels,
     moment::Moment,
+    owner::Owner,
+    quota::Quota,
+    rate_limit::RateLimit,
     review,
     text::{length, visible},
 };
@@ -32,7 +37,16 @@ impl Wizard {
                 .err()
                 .map(|e| e.to_string()),
             Field::Expires => self.expires_at(now).err(),
+            Field::Begins => self.not_before(now).err(),
+            Field::Denied => DenyList::parse(self.value(field))
+                .err()
+                .map(|e| e.to_string()),
+            Field::RateLimit => self.set::<RateLimit>(field).err().map(|e| e.to_string()),
+            Field::Quota => self.set::<Quota>(field).err().map(|e| e.to_string()),
+            Field::Owner => Owner::read(self.value(field)).err().map(|e| e.to_string()),
+            Field::Labels => Labels::read(self.value(field)).err().map(|e| e.to_string()),
         }
+        .or_else(|| self.contradiction(field, now))
     }
 
     /// Returns warnings that other keys have this name or a similar one, once the user has left the
@@ -90,8 +104,43 @@ impl Wizard {
                 Ok(Some(end)) => vec![end.as_expiry()],
                 Err(_) => Vec::new(),
             },
-            Field::Name | Field::Description => Vec::new(),
+            Field::Begins => match self.not_before(now) {
+                Ok(Some(start)) if start == start.start_of_day() => {
+                    vec![format!("{}, in UTC", start.date())]
+                }
+                Ok(Some(start)) => vec![start.as_start()],
+                Ok(None) => vec!["at once".to_owned()],
+                Err(_) => Vec::new(),
+            },
+            Field::Denied => match DenyList::parse(self.value(field)) {
+                Ok((_, merged)) if self.left[field as usize] => {
+                    merged.iter().map(ToString::to_string).collect()
+                }
+                _ => Vec::new(),
+            },
+            Field::RateLimit => match self.set::<RateLimit>(field) {
+                Ok(limit) => limit.map(RateLimit::words).into_iter().collect(),
+                Err(_) => Vec::new(),
+            },
+            Field::Quota => match self.set::<Quota>(field) {
+                Ok(quota) => quota.map(Quota::words).into_iter().collect(),
+                Err(_) => Vec::new(),
+            },
+            Field::Name | Field::Description | Field::Owner | Field::Labels => Vec::new(),
         }
+    }
+
+    /// Returns why this field and another one together would refuse every request.
+    fn contradiction(&self, field: Field, now: Moment) -> Option<String> {
+        if !matches!(field, Field::Begins | Field::Denied) {
+            return None;
+        }
+        let error = self.unchecked_basics(now).ok()?.conditions.check().err()?;
+        let to_blame = match error {
+            Contradiction::EndsBeforeItBegins { .. } => Field::Begins,
+            Contradiction::NoAddressLeft => Field::Denied,
+        };
+        (to_blame == field).then(|| error.to_string())
     }
 
     /// Returns the counter, such as `12/100`, for fields that show one.
