@@ -110,9 +110,7 @@ impl Facet {
 
     fn written(&self) -> String {
         match self {
-            Self::Owner(owner) => {
-                format!("owner={}", utf8_percent_encode(owner.as_str(), &RESERVED))
-            }
+            Self::Owner(owner) => format!("owner={}", owner.encoded()),
             Self::Label(name, None) => format!("label={name}"),
             Self::Label(name, Some(value)) => {
                 format!("label={name}={}", utf8_percent_encode(value, &RESERVED))

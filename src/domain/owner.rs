@@ -2,7 +2,12 @@
 //! in a header, so the text is short; it has no meaning to the checks.
 use std::{fmt, str::FromStr};
 
-use super::text::{self, Limits, TextError};
+use percent_encoding::utf8_percent_encode;
+
+use super::{
+    label::RESERVED,
+    text::{self, Limits, TextError},
+};
 
 /// The limits of an owner.
 pub const OWNER_LIMITS: Limits = Limits {
@@ -21,6 +26,12 @@ impl Owner {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the owner percent-encoded, as the header of the upstream has it.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        utf8_percent_encode(&self.0, &RESERVED).to_string()
     }
 
     /// Reads what people type: the trimmed text, or no owner for `none` and an empty text.

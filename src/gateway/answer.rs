@@ -197,9 +197,10 @@ impl Identity {
             key_id: HeaderValue::from_str(rules.id.as_str()).unwrap_or(EMPTY),
             key_name: value(encoded(&rules.name)),
             // Their lengths are limited where they are set.
-            owner: rules.owner.as_ref().map_or(EMPTY, |owner| {
-                value(utf8_percent_encode(owner.as_str(), &RESERVED).to_string())
-            }),
+            owner: rules
+                .owner
+                .as_ref()
+                .map_or(EMPTY, |owner| value(owner.encoded())),
             labels: if rules.labels.is_empty() {
                 EMPTY
             } else {

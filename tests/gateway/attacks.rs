@@ -200,6 +200,7 @@ fn attack(kind: Kind) {
     let front = Front::new(kind);
     let key = ("X-API-Key", front.reader.as_str());
     allowed_requests(&front);
+    owners_and_limits(&front);
     forged_addresses(&front);
     credentials(&front);
     paths(&front);
@@ -226,6 +227,53 @@ fn attack(kind: Kind) {
     front.refused("the same without", &get("/contacts/16", &[]));
     revoked_in_a_storm(&front);
     failures(front);
+}
+
+/// The API is told a key's owner and labels whatever the client says, and a client that sends too
+/// much hears so, and when to come again.
+fn owners_and_limits(front: &Front) {
+    let rules = [
+        "--grant",
+        "contacts=read",
+        "--rate-limit",
+        "1/hour:2",
+        "--owner",
+        "Zoë",
+        "--label",
+        "team=a&b",
+        "--label",
+        "env=prod",
+    ];
+    let (_, token) = front.home.create("owned", &rules);
+    let asked = get(
+        "/contacts/1",
+        &[
+            ("X-API-Key", &token),
+            ("X-Claviger-Owner", "root"),
+            ("X-Claviger-Labels", "team=root"),
+        ],
+    );
+    for _ in 0..2 {
+        let head = front.allowed("an owner and labels", &asked);
+        assert_eq!(values(&head, "X-Claviger-Owner"), ["Zo%C3%AB"], "{head}");
+        let labels = values(&head, "X-Claviger-Labels");
+        assert_eq!(labels, ["env=prod,team=a%26b"], "{head}");
+    }
+    let answer = front.send(&asked).expect("an answer");
+    assert_eq!(answer.status, 429, "{:?}", front.kind);
+    let wait = answer.header("retry-after").expect("when to come again");
+    assert!((3_500..=3_600).contains(&wait.parse::<u32>().expect("seconds")));
+    let policy = answer.header("ratelimit-policy");
+    assert_eq!(policy, Some("\"rate\";q=2;w=7200"), "{:?}", front.kind);
+    let id = answer.header("x-claviger-decision-id").expect("an id");
+    assert!(id.starts_with("d_"), "{id}");
+    let line = front.endpoint.wait_for("reason=\"rate_limited\"");
+    assert!(line.contains(id), "{line}");
+    assert!(front.api.reached().is_empty(), "{:?}", front.kind);
+    // A refusal for another reason says nothing of limits.
+    let refused = front.send(&request("DELETE", "/contacts/1", &[("X-API-Key", &token)]));
+    let refused = refused.expect("an answer");
+    assert_eq!((refused.status, refused.header("retry-after")), (403, None));
 }
 
 /// A12, and that an allowed request arrives unchanged.

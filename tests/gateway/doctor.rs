@@ -590,8 +590,8 @@ fn an_identity_that_does_not_arrive_or_that_a_client_can_claim_is_named() {
         ),
         (
             Kind::Nginx,
-            "auth_request_set $claviger_key_name    $upstream_http_x_claviger_key_name;",
-            "set $claviger_key_name \"\";",
+            "auth_request_set $claviger_labels      $upstream_http_x_claviger_labels;",
+            "set $claviger_labels \"\";",
             "auth_request_set",
         ),
         (

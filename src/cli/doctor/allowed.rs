@@ -13,12 +13,14 @@ use super::{
     upstream::Upstream,
 };
 use crate::{
-    cli::Failure,
+    cli::{Failure, refused},
     domain::{
         access::Actions,
         conditions::Conditions,
         decision::Target,
-        key::{Draft, KeyVersion, RevokeReason},
+        key::{Draft, Key, KeyVersion, RevokeReason},
+        label::{LabelChange, Labels},
+        owner::Owner,
         text::visible,
         token::{KeyId, Token},
         usage::Refusal,
@@ -35,6 +37,10 @@ const KEY_LIFE: i64 = 10 * 60 * 1000;
 /// How long the endpoint's record of the request is waited for, and the pause between two looks.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// The owner and the label of that key.
+const PROBE_OWNER: &str = "claviger doctor";
+const PROBE_LABEL: &str = "purpose=probe";
 
 /// What the probe with a good token needs.
 #[derive(Debug)]
@@ -83,7 +89,11 @@ pub(super) async fn findings(
     conditions.expires_at = Some(keyring.now().plus(KEY_LIFE));
     let name = format!("claviger doctor {}", keyring.now().rfc3339());
     let name = name.parse().map_err(KeyringError::Text)?;
+    // An owner and a label, so that the probe sees whether these reach the API.
+    let label: LabelChange = PROBE_LABEL.parse().map_err(refused)?;
     let draft = Draft {
+        owner: Some(PROBE_OWNER.parse().map_err(refused)?),
+        labels: Labels::default().changed(&[label]).map_err(refused)?,
         conditions,
         ..Draft::named(name)
     };
@@ -134,7 +144,10 @@ async fn probe(
     let mut findings = vec![allowed(kind, &answer, record.as_ref())];
     if matches!(record, Some(EndpointRecord::Allowed)) && !matches!(kind, ProbedKind::Verify) {
         findings.push(match upstream {
-            Some(upstream) => identity(kind, &upstream.reached(), &id),
+            Some(upstream) => {
+                let key = keyring.key(&id).await?;
+                identity(kind, &upstream.reached(), &key)
+            }
             None => identity_in_body(kind, &body, &id),
         });
     }
@@ -218,7 +231,7 @@ fn allowed(
 }
 
 /// Judges the headers of the requests that reached the place of the API.
-fn identity(kind: ProbedKind, reached: &[HeaderMap], id: &KeyId) -> DoctorFinding {
+fn identity(kind: ProbedKind, reached: &[HeaderMap], key: &Key) -> DoctorFinding {
     let Some(headers) = reached.last() else {
         return DoctorFinding::bad(
             "identity",
@@ -238,11 +251,15 @@ fn identity(kind: ProbedKind, reached: &[HeaderMap], id: &KeyId) -> DoctorFindin
         let value = headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     };
+    let Draft { owner, labels, .. } = &key.draft;
+    let owner = owner.as_ref().map(Owner::encoded).unwrap_or_default();
     // Owner and labels may be empty, and then they may be missing.
     let arrives = |name: &str| match name {
-        "X-Claviger-Key-Id" => value(name) == id.as_str(),
+        "X-Claviger-Key-Id" => value(name) == key.id.as_str(),
         "X-Claviger-Key-Name" => !value(name).is_empty(),
         "X-Claviger-Decision-Id" => value(name).starts_with("d_"),
+        "X-Claviger-Owner" => value(name) == owner,
+        "X-Claviger-Labels" => value(name) == labels.encoded(),
         _ => true,
     };
     match IDENTITY.iter().find(|name| !arrives(name)) {
