@@ -318,3 +318,73 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
     story.press("e2<enter><enter>");
     story.shows("API key updated successfully.");
 }
+
+#[test]
+fn more_rules_are_unfolded_typed_reviewed_and_kept() {
+    let mut story = Story::at(80, 40);
+    story.press("nacme<tab><tab><tab><tab>");
+    story.shows("More rules");
+    story.press("<enter>");
+    for title in [
+        "Begins",
+        "Denied IPs",
+        "Rate limit",
+        "Quota",
+        "Owner",
+        "Labels",
+    ] {
+        story.shows(title);
+    }
+    story.press(
+        "2027-01-31<tab>10.0.0.66<tab>60/minute:20<tab>50000/month<tab>alice<tab>team=billing",
+    );
+    story.shows("60 requests a minute, 20 at once");
+    story.press("<enter>1");
+    story.shows("except 10.0.0.66");
+    story.press("<enter>");
+    story.shows("API key created successfully.");
+    story.press("<esc>");
+    let key = story.model.selected().expect("selected").clone();
+    let written = |key: &claviger::domain::key::Key| {
+        let conditions = &key.draft.conditions;
+        [
+            conditions.not_before.expect("a start").date(),
+            conditions.deny.entries().join(","),
+            conditions.rate_limit.expect("a limit").to_string(),
+            conditions.quota.expect("a quota").to_string(),
+            key.draft.owner.clone().expect("an owner").to_string(),
+            key.draft.labels.written(),
+        ]
+    };
+    let all = [
+        "2027-01-31",
+        "10.0.0.66",
+        "60/minute:20",
+        "50000/month",
+        "alice",
+        "team=billing",
+    ];
+    assert_eq!(written(&key), all);
+    story.shows("begins 6");
+    // An edit shows what is set, says what a change opens, and keeps the rest.
+    story.press("e");
+    story.shows("Rate limit");
+    story.press("<tab><tab><tab><tab><tab><tab><c-u><enter>");
+    story.shows("Widens: 60/minute:20 → no rate limit.");
+    story.press("<tab><tab><enter>");
+    story.shows("API key updated successfully.");
+    let key = story.model.selected().expect("selected").clone();
+    assert_eq!(key.draft.conditions.rate_limit, None);
+    assert_eq!(key.draft.labels.written(), "team=billing");
+}
+
+#[test]
+fn more_rules_that_are_wrong_are_named_at_their_field() {
+    let mut story = Story::at(80, 40);
+    story.press("nacme<tab><tab>10.0.0.0/24<tab>2027-01-31<tab><enter>2027-02-01<tab>10.0.0.0/8<tab>60/day<tab><enter>");
+    story.shows("60/day is no rate limit");
+    story.press("<c-u><enter>");
+    story.shows("the key would end (2027-01-31) before it begins (2027-02-01)");
+    story.press("<c-u><enter>");
+    story.shows("covers every address");
+}
