@@ -19,6 +19,10 @@ UPDATE keys SET facets = CASE WHEN origin = 'listed' THEN ',with=allow-ip' ELSE 
     WHERE origin = 'listed' OR expires_at IS NOT NULL;
 CREATE INDEX keys_by_owner ON keys (owner);
 
+-- The names that members ever had: a key's owner may be one.
+CREATE INDEX audit_events_of_members ON audit_events (subject_name)
+    WHERE change IN ('member.added', 'member.edited', 'member.removed');
+
 -- How much of its quota a key has used or its endpoints have reserved. No reference to keys: it is
 -- written while a key may be revoked.
 CREATE TABLE quota_uses (

@@ -395,8 +395,14 @@ pub struct RotateArguments {
 #[derive(Debug, Args)]
 pub struct RevokeArguments {
     /// Keys: ids, exact names, or the first 4 or more characters of ids
-    #[arg(required = true, value_name = "KEY")]
+    #[arg(required_unless_present = "owner", value_name = "KEY")]
     pub keys: Vec<String>,
+    /// All keys of exactly this owner, instead of named ones
+    #[arg(long, value_name = "TEXT", conflicts_with = "keys")]
+    pub owner: Option<String>,
+    /// Print the keys that would be revoked, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,

@@ -7,10 +7,12 @@ use super::{
     Failure, RevokeArguments,
     keys::resolve_all,
     output::{self, Output, brief, counted, key_json},
+    refused,
 };
 use crate::{
     domain::{
         key::{Key, KeyVersion},
+        owner::Owner,
         text::visible,
         token::KeyId,
     },
@@ -22,15 +24,20 @@ pub(super) async fn run(
     arguments: &RevokeArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let keys = match (
-        resolve_all(keyring, &arguments.keys).await,
-        &*arguments.keys,
-    ) {
-        (Err(KeyringError::Store(StoreError::Corrupt { .. })), [text]) => {
-            return revoke_damaged(keyring, text, arguments, output).await;
-        }
-        (resolved, _) => resolved?,
+    let keys = match (&arguments.owner, &*arguments.keys) {
+        (Some(owner), _) => keys_of(keyring, owner).await?,
+        (None, texts) => match (resolve_all(keyring, texts).await, texts) {
+            (Err(KeyringError::Store(StoreError::Corrupt { .. })), [text])
+                if !arguments.dry_run =>
+            {
+                return revoke_damaged(keyring, text, arguments, output).await;
+            }
+            (resolved, _) => resolved?,
+        },
     };
+    if arguments.dry_run {
+        return would_revoke(&keys, output);
+    }
     if !arguments.yes {
         ask_about(keyring, &keys)?;
     }
@@ -46,6 +53,38 @@ pub(super) async fn run(
         return Ok(());
     }
     output::print_notice(&format!("{} revoked.", counted(keys.len(), "API key")));
+    Ok(())
+}
+
+/// Returns all keys of an owner, the newest first.
+async fn keys_of(keyring: &Keyring, owner: &str) -> Result<Vec<Key>, Failure> {
+    let owner: Owner = owner.parse().map_err(refused)?;
+    let keys = keyring.keys_of(&owner).await?;
+    if keys.is_empty() {
+        return Err(Failure::Failed(format!(
+            "no key has the owner {}: `claviger list --with owner --json` shows those that have one",
+            visible(owner.as_str())
+        )));
+    }
+    Ok(keys)
+}
+
+/// Prints the keys that would be revoked, each with its last use.
+fn would_revoke(keys: &[Key], output: &mut Output) -> Result<(), Failure> {
+    for key in keys {
+        if output.json {
+            let mut fields = key_json(key, output.several_agents);
+            fields["revoked"] = json!(false);
+            output.json(&fields)?;
+        } else {
+            let (name, used) = (visible(key.name()), key.last_use_sentence());
+            output.line(&format!("{}\t{name}\t{used}", key.id))?;
+        }
+    }
+    if !output.json {
+        let keys = counted(keys.len(), "API key");
+        output::print_notice(&format!("{keys} would be revoked. Nothing was changed."));
+    }
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use super::{
     conditions::Validity,
     key::{Draft, Key},
     moment::{DAY, Moment},
+    owner::Owner,
     policy::Policy,
     review,
     usage::Source,
@@ -40,6 +41,8 @@ pub enum HygieneFinding {
     AnyAddress,
     /// The key has these grants and never used them.
     Unexercised(Grants),
+    /// The key's owner was a member, and is none any more.
+    OwnerGone(Owner),
 }
 
 impl HygieneFinding {
@@ -53,6 +56,7 @@ impl HygieneFinding {
             Self::NeverExpires => "never_expires",
             Self::AnyAddress => "any_address",
             Self::Unexercised(_) => "unexercised",
+            Self::OwnerGone(_) => "owner_gone",
         }
     }
 
@@ -66,6 +70,10 @@ impl HygieneFinding {
             Self::NeverExpires => "never expires".to_owned(),
             Self::AnyAddress => "open to any address".to_owned(),
             Self::Unexercised(grants) => format!("never exercised: {}", listed(grants, areas)),
+            Self::OwnerGone(owner) => {
+                let owner = super::text::visible(owner.as_str());
+                format!("owner {owner} is no member any more")
+            }
         }
     }
 }
@@ -214,6 +222,18 @@ pub fn findings(
         );
     }
     rows
+}
+
+/// Returns the finding about a key whose owner is no member any more. What is to become of the key is
+/// for people to say.
+#[must_use]
+pub fn owner_is_gone(key: &Key) -> Option<HygieneRow> {
+    let owner = key.draft.owner.clone()?;
+    Some(HygieneRow {
+        key: key.clone(),
+        finding: HygieneFinding::OwnerGone(owner),
+        proposal: Err("give it another owner, or revoke it".to_owned()),
+    })
 }
 
 /// Proposes an allow-list of the recorded addresses, if the sources are complete and all known.

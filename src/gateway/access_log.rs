@@ -10,7 +10,7 @@ use super::{
     log::{Refusals, shown},
     lookup::Undecided,
     metrics::Metrics,
-    request::{AuthorizationRequest, Requested, without_query},
+    request::{AuthorizationRequest, Requested, TraceParent, without_query},
 };
 use crate::domain::{
     authorization::Authorization,
@@ -49,6 +49,7 @@ impl AccessLog {
         uptime: Duration,
     ) {
         let address = request.client.address;
+        let traceparent = request.trace.as_ref().map(TraceParent::as_str);
         let (area, action) = match (&decided.request.target, &request.requested) {
             (Target::Routed(area, action), _) => (area.as_str(), action.word()),
             (Target::NoRoute(_), Requested::Named { area, .. }) => (area.as_str(), ""),
@@ -57,7 +58,7 @@ impl AccessLog {
         match &decided.decision {
             Decision::Allow { key_id } if tracing::enabled!(tracing::Level::DEBUG) => {
                 let (endpoint, method, path) = words(request);
-                tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, "allowed");
+                tracing::debug!(decision = %id, key = %key_id, %address, method, path, area, action, endpoint, traceparent, "allowed");
             }
             Decision::Allow { .. } => {}
             Decision::Deny {
@@ -72,7 +73,7 @@ impl AccessLog {
                 let detail = detail.map_or("", Detail::word);
                 let unreadable = request.client.unreadable.as_deref();
                 let (endpoint, method, path) = words(request);
-                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, unreadable, method, path, area, action, endpoint, "refused");
+                tracing::info!(decision = %id, reason = reason.word(), detail, key, %address, unreadable, method, path, area, action, endpoint, traceparent, "refused");
             }
         }
     }

@@ -6,10 +6,12 @@
 mod credential;
 mod form;
 mod settings;
+mod trace;
 
 use form::EndpointPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
 pub(super) use settings::RequestSettings;
+pub(super) use trace::TraceParent;
 
 use super::log::shown;
 use crate::{
@@ -114,6 +116,8 @@ pub(super) struct AuthorizationRequest<'a> {
     pub original: Option<(&'a str, &'a [u8])>,
     /// Whether the peer is a trusted proxy.
     pub trusted: bool,
+    /// The trace that the request is part of, for the log.
+    pub trace: Option<TraceParent>,
 }
 
 impl<'a> AuthorizationRequest<'a> {
@@ -160,6 +164,7 @@ impl<'a> AuthorizationRequest<'a> {
             client,
             original: original.ok(),
             trusted: is_trusted,
+            trace: TraceParent::find(headers),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     answer::{self, Response},
     endpoint::Endpoint,
     log::shown,
-    request::{AuthorizationRequest, Requested, is_override},
+    request::{AuthorizationRequest, Requested, TraceParent, is_override},
 };
 use crate::domain::{
     authorization::{Authorization, Presented},
@@ -48,6 +48,7 @@ pub(super) async fn verify(
     if !endpoint.settings().is_trusted(peer, request.headers()) {
         return endpoint.refuse_untrusted(&id, peer);
     }
+    let trace = TraceParent::find(request.headers());
     let read = match Limited::new(request.into_body(), LONGEST_BODY)
         .collect()
         .await
@@ -58,7 +59,7 @@ pub(super) async fn verify(
         )),
     };
     let request = match read {
-        Ok(request) => request,
+        Ok(request) => AuthorizationRequest { trace, ..request },
         Err(sentence) => return endpoint.refuse_bad(&id, peer, &sentence),
     };
     match endpoint.decide(&id, &request).await {
@@ -117,6 +118,7 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
         client: Client::given(address.transpose()?),
         original: None,
         trusted: true,
+        trace: None,
     })
 }
 

@@ -2,9 +2,12 @@
 use super::{Keyring, KeyringError};
 use crate::domain::{
     agent::AgentScope,
+    facet::Facet,
     hygiene::{self, HygieneRow, ObservedUse, WATCHED_DAYS},
-    listing::{Cursor, Direction, Filter, PageRequest, Sort},
+    key::Key,
+    listing::{Cursor, Direction, Filter, PageRequest, Row, Sort},
     moment::{DAY, Moment},
+    owner::Owner,
 };
 
 /// The number of keys in a batch.
@@ -26,6 +29,37 @@ impl Keyring {
     /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn counted_since(&self) -> Result<Option<Moment>, KeyringError> {
         Ok(self.store.counted_since().await?)
+    }
+
+    /// Returns all keys of an owner, the newest first. A key that cannot be read is left out.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
+    pub async fn keys_of(&self, owner: &Owner) -> Result<Vec<Key>, KeyringError> {
+        let mut keys = Vec::new();
+        let mut direction = Direction::First;
+        loop {
+            let page = self
+                .page(&PageRequest {
+                    scope: AgentScope::Everything,
+                    filter: Filter {
+                        facets: vec![Facet::Owner(owner.clone())],
+                        ..Filter::default()
+                    },
+                    sort: Sort::NEWEST,
+                    direction,
+                    limit: KEYS_PER_READ,
+                    now: self.now(),
+                    damaged: Vec::new(),
+                })
+                .await?;
+            keys.extend(page.rows.into_iter().map(|row| row.key));
+            match page.reached {
+                Some(cursor) if page.more => direction = Direction::After(cursor),
+                _ => return Ok(keys),
+            }
+        }
     }
 
     /// Checks a batch of these agents' keys, from the newest one or from the end of the previous
@@ -63,9 +97,19 @@ impl Keyring {
             _ => std::collections::HashMap::new(),
         };
         let none = ObservedUse::default();
+        let has_owner = |row: &Row| row.key.draft.owner.is_some();
+        let former = if page.rows.iter().any(has_owner) {
+            self.store.former_members().await?
+        } else {
+            Vec::new()
+        };
         let rows = page.rows.iter().flat_map(|row| {
             let done = observed_uses.get(&row.key.id).unwrap_or(&none);
-            hygiene::findings(&row.key, done, since, policy, now)
+            let owner = row.key.draft.owner.as_ref();
+            let is_gone = owner.is_some_and(|owner| former.iter().any(|it| it == owner.as_str()));
+            let left = is_gone.then(|| hygiene::owner_is_gone(&row.key)).flatten();
+            let found = hygiene::findings(&row.key, done, since, policy, now);
+            left.into_iter().chain(found)
         });
         Ok(HygieneReport {
             rows: rows.collect(),

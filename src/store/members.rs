@@ -110,6 +110,21 @@ fn fingerprint_of(login: &Login) -> &str {
 }
 
 impl Store {
+    /// Returns the names that members had once and no member has now.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn former_members(&self) -> Result<Vec<String>, StoreError> {
+        let names: Vec<(String,)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT DISTINCT subject_name FROM audit_events \
+             WHERE change IN ('member.added', 'member.edited', 'member.removed') \
+             AND subject_name NOT IN (SELECT name FROM members)",
+        )
+        .fetch_all(pool)
+        .await)?;
+        Ok(names.into_iter().map(|(name,)| name).collect())
+    }
+
     /// Returns the role and the scope that the member of a login has now.
     ///
     /// # Errors

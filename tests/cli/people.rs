@@ -16,7 +16,7 @@ const KEYS: [&str; 2] = [
 const FINGERPRINT: &str = "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ";
 
 /// Adds a member with the SSH key of the given number, passed on standard input.
-fn add(home: &Home, name: &str, role: &str, key: usize) -> serde_json::Value {
+pub fn add(home: &Home, name: &str, role: &str, key: usize) -> serde_json::Value {
     let arguments = [
         "member",
         "add",

@@ -222,3 +222,67 @@ fn lists_are_filtered_by_owner_label_and_rule() {
     assert_eq!(refused.status, 2);
     assert!(refused.stderr.contains("rate-limit"), "{}", refused.stderr);
 }
+
+#[test]
+fn the_keys_of_a_person_who_left_are_named_and_revoked_together() {
+    let home = Home::new();
+    crate::people::add(&home, "alice", "manager", 0);
+    home.run(&["create", "one", "--owner", "alice"]).done();
+    home.run(&["create", "two", "--owner", "alice"]).done();
+    home.run(&["create", "team's", "--owner", "billing team"])
+        .done();
+    home.run(&["create", "nobody's"]).done();
+    let findings = || {
+        let told = home.run(&["hygiene", "--json"]).done().json();
+        let all = told["findings"].as_array().expect("findings").clone();
+        let gone = all.iter().filter(|row| row["finding"] == "owner_gone");
+        gone.map(|row| row["key_name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(findings(), [json!(null); 0], "she is a member");
+    home.run(&["member", "remove", "alice"]).done();
+    assert_eq!(findings(), ["two", "one"]);
+    let words = home.run(&["hygiene"]).done().stdout;
+    assert!(
+        words.contains("owner alice is no member any more"),
+        "{words}"
+    );
+    let dry = home
+        .run(&["revoke", "--owner", "alice", "--dry-run"])
+        .done();
+    assert!(
+        dry.stdout.contains("\ttwo\t") && dry.stdout.contains("\tone\t"),
+        "{}",
+        dry.stdout
+    );
+    assert!(
+        dry.stderr.contains("2 API keys would be revoked"),
+        "{}",
+        dry.stderr
+    );
+    assert_eq!(home.list().len(), 4, "nothing was changed");
+    let unasked = home.run(&["revoke", "--owner", "alice"]);
+    assert_eq!(unasked.status, 2, "nobody is there to ask");
+    home.run(&[
+        "revoke",
+        "--owner",
+        "alice",
+        "--yes",
+        "--reason",
+        "owner-left",
+    ])
+    .done();
+    let names: Vec<_> = home.list().iter().map(|key| key["name"].clone()).collect();
+    assert_eq!(names, ["nobody's", "team's"]);
+    let again = home.run(&["revoke", "--owner", "alice", "--dry-run"]);
+    assert_eq!(again.status, 1);
+    assert!(
+        again.stderr.contains("no key has the owner alice"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(home.run(&["revoke"]).status, 2);
+    assert_eq!(
+        home.run(&["revoke", "team's", "--owner", "alice"]).status,
+        2
+    );
+}

@@ -227,6 +227,21 @@ fn where_a_limit_refuses_nothing_is_charged_to_the_other() {
 }
 
 #[test]
+fn the_trace_of_a_request_is_in_the_line_of_its_decision() {
+    let home = Home::new();
+    let endpoint = Endpoint::start(&home, &[]);
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let headers = [("X-API-Key", "clv_x"), ("traceparent", trace)];
+    let answer = endpoint.asks("/authorize", "GET", "/contacts", &headers);
+    let line = endpoint.wait_for(answer.header("x-claviger-decision-id").expect("an id"));
+    assert!(line.contains(&format!("traceparent=\"{trace}\"")), "{line}");
+    let headers = [("X-API-Key", "clv_x"), ("traceparent", "00-x")];
+    let answer = endpoint.asks("/authorize", "GET", "/contacts", &headers);
+    let line = endpoint.wait_for(answer.header("x-claviger-decision-id").expect("an id"));
+    assert!(!line.contains("traceparent"), "{line}");
+}
+
+#[test]
 fn where_no_share_can_be_written_nothing_passes() {
     let home = Home::new();
     let (_, free) = home.create("free", &["--grant", "contacts=read"]);

@@ -484,6 +484,7 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
         for older in [
             "DROP TABLE quota_uses",
             "DROP INDEX keys_by_owner",
+            "DROP INDEX audit_events_of_members",
             "ALTER TABLE keys DROP COLUMN not_before",
             "ALTER TABLE keys DROP COLUMN denied",
             "ALTER TABLE keys DROP COLUMN rate_limit",
