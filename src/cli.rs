@@ -19,6 +19,7 @@ mod keys;
 mod list;
 mod manual;
 mod member;
+mod notices;
 mod output;
 mod refusals;
 mod revoke;
@@ -26,6 +27,7 @@ mod rotate;
 mod rules;
 mod session;
 mod show;
+mod usage;
 mod workspace;
 
 use std::{io, path::Path, process::ExitCode};
@@ -34,7 +36,8 @@ use arguments::{
     AgentArguments, AgentCommand, AreaArguments, AreaCommand, AuditArguments, AuditCommand,
     CheckArguments, CreateArguments, DoctorArguments, EditArguments, ExplainArguments, KeyArgument,
     KeysArgument, ListArguments, MemberAddArguments, MemberArguments, MemberCommand,
-    MemberEditArguments, RefusalsArguments, RevokeArguments, RotateArguments, WorkspaceArguments,
+    MemberEditArguments, NoticesArguments, RefusalsArguments, RevokeArguments, RotateArguments,
+    UsageArguments, WorkspaceArguments,
 };
 pub use arguments::{Arguments, Command, KeyringCommand, LocalCommand, ServeArguments};
 use clap::Parser as _;
@@ -272,6 +275,8 @@ async fn run_authorized(
         KeyringCommand::Hygiene { agent } => hygiene::run(keyring, agent.as_ref(), output).await,
         KeyringCommand::Explain(arguments) => explain::run(keyring, &arguments, output).await,
         KeyringCommand::Refusals(arguments) => refusals::run(keyring, &arguments, output).await,
+        KeyringCommand::Notices(arguments) => notices::run(keyring, &arguments, output).await,
+        KeyringCommand::Usage(arguments) => usage::run(keyring, &arguments, output).await,
         KeyringCommand::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         KeyringCommand::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
         KeyringCommand::Audit(arguments) => audit::run(keyring, &arguments, config, output).await,

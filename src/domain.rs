@@ -21,6 +21,7 @@ pub mod listing;
 pub mod location;
 pub mod member;
 pub mod moment;
+pub mod notice;
 pub mod owner;
 pub mod policy;
 pub mod quota;

@@ -17,6 +17,7 @@ mod explain;
 mod health;
 mod hygiene;
 mod members;
+mod notices;
 mod resolve;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
@@ -46,7 +47,7 @@ use crate::{
         token::KeyId,
         usage::{
             Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, REFUSAL_NEWS_MILLIS, Refusal,
-            Tally,
+            Tally, UsageGrouping, UsageRow,
         },
     },
     journal::Journal,
@@ -345,6 +346,30 @@ impl Keyring {
                 },
             },
         })
+    }
+
+    /// Returns the counts of a key, or of all keys of these agents, since a time, grouped and sorted.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::Denied`] if the actor may not see the key, and
+    /// [`KeyringError::Store`] if the database fails.
+    pub async fn usage_report(
+        &self,
+        key: Option<&KeyId>,
+        scope: &AgentScope,
+        since: Moment,
+        grouping: UsageGrouping,
+    ) -> Result<Vec<UsageRow>, KeyringError> {
+        let scope = scope.within(&self.demand(Permission::See).await?.scope);
+        if let Some(id) = key {
+            self.demand_sight(Some(id)).await?;
+        }
+        let scope = if key.is_some() {
+            &AgentScope::Everything
+        } else {
+            &scope
+        };
+        Ok(self.store.usage_report(key, scope, since, grouping).await?)
     }
 
     /// Returns the counts of a key whose spans began at `from` or later.

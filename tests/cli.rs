@@ -27,6 +27,8 @@ mod looking_after;
 mod people;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "cli/reports.rs"]
+mod reports;
 #[path = "cli/rotating.rs"]
 mod rotating;
 #[path = "cli/rules.rs"]

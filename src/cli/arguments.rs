@@ -125,6 +125,12 @@ pub enum KeyringCommand {
     Explain(ExplainArguments),
     /// List the last refusals of all keys, and of requests that match no key; the newest first
     Refusals(RefusalsArguments),
+    /// Tell which keys end soon, ended, are refused, used up a limit or are unused
+    ///
+    /// Exit status: 0, also if there is something to tell; with --exit-code 1 then.
+    Notices(NoticesArguments),
+    /// Count the requests of a key, or of all keys
+    Usage(UsageArguments),
     /// List the changes, oldest first, or verify that none was tampered with
     Audit(AuditArguments),
     /// List, add, change and remove the members who may log in over SSH
@@ -188,6 +194,8 @@ impl KeyringCommand {
             | Self::Check(_)
             | Self::Explain(_)
             | Self::Refusals(_)
+            | Self::Usage(_)
+            | Self::Notices(_)
             | Self::Hygiene { .. }
             | Self::Audit(_) => return None,
         })
@@ -319,6 +327,39 @@ pub struct RefusalsArguments {
     /// Only the newest N
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
+}
+
+/// `notices`.
+#[derive(Debug, Args)]
+pub struct NoticesArguments {
+    /// How long before its end a key is told, such as 14d
+    #[arg(long, value_name = "TIME", default_value = "14d")]
+    pub within: String,
+    /// Only keys of this agent
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
+    /// End with status 1 if there is something to tell
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `usage`.
+#[derive(Debug, Args)]
+pub struct UsageArguments {
+    /// Only this key, also if it was revoked [default: all keys]
+    pub key: Option<String>,
+    /// From when on: 24h or 30d (ago), or a day such as 2026-11-01
+    #[arg(long, value_name = "WHEN", default_value = "30d")]
+    pub since: String,
+    /// What to count by: some of day,key,area,action,address,verdict
+    #[arg(long, value_name = "LIST", default_value = "day")]
+    pub by: String,
+    /// Only keys of this agent
+    #[arg(long, value_name = "NAME", conflicts_with = "key")]
+    pub agent: Option<AgentName>,
+    /// Write CSV, for a spreadsheet
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// What `list` can sort by.

@@ -5,10 +5,12 @@
 //! that the same request can be decided again. This module only defines the data and how much of it
 //! is kept; counting and storing are done elsewhere.
 mod refusal;
+mod report;
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 pub use refusal::{Refusal, RequestedAccess, RequestedTarget};
+pub use report::{UsageDimension, UsageGrouping, UsageRow};
 
 use super::{
     access::{Action, AreaSlug},

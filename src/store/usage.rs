@@ -6,6 +6,7 @@
 mod counts;
 mod quota;
 mod refusals;
+mod report;
 
 use std::collections::HashMap;
 

@@ -19,7 +19,7 @@ use claviger::{
         usage::{
             COUNTED, KEPT_OF_SOURCE, KEPT_REFUSALS, KEPT_SOURCES, KEPT_UNMATCHED, KeyUse,
             REMEMBERED, Refusal, RequestedAccess, RequestedTarget, Source, Tally, UsageKind,
-            Verdict,
+            UsageRow, Verdict,
         },
     },
     keyring::{Decider, Keyring, KeyringError},
@@ -600,5 +600,74 @@ fn a_single_use_is_counted_once_a_minute_and_any_other_at_once() {
         assert_eq!(counted().await.iter().sum::<i64>(), 5);
         let since = keyring.counted_since().await.expect("read");
         assert_eq!(since, Some(now()));
+    });
+}
+
+#[test]
+fn a_report_groups_by_what_is_asked_for_and_by_nothing_else() {
+    on_both(&async |world: &World| {
+        let keyring = world.keyring().await;
+        let one = make(&keyring, "one").await.key;
+        let two = make(&keyring, "two").await.key;
+        let (today, yesterday) = (NOW, NOW - DAY);
+        let denied = Verdict::Refused(Reason::ActionNotPermitted);
+        for (key, tallies) in [
+            (
+                &one,
+                vec![
+                    tally(today, from(1), Verdict::Allowed, 5),
+                    tally(today + HOUR, from(2), Verdict::Allowed, 2),
+                    tally(yesterday, from(1), denied, 3),
+                ],
+            ),
+            (&two, vec![tally(today, from(1), Verdict::Allowed, 7)]),
+        ] {
+            let usage = tallied(key, tallies);
+            keyring.record_usage(&[usage], &[]).await.expect("recorded");
+        }
+        let report = async |key: Option<&KeyId>, by: &str, since: i64| {
+            let grouping = by.parse().expect("dimensions");
+            let since = Moment::from_millis(since);
+            let scope = AgentScope::Everything;
+            let rows = keyring.usage_report(key, &scope, since, grouping).await;
+            let text = |row: UsageRow| {
+                let words = grouping.dimensions().map(|dimension| row.text(dimension));
+                let counts = [row.allowed.to_string(), row.refused.to_string()];
+                words.chain(counts).collect::<Vec<_>>().join(" ")
+            };
+            rows.expect("a report")
+                .into_iter()
+                .map(text)
+                .collect::<Vec<_>>()
+        };
+        let long_ago = NOW - 30 * DAY;
+        let day = |at: i64| Moment::from_millis(at).date();
+        assert_eq!(
+            report(None, "day", long_ago).await,
+            [
+                format!("{} 0 3", day(yesterday)),
+                format!("{} 14 0", day(today))
+            ]
+        );
+        assert_eq!(
+            report(None, "day", NOW).await,
+            [format!("{} 14 0", day(today))]
+        );
+        assert_eq!(
+            report(Some(&one.id), "address,verdict", long_ago).await,
+            [
+                "0.0.0.1 action_not_permitted 0 3",
+                "0.0.0.1 allow 5 0",
+                "0.0.0.2 allow 2 0"
+            ]
+        );
+        assert_eq!(
+            report(Some(&two.id), "area,action", long_ago).await,
+            ["contacts read 7 0"]
+        );
+        let by_key = report(None, "key", long_ago).await;
+        assert_eq!(by_key.len(), 2);
+        assert!(by_key.contains(&format!("{} 7 3", one.id)), "{by_key:?}");
+        assert_eq!(report(None, "day", NOW + 2 * DAY).await, [""; 0]);
     });
 }

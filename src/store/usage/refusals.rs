@@ -1,4 +1,6 @@
 //! Refusals: each is stored with all inputs of its decision, so that it can be decided again.
+use std::collections::HashMap;
+
 use super::target;
 use crate::store::rows::number;
 use crate::{
@@ -78,6 +80,27 @@ impl Store {
         .fetch_all(pool)
         .await)?;
         rows.into_iter().map(RefusalRow::read).collect()
+    }
+
+    /// Returns how many of the kept refusals since a time were for a limit, for each key that has
+    /// some.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn limited_keys(
+        &self,
+        since: Moment,
+    ) -> Result<HashMap<KeyId, usize>, StoreError> {
+        let rows: Vec<(String, i64)> = with_pool!(self, pool => sqlx::query_as(
+            "SELECT key_id, count(*) FROM refusals WHERE at > $1 \
+             AND reason IN ('rate_limited', 'quota_exceeded') GROUP BY key_id",
+        )
+        .bind(since.millis())
+        .fetch_all(pool)
+        .await)?;
+        let read =
+            |(id, count): (String, i64)| Some((id.parse().ok()?, usize::try_from(count).ok()?));
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 
     /// Returns the refusals of credentials that name this key without being one of its tokens; the
