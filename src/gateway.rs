@@ -147,6 +147,10 @@ pub async fn run(
         let endpoint = Arc::clone(&endpoint);
         tokio::spawn(async move {
             loop {
+                // The keys that end are a matter of days: a figure of the last minute will do.
+                if let Ok(ending) = endpoint.decider.ending_keys().await {
+                    endpoint.metrics.set_ending(&ending);
+                }
                 tokio::time::sleep(log::WINDOW).await;
                 endpoint.log.summarize(endpoint.decider.machine().uptime());
             }

@@ -25,7 +25,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
 pub use audit::{Recorded, Verified};
 pub use changes::{OpenedToken, Rotated};
 pub use creation::{CreateOutcome, Created};
-pub use decide::{CheckOutcome, Decider};
+pub use decide::{CheckOutcome, Decider, EndingKeys};
 pub use error::KeyringError;
 pub use health::Health;
 pub use hygiene::HygieneReport;

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use strum::{EnumCount, VariantArray};
 
 use super::{CredentialPlace, ProxySecret, proxy_secret::read_secrets};
-use crate::domain::{forwarded::TrustedProxy, text::visible};
+use crate::domain::{forwarded::TrustedProxy, label::LabelName, text::visible};
 
 /// The default address that the endpoint listens on.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8750";
@@ -215,6 +215,8 @@ pub struct Serve {
     pub connections: usize,
     /// The maximum memory of the key cache, in MiB.
     pub cache: usize,
+    /// The label by whose value decisions are counted, if any.
+    pub metrics_label: Option<LabelName>,
     /// The format of the log.
     pub log_format: LogFormat,
     /// The level of the log.
@@ -245,6 +247,8 @@ pub struct ServeSettings {
     pub connections: Option<u32>,
     /// The maximum memory of the key cache, in MiB.
     pub cache: Option<u32>,
+    /// The label by whose value decisions are counted.
+    pub metrics_label: Option<LabelName>,
     /// The format of the log.
     pub log_format: Option<LogFormat>,
     /// The level of the log.
@@ -294,6 +298,7 @@ impl ServeSettings {
             connections: first(self.connections.as_ref(), file.connections.as_ref())
                 .unwrap_or(10_000) as usize,
             cache: first(self.cache.as_ref(), file.cache.as_ref()).unwrap_or(64) as usize,
+            metrics_label: first(self.metrics_label.as_ref(), file.metrics_label.as_ref()),
             log_format: first(self.log_format.as_ref(), file.log_format.as_ref())
                 .unwrap_or_default(),
             log_level: first(self.log_level.as_ref(), file.log_level.as_ref()).unwrap_or_default(),
@@ -313,6 +318,7 @@ impl Serve {
             ("gateway", self.gateway != new.gateway),
             ("max_connections", self.connections != new.connections),
             ("cache", self.cache != new.cache),
+            ("metrics_label", self.metrics_label != new.metrics_label),
         ];
         match differs.iter().find(|(_, differs)| *differs) {
             Some((name, _)) => Err(format!(

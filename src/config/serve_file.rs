@@ -16,6 +16,7 @@ pub(super) struct ServeSection {
     credential: Option<Spanned<OneOrMore>>,
     max_connections: Option<Spanned<u32>>,
     cache: Option<Spanned<u32>>,
+    metrics_label: Option<Spanned<String>>,
     log_format: Option<Spanned<String>>,
     log_level: Option<Spanned<String>>,
 }
@@ -99,6 +100,7 @@ impl ServeSection {
             credentials: all_parsed(self.credential.as_ref())?,
             connections: within(self.max_connections.as_ref(), MAX_CONNECTIONS)?,
             cache: within(self.cache.as_ref(), MAX_CACHE)?,
+            metrics_label: parsed(self.metrics_label.as_ref())?,
             log_format: parsed(self.log_format.as_ref())?,
             log_level: parsed(self.log_level.as_ref())?,
         })

@@ -49,7 +49,7 @@ impl Endpoint {
     /// Creates an endpoint that decides from this store.
     pub(super) fn new(decider: Decider, serve: &Serve) -> Self {
         let decider = Arc::new(decider);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(serve.metrics_label.clone()));
         Self {
             gateway: serve.gateway,
             settings: RwLock::new(Arc::new(RequestSettings::of(serve))),
@@ -95,8 +95,9 @@ impl Endpoint {
         match self.look_up_and_decide(request, began).await {
             Ok(decided) => {
                 let uptime = machine.uptime();
-                self.metrics
-                    .count(&decided.decision, uptime.saturating_sub(began));
+                let rules = decided.rules().map(Arc::as_ref);
+                let took = uptime.saturating_sub(began);
+                self.metrics.count(&decided.decision, rules, took);
                 self.record(id, request, &decided);
                 self.log.decided(id, request, &decided, uptime);
                 Ok(decided)
@@ -163,7 +164,7 @@ impl Endpoint {
         let machine = self.decider.machine();
         let address = client.address;
         let decided = Authorization::refuse_untrusted_peer(client, machine.now());
-        self.metrics.count(&decided.decision, Duration::ZERO);
+        self.metrics.count(&decided.decision, None, Duration::ZERO);
         let Some(reason) = decided.reason() else {
             return answer::undecided(id);
         };

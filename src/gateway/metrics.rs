@@ -1,6 +1,10 @@
 //! The metrics at `/metrics`: the number and duration of decisions, and the state of the lookup,
 //! the recorder and the connections. They contain no key's name or id.
+mod by_label;
+
 use std::{fmt::Write as _, time::Duration};
+
+use by_label::LabelCounts;
 
 use prometheus_client::{
     encoding::text::encode,
@@ -8,7 +12,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::domain::decision::{Decision, Detail, Reason};
+use crate::{
+    domain::{
+        decision::{Decision, Detail, Reason, Rules},
+        label::LabelName,
+    },
+    keyring::EndingKeys,
+};
 
 /// The upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 11] = [
@@ -45,11 +55,13 @@ pub(super) struct Metrics {
     waiting: Gauge,
     epoch: Gauge,
     cached: Gauge,
+    ending: [Gauge; EndingKeys::SPANS.len()],
+    by_label: Option<LabelCounts>,
 }
 
 impl Metrics {
-    /// Creates the metrics, all at zero.
-    pub(super) fn new() -> Self {
+    /// Creates the metrics, all at zero. With a label, decisions are counted by its value, too.
+    pub(super) fn new(label: Option<LabelName>) -> Self {
         let mut registry = Registry::with_prefix("claviger");
         let decisions = Family::<Labels, Counter>::default();
         let allowed = decisions
@@ -75,6 +87,15 @@ impl Metrics {
             "refusals",
             "Refusals, by reason and by what the reason alone does not say",
             refusals,
+        );
+        let by_label = label.map(|label| LabelCounts::register(label, &mut registry));
+        let keys_ending = Family::<[(&str, &str); 1], Gauge>::default();
+        let ending = EndingKeys::SPANS
+            .map(|(word, _)| keys_ending.get_or_create(&[("within", word)]).clone());
+        registry.register(
+            "keys_ending",
+            "Keys that are not disabled and end within this time, as of the last minute",
+            keys_ending,
         );
         let seconds = Histogram::new(BUCKETS);
         registry.register(
@@ -141,12 +162,17 @@ impl Metrics {
                 "Number of the newest change that was read from the database",
             ),
             cached: gauge("keys_cached", "Keys in the cache, including revoked ones"),
+            ending,
+            by_label,
             registry,
         }
     }
 
-    /// Counts a decision and the time that it took.
-    pub(super) fn count(&self, decision: &Decision, took: Duration) {
+    /// Counts a decision, with the rules of its key, and the time that it took.
+    pub(super) fn count(&self, decision: &Decision, rules: Option<&Rules>, took: Duration) {
+        if let (Some(by_label), Some(rules)) = (&self.by_label, rules) {
+            by_label.count(rules, decision.is_allow());
+        }
         match decision {
             Decision::Allow { .. } => self.allowed.inc(),
             Decision::Deny { reason, detail, .. } => {
@@ -158,6 +184,13 @@ impl Metrics {
             }
         };
         self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Sets the numbers of keys that end soon.
+    pub(super) fn set_ending(&self, ending: &EndingKeys) {
+        for (gauge, count) in self.ending.iter().zip(ending.0) {
+            gauge.set(count);
+        }
     }
 
     /// Sets the newest change that was seen, and the number of cached keys.
@@ -190,14 +223,14 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_count() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(None);
         for reason in Reason::ALL {
             let decision = Decision::Deny {
                 reason,
                 detail: None,
                 key_id: None,
             };
-            metrics.count(&decision, Duration::from_micros(200));
+            metrics.count(&decision, None, Duration::from_micros(200));
         }
         for detail in Detail::ALL {
             let decision = Decision::Deny {
@@ -205,10 +238,10 @@ mod tests {
                 detail: Some(detail),
                 key_id: None,
             };
-            metrics.count(&decision, Duration::from_micros(200));
+            metrics.count(&decision, None, Duration::from_micros(200));
         }
         let key_id = "0123456789AB".parse().expect("an id");
-        metrics.count(&Decision::Allow { key_id }, Duration::from_millis(2));
+        metrics.count(&Decision::Allow { key_id }, None, Duration::from_millis(2));
         metrics.log_head_reads.inc_by(5);
         metrics.stands_at(7, 2);
         let text = metrics.text(3, 0);

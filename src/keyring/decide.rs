@@ -15,7 +15,7 @@ use crate::{
         decision::{Decision, DecisionId, DecisionIds, Exhausted, Rules, Target},
         forwarded::Client,
         location::{DatabaseLocation, MasterKeyLocation},
-        moment::Moment,
+        moment::{DAY, Moment},
         quota::Quota,
         token::KeyId,
         usage::{KeyUse, Refusal, RequestedAccess},
@@ -23,6 +23,15 @@ use crate::{
     machine::Machine,
     store::Store,
 };
+
+/// How many keys that are not disabled end within each of [`EndingKeys::SPANS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndingKeys(pub [i64; 3]);
+
+impl EndingKeys {
+    /// The spans from now, with their words.
+    pub const SPANS: [(&str, i64); 3] = [("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY)];
+}
 
 /// An open store from which requests are decided.
 #[derive(Debug)]
@@ -98,6 +107,19 @@ impl Decider {
         let now = self.machine.now();
         self.store.start_counting(now).await?;
         Ok(self.store.tidy_usage(now).await?)
+    }
+
+    /// Returns how many keys end soon.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::Store`] if the database fails.
+    pub async fn ending_keys(&self) -> Result<EndingKeys, KeyringError> {
+        let now = self.machine.now();
+        let mut counts = [0; EndingKeys::SPANS.len()];
+        for (count, (_, span)) in counts.iter_mut().zip(EndingKeys::SPANS) {
+            *count = self.store.keys_ending(now, now.plus(span)).await?;
+        }
+        Ok(EndingKeys(counts))
     }
 
     /// Reserves a share of a key's quota in the period that contains `now`. Returns how many

@@ -78,6 +78,27 @@ impl Store {
         rows.into_iter().map(KeyRow::into_key).collect()
     }
 
+    /// Returns the number of keys that are not disabled and end after one time and until another.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn keys_ending(
+        &self,
+        after: Moment,
+        until: Moment,
+    ) -> Result<i64, StoreError> {
+        // As in the index.
+        let (count,): (i64,) = with_pool!(self, pool => sqlx::query_as(
+            "SELECT count(*) FROM keys WHERE coalesce(expires_at, 9223372036854775807) > $1 \
+             AND coalesce(expires_at, 9223372036854775807) <= $2 AND disabled_at IS NULL",
+        )
+        .bind(after.millis())
+        .bind(until.millis())
+        .fetch_one(pool)
+        .await)?;
+        Ok(count)
+    }
+
     /// Returns the names of these agents' keys that look like this name without being equal to it,
     /// at most `limit`.
     ///

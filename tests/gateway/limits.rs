@@ -242,6 +242,40 @@ fn the_trace_of_a_request_is_in_the_line_of_its_decision() {
 }
 
 #[test]
+fn metrics_tell_the_decisions_by_a_label_when_asked_and_the_keys_that_end() {
+    let home = Home::new();
+    let rules = [
+        "--grant",
+        "contacts=read",
+        "--label",
+        "team=billing dept",
+        "--expires",
+        "3d",
+    ];
+    let (_, token) = home.create("owned", &rules);
+    let get = |endpoint: &Endpoint| ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
+    let plain = Endpoint::start(&home, &[]);
+    assert_eq!(reads(&plain, &token, 1), [200]);
+    assert!(!get(&plain).contains("billing dept"), "not unless asked");
+    let endpoint = Endpoint::start(&home, &["--metrics-label", "team"]);
+    assert_eq!(reads(&endpoint, &token, 2), [200, 200]);
+    crate::waiting::until("the keys that end are counted", || {
+        get(&endpoint).contains("claviger_keys_ending{within=\"7d\"} 1")
+    });
+    let text = get(&endpoint);
+    for line in [
+        "claviger_label_decisions_total{value=\"billing dept\",decision=\"allow\"} 2",
+        "claviger_keys_ending{within=\"1d\"} 0",
+        "claviger_keys_ending{within=\"30d\"} 1",
+    ] {
+        assert!(
+            text.lines().any(|one| one == line),
+            "{line} is not in {text}"
+        );
+    }
+}
+
+#[test]
 fn where_no_share_can_be_written_nothing_passes() {
     let home = Home::new();
     let (_, free) = home.create("free", &["--grant", "contacts=read"]);

@@ -270,3 +270,65 @@ fn traefik_that_forwards_bodies_is_refused_whatever_the_form_of_the_body() {
     let chunked = [("Transfer-Encoding", "chunked")];
     assert_eq!(post(&chunked, "5\r\nhello\r\n0\r\n\r\n"), 400);
 }
+
+/// Returns the text of a file of this repository.
+fn shipped(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// promtool accepts every expression of the dashboard and of the alert rules, and all name metrics
+/// that the endpoint has.
+#[test]
+fn the_dashboard_and_the_alert_rules_ask_for_metrics_that_exist() {
+    let home = Home::new();
+    let rules = ["--grant", "contacts=read", "--label", "team=a"];
+    let (_, token) = home.create("reader", &rules);
+    let endpoint = Endpoint::start(&home, &["--metrics-label", "team"]);
+    assert_eq!(endpoint.reads(&token), 200);
+    let metrics = ask(endpoint.address(), &request("GET", "/metrics", &[])).body;
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&shipped("packaging/grafana/claviger.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let mut expressions: Vec<String> = targets
+        .map(|target| {
+            target["expr"]
+                .as_str()
+                .expect("a text")
+                .replace("$instance", ".*")
+        })
+        .collect();
+    let alerts = shipped("packaging/prometheus/alerts.yml");
+    let shipped_rules = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    expressions.extend(shipped_rules.map(str::to_owned));
+    assert!(expressions.len() > 12, "{expressions:#?}");
+    let mut rules = String::from("groups:\n- name: all\n  rules:\n");
+    for (at, expression) in expressions.iter().enumerate() {
+        let quoted = serde_json::to_string(expression).expect("a text");
+        rules += &format!("  - record: panel:{at}\n    expr: {quoted}\n");
+        for name in expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            let is_there = |line: &str| line.starts_with(name);
+            assert!(
+                !name.starts_with("claviger_") || metrics.lines().any(is_there),
+                "there is no {name}: {expression}"
+            );
+        }
+    }
+    let file = home.path().join("rules.yml");
+    std::fs::write(&file, rules).expect("written");
+    let alerts = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/prometheus/alerts.yml");
+    for file in [file.as_path(), &alerts] {
+        let checked = Command::new("promtool")
+            .args(["check", "rules"])
+            .arg(file)
+            .output();
+        let checked = checked.expect("promtool runs");
+        let said = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{said}");
+    }
+}

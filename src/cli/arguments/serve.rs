@@ -8,7 +8,7 @@ use crate::{
         CredentialPlace, GatewayKind, Listen, LogFormat, LogLevel, MAX_CACHE, MAX_CONNECTIONS,
         ServeSettings, SocketMode,
     },
-    domain::forwarded::TrustedProxy,
+    domain::{forwarded::TrustedProxy, label::LabelName},
 };
 
 /// `serve`. What is not given here comes from the section `[serve]` of config.toml.
@@ -52,6 +52,10 @@ pub struct ServeArguments {
     /// The maximum memory for cached keys, in MiB; 1 holds some 1,700 ordinary keys [default: 64]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CACHE)))]
     pub cache: Option<u32>,
+    /// A label of keys by whose value /metrics counts the decisions; at most 100 values, further ones
+    /// are counted together
+    #[arg(long, value_name = "NAME")]
+    pub metrics_label: Option<LabelName>,
     /// The log's form: text or json [default: text]
     #[arg(long, value_name = "FORM")]
     pub log_format: Option<LogFormat>,
@@ -74,6 +78,7 @@ impl From<ServeArguments> for ServeSettings {
             credentials: given(arguments.credentials),
             connections: arguments.max_connections,
             cache: arguments.cache,
+            metrics_label: arguments.metrics_label,
             log_format: arguments.log_format,
             log_level: arguments.log_level,
         }
