@@ -42,7 +42,7 @@ use crate::{
         listing::{Count, Direction, Filter, ListVersion, PageRequest},
         location::{DatabaseLocation, MasterKeyLocation},
         member::Permission,
-        moment::Moment,
+        moment::{DAY, Moment},
         policy::Policy,
         token::KeyId,
         usage::{
@@ -335,6 +335,7 @@ impl Keyring {
         let disabled_by = disabled.map(|event| event.draft.actor.name);
         Ok(Activity {
             hours: Hours::of(tallies.iter(), now),
+            month: self.month(id, now).await?,
             refusals: self.refusals(Some(id)).await?,
             previous_tokens: self.store.previous_tokens(id).await?,
             disabled_by,
@@ -346,6 +347,14 @@ impl Keyring {
                 },
             },
         })
+    }
+
+    /// Returns the numbers of a key's allowed requests on the last 30 days.
+    async fn month(&self, id: &KeyId, now: Moment) -> Result<[i64; 30], KeyringError> {
+        let since = now.start_of_day().plus(-29 * DAY);
+        let (scope, by_day) = (AgentScope::Everything, UsageGrouping::by_day());
+        let rows = self.store.usage_report(Some(id), &scope, since, by_day);
+        Ok(Activity::month_of(&rows.await?, now))
     }
 
     /// Returns the counts of a key, or of all keys of these agents, since a time, grouped and sorted.

@@ -23,6 +23,8 @@ use crate::{
     keyring::{Keyring, KeyringError},
 };
 
+/// The pause between two looks for new events.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// The number of events read from the store at a time.
 const EVENTS_PER_READ: i64 = 500;
 
@@ -39,6 +41,7 @@ pub(super) async fn run(
         Some(_) if arguments.chooses() => Err(refused(
             "verify looks at all events: leave the options before it out",
         )),
+        None if arguments.follow => follow(keyring, arguments, output).await,
         None => list(keyring, arguments, output).await,
         Some(AuditCommand::Verify { checkpoints }) => {
             if keyring.is_members() && checkpoints.iter().any(|file| file != Path::new("-")) {
@@ -82,10 +85,10 @@ async fn list(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let filter = filter(keyring, arguments).await?;
-    let mut onward = if arguments.reverse {
-        EventCursor::Before(i64::MAX)
-    } else {
-        EventCursor::After(0)
+    let mut onward = match (arguments.reverse, arguments.from) {
+        (true, _) => EventCursor::Before(i64::MAX),
+        (false, Some(from)) => EventCursor::After(from - 1),
+        (false, None) => EventCursor::After(0),
     };
     let mut left = arguments.limit.unwrap_or(u64::MAX);
     let mut none = true;
@@ -116,6 +119,43 @@ async fn list(
         output::print_notice("No event is like that.");
     }
     Ok(())
+}
+
+/// Prints the events from a number on, or those to come, until the process is ended or nobody reads
+/// them any more.
+async fn follow(
+    keyring: &Keyring,
+    arguments: &AuditArguments,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let filter = filter(keyring, arguments).await?;
+    let mut seen = if let Some(from) = arguments.from {
+        from - 1
+    } else {
+        let newest = EventCursor::Before(i64::MAX);
+        let newest = keyring.events(&EventFilter::default(), newest, 1).await?;
+        newest.first().map_or(0, |event| event.sequence)
+    };
+    let mut looks = tokio::time::interval(PAUSE);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        loop {
+            let onward = EventCursor::After(seen);
+            let events = keyring.events(&filter, onward, EVENTS_PER_READ).await?;
+            let Some(last) = events.last() else { break };
+            seen = last.sequence;
+            for event in &events {
+                let line = if output.json {
+                    json_line(event).to_string()
+                } else {
+                    text_line(event)
+                };
+                output.buffered(format!("{line}\n").as_bytes())?;
+            }
+            output.flush()?;
+        }
+    }
 }
 
 /// Formats an event for text output:

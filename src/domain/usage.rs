@@ -275,6 +275,8 @@ impl Hours {
 pub struct Activity {
     /// The requests of the last 48 hours.
     pub hours: Hours,
+    /// The number of allowed requests on each of the last 30 days in UTC, the oldest first.
+    pub month: [i64; 30],
     /// The last refusals, the newest first.
     pub refusals: Vec<Refusal>,
     /// The key's previous tokens, the most recently replaced first.
@@ -286,6 +288,22 @@ pub struct Activity {
 }
 
 impl Activity {
+    /// Sorts a report by days into the last 30 days, of which today is the last.
+    #[must_use]
+    pub fn month_of(rows: &[UsageRow], now: Moment) -> [i64; 30] {
+        let mut month = [0; 30];
+        for row in rows {
+            let ago = (now.start_of_day().millis() - row.day.millis()) / DAY;
+            let place = usize::try_from(ago)
+                .ok()
+                .and_then(|ago| 29_usize.checked_sub(ago));
+            if let Some(place) = place {
+                month[place] += row.allowed;
+            }
+        }
+        month
+    }
+
     /// Returns the quota in words, with what is used of it: "50,000 requests a month, at most 1,200
     /// used; begins anew 2026-12-01".
     #[must_use]

@@ -76,18 +76,7 @@ impl Metrics {
             "Decisions, by result and reason; the reason of an allow is empty",
             decisions,
         );
-        let refusals = Family::<Labels, Counter>::default();
-        let refused = |reason: Reason, detail: &'static str| {
-            let labels = [("reason", reason.word()), ("detail", detail)];
-            refusals.get_or_create(&labels).clone()
-        };
-        let plain_refusals = Reason::ALL.map(|reason| refused(reason, ""));
-        let detailed_refusals = Detail::ALL.map(|detail| refused(detail.reason(), detail.word()));
-        registry.register(
-            "refusals",
-            "Refusals, by reason and by what the reason alone does not say",
-            refusals,
-        );
+        let (plain_refusals, detailed_refusals) = register_refusals(&mut registry);
         let by_label = label.map(|label| LabelCounts::register(label, &mut registry));
         let keys_ending = Family::<[(&str, &str); 1], Gauge>::default();
         let ending = EndingKeys::SPANS
@@ -210,6 +199,25 @@ impl Metrics {
         }
         text
     }
+}
+
+/// Registers the refusals: those without a detail by reason, and those with one by detail.
+fn register_refusals(
+    registry: &mut Registry,
+) -> ([Counter; Reason::ALL.len()], [Counter; Detail::ALL.len()]) {
+    let refusals = Family::<Labels, Counter>::default();
+    let refused = |reason: Reason, detail: &'static str| {
+        let labels = [("reason", reason.word()), ("detail", detail)];
+        refusals.get_or_create(&labels).clone()
+    };
+    let plain = Reason::ALL.map(|reason| refused(reason, ""));
+    let detailed = Detail::ALL.map(|detail| refused(detail.reason(), detail.word()));
+    registry.register(
+        "refusals",
+        "Refusals, by reason and by what the reason alone does not say",
+        refusals,
+    );
+    (plain, detailed)
 }
 
 fn signed(count: usize) -> i64 {

@@ -138,3 +138,44 @@ fn notices_tell_what_is_about_to_hurt_and_a_timer_can_ask_for_a_status() {
     home.run(&["notices", "--within", "soon"])
         .refused(2, "is no time");
 }
+
+#[test]
+fn the_audit_log_is_followed_from_a_number_on_and_from_now_on() {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::Stdio,
+    };
+
+    let home = Home::new();
+    home.create("one", &[]);
+    home.create("two", &[]);
+    let start = |arguments: &[&str]| {
+        let mut command = home.command(&[&["audit", "--follow", "--json"], arguments].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        (child, lines)
+    };
+    let (mut from_two, mut lines) = start(&["--from", "2"]);
+    let mut next = || -> Value {
+        let line = lines.next().expect("a line").expect("read");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    let event = next();
+    assert_eq!(
+        (&event["sequence"], &event["name"]),
+        (&json!(2), &json!("two"))
+    );
+    home.create("three", &[]);
+    let event = next();
+    assert_eq!(
+        (&event["sequence"], &event["name"]),
+        (&json!(3), &json!("three"))
+    );
+    from_two.kill().expect("ended");
+    from_two.wait().expect("waited");
+    let numbers = home.run(&["audit", "--from", "3", "--json"]).done().stdout;
+    assert_eq!(numbers.lines().count(), 1);
+    for bad in [["audit", "--follow", "--reverse"], ["audit", "--from", "0"]] {
+        assert_eq!(home.run(&bad).status, 2, "{bad:?}");
+    }
+}

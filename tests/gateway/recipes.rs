@@ -1,5 +1,6 @@
 //! The recipes of docs/recipes.md, with the real programs.
 use std::{
+    fmt::Write as _,
     io::{BufRead as _, BufReader},
     os::unix::net::UnixStream,
     path::Path,
@@ -310,7 +311,7 @@ fn the_dashboard_and_the_alert_rules_ask_for_metrics_that_exist() {
     let mut rules = String::from("groups:\n- name: all\n  rules:\n");
     for (at, expression) in expressions.iter().enumerate() {
         let quoted = serde_json::to_string(expression).expect("a text");
-        rules += &format!("  - record: panel:{at}\n    expr: {quoted}\n");
+        let _ = writeln!(rules, "  - record: panel:{at}\n    expr: {quoted}");
         for name in expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             let is_there = |line: &str| line.starts_with(name);
             assert!(

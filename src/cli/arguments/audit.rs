@@ -35,6 +35,12 @@ pub struct AuditArguments {
     /// Only the first N of the list: the oldest, or with --reverse the newest
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Go on with each event as it comes, until you end it
+    #[arg(long, conflicts_with_all = ["reverse", "limit", "until", "csv"])]
+    pub follow: bool,
+    /// Only events with this number or a higher one [default: all; with --follow, those to come]
+    #[arg(long, value_name = "N", conflicts_with = "reverse", value_parser = clap::value_parser!(i64).range(1..))]
+    pub from: Option<i64>,
     /// Write CSV, for a spreadsheet; no cell of it is taken for a formula
     #[arg(long)]
     pub csv: bool,
@@ -53,6 +59,8 @@ impl AuditArguments {
         texts.iter().any(|text| text.is_some())
             || self.agent.is_some()
             || self.reverse
+            || self.follow
+            || self.from.is_some()
             || self.limit.is_some()
             || self.csv
     }

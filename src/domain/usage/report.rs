@@ -55,6 +55,14 @@ impl FromStr for UsageDimension {
 pub struct UsageGrouping([bool; UsageDimension::COUNT]);
 
 impl UsageGrouping {
+    /// Groups by days alone.
+    #[must_use]
+    pub fn by_day() -> Self {
+        let mut grouping = Self::default();
+        grouping.0[UsageDimension::Day as usize] = true;
+        grouping
+    }
+
     /// Returns `true` if counts are grouped by this dimension.
     #[must_use]
     pub const fn has(self, dimension: UsageDimension) -> bool {

@@ -146,13 +146,14 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
     lines
 }
 
-/// The lines about two days of use (each bar is three hours), the last refusal, and old tokens.
+/// The lines about two days of use (each bar is three hours), a month of it (each bar is a day), the last refusal, and old tokens.
 fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
     let Some(activity) = model.activity(&key.id) else {
-        // These two lines reserve the room of the two bar lines that are being read, so that the
+        // These lines reserve the room of the bar lines that are being read, so that the
         // lines below do not jump.
         let mut lines = fact(model, "48 hours", "…", room);
         lines.push(Line::default());
+        lines.extend(fact(model, "30 days", "…", room));
         return lines;
     };
     let hours = &activity.hours;
@@ -175,6 +176,9 @@ fn activity(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>> {
         &counted(&hours.refused, refused, "refused"),
         room,
     ));
+    let most = activity.month.iter().copied().max().unwrap_or(0);
+    let month = drawn(&activity.month, most);
+    lines.extend(fact(model, "30 days", &month, room));
     if let Some(last) = activity.refusals.first() {
         let words = format!(
             "{} UTC, {} from {}: t tells why",
