@@ -102,8 +102,8 @@ fn main() {
     let database = Database::new();
     let file = DatabaseLocation::File(folder.path().join("bench.db"));
     let server = DatabaseLocation::Server(SecretString::from(database.url()));
-    let tokens = runtime.block_on(seed(&file, folder.path(), "sqlite"));
-    let server_tokens = runtime.block_on(seed(&server, folder.path(), "postgres"));
+    let tokens = runtime.block_on(seed(&file, folder.path(), "sqlite", partner));
+    let server_tokens = runtime.block_on(seed(&server, folder.path(), "postgres", partner));
     let url = format!("sqlite:{}", folder.path().join("bench.db").display());
     let subjects = [
         ("bare axum", Bench::ourselves("bare", &tokens), &tokens),
@@ -130,6 +130,17 @@ fn main() {
     }
     if is_asked_for("changes") {
         changes(&bench, &runtime, &file, &subjects);
+    }
+    if is_asked_for("limits") {
+        let path = folder.path().join("limits.db");
+        let file = DatabaseLocation::File(path.clone());
+        let limited_tokens = runtime.block_on(seed(&file, folder.path(), "limited", limited));
+        let subject = bench.claviger(&format!("sqlite:{}", path.display()));
+        limits(
+            &bench,
+            (&subjects[2].1, &tokens),
+            (&subject, &limited_tokens),
+        );
     }
     if is_asked_for("flood") {
         flood(&subjects[2].1, &tokens);
@@ -327,16 +338,26 @@ fn partner(number: usize) -> Draft {
     )
 }
 
+/// A key with a rate limit and a quota that are not reached.
+fn limited(number: usize) -> Draft {
+    let mut draft = partner(number);
+    draft.conditions.rate_limit = Some("1000/second".parse().expect("a limit"));
+    draft.conditions.quota = Some("1000000/month".parse().expect("a quota"));
+    draft
+}
+
 /// Creates the keys; returns the path of the file with their tokens.
-async fn seed(location: &DatabaseLocation, folder: &Path, name: &str) -> PathBuf {
+async fn seed(
+    location: &DatabaseLocation,
+    folder: &Path,
+    name: &str,
+    draft: fn(usize) -> Draft,
+) -> PathBuf {
     let keyring = open(location, folder).await;
     let path = folder.join(name);
     let mut file = std::fs::File::create(&path).expect("a file");
     for number in 0..KEYS {
-        let created = keyring
-            .create(None, partner(number))
-            .await
-            .expect("created");
+        let created = keyring.create(None, draft(number)).await.expect("created");
         writeln!(file, "{}", created.token.expose().expose_secret()).expect("written");
     }
     keyring.close().await;
@@ -370,6 +391,21 @@ fn throughput(bench: &Bench, subjects: &[(&str, Subject, &PathBuf)]) {
         let late = median(pairs().map(|(run, bare)| run.1 / bare.1).collect());
         println!("| {name} | {each:.0} | {ratio:.2} | {p99:.2} | {late:.2} |");
     }
+}
+
+/// Measures the load on keys that each have a rate limit and a quota, each run paired with one on keys
+/// without.
+fn limits(bench: &Bench, free: (&Subject, &Path), limited: (&Subject, &Path)) {
+    // The first requests reserve a share of the quota for each key.
+    for (subject, tokens) in [limited, free] {
+        bench.load(subject, tokens);
+    }
+    let ratios = (0..ROUNDS).map(|_| {
+        let without = bench.load(free.0, free.1).0;
+        bench.load(limited.0, limited.1).0 / without
+    });
+    let ratio = median(ratios.collect());
+    println!("\nWith a rate limit and a quota on every key: {ratio:.2} of that without (SQLite).");
 }
 
 /// Measures the load while ten keys per second change, each run paired with a quiet one.

@@ -152,7 +152,7 @@ impl Authorization {
     /// refused for another reason stays as it is, so it charges nothing.
     #[must_use]
     pub fn limited(mut self, exhausted: Exhausted) -> Self {
-        if self.decision.is_allow() {
+        if self.decision.is_allow() && exhausted != Exhausted::default() {
             self.request.exhausted = exhausted;
             self.decision = decide(&self.credential, &self.request);
         }

@@ -66,7 +66,8 @@ struct KeyState {
 #[derive(Clone, Copy)]
 struct Share {
     quota: Quota,
-    began_at: Moment,
+    /// The first moment of the period, and that of the next one.
+    period: (Moment, Moment),
     left: i64,
     /// When the store last had nothing more to give.
     used_up_at: Option<Instant>,
@@ -187,7 +188,7 @@ impl Meter {
                 let (quota, left) = (share.quota, share.left);
                 let given = self
                     .decider
-                    .give_back_quota(&id, quota, left, share.began_at);
+                    .give_back_quota(&id, quota, left, share.period.0);
                 if let Err(error) = given.await {
                     tracing::warn!(%error, "what was not spent of the quotas could not be given back");
                     return;
@@ -223,14 +224,13 @@ impl KeyState {
             });
         }
         if let Some(quota) = rules.conditions.quota {
-            let (began_at, next) = quota.period().around(now);
-            let fits = |share: &&mut Share| share.quota == quota && share.began_at == began_at;
-            match self.share.as_mut().filter(fits) {
+            let share = self.share.as_mut();
+            match share.filter(|share| share.is_of(quota, now)) {
                 Some(share) if share.left > 0 => share.left -= 1,
                 Some(share) if share.is_used_up(instant) => {
                     return Charge::Refused(Exhausted {
                         rate_limit_until: None,
-                        quota_until: Some(next),
+                        quota_until: Some(share.period.1),
                     });
                 }
                 _ => return Charge::NeedsShare(quota),
@@ -242,12 +242,11 @@ impl KeyState {
 
     /// Takes in what the store gave: 0 if the quota is used up.
     fn take_share(&mut self, quota: Quota, now: Moment, given: i64, instant: Instant) {
-        let (began_at, _) = quota.period().around(now);
-        let same = |share: &Share| share.quota == quota && share.began_at == began_at;
-        let left = self.share.filter(same).map_or(0, |share| share.left);
+        let known = self.share.filter(|share| share.is_of(quota, now));
+        let left = known.map_or(0, |share| share.left);
         self.share = Some(Share {
             quota,
-            began_at,
+            period: quota.period().around(now),
             left: left + given,
             used_up_at: (given == 0).then_some(instant),
         });
@@ -256,15 +255,20 @@ impl KeyState {
     /// Returns `true` if forgetting this would let more requests pass, or waste a share.
     fn is_needed(&self, now: Moment, instant: Instant) -> bool {
         let rested = self.rate.is_none_or(|state| state.is_rested(instant));
-        let spent = self.share.is_none_or(|share| {
-            let (_, next) = share.quota.period().around(share.began_at);
-            share.left == 0 || next <= now
-        });
+        let spent = self
+            .share
+            .is_none_or(|share| share.left == 0 || share.period.1 <= now);
         !(rested && spent)
     }
 }
 
 impl Share {
+    /// Returns `true` if the share is of this quota, in the period that contains the time. The
+    /// calendar is not asked: that would cost as much as the rest of a charge.
+    fn is_of(&self, quota: Quota, now: Moment) -> bool {
+        self.quota == quota && (self.period.0..self.period.1).contains(&now)
+    }
+
     fn is_used_up(&self, instant: Instant) -> bool {
         let asked = self.used_up_at;
         asked.is_some_and(|at| instant.saturating_duration_since(at) < ASK_AGAIN)
