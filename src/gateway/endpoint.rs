@@ -133,7 +133,12 @@ impl Endpoint {
         let Some(rules) = allowed else {
             return Ok(decided);
         };
-        let exhausted = self.meter.charge(rules, decided.request.at, began).await?;
+        let at = decided.request.at;
+        let exhausted = match self.meter.charge(rules, at) {
+            Some(exhausted) => exhausted,
+            // Rare, so its state is not a part of every request's.
+            None => Box::pin(self.meter.reserve_and_charge(rules, at, began)).await?,
+        };
         Ok(decided.limited(exhausted))
     }
 

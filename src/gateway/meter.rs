@@ -93,29 +93,36 @@ impl Meter {
         }
     }
 
-    /// Charges a request that may pass otherwise, if the key's limits let it pass. Returns the
-    /// limits that are used up; then nothing is charged. `began` is the uptime at which the request
-    /// came in.
+    /// Charges a request that may pass otherwise with what is at hand, if the key's limits let it
+    /// pass. Returns the limits that are used up; then nothing is charged. Returns `None` if a share
+    /// of the quota must be reserved first, by [`Self::reserve_and_charge`].
+    pub(super) fn charge(&self, rules: &Rules, now: Moment) -> Option<Exhausted> {
+        let conditions = &rules.conditions;
+        if conditions.rate_limit.is_none() && conditions.quota.is_none() {
+            return Some(Exhausted::default());
+        }
+        let known = self.keys().by_key.get(&rules.id).map(Arc::clone);
+        let meter = known.unwrap_or_else(|| self.new_meter(&rules.id));
+        match self.charge_with(&meter, rules, now) {
+            Charge::Passed => Some(Exhausted::default()),
+            Charge::Refused(exhausted) => Some(exhausted),
+            Charge::NeedsShare(_) => None,
+        }
+    }
+
+    /// Reserves a share of the quota and charges the request, as [`Self::charge`] does. `began` is
+    /// the uptime at which the request came in.
     ///
     /// # Errors
     /// Returns [`Undecided`] if no share of the quota can be reserved in time.
-    pub(super) async fn charge(
+    pub(super) async fn reserve_and_charge(
         &self,
         rules: &Rules,
         now: Moment,
         began: Duration,
     ) -> Result<Exhausted, Undecided> {
-        let conditions = &rules.conditions;
-        if conditions.rate_limit.is_none() && conditions.quota.is_none() {
-            return Ok(Exhausted::default());
-        }
-        let meter = self.meter(&rules.id);
-        match self.charge_with(&meter, rules, now) {
-            Charge::Passed => return Ok(Exhausted::default()),
-            Charge::Refused(exhausted) => return Ok(exhausted),
-            Charge::NeedsShare(_) => {}
-        }
-        let charging = self.reserve_and_charge(&meter, rules, now);
+        let meter = self.new_meter(&rules.id);
+        let charging = self.reserve(&meter, rules, now);
         let passed = self.decider.machine().uptime().saturating_sub(began);
         match tokio::time::timeout(REQUEST_TIMEOUT.saturating_sub(passed), charging).await {
             Ok(charged) => charged,
@@ -123,7 +130,7 @@ impl Meter {
         }
     }
 
-    async fn reserve_and_charge(
+    async fn reserve(
         &self,
         meter: &Arc<KeyMeter>,
         rules: &Rules,
@@ -155,8 +162,8 @@ impl Meter {
         meter.state().charge(rules, now, instant)
     }
 
-    /// Returns the memory of a key, which begins empty.
-    fn meter(&self, id: &KeyId) -> Arc<KeyMeter> {
+    /// Returns the memory of a key, which begins empty; the known one if there is one by now.
+    fn new_meter(&self, id: &KeyId) -> Arc<KeyMeter> {
         let mut keys = self.keys();
         if let Some(meter) = keys.by_key.get(id) {
             return Arc::clone(meter);
