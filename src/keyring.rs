@@ -30,6 +30,7 @@ pub use error::KeyringError;
 pub use health::Health;
 pub use hygiene::HygieneReport;
 pub use members::{AddedMember, Members};
+pub use notices::Notices;
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
@@ -358,6 +359,7 @@ impl Keyring {
     }
 
     /// Returns the counts of a key, or of all keys of these agents, since a time, grouped and sorted.
+    /// The hour, day or month in which that time lies is counted as a whole.
     ///
     /// # Errors
     /// Returns [`KeyringError::Denied`] if the actor may not see the key, and

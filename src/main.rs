@@ -107,7 +107,7 @@ async fn endpoint(
     let config = Config::gather(database, &config::process_variable)?;
     let location = config.location.clone();
     let service = Service::gather(config, options.into()).map_err(Failure::Refused)?;
-    let decider = Decider::open(&location, Machine::steady()).await?;
+    let decider = Decider::open_to_serve(&location, Machine::steady()).await?;
     gateway::run(decider, service, signals, socket)
         .await
         .map_err(|error| failed(&error))

@@ -254,7 +254,7 @@ pub struct RuleArguments {
     /// 2027-01-31T12:00:00Z, or never
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
-    /// When it begins: 36h or 7d from now, 2027-01-31 (from the beginning of that day, UTC),
+    /// When it begins: 36h from now, 7d or 2027-01-31 (from the beginning of that day, UTC),
     /// 2027-01-31T12:00:00Z, or none
     #[arg(long, value_name = "WHEN")]
     pub not_before: Option<String>,

@@ -11,7 +11,7 @@ use crate::{
         owner::Owner,
         text::visible,
     },
-    keyring::Keyring,
+    keyring::{Keyring, Notices},
 };
 
 pub(super) async fn run(
@@ -26,7 +26,10 @@ pub(super) async fn run(
         ))
     })?;
     let scope = keyring.scope_of(arguments.agent.as_ref()).await?;
-    let notices = keyring.notices(&scope, within).await?;
+    let Notices {
+        notices,
+        unreadable,
+    } = keyring.notices(&scope, within).await?;
     for (key, notice) in &notices {
         if output.json {
             let mut line = json!({
@@ -56,10 +59,13 @@ pub(super) async fn run(
         output.buffered(format!("{}\n", cells.join("\t")).as_bytes())?;
     }
     output.flush()?;
-    if notices.is_empty() && !output.json {
+    for error in &unreadable {
+        output::complain(&error.to_string());
+    }
+    if notices.is_empty() && unreadable.is_empty() && !output.json {
         output::print_notice("Nothing to tell.");
     }
-    if arguments.exit_code && !notices.is_empty() {
+    if arguments.exit_code && !(notices.is_empty() && unreadable.is_empty()) {
         return Err(Failure::Silent);
     }
     Ok(())

@@ -20,10 +20,11 @@ pub(super) async fn run(
     arguments: &UsageArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    if arguments.csv && output.json {
+        return Err(refused("CSV or JSON, not both: leave --csv or --json out"));
+    }
     let grouping: UsageGrouping = arguments.by.parse().map_err(Failure::Refused)?;
     let since = parse_past(&arguments.since, keyring.now(), false).map_err(refused)?;
-    // The hour in which that was is counted as a whole.
-    let since = crate::domain::usage::hour(since);
     let key = match &arguments.key {
         Some(key) => Some(keyring.id_of(key).await?),
         None => None,

@@ -79,6 +79,8 @@ impl FromStr for LabelChange {
     fn from_str(text: &str) -> Result<Self, LabelError> {
         if let Some((name, value)) = text.split_once('=') {
             let name: LabelName = name.parse()?;
+            // As in a list of labels, where blanks at the ends are not kept either.
+            let value = value.trim();
             check_value(&name, value)?;
             return Ok(Self::Set(name, value.to_owned()));
         }

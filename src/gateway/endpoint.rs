@@ -137,7 +137,7 @@ impl Endpoint {
         let exhausted = match self.meter.charge(rules, at) {
             Some(exhausted) => exhausted,
             // Rare, so its state is not a part of every request's.
-            None => Box::pin(self.meter.reserve_and_charge(rules, at, began)).await?,
+            None => Box::pin(self.meter.reserve_and_charge(rules, began)).await?,
         };
         Ok(decided.limited(exhausted))
     }

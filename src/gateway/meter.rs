@@ -52,8 +52,9 @@ struct Meters {
 #[derive(Default)]
 struct KeyMeter {
     state: Mutex<KeyState>,
-    /// Held while a share is reserved, so that the requests of a key wait for one share together.
-    reserving: tokio::sync::Mutex<()>,
+    /// Held while a share is reserved, also by a request that has timed out meanwhile: so at most one
+    /// share of a key is being reserved, and its requests wait for it together.
+    reserving: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -118,11 +119,10 @@ impl Meter {
     pub(super) async fn reserve_and_charge(
         &self,
         rules: &Rules,
-        now: Moment,
         began: Duration,
     ) -> Result<Exhausted, Undecided> {
         let meter = self.new_meter(&rules.id);
-        let charging = self.reserve(&meter, rules, now);
+        let charging = self.reserve(&meter, rules);
         let passed = self.decider.machine().uptime().saturating_sub(began);
         match tokio::time::timeout(REQUEST_TIMEOUT.saturating_sub(passed), charging).await {
             Ok(charged) => charged,
@@ -130,15 +130,12 @@ impl Meter {
         }
     }
 
-    async fn reserve(
-        &self,
-        meter: &Arc<KeyMeter>,
-        rules: &Rules,
-        now: Moment,
-    ) -> Result<Exhausted, Undecided> {
-        let _reserving = meter.reserving.lock().await;
+    async fn reserve(&self, meter: &Arc<KeyMeter>, rules: &Rules) -> Result<Exhausted, Undecided> {
         loop {
-            // While this request waited, another one may have reserved a share.
+            let reserving = Arc::clone(&meter.reserving).lock_owned().await;
+            // While this request waited, another one may have reserved a share, and a day may have
+            // begun: what is reserved from now on is of the present period.
+            let now = self.decider.machine().now();
             let quota = match self.charge_with(meter, rules, now) {
                 Charge::Passed => return Ok(Exhausted::default()),
                 Charge::Refused(exhausted) => return Ok(exhausted),
@@ -146,14 +143,15 @@ impl Meter {
             };
             // In a task of its own: a client that goes away must not waste a share.
             let (decider, meter, id) = (self.decider.clone(), meter.clone(), rules.id.clone());
-            let reserving = tokio::spawn(async move {
+            let reservation = tokio::spawn(async move {
+                let _reserving = reserving;
                 let share = decider.reserve_quota(&id, quota, now).await?;
                 meter
                     .state()
                     .take_share(quota, now, share, decider.machine().instant());
                 Ok::<(), Undecided>(())
             });
-            reserving.await.unwrap_or(Err(Undecided::Ending))?;
+            reservation.await.unwrap_or(Err(Undecided::Ending))?;
         }
     }
 
@@ -249,11 +247,17 @@ impl KeyState {
 
     /// Takes in what the store gave: 0 if the quota is used up.
     fn take_share(&mut self, quota: Quota, now: Moment, given: i64, instant: Instant) {
-        let known = self.share.filter(|share| share.is_of(quota, now));
-        let left = known.map_or(0, |share| share.left);
+        let period = quota.period().around(now);
+        // What is left of the same period belongs to the same count in the store, whatever the quota
+        // is now; more than the quota allows is not carried over.
+        let same = |share: &Share| share.period == period && share.quota.period() == quota.period();
+        let left = self
+            .share
+            .filter(same)
+            .map_or(0, |share| share.left.min(quota.count()));
         self.share = Some(Share {
             quota,
-            period: quota.period().around(now),
+            period,
             left: left + given,
             used_up_at: (given == 0).then_some(instant),
         });

@@ -51,6 +51,30 @@ impl Decider {
         {
             return Ok(Self { store, machine });
         }
+        Self::open_otherwise(location, machine).await
+    }
+
+    /// Opens the store for an endpoint: what it reserves of quotas survives a power failure.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Keyring::open`].
+    pub async fn open_to_serve(
+        location: &DatabaseLocation,
+        machine: Machine,
+    ) -> Result<Self, KeyringError> {
+        if let DatabaseLocation::File(path) = location
+            && let Some(store) = Store::open_file_to_serve(path).await?
+        {
+            return Ok(Self { store, machine });
+        }
+        Self::open_otherwise(location, machine).await
+    }
+
+    /// Opens a server, or a file that must be created or updated first.
+    async fn open_otherwise(
+        location: &DatabaseLocation,
+        machine: Machine,
+    ) -> Result<Self, KeyringError> {
         let keyring = Keyring::open(location, MasterKeyLocation::Nowhere, machine).await?;
         Ok(Self {
             store: keyring.store,
@@ -203,23 +227,21 @@ pub(super) async fn record_on(store: &Store, decided: &CheckOutcome) -> Result<(
     Ok(store.record_usage(usage, refusal).await?)
 }
 
-/// Returns whether the key's quota is used up. A rate limit is not known here: each endpoint counts
-/// it in its own memory. Nothing is charged.
-async fn used_up_quota(
+/// Returns how much of the key's quota is reserved in the period that contains the time, and the end
+/// of that period if it is all of it; nothing without a quota. A rate limit is not known here: each
+/// endpoint counts it in its own memory. Nothing is charged.
+pub(super) async fn quota_state(
     store: &Store,
     rules: Option<&Arc<Rules>>,
-    now: Moment,
-) -> Result<Exhausted, KeyringError> {
+    at: Moment,
+) -> Result<(Option<i64>, Option<Moment>), KeyringError> {
     let quota = rules.and_then(|rules| Some((&rules.id, rules.conditions.quota?)));
     let Some((id, quota)) = quota else {
-        return Ok(Exhausted::default());
+        return Ok((None, None));
     };
-    let reserved = store.quota_reserved(id, quota, now).await?;
-    let (_, next) = quota.period().around(now);
-    Ok(Exhausted {
-        rate_limit_until: None,
-        quota_until: (reserved >= quota.count()).then_some(next),
-    })
+    let reserved = store.quota_reserved(id, quota, at).await?;
+    let (_, next) = quota.period().around(at);
+    Ok((Some(reserved), (reserved >= quota.count()).then_some(next)))
 }
 
 pub(super) async fn decide_on(
@@ -241,8 +263,11 @@ pub(super) async fn decide_on(
         request.agent.clone(),
         machine.now(),
     );
-    let exhausted = used_up_quota(store, decided.rules(), machine.now()).await?;
-    let decided = decided.limited(exhausted);
+    let (_, quota_until) = quota_state(store, decided.rules(), decided.request.at).await?;
+    let decided = decided.limited(Exhausted {
+        quota_until,
+        ..Exhausted::default()
+    });
     let id = DecisionIds::draw(&mut |buffer| machine.fill(buffer)).next();
     let wanted = RequestedAccess::named(area.clone(), *action);
     Ok(CheckOutcome {

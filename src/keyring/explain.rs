@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
-use super::{Keyring, KeyringError, StoreError};
+use super::{Keyring, KeyringError, StoreError, decide::quota_state};
 use crate::{
     domain::{
         access::{Action, Area},
@@ -202,7 +202,9 @@ impl Keyring {
         if changed.is_some_and(|changed| refusal.is_some_and(|refusal| refusal.at <= changed.at)) {
             request.exhausted.rate_limit_until = None;
         }
-        let quota_reserved = self.reserved_of_quota(&credential, &mut request).await?;
+        let (quota_reserved, quota_until) =
+            quota_state(&self.store, credential.rules(), request.at).await?;
+        request.exhausted.quota_until = quota_until;
         let named = match &question {
             ExplainSubject::Refusal(refusal) => refusal.named.as_ref(),
             ExplainSubject::Request { .. } => None,
@@ -248,26 +250,6 @@ impl Keyring {
             refusals,
             question,
         })
-    }
-
-    /// Returns how much of the quota of the credential's key is reserved in the present period, if
-    /// it has a quota, and notes in the request if that is all of it.
-    async fn reserved_of_quota(
-        &self,
-        credential: &Credential,
-        request: &mut Request,
-    ) -> Result<Option<i64>, KeyringError> {
-        let rules = credential.rules();
-        let Some((rules, quota)) = rules.and_then(|it| Some((it, it.conditions.quota?))) else {
-            return Ok(None);
-        };
-        let reserved = self
-            .store
-            .quota_reserved(&rules.id, quota, request.at)
-            .await?;
-        let (_, next) = quota.period().around(request.at);
-        request.exhausted.quota_until = (reserved >= quota.count()).then_some(next);
-        Ok(Some(reserved))
     }
 
     async fn areas_and_routes(&self) -> Result<(Vec<Area>, Routes), KeyringError> {

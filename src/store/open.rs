@@ -78,6 +78,15 @@ impl Store {
         file::open_to_decide(path).await
     }
 
+    /// Does the same as [`Store::open_file_to_decide`] for an endpoint, whose commits survive a power
+    /// failure.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Store::open_file`].
+    pub(crate) async fn open_file_to_serve(path: &Path) -> Result<Option<Self>, StoreError> {
+        file::open_to_serve(path).await
+    }
+
     /// Opens a SQLite file read-only; faster than [`Store::open_file`]. Returns `None` if the file
     /// is not created or not up to date. Nothing is ever written.
     ///

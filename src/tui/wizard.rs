@@ -154,8 +154,9 @@ impl Wizard {
             Fix::Enable | Fix::Wait(_) => {}
             Fix::Begin => fill(Field::Begins, String::new()),
             Fix::Undeny(address) => {
-                let left = key.draft.conditions.deny.without(*address);
-                fill(Field::Denied, left.unwrap_or_default());
+                if let Some(left) = key.draft.conditions.deny.without(*address) {
+                    fill(Field::Denied, left);
+                }
             }
             Fix::Address(address) => {
                 fill(Field::Addresses, key.draft.conditions.allow.with(*address));

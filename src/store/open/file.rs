@@ -78,6 +78,11 @@ pub(super) async fn open_to_decide(path: &Path) -> Result<Option<Store>, StoreEr
     open_as_it_is(path, !writable(path), ConnectionPurpose::Decide).await
 }
 
+/// Does the same as [`open_to_decide`] for an endpoint, which reserves shares of quotas.
+pub(super) async fn open_to_serve(path: &Path) -> Result<Option<Store>, StoreError> {
+    open_as_it_is(path, !writable(path), ConnectionPurpose::Serve).await
+}
+
 /// Does the same as [`open_to_decide`] on a read-only connection.
 pub(super) async fn open_to_look(path: &Path) -> Result<Option<Store>, StoreError> {
     open_as_it_is(path, true, ConnectionPurpose::Look).await
@@ -262,6 +267,9 @@ enum ConnectionPurpose {
     /// Decisions and the recording of uses. Uses may be lost in a power failure, so a commit does
     /// not wait for the disk. A decision needs only one connection.
     Decide,
+    /// Decisions of an endpoint, and the recording of uses. A share of a quota is spent once it is
+    /// reserved, so that must survive a power failure: a commit waits for the disk.
+    Serve,
     /// One read, for a caller that waits for it.
     Look,
 }
@@ -278,6 +286,7 @@ async fn connect(
     let (connections, synchronous, patience) = match purpose {
         ConnectionPurpose::Keep => (CONNECTIONS, SqliteSynchronous::Full, BUSY_TIMEOUT),
         ConnectionPurpose::Decide => (1, SqliteSynchronous::Normal, BUSY_TIMEOUT),
+        ConnectionPurpose::Serve => (1, SqliteSynchronous::Full, BUSY_TIMEOUT),
         ConnectionPurpose::Look => (1, SqliteSynchronous::Normal, DECIDE_BUSY_TIMEOUT),
     };
     let options = SqliteConnectOptions::new()

@@ -35,7 +35,7 @@ const REPORT: &str = concat!(
     grouped!("$9", "verdict"),
     ", CAST(sum(CASE WHEN verdict = 'allow' THEN count ELSE 0 END) AS BIGINT), \
      CAST(sum(CASE WHEN verdict = 'allow' THEN 0 ELSE count END) AS BIGINT) \
-     FROM uses WHERE began_at >= $1 AND ($2 = '' OR key_id = $2) \
+     FROM uses WHERE began_at + span > $1 AND ($2 = '' OR key_id = $2) \
      AND ($3 = '' OR key_id IN (SELECT id FROM keys WHERE instr($3, ',' || agent || ',') > 0)) \
      GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"
 );
@@ -45,7 +45,7 @@ struct ReportRow(i64, String, String, String, String, String, i64, i64);
 
 impl Store {
     /// Returns the counts of a key, or of all keys of these agents, since a time, grouped and
-    /// sorted. With all agents, those of revoked keys are among them.
+    /// sorted. A span in which that time lies is counted as a whole. With all agents, those of revoked keys are among them.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.

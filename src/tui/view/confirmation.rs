@@ -228,17 +228,31 @@ fn consequences(model: &Model, confirmation: &Confirmation, room: usize) -> Vec<
 
 /// The sentence that says which of the keys are let in again when they are enabled.
 fn enabled(keys: &[Key], now: Moment) -> String {
-    let expired = keys.iter().filter(|key| match key.validity(now) {
-        Validity::Expired(_) => true,
-        Validity::Valid | Validity::NotYet(_) => false,
-    });
+    let (mut expired, mut early) = (0, 0);
+    for key in keys {
+        match key.validity(now) {
+            Validity::Expired(_) => expired += 1,
+            Validity::NotYet(_) => early += 1,
+            Validity::Valid => {}
+        }
+    }
+    if early > 0 && keys.len() > 1 {
+        let ended = if expired > 0 {
+            format!(" and {expired} that ended before")
+        } else {
+            String::new()
+        };
+        return format!(
+            "They are let in again from the next request on, except {early} that begin later{ended}."
+        );
+    }
     if let [key] = keys
         && let Validity::NotYet(start) = key.validity(now)
     {
         let start = start.as_start();
         return format!("It begins {start}, and stays refused until then.");
     }
-    match (keys.len(), expired.count()) {
+    match (keys.len(), expired) {
         (1, 0) => "It is let in again from the next request on.".to_owned(),
         (1, _) => "It has ended, and stays refused until it gets a new end.".to_owned(),
         (_, 0) => "They are let in again from the next request on.".to_owned(),
