@@ -60,6 +60,8 @@ const REFUSED: &str = "\
 /authorize              GET /contacts  : token 10.0.1.9  : 403 address_not_allowed
 /authorize              GET /contacts  : token 10.0.1.9:5678 : 403 address_not_allowed
 /authorize              GET /contacts  : token nowhere   : 403 address_not_allowed unknown_address
+/authorize              GET /contacts  : denied 10.0.0.66 : 403 address_not_allowed denied_address
+/authorize              GET /contacts  : denied nowhere  : 403 address_not_allowed unknown_address
 /authorize              GET /contacts  : token 010.0.0.9 : 403 address_not_allowed unreadable_address
 /authorize              GET /contacts  : open 10.0.0.9:0 : 403 address_not_allowed unreadable_address
 /authorize              GET /elsewhere : token           : 403 no_route no_area_or_no_action_for_the_method
@@ -73,7 +75,10 @@ const REFUSED: &str = "\
 /elsewhere              GET /contacts  : token           : 403 no_route unknown_endpoint_path
 /authorize              DELETE /contacts : token         : 403 action_not_permitted
 /authorize              DELETE /%63ontacts : token same jwt : 403 action_not_permitted
-/authorize/documents    GET /contacts  : token           : 403 action_not_permitted";
+/authorize/documents    GET /contacts  : token           : 403 action_not_permitted
+/authorize              GET /contacts  : early           : 401 not_yet_valid
+/authorize              GET /contacts  : slow            : 403 rate_limited
+/authorize              GET /contacts  : counted         : 403 quota_exceeded";
 
 #[test]
 fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
@@ -96,6 +101,17 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
     let last = if token.ends_with('x') { 'y' } else { 'x' };
     let malformed = format!("{}{last}", &token[..65]);
     let (_, open) = home.create("open", &["--grant", "contacts=read"]);
+    let more = |name: &str, rule: [&str; 2]| {
+        let rules = [&["--grant", "contacts=read"][..], &rule].concat();
+        home.create(name, &rules).1
+    };
+    let denied = more("denied", ["--deny-ip", "10.0.0.66"]);
+    let early = more("early", ["--not-before", "2090-01-01"]);
+    let slow = more("slow", ["--rate-limit", "1/hour:1"]);
+    let counted = more("counted", ["--quota", "1/day"]);
+    for limited in [&slow, &counted] {
+        assert_eq!(endpoint.reads(limited), 200);
+    }
     let basic = format!(
         "Basic {}",
         data_encoding::BASE64.encode(format!("svc:{token}").as_bytes())
@@ -109,6 +125,10 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         "disabled" => &disabled,
         "expired" => &expired,
         "rotated" => &rotated,
+        "denied" => &denied,
+        "early" => &early,
+        "slow" => &slow,
+        "counted" => &counted,
         other => panic!("no token is called {other}"),
     };
     for (n, line) in REFUSED.lines().enumerate() {
@@ -212,7 +232,7 @@ fn is_decided_again(home: &Home, metrics: &str, (id, why, detail, path): Refused
     );
     let failing = |check: &&serde_json::Value| check["state"] == "fails";
     let checks = explained["checks"].as_array().expect("checks");
-    assert_eq!(checks.len(), 10);
+    assert_eq!(checks.len(), 13);
     let first = checks.iter().find(failing).expect("one that fails");
     assert_eq!(first["check"], why, "{explained}");
     assert!(!home.run(&["explain", &id]).done().stdout.is_empty());
