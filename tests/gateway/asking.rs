@@ -172,20 +172,7 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
         let logged = endpoint.wait_for(id);
         let said = format!("detail=\"{detail}\"");
         assert!(logged.contains(&said), "{line}: {logged}");
-        for (name, value) in [
-            ("x-claviger-key-id", ""),
-            ("x-claviger-key-name", ""),
-            ("cache-control", "no-store"),
-            ("content-type", "application/problem+json"),
-        ] {
-            assert_eq!(answer.header(name), Some(value), "{why}: {name}");
-        }
-        let id = answer.header("x-claviger-decision-id").expect("an id");
-        assert!(id.starts_with("d_") && id.len() == 18, "{id}");
-        assert_eq!(answer.json()["decision_id"], id);
-        assert_eq!(answer.json()["status"], status);
-        let challenge = (status == 401).then_some("Bearer realm=\"claviger\"");
-        assert_eq!(answer.header("www-authenticate"), challenge);
+        keeps_the_reason_to_itself(&answer, status, why);
         let detail = (!detail.is_empty()).then(|| detail.to_owned());
         refused.push((id.to_owned(), why.to_owned(), detail, path.to_owned()));
     }
@@ -198,6 +185,24 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
     for secret in [&token, &revoked, &disabled, &expired, &unknown] {
         assert!(!log.contains(&secret[17..]), "a token is in the log");
     }
+}
+
+/// Checks that a refusal tells its client the decision id, and nothing of the key or the reason.
+fn keeps_the_reason_to_itself(answer: &Answer, status: u16, why: &str) {
+    for (name, value) in [
+        ("x-claviger-key-id", ""),
+        ("x-claviger-key-name", ""),
+        ("cache-control", "no-store"),
+        ("content-type", "application/problem+json"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{why}: {name}");
+    }
+    let id = answer.header("x-claviger-decision-id").expect("an id");
+    assert!(id.starts_with("d_") && id.len() == 18, "{id}");
+    assert_eq!(answer.json()["decision_id"], id);
+    assert_eq!(answer.json()["status"], status);
+    let challenge = (status == 401).then_some("Bearer realm=\"claviger\"");
+    assert_eq!(answer.header("www-authenticate"), challenge);
 }
 
 /// The decision id of a refusal, its reason and detail, and the path.
