@@ -101,10 +101,7 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
     let last = if token.ends_with('x') { 'y' } else { 'x' };
     let malformed = format!("{}{last}", &token[..65]);
     let (_, open) = home.create("open", &["--grant", "contacts=read"]);
-    let more = |name: &str, rule: [&str; 2]| {
-        let rules = [&["--grant", "contacts=read"][..], &rule].concat();
-        home.create(name, &rules).1
-    };
+    let more = |name, rule| reader_with(&home, name, rule);
     let denied = more("denied", ["--deny-ip", "10.0.0.66"]);
     let early = more("early", ["--not-before", "2090-01-01"]);
     let slow = more("slow", ["--rate-limit", "1/hour:1"]);
@@ -186,6 +183,12 @@ fn every_reason_is_answered_as_the_table_says_and_kept_from_the_client() {
     for secret in [&token, &revoked, &disabled, &expired, &unknown] {
         assert!(!log.contains(&secret[17..]), "a token is in the log");
     }
+}
+
+/// Makes a key that may read contacts under one more rule; returns its token.
+fn reader_with(home: &Home, name: &str, rule: [&str; 2]) -> String {
+    home.create(name, &[&["--grant", "contacts=read"][..], &rule].concat())
+        .1
 }
 
 /// Checks that a refusal tells its client the decision id, and nothing of the key or the reason.
