@@ -6,11 +6,11 @@
 //! [`words`]. The wizard draws nothing and saves nothing.
 mod conflict;
 mod fields;
+mod values;
 mod words;
 
 pub use conflict::{ConcurrentEdit, FieldConflict};
 pub use fields::{BasicsFocus, Field, MatrixFocus};
-use std::str::FromStr;
 use strum::EnumCount as _;
 use tui_input::Input;
 
@@ -24,17 +24,11 @@ use super::{
 use crate::domain::{
     access::{Action, Actions, Area, Grants},
     agent::{AgentName, AgentScope},
-    allowlist::{AllowList, DenyList},
-    conditions::{Conditions, Contradiction, Validity},
+    conditions::Validity,
     explain::Fix,
     key::{Draft, Key, KeyName, Namesakes},
-    label::Labels,
-    moment::{Moment, parse_expiry, parse_start},
-    owner::Owner,
+    moment::Moment,
     policy::Policy,
-    quota::QuotaError,
-    rate_limit::RateLimitError,
-    text::visible,
     token::KeyId,
 };
 
@@ -381,149 +375,6 @@ impl Wizard {
         let mut draft = Draft::clone(basics);
         draft.conditions.grants.clone_from(&self.grants);
         Some(draft)
-    }
-
-    fn basics(&self, now: Moment) -> Result<Draft, Field> {
-        let draft = self.unchecked_basics(now)?;
-        match draft.conditions.check() {
-            Ok(()) => Ok(draft),
-            Err(Contradiction::EndsBeforeItBegins { .. }) => Err(Field::Begins),
-            Err(Contradiction::NoAddressLeft) => Err(Field::Denied),
-        }
-    }
-
-    /// Returns what step one says; its conditions may contradict each other.
-    fn unchecked_basics(&self, now: Moment) -> Result<Draft, Field> {
-        Ok(Draft {
-            name: self.value(Field::Name).parse().map_err(|_| Field::Name)?,
-            description: self
-                .value(Field::Description)
-                .parse()
-                .map_err(|_| Field::Description)?,
-            owner: Owner::read(self.value(Field::Owner)).map_err(|_| Field::Owner)?,
-            labels: Labels::read(self.value(Field::Labels)).map_err(|_| Field::Labels)?,
-            conditions: Conditions {
-                allow: AllowList::parse(self.value(Field::Addresses))
-                    .map_err(|_| Field::Addresses)?
-                    .list,
-                grants: self.grants.clone(),
-                expires_at: self.expires_at(now).map_err(|_| Field::Expires)?,
-                not_before: self.not_before(now).map_err(|_| Field::Begins)?,
-                deny: DenyList::parse(self.value(Field::Denied))
-                    .map_err(|_| Field::Denied)?
-                    .0,
-                rate_limit: self
-                    .set(Field::RateLimit)
-                    .map_err(|_: RateLimitError| Field::RateLimit)?,
-                quota: self
-                    .set(Field::Quota)
-                    .map_err(|_: QuotaError| Field::Quota)?,
-            },
-        })
-    }
-
-    fn value(&self, field: Field) -> &str {
-        self.inputs[field as usize].value()
-    }
-
-    /// Returns the draft of the edited key if the text of a field is still the key's. Its value is
-    /// then kept, even if it would not be accepted as a new one.
-    fn unchanged(&self, field: Field) -> Option<&Draft> {
-        let WizardPurpose::Edit(key) = &self.purpose else {
-            return None;
-        };
-        (field.text(&key.draft) == self.value(field).trim()).then_some(&key.draft)
-    }
-
-    /// Parses the end of the key. Empty text means no end; an edited key may keep its end even if
-    /// that is in the past.
-    fn expires_at(&self, now: Moment) -> Result<Option<Moment>, String> {
-        if let Some(draft) = self.unchanged(Field::Expires) {
-            return Ok(draft.conditions.expires_at);
-        }
-        let end = match self.value(Field::Expires).trim() {
-            "" => None,
-            text => parse_expiry(text, now).map_err(|error| error.to_string())?,
-        };
-        self.policy
-            .check_end(end, now)
-            .map_err(|error| error.to_string())?;
-        Ok(end)
-    }
-
-    /// Parses the start of the key. Empty text means that it begins at once.
-    fn not_before(&self, now: Moment) -> Result<Option<Moment>, String> {
-        if let Some(draft) = self.unchanged(Field::Begins) {
-            return Ok(draft.conditions.not_before);
-        }
-        match self.value(Field::Begins).trim() {
-            "" => Ok(None),
-            text => parse_start(text, now).map_err(|error| error.to_string()),
-        }
-    }
-
-    /// Parses the value of a field; empty text and `none` mean that there is none.
-    fn set<T: FromStr>(&self, field: Field) -> Result<Option<T>, T::Err> {
-        match self.value(field).trim() {
-            "" => Ok(None),
-            none if none.eq_ignore_ascii_case("none") => Ok(None),
-            text => text.parse().map(Some),
-        }
-    }
-
-    /// Takes over another user's concurrent change to the key: values that only they changed are
-    /// taken over, values that this user changed are kept, and saving again writes those over
-    /// theirs.
-    pub fn rebase(&mut self, theirs: &Key, by: &str, areas: &[Area]) {
-        let WizardPurpose::Edit(base) = &self.purpose else {
-            return;
-        };
-        let (old, new) = (texts_of(&base.draft), texts_of(&theirs.draft));
-        for at in 0..old.len() {
-            if self.inputs[at].value() == old[at] {
-                self.inputs[at] = Input::new(new[at].clone());
-            }
-        }
-        for area in areas {
-            if self.grants.of(&area.slug) == base.draft.conditions.grants.of(&area.slug) {
-                self.grants.set(
-                    area.slug.clone(),
-                    theirs.draft.conditions.grants.of(&area.slug),
-                );
-            }
-        }
-        self.unfolded |= new[Field::USUAL..].iter().any(|text| !text.is_empty());
-        self.began = (new, theirs.draft.conditions.grants.clone());
-        let what = if base.draft == theirs.draft {
-            ": it was disabled or enabled"
-        } else {
-            ""
-        };
-        self.trouble = Some(format!(
-            "{} changed this key meanwhile{what}. What you typed is kept: save again to put it on top, or Esc to discard it",
-            visible(by)
-        ));
-        self.scroll = 0;
-        self.meanwhile = Some(ConcurrentEdit {
-            by: by.to_owned(),
-            base: base.draft.clone(),
-            theirs: theirs.draft.clone(),
-        });
-        self.purpose = WizardPurpose::Edit(Box::new(theirs.clone()));
-        // The changes are shown right above the buttons and must be visible on a small screen.
-        if let WizardStep::Permissions(_, focus) = &mut self.step {
-            *focus = MatrixFocus::Save;
-        }
-    }
-
-    /// Validates step one again after a rebase, and goes back to it if it is no longer valid.
-    pub fn revalidate(&mut self, now: Moment) {
-        if let WizardStep::Permissions(_, focus) = self.step {
-            match self.basics(now) {
-                Ok(basics) => self.step = WizardStep::Permissions(Box::new(basics), focus),
-                Err(field) => self.step = WizardStep::Basics(BasicsFocus::Field(field)),
-            }
-        }
     }
 }
 

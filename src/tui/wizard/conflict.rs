@@ -1,8 +1,13 @@
-//! The comparison, field by field, of this edit with the changes that another user made meanwhile.
-use super::{Field, Wizard, texts_of};
+//! The changes that another user made to the key meanwhile: taken over where this user changed
+//! nothing, and compared with this edit field by field.
+use tui_input::Input;
+
+use super::{BasicsFocus, Field, MatrixFocus, Wizard, WizardPurpose, WizardStep, texts_of};
 use crate::domain::{
     access::{Action, Actions, Area},
-    key::Draft,
+    key::{Draft, Key},
+    moment::Moment,
+    text::visible,
 };
 
 /// The changes that another user made to the key meanwhile.
@@ -30,6 +35,61 @@ pub struct FieldConflict {
 }
 
 impl Wizard {
+    /// Takes over another user's concurrent change to the key: values that only they changed are
+    /// taken over, values that this user changed are kept, and saving again writes those over
+    /// theirs.
+    pub fn rebase(&mut self, theirs: &Key, by: &str, areas: &[Area]) {
+        let WizardPurpose::Edit(base) = &self.purpose else {
+            return;
+        };
+        let (old, new) = (texts_of(&base.draft), texts_of(&theirs.draft));
+        for at in 0..old.len() {
+            if self.inputs[at].value() == old[at] {
+                self.inputs[at] = Input::new(new[at].clone());
+            }
+        }
+        for area in areas {
+            if self.grants.of(&area.slug) == base.draft.conditions.grants.of(&area.slug) {
+                self.grants.set(
+                    area.slug.clone(),
+                    theirs.draft.conditions.grants.of(&area.slug),
+                );
+            }
+        }
+        self.unfolded |= new[Field::USUAL..].iter().any(|text| !text.is_empty());
+        self.began = (new, theirs.draft.conditions.grants.clone());
+        let what = if base.draft == theirs.draft {
+            ": it was disabled or enabled"
+        } else {
+            ""
+        };
+        self.trouble = Some(format!(
+            "{} changed this key meanwhile{what}. What you typed is kept: save again to put it on top, or Esc to discard it",
+            visible(by)
+        ));
+        self.scroll = 0;
+        self.meanwhile = Some(ConcurrentEdit {
+            by: by.to_owned(),
+            base: base.draft.clone(),
+            theirs: theirs.draft.clone(),
+        });
+        self.purpose = WizardPurpose::Edit(Box::new(theirs.clone()));
+        // The changes are shown right above the buttons and must be visible on a small screen.
+        if let WizardStep::Permissions(_, focus) = &mut self.step {
+            *focus = MatrixFocus::Save;
+        }
+    }
+
+    /// Validates step one again after a rebase, and goes back to it if it is no longer valid.
+    pub fn revalidate(&mut self, now: Moment) {
+        if let WizardStep::Permissions(_, focus) = self.step {
+            match self.basics(now) {
+                Ok(basics) => self.step = WizardStep::Permissions(Box::new(basics), focus),
+                Err(field) => self.step = WizardStep::Basics(BasicsFocus::Field(field)),
+            }
+        }
+    }
+
     /// Returns every field that the other user changed or in which the two versions differ, in the
     /// order of the wizard. Empty while no other user has changed the key.
     #[must_use]
