@@ -19,17 +19,16 @@ impl CreateArguments {
     /// Returns the names of the rules that were given and are not those of an existing key.
     pub(super) fn differing(&self, asked: &Draft, existing: &Draft) -> Vec<String> {
         let description = self.description.is_some() && asked.description != existing.description;
+        let description = description.then_some("description");
         let rules = self.rules.differing(asked, existing);
-        let named = [("description", description)].into_iter().chain(rules);
-        let differing = named.filter(|(_, differs)| *differs);
-        differing.map(|(name, _)| name.to_owned()).collect()
+        let differing = description.into_iter().chain(rules);
+        differing.map(str::to_owned).collect()
     }
 }
 
 impl RuleArguments {
-    /// Returns each rule with whether it was given and is not that of an existing key. Two lists
-    /// that have the same addresses are the same.
-    fn differing(&self, asked: &Draft, existing: &Draft) -> [(&'static str, bool); 9] {
+    /// Returns each option with whether it was given.
+    fn given(&self) -> [(&'static str, bool); 9] {
         let Self {
             allow_ip,
             grants,
@@ -41,52 +40,43 @@ impl RuleArguments {
             owner,
             labels,
         } = self;
-        let (new, old) = (&asked.conditions, &existing.conditions);
-        let allow = new.allow.widens(&old.allow) || old.allow.widens(&new.allow);
-        let denied = new.deny.difference(&old.deny);
-        let deny = !denied.added.is_empty() || !denied.dropped.is_empty();
         [
-            ("allow-ip", allow_ip.is_some() && allow),
-            ("deny-ip", deny_ip.is_some() && deny),
-            ("grants", !grants.is_empty() && new.grants != old.grants),
-            (
-                "not-before",
-                not_before.is_some() && new.not_before != old.not_before,
-            ),
-            (
-                "expires",
-                expires.is_some() && new.expires_at != old.expires_at,
-            ),
-            (
-                "rate-limit",
-                rate_limit.is_some() && new.rate_limit != old.rate_limit,
-            ),
-            ("quota", quota.is_some() && new.quota != old.quota),
-            ("owner", owner.is_some() && asked.owner != existing.owner),
-            (
-                "labels",
-                !labels.is_empty() && asked.labels != existing.labels,
-            ),
+            ("allow-ip", allow_ip.is_some()),
+            ("deny-ip", deny_ip.is_some()),
+            ("grants", !grants.is_empty()),
+            ("not-before", not_before.is_some()),
+            ("expires", expires.is_some()),
+            ("rate-limit", rate_limit.is_some()),
+            ("quota", quota.is_some()),
+            ("owner", owner.is_some()),
+            ("labels", !labels.is_empty()),
         ]
     }
 
     /// Whether no option was given.
     pub(super) fn is_empty(&self) -> bool {
-        let Self {
-            allow_ip,
-            grants,
-            expires,
-            not_before,
-            deny_ip,
-            rate_limit,
-            quota,
-            owner,
-            labels,
-        } = self;
-        let texts = [
-            allow_ip, expires, not_before, deny_ip, rate_limit, quota, owner,
+        !self.given().iter().any(|(_, given)| *given)
+    }
+
+    /// Returns the names of the rules that were given and are not those of an existing key. Two lists
+    /// that have the same addresses are the same.
+    fn differing(&self, asked: &Draft, existing: &Draft) -> impl Iterator<Item = &'static str> {
+        let (new, old) = (&asked.conditions, &existing.conditions);
+        let denied = new.deny.difference(&old.deny);
+        // In the order of the options.
+        let differs = [
+            new.allow.widens(&old.allow) || old.allow.widens(&new.allow),
+            !denied.added.is_empty() || !denied.dropped.is_empty(),
+            new.grants != old.grants,
+            new.not_before != old.not_before,
+            new.expires_at != old.expires_at,
+            new.rate_limit != old.rate_limit,
+            new.quota != old.quota,
+            asked.owner != existing.owner,
+            asked.labels != existing.labels,
         ];
-        texts.iter().all(|text| text.is_none()) && grants.is_empty() && labels.is_empty()
+        let options = self.given().into_iter().zip(differs);
+        options.filter_map(|((name, given), differs)| (given && differs).then_some(name))
     }
 
     /// Applies the options that were given.

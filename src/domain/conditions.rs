@@ -8,10 +8,7 @@
 mod changes;
 
 pub use changes::Changes;
-use changes::{
-    describe_denied, describe_expiry, describe_grants, describe_limit, describe_networks,
-    describe_start,
-};
+use changes::{describe_denied, describe_grants, describe_networks, describe_optional};
 use serde_json::{Map, Value, json};
 use strum::{EnumCount, VariantArray};
 
@@ -279,7 +276,10 @@ impl Condition {
                 title: "Begins",
                 absent: "at once",
                 compare: |before, after, _, changes| {
-                    describe_start(before.not_before, after.not_before, changes);
+                    let words = |start: Moment| format!("begins {}", start.as_start());
+                    let starts = (before.not_before, after.not_before);
+                    let words = ("begins at once", words);
+                    describe_optional(starts, words, |old, new| new < old, changes);
                 },
             },
             Self::Expires => ConditionRow {
@@ -287,7 +287,9 @@ impl Condition {
                 title: "Expires",
                 absent: "never",
                 compare: |before, after, _, changes| {
-                    describe_expiry(before.expires_at, after.expires_at, changes);
+                    let words = ("no end date", Moment::as_expiry);
+                    let ends = (before.expires_at, after.expires_at);
+                    describe_optional(ends, words, |old, new| old < new, changes);
                 },
             },
             Self::RateLimit => ConditionRow {
@@ -295,9 +297,9 @@ impl Condition {
                 title: "Rate limit",
                 absent: "none",
                 compare: |before, after, _, changes| {
-                    let widens = |before: RateLimit, after: RateLimit| after.widens(before);
+                    let words = ("no rate limit", |limit: RateLimit| limit.to_string());
                     let limits = (before.rate_limit, after.rate_limit);
-                    describe_limit(limits, "no rate limit", widens, changes);
+                    describe_optional(limits, words, |old, new| new.widens(old), changes);
                 },
             },
             Self::Quota => ConditionRow {
@@ -305,8 +307,9 @@ impl Condition {
                 title: "Quota",
                 absent: "none",
                 compare: |before, after, _, changes| {
-                    let widens = |before: Quota, after: Quota| after.widens(before);
-                    describe_limit((before.quota, after.quota), "no quota", widens, changes);
+                    let words = ("no quota", |quota: Quota| quota.to_string());
+                    let quotas = (before.quota, after.quota);
+                    describe_optional(quotas, words, |old, new| new.widens(old), changes);
                 },
             },
         }

@@ -124,7 +124,7 @@ pub struct Request {
 pub struct Exhausted {
     /// The time from which the rate limit lets a request pass again.
     pub rate_limit_until: Option<Moment>,
-    /// The time at which the quota begins anew.
+    /// The time at which the next period of the quota begins.
     pub quota_until: Option<Moment>,
 }
 

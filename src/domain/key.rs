@@ -170,11 +170,7 @@ impl PreviousTokenSummary {
         let rotated = self.rotated_at.date_and_clock();
         match (&self.last_use, self.uses) {
             (Some(usage), uses) => {
-                let uses = if uses == 1 {
-                    "1 use".to_owned()
-                } else {
-                    format!("{} uses", text::thousands(uses))
-                };
+                let uses = text::counted(uses, "use");
                 let from = usage
                     .from
                     .map_or_else(String::new, |from| format!(" from {from}"));

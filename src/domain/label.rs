@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
 
 use super::text::{self, Limits, TextError, visible};
 
@@ -203,6 +204,14 @@ impl Labels {
     /// Returns names and values, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&LabelName, &str)> {
         self.0.iter().map(|(name, value)| (name, value.as_str()))
+    }
+
+    /// Returns the labels as a JSON object.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let labels = self.iter();
+        let labels = labels.map(|(name, value)| (name.to_string(), json!(value)));
+        Value::Object(labels.collect())
     }
 
     /// Returns the labels as one header: `name=value` joined by commas, the values percent-encoded.

@@ -132,6 +132,22 @@ pub struct PageRequest {
     pub damaged: Vec<KeyId>,
 }
 
+impl PageRequest {
+    /// Requests the first page of all keys, the newest first.
+    #[must_use]
+    pub fn first(limit: u32, now: Moment) -> Self {
+        Self {
+            scope: AgentScope::Everything,
+            filter: Filter::default(),
+            sort: Sort::NEWEST,
+            direction: Direction::First,
+            limit,
+            now,
+            damaged: Vec::new(),
+        }
+    }
+}
+
 /// A row of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {

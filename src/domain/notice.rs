@@ -1,4 +1,4 @@
-//! Notices: what whoever is responsible for keys should be told before it hurts, each about one key.
+//! Notices: what the people who are responsible for keys should know in time, each about one key.
 use super::{
     attention::UNUSED_DAYS,
     conditions::Validity,

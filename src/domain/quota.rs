@@ -8,7 +8,7 @@ use strum::{EnumCount, VariantArray};
 
 use super::{
     moment::Moment,
-    text::{thousands, visible},
+    text::{counted, is_number, visible},
 };
 
 /// The largest number of requests in a quota.
@@ -94,13 +94,8 @@ impl Quota {
     /// Describes the quota: "50,000 requests a month".
     #[must_use]
     pub fn words(self) -> String {
-        let requests = if self.count == 1 {
-            "request"
-        } else {
-            "requests"
-        };
-        let count = thousands(self.count);
-        format!("{count} {requests} a {}", self.period.word())
+        let requests = counted(self.count, "request");
+        format!("{requests} a {}", self.period.word())
     }
 }
 
@@ -132,7 +127,7 @@ impl FromStr for Quota {
         let (digits, word) = text.split_once('/').ok_or_else(unreadable)?;
         let period = QuotaPeriod::ALL.into_iter().find(|it| it.word() == word);
         let period = period.ok_or_else(unreadable)?;
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_number(digits) {
             return Err(unreadable());
         }
         match digits.parse() {

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use strum::{EnumCount, VariantArray};
 
-use super::text::visible;
+use super::text::{counted, is_number, thousands, visible};
 
 /// The largest number of requests in a limit, and the largest burst.
 const MOST: u32 = 1_000_000;
@@ -85,21 +85,15 @@ impl RateLimit {
     /// Describes the limit: "60 requests a minute, 20 at once".
     #[must_use]
     pub fn words(self) -> String {
-        let requests = if self.count == 1 {
-            "request"
-        } else {
-            "requests"
+        let requests = counted(self.count.into(), "request");
+        let base = match self.period {
+            RatePeriod::Hour => format!("{requests} an hour"),
+            period => format!("{requests} a {}", period.word()),
         };
-        let count = super::text::thousands(self.count.into());
-        let base = format!("{count} {requests} a {}", self.period.word());
-        let base = base.replace("a hour", "an hour");
         if self.burst == self.count {
             base
         } else {
-            format!(
-                "{base}, {} at once",
-                super::text::thousands(self.burst.into())
-            )
+            format!("{base}, {} at once", thousands(self.burst.into()))
         }
     }
 }
@@ -148,7 +142,7 @@ impl FromStr for RateLimit {
         let period = RatePeriod::ALL.into_iter().find(|it| it.word() == word);
         let period = period.ok_or_else(unreadable)?;
         let number = |digits: &str| {
-            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            if !is_number(digits) {
                 return Err(unreadable());
             }
             match digits.parse() {

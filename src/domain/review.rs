@@ -68,7 +68,7 @@ fn limits(rate_limit: Option<RateLimit>, quota: Option<Quota>) -> String {
     }
 }
 
-/// Returns " except 10.0.0.66 and 10.9.0.0/16", in full: what is denied is never shortened away.
+/// Returns " except 10.0.0.66 and 10.9.0.0/16", in full: denied entries are never left out.
 fn denied(deny: &DenyList) -> String {
     if deny.is_empty() {
         return String::new();

@@ -341,6 +341,19 @@ pub fn thousands(number: i64) -> String {
     grouped
 }
 
+/// Returns a number with its noun: "1 request", "1,204 requests".
+#[must_use]
+pub fn counted(count: i64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", thousands(count))
+}
+
+/// Returns `true` if the text is a number in decimal digits alone: no sign, no blank.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// "a", "a and b", "a, b and c".
 #[must_use]
 pub fn join(words: &[String]) -> String {

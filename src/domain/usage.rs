@@ -305,7 +305,7 @@ impl Activity {
     }
 
     /// Returns the quota in words, with what is used of it: "50,000 requests a month, at most 1,200
-    /// used; begins anew 2026-12-01".
+    /// used; starts again 2026-12-01".
     #[must_use]
     pub fn quota_words(&self, quota: Quota, now: Moment) -> String {
         let Some(reserved) = self.quota_reserved else {
@@ -316,7 +316,11 @@ impl Activity {
             all if all == quota.count() => "all used or reserved".to_owned(),
             part => format!("at most {} used", super::text::thousands(part)),
         };
-        format!("{}, {used}; begins anew {}", quota.words(), next.as_start())
+        format!(
+            "{}, {used}; starts again {}",
+            quota.words(),
+            next.as_start()
+        )
     }
 }
 

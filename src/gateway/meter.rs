@@ -1,7 +1,7 @@
 //! Charges requests against the limits of their keys.
 //!
 //! Rate limits are counted here, in the memory of this process and apart from the cache of key
-//! records, so that nothing but a restart or another limit begins one anew. Of quotas, this process
+//! records, so that only a restart or a change of the limit resets one. Of quotas, this process
 //! reserves shares in the store and spends them here; a share is durable before a request passes by
 //! it, so what passes never exceeds the quota. Neither limit is charged unless both let the request
 //! pass. A limit that cannot be charged is an error, and never an allow.
@@ -74,7 +74,7 @@ struct Share {
     used_up_at: Option<Instant>,
 }
 
-/// The result of charging a request with what is at hand.
+/// The result of charging a request without reserving anything.
 enum Charge {
     Passed,
     Refused(Exhausted),
@@ -94,9 +94,9 @@ impl Meter {
         }
     }
 
-    /// Charges a request that may pass otherwise with what is at hand, if the key's limits let it
-    /// pass. Returns the limits that are used up; then nothing is charged. Returns `None` if a share
-    /// of the quota must be reserved first, by [`Self::reserve_and_charge`].
+    /// Charges a request that passes all other checks, if the key's limits let it pass. Returns the
+    /// limits that are used up; then nothing is charged. Returns `None` if a share of the quota must
+    /// be reserved first, by [`Self::reserve_and_charge`].
     pub(super) fn charge(&self, rules: &Rules, now: Moment) -> Option<Exhausted> {
         let conditions = &rules.conditions;
         if conditions.rate_limit.is_none() && conditions.quota.is_none() {
@@ -133,8 +133,8 @@ impl Meter {
     async fn reserve(&self, meter: &Arc<KeyMeter>, rules: &Rules) -> Result<Exhausted, Undecided> {
         loop {
             let reserving = Arc::clone(&meter.reserving).lock_owned().await;
-            // While this request waited, another one may have reserved a share, and a day may have
-            // begun: what is reserved from now on is of the present period.
+            // While this request waited, another one may have reserved a share, and a new day may have
+            // begun. A new share belongs to the period of the present time.
             let now = self.decider.machine().now();
             let quota = match self.charge_with(meter, rules, now) {
                 Charge::Passed => return Ok(Exhausted::default()),

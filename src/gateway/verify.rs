@@ -5,7 +5,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     answer::{self, Response},
@@ -128,11 +128,6 @@ fn verdict_json(id: &DecisionId, decided: &Authorization) -> Response {
         Decision::Deny { reason, key_id, .. } => ("deny", Some(*reason), key_id.as_ref()),
     };
     let status = reason.map_or(200, Reason::status);
-    let labels = decided.rules().map(|rules| {
-        let labels = rules.labels.iter();
-        let labels = labels.map(|(name, value)| (name.to_string(), json!(value)));
-        Value::Object(labels.collect())
-    });
     let body = json!({
         "decision": decision,
         "reason": reason.map(Reason::word),
@@ -141,7 +136,7 @@ fn verdict_json(id: &DecisionId, decided: &Authorization) -> Response {
         "key_id": key_id.map(KeyId::as_str),
         "key_name": decided.rules().map(|rules| &rules.name),
         "owner": decided.rules().and_then(|rules| rules.owner.as_ref()).map(Owner::as_str),
-        "labels": labels,
+        "labels": decided.rules().map(|rules| rules.labels.json()),
         "passes_at": decided.passes_at().map(Moment::rfc3339),
         "decision_id": id.as_str(),
     });

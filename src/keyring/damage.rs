@@ -10,7 +10,7 @@ use crate::domain::{
     agent::AgentScope,
     audit::{Change, EventDraft},
     key::RevokeReason,
-    listing::{Direction, Filter, PageRequest, Sort},
+    listing::{Direction, PageRequest},
     member::Denied,
     text::visible,
     token::KeyId,
@@ -26,15 +26,7 @@ impl Keyring {
     /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
     /// if the database fails.
     pub async fn look_for_damage(&self) -> Result<usize, KeyringError> {
-        let mut request = PageRequest {
-            scope: AgentScope::Everything,
-            filter: Filter::default(),
-            sort: Sort::NEWEST,
-            direction: Direction::First,
-            limit: KEYS_PER_READ,
-            now: self.now(),
-            damaged: Vec::new(),
-        };
+        let mut request = PageRequest::first(KEYS_PER_READ, self.now());
         loop {
             let page = self.page(&request).await?;
             match page.reached {

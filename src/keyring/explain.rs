@@ -197,7 +197,7 @@ impl Keyring {
             ExplainSubject::Refusal(refusal) => Some(refusal.as_ref()),
             ExplainSubject::Request { .. } => None,
         };
-        // An endpoint begins a limit anew when it is changed, so the record says nothing any more.
+        // An endpoint resets a limit that is changed, so the record no longer applies.
         let changed = history.of(Condition::RateLimit);
         if changed.is_some_and(|changed| refusal.is_some_and(|refusal| refusal.at <= changed.at)) {
             request.exhausted.rate_limit_until = None;
@@ -283,7 +283,7 @@ impl Keyring {
                 None => Credential::Unknown,
             };
             let mut request = refusal.again(&routes, self.now());
-            // An endpoint begins a limit anew when it is changed; that a quota is larger is enough.
+            // An endpoint resets a rate limit that is changed. A changed quota is judged by the store.
             if let KeyRecord::Key(_, changed) = &key_record {
                 let (was, is) = (&rules.conditions, &changed.conditions);
                 if was.rate_limit != is.rate_limit {

@@ -2,9 +2,8 @@
 use super::{Keyring, KeyringError};
 use crate::{
     domain::{
-        agent::AgentScope,
         audit::Checkpoint,
-        listing::{Direction, Filter, PageRequest, Sort},
+        listing::{Direction, PageRequest},
         moment::Moment,
     },
     vault::{MasterKey, VaultError},
@@ -58,23 +57,14 @@ impl Keyring {
     }
 
     async fn read_every_key(&self) -> Result<(), KeyringError> {
-        let mut direction = Direction::First;
+        let mut request = PageRequest::first(500, self.now());
         loop {
-            let request = PageRequest {
-                scope: AgentScope::Everything,
-                filter: Filter::default(),
-                sort: Sort::NEWEST,
-                direction,
-                limit: 500,
-                now: self.now(),
-                damaged: Vec::new(),
-            };
             let mut page = self.store.page(&request).await?;
             if !page.unreadable.is_empty() {
                 return Err(page.unreadable.remove(0).into());
             }
             match page.rows.pop() {
-                Some(last) => direction = Direction::After(last.cursor),
+                Some(last) => request.direction = Direction::After(last.cursor),
                 None => return Ok(()),
             }
         }

@@ -5,7 +5,7 @@ use crate::domain::{
     facet::Facet,
     hygiene::{self, HygieneRow, ObservedUse, WATCHED_DAYS},
     key::Key,
-    listing::{Cursor, Direction, Filter, PageRequest, Row, Sort},
+    listing::{Cursor, Direction, PageRequest, Row},
     moment::{DAY, Moment},
     owner::Owner,
 };
@@ -31,32 +31,23 @@ impl Keyring {
         Ok(self.store.counted_since().await?)
     }
 
-    /// Returns all keys of an owner, the newest first. A key that cannot be read is left out.
+    /// Returns all keys of an owner, the newest first.
     ///
     /// # Errors
     /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
-    /// if the database fails.
+    /// if one of the keys cannot be read or the database fails.
     pub async fn keys_of(&self, owner: &Owner) -> Result<Vec<Key>, KeyringError> {
         let mut keys = Vec::new();
-        let mut direction = Direction::First;
+        let mut request = PageRequest::first(KEYS_PER_READ, self.now());
+        request.filter.facets = vec![Facet::Owner(owner.clone())];
         loop {
-            let page = self
-                .page(&PageRequest {
-                    scope: AgentScope::Everything,
-                    filter: Filter {
-                        facets: vec![Facet::Owner(owner.clone())],
-                        ..Filter::default()
-                    },
-                    sort: Sort::NEWEST,
-                    direction,
-                    limit: KEYS_PER_READ,
-                    now: self.now(),
-                    damaged: Vec::new(),
-                })
-                .await?;
+            let mut page = self.page(&request).await?;
+            if !page.unreadable.is_empty() {
+                return Err(page.unreadable.remove(0).into());
+            }
             keys.extend(page.rows.into_iter().map(|row| row.key));
             match page.reached {
-                Some(cursor) if page.more => direction = Direction::After(cursor),
+                Some(cursor) if page.more => request.direction = Direction::After(cursor),
                 _ => return Ok(keys),
             }
         }
@@ -78,12 +69,8 @@ impl Keyring {
         let page = self
             .page(&PageRequest {
                 scope: scope.clone(),
-                filter: Filter::default(),
-                sort: Sort::NEWEST,
                 direction: after.map_or(Direction::First, Direction::After),
-                limit: KEYS_PER_READ,
-                now,
-                damaged: Vec::new(),
+                ..PageRequest::first(KEYS_PER_READ, now)
             })
             .await?;
         let since = self.store.counted_since().await?;

@@ -5,8 +5,7 @@ use super::{Keyring, KeyringError, StoreError};
 use crate::domain::{
     agent::AgentScope,
     key::Key,
-    listing::{Cursor, Direction, Filter, PageRequest, Sort, SortField, SortValue},
-    moment::Moment,
+    listing::{Cursor, Direction, PageRequest, Sort, SortField, SortValue},
     notice::{self, NoticeKind},
     token::KeyId,
     usage::REFUSAL_NEWS_MILLIS,
@@ -22,13 +21,6 @@ pub struct Notices {
     pub notices: Vec<(Key, NoticeKind)>,
     /// The errors of the keys that cannot be read and are refused everywhere.
     pub unreadable: Vec<StoreError>,
-}
-
-/// Some keys of a list, and where they end.
-struct SomeKeys {
-    keys: Vec<Key>,
-    unreadable: Vec<StoreError>,
-    reached: Cursor,
 }
 
 impl Keyring {
@@ -52,76 +44,52 @@ impl Keyring {
                 notices.extend(kinds.into_iter().map(|kind| (key.clone(), kind)));
             }
         };
-        let attention = Sort {
-            field: SortField::Attention,
-            descending: false,
-        };
-        let filter = Filter {
-            attention: true,
-            ..Filter::default()
-        };
         // Damaged keys are found only by reading every key.
         self.look_for_damage().await?;
-        let mut direction = Direction::First;
-        while let Some(page) = self.some(scope, &filter, attention, direction, now).await? {
-            page.keys.into_iter().for_each(&mut tell);
-            unreadable.extend(page.unreadable);
-            direction = Direction::After(page.reached);
-        }
-        let ending = Sort {
-            field: SortField::Expires,
-            descending: false,
+        let mut request = PageRequest {
+            scope: scope.clone(),
+            sort: Sort {
+                field: SortField::Attention,
+                descending: false,
+            },
+            ..PageRequest::first(KEYS_PER_READ, now)
         };
-        let mut direction = Direction::After(Cursor {
+        request.filter.attention = true;
+        loop {
+            let page = self.page(&request).await?;
+            page.rows.into_iter().for_each(|row| tell(row.key));
+            unreadable.extend(page.unreadable);
+            match page.reached {
+                Some(cursor) if page.more => request.direction = Direction::After(cursor),
+                _ => break,
+            }
+        }
+        let ends = |key: &Key| {
+            let end = key.draft.conditions.expires_at;
+            end.is_some_and(|end| end.millis() - now.millis() <= within)
+        };
+        request.filter.attention = false;
+        request.sort.field = SortField::Expires;
+        // Behind those that have ended.
+        request.direction = Direction::After(Cursor {
             value: SortValue::Number(now.millis() - 1),
             sequence: i64::MAX,
         });
-        let all = Filter::default();
-        while let Some(page) = self.some(scope, &all, ending, direction, now).await? {
-            let SomeKeys { keys, reached, .. } = page;
-            let ends = |key: &Key| {
-                let end = key.draft.conditions.expires_at;
-                end.is_some_and(|end| end.millis() - now.millis() <= within)
-            };
-            let is_last = keys.last().is_some_and(|key| !ends(key));
-            keys.into_iter().filter(ends).for_each(&mut tell);
-            if is_last {
-                break;
+        loop {
+            let page = self.page(&request).await?;
+            let is_last = page.rows.last().is_none_or(|row| !ends(&row.key));
+            let ending = page.rows.into_iter().map(|row| row.key).filter(ends);
+            ending.for_each(&mut tell);
+            match page.reached {
+                Some(cursor) if page.more && !is_last => {
+                    request.direction = Direction::After(cursor);
+                }
+                _ => break,
             }
-            direction = Direction::After(reached);
         }
         Ok(Notices {
             notices,
             unreadable,
         })
-    }
-
-    /// Returns some keys and where they end; `None` after the last one.
-    async fn some(
-        &self,
-        scope: &AgentScope,
-        filter: &Filter,
-        sort: Sort,
-        direction: Direction,
-        now: Moment,
-    ) -> Result<Option<SomeKeys>, KeyringError> {
-        let page = self
-            .page(&PageRequest {
-                scope: scope.clone(),
-                filter: filter.clone(),
-                sort,
-                direction,
-                limit: KEYS_PER_READ,
-                now,
-                damaged: Vec::new(),
-            })
-            .await?;
-        let keys = page.rows.into_iter().map(|row| row.key).collect();
-        let unreadable = page.unreadable;
-        Ok(page.reached.map(|reached| SomeKeys {
-            keys,
-            unreadable,
-            reached,
-        }))
     }
 }

@@ -64,7 +64,7 @@ fn every_rule_is_set_shown_and_taken_away() {
         "Not from    10.0.0.66",
         "Begins      2020-01-01",
         "Rate limit  60 requests a minute, 20 at once, at each endpoint",
-        "Quota       50,000 requests a month, at most 0 used; begins anew",
+        "Quota       50,000 requests a month, at most 0 used; starts again",
         "Owner       alice",
         "Labels      env=prod, team=billing",
     ] {
@@ -273,6 +273,11 @@ fn the_keys_of_a_person_who_left_are_named_and_revoked_together() {
     .done();
     let names: Vec<_> = home.list().iter().map(|key| key["name"].clone()).collect();
     assert_eq!(names, ["nobody's", "team's"]);
+    home.run(&["create", "bent", "--owner", "bob"]).done();
+    home.past("UPDATE keys SET quota = 'x' WHERE name = 'bent'");
+    let bent = home.run(&["revoke", "--owner", "bob", "--yes"]);
+    assert_eq!(bent.status, 1, "nothing is left out in silence");
+    assert!(bent.stderr.contains("quota"), "{}", bent.stderr);
     let again = home.run(&["revoke", "--owner", "alice", "--dry-run"]);
     assert_eq!(again.status, 1);
     assert!(

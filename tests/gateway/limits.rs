@@ -59,7 +59,7 @@ fn the_burst_passes_and_the_next_is_told_when_to_come_again() {
             .starts_with("\"rate\";r=0;t=")
     );
     assert_eq!(refused.header("x-claviger-key-id"), Some(""));
-    // No reveal, edit of something else, rotation or SIGHUP begins it anew.
+    // No reveal, edit of something else, rotation or SIGHUP resets it.
     home.run(&["reveal", "slow"]).done();
     home.run(&["edit", "slow", "--description", "d", "--quota", "9/day"])
         .done();
@@ -68,7 +68,7 @@ fn the_burst_passes_and_the_next_is_told_when_to_come_again() {
     endpoint.wait_for("the settings were read again");
     assert_eq!(reads(&endpoint, &token, 1), [403]);
     assert_eq!(reads(&endpoint, rotated.trim(), 1), [403]);
-    // Another limit begins anew; so does another endpoint.
+    // A changed limit is reset, and another endpoint counts for itself.
     let other = Endpoint::start(&home, &[]);
     assert_eq!(reads(&other, &token, 1), [200]);
     home.run(&["edit", "slow", "--rate-limit", "1/hour:2"])
@@ -315,6 +315,14 @@ fn verify_tells_owner_labels_and_limits_and_charges_them() {
         let body = json!({ "token": token, "area": "contacts", "action": "read" });
         verify(&endpoint, &body.to_string()).json()
     };
+    let asked = || {
+        let headers = [
+            ("X-Forwarded-Method", "GET"),
+            ("X-Forwarded-Uri", "/contacts"),
+            ("X-API-Key", &token),
+        ];
+        ask(endpoint.address(), &request("GET", "/authorize", &headers))
+    };
     let allowed = verified();
     assert_eq!(
         (&allowed["decision"], &allowed["owner"]),
@@ -327,33 +335,11 @@ fn verify_tells_owner_labels_and_limits_and_charges_them() {
         (&json!("rate_limited"), &json!(429))
     );
     assert!(refused["passes_at"].as_str().expect("when").ends_with('Z'));
-    let answer = ask(
-        endpoint.address(),
-        &request(
-            "GET",
-            "/authorize",
-            &[
-                ("X-Forwarded-Method", "GET"),
-                ("X-Forwarded-Uri", "/contacts"),
-                ("X-API-Key", &token),
-            ],
-        ),
-    );
+    let answer = asked();
     assert_eq!(answer.status, 429, "a gateway that knows it gets it");
     assert_eq!(answer.header("x-claviger-status"), Some(""));
     home.run(&["edit", "app", "--rate-limit", "none"]).done();
-    let answer = ask(
-        endpoint.address(),
-        &request(
-            "GET",
-            "/authorize",
-            &[
-                ("X-Forwarded-Method", "GET"),
-                ("X-Forwarded-Uri", "/contacts"),
-                ("X-API-Key", &token),
-            ],
-        ),
-    );
+    let answer = asked();
     assert_eq!(answer.header("x-claviger-owner"), Some("Zo%C3%AB"));
     assert_eq!(
         answer.header("x-claviger-labels"),

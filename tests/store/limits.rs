@@ -90,7 +90,7 @@ fn a_quota_of_a_time_that_came_before_is_forgotten_after_a_while() {
         decider.close().await;
         let decider: Decider = self::decider(world, NOW + 110 * DAY).await;
         while decider.tidy_usage().await.expect("tidy") {}
-        // A clock that was set back finds the one that is kept, and begins the other one anew.
+        // A clock that was set back finds the count that is kept, and none of the other one.
         let kept = Moment::from_millis(NOW + 90 * DAY);
         let larger = quota("2/day");
         assert_eq!(decider.reserve_quota(&key.id, larger, kept).await, Ok(1));

@@ -669,5 +669,12 @@ fn a_report_groups_by_what_is_asked_for_and_by_nothing_else() {
         assert_eq!(by_key.len(), 2);
         assert!(by_key.contains(&format!("{} 7 3", one.id)), "{by_key:?}");
         assert_eq!(report(None, "day", NOW + 2 * DAY).await, [""; 0]);
+        // What was folded into its day counts whole, also from the middle of that day on.
+        let early = NOW - 10 * DAY - 11 * HOUR;
+        let usage = tallied(&two, vec![tally(early, from(1), Verdict::Allowed, 4)]);
+        keyring.record_usage(&[usage], &[]).await.expect("recorded");
+        tidy(world, NOW).await;
+        let folded = report(Some(&two.id), "day", NOW - 10 * DAY).await;
+        assert_eq!(folded[0], format!("{} 4 0", day(early)));
     });
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{AllowListError, canonical};
-use crate::domain::text::visible;
+use crate::domain::text::{is_number, visible};
 
 pub(super) fn parse(entry: &str) -> Result<IpNet, AllowListError> {
     let (address_text, prefix_text) = match entry.split_once('/') {
@@ -54,14 +54,14 @@ fn parse_prefix(
         };
         return Err(AllowListError(format!("{entry} has a netmask: {hint}")));
     }
-    if text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) {
+    if text.len() > 1 && text.starts_with('0') && is_number(text) {
         let plain = text.trim_start_matches('0');
         let plain = if plain.is_empty() { "0" } else { plain };
         return Err(AllowListError(format!(
             "{entry} has a prefix with a leading zero: write /{plain}"
         )));
     }
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+    if !is_number(text) {
         return Err(AllowListError(format!(
             "{entry} has no prefix length that can be read: write a number from 0 to {widest} after the /"
         )));
@@ -137,9 +137,7 @@ fn is_range(address: &str) -> bool {
 fn without_leading_zeros(address: &str) -> Option<std::net::Ipv4Addr> {
     let parts: Vec<&str> = address.split('.').collect();
     let zero_led = parts.iter().any(|p| p.len() > 1 && p.starts_with('0'));
-    let decimal = parts
-        .iter()
-        .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    let decimal = parts.iter().all(|part| is_number(part));
     if parts.len() != 4 || !zero_led || !decimal {
         return None;
     }

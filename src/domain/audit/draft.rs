@@ -276,8 +276,6 @@ pub fn snapshot(draft: &Draft) -> Map<String, Value> {
     fields.extend(draft.conditions.fields());
     let owner = draft.owner.as_ref().map(Owner::as_str);
     fields.insert("owner".into(), json!(owner));
-    let labels = draft.labels.iter();
-    let labels = labels.map(|(name, value)| (name.to_string(), json!(value)));
-    fields.insert("labels".into(), Value::Object(labels.collect()));
+    fields.insert("labels".into(), draft.labels.json());
     fields
 }

@@ -3,7 +3,6 @@ use super::{MAX_NAMED_ADDRESSES, verbs};
 use crate::domain::{
     access::{Area, Grants},
     allowlist::{AddressChange, AllowList, DenyList},
-    moment::Moment,
     text::visible,
 };
 
@@ -14,6 +13,17 @@ pub struct Changes {
     pub widens: Vec<String>,
     /// Changes that allow fewer requests, or the same.
     pub others: Vec<String>,
+}
+
+impl Changes {
+    /// Adds a sentence about something that becomes wider, or else narrower.
+    fn tell(&mut self, widens: bool, change: &str) {
+        if widens {
+            self.widens.push(format!("Widens: {change}"));
+        } else {
+            self.others.push(format!("Narrows: {change}"));
+        }
+    }
 }
 
 pub(super) fn describe_grants(
@@ -27,78 +37,33 @@ pub(super) fn describe_grants(
         let title = visible(&area.title);
         let (gained, lost) = (new.without(old), old.without(new));
         if !gained.is_empty() {
-            let gained = verbs(gained);
-            changes
-                .widens
-                .push(format!("Widens: {title} gains {gained}"));
+            changes.tell(true, &format!("{title} gains {}", verbs(gained)));
         }
         if !lost.is_empty() {
-            let lost = verbs(lost);
-            changes
-                .others
-                .push(format!("Narrows: {title} loses {lost}"));
+            changes.tell(false, &format!("{title} loses {}", verbs(lost)));
         }
     }
 }
 
-pub(super) fn describe_expiry(
-    before: Option<Moment>,
-    after: Option<Moment>,
-    changes: &mut Changes,
-) {
-    if before == after {
-        return;
-    }
-    let words = |end: Option<Moment>| end.map_or("no end date".to_owned(), Moment::as_expiry);
-    let change = format!("{} → {}", words(before), words(after));
-    let widens = after.is_none_or(|new| before.is_some_and(|old| old < new));
-    if widens {
-        changes.widens.push(format!("Widens: {change}"));
-    } else {
-        changes.others.push(format!("Narrows: {change}"));
-    }
-}
-
-pub(super) fn describe_start(before: Option<Moment>, after: Option<Moment>, changes: &mut Changes) {
-    if before == after {
-        return;
-    }
-    let words = |start: Option<Moment>| {
-        start.map_or("begins at once".to_owned(), |start| {
-            format!("begins {}", start.as_start())
-        })
-    };
-    let change = format!("{} → {}", words(before), words(after));
-    let widens = after.is_none_or(|new| before.is_some_and(|old| new < old));
-    if widens {
-        changes.widens.push(format!("Widens: {change}"));
-    } else {
-        changes.others.push(format!("Narrows: {change}"));
-    }
-}
-
-/// Adds the sentence about a change of a limit; no limit is the widest.
-pub(super) fn describe_limit<T: Copy + PartialEq + std::fmt::Display>(
+/// Adds the sentence about a change of a rule that a key may be without; without it, it is widest.
+/// `none` and `words` are the words for no value and for a value.
+pub(super) fn describe_optional<T: Copy + PartialEq>(
     (before, after): (Option<T>, Option<T>),
-    none: &str,
+    (none, words): (&str, impl Fn(T) -> String),
     widens: impl Fn(T, T) -> bool,
     changes: &mut Changes,
 ) {
     if before == after {
         return;
     }
-    let words = |limit: Option<T>| limit.map_or_else(|| none.to_owned(), |it| it.to_string());
-    let change = format!("{} → {}", words(before), words(after));
     let widens = match (before, after) {
         (Some(_), None) => true,
         (None, _) => false,
         (Some(before), Some(after)) => widens(before, after),
     };
-    if widens {
-        changes.widens.push(format!("Widens: {change}"));
-    } else {
-        changes.others.push(format!("Narrows: {change}"));
-    }
+    let [before, after] =
+        [before, after].map(|value| value.map_or_else(|| none.to_owned(), &words));
+    changes.tell(widens, &format!("{before} → {after}"));
 }
 
 /// Adds the sentences about a change of the networks from which a key may not be used.
@@ -112,25 +77,25 @@ pub(super) fn describe_denied(before: &DenyList, after: &DenyList, changes: &mut
         kept,
     } = after.difference(before);
     if !dropped.is_empty() {
-        let rest = if kept.is_empty() {
-            String::new()
-        } else {
-            format!(" but for {}", kept.join(", "))
-        };
-        let dropped = dropped.join(", ");
-        changes
-            .widens
-            .push(format!("Widens: no longer denies {dropped}{rest}"));
+        let dropped = but_for(&dropped, &kept);
+        changes.tell(true, &format!("no longer denies {dropped}"));
     }
     if !added.is_empty() {
-        changes
-            .others
-            .push(format!("Narrows: denies {}", added.join(", ")));
+        changes.tell(false, &format!("denies {}", added.join(", ")));
     }
     if added.is_empty() && dropped.is_empty() {
-        changes
-            .others
-            .push("Writes the same denied addresses in another way".to_owned());
+        let same = "Writes the same denied addresses in another way";
+        changes.others.push(same.to_owned());
+    }
+}
+
+/// Returns the dropped entries, with the parts of them that stay.
+fn but_for(dropped: &[String], kept: &[String]) -> String {
+    let dropped = dropped.join(", ");
+    if kept.is_empty() {
+        dropped
+    } else {
+        format!("{dropped} but for {}", kept.join(", "))
     }
 }
 
@@ -140,10 +105,8 @@ pub(super) fn describe_networks(before: &AllowList, after: &AllowList, changes: 
         return;
     }
     match (before, after) {
-        (_, AllowList::Anywhere) => changes
-            .widens
-            .push(format!("Widens: {} → Any IP", shortened(before))),
-        (AllowList::Anywhere, _) => changes.others.push(format!("Narrows: Any IP → {after}")),
+        (_, AllowList::Anywhere) => changes.tell(true, &format!("{} → Any IP", shortened(before))),
+        (AllowList::Anywhere, _) => changes.tell(false, &format!("Any IP → {after}")),
         (AllowList::Only(_), AllowList::Only(_)) => {
             let AddressChange {
                 added,
@@ -151,24 +114,14 @@ pub(super) fn describe_networks(before: &AllowList, after: &AllowList, changes: 
                 kept,
             } = after.difference(before);
             if !added.is_empty() {
-                changes
-                    .widens
-                    .push(format!("Widens: adds {}", added.join(", ")));
+                changes.tell(true, &format!("adds {}", added.join(", ")));
             }
             if !dropped.is_empty() {
-                let rest = if kept.is_empty() {
-                    String::new()
-                } else {
-                    format!(" but for {}", kept.join(", "))
-                };
-                changes
-                    .others
-                    .push(format!("Narrows: drops {}{rest}", dropped.join(", ")));
+                changes.tell(false, &format!("drops {}", but_for(&dropped, &kept)));
             }
             if added.is_empty() && dropped.is_empty() {
-                changes
-                    .others
-                    .push("Writes the same addresses in another way".to_owned());
+                let same = "Writes the same addresses in another way";
+                changes.others.push(same.to_owned());
             }
         }
     }

@@ -5,6 +5,9 @@ use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 use super::{DAY, LATEST, Moment};
 use crate::domain::text;
 
+/// The length of a date such as 2027-01-31, in characters.
+const DATE_LENGTH: usize = 10;
+
 /// The forms of an expiry that an error names.
 pub const EXPIRY_FORMS: &str = "a time from now (36h, 90d), a date (2027-01-31), or never";
 
@@ -39,14 +42,7 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
         return Ok(None);
     }
     let shown = || text::visible(text);
-    let moment = match duration(text) {
-        Some(length) => {
-            let whole_days = text.ends_with(['d', 'D', 'w', 'W']);
-            let end = now.plus(length);
-            if whole_days { end.end_of_day() } else { end }
-        }
-        None => written_moment(text)?,
-    };
+    let moment = ahead(text, now, Moment::end_of_day)?;
     if moment.0 > LATEST - DAY {
         return Err(ExpiryError::TooFar(shown()));
     }
@@ -54,6 +50,16 @@ pub fn parse_expiry(text: &str, now: Moment) -> Result<Option<Moment>, ExpiryErr
         return Err(ExpiryError::Past(shown()));
     }
     Ok(Some(moment))
+}
+
+/// Parses a time from now, or a date or moment. `edge` gives the beginning or the end of a day that
+/// is meant as a whole: by a date, or by a number of days or weeks.
+fn ahead(text: &str, now: Moment, edge: fn(Moment) -> Moment) -> Result<Moment, ExpiryError> {
+    let (moment, is_whole_day) = match duration(text) {
+        Some(length) => (now.plus(length), text.ends_with(['d', 'D', 'w', 'W'])),
+        None => (written_moment(text)?, text.len() == DATE_LENGTH),
+    };
+    Ok(if is_whole_day { edge(moment) } else { moment })
 }
 
 /// The forms of a start that an error names.
@@ -86,30 +92,11 @@ pub fn parse_start(text: &str, now: Moment) -> Result<Option<Moment>, StartError
         return Ok(None);
     }
     let shown = || text::visible(text);
-    let moment = match duration(text) {
-        Some(length) => {
-            let whole_days = text.ends_with(['d', 'D', 'w', 'W']);
-            let start = now.plus(length);
-            if whole_days {
-                start.start_of_day()
-            } else {
-                start
-            }
-        }
-        None => written_moment(text)
-            .map(|moment| {
-                if text.len() == 10 {
-                    moment.start_of_day()
-                } else {
-                    moment
-                }
-            })
-            .map_err(|error| match error {
-                ExpiryError::NoZone(text) => StartError::NoZone(text),
-                ExpiryError::TooFar(text) => StartError::TooFar(text),
-                _ => StartError::Unreadable(shown()),
-            })?,
-    };
+    let moment = ahead(text, now, Moment::start_of_day).map_err(|error| match error {
+        ExpiryError::NoZone(text) => StartError::NoZone(text),
+        ExpiryError::TooFar(text) => StartError::TooFar(text),
+        ExpiryError::Unreadable(_) | ExpiryError::Past(_) => StartError::Unreadable(shown()),
+    })?;
     if moment.0 > LATEST - DAY {
         return Err(StartError::TooFar(shown()));
     }
@@ -171,7 +158,7 @@ pub fn duration(text: &str) -> Option<i64> {
         _ => return None,
     };
     let number = &text[..text.len() - 1];
-    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+    if !text::is_number(number) {
         return None;
     }
     Some(
@@ -199,7 +186,7 @@ pub fn parse_past(text: &str, now: Moment, until: bool) -> Result<Moment, PastEr
         return Ok(now.plus(ago.saturating_neg()));
     }
     let written = written_moment(text).map_err(|_| unreadable())?;
-    let is_day = text.len() == 10;
+    let is_day = text.len() == DATE_LENGTH;
     Ok(if is_day && !until {
         written.plus(1 - DAY)
     } else {
@@ -212,7 +199,7 @@ fn written_moment(text: &str) -> Result<Moment, ExpiryError> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(Moment::from_millis(timestamp.as_millisecond()));
     }
-    if text.len() == 10 {
+    if text.len() == DATE_LENGTH {
         let date: civil::Date = text.parse().map_err(|_| unreadable())?;
         let next = date
             .checked_add(1.day())

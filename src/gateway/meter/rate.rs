@@ -14,7 +14,7 @@ pub(super) struct RateState {
 }
 
 impl RateState {
-    /// Begins with the whole burst at hand.
+    /// Creates a state with nothing charged: the whole burst may pass.
     pub(super) fn new(limit: RateLimit) -> Self {
         Self {
             limit,
@@ -49,7 +49,7 @@ impl RateState {
         }
     }
 
-    /// Returns `true` if the whole burst is at hand again, so that there is nothing to remember.
+    /// Returns `true` if the whole burst may pass again, so that the state can be dropped.
     pub(super) fn is_rested(&self, now: Instant) -> bool {
         self.state.tat.is_none_or(|at| at <= now)
     }

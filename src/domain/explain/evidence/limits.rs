@@ -72,7 +72,7 @@ pub(super) fn quota(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Chec
             rules.id
         ),
         (None, Some(reserved)) => format!(
-            "of {} requests a {period}, at most {} are used; it begins anew {}",
+            "of {} requests a {period}, at most {} are used; the count starts again {}",
             thousands(quota.count()),
             thousands(reserved.min(quota.count())),
             next.as_start()
