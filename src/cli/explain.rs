@@ -23,7 +23,7 @@ use crate::{
 
 /// The widths of the columns of states and checks, in characters.
 const STATE: usize = 5;
-const CHECK: usize = 10;
+const CHECK: usize = 7;
 
 pub(super) async fn run(
     keyring: &Keyring,

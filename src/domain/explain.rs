@@ -211,7 +211,7 @@ pub const fn name(reason: Reason) -> &'static str {
         Reason::AddressNotAllowed => "address",
         Reason::NoRoute => "route",
         Reason::ActionNotPermitted => "action",
-        Reason::RateLimited => "rate limit",
+        Reason::RateLimited => "rate",
         Reason::QuotaExceeded => "quota",
     }
 }

@@ -41,7 +41,7 @@ pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
     };
     let granted = granted(grants, areas);
     format!(
-        "Can {granted} {}{} {}{}. {rest}",
+        "Can {granted} {}{}{}{}. {rest}",
         origin(allow),
         denied(deny),
         times(*not_before, *expires_at),
@@ -49,11 +49,11 @@ pub fn sentence(conditions: &Conditions, areas: &[Area]) -> String {
     )
 }
 
-/// Returns ", beginning 2027-01-01 and until 2027-01-31", or only the end if there is no start.
+/// Returns ", beginning 2027-01-01 and until 2027-01-31", or " until 2027-01-31" without a start.
 fn times(not_before: Option<Moment>, expires_at: Option<Moment>) -> String {
     match not_before {
-        None => end(expires_at),
-        Some(start) => format!("beginning {} and {}", start.as_start(), end(expires_at)),
+        None => format!(" {}", end(expires_at)),
+        Some(start) => format!(", beginning {} and {}", start.as_start(), end(expires_at)),
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
             (draft(&[], "", None), "No access: can do nothing."),
             (
                 with_every_rule(),
-                "Can read Contact Access from 10.0.0.0/24 except 10.0.0.66 and 10.0.0.128/25 beginning \
+                "Can read Contact Access from 10.0.0.0/24 except 10.0.0.66 and 10.0.0.128/25, beginning \
                  2027-01-01 and until 2027-01-31, at most 60 requests a minute, 20 at once, and 50,000 \
                  requests a month. Can do nothing else.",
             ),

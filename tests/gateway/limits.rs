@@ -127,7 +127,7 @@ fn explain_tells_the_recorded_verdict_and_who_knows_the_present_one() {
     assert!(
         check(&told)["evidence"]
             .to_string()
-            .contains("memory of each endpoint")
+            .contains("only each endpoint knows")
     );
     assert_eq!(home.check(&token, "contacts", "read", None), (0, None));
 }

@@ -27,7 +27,14 @@ pub(super) fn address(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Ch
                 Some(entry) => {
                     let can_be_taken_out = deny.without(address).is_some();
                     fix = can_be_taken_out.then_some(Fix::Undeny(address));
-                    Some(inside(address, &entry, "deny-list"))
+                    let denied = inside(address, &entry, "deny-list");
+                    // That the allow-list has it, too, does not matter.
+                    if allow.contains(Some(address)) {
+                        evidence = denied;
+                        None
+                    } else {
+                        Some(denied)
+                    }
                 }
                 None => Some("it is not on the deny-list".to_owned()),
             },

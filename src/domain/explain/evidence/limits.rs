@@ -29,7 +29,7 @@ pub(super) fn rate_limit(rules: &Rules, request: &Request, facts: &Facts<'_>) ->
         (Some(until), _) => (
             State::Fails,
             format!(
-                "{words}: used up; as recorded then, one more passes from {} UTC, or more with `claviger edit {} --rate-limit`",
+                "{words}: used up; as recorded then, one more passes from {} UTC; `claviger edit {} --rate-limit` sets a larger limit",
                 until.date_and_seconds(),
                 rules.id
             ),
@@ -37,7 +37,7 @@ pub(super) fn rate_limit(rules: &Rules, request: &Request, facts: &Facts<'_>) ->
         (None, Some((at, until))) => (
             State::Unknown,
             format!(
-                "{words}: recorded as used up at {} UTC{}; what is left now, only the memory of each endpoint tells",
+                "{words}: recorded as used up at {} UTC{}; only each endpoint knows what is left now",
                 at.date_and_seconds(),
                 until.map_or_else(String::new, |until| format!(
                     ", with one more from {} UTC",
@@ -47,7 +47,7 @@ pub(super) fn rate_limit(rules: &Rules, request: &Request, facts: &Facts<'_>) ->
         ),
         (None, None) => (
             State::Unknown,
-            format!("{words}: what is left now, only the memory of each endpoint tells"),
+            format!("{words}: only each endpoint knows what is left now"),
         ),
     };
     Check {
@@ -66,7 +66,7 @@ pub(super) fn quota(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Chec
     let (_, next) = quota.period().around(request.at);
     let evidence = match (request.exhausted.quota_until, facts.quota_reserved) {
         (Some(until), _) => format!(
-            "all {} requests of this {period} are used or reserved by endpoints: requests pass again from {} on, or with a larger `claviger edit {} --quota`",
+            "all {} requests of this {period} are used or reserved by endpoints: requests pass again from {} on; `claviger edit {} --quota` sets a larger quota",
             thousands(quota.count()),
             until.as_start(),
             rules.id
