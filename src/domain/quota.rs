@@ -114,7 +114,7 @@ pub enum QuotaError {
     Unreadable(String),
     /// The number is 0 or too large.
     #[error(
-        "{0} has a number that is not between 1 and {MOST}: write such a one, or none for no quota"
+        "{0} has a number that is not between 1 and {MOST}: write one in that range, or none for no quota"
     )]
     OutOfRange(String),
 }

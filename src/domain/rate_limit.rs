@@ -124,7 +124,7 @@ pub enum RateLimitError {
     Unreadable(String),
     /// A number is 0 or larger than a million.
     #[error(
-        "{0} has a number that is not between 1 and {MOST}: write such a one, or none for no limit"
+        "{0} has a number that is not between 1 and {MOST}: write one in that range, or none for no limit"
     )]
     OutOfRange(String),
 }

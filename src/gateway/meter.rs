@@ -248,13 +248,12 @@ impl KeyState {
     /// Takes in what the store gave: 0 if the quota is used up.
     fn take_share(&mut self, quota: Quota, now: Moment, given: i64, instant: Instant) {
         let period = quota.period().around(now);
-        // What is left of the same period belongs to the same count in the store, whatever the quota
-        // is now; more than the quota allows is not carried over.
+        // What is left of the same period belongs to the same count in the store, also if the quota was
+        // changed meanwhile. If the store gave something, all of that count is within the quota; if
+        // not, the quota may have become smaller than what is left.
         let same = |share: &Share| share.period == period && share.quota.period() == quota.period();
-        let left = self
-            .share
-            .filter(same)
-            .map_or(0, |share| share.left.min(quota.count()));
+        let kept = self.share.filter(|share| given > 0 && same(share));
+        let left = kept.map_or(0, |share| share.left);
         self.share = Some(Share {
             quota,
             period,

@@ -276,6 +276,21 @@ fn metrics_tell_the_decisions_by_a_label_when_asked_and_the_keys_that_end() {
 }
 
 #[test]
+fn a_quota_that_became_smaller_than_what_was_used_lets_nothing_more_pass() {
+    let home = Home::new();
+    let rules = ["--grant", "contacts=read", "--quota", "300/day"];
+    let (_, token) = home.create("counted", &rules);
+    let endpoint = Endpoint::start(&home, &[]);
+    // A share of three, of which one is left.
+    assert_eq!(reads(&endpoint, &token, 2), [200, 200]);
+    home.run(&["edit", "counted", "--quota", "2/day"]).done();
+    assert_eq!(reads(&endpoint, &token, 2), [403, 403]);
+    // What is left counts again where there is room for it: three of four are reserved.
+    home.run(&["edit", "counted", "--quota", "4/day"]).done();
+    assert_eq!(passed(&reads(&endpoint, &token, 5)), 1);
+}
+
+#[test]
 fn where_no_share_can_be_written_nothing_passes() {
     let home = Home::new();
     let (_, free) = home.create("free", &["--grant", "contacts=read"]);
