@@ -54,6 +54,7 @@ use claviger::{
     domain::{
         key::{Draft, KeyVersion},
         location::{DatabaseLocation, MasterKeyLocation},
+        token::{KeyId, Token, TokenPrefix},
     },
     keyring::Keyring,
     machine::Machine,
@@ -526,8 +527,8 @@ fn bad_ones(address: SocketAddr, over: &AtomicBool) -> f64 {
     let unknown: Vec<Vec<u8>> = (0..5000)
         .map(|_| {
             let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
-            let id = claviger::domain::token::KeyId::draw(&mut chance);
-            let token = claviger::domain::token::Token::mint(&id, &mut chance);
+            let id = KeyId::draw(&mut chance);
+            let token = Token::mint(&TokenPrefix::default(), &id, &mut chance);
             asked(token.expose().expose_secret())
         })
         .collect();

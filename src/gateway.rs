@@ -317,7 +317,7 @@ fn has_body(headers: &HeaderMap) -> bool {
 
 async fn ready(endpoint: &Endpoint) -> Response {
     match endpoint.lookups.ready().await {
-        Ok(()) => answer::text(StatusCode::OK, PLAIN, "ready\n".into()),
+        Ok(_) => answer::text(StatusCode::OK, PLAIN, "ready\n".into()),
         Err(undecided) => {
             let sentence = format!("not ready: {undecided}\n");
             answer::text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, sentence)

@@ -45,7 +45,7 @@ use crate::{
         member::Permission,
         moment::{DAY, Moment},
         policy::Policy,
-        token::KeyId,
+        token::{self, KeyId},
         usage::{
             Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, REFUSAL_NEWS_MILLIS, Refusal,
             Tally, UsageGrouping, UsageRow,
@@ -117,6 +117,7 @@ impl Keyring {
             }
         };
         let workspace = opened.store.workspace().await?;
+        token::remember(&workspace.prefixes);
         Ok(Self {
             store: opened.store,
             machine,

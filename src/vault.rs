@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     domain::{
         sealed::WrappedDataKey,
-        token::{Digest, KeyId, TOKEN_LENGTH, Token},
+        token::{Digest, KeyId, LONGEST_TOKEN, SHORTEST_TOKEN, Token},
     },
     machine::Machine,
 };
@@ -220,9 +220,10 @@ impl DataKey {
     ) -> Result<Token, VaultError> {
         let tampered = || VaultError::Tampered(key.to_string());
         let record = BASE64.decode(sealed.as_bytes()).map_err(|_| tampered())?;
-        let fits = record.len() == HEAD + NONCE_LENGTH + TOKEN_LENGTH + TAG_LENGTH
-            && record[0] == VERSION
-            && record[1..HEAD] == self.id;
+        let around = HEAD + NONCE_LENGTH + TAG_LENGTH;
+        let lengths = around + SHORTEST_TOKEN..=around + LONGEST_TOKEN;
+        let fits =
+            lengths.contains(&record.len()) && record[0] == VERSION && record[1..HEAD] == self.id;
         let text = fits
             .then(|| open(&self.cipher, &record[HEAD..], &self.aad(key)))
             .flatten()
@@ -272,7 +273,7 @@ fn open(cipher: &XChaCha20Poly1305, record: &[u8], aad: &[u8]) -> Option<Zeroizi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::moment::Moment;
+    use crate::domain::{moment::Moment, token::TokenPrefix};
 
     fn machine() -> Machine {
         Machine::fixed(Moment::from_millis(0), "test")
@@ -292,7 +293,7 @@ mod tests {
         let key = DataKey::unwrap(&wrapped, &master, "store").expect("opened");
         let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
         let id = KeyId::draw(&mut chance);
-        let token = Token::mint(&id, &mut chance);
+        let token = Token::mint(&TokenPrefix::default(), &id, &mut chance);
         let sealed = key.seal(&token, machine).expect("sealed");
         Fixture {
             master,
@@ -334,7 +335,11 @@ mod tests {
         assert!(refused(&[record.as_slice(), &[0]].concat()));
 
         let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
-        let other = Token::mint(&KeyId::draw(&mut chance), &mut chance);
+        let other = Token::mint(
+            &TokenPrefix::default(),
+            &KeyId::draw(&mut chance),
+            &mut chance,
+        );
         let moved = f.key.open(&f.sealed, other.key_id(), &f.token.digest());
         assert_eq!(
             moved.err(),

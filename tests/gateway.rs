@@ -36,6 +36,8 @@ mod limits;
 mod peers;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "gateway/prefixes.rs"]
+mod prefixes;
 #[path = "gateway/recipes.rs"]
 mod recipes;
 #[path = "gateway/remembering.rs"]

@@ -1,11 +1,17 @@
-//! `agent`: lists, adds and removes the agents that keys belong to.
+//! `agent`: lists, adds, edits and removes the agents that keys belong to.
 use serde_json::{Value, json};
 
 use super::{
     AgentCommand, Failure,
     output::{self, Output, counted},
 };
-use crate::{domain::agent::AgentName, keyring::Keyring};
+use crate::{
+    domain::{
+        agent::{AgentName, AgentSummary},
+        token::TokenPrefix,
+    },
+    keyring::Keyring,
+};
 
 pub(super) async fn run(
     keyring: &Keyring,
@@ -13,9 +19,21 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     match command {
-        AgentCommand::Add { name } => {
-            output.recorded(keyring.add_agent(name).await?);
+        AgentCommand::Add { name, prefix } => {
+            let prefix = prefix.clone().unwrap_or_default().0;
+            output.recorded(keyring.add_agent(name, &prefix).await?);
             done(name, "added", output)
+        }
+        AgentCommand::Edit { name, prefix } => {
+            let recorded = keyring.set_agent_prefix(name, &prefix.0).await?;
+            if output.recorded(recorded) || output.json {
+                return done(name, "edited", output);
+            }
+            output::print_notice(&format!(
+                "Nothing to change: the tokens of agent {name} begin with {}_ already.",
+                prefix.0
+            ));
+            Ok(())
         }
         AgentCommand::Remove { name } => {
             output.recorded(keyring.remove_agent(name).await?);
@@ -30,6 +48,11 @@ fn done(name: &AgentName, what: &str, output: &mut Output) -> Result<(), Failure
         return output.json(&json!({ "agent": name.as_str(), what: true }));
     }
     output::print_notice(&format!("Agent {what}."));
+    if what == "edited" {
+        output::print_notice(
+            "Existing tokens keep the prefix that they have, and stay valid; rotating a key gives it a token with the new one.",
+        );
+    }
     if what == "added" {
         output::print_notice(&format!(
             "Its keys are made with --agent {name}; a gateway asks for it at /agents/{name}/authorize."
@@ -39,15 +62,25 @@ fn done(name: &AgentName, what: &str, output: &mut Output) -> Result<(), Failure
 }
 
 async fn list(keyring: &Keyring, output: &mut Output) -> Result<(), Failure> {
-    let agents = keyring.counted_agents().await?;
+    let agents = keyring.agent_summaries().await?;
     if output.json {
-        let each =
-            |(name, keys): &(AgentName, i64)| json!({ "agent": name.as_str(), "keys": keys });
+        let each = |agent: &AgentSummary| {
+            json!({
+                "agent": agent.name.as_str(),
+                "keys": agent.keys,
+                "prefix": agent.prefix.as_str(),
+            })
+        };
         return output.json(&agents.iter().map(each).collect::<Value>());
     }
-    for (name, keys) in &agents {
+    for AgentSummary { name, prefix, keys } in &agents {
         let keys = counted(usize::try_from(*keys).unwrap_or(usize::MAX), "key");
-        output.line(&format!("{name}  {keys}"))?;
+        let own = if *prefix == TokenPrefix::default() {
+            String::new()
+        } else {
+            format!("  tokens begin with {prefix}_")
+        };
+        output.line(&format!("{name}  {keys}{own}"))?;
     }
     Ok(())
 }

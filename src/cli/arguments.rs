@@ -182,6 +182,7 @@ impl KeyringCommand {
             },
             Self::Agent(it) => match it.command {
                 AgentCommand::Add { .. } => Change::AgentAdded,
+                AgentCommand::Edit { .. } => Change::AgentEdited,
                 AgentCommand::Remove { .. } => Change::AgentRemoved,
                 AgentCommand::List => return None,
             },

@@ -21,7 +21,7 @@ use crate::{
     config::{self, Config},
     domain::{
         decision::{Decision, Detail},
-        token::{KeyId, TOKEN_LENGTH},
+        token::{KeyId, LONGEST_TOKEN},
     },
     keyring::{CheckOutcome, CheckRequest, Decider, Keyring, KeyringError},
     machine::Machine,
@@ -32,7 +32,7 @@ const CTRL_C: u8 = 3;
 const RECORD_TIMEOUT: Duration = Duration::from_millis(250);
 /// The maximum number of bytes that are read for a token. It is more than any token has, so a
 /// longer input is still too long after it is cut.
-const MAX_TOKEN_BYTES: u64 = TOKEN_LENGTH as u64 * 4;
+const MAX_TOKEN_BYTES: u64 = LONGEST_TOKEN as u64 * 4;
 
 pub(super) async fn run(
     arguments: &CheckArguments,

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     clipboard::{Clipboard, Delivery, Environment, Unavailable},
     config::Config,
-    domain::{audit::Change, token::TOKEN_LENGTH},
+    domain::{audit::Change, token::LONGEST_TOKEN},
     keyring::Keyring,
 };
 
@@ -149,10 +149,10 @@ async fn hand_to_keeper(token: &SecretString) -> Option<()> {
 /// Returns [`Failure::Failed`] if the desktop has no clipboard, and [`Failure::Output`] if standard
 /// input cannot be read or standard output cannot be written.
 pub(super) async fn keep() -> Result<(), Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(TOKEN_LENGTH * 2));
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST_TOKEN * 2));
     io::stdin()
         .lock()
-        .take(TOKEN_LENGTH as u64 * 2)
+        .take(LONGEST_TOKEN as u64 * 2)
         .read_to_string(&mut text)?;
     let mut clipboard = Clipboard::new(Environment::from_env(), false);
     let copied = clipboard

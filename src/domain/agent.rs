@@ -5,7 +5,7 @@
 //! [`AgentScope`]; an empty scope means no agent, never all.
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use super::{access::AreaSlug, text::visible};
+use super::{access::AreaSlug, text::visible, token::TokenPrefix};
 
 /// The name of an agent: 1 to 32 of `a-z`, `0-9` and `-`, not beginning with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,17 @@ pub enum AgentError {
     /// No agent was named, and several are possible.
     #[error("there are several agents ({0}): name one with --agent")]
     NotNamed(String),
+}
+
+/// An agent as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSummary {
+    /// The agent's name.
+    pub name: AgentName,
+    /// What its new tokens begin with.
+    pub prefix: TokenPrefix,
+    /// The number of its keys.
+    pub keys: i64,
 }
 
 impl AgentName {

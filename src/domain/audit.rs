@@ -89,6 +89,8 @@ pub enum Change {
     AreaRemoved,
     /// An agent was added.
     AgentAdded,
+    /// The prefix of an agent's tokens was changed.
+    AgentEdited,
     /// An agent was removed.
     AgentRemoved,
     /// A member was added.
@@ -122,6 +124,7 @@ impl Change {
             Self::AreaEdited => "area.edited",
             Self::AreaRemoved => "area.removed",
             Self::AgentAdded => "agent.added",
+            Self::AgentEdited => "agent.edited",
             Self::AgentRemoved => "agent.removed",
             Self::MemberAdded => "member.added",
             Self::MemberEdited => "member.edited",
@@ -153,7 +156,7 @@ impl Change {
             Self::Copied | Self::Revealed => Permission::Copy,
             Self::Relabelled | Self::PolicyChanged => Permission::Workspace,
             Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved => Permission::Areas,
-            Self::AgentAdded | Self::AgentRemoved => Permission::Agents,
+            Self::AgentAdded | Self::AgentEdited | Self::AgentRemoved => Permission::Agents,
             Self::MemberAdded | Self::MemberEdited | Self::MemberRemoved => Permission::Members,
         }
     }
@@ -162,6 +165,12 @@ impl Change {
     #[must_use]
     pub const fn is_about_areas(self) -> bool {
         matches!(self, Self::AreaAdded | Self::AreaEdited | Self::AreaRemoved)
+    }
+
+    /// Returns `true` if the change may add a prefix of tokens.
+    #[must_use]
+    pub const fn is_about_agents(self) -> bool {
+        matches!(self, Self::AgentAdded | Self::AgentEdited)
     }
 
     /// Returns the change with this word, or `None` if there is none.

@@ -15,7 +15,7 @@ use super::{
     forwarded::{Client, ClientAddress},
     key::LastUse,
     moment::{HOUR, Moment},
-    token::{self, KeyId, MalformedToken, Token},
+    token::{KeyId, MalformedToken, Prefixes, Token},
     usage::{KeyUse, PreviousTokenUse, Refusal, RequestedAccess, Tally, UsageKind, Verdict, hour},
 };
 
@@ -32,29 +32,33 @@ pub enum Presented {
 }
 
 impl Presented {
-    /// Parses the text of a credential; an empty text is no credential.
+    /// Parses the text of a credential; an empty text is no credential. A token begins with one of
+    /// the prefixes.
     #[must_use]
-    pub fn read(text: &str) -> Self {
+    pub fn read(text: &str, prefixes: &Prefixes) -> Self {
         if text.is_empty() {
             return Self::Nothing(None);
+        }
+        if !prefixes.can_be_ours(text.as_bytes()) {
+            return Self::Malformed(Detail::BadShape, None);
         }
         let detail = match Token::parse(text) {
             Ok(token) => return Self::Token(token),
             Err(MalformedToken::Shape) => Detail::BadShape,
             Err(MalformedToken::CheckDigits) => Detail::BadCheckDigits,
         };
-        Self::Malformed(detail, token::named(text))
+        Self::Malformed(detail, prefixes.key_named_by(text))
     }
 
     /// Chooses between several values in places that may hold a credential. An empty value is none,
-    /// and equal values are one. If exactly one value can be this product's, it decides, and the
-    /// others are for somebody else.
+    /// and equal values are one. If exactly one value can be this product's, because it begins with
+    /// one of the prefixes, it decides, and the others are for somebody else.
     #[must_use]
-    pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub fn choose<'a>(values: impl Iterator<Item = &'a [u8]>, prefixes: &Prefixes) -> Self {
         let mut ours: Option<&[u8]> = None;
         let mut others = false;
         for value in values.filter(|value| !value.is_empty()) {
-            if !token::can_be_ours(value) {
+            if !prefixes.can_be_ours(value) {
                 others = true;
             } else if ours.is_some_and(|ours| ours != value) {
                 return Self::Malformed(Detail::TwoCredentials, None);
@@ -63,7 +67,7 @@ impl Presented {
             }
         }
         match ours.map(std::str::from_utf8) {
-            Some(Ok(text)) => Self::read(text),
+            Some(Ok(text)) => Self::read(text, prefixes),
             Some(Err(_)) => Self::Malformed(Detail::BadShape, None),
             None if others => Self::Malformed(Detail::BadShape, None),
             None => Self::Nothing(None),
@@ -321,6 +325,7 @@ mod tests {
         conditions::Conditions,
         decision::DecisionIds,
         label::Labels,
+        token::TokenPrefix,
     };
 
     const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -331,7 +336,7 @@ mod tests {
 
     fn token() -> Token {
         let id = "0123456789AB".parse().expect("an id");
-        Token::mint(&id, &mut |buffer| buffer.fill(7))
+        Token::mint(&TokenPrefix::default(), &id, &mut |buffer| buffer.fill(7))
     }
 
     fn area() -> AreaSlug {
@@ -443,7 +448,8 @@ mod tests {
 
     #[test]
     fn what_has_no_token_needs_no_look_up() {
-        let read = |text: &str| Presented::read(text).token().err();
+        let clv = Prefixes::default();
+        let read = |text: &str| Presented::read(text, &clv).token().err();
         let malformed = |detail| Some(Credential::Malformed(detail));
         assert_eq!(read(""), Some(Credential::Missing(None)));
         assert_eq!(read("x"), malformed(Detail::BadShape));
@@ -461,8 +467,10 @@ mod tests {
         let token = token();
         let token: &str = token.expose().expose_secret();
         let mistyped = format!("{}x", &token[..65]);
+        let clv = Prefixes::default();
         let choose = |values: &[&str]| {
-            let chosen = Presented::choose(values.iter().map(|value| value.as_bytes()));
+            let values = values.iter().map(|value| value.as_bytes());
+            let chosen = Presented::choose(values, &clv);
             match chosen {
                 Presented::Nothing(_) => "nothing",
                 Presented::Token(_) => "token",
@@ -487,10 +495,37 @@ mod tests {
         ] {
             assert_eq!(choose(values), expected, "{} values", values.len());
         }
-        let not_utf8 = Presented::choose(std::iter::once(&b"clv_\xff"[..]));
+        let not_utf8 = Presented::choose(std::iter::once(&b"clv_\xff"[..]), &clv);
         assert!(matches!(
             not_utf8,
             Presented::Malformed(Detail::BadShape, None)
         ));
+    }
+
+    #[test]
+    fn a_token_of_an_own_prefix_decides_as_soon_as_the_prefix_is_known() {
+        let prefix = "acme_live".parse::<TokenPrefix>().expect("a prefix");
+        let own = Token::mint(&prefix, token().key_id(), &mut |buffer| buffer.fill(7));
+        let own = own.expose().expose_secret().as_bytes();
+        let token = token();
+        let clv = token.expose().expose_secret().as_bytes();
+        let known: Prefixes = [prefix].into_iter().collect();
+        for (values, before, now) in [
+            (&[own][..], "bad_shape", "acme_live"),
+            (&[own, clv], "clv", "two_credentials"),
+            (&[clv, b"acme_live_x"], "clv", "two_credentials"),
+            (&[clv, b"acme_x"], "clv", "clv"),
+            (&[b"acme_live_x"], "bad_shape", "bad_shape"),
+        ] {
+            for (prefixes, expected) in [(&Prefixes::default(), before), (&known, now)] {
+                let chosen = Presented::choose(values.iter().copied(), prefixes);
+                let found = match &chosen {
+                    Presented::Nothing(_) => "nothing",
+                    Presented::Token(token) => token.prefix().as_str(),
+                    Presented::Malformed(detail, _) => detail.word(),
+                };
+                assert_eq!(found, expected, "{} values", values.len());
+            }
+        }
     }
 }

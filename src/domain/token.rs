@@ -1,10 +1,16 @@
 //! Tokens: how they are created, recognised and stored.
 //!
-//! A token is `clv_` + key id (12) + `_` + secret (43) + check (6), in base62 digits in the order
-//! `0-9A-Za-z`; the check is the CRC-32/ISO-HDLC of everything before it. A [`Token`] never prints
-//! its secret; the text is only available through [`Token::expose`]. Only its [`Digest`] is ever
-//! compared or stored in the clear.
+//! A token is a prefix (`clv`, or the agent's own) + `_` + key id (12) + `_` + secret (43) + check
+//! (6), in base62 digits in the order `0-9A-Za-z`; the check is the CRC-32/ISO-HDLC of everything
+//! before it. A [`Token`] never prints its secret; the text is only available through
+//! [`Token::expose`]. Only its [`Digest`] is ever compared or stored in the clear.
+mod prefix;
+mod redaction;
+
 use std::{fmt, str::FromStr};
+
+pub use prefix::{InvalidPrefix, Prefixes, TokenPrefix};
+pub use redaction::{is_inside, remember, without_tokens};
 
 use data_encoding::BASE64;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -13,62 +19,15 @@ use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const PREFIX: &str = "clv_";
 const ID_LENGTH: usize = 12;
 const SECRET_LENGTH: usize = 43;
 const CHECK_LENGTH: usize = 6;
-/// The length of a token's public part: `clv_`, the id, `_`.
-const PUBLIC_LENGTH: usize = PREFIX.len() + ID_LENGTH + 1;
-/// The length of every token in bytes.
-pub const TOKEN_LENGTH: usize = PUBLIC_LENGTH + SECRET_LENGTH + CHECK_LENGTH;
-
-/// Returns `true` if the value could be meant as a token, complete or not: it begins with the prefix
-/// of tokens.
-#[must_use]
-pub fn can_be_ours(value: &[u8]) -> bool {
-    value.starts_with(PREFIX.as_bytes())
-}
-
-/// Returns `true` if the text contains a complete token.
-#[must_use]
-pub fn is_inside(text: &str) -> bool {
-    text.match_indices(PREFIX).any(|(at, _)| {
-        let token = text.get(at..at + TOKEN_LENGTH);
-        token.is_some_and(|token| Token::parse(token).is_ok())
-    })
-}
-
-/// Returns the text with every token in it, complete or not, cut to its public part. Text from
-/// people and clients may contain a token in place of a name or a path, and messages are written to
-/// logs.
-#[must_use]
-pub fn without_tokens(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(PREFIX) {
-        let (before, token) = rest.split_at(at);
-        let end = token
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(token.len());
-        clean.push_str(before);
-        clean.push_str(&token[..end.min(PUBLIC_LENGTH)]);
-        if end > PUBLIC_LENGTH {
-            clean.push('…');
-        }
-        rest = &token[end..];
-    }
-    clean + rest
-}
-
-/// Returns the key id from a text that begins with a token's public part, whatever follows it.
-/// Meant for texts that are not valid tokens because they were mistyped or truncated.
-#[must_use]
-pub fn named(text: &str) -> Option<KeyId> {
-    let rest = text.strip_prefix(PREFIX)?;
-    let (id, rest) = rest.split_at_checked(ID_LENGTH)?;
-    rest.strip_prefix('_')?;
-    id.parse().ok()
-}
+/// The length of what follows a token's prefix: `_`, the id, `_`, the secret and the check.
+const TAIL_LENGTH: usize = 1 + ID_LENGTH + 1 + SECRET_LENGTH + CHECK_LENGTH;
+/// The length of the shortest token, in bytes.
+pub const SHORTEST_TOKEN: usize = prefix::SHORTEST_PREFIX + TAIL_LENGTH;
+/// The length of the longest token, in bytes.
+pub const LONGEST_TOKEN: usize = prefix::LONGEST_PREFIX + TAIL_LENGTH;
 
 /// A random source: fills the buffer with random bytes.
 pub type RandomSource<'a> = &'a mut dyn FnMut(&mut [u8]);
@@ -127,55 +86,62 @@ pub struct InvalidKeyId;
 /// when dropped.
 pub struct Token {
     text: SecretString,
+    prefix: TokenPrefix,
     id: KeyId,
 }
 
 impl Token {
-    /// Creates a token for a key: 43 random characters (256 bits) and the check.
+    /// Creates a token for a key: the prefix, 43 random characters (256 bits) and the check.
     #[must_use]
-    pub fn mint(id: &KeyId, chance: RandomSource<'_>) -> Self {
+    pub fn mint(prefix: &TokenPrefix, id: &KeyId, chance: RandomSource<'_>) -> Self {
         // With this capacity the text is never reallocated, so no copy of it is left in the heap.
-        let mut text = String::with_capacity(TOKEN_LENGTH);
-        text.push_str(PREFIX);
-        text.push_str(id.as_str());
-        text.push('_');
+        let mut text = String::with_capacity(LONGEST_TOKEN);
+        for part in [prefix.as_str(), "_", id.as_str(), "_"] {
+            text.push_str(part);
+        }
         draw_digits(chance, SECRET_LENGTH, &mut text);
         let check = check_digits(text.as_bytes());
         text.extend(check.iter().map(|digit| char::from(*digit)));
         let token = Self {
             text: SecretString::from(text.as_str()),
+            prefix: prefix.clone(),
             id: id.clone(),
         };
         text.zeroize();
         token
     }
 
-    /// Recognises a token by its shape and its check, without a query to the store.
+    /// Recognises a token by its shape and its check, without a query to the store. Its prefix need
+    /// not be one that is in use.
     ///
     /// # Errors
     /// Returns [`MalformedToken`] for a text that no claviger can have issued.
     pub fn parse(text: &str) -> Result<Self, MalformedToken> {
-        let bytes = text.as_bytes();
-        if bytes.len() != TOKEN_LENGTH || !bytes.starts_with(PREFIX.as_bytes()) {
+        let at = text.len().checked_sub(TAIL_LENGTH);
+        let parts = at.and_then(|at| text.split_at_checked(at));
+        let (prefix, tail) = parts.ok_or(MalformedToken::Shape)?;
+        let prefix: TokenPrefix = prefix.parse().map_err(|_| MalformedToken::Shape)?;
+        let tail = tail.strip_prefix('_').and_then(|tail| tail.split_once('_'));
+        let (id, secret) = tail.ok_or(MalformedToken::Shape)?;
+        let id: KeyId = id.parse().map_err(|_| MalformedToken::Shape)?;
+        if !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(MalformedToken::Shape);
         }
-        let body = &bytes[PREFIX.len()..];
-        let base62 = |part: &[u8]| part.iter().all(u8::is_ascii_alphanumeric);
-        if !base62(&body[..ID_LENGTH]) || body[ID_LENGTH] != b'_' || !base62(&body[ID_LENGTH + 1..])
-        {
-            return Err(MalformedToken::Shape);
-        }
-        let (before, check) = bytes.split_at(TOKEN_LENGTH - CHECK_LENGTH);
+        let (before, check) = text.as_bytes().split_at(text.len() - CHECK_LENGTH);
         if check_digits(before) != check {
             return Err(MalformedToken::CheckDigits);
         }
-        let id = text[PREFIX.len()..PREFIX.len() + ID_LENGTH]
-            .parse()
-            .map_err(|_| MalformedToken::Shape)?;
         Ok(Self {
             text: SecretString::from(text),
+            prefix,
             id,
         })
+    }
+
+    /// Returns what the token begins with.
+    #[must_use]
+    pub fn prefix(&self) -> &TokenPrefix {
+        &self.prefix
     }
 
     /// Returns the id of the key that the token claims to belong to. The digest decides, not this
@@ -199,15 +165,15 @@ impl Token {
 
     /// Returns the token in a form that may be displayed: the public part, and the rest as dots.
     #[must_use]
-    pub fn masked(id: &KeyId, dot: char) -> String {
+    pub fn masked(prefix: &TokenPrefix, id: &KeyId, dot: char) -> String {
         let hidden: String = std::iter::repeat_n(dot, SECRET_LENGTH + CHECK_LENGTH).collect();
-        format!("{PREFIX}{id}_{hidden}")
+        format!("{prefix}_{id}_{hidden}")
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({}{}_…)", PREFIX, self.id)
+        write!(f, "Token({}_{}_…)", self.prefix, self.id)
     }
 }
 
@@ -311,13 +277,13 @@ mod tests {
         let mut chance = counting();
         let id = KeyId::draw(&mut chance);
         assert_eq!(id.as_str(), "0123456789AB");
-        let token = Token::mint(&id, &mut chance);
+        let token = Token::mint(&TokenPrefix::default(), &id, &mut chance);
         let text = token.expose().expose_secret();
         assert_eq!(
             &text[..60],
             "clv_0123456789AB_23456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi"
         );
-        assert_eq!(text.len(), TOKEN_LENGTH);
+        assert_eq!(text.len(), 66);
         // The expected check was computed with another CRC-32 implementation: Python's zlib.
         assert_eq!(&text[60..], "2Xczds");
         assert_eq!(format!("{token:?}"), "Token(clv_0123456789AB_…)");
@@ -327,7 +293,7 @@ mod tests {
     fn minted_tokens_are_recognised_and_every_typo_is_refused() {
         let mut chance = counting();
         let id = KeyId::draw(&mut chance);
-        let token = Token::mint(&id, &mut chance);
+        let token = Token::mint(&TokenPrefix::default(), &id, &mut chance);
         let text = token.expose().expose_secret().to_owned();
         assert_eq!(Token::parse(&text).expect("ours").digest(), token.digest());
         for at in 0..text.len() {
@@ -351,15 +317,27 @@ mod tests {
     }
 
     #[test]
-    fn a_token_in_a_sentence_loses_its_secret_half() {
-        let secret = "5alvd3kjhAMdTj1AOJWA9uJSbWNvw45HpApoGqOfaHl2OWTMk";
-        let sentence = format!("no key is called clv_Cr5JI7uXSE4O_{secret}, or xclv_clv_");
-        assert_eq!(
-            without_tokens(&sentence),
-            "no key is called clv_Cr5JI7uXSE4O_…, or xclv_clv_"
-        );
-        for kept in ["", "clv_", "clv_Cr5JI7uXSE4O_", "é clv_a é"] {
-            assert_eq!(without_tokens(kept), kept);
+    fn a_token_of_an_own_prefix_is_one_and_the_check_covers_the_prefix() {
+        let id: KeyId = "0123456789AB".parse().expect("an id");
+        for prefix in [
+            "ab",
+            "acme_live",
+            "acme_0123456789ab",
+            "abcdefghijklmnopqrst",
+        ] {
+            let prefix: TokenPrefix = prefix.parse().expect("a prefix");
+            let token = Token::mint(&prefix, &id, &mut counting());
+            let text = token.expose().expose_secret();
+            assert!((SHORTEST_TOKEN..=LONGEST_TOKEN).contains(&text.len()));
+            let read = Token::parse(text).expect("a token");
+            assert_eq!((read.prefix(), read.key_id()), (&prefix, &id));
+            assert_eq!(format!("{read:?}"), format!("Token({prefix}_{id}_…)"));
+            for typo in [
+                format!("x{text}"),
+                format!("a{}", &text[1..].replacen('_', "x_", 1)),
+            ] {
+                assert!(Token::parse(&typo).is_err(), "{typo}");
+            }
         }
     }
 

@@ -103,14 +103,16 @@ fn of_rules(rules: &Rules) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::token::Token;
+    use crate::domain::token::{Token, TokenPrefix};
 
     fn id(number: usize) -> KeyId {
         format!("{number:012}").parse().expect("an id")
     }
 
     fn revoked() -> KeyRecord {
-        let token = Token::mint(&id(0), &mut |buffer| buffer.fill(7));
+        let token = Token::mint(&TokenPrefix::default(), &id(0), &mut |buffer| {
+            buffer.fill(7);
+        });
         KeyRecord::Revoked([token.digest()].into())
     }
 

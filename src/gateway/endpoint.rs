@@ -15,14 +15,15 @@ use super::{
     meter::Meter,
     metrics::Metrics,
     recorder::Recorder,
-    request::{AuthorizationRequest, RequestSettings},
+    request::{AuthorizationRequest, CredentialValues, RequestSettings},
 };
 use crate::{
     config::{GatewayKind, Serve},
     domain::{
         authorization::{Authorization, Presented},
-        decision::{DecisionId, DecisionIds, Detail},
+        decision::{Credential, DecisionId, DecisionIds, Detail},
         forwarded::{self, Peer},
+        route::Routes,
         usage::{RequestedAccess, RequestedTarget},
     },
     keyring::Decider,
@@ -93,12 +94,12 @@ impl Endpoint {
         let machine = self.decider.machine();
         let began = machine.uptime();
         match self.look_up_and_decide(request, began).await {
-            Ok(decided) => {
+            Ok((presented, decided)) => {
                 let uptime = machine.uptime();
                 let rules = decided.rules().map(Arc::as_ref);
                 let took = uptime.saturating_sub(began);
                 self.metrics.count(&decided.decision, rules, took);
-                self.record(id, request, &decided);
+                self.record(id, request, (&presented, &decided));
                 self.log.decided(id, request, &decided, uptime);
                 Ok(decided)
             }
@@ -114,14 +115,8 @@ impl Endpoint {
         &self,
         request: &AuthorizationRequest<'_>,
         began: Duration,
-    ) -> Result<Authorization, Undecided> {
-        let (credential, routes) = match request.presented.token() {
-            Err(credential) => (credential, None),
-            Ok(token) => {
-                let found = self.lookups.ask(token.key_id()).await?;
-                (found.key_record.credential(token), Some(found.routes))
-            }
-        };
+    ) -> Result<(Presented, Authorization), Undecided> {
+        let (presented, credential, routes) = self.look_up(&request.credentials).await?;
         let decided = Authorization::decide(
             credential,
             request.requested.target(routes.as_deref()),
@@ -131,7 +126,7 @@ impl Endpoint {
         );
         let allowed = decided.rules().filter(|_| decided.decision.is_allow());
         let Some(rules) = allowed else {
-            return Ok(decided);
+            return Ok((presented, decided));
         };
         let at = decided.request.at;
         let exhausted = match self.meter.charge(rules, at) {
@@ -139,18 +134,52 @@ impl Endpoint {
             // Rare, so its state is not a part of every request's.
             None => Box::pin(self.meter.reserve_and_charge(rules, began)).await?,
         };
-        Ok(decided.limited(exhausted))
+        Ok((presented, decided.limited(exhausted)))
+    }
+
+    /// Chooses the value that decides and looks its key up, with the prefixes of tokens and the
+    /// routes of the same time. A token of a prefix that was not in use at the last lookup costs
+    /// another lookup. Without a token there are no routes.
+    async fn look_up(
+        &self,
+        values: &CredentialValues<'_>,
+    ) -> Result<(Presented, Credential, Option<Arc<Routes>>), Undecided> {
+        let mut prefixes = self.lookups.last_prefixes();
+        loop {
+            let presented = values.choose(&prefixes);
+            let (credential, routes, now) = match presented.token() {
+                Ok(token) => {
+                    let found = self.lookups.ask(token.key_id()).await?;
+                    let credential = found.key_record.credential(token);
+                    (credential, Some(found.routes), found.prefixes)
+                }
+                Err(credential) if values.may_miss(&prefixes) => {
+                    (credential, None, self.lookups.ready().await?)
+                }
+                Err(credential) => return Ok((presented, credential, None)),
+            };
+            if now == prefixes || !values.may_miss(&prefixes) {
+                return Ok((presented, credential, routes));
+            }
+            // Prefixes are only ever added, so this ends.
+            prefixes = now;
+        }
     }
 
     /// Records a use or a refusal.
-    fn record(&self, id: &DecisionId, request: &AuthorizationRequest<'_>, decided: &Authorization) {
+    fn record(
+        &self,
+        id: &DecisionId,
+        request: &AuthorizationRequest<'_>,
+        (presented, decided): (&Presented, &Authorization),
+    ) {
         if let Some(used) = decided.allowed_use() {
             return self.recorder.allowed(used);
         }
         let (key, address) = (decided.decision.key_id(), decided.request.address);
         self.recorder.refused(key, address, || {
             let wanted = request.requested_access(&decided.request.target);
-            decided.refusal(id, &request.presented, wanted)
+            decided.refusal(id, presented, wanted)
         });
     }
 

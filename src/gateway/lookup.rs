@@ -10,12 +10,15 @@ mod worker;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use worker::LookupWorker;
 
 use super::metrics::Metrics;
 use crate::{
-    domain::{route::Routes, token::KeyId},
+    domain::{
+        route::Routes,
+        token::{KeyId, Prefixes},
+    },
     keyring::{Decider, KeyRecord, KeyringError, StoreError},
     machine::Machine,
 };
@@ -69,6 +72,8 @@ pub(super) struct LookupAnswer {
     pub key_record: KeyRecord,
     /// The routes at the time of the lookup.
     pub routes: Arc<Routes>,
+    /// The prefixes of tokens at the time of the lookup.
+    pub prefixes: Arc<Prefixes>,
 }
 
 struct LookupRequest {
@@ -83,6 +88,7 @@ struct LookupRequest {
 #[derive(Clone)]
 pub(super) struct LookupClient {
     questions: mpsc::Sender<LookupRequest>,
+    prefixes: watch::Receiver<Arc<Prefixes>>,
     machine: Machine,
 }
 
@@ -92,9 +98,14 @@ impl LookupClient {
     pub(super) fn open(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let machine = decider.machine().clone();
-        let clerk = LookupWorker::new(decider, cache_bytes, metrics);
+        let (known, prefixes) = watch::channel(Arc::default());
+        let clerk = LookupWorker::new(decider, cache_bytes, metrics, known);
         tokio::spawn(clerk.work(waiting));
-        Self { questions, machine }
+        Self {
+            questions,
+            prefixes,
+            machine,
+        }
     }
 
     /// Returns the record under a key's id and the routes, as of a time after this call.
@@ -106,12 +117,18 @@ impl LookupClient {
         self.put(Some(id.clone())).await
     }
 
-    /// Checks whether the store can be read.
+    /// Checks whether the store can be read, and returns the prefixes of tokens as of a time after
+    /// this call.
     ///
     /// # Errors
     /// Returns [`Undecided`] in the same cases as [`Self::ask`].
-    pub(super) async fn ready(&self) -> Result<(), Undecided> {
-        self.put(None).await.map(drop)
+    pub(super) async fn ready(&self) -> Result<Arc<Prefixes>, Undecided> {
+        Ok(self.put(None).await?.prefixes)
+    }
+
+    /// Returns the prefixes of tokens at the time of the last lookup, of whatever request.
+    pub(super) fn last_prefixes(&self) -> Arc<Prefixes> {
+        Arc::clone(&self.prefixes.borrow())
     }
 
     async fn put(&self, id: Option<KeyId>) -> Result<LookupAnswer, Undecided> {

@@ -8,6 +8,7 @@ mod form;
 mod settings;
 mod trace;
 
+pub(super) use credential::CredentialValues;
 use form::EndpointPath;
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri};
 pub(super) use settings::RequestSettings;
@@ -19,7 +20,6 @@ use crate::{
     domain::{
         access::{Action, AreaSlug},
         agent::AgentName,
-        authorization::Presented,
         decision::{Detail, Target},
         forwarded::{self, Client, Peer},
         route::{AreaSelector, Method, RequestPath, Routes},
@@ -102,8 +102,8 @@ impl Requested<'_> {
 /// A request for a decision: from a gateway, or from an application through `/verify`.
 #[derive(Debug)]
 pub(super) struct AuthorizationRequest<'a> {
-    /// The presented credential.
-    pub presented: Presented,
+    /// The values of which one may be the credential.
+    pub credentials: CredentialValues<'a>,
     /// The requested access.
     pub requested: Requested<'a>,
     /// The path of this endpoint that was called.
@@ -150,14 +150,12 @@ impl<'a> AuthorizationRequest<'a> {
             GatewayKind::Envoy => uri.query().map(str::as_bytes),
             _ => target,
         };
-        let mut presented = credential::find(headers, &settings.credentials, target);
-        if let (Presented::Nothing(detail @ None), Ok((method, _))) = (&mut presented, original)
-            && credential::is_preflight(method, headers)
-        {
-            *detail = Some(Detail::Preflight);
+        let mut credentials = credential::find(headers, &settings.credentials, target);
+        if original.is_ok_and(|(method, _)| credential::is_preflight(method, headers)) {
+            credentials.or_else(Detail::Preflight);
         }
         Self {
-            presented,
+            credentials,
             requested: route.map_or_else(Requested::Unroutable, Requested::Route),
             endpoint: uri.path(),
             agent: form.and_then(|form| form.agent),

@@ -11,10 +11,10 @@ use super::{
     answer::{self, Response},
     endpoint::Endpoint,
     log::shown,
-    request::{AuthorizationRequest, Requested, TraceParent, is_override},
+    request::{AuthorizationRequest, CredentialValues, Requested, TraceParent, is_override},
 };
 use crate::domain::{
-    authorization::{Authorization, Presented},
+    authorization::Authorization,
     decision::{Decision, DecisionId, Detail, Reason},
     forwarded::{Client, Peer, parse_client_address},
     moment::Moment,
@@ -98,12 +98,11 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
             .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
     });
     Ok(AuthorizationRequest {
-        presented: asked
-            .token
-            .as_ref()
-            .map_or(Presented::Nothing(None), |token| {
-                Presented::read(token.expose_secret())
-            }),
+        credentials: CredentialValues::said(
+            asked
+                .token
+                .map(|token| token.expose_secret().as_bytes().to_vec()),
+        ),
         requested: if overrides {
             Requested::Unroutable(Detail::MethodOverride)
         } else {

@@ -1,9 +1,10 @@
 //! Lists, adds and removes agents; each change writes its audit event.
 use super::{Keyring, KeyringError, Recorded};
 use crate::domain::{
-    agent::{self, AgentName, AgentScope},
+    agent::{self, AgentName, AgentScope, AgentSummary},
     audit::{Change, EventDraft},
     member::{Member, Permission},
+    token::{self, TokenPrefix},
 };
 
 impl Keyring {
@@ -19,15 +20,15 @@ impl Keyring {
         Ok(agents)
     }
 
-    /// Returns the same agents with the number of their keys.
+    /// Returns the same agents with the number of their keys and the prefix of their tokens.
     ///
     /// # Errors
     /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
     /// if the database fails.
-    pub async fn counted_agents(&self) -> Result<Vec<(AgentName, i64)>, KeyringError> {
+    pub async fn agent_summaries(&self) -> Result<Vec<AgentSummary>, KeyringError> {
         let scope = self.demand(Permission::See).await?.scope;
-        let mut agents = self.store.counted_agents().await?;
-        agents.retain(|(agent, _)| scope.includes(agent));
+        let mut agents = self.store.agent_summaries().await?;
+        agents.retain(|agent| scope.includes(&agent.name));
         Ok(agents)
     }
 
@@ -46,15 +47,44 @@ impl Keyring {
         Ok(AgentScope::of(named))
     }
 
-    /// Adds an agent.
+    /// Adds an agent whose tokens begin with a prefix.
     ///
     /// # Errors
     /// Returns [`super::StoreError::AgentExists`] if the name is taken, [`KeyringError::Denied`] if
     /// the actor may not add agents, and [`KeyringError::Store`] if the database fails.
-    pub async fn add_agent(&self, name: &AgentName) -> Result<Recorded, KeyringError> {
+    pub async fn add_agent(
+        &self,
+        name: &AgentName,
+        prefix: &TokenPrefix,
+    ) -> Result<Recorded, KeyringError> {
         self.demand_change(Change::AgentAdded).await?;
-        let event = EventDraft::agent_added(self.now(), self.actor(), name);
-        Ok(self.recorded(&self.store.add_agent(name, &event).await?))
+        let event = EventDraft::agent_prefix(self.now(), self.actor(), name, None, prefix);
+        let committed = self.store.add_agent(name, prefix, &event).await?;
+        token::remember(&[prefix.clone()].into_iter().collect());
+        Ok(self.recorded(&committed))
+    }
+
+    /// Sets what new tokens of an agent begin with. Existing tokens keep their prefix and stay
+    /// valid. Nothing is recorded if the agent has this prefix already.
+    ///
+    /// # Errors
+    /// Returns [`agent::AgentError::Unknown`] if there is no such agent, [`KeyringError::Denied`] if
+    /// the actor may not change agents, and [`KeyringError::Store`] if the database fails.
+    pub async fn set_agent_prefix(
+        &self,
+        name: &AgentName,
+        prefix: &TokenPrefix,
+    ) -> Result<Recorded, KeyringError> {
+        self.demand_change(Change::AgentEdited).await?;
+        agent::choose(Some(name), &self.store.agents().await?)?;
+        let before = self.store.agent_prefix(name).await?;
+        if before == *prefix {
+            return Ok(Recorded::default());
+        }
+        let event = EventDraft::agent_prefix(self.now(), self.actor(), name, Some(&before), prefix);
+        let committed = self.store.set_agent_prefix(name, prefix, &event).await?;
+        token::remember(&[prefix.clone()].into_iter().collect());
+        Ok(self.recorded(&committed))
     }
 
     /// Removes an agent that has no keys.

@@ -121,7 +121,9 @@ impl Keyring {
         self.demand_writable()?;
         let key = self.seen_key(Change::Rotated, seen).await?;
         let data_key = self.data_key().await?;
-        let token = Token::mint(&key.id, &mut |buffer: &mut [u8]| self.machine.fill(buffer));
+        let prefix = self.store.agent_prefix(&key.agent).await?;
+        let mut chance = |buffer: &mut [u8]| self.machine.fill(buffer);
+        let token = Token::mint(&prefix, &key.id, &mut chance);
         let now = self.now();
         let latest = key
             .draft

@@ -127,10 +127,11 @@ impl Keyring {
             .await?
             .check_end(draft.conditions.expires_at, self.now())?;
         let data_key = self.data_key().await?;
+        let prefix = self.store.agent_prefix(&agent).await?;
         let (id, token) = {
             let mut chance = |buffer: &mut [u8]| self.machine.fill(buffer);
             let id = KeyId::draw(&mut chance);
-            let token = Token::mint(&id, &mut chance);
+            let token = Token::mint(&prefix, &id, &mut chance);
             (id, token)
         };
         let sealed = data_key.seal(&token, &self.machine)?;

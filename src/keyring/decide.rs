@@ -17,7 +17,7 @@ use crate::{
         location::{DatabaseLocation, MasterKeyLocation},
         moment::{DAY, Moment},
         quota::Quota,
-        token::KeyId,
+        token::{self, KeyId},
         usage::{KeyUse, Refusal, RequestedAccess},
     },
     machine::Machine,
@@ -251,7 +251,9 @@ pub(super) async fn decide_on(
 ) -> Result<CheckOutcome, KeyringError> {
     let CheckRequest { area, action, .. } = request;
     find_area(&store.areas().await?, area)?;
-    let presented = Presented::read(request.token.expose_secret());
+    let prefixes = store.prefixes().await?;
+    token::remember(&prefixes);
+    let presented = Presented::read(request.token.expose_secret(), &prefixes);
     let credential = match presented.token() {
         Err(credential) => credential,
         Ok(token) => store.credential(token).await?,

@@ -12,6 +12,7 @@ use sqlx::{
 
 use super::{
     Pool, Store, StoreError,
+    agents::{PREFIXES, prefixes_of},
     areas::{AREAS, AreaRow, ROUTES, RouteRow, defined, routes},
     rows::{CredentialRow, credentials, digests_of, tombstones},
 };
@@ -19,7 +20,7 @@ use crate::domain::{
     audit::Change,
     decision::{Credential, Rules},
     route::Routes,
-    token::{Digest, KeyId, Token},
+    token::{Digest, KeyId, Prefixes, Token},
 };
 
 /// The number of keys that one statement looks up.
@@ -63,6 +64,8 @@ pub struct ChangeMark {
     pub sequence: i64,
     /// `true` if the change may alter the routes of requests.
     pub about_areas: bool,
+    /// `true` if the change may add a prefix of tokens.
+    pub about_agents: bool,
     /// The subject of the change, usually a key's id.
     pub subject: String,
     /// The hash of the previous change.
@@ -192,6 +195,7 @@ impl Watch {
             Ok(ChangeMark {
                 sequence,
                 about_areas: change.is_about_areas(),
+                about_agents: change.is_about_agents(),
                 subject,
                 previous,
                 hash,
@@ -213,6 +217,18 @@ impl Watch {
             sqlx::query_as(ROUTES).fetch_all(connection).await
         })?;
         Ok(routes(&defined(areas, &rows)?))
+    }
+
+    /// Returns the prefixes of tokens that are or were in use.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Corrupt`] if one is invalid, and another [`StoreError`] if the database
+    /// fails.
+    pub async fn prefixes(&mut self) -> Result<Prefixes, StoreError> {
+        let texts: Vec<String> = on_connection!(self, connection => {
+            sqlx::query_scalar(PREFIXES).fetch_all(connection).await
+        })?;
+        prefixes_of(texts.iter().map(String::as_str))
     }
 
     /// Returns the records of the first [`KEYS_PER_LOOKUP`] of these ids. A row that cannot be read

@@ -1,6 +1,7 @@
 //! The workspace row, the data key, and sealed tokens.
 use super::{
     Store, StoreError,
+    agents::prefixes_of,
     change::{Committed, execute},
     with_pool,
 };
@@ -10,7 +11,7 @@ use crate::domain::{
     moment::Moment,
     policy::Policy,
     sealed::{SealedToken, WrappedDataKey},
-    token::{Digest, KeyId},
+    token::{Digest, KeyId, Prefixes},
 };
 
 /// The workspace row, which identifies the store.
@@ -28,6 +29,8 @@ pub struct Workspace {
     pub created_at: Moment,
     /// The policy for the expiry of keys.
     pub policy: Policy,
+    /// The prefixes of tokens that are or were in use.
+    pub prefixes: Prefixes,
 }
 
 #[derive(sqlx::FromRow)]
@@ -39,6 +42,7 @@ struct WorkspaceRow {
     created_at: i64,
     longest_life: Option<i64>,
     must_expire_since: Option<i64>,
+    prefixes: Option<String>,
 }
 
 impl Store {
@@ -48,7 +52,8 @@ impl Store {
     /// Returns [`StoreError`] if the database fails.
     pub(crate) async fn workspace(&self) -> Result<Workspace, StoreError> {
         let row: WorkspaceRow = with_pool!(self, pool => sqlx::query_as(
-            "SELECT uuid, label, epoch, chain_head, created_at, longest_life, must_expire_since \
+            "SELECT uuid, label, epoch, chain_head, created_at, longest_life, must_expire_since, \
+             (SELECT string_agg(prefix, ',') FROM token_prefixes) AS prefixes \
              FROM workspace WHERE id = 1",
         )
         .fetch_one(pool)
@@ -63,6 +68,7 @@ impl Store {
                 longest_life: row.longest_life,
                 must_expire: row.must_expire_since.is_some(),
             },
+            prefixes: prefixes_of(row.prefixes.iter().flat_map(|all| all.split(',')))?,
         })
     }
 

@@ -83,7 +83,8 @@ async fn answer(
                 Ok(created) => {
                     warning.take(created.recorded);
                     let key = keyring.key(&created.key.id).await;
-                    Ok(Box::new(key.unwrap_or(created.key)))
+                    let prefix = created.token.prefix().clone();
+                    Ok(Box::new((key.unwrap_or(created.key), prefix)))
                 }
                 Err(error) => Err(ChangeError::Other(error.to_string())),
             })
@@ -282,7 +283,8 @@ async fn rotate(
     // The new token is opened only when the user asks for it, as for a new key.
     let rotated = keyring.rotate(seen, hours * HOUR).await?;
     warning.take(rotated.recorded);
-    Ok((rotated.key, Rotation::Renewed(rotated.until)))
+    let prefix = rotated.token.prefix().clone();
+    Ok((rotated.key, Rotation::Renewed(rotated.until, prefix)))
 }
 
 /// The number of findings after which no further keys are inspected.

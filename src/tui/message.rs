@@ -20,7 +20,7 @@ use crate::domain::{
     listing::ListVersion,
     member::{Member, MemberDraft},
     moment::Moment,
-    token::KeyId,
+    token::{KeyId, TokenPrefix},
 };
 
 use super::{
@@ -49,7 +49,7 @@ pub enum Message {
     /// The read with this ticket ended.
     Answered(Ticket, Answer),
     /// A key was created.
-    Created(Result<Box<Key>, ChangeError>),
+    Created(Result<Box<(Key, TokenPrefix)>, ChangeError>),
     /// A key was edited; holds its new state.
     Edited(Result<Box<Key>, ChangeError>),
     /// Keys were disabled (`true`) or enabled; holds their new state.
@@ -119,12 +119,13 @@ pub enum ChangeError {
 }
 
 /// The result of a rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
     /// The previous tokens were ended, and no new one was made.
     Finished,
-    /// A new token was made; holds the time until which the old one is valid, if it still is.
-    Renewed(Option<Moment>),
+    /// A new token was made; holds the time until which the old one is valid, if it still is, and
+    /// what the new one begins with.
+    Renewed(Option<Moment>, TokenPrefix),
 }
 
 /// The result of changes that were made together.

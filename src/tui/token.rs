@@ -6,7 +6,7 @@ use super::{
     keymap::{Intent, Place, neighbour},
     message::{CopyForm, RevealedToken},
 };
-use crate::domain::token::KeyId;
+use crate::domain::token::{KeyId, TokenPrefix};
 
 /// The number of seconds for which a revealed token is shown.
 pub const REVEAL_SECONDS: u32 = 30;
@@ -45,6 +45,8 @@ impl TokenButton {
 /// opened only when the user copies or reveals it.
 #[derive(Debug, Clone)]
 pub struct NewToken {
+    /// What the token begins with.
+    pub prefix: TokenPrefix,
     /// The key.
     pub id: KeyId,
     /// The key's name.

@@ -259,6 +259,73 @@ fn sshds_word_for_a_member_is_taken_alone_and_for_members_alone() {
 }
 
 #[test]
+fn the_tokens_of_an_agent_begin_with_its_own_prefix() {
+    let home = Home::new();
+    for bad in [
+        "Acme",
+        "a",
+        "acme-live",
+        "_a",
+        "a__b",
+        "1a",
+        "x23456789012345678901",
+    ] {
+        home.run(&["agent", "add", "prod", "--prefix", bad])
+            .refused(2, &format!("{bad} cannot be a prefix of tokens"));
+    }
+    let added = home.run(&["agent", "add", "prod", "--prefix", "acme_live", "--json"]);
+    assert_eq!(added.done().stdout, "{\"agent\":\"prod\",\"added\":true}\n");
+    let (id, first) = home.create("first", &["--agent", "prod"]);
+    assert!(first.starts_with(&format!("acme_live_{id}_")), "{id}");
+    let listed = home.run(&["agent", "list"]).done().stdout;
+    assert!(
+        listed.contains("prod  1 key  tokens begin with acme_live_"),
+        "{listed}"
+    );
+    let edited = home
+        .run(&["agent", "edit", "prod", "--prefix", "acme"])
+        .done();
+    assert!(edited.stderr.contains("stay valid"), "{edited:?}");
+    let again = home
+        .run(&["agent", "edit", "prod", "--prefix", "acme"])
+        .done();
+    assert!(again.stderr.contains("Nothing to change"), "{again:?}");
+    home.run(&["agent", "edit", "prod"])
+        .refused(2, "--prefix <PREFIX>");
+    home.run(&["agent", "edit", "nobody", "--prefix", "acme"])
+        .refused(2, "there is no agent nobody");
+    let rotated = home
+        .run(&["rotate", "first", "--overlap", "1h", "--json"])
+        .done()
+        .json();
+    let rotated = rotated["token"].as_str().expect("a token");
+    assert!(rotated.starts_with(&format!("acme_{id}_")));
+    let revealed = home.run(&["reveal", "first"]).done().stdout;
+    assert_eq!(revealed.trim(), rotated);
+    home.run(&["agent", "edit", "prod", "--prefix", "none"])
+        .done();
+    let (_, third) = home.create("third", &["--agent", "prod"]);
+    assert!(third.starts_with("clv_"));
+    for token in [&first[..], rotated, &third] {
+        let arguments = ["check", "--area", "contacts", "--action", "read"];
+        let told = home.fed(&arguments, token.as_bytes()).stdout;
+        assert!(
+            told.contains("area_not_permitted") || told.contains("action_not_permitted"),
+            "{told}"
+        );
+    }
+    let log = home.run(&["audit", "--json"]).done().stdout;
+    assert!(
+        log.contains("\"before\":{\"prefix\":\"acme_live\"},\"after\":{\"prefix\":\"acme\"}"),
+        "{log}"
+    );
+    let log = home.run(&["audit"]).done().stdout;
+    assert!(log.contains("agent.edited"), "{log}");
+    home.run(&["audit", "verify"]).done();
+    home.run(&["doctor"]).done();
+}
+
+#[test]
 fn agents_are_spoken_of_once_there_are_two() {
     let home = Home::new();
     let (id, token) = home.create("acme", &["--grant", "contacts=read"]);
@@ -294,7 +361,8 @@ fn agents_are_spoken_of_once_there_are_two() {
     let counted = home.run(&["agent", "list", "--json"]).done().stdout;
     assert_eq!(
         counted,
-        "[{\"agent\":\"default\",\"keys\":1},{\"agent\":\"prod\",\"keys\":1}]\n"
+        "[{\"agent\":\"default\",\"keys\":1,\"prefix\":\"clv\"},\
+         {\"agent\":\"prod\",\"keys\":1,\"prefix\":\"clv\"}]\n"
     );
 
     // A key of another agent than the requested one is denied.

@@ -4,6 +4,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use claviger::domain::token::{Token, TokenPrefix};
+
 use crate::{
     command::Home,
     endpoint::Endpoint,
@@ -31,7 +33,9 @@ pub fn made_up(token: &str) -> String {
         "mallory",
     );
     let id = token[4..16].parse().expect("an id");
-    let token = claviger::domain::token::Token::mint(&id, &mut |buffer| other.fill(buffer));
+    let token = Token::mint(&TokenPrefix::default(), &id, &mut |buffer| {
+        other.fill(buffer);
+    });
     secrecy::ExposeSecret::expose_secret(token.expose()).to_owned()
 }
 

@@ -8,6 +8,7 @@ use claviger::{
         audit::Change,
         key::{Key, RevokeReason},
         moment::Moment,
+        token::TokenPrefix,
     },
     keyring::{CreateOutcome, Keyring, KeyringError, StoreError},
 };
@@ -271,7 +272,10 @@ fn a_key_is_absent_if_its_agent_has_none_of_exactly_its_name() {
     on_both(&async |world: &World| {
         let keyring = world.keyring().await;
         let prod: AgentName = "prod".parse().expect("an agent");
-        let _ = keyring.add_agent(&prod).await.expect("added");
+        let _ = keyring
+            .add_agent(&prod, &TokenPrefix::default())
+            .await
+            .expect("added");
         let create = async |agent: Option<&AgentName>, name: &str| match keyring
             .create_if_absent(agent, draft(name))
             .await

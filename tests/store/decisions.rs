@@ -7,7 +7,7 @@ use claviger::{
         decision::{Decision, Reason},
         key::{Key, LastUse, RevokeReason},
         moment::{DAY, Moment},
-        token::{KeyId, Token},
+        token::{KeyId, Token, TokenPrefix},
         usage::KeyUse,
     },
     keyring::{CheckRequest, Keyring, KeyringError},
@@ -51,7 +51,7 @@ fn forged(id: &KeyId) -> Token {
         machine.fill(buffer);
         buffer.reverse();
     };
-    Token::mint(id, &mut chance)
+    Token::mint(&TokenPrefix::default(), id, &mut chance)
 }
 
 #[test]

@@ -10,6 +10,7 @@ use claviger::{
         listing::{Direction, Filter, PageRequest, Sort},
         member::{Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey},
         policy::Policy,
+        token::TokenPrefix,
     },
     keyring::{Keyring, KeyringError, StoreError},
 };
@@ -146,7 +147,13 @@ async fn everything(owner: &Keyring, tried: &Keyring) -> Vec<Change> {
                 .map(drop),
         ),
         (Change::AreaAdded, tried.add_area(&area).await.map(drop)),
-        (Change::AgentAdded, tried.add_agent(&agent).await.map(drop)),
+        (
+            Change::AgentAdded,
+            tried
+                .add_agent(&agent, &TokenPrefix::default())
+                .await
+                .map(drop),
+        ),
         (
             Change::MemberAdded,
             tried.add_member(&victim).await.map(drop),
@@ -463,7 +470,10 @@ fn a_damaged_key_of_another_agent_is_out_of_reach() {
     on_both(&async |world: &World| {
         let owner = world.keyring().await;
         for name in ["prod", "staging"] {
-            owner.add_agent(&agent(name)).await.expect("added");
+            owner
+                .add_agent(&agent(name), &TokenPrefix::default())
+                .await
+                .expect("added");
         }
         let mut limited = member("carol", Role::Manager, 0);
         limited.scope = only(&["prod"]);
@@ -490,8 +500,10 @@ fn a_damaged_key_of_another_agent_is_out_of_reach() {
 fn who_is_limited_to_agents_sees_and_changes_their_keys_alone() {
     on_both(&async |world: &World| {
         let owner = world.keyring().await;
-        owner.add_agent(&agent("prod")).await.expect("added");
-        owner.add_agent(&agent("staging")).await.expect("added");
+        for name in ["prod", "staging"] {
+            let added = owner.add_agent(&agent(name), &TokenPrefix::default()).await;
+            added.expect("added");
+        }
         let in_prod = owner.create(Some(&agent("prod")), draft("in prod")).await;
         let in_prod = in_prod.expect("made").key;
         let elsewhere = owner
@@ -604,9 +616,12 @@ fn an_agent_with_keys_is_removed_only_after_they_are_revoked() {
             owner.create(Some(&prod), draft("early")).await,
             Err(KeyringError::Agent(_))
         ));
-        owner.add_agent(&prod).await.expect("added");
+        owner
+            .add_agent(&prod, &TokenPrefix::default())
+            .await
+            .expect("added");
         assert!(matches!(
-            owner.add_agent(&prod).await,
+            owner.add_agent(&prod, &TokenPrefix::default()).await,
             Err(KeyringError::Store(StoreError::AgentExists(_)))
         ));
         let made = owner
@@ -629,11 +644,9 @@ fn an_agent_with_keys_is_removed_only_after_they_are_revoked() {
             error.contains("prod has 1 key") && error.contains(&command),
             "{error}"
         );
-        let counted = owner.counted_agents().await.expect("agents");
-        assert_eq!(
-            counted,
-            [(AgentName::default_agent(), 1), (prod.clone(), 1)]
-        );
+        let counted = owner.agent_summaries().await.expect("agents");
+        let counted: Vec<_> = counted.iter().map(|it| (&it.name, it.keys)).collect();
+        assert_eq!(counted, [(&AgentName::default_agent(), 1), (&prod, 1)]);
         let at = seen(&owner, &made).await;
         owner
             .revoke(&[at], RevokeReason::Other)

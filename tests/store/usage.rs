@@ -482,6 +482,8 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
         let before = read(&keyring, &created.key).await;
         keyring.close().await;
         for older in [
+            "DROP TABLE token_prefixes",
+            "ALTER TABLE agents DROP COLUMN prefix",
             "DROP TABLE quota_uses",
             "DROP INDEX keys_by_owner",
             "DROP INDEX audit_events_of_members",

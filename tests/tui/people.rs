@@ -5,6 +5,7 @@ use claviger::{
         agent::{AgentName, AgentScope},
         key::{KeyVersion, RevokeReason},
         member::Role,
+        token::TokenPrefix,
     },
     tui::message::Effect,
 };
@@ -377,7 +378,11 @@ fn there_is_no_word_of_agents_until_there_is_a_second() {
     story.shows("New API key in PROD");
     story.press("<esc>");
     story
-        .wait(story.keyring.add_agent(&agent("prod")))
+        .wait(
+            story
+                .keyring
+                .add_agent(&agent("prod"), &TokenPrefix::default()),
+        )
         .expect("added");
     story.refresh();
     story.shows("PROD / all agents");
@@ -422,7 +427,11 @@ fn there_is_no_word_of_agents_until_there_is_a_second() {
 fn marks_of_another_agents_keys_are_never_acted_on() {
     let mut story = Story::at(80, 24);
     story
-        .wait(story.keyring.add_agent(&agent("prod")))
+        .wait(
+            story
+                .keyring
+                .add_agent(&agent("prod"), &TokenPrefix::default()),
+        )
         .expect("added");
     story.given("acme", |_| ());
     story
@@ -455,7 +464,11 @@ fn marks_of_another_agents_keys_are_never_acted_on() {
 fn who_is_limited_to_agents_that_are_gone_is_let_at_none_by_an_edit_too() {
     let mut story = Story::at(80, 24);
     story
-        .wait(story.keyring.add_agent(&agent("prod")))
+        .wait(
+            story
+                .keyring
+                .add_agent(&agent("prod"), &TokenPrefix::default()),
+        )
         .expect("added");
     let mut limited = member("dave", Role::Viewer, 0);
     limited.scope = AgentScope::Only([agent("prod")].into());
@@ -487,7 +500,11 @@ fn a_screen_whose_agent_is_gone_shows_all_of_them_again() {
     let mut story = Story::at(80, 24);
     story.given("acme", |_| ());
     story
-        .wait(story.keyring.add_agent(&agent("prod")))
+        .wait(
+            story
+                .keyring
+                .add_agent(&agent("prod"), &TokenPrefix::default()),
+        )
         .expect("added");
     story.refresh();
     story.press("A<down><down><enter>");
@@ -511,7 +528,11 @@ fn a_reach_that_is_narrowed_takes_its_keys_off_the_screen() {
     let mut story = Story::at(80, 24);
     for name in ["prod", "staging"] {
         story
-            .wait(story.keyring.add_agent(&agent(name)))
+            .wait(
+                story
+                    .keyring
+                    .add_agent(&agent(name), &TokenPrefix::default()),
+            )
             .expect("added");
     }
     for (name, of) in [("one", "prod"), ("two", "staging")] {

@@ -6,6 +6,7 @@ use claviger::{
         key::KeyVersion,
         member::Role,
         moment::{DAY, Moment},
+        token::TokenPrefix,
     },
     tui::theme::Theme,
 };
@@ -112,7 +113,9 @@ fn the_choice_of_an_agent_at_every_size() {
         let mut story = furnished(width, height, theme);
         for name in ["prod", "staging"] {
             let name = name.parse().expect("a name");
-            story.wait(story.keyring.add_agent(&name)).expect("added");
+            story
+                .wait(story.keyring.add_agent(&name, &TokenPrefix::default()))
+                .expect("added");
         }
         story.refresh();
         story.press("A<down>");

@@ -1,9 +1,13 @@
 //! The arguments of `agent` and `member`. Their comments are the help that users read.
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use crate::domain::{agent::AgentName, member::Role};
+use crate::domain::{
+    agent::AgentName,
+    member::Role,
+    token::{InvalidPrefix, TokenPrefix},
+};
 
 const SSH_KEY_HELP: &str = "A file with SSH public keys to add, one a line, such as \
 ~/.ssh/id_ed25519.pub, or - for standard input; may be given several times";
@@ -22,6 +26,19 @@ pub enum AgentCommand {
     Add {
         /// Its name: 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit
         name: AgentName,
+        /// What its tokens begin with instead of clv, such as `acme_live`: 2 to 20 of a-z and 0-9 in
+        /// words joined by _
+        #[arg(long, value_name = "PREFIX")]
+        prefix: Option<PrefixArgument>,
+    },
+    /// Change what the new tokens of an agent begin with
+    Edit {
+        /// The agent
+        name: AgentName,
+        /// The prefix of its new tokens, such as `acme_live`, or none for clv; existing tokens stay
+        /// valid
+        #[arg(long, value_name = "PREFIX")]
+        prefix: PrefixArgument,
     },
     /// List the agents with the number of their keys
     List,
@@ -95,4 +112,19 @@ pub struct MemberEditArguments {
     /// Let the member see and change the keys of all agents
     #[arg(long, conflicts_with = "agents")]
     pub all_agents: bool,
+}
+
+/// The prefix of an agent's tokens; `none` is that of all programs.
+#[derive(Debug, Clone, Default)]
+pub struct PrefixArgument(pub TokenPrefix);
+
+impl FromStr for PrefixArgument {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        if text == "none" {
+            return Ok(Self::default());
+        }
+        text.parse().map(Self)
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         route::RequestPath,
         text::visible,
-        token::{KeyId, Token},
+        token::{KeyId, Token, TokenPrefix},
     },
     machine::Machine,
 };
@@ -139,7 +139,7 @@ impl Probe {
         let probe = |kind| {
             let mut chance = |buffer: &mut [u8]| machine.fill(buffer);
             let id = KeyId::draw(&mut chance);
-            let token = Arc::new(Token::mint(&id, &mut chance));
+            let token = Arc::new(Token::mint(&TokenPrefix::default(), &id, &mut chance));
             let path = format!("{base}/claviger-doctor-{id}");
             Self {
                 kind,

@@ -11,11 +11,12 @@ use crate::domain::{conditions::Condition, text::visible};
 /// that are not known come last.
 const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
     [("name", "Name"), ("description", "Description")];
-const FIELDS_AFTER_CONDITIONS: [(&str, &str); 17] = [
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 18] = [
     ("owner", "Owner"),
     ("labels", "Labels"),
     ("role", "Role"),
     ("agents", "Agents"),
+    ("prefix", "Prefix of tokens"),
     ("ssh_keys", "SSH keys"),
     ("label", "Label"),
     ("title", "Title"),

@@ -11,6 +11,7 @@ use crate::domain::{
     owner::Owner,
     policy::Policy,
     route::PathRules,
+    token::TokenPrefix,
 };
 
 /// An event that is about to be recorded together with its change.
@@ -92,11 +93,27 @@ impl EventDraft {
         }
     }
 
-    /// Creates the event for adding an agent.
+    /// Creates the event for adding an agent (`before` is `None`) whose tokens begin with a prefix,
+    /// or for changing the prefix.
     #[must_use]
-    pub fn agent_added(at: Moment, actor: &Actor, agent: &AgentName) -> Self {
+    pub fn agent_prefix(
+        at: Moment,
+        actor: &Actor,
+        agent: &AgentName,
+        before: Option<&TokenPrefix>,
+        after: &TokenPrefix,
+    ) -> Self {
         let subject = (format!("agent:{agent}"), agent.to_string());
-        Self::about(at, actor, Change::AgentAdded, subject, &json!({}))
+        let prefix = |prefix: &TokenPrefix| json!({ "prefix": prefix.as_str() });
+        let (change, details) = match before {
+            Some(before) => (
+                Change::AgentEdited,
+                json!({ "before": prefix(before), "after": prefix(after) }),
+            ),
+            None if *after == TokenPrefix::default() => (Change::AgentAdded, json!({})),
+            None => (Change::AgentAdded, json!({ "after": prefix(after) })),
+        };
+        Self::about(at, actor, change, subject, &details)
     }
 
     /// Creates the event for removing an agent, which also removes it from the scope of

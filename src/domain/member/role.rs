@@ -32,7 +32,7 @@ pub enum Permission {
     Copy,
     /// Add, change and remove access areas.
     Areas,
-    /// Add and remove agents.
+    /// Add, edit and remove agents.
     Agents,
     /// Add, change and remove members.
     Members,
@@ -57,7 +57,7 @@ impl Permission {
             Self::Revoke => "revoke keys",
             Self::Copy => "copy or reveal tokens",
             Self::Areas => "change access areas",
-            Self::Agents => "add or remove agents",
+            Self::Agents => "add, edit or remove agents",
             Self::Members => "add, change or remove members",
             Self::Workspace => "change the workspace's label or policy",
         }

@@ -171,7 +171,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
-    use crate::domain::token::Token;
+    use crate::domain::token::{Token, TokenPrefix};
 
     #[test]
     fn routes_read_back_what_they_write_and_say_why_they_are_refused() {
@@ -187,7 +187,7 @@ mod tests {
             assert_eq!(text.parse::<Route>().expect(text).to_string(), text);
         }
         let id = "0123456789AB".parse().expect("an id");
-        let token = Token::mint(&id, &mut |buffer| buffer.fill(7));
+        let token = Token::mint(&TokenPrefix::default(), &id, &mut |buffer| buffer.fill(7));
         let with_token = format!("/x/{}", token.expose().expose_secret());
         let trailing = "/invoices/".parse::<Route>().expect("one");
         assert_eq!(trailing.pattern().as_str(), "/invoices");

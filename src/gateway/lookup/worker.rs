@@ -1,14 +1,20 @@
 //! The lookup task, which reads the store for all waiting requests.
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::{
     super::{cache::Cache, metrics::Metrics},
     LookupAnswer, LookupRequest, Undecided,
 };
 use crate::{
-    domain::{route::Routes, token::KeyId},
+    domain::{
+        route::Routes,
+        token::{self, KeyId, Prefixes},
+    },
     keyring::{ChangeMark, Decider, KEYS_PER_LOOKUP, KeyRecord, LogHead, StoreError, Watch},
 };
 
@@ -24,22 +30,29 @@ const CHANGES_PER_READ: i64 = 500;
 pub(super) struct LookupWorker {
     decider: Arc<Decider>,
     watch: Option<Watch>,
-    /// The log head for which the cache and the routes are current.
+    /// The log head for which the cache, the routes and the prefixes are current.
     seen: Option<LogHead>,
     cache: Cache,
     routes: Arc<Routes>,
+    prefixes: watch::Sender<Arc<Prefixes>>,
     metrics: Arc<Metrics>,
 }
 
 impl LookupWorker {
     /// Creates a worker with an empty cache.
-    pub(super) fn new(decider: Arc<Decider>, cache_bytes: usize, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        decider: Arc<Decider>,
+        cache_bytes: usize,
+        metrics: Arc<Metrics>,
+        prefixes: watch::Sender<Arc<Prefixes>>,
+    ) -> Self {
         Self {
             decider,
             watch: None,
             seen: None,
             cache: Cache::new(cache_bytes),
             routes: Arc::default(),
+            prefixes,
             metrics,
         }
     }
@@ -92,11 +105,29 @@ impl LookupWorker {
                 None => return Some(question),
             },
         };
-        let routes = Arc::clone(&self.routes);
-        let _ = question
-            .answer
-            .send(Ok(LookupAnswer { key_record, routes }));
+        let _ = question.answer.send(Ok(self.told(key_record)));
         None
+    }
+
+    /// Returns the answer with this record.
+    fn told(&self, key_record: KeyRecord) -> LookupAnswer {
+        LookupAnswer {
+            key_record,
+            routes: Arc::clone(&self.routes),
+            prefixes: Arc::clone(&self.prefixes.borrow()),
+        }
+    }
+
+    /// Publishes the prefixes, if these are others than before.
+    fn know_prefixes(&self, prefixes: Prefixes) {
+        token::remember(&prefixes);
+        self.prefixes.send_if_modified(|known| {
+            let differ = **known != prefixes;
+            if differ {
+                *known = Arc::new(prefixes);
+            }
+            differ
+        });
     }
 
     /// Looks up the keys of the first few waiting requests, and answers these requests.
@@ -139,10 +170,7 @@ impl LookupWorker {
                 .iter()
                 .find(|(id, _)| Some(id) == question.id.as_ref());
             let told = match found {
-                Some((_, Ok(key_record))) => Ok(LookupAnswer {
-                    key_record: key_record.clone(),
-                    routes: Arc::clone(&self.routes),
-                }),
+                Some((_, Ok(key_record))) => Ok(self.told(key_record.clone())),
                 Some((_, Err(error))) => Err(error.clone().into()),
                 None => Err(Undecided::Ending),
             };
@@ -169,14 +197,17 @@ impl LookupWorker {
         }
     }
 
-    /// Brings the cache and the routes up to date with the store. They are changed in one step
+    /// Brings the cache, the routes and the prefixes up to date with the store. They are changed in one step
     /// after each wait, so that cancellation leaves nothing half done.
     async fn catch_up(&mut self) -> Result<(), Undecided> {
         let mut watch = self.take_watch().await?;
         let log_head = watch.log_head().await?;
         self.metrics.log_head_reads.inc();
         if self.seen.is_none() {
-            self.routes = Arc::new(watch.routes().await?);
+            let routes = Arc::new(watch.routes().await?);
+            let prefixes = watch.prefixes().await?;
+            self.routes = routes;
+            self.know_prefixes(prefixes);
             self.seen = Some(log_head.clone());
         }
         while let Some(seen) = self
@@ -190,6 +221,11 @@ impl LookupWorker {
             } else {
                 None
             };
+            let prefixes = if marks.iter().any(|mark| mark.about_agents) {
+                Some(watch.prefixes().await?)
+            } else {
+                None
+            };
             let Some(next) = follow(seen, &marks) else {
                 self.watch = Some(watch);
                 return Err(went_back_error(seen, &log_head));
@@ -198,6 +234,9 @@ impl LookupWorker {
                 self.cache.forget(&mark.subject);
             }
             self.routes = routes.map_or_else(|| Arc::clone(&self.routes), Arc::new);
+            if let Some(prefixes) = prefixes {
+                self.know_prefixes(prefixes);
+            }
             // The marks may include changes that were made after the log head was read.
             self.seen = Some(next);
             if marks

@@ -226,6 +226,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::domain::token::{Token, TokenPrefix};
 
     fn used<'a>(
         key: &'a KeyId,
@@ -352,7 +353,7 @@ mod tests {
     fn the_uses_of_a_token_that_was_rotated_out_are_counted_by_themselves() {
         let mut waiting = Waiting::default();
         let previous = PreviousToken {
-            digest: crate::domain::token::Token::mint(&id(), &mut |b| b.fill(3)).digest(),
+            digest: Token::mint(&TokenPrefix::default(), &id(), &mut |b| b.fill(3)).digest(),
             until: Moment::from_millis(0),
         };
         for n in 0..60 {

@@ -1,25 +1,72 @@
 //! The credential of a request: the values in all places that may hold one.
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use data_encoding::BASE64_NOPAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     config::CredentialPlace,
-    domain::{authorization::Presented, decision::Detail, token},
+    domain::{
+        authorization::Presented,
+        decision::Detail,
+        token::{self, Prefixes},
+    },
 };
 
 /// The prefix of the element of `Sec-WebSocket-Protocol` that holds a credential. A browser can set
 /// no other header of a WebSocket's handshake.
 const SUBPROTOCOL: &[u8] = b"bearer.";
 
-/// Finds the credential of a request in these places. `target` is the request target that the
-/// client sent, as far as it is known.
-pub(super) fn find(
-    headers: &HeaderMap,
+/// The values that a request has in the places that may hold a credential. Which of them decides
+/// depends on the prefixes of tokens, which are read together with the key.
+pub(in crate::gateway) struct CredentialValues<'a> {
+    values: Vec<Cow<'a, [u8]>>,
+    /// What is there instead if there is no value, if anything.
+    instead: Option<Detail>,
+}
+
+impl CredentialValues<'_> {
+    /// Creates the values of a request that says which its credential is, if it has one.
+    pub(in crate::gateway) fn said(value: Option<Vec<u8>>) -> Self {
+        Self {
+            values: value.map(Cow::Owned).into_iter().collect(),
+            instead: None,
+        }
+    }
+
+    /// Says what the request is if there is no value and nothing instead of one.
+    pub(super) fn or_else(&mut self, instead: Detail) {
+        self.instead.get_or_insert(instead);
+    }
+
+    /// Chooses the value that decides.
+    pub(in crate::gateway) fn choose(&self, prefixes: &Prefixes) -> Presented {
+        match Presented::choose(self.values.iter().map(AsRef::as_ref), prefixes) {
+            Presented::Nothing(_) => Presented::Nothing(self.instead),
+            chosen => chosen,
+        }
+    }
+
+    /// Returns `true` if a prefix that is not among these could change the choice.
+    pub(in crate::gateway) fn may_miss(&self, prefixes: &Prefixes) -> bool {
+        self.values.iter().any(|value| prefixes.may_miss(value))
+    }
+}
+
+impl fmt::Debug for CredentialValues<'_> {
+    /// Shows no value: any of them may be a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CredentialValues({})", self.values.len())
+    }
+}
+
+/// Finds the values of a request in these places. `target` is the request target that the client
+/// sent, as far as it is known.
+pub(super) fn find<'a>(
+    headers: &'a HeaderMap,
     places: &[CredentialPlace],
     target: Option<&[u8]>,
-) -> Presented {
+) -> CredentialValues<'a> {
     let mut values = Vec::new();
     for place in places {
         match place {
@@ -49,12 +96,9 @@ pub(super) fn find(
             }
         }
     }
-    match Presented::choose(values.iter().map(AsRef::as_ref)) {
-        Presented::Nothing(_) if is_elsewhere(headers, target) => {
-            Presented::Nothing(Some(Detail::OtherScheme))
-        }
-        chosen => chosen,
-    }
+    let is_none = values.iter().all(|value| value.is_empty());
+    let instead = (is_none && is_elsewhere(headers, target)).then_some(Detail::OtherScheme);
+    CredentialValues { values, instead }
 }
 
 /// Returns `true` if `Authorization` has a scheme, although no credential was found, or a token is in
@@ -145,12 +189,12 @@ mod tests {
     use data_encoding::BASE64;
 
     use super::*;
-    use crate::domain::token::{KeyId, Token};
+    use crate::domain::token::{KeyId, Token, TokenPrefix};
 
     fn token_of(id: &str) -> String {
         use secrecy::ExposeSecret as _;
         let id: KeyId = id.parse().expect("an id");
-        let token = Token::mint(&id, &mut |buffer| buffer.fill(7));
+        let token = Token::mint(&TokenPrefix::default(), &id, &mut |buffer| buffer.fill(7));
         token.expose().expose_secret().to_owned()
     }
 
@@ -168,7 +212,7 @@ mod tests {
             .iter()
             .map(|place| place.parse().expect("a place"))
             .collect();
-        match find(request.headers(), &places, None) {
+        match find(request.headers(), &places, None).choose(&Prefixes::default()) {
             Presented::Nothing(None) => "nothing",
             Presented::Token(_) => "token",
             Presented::Nothing(Some(detail)) | Presented::Malformed(detail, _) => detail.word(),
@@ -346,20 +390,17 @@ mod tests {
     #[test]
     fn a_token_in_the_query_is_in_another_place() {
         let target = format!("/contacts?api_key={}", token());
-        let found = find(
-            &HeaderMap::new(),
-            &CredentialPlace::usual(),
-            Some(target.as_bytes()),
-        );
+        let headers = HeaderMap::new();
+        let found = find(&headers, &CredentialPlace::usual(), Some(target.as_bytes()));
         assert!(matches!(
-            found,
+            found.choose(&Prefixes::default()),
             Presented::Nothing(Some(Detail::OtherScheme))
         ));
     }
 
     #[test]
     fn what_is_malformed_may_name_a_key_all_the_same() {
-        let named = |text: &str| match Presented::read(text) {
+        let named = |text: &str| match Presented::read(text, &Prefixes::default()) {
             Presented::Malformed(_, named) => named.map(|id| id.to_string()),
             other => panic!("{other:?}"),
         };

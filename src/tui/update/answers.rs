@@ -4,7 +4,7 @@ use crate::{
         attention::Attention,
         key::{Key, RotatedTokens},
         text::visible,
-        token::KeyId,
+        token::{KeyId, TokenPrefix},
         usage::Activity,
     },
     tui::{
@@ -196,14 +196,15 @@ fn tick(model: &mut Model) -> Option<Effect> {
     Some(Effect::Clear)
 }
 
-fn created(model: &mut Model, result: Result<Box<Key>, ChangeError>) -> Effect {
-    let key = match result {
-        Ok(key) => key,
+fn created(model: &mut Model, result: Result<Box<(Key, TokenPrefix)>, ChangeError>) -> Effect {
+    let (key, prefix) = match result {
+        Ok(made) => *made,
         Err(trouble) => return not_saved(model, sentence(model, trouble)),
     };
     model.close_if::<Wizard>(|_| true);
     let name = key.name().to_owned();
     model.open(NewToken {
+        prefix,
         id: key.id.clone(),
         name,
         title: "API key created successfully.",
@@ -256,12 +257,13 @@ fn rotated(model: &mut Model, result: Result<Box<(Key, Rotation)>, ChangeError>)
             return model.refresh();
         }
     };
-    let Rotation::Renewed(until) = rotation else {
+    let Rotation::Renewed(until, prefix) = rotation else {
         model.notify("The old token is refused from the next request on.");
         model.renew(key);
         return model.refresh();
     };
     model.open(NewToken {
+        prefix,
         id: key.id.clone(),
         name: key.name().to_owned(),
         title: "API key rotated.",

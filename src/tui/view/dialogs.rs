@@ -41,7 +41,11 @@ pub(super) fn withdrawn(model: &Model, why: &str, screen: Rect) -> Sheet {
 pub(super) fn new_token(model: &Model, dialog: &NewToken, screen: Rect) -> Sheet {
     let room = sheet::room(screen);
     let dot = if model.theme.ascii { '*' } else { '•' };
-    let mut text = styled_lines(&Token::masked(&dialog.id, dot), room, Style::new());
+    let mut text = styled_lines(
+        &Token::masked(&dialog.prefix, &dialog.id, dot),
+        room,
+        Style::new(),
+    );
     if let Some(old) = &dialog.old {
         text.extend(styled_lines(old, room, Style::new()));
     }
