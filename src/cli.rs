@@ -6,6 +6,7 @@
 //! [`LocalCommand`]) in the tree, [`arguments`]; a function in the file of its subject; a line in
 //! [`run`] (or [`run_local`]). A command without its line does not compile.
 mod agent;
+mod approval;
 mod area;
 mod arguments;
 mod audit;
@@ -279,6 +280,12 @@ async fn run_authorized(
         KeyringCommand::Usage(arguments) => usage::run(keyring, &arguments, output).await,
         KeyringCommand::Rotate(arguments) => rotate::run(keyring, &arguments, output).await,
         KeyringCommand::Revoke(arguments) => revoke::run(keyring, &arguments, output).await,
+        KeyringCommand::Approve(arguments) => {
+            approval::decide(keyring, &arguments, true, output).await
+        }
+        KeyringCommand::Reject(arguments) => {
+            approval::decide(keyring, &arguments, false, output).await
+        }
         KeyringCommand::Audit(arguments) => audit::run(keyring, &arguments, config, output).await,
         KeyringCommand::Member(MemberArguments { command }) => {
             member::run(keyring, &command, output).await

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod agent;
 pub mod allowlist;
+pub mod approval;
 pub mod attention;
 pub mod audit;
 pub mod authorization;

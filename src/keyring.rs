@@ -5,6 +5,7 @@
 //! checks of `doctor` in [`health`]. To add a use case, add one function here, one method in the
 //! store, and its event in `domain::audit`.
 mod agents;
+mod approvals;
 mod areas;
 mod audit;
 mod authority;

@@ -7,6 +7,7 @@
 //! and never an allow. To add a method, put it into the file of its subject, name the columns, and
 //! check the number of affected rows.
 mod agents;
+mod approvals;
 mod areas;
 mod audit;
 mod change;

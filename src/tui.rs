@@ -6,6 +6,7 @@
 //! so that a burst of keys costs one frame, and every [`FRAME`] while keys keep coming. A dialog
 //! does not receive keys that were already waiting when it opened.
 pub mod agents;
+pub mod approvals;
 pub mod audit;
 pub mod confirmation;
 pub mod dialog;

@@ -1,4 +1,6 @@
 //! Tests of the command line: the real binary, its output, and its exit status.
+#[path = "cli/approving.rs"]
+mod approving;
 #[path = "cli/areas.rs"]
 mod areas;
 #[path = "cli/bad_days.rs"]

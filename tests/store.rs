@@ -1,6 +1,8 @@
 //! The store's test suite: every test runs on SQLite and on a real PostgreSQL, through the keyring,
 //! with plain SQL only to plant rows that claviger would never write. To add a test, put it into
 //! the file of its subject and run its body with `on_both`.
+#[path = "store/approvals.rs"]
+mod approvals;
 #[path = "store/audit.rs"]
 mod audit;
 #[path = "store/changes.rs"]

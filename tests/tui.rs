@@ -1,4 +1,6 @@
 //! Stories told in keys, on the real update, view, keyring and store.
+#[path = "tui/approvals.rs"]
+mod approvals;
 #[path = "support/conditions.rs"]
 mod conditions;
 #[path = "tui/copying.rs"]

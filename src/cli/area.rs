@@ -104,7 +104,11 @@ async fn edit(
         rules: rules(kept, &seen.rules, &arguments.rules),
         area,
     };
-    let sentence = if output.recorded(keyring.edit_area(&seen, &edited).await?) {
+    let is_changed = output.recorded(keyring.edit_area(&seen, &edited).await?);
+    if waits(&seen, output)? {
+        return Ok(());
+    }
+    let sentence = if is_changed {
         "Access area updated."
     } else {
         "The access area was like that already."
@@ -112,9 +116,17 @@ async fn edit(
     done(Some(&seen), &edited, sentence, output)
 }
 
+fn waits(area: &DefinedArea, output: &mut Output) -> Result<bool, Failure> {
+    let slug = area.area.slug.as_str();
+    output.waits(&format!("area:{slug}"), json!({ "slug": slug }))
+}
+
 async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<(), Failure> {
     let seen = keyring.defined_area(&slug(name)?).await?;
     output.recorded(keyring.remove_area(&seen).await?);
+    if waits(&seen, output)? {
+        return Ok(());
+    }
     if output.json {
         return output.json(&json!({ "slug": seen.area.slug.as_str(), "removed": true }));
     }

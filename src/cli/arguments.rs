@@ -120,6 +120,12 @@ pub enum KeyringCommand {
     Rotate(RotateArguments),
     /// Delete keys for good: their tokens never work again
     Revoke(RevokeArguments),
+    /// Approve a new key, or a change that waits for approval
+    ///
+    /// Nobody approves their own; whoever works on the machine itself is one approver.
+    Approve(ApprovalArguments),
+    /// Reject a new key, which revokes it, or a change that waits for approval; or take back your own
+    Reject(ApprovalArguments),
     /// Decide on a request; the token is read from standard input
     ///
     /// Exit status: 0 allowed, 1 denied, 2 could not decide.
@@ -142,7 +148,7 @@ pub enum KeyringCommand {
     Agent(AgentArguments),
     /// List, add, change and remove access areas and their routes
     Area(AreaArguments),
-    /// Show the workspace, or change its label or its policy for the expiry of keys
+    /// Show the workspace, or change its label or its policy
     Workspace(WorkspaceArguments),
     /// Find keys that nobody uses, that never expire, or that may do more than they do, and propose
     /// what to change
@@ -174,6 +180,7 @@ impl KeyringCommand {
             Self::Enable(_) => Change::Enabled,
             Self::Rotate(_) => Change::Rotated,
             Self::Revoke(_) => Change::Revoked,
+            Self::Approve(_) => Change::Approved,
             Self::Member(it) => match it.command {
                 MemberCommand::Add(_) => Change::MemberAdded,
                 MemberCommand::Edit(_) => Change::MemberEdited,
@@ -194,6 +201,7 @@ impl KeyringCommand {
             },
             Self::Workspace(it) => return it.change(),
             Self::List(_)
+            | Self::Reject(_)
             | Self::Show(_)
             | Self::Check(_)
             | Self::Explain(_)
@@ -211,6 +219,17 @@ impl KeyringCommand {
 pub struct KeyArgument {
     /// A key's id, its exact name, or the first 4 or more characters of its id
     pub key: String,
+}
+
+/// `approve` and `reject`.
+#[derive(Debug, Args)]
+pub struct ApprovalArguments {
+    /// A key, as for `show`; or `area:SLUG`, `member:NAME` or `workspace`, as `list --pending` says
+    #[arg(value_name = "KEY")]
+    pub subject: String,
+    /// Only if it still waits with this revision, which `list --pending` says
+    #[arg(long, value_name = "N")]
+    pub revision: Option<i64>,
 }
 
 /// Keys on the command line.
@@ -345,6 +364,10 @@ pub struct WorkspaceArguments {
     /// Whether keys that are created or get a new expiry must have one
     #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"])]
     pub must_expire: Option<String>,
+    /// Whether new keys, and all changes that widen, wait until another manager or owner approves
+    /// them
+    #[arg(long, value_name = "yes|no", value_parser = ["yes", "no"])]
+    pub approve_widening: Option<String>,
 }
 
 impl WorkspaceArguments {
@@ -352,7 +375,10 @@ impl WorkspaceArguments {
     pub(super) fn change(&self) -> Option<Change> {
         if self.label.is_some() {
             Some(Change::Relabelled)
-        } else if self.longest_life.is_some() || self.must_expire.is_some() {
+        } else if self.longest_life.is_some()
+            || self.must_expire.is_some()
+            || self.approve_widening.is_some()
+        {
             Some(Change::PolicyChanged)
         } else {
             None

@@ -162,6 +162,7 @@ fn command(fix: &Fix, key: &Key) -> Option<String> {
             format!("claviger edit {id} --deny-ip '{left}'")
         }
         Fix::Enable => format!("claviger enable {id}"),
+        Fix::Approve => format!("claviger approve {id}"),
         Fix::End(end) => format!("claviger edit {id} --expires {}", end.as_expiry_input()),
         Fix::Address(address) => {
             format!(

@@ -56,6 +56,12 @@ pub(super) async fn create(
         output::print_notice("API key created successfully.");
         output::print_notice(&sentence);
     }
+    if created.key.pending_at.is_some() {
+        output::print_notice(&format!(
+            "It waits for approval: it is refused until another manager or owner approves it with `claviger approve {}`.",
+            created.key.id
+        ));
+    }
     for name in &created.look_alikes {
         output::complain(&format!(
             "the name looks like that of another key, {}: check that you did not mean that one",
@@ -85,6 +91,9 @@ fn hand_over(created: &Created, output: &mut Output) -> Result<(), Failure> {
         // The order is id, name, token, then the other fields.
         fields.shift_insert(2, "token".into(), json!(token));
         fields.shift_insert(3, "created".into(), json!(true));
+        if created.key.pending_at.is_some() {
+            fields.insert("pending_approval".into(), json!(true));
+        }
     }
     output.json(&fields)
 }
@@ -176,6 +185,9 @@ pub(super) async fn edit(
     }
     output.recorded(keyring.edit(&KeyVersion::of(&key), &draft).await?);
     let edited = keyring.key(&key.id).await?;
+    if output.waits(key.id.as_str(), key_json(&edited, output.several_agents))? {
+        return Ok(());
+    }
     if name.is_some() {
         for twin in keyring
             .look_alikes(&edited.draft.name)
@@ -247,6 +259,19 @@ pub(super) async fn switch(
     let mut keys = Vec::with_capacity(before.len());
     for key in &before {
         keys.push(keyring.key(&key.id).await?);
+    }
+    let waiting = match keys.as_slice() {
+        [key] => output.waits(key.id.as_str(), key_json(key, output.several_agents))?,
+        several => {
+            let each = several
+                .iter()
+                .map(|key| key_json(key, output.several_agents));
+            let fields = json!({ "keys": each.collect::<Vec<_>>() });
+            output.waits("KEY", fields)?
+        }
+    };
+    if waiting {
+        return Ok(());
     }
     if let [key] = keys.as_slice() {
         let sentence = match key.validity(keyring.now()) {

@@ -1,6 +1,6 @@
 //! `list`: prints the keys, with no more than one page of them in memory at a time.
 use super::{
-    Failure, ListArguments,
+    Failure, ListArguments, approval,
     output::{self, Output, key_and_status_json},
     refused,
 };
@@ -31,6 +31,9 @@ pub(super) async fn run(
     arguments: &ListArguments,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    if arguments.pending {
+        return approval::list(keyring, arguments.agent.as_ref(), output).await;
+    }
     let areas = keyring.areas().await?;
     let field = arguments.sort.field();
     let newest_first = matches!(field, SortField::Created | SortField::LastUsed);

@@ -113,6 +113,10 @@ async fn add(
     };
     let added = keyring.add_member(&draft).await?;
     output.recorded(added.recorded);
+    let subject = format!("member:{}", added.id);
+    if output.waits(&subject, draft_json(&added.id, &draft))? {
+        return Ok(());
+    }
     if output.json {
         output.json(&draft_json(&added.id, &draft))?;
     } else {
@@ -178,6 +182,10 @@ async fn edit(
         return Err(KeyringError::Member(error).into());
     }
     let changed = output.recorded(keyring.edit_member(&seen, &draft).await?);
+    let subject = format!("member:{}", seen.id);
+    if output.waits(&subject, draft_json(&seen.id, &seen.draft))? {
+        return Ok(());
+    }
     if output.json {
         return output.json(&draft_json(&seen.id, &draft));
     }

@@ -27,6 +27,8 @@ pub(super) struct Output {
     pub json: bool,
     /// `true` if there is more than one agent; otherwise agents are not mentioned.
     pub several_agents: bool,
+    /// The number of changes that were requested and wait for approval.
+    pub waiting: usize,
     /// Why the newest checkpoint that failed was not kept; said after the result.
     pub checkpoint_error: Option<String>,
     writer: BufWriter<Stdout>,
@@ -37,9 +39,26 @@ impl Output {
         Self {
             json,
             several_agents: false,
+            waiting: 0,
             checkpoint_error: None,
             writer: BufWriter::new(io::stdout()),
         }
+    }
+
+    /// Says of changes that were only requested that they wait for approval, if any were; returns
+    /// whether. `subject` names the subject in commands; its fields are printed in JSON.
+    pub(super) fn waits(&mut self, subject: &str, mut fields: Value) -> Result<bool, Failure> {
+        if self.waiting == 0 {
+            return Ok(false);
+        }
+        if self.json {
+            fields["pending_approval"] = json!(true);
+            self.json(&fields)?;
+        }
+        print_notice(&format!(
+            "Nothing is changed yet: this widens, so it waits until another manager or owner approves it with `claviger approve {subject}`."
+        ));
+        Ok(true)
     }
 
     /// Takes what was recorded; a checkpoint that was not kept is said after the result. Returns
@@ -48,6 +67,7 @@ impl Output {
         if recorded.checkpoint_error.is_some() {
             self.checkpoint_error = recorded.checkpoint_error;
         }
+        self.waiting += recorded.waiting;
         recorded.events > 0
     }
 

@@ -2,12 +2,14 @@
 use serde_json::{Value, json};
 
 use super::{
-    Failure,
-    output::{Output, key_and_status_json},
+    Failure, approval,
+    output::{self, Output, key_and_status_json},
 };
 use crate::{
     domain::{
+        agent::AgentScope,
         attention::Attention,
+        audit::Change,
         conditions::{Conditions, Validity},
         decision::{Detail, Target},
         forwarded::{ClientAddress, Hop},
@@ -27,9 +29,22 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     let key = keyring.resolve(key).await?;
     let activity = keyring.activity(&key.id).await?;
     let now = keyring.now();
+    // A request that cannot be read hides nothing of the key.
+    let pending = keyring.pending_changes(&AgentScope::Everything).await;
+    let pending = pending.unwrap_or_else(|error| {
+        output::complain(&error.to_string());
+        Vec::new()
+    });
+    let request = pending.iter().find(|one| one.subject == key.id.as_str());
     if output.json {
-        let fields = key_and_status_json(&key, output.several_agents, now);
-        return output.json(&json_of(fields, &activity));
+        let mut fields = json_of(
+            key_and_status_json(&key, output.several_agents, now),
+            &activity,
+        );
+        if let Some(request) = request {
+            fields["pending"] = approval::json(request, keyring.actor());
+        }
+        return output.json(&fields);
     }
     let areas = keyring.areas().await?;
     let mut lines = vec![visible(key.name())];
@@ -43,6 +58,20 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
         lines.push(format!("Agent       {}", key.agent));
     }
     lines.push(format!("Status      {}", status(&key, now)));
+    if let Some(request) = request {
+        lines.push(format!(
+            "Waits       {} by {}, {} UTC: claviger approve {} --revision {}",
+            request.title(),
+            visible(&request.by),
+            request.at.date_and_clock(),
+            key.id,
+            request.revision
+        ));
+        if request.change != Change::Created {
+            let changes = request.lines(&areas).into_iter();
+            lines.extend(changes.map(|line| format!("            {line}")));
+        }
+    }
     let Conditions {
         allow,
         deny,
@@ -166,6 +195,12 @@ pub(super) fn refusal_json(refusal: &Refusal) -> Value {
 fn status(key: &Key, now: Moment) -> String {
     if let Some(since) = key.disabled_at {
         return format!("disabled since {} UTC", since.date_and_clock());
+    }
+    if let Some(since) = key.pending_at {
+        return format!(
+            "pending, needs approval since {} UTC",
+            since.date_and_clock()
+        );
     }
     match (key.validity(now), Attention::of(key, now)) {
         (Validity::Expired(_), _) => Attention::Expired.to_string(),

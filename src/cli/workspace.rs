@@ -1,5 +1,5 @@
-//! `workspace`: shows the workspace's label, database and policy for the ends of keys, and changes
-//! the label and the policy.
+//! `workspace`: shows the workspace's label, database and policy, and changes the label and the
+//! policy.
 use serde_json::json;
 
 use super::{Failure, WorkspaceArguments, output::Output};
@@ -23,6 +23,9 @@ pub(super) async fn run(
     if arguments.change().is_some() {
         output.recorded(keyring.set_policy(policy).await?);
     }
+    if output.waits("workspace", json!({ "label": label }))? {
+        return Ok(());
+    }
     if output.json {
         return output.json(&json!({
             "label": label,
@@ -31,6 +34,7 @@ pub(super) async fn run(
             "actor": keyring.actor().to_string(),
             "longest_life_days": policy.longest_life,
             "must_expire": policy.must_expire,
+            "approve_widening": policy.approve_widening,
         }));
     }
     output.line(&format!(
@@ -59,6 +63,9 @@ fn policy(before: Policy, arguments: &WorkspaceArguments) -> Result<Policy, Fail
             })?;
             policy.longest_life = Some(days);
         }
+    }
+    if let Some(word) = &arguments.approve_widening {
+        policy.approve_widening = word == "yes";
     }
     if let Some(word) = &arguments.must_expire {
         policy.must_expire = word == "yes";

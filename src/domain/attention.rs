@@ -24,6 +24,8 @@ pub const UNUSED_DAYS: i64 = 90;
 pub enum Attention {
     /// The key is disabled.
     Disabled,
+    /// The key is new and waits for the approval of another person.
+    Waits,
     /// The key has expired.
     Expired,
     /// The key expires within [`EXPIRING_DAYS`]; holds the milliseconds left.
@@ -45,6 +47,9 @@ impl Attention {
     pub fn of(key: &Key, now: Moment) -> Option<Self> {
         if key.disabled_at.is_some() {
             return Some(Self::Disabled);
+        }
+        if key.pending_at.is_some() {
+            return Some(Self::Waits);
         }
         match key.validity(now) {
             Validity::Expired(_) => return Some(Self::Expired),
@@ -81,7 +86,7 @@ const STEP: i64 = 1 << 48;
 
 impl Attention {
     /// Returns the key's rank in the order of urgency; the lowest is the most urgent. The order is:
-    /// refused, the newest first; expired, the newest first; expiring, the soonest first; with a
+    /// waiting for approval, the oldest first; refused, the newest first; expired, the newest first; expiring, the soonest first; with a
     /// valid previous token, the soonest end first; disabled, the newest first; unused, the longest
     /// first; beginning later, the soonest first; all other keys. Damaged keys rank before all of these, with 0.
     #[must_use]
@@ -89,6 +94,7 @@ impl Attention {
         let soonest = |at: Option<Moment>| at.map_or(0, Moment::millis) % STEP;
         let newest = |at: Option<Moment>| STEP - 1 - soonest(at);
         match Self::of(key, now) {
+            Some(Self::Waits) => soonest(key.pending_at),
             Some(Self::Refused(_)) => STEP + newest(key.refused.map(|refused| refused.at)),
             Some(Self::Expired) => 2 * STEP + newest(key.draft.conditions.expires_at),
             Some(Self::Expires(_)) => 3 * STEP + soonest(key.draft.conditions.expires_at),
@@ -108,6 +114,7 @@ impl fmt::Display for Attention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disabled => f.write_str("disabled"),
+            Self::Waits => f.write_str("unapproved"),
             Self::Expired => f.write_str("expired"),
             Self::Expires(left) => write!(f, "expires {}", left_words(*left)),
             Self::Begins(left) => write!(f, "begins {}", left_words(*left)),

@@ -16,8 +16,8 @@ use strum::{EnumCount, VariantArray};
 
 pub use checkpoint::{Checkpoint, checkpoints_in};
 use data_encoding::HEXLOWER;
-pub use difference::{Difference, differences};
-pub use draft::{AreaState, EventDetails, EventDraft, member_fields, snapshot};
+pub use difference::{Difference, differences, differences_between};
+pub use draft::{AreaState, EventDetails, EventDraft, Gate, member_fields, snapshot};
 pub use export::{csv_head, csv_line, json_line};
 pub use filter::{EventCursor, EventFilter, FilterError};
 use sha2::Digest as _;
@@ -99,6 +99,12 @@ pub enum Change {
     MemberEdited,
     /// A member was removed.
     MemberRemoved,
+    /// A change that widens was requested; it waits for the approval of another person.
+    ApprovalRequested,
+    /// A new key was approved. The approval of any other change is a part of its own event.
+    Approved,
+    /// A requested change was rejected, or taken back by who requested it.
+    ApprovalRejected,
 }
 
 impl Change {
@@ -129,6 +135,9 @@ impl Change {
             Self::MemberAdded => "member.added",
             Self::MemberEdited => "member.edited",
             Self::MemberRemoved => "member.removed",
+            Self::ApprovalRequested => "approval.requested",
+            Self::Approved => "key.approved",
+            Self::ApprovalRejected => "approval.rejected",
         }
     }
 
@@ -150,6 +159,9 @@ impl Change {
         match self {
             Self::Created => Permission::Create,
             Self::Edited => Permission::Edit,
+            Self::Approved | Self::ApprovalRequested | Self::ApprovalRejected => {
+                Permission::Approve
+            }
             Self::Disabled | Self::Enabled => Permission::Switch,
             Self::Revoked => Permission::Revoke,
             Self::Rotated | Self::RotationFinished => Permission::Rotate,
@@ -171,6 +183,21 @@ impl Change {
     #[must_use]
     pub const fn is_about_agents(self) -> bool {
         matches!(self, Self::AgentAdded | Self::AgentEdited)
+    }
+
+    /// Returns `true` if a change of its subject's settings was made, so that what was requested
+    /// before is out of date.
+    #[must_use]
+    pub const fn is_of_settings(self) -> bool {
+        !matches!(
+            self,
+            Self::Copied
+                | Self::Revealed
+                | Self::Relabelled
+                | Self::ApprovalRequested
+                | Self::Approved
+                | Self::ApprovalRejected
+        )
     }
 
     /// Returns the change with this word, or `None` if there is none.
@@ -259,6 +286,7 @@ mod tests {
             agent: None,
             details: "c".into(),
             program: "1".into(),
+            gate: Gate::Open,
         }
     }
 

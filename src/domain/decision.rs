@@ -42,6 +42,8 @@ pub struct Rules {
     pub conditions: Conditions,
     /// The time since which the key is disabled, if it is.
     pub disabled_at: Option<Moment>,
+    /// The time since which the key waits for its approval, if it does.
+    pub pending_at: Option<Moment>,
     /// The key's previous tokens.
     pub previous_tokens: Vec<PreviousToken>,
 }
@@ -204,6 +206,10 @@ pub fn decide(credential: &Credential, request: &Request) -> Decision {
 fn detail_of(reason: Reason, rules: &Rules, request: &Request) -> Option<Detail> {
     match (reason, &request.target) {
         (Reason::NoRoute, Target::NoRoute(detail)) => Some(*detail),
+        (Reason::Disabled, _) => {
+            let waits = rules.disabled_at.is_none() && rules.pending_at.is_some();
+            waits.then_some(Detail::PendingApproval)
+        }
         (Reason::Expired, _) => match rules.conditions.validity(request.at) {
             Validity::Expired(_) => None,
             Validity::Valid | Validity::NotYet(_) => Some(Detail::OverlapEnded),
@@ -261,7 +267,7 @@ pub(super) fn fails(
         quota_until,
     } = request.exhausted;
     match check {
-        Reason::Disabled => rules.disabled_at.is_some(),
+        Reason::Disabled => rules.disabled_at.is_some() || rules.pending_at.is_some(),
         Reason::NotYetValid => match rules.conditions.validity(request.at) {
             Validity::NotYet(_) => true,
             Validity::Valid | Validity::Expired(_) => false,
@@ -319,6 +325,7 @@ mod tests {
             labels: Labels::default(),
             conditions,
             disabled_at: None,
+            pending_at: None,
             previous_tokens: Vec::new(),
         }
     }

@@ -60,6 +60,8 @@ pub struct Check {
 pub enum Fix {
     /// Enable the key.
     Enable,
+    /// Approve the key, which only another person may.
+    Approve,
     /// Let the key begin at once.
     Begin,
     /// Set the key's expiry to this time.
@@ -80,6 +82,7 @@ impl Fix {
     pub fn sentence(&self, areas: &[Area]) -> String {
         match self {
             Self::Enable => "enable the key".to_owned(),
+            Self::Approve => "let another manager or owner approve the key".to_owned(),
             Self::Begin => "let it begin at once".to_owned(),
             Self::End(end) => format!("let it end {}", end.as_expiry()),
             Self::Address(address) => format!("allow {address}"),

@@ -355,6 +355,7 @@ mod tests {
             draft,
             created_at: days_ago(365),
             disabled_at: None,
+            pending_at: None,
             last_use: Some(LastUse {
                 at: now(),
                 from: None,

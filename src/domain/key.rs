@@ -238,6 +238,8 @@ pub struct Key {
     pub created_at: Moment,
     /// The time since which the key is disabled, if it is.
     pub disabled_at: Option<Moment>,
+    /// The time since which the key, which is new, waits for its approval, if it does.
+    pub pending_at: Option<Moment>,
     /// The last allowed use, if one was recorded.
     pub last_use: Option<LastUse>,
     /// The requests refused since the key's rules last changed.
@@ -257,7 +259,7 @@ pub enum KeyStatus {
     Disabled,
     /// The key has expired.
     Expired,
-    /// The key will begin later.
+    /// The key will begin later, or is new and waits for its approval.
     Pending,
 }
 
@@ -328,6 +330,7 @@ impl Key {
     pub fn status(&self, now: Moment) -> KeyStatus {
         match self.validity(now) {
             _ if self.disabled_at.is_some() => KeyStatus::Disabled,
+            _ if self.pending_at.is_some() => KeyStatus::Pending,
             Validity::Expired(_) => KeyStatus::Expired,
             Validity::NotYet(_) => KeyStatus::Pending,
             Validity::Valid => KeyStatus::Active,

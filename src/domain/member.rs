@@ -194,6 +194,19 @@ impl MemberDraft {
         }
         Ok(())
     }
+
+    /// Returns `true` if the member may do more than before, on more agents, or log in with another
+    /// SSH key.
+    #[must_use]
+    pub fn widens(&self, before: &Self) -> bool {
+        let is_known = |key: &SshKey| {
+            let mut known = before.keys.iter().map(SshKey::fingerprint);
+            known.any(|known| known == key.fingerprint())
+        };
+        self.role > before.role
+            || self.scope.within(&before.scope) != self.scope
+            || !self.keys.iter().all(is_known)
+    }
 }
 
 /// A member as stored.

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 pub use written::{
     EXPIRY_FORMS, ExpiryError, LONGEST_OVERLAP, OverlapError, PastError, START_FORMS, StartError,
-    duration, parse_days, parse_expiry, parse_overlap, parse_past, parse_start,
+    duration, parse_days, parse_expiry, parse_overlap, parse_past, parse_rfc3339, parse_start,
 };
 
 /// The number of milliseconds in an hour.

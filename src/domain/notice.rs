@@ -2,7 +2,7 @@
 use super::{
     attention::UNUSED_DAYS,
     conditions::Validity,
-    key::Key,
+    key::{Key, KeyStatus},
     moment::{DAY, Moment},
     text::thousands,
     usage::REFUSAL_NEWS_MILLIS,
@@ -15,6 +15,8 @@ pub enum NoticeKind {
     Ending(Moment),
     /// The key ended at this time.
     Ended(Moment),
+    /// The key, if it is new, or a change of it waits for approval since this time.
+    Waits(Moment),
     /// The key begins later, at this time: nothing passes until then.
     Pending(Moment),
     /// This number of requests was refused of late.
@@ -32,7 +34,7 @@ impl NoticeKind {
         match self {
             Self::Ending(_) => "ending",
             Self::Ended(_) => "ended",
-            Self::Pending(_) => "pending",
+            Self::Waits(_) | Self::Pending(_) => "pending",
             Self::Refused(_) => "refused",
             Self::LimitHit(_) => "limit_hit",
             Self::Unused(_) => "unused",
@@ -45,6 +47,9 @@ impl NoticeKind {
         match self {
             Self::Ending(end) => format!("ends {}", end.as_expiry()),
             Self::Ended(end) => format!("ended {}", end.as_expiry()),
+            Self::Waits(since) => {
+                format!("waits for approval since {} UTC", since.date_and_clock())
+            }
             Self::Pending(start) => format!("begins {}", start.as_start()),
             Self::Refused(count) => format!("{} refused of late", thousands(count)),
             Self::LimitHit(count) => format!("used up a limit, {count} refused of late"),
@@ -56,7 +61,7 @@ impl NoticeKind {
     #[must_use]
     pub const fn at(self) -> Option<Moment> {
         match self {
-            Self::Ending(at) | Self::Ended(at) | Self::Pending(at) => Some(at),
+            Self::Ending(at) | Self::Ended(at) | Self::Waits(at) | Self::Pending(at) => Some(at),
             Self::Refused(_) | Self::LimitHit(_) | Self::Unused(_) => None,
         }
     }
@@ -71,6 +76,9 @@ pub fn notices(key: &Key, limited: usize, within: i64, now: Moment) -> Vec<Notic
         return Vec::new();
     }
     let mut notices = Vec::new();
+    if let Some(since) = key.pending_at {
+        notices.push(NoticeKind::Waits(since));
+    }
     match (key.validity(now), key.draft.conditions.expires_at) {
         (Validity::Expired(end), _) => return vec![NoticeKind::Ended(end)],
         (Validity::NotYet(start), _) => notices.push(NoticeKind::Pending(start)),
@@ -89,7 +97,7 @@ pub fn notices(key: &Key, limited: usize, within: i64, now: Moment) -> Vec<Notic
     }
     let seen = key.last_use.map_or(key.created_at, |usage| usage.at);
     let days = (now.millis() - seen.millis()) / DAY;
-    if days >= UNUSED_DAYS && key.validity(now) == Validity::Valid {
+    if days >= UNUSED_DAYS && key.status(now) == KeyStatus::Active {
         notices.push(NoticeKind::Unused(days));
     }
     notices

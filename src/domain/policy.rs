@@ -1,19 +1,21 @@
-//! The workspace's policy for the expiry of keys: how long they may live, and whether they must
-//! expire.
+//! The workspace's policy: how long keys may live, whether they must expire, and whether what widens
+//! waits for approval.
 //!
-//! It is applied when an expiry is chosen, no matter by whom; a key that already has its expiry
-//! keeps it.
-use serde_json::{Value, json};
+//! The first two are applied when an expiry is chosen, no matter by whom; a key that already has its
+//! expiry keeps it.
+use serde_json::{Map, Value, json};
 
 use super::moment::{DAY, Moment};
 
-/// The policy for the expiry of keys.
+/// The policy of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The longest lifetime in days, counted from the day on which the expiry is chosen.
     pub longest_life: Option<i64>,
     /// Whether every key must have an expiry.
     pub must_expire: bool,
+    /// Whether new keys, and all changes that widen, wait for the approval of another person.
+    pub approve_widening: bool,
 }
 
 /// Why an expiry was refused.
@@ -78,15 +80,39 @@ impl Policy {
     /// Returns the policy as a sentence; empty if there are no rules.
     #[must_use]
     pub fn sentence(self) -> String {
-        match (self.longest_life, self.must_expire) {
+        let ends = match (self.longest_life, self.must_expire) {
             (None, false) => String::new(),
             (None, true) => "Every key must have an end.".to_owned(),
             (Some(days), _) => format!("Every key must end within {days} days."),
-        }
+        };
+        let approval = if self.approve_widening {
+            "New keys and changes that widen wait for the approval of another person."
+        } else {
+            ""
+        };
+        format!("{ends} {approval}").trim().to_owned()
     }
 
-    pub(super) fn json(self) -> Value {
-        json!({ "longest_life_days": self.longest_life, "must_expire": self.must_expire })
+    /// Returns `true` if this policy allows something that the one before did not.
+    #[must_use]
+    pub fn widens(self, before: Self) -> bool {
+        let lives_longer = match (before.longest_life, self.longest_life) {
+            (Some(before), Some(after)) => after > before,
+            (before, after) => before.is_some() && after.is_none(),
+        };
+        lives_longer
+            || (before.demands_an_end() && !self.demands_an_end())
+            || (before.approve_widening && !self.approve_widening)
+    }
+
+    /// Returns the policy as fields of a JSON object.
+    #[must_use]
+    pub fn fields(self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        fields.insert("longest_life_days".into(), json!(self.longest_life));
+        fields.insert("must_expire".into(), json!(self.must_expire));
+        fields.insert("approve_widening".into(), json!(self.approve_widening));
+        fields
     }
 }
 
@@ -99,7 +125,7 @@ mod tests {
         let now = Moment::from_millis(1_795_435_200_000);
         let policy = Policy {
             longest_life: Some(90),
-            must_expire: false,
+            ..Policy::default()
         };
         let latest = now.plus(90 * DAY).end_of_day();
         assert_eq!(policy.check_end(Some(latest), now), Ok(()));
@@ -117,10 +143,33 @@ mod tests {
         assert!(error.contains("2027-02-21"), "{error}");
         assert_eq!(Policy::default().check_end(None, now), Ok(()));
         let must = Policy {
-            longest_life: None,
             must_expire: true,
+            ..Policy::default()
         };
         assert!(must.check_end(None, now).is_err());
         assert_eq!(must.check_end(Some(now.plus(9999 * DAY)), now), Ok(()));
+    }
+
+    #[test]
+    fn a_policy_widens_by_a_longer_life_no_end_or_no_approval() {
+        let policy = |longest_life, must_expire, approve_widening| Policy {
+            longest_life,
+            must_expire,
+            approve_widening,
+        };
+        let strict = policy(Some(30), true, true);
+        for (after, widens) in [
+            (strict, false),
+            (policy(Some(29), true, true), false),
+            (policy(Some(31), true, true), true),
+            (policy(None, true, true), true),
+            (policy(Some(30), false, true), false),
+            (policy(Some(30), true, false), true),
+        ] {
+            assert_eq!(after.widens(strict), widens, "{after:?}");
+        }
+        let none = Policy::default();
+        assert!(none.widens(policy(None, true, false)));
+        assert!(!strict.widens(none));
     }
 }

@@ -274,6 +274,7 @@ mod tests {
                 ..Conditions::none()
             },
             disabled_at: None,
+            pending_at: None,
             previous_tokens: Vec::new(),
         }
     }

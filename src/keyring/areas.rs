@@ -1,9 +1,9 @@
 //! Adds, changes and removes access areas; each change writes its audit event. Every such change
 //! raises the epoch, so a running endpoint applies it at once.
-use super::{Keyring, KeyringError, Recorded};
+use super::{Keyring, KeyringError, Recorded, approvals::area_fields};
 use crate::{
     domain::{
-        access::{AccessError, AreaSlug},
+        access::{AccessError, Area, AreaSlug},
         audit::{AreaState, Change, EventDraft},
     },
     store::DefinedArea,
@@ -14,6 +14,11 @@ fn state(defined: &DefinedArea) -> AreaState<'_> {
         area: &defined.area,
         rules: &defined.rules,
     }
+}
+
+fn subject(defined: &DefinedArea) -> (String, String) {
+    let Area { slug, title, .. } = &defined.area;
+    (format!("area:{slug}"), title.clone())
 }
 
 fn check(defined: &DefinedArea) -> Result<(), KeyringError> {
@@ -52,7 +57,7 @@ impl Keyring {
     pub async fn add_area(&self, new: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand_change(Change::AreaAdded).await?;
         check(new)?;
-        let event = EventDraft::about_area(self.now(), self.actor(), None, Some(state(new)));
+        let event = self.area_event(None, Some(new));
         Ok(self.recorded(&self.store.add_area(new, &event).await?))
     }
 
@@ -72,9 +77,24 @@ impl Keyring {
             return Ok(Recorded::default());
         }
         check(edited)?;
-        let (before, after) = (Some(state(seen)), Some(state(edited)));
-        let event = EventDraft::about_area(self.now(), self.actor(), before, after);
-        Ok(self.recorded(&self.store.edit_area(seen, edited, &event).await?))
+        let event = self.area_event(Some(seen), Some(edited));
+        // Other paths may lead to it now, and its own to another area.
+        let event = event.widening(seen.rules != edited.rules);
+        let made = self.store.edit_area(seen, edited, &event).await;
+        let request = || {
+            let fields = (area_fields(seen), area_fields(edited));
+            vec![self.request_for(Change::AreaEdited, subject(seen), fields)]
+        };
+        self.made_or_requested(made, request).await
+    }
+
+    pub(super) fn area_event(
+        &self,
+        before: Option<&DefinedArea>,
+        after: Option<&DefinedArea>,
+    ) -> EventDraft {
+        let (before, after) = (before.map(state), after.map(state));
+        EventDraft::about_area(self.now(), self.actor(), before, after)
     }
 
     /// Removes an access area in which no key has a grant.
@@ -86,7 +106,14 @@ impl Keyring {
     /// the database fails.
     pub async fn remove_area(&self, seen: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand_change(Change::AreaRemoved).await?;
-        let event = EventDraft::about_area(self.now(), self.actor(), Some(state(seen)), None);
-        Ok(self.recorded(&self.store.remove_area(seen, &event).await?))
+        // Its paths may lead to another area then.
+        let has_routes = !seen.rules.routes().is_empty();
+        let event = self.area_event(Some(seen), None).widening(has_routes);
+        let made = self.store.remove_area(seen, &event).await;
+        let request = || {
+            let fields = (area_fields(seen), serde_json::Map::new());
+            vec![self.request_for(Change::AreaRemoved, subject(seen), fields)]
+        };
+        self.made_or_requested(made, request).await
     }
 }

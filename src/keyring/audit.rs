@@ -31,9 +31,23 @@ pub struct Verified {
 pub struct Recorded {
     /// The number of recorded events; 0 if there was nothing to change.
     pub events: usize,
+    /// The number of changes that were not made and wait for approval instead.
+    pub waiting: usize,
     /// Why a checkpoint of the events could not be stored, as a sentence. The change is made
     /// anyway.
     pub checkpoint_error: Option<String>,
+}
+
+impl Recorded {
+    /// Returns the record of both operations.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            waiting: self.waiting + other.waiting,
+            checkpoint_error: other.checkpoint_error.or(self.checkpoint_error),
+        }
+    }
 }
 
 impl Keyring {
@@ -51,6 +65,7 @@ impl Keyring {
     pub(super) fn recorded(&self, committed: &Committed) -> Recorded {
         let mut recorded = Recorded {
             events: committed.events().len(),
+            waiting: 0,
             checkpoint_error: None,
         };
         let Some(journal) = &self.journal else {

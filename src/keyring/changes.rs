@@ -8,7 +8,7 @@ use crate::{
         access::find_area,
         audit::{Change, EventDetails, EventDraft},
         decision::Rules,
-        key::{Draft, KEPT_PREVIOUS_TOKENS, Key, KeyVersion, RevokeReason},
+        key::{Draft, KEPT_PREVIOUS_TOKENS, Key, KeyVersion, Refused, RevokeReason},
         moment::Moment,
         policy::Policy,
         sealed::SealedToken,
@@ -67,7 +67,8 @@ impl Keyring {
         Ok(self.recorded(&self.store.relabel(label, &event).await?))
     }
 
-    /// Changes a key's editable settings; does nothing if they are the same.
+    /// Changes a key's editable settings; does nothing if they are the same. If the change widens and
+    /// the policy wants that approved, it is requested and the key stays as it is.
     ///
     /// # Errors
     /// Returns [`StoreError::Conflict`] if the key was changed since the caller read it,
@@ -80,16 +81,36 @@ impl Keyring {
         if key.draft == *draft {
             return Ok(Recorded::default());
         }
-        let left = if key.draft.conditions == draft.conditions {
-            None
-        } else {
-            let edited = |rules: &mut Rules| rules.conditions.clone_from(&draft.conditions);
-            Some(self.still_refused(&key, edited).await)
-        };
+        let left = self.left_refusals(&key, draft).await;
+        // A key that waits itself is refused, whatever its rules.
+        let widens = key.pending_at.is_none() && self.widens(&key, draft).await?;
         let event = self.event(Change::Edited, &key, EventDetails::Edited(draft));
+        let event = event.widening(widens);
         let edited = (draft, left);
         let edit = self.store.edit_key(&seen.id, seen.revision, edited, &event);
-        Ok(self.recorded(&edit.await?))
+        let edit = edit.await;
+        let request = || vec![self.request_for_key(Change::Edited, &key, Some(draft))];
+        self.made_or_requested(edit, request).await
+    }
+
+    /// Returns whether an edit lets more requests of the key pass than before.
+    async fn widens(&self, key: &Key, draft: &Draft) -> Result<bool, KeyringError> {
+        let (before, after) = (&key.draft.conditions, &draft.conditions);
+        if before == after {
+            return Ok(false);
+        }
+        let areas = self.store.areas().await?;
+        Ok(!before.changes(after, &areas).widens.is_empty())
+    }
+
+    /// Returns the refusals of a key that remain recent after an edit; `None` if the edit does not
+    /// change its conditions.
+    pub(super) async fn left_refusals(&self, key: &Key, draft: &Draft) -> Option<Option<Refused>> {
+        if key.draft.conditions == draft.conditions {
+            return None;
+        }
+        let edited = |rules: &mut Rules| rules.conditions.clone_from(&draft.conditions);
+        Some(self.still_refused(key, edited).await)
     }
 
     /// Checks whether an edit would be accepted, and returns the key as it is.
@@ -173,7 +194,8 @@ impl Keyring {
         Ok(self.recorded(&self.store.finish_rotation(seen, &event).await?))
     }
 
-    /// Sets the workspace's policy for the expiry of keys; existing keys keep their expiry.
+    /// Sets the workspace's policy; existing keys keep their expiry. A policy that widens waits for
+    /// approval if the one before says so.
     ///
     /// # Errors
     /// Returns [`KeyringError::Denied`] if the actor may not change the workspace, and
@@ -185,12 +207,17 @@ impl Keyring {
             return Ok(Recorded::default());
         }
         let (now, actor) = (self.now(), self.actor());
-        let event = EventDraft::policy(now, actor, &workspace.label, workspace.policy, policy);
-        Ok(self.recorded(&self.store.set_policy(policy, &event).await?))
+        let before = workspace.policy;
+        let event = EventDraft::policy(now, actor, &workspace.label, before, policy);
+        let event = event.widening(policy.widens(before));
+        let made = self.store.set_policy(policy, &event).await;
+        let request = || vec![self.request_for_policy(&workspace.label, before, policy)];
+        self.made_or_requested(made, request).await
     }
 
     /// Disables or enables keys, all or none. Keys that are in that state already are left
-    /// unchanged.
+    /// unchanged. If the policy wants it approved, enabling them is requested for all of them; new
+    /// keys that wait for approval themselves are enabled in a change of their own.
     ///
     /// # Errors
     /// Returns the errors of [`Keyring::edit`].
@@ -205,20 +232,35 @@ impl Keyring {
             Change::Enabled
         };
         let disabled_at = disable.then(|| self.now());
-        let mut changes = Vec::with_capacity(seen.len());
+        let (mut changes, mut widening) = (Vec::new(), Vec::new());
+        let mut requests = Vec::new();
         for one in seen {
             let key = self.seen_key(change, one).await?;
             if key.disabled_at.is_some() != disable {
+                let widens = !disable && key.pending_at.is_none();
                 let event = self.event(change, &key, EventDetails::None);
                 let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
                 let left = self.still_refused(&key, switched).await;
-                changes.push((key.id, one.revision, event, left));
+                let event = event.widening(widens);
+                let made = (key.id.clone(), one.revision, event, left);
+                if widens {
+                    requests.push(self.request_for_key(change, &key, None));
+                    widening.push(made);
+                } else {
+                    changes.push(made);
+                }
             }
         }
-        if changes.is_empty() {
-            return Ok(Recorded::default());
+        let mut recorded = Recorded::default();
+        if !widening.is_empty() {
+            let switched = self.store.switch_keys(&widening, disabled_at).await;
+            recorded = self.made_or_requested(switched, || requests).await?;
         }
-        Ok(self.recorded(&self.store.switch_keys(&changes, disabled_at).await?))
+        if !changes.is_empty() {
+            let switched = self.store.switch_keys(&changes, disabled_at).await?;
+            recorded = recorded.and(self.recorded(&switched));
+        }
+        Ok(recorded)
     }
 
     /// Deletes keys permanently, all or none.
@@ -257,7 +299,7 @@ impl Keyring {
         Ok(OpenedToken { token, recorded })
     }
 
-    fn event(&self, change: Change, key: &Key, details: EventDetails<'_>) -> EventDraft {
+    pub(super) fn event(&self, change: Change, key: &Key, details: EventDetails<'_>) -> EventDraft {
         EventDraft::about_key(self.now(), self.actor(), change, key, details)
     }
 

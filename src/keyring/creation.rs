@@ -123,9 +123,8 @@ impl Keyring {
         self.demand_writable()?;
         self.demand_areas(&draft).await?;
         draft.conditions.check()?;
-        self.policy()
-            .await?
-            .check_end(draft.conditions.expires_at, self.now())?;
+        let policy = self.policy().await?;
+        policy.check_end(draft.conditions.expires_at, self.now())?;
         let data_key = self.data_key().await?;
         let prefix = self.store.agent_prefix(&agent).await?;
         let (id, token) = {
@@ -135,31 +134,33 @@ impl Keyring {
             (id, token)
         };
         let sealed = data_key.seal(&token, &self.machine)?;
-        let new = NewKey {
+        let created_at = self.now();
+        let key = Key {
             id,
+            sequence: 0,
             agent,
             draft,
-            created_at: self.now(),
-        };
-        let key = Key {
-            id: new.id.clone(),
-            sequence: 0,
-            agent: new.agent.clone(),
-            draft: new.draft.clone(),
-            created_at: new.created_at,
+            created_at,
             disabled_at: None,
+            pending_at: policy.approve_widening.then_some(created_at),
             last_use: None,
             refused: None,
             previous_until: None,
             revision: Revision(1),
         };
-        let event = EventDraft::about_key(
-            self.now(),
-            self.actor(),
-            Change::Created,
-            &key,
-            EventDetails::Created,
-        );
+        let event = self.event(Change::Created, &key, EventDetails::Created);
+        let event = match key.pending_at {
+            Some(_) => event.waiting(),
+            None => event.widening(true),
+        };
+        let request = || self.request_for_key(Change::Created, &key, Some(&key.draft));
+        let new = NewKey {
+            id: key.id.clone(),
+            agent: key.agent.clone(),
+            draft: key.draft.clone(),
+            created_at,
+            request: key.pending_at.map(|_| request()),
+        };
         let new_token = SealedToken {
             digest: token.digest(),
             data_key_id: data_key.id(),

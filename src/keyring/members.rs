@@ -5,6 +5,7 @@ use super::{Keyring, KeyringError, Recorded};
 use crate::{
     domain::{
         agent::{self, AgentScope},
+        approval::fields,
         audit::{Change, EventDraft},
         member::{Fingerprint, Member, MemberDraft, MemberError, MemberId, Permission, SshKey},
         text::visible,
@@ -95,12 +96,21 @@ impl Keyring {
         self.check_member(draft).await?;
         let id = MemberId::drawn(&self.machine.draw_hex(6));
         let event = EventDraft::about_member(self.now(), self.actor(), &id, None, Some(draft));
-        let committed = self.store.add_member(&id, draft, &event).await?;
+        let made = self
+            .store
+            .add_member(&id, draft, &event.widening(true))
+            .await;
+        let request = || {
+            let subject = (format!("member:{id}"), draft.name.as_str().to_owned());
+            let fields = (serde_json::Map::new(), fields::of_member(draft));
+            vec![self.request_for(Change::MemberAdded, subject, fields)]
+        };
+        let recorded = self.made_or_requested(made, request).await?;
         let look_alikes = self.store.member_look_alikes(draft.name.as_str()).await;
         Ok(AddedMember {
             id,
             look_alikes: look_alikes.unwrap_or_default(),
-            recorded: self.recorded(&committed),
+            recorded,
         })
     }
 
@@ -122,7 +132,14 @@ impl Keyring {
         self.check_member(draft).await?;
         let (before, after) = (Some(&seen.draft), Some(draft));
         let event = EventDraft::about_member(self.now(), self.actor(), &seen.id, before, after);
-        Ok(self.recorded(&self.store.edit_member(seen, draft, &event).await?))
+        let event = event.widening(draft.widens(&seen.draft));
+        let made = self.store.edit_member(seen, draft, &event).await;
+        let request = || {
+            let subject = (format!("member:{}", seen.id), seen.name().to_owned());
+            let fields = (fields::of_member(&seen.draft), fields::of_member(draft));
+            vec![self.request_for(Change::MemberEdited, subject, fields)]
+        };
+        self.made_or_requested(made, request).await
     }
 
     /// Removes a member; their open sessions lose all permissions at once.
@@ -138,7 +155,7 @@ impl Keyring {
         Ok(self.recorded(&self.store.remove_member(seen, &event).await?))
     }
 
-    async fn check_member(&self, draft: &MemberDraft) -> Result<(), KeyringError> {
+    pub(super) async fn check_member(&self, draft: &MemberDraft) -> Result<(), KeyringError> {
         draft.check()?;
         if let AgentScope::Only(agents) = &draft.scope {
             let all = self.store.agents().await?;

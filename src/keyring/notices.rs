@@ -34,14 +34,27 @@ impl Keyring {
         let now = self.now();
         let since = now.plus(-REFUSAL_NEWS_MILLIS);
         let limited: HashMap<KeyId, usize> = self.store.limited_keys(since).await?;
+        let mut unreadable = Vec::new();
+        let pending = match self.pending_changes(scope).await {
+            Ok(pending) => pending,
+            Err(KeyringError::Store(error @ StoreError::Corrupt { .. })) => {
+                unreadable.push(error);
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
         let mut told: HashSet<KeyId> = HashSet::new();
         let mut notices = Vec::new();
-        let mut unreadable = Vec::new();
         let mut tell = |key: Key| {
             if told.insert(key.id.clone()) {
                 let limited = limited.get(&key.id).copied().unwrap_or(0);
+                let request = pending.iter().find(|one| one.subject == key.id.as_str());
+                // A new key that waits tells so itself.
+                let request = request.filter(|_| key.pending_at.is_none());
+                let waits = request.map(|request| NoticeKind::Waits(request.at));
                 let kinds = notice::notices(&key, limited, within, now);
-                notices.extend(kinds.into_iter().map(|kind| (key.clone(), kind)));
+                let kinds = waits.into_iter().chain(kinds);
+                notices.extend(kinds.map(|kind| (key.clone(), kind)));
             }
         };
         // Damaged keys are found only by reading every key.
@@ -85,6 +98,18 @@ impl Keyring {
                     request.direction = Direction::After(cursor);
                 }
                 _ => break,
+            }
+        }
+        let waiting: Vec<KeyId> = pending
+            .iter()
+            .filter_map(|request| request.subject.parse().ok())
+            .collect();
+        for id in waiting {
+            match self.key(&id).await {
+                Ok(key) => tell(key),
+                // It was revoked meanwhile, or is damaged and told as such.
+                Err(KeyringError::Store(StoreError::Gone { .. } | StoreError::Corrupt { .. })) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Notices {

@@ -3,8 +3,8 @@
 //!
 //! Raising the epoch first takes the write lock on SQLite (`BEGIN IMMEDIATE`: a transaction that
 //! reads before it writes fails at once with code 517, whatever the busy timeout) and the row lock
-//! on PostgreSQL, so changes have one order on both. Only then are the actor's permissions checked
-//! again: every change and every reveal passes this check, and no member can be removed between it
+//! on PostgreSQL, so changes have one order on both. Only then are the actor's permissions and the
+//! policy checked again: every change and every reveal passes this check, and no member can be removed between it
 //! and the commit. A transaction that is dropped without a commit is rolled back completely.
 use sqlx::{Postgres, Sqlite, Transaction};
 
@@ -36,6 +36,8 @@ pub(super) struct ChangeTransaction<'a> {
     /// The number that the next event gets.
     pub next_sequence: i64,
     chain_head: String,
+    /// Whether anything waits for approval.
+    has_pending: bool,
     /// The number and the hash of each event that was recorded.
     recorded: Vec<(i64, String)>,
 }
@@ -72,7 +74,8 @@ macro_rules! execute {
 pub(super) use {execute, with_connection};
 
 impl Store {
-    /// Begins a change that will record these events, after checking that their actor may make it.
+    /// Begins a change that will record these events, after checking that their actor may make it,
+    /// and that it is approved if the policy wants that.
     pub(super) async fn begin_change(
         &self,
         recorded: &[&EventDraft],
@@ -82,15 +85,19 @@ impl Store {
         }
         let mut change = self.begin_write().await?;
         let events = i64::try_from(recorded.len()).unwrap_or(i64::MAX);
-        let (epoch, head): (i64, String) = with_connection!(change, connection => sqlx::query_as(
-            "UPDATE workspace SET epoch = epoch + $1 WHERE id = 1 RETURNING epoch, chain_head",
-        )
-        .bind(events)
-        .fetch_one(connection)
-        .await)?;
+        let row: (i64, String, Option<i64>, i64) = with_connection!(change, connection => sqlx::query_as(
+                "UPDATE workspace SET epoch = epoch + $1 WHERE id = 1 RETURNING epoch, chain_head, \
+                 approve_widening_since, (SELECT count(*) FROM pending_changes)",
+            )
+            .bind(events)
+            .fetch_one(connection)
+            .await)?;
+        let (epoch, head, approve_since, pending) = row;
         change.next_sequence = epoch - events + 1;
         change.chain_head = head;
+        change.has_pending = pending > 0;
         change.authorise(recorded).await?;
+        change.pass_gates(recorded, approve_since.is_some()).await?;
         Ok(change)
     }
 
@@ -120,6 +127,7 @@ impl Store {
             transaction,
             next_sequence: 0,
             chain_head: String::new(),
+            has_pending: false,
             recorded: Vec::new(),
         })
     }
@@ -156,6 +164,9 @@ impl ChangeTransaction<'_> {
             .bind(event.agent.as_ref().map_or("", AgentName::as_str))
             .bind(event.program.as_str())
         )?;
+        if self.has_pending && event.change.is_of_settings() {
+            self.outdate_request(event).await?;
+        }
         self.recorded.push((sequence, hash.clone()));
         self.next_sequence += 1;
         self.chain_head = hash;

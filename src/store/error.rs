@@ -103,6 +103,19 @@ pub enum StoreError {
         /// The key's id.
         id: String,
     },
+    /// The change widens, and the policy wants it approved: it must be requested.
+    #[error("this change widens, so it waits for approval: nothing was changed. Try again")]
+    NeedsApproval,
+    /// The actor has requested the change, or a part of it.
+    #[error(
+        "you requested this, or a part of it, and nobody approves their own: nothing was done. Another manager or owner can approve it; to take it back, reject it"
+    )]
+    OwnRequest,
+    /// Nothing waits for approval there with this revision.
+    #[error(
+        "{0} does not wait for approval, or was changed since you looked: nothing was done. `claviger list --pending` tells what waits"
+    )]
+    NotPending(String),
     /// An area with this slug exists already.
     #[error(
         "there is an access area {slug} already: choose another name, or change it with `claviger area edit {slug}`"
@@ -177,7 +190,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn corrupt(table: &'static str, column: &'static str, id: &str) -> Self {
+    pub(crate) fn corrupt(table: &'static str, column: &'static str, id: &str) -> Self {
         Self::Corrupt {
             table,
             column,

@@ -15,9 +15,10 @@ use super::{
 };
 use crate::domain::{
     agent::{AgentName, AgentScope},
-    audit::{EventDraft, Login},
+    audit::{EventDraft, Gate, Login},
     member::{
-        Authority, Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Role, SshKey,
+        Authority, Denied, Fingerprint, Member, MemberDraft, MemberError, MemberId, Permission,
+        Role, SshKey,
     },
     moment::Moment,
     text,
@@ -403,7 +404,13 @@ impl ChangeTransaction<'_> {
             if event.actor.login.as_ref() != Some(login) {
                 return Err(Denied::NotAMember.into());
             }
-            authority.demand(event.change.permission())?;
+            authority.demand(event.permission())?;
+            if matches!(
+                event.gate,
+                Gate::Approves(_) | Gate::Rejects { own: false, .. }
+            ) {
+                authority.demand(Permission::Approve)?;
+            }
             if let Some(agent) = &event.agent {
                 authority.demand_agent(agent)?;
             }

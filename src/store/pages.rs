@@ -61,6 +61,7 @@ macro_rules! urgency {
         "(CASE WHEN $6 <> '' AND instr($6, ',' || keys.id || ',') > 0 THEN 0 \
           WHEN disabled_at IS NOT NULL \
           THEN 1407374883553280 + 281474976710655 - disabled_at % 281474976710656 \
+          WHEN pending_at IS NOT NULL THEN pending_at % 281474976710656 \
           WHEN expires_at <= $14 AND coalesce(not_before, 0) <= $14 \
           THEN 562949953421312 + 281474976710655 - expires_at % 281474976710656 \
           WHEN not_before > $14 THEN 1970324836974592 + not_before % 281474976710656 \
@@ -77,7 +78,8 @@ macro_rules! urgency {
 macro_rules! filter_condition {
     () => {
         "($1 = '' OR instr(search_text, $1) > 0) \
-         AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR expires_at < $2 + $3 \
+         AND (CAST($2 AS BIGINT) < 0 OR disabled_at IS NOT NULL OR pending_at IS NOT NULL \
+              OR expires_at < $2 + $3 \
               OR not_before > $2 \
               OR (refused_count > 0 AND refused_at > $2 - 172800000) OR former_until > $2 \
               OR coalesce(last_used_at, created_at) <= $2 - $4 \

@@ -8,7 +8,7 @@ use super::StoreError;
 use crate::domain::{
     access::{Action, Grants},
     allowlist::{AllowList, DenyList, Networks},
-    audit::{Actor, Change, Event, EventDraft, Login},
+    audit::{Actor, Change, Event, EventDraft, Gate, Login},
     conditions::Conditions,
     decision::{PreviousToken, Rules},
     key::{Draft, Key, LastUse, Refused, Revision},
@@ -36,7 +36,7 @@ macro_rules! key_columns {
          keys.network_count, keys.created_at, keys.expires_at, keys.disabled_at, \
          keys.last_used_at, keys.last_used_from, keys.refused_at, keys.refused_count, \
          keys.former_until, keys.revision, keys.not_before, keys.denied, keys.rate_limit, \
-         keys.quota, keys.owner, keys.labels, \
+         keys.quota, keys.owner, keys.labels, keys.pending_at, \
          (SELECT string_agg(network, ',' ORDER BY position) FROM allowed_networks \
           WHERE key_id = keys.id) AS networks, \
          (SELECT string_agg(area || '=' || action, ',') FROM grants \
@@ -90,6 +90,7 @@ key_row! {
     quota: Option<String>,
     owner: Option<String>,
     labels: String,
+    pending_at: Option<i64>,
     networks: Option<String>,
     granted: Option<String>,
 }
@@ -297,6 +298,7 @@ impl KeyRow {
             },
             created_at: self.moment("created_at", self.created_at)?,
             disabled_at: self.maybe("disabled_at", self.disabled_at)?,
+            pending_at: self.maybe("pending_at", self.pending_at)?,
             last_use: self.last_use()?,
             refused: self.refused()?,
             previous_until: self.maybe("former_until", self.former_until)?,
@@ -314,6 +316,7 @@ impl KeyRow {
             labels: key.draft.labels,
             conditions: key.draft.conditions,
             disabled_at: key.disabled_at,
+            pending_at: key.pending_at,
             previous_tokens: Vec::new(),
         })
     }
@@ -400,6 +403,7 @@ impl EventRow {
                 agent,
                 details: self.details,
                 program: self.program,
+                gate: Gate::Open,
             },
             previous_hash: self.previous_hash,
             hash: self.hash,

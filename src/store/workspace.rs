@@ -27,7 +27,7 @@ pub struct Workspace {
     pub chain_head: String,
     /// The time when the store was created.
     pub created_at: Moment,
-    /// The policy for the expiry of keys.
+    /// The policy.
     pub policy: Policy,
     /// The prefixes of tokens that are or were in use.
     pub prefixes: Prefixes,
@@ -42,6 +42,7 @@ struct WorkspaceRow {
     created_at: i64,
     longest_life: Option<i64>,
     must_expire_since: Option<i64>,
+    approve_widening_since: Option<i64>,
     prefixes: Option<String>,
 }
 
@@ -53,6 +54,7 @@ impl Store {
     pub(crate) async fn workspace(&self) -> Result<Workspace, StoreError> {
         let row: WorkspaceRow = with_pool!(self, pool => sqlx::query_as(
             "SELECT uuid, label, epoch, chain_head, created_at, longest_life, must_expire_since, \
+             approve_widening_since, \
              (SELECT string_agg(prefix, ',') FROM token_prefixes) AS prefixes \
              FROM workspace WHERE id = 1",
         )
@@ -67,12 +69,13 @@ impl Store {
             policy: Policy {
                 longest_life: row.longest_life,
                 must_expire: row.must_expire_since.is_some(),
+                approve_widening: row.approve_widening_since.is_some(),
             },
             prefixes: prefixes_of(row.prefixes.iter().flat_map(|all| all.split(',')))?,
         })
     }
 
-    /// Sets the workspace's policy for the expiry of keys.
+    /// Sets the workspace's policy.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the database fails.
@@ -85,10 +88,12 @@ impl Store {
         execute!(
             change,
             sqlx::query(
-                "UPDATE workspace SET longest_life = $1, must_expire_since = $2 WHERE id = 1",
+                "UPDATE workspace SET longest_life = $1, must_expire_since = $2, \
+                 approve_widening_since = $3 WHERE id = 1",
             )
             .bind(policy.longest_life)
             .bind(policy.must_expire.then(|| event.at.millis()))
+            .bind(policy.approve_widening.then(|| event.at.millis()))
         )?;
         change.record(event).await?;
         change.commit().await

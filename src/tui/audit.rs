@@ -336,7 +336,7 @@ impl Dialog for AuditDialog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::{Actor, Change, EventDraft};
+    use crate::domain::audit::{Actor, Change, EventDraft, Gate};
 
     fn event(sequence: i64) -> Event {
         Event {
@@ -354,6 +354,7 @@ mod tests {
                 agent: None,
                 details: "{}".into(),
                 program: String::new(),
+                gate: Gate::Open,
             },
             previous_hash: String::new(),
             hash: String::new(),

@@ -27,6 +27,7 @@ use crate::{
     clipboard::{Clipboard, Delivery},
     domain::{
         agent::AgentScope,
+        approval::PendingChange,
         audit::Change,
         explain::Explanation,
         hygiene::HygieneChange,
@@ -53,19 +54,26 @@ pub async fn carry_out(
     let answer = answer(effect, keyring, (clipboard, terminal), &mut warning).await;
     answer
         .into_iter()
-        .chain(warning.0.map(Message::Warned))
+        .chain((warning.waiting > 0).then_some(Message::Waits(warning.waiting)))
+        .chain(warning.sentence.map(Message::Warned))
         .collect()
 }
 
-/// Why a checkpoint could not be kept, if one could not.
+/// What is to be said after the answer.
 #[derive(Default)]
-struct Warning(Option<String>);
+struct Warning {
+    /// Why a checkpoint could not be kept, if one could not.
+    sentence: Option<String>,
+    /// The number of changes that wait for approval instead of being made.
+    waiting: usize,
+}
 
 impl Warning {
     /// Takes what was recorded.
     fn take(&mut self, recorded: Recorded) {
+        self.waiting += recorded.waiting;
         if recorded.checkpoint_error.is_some() {
-            self.0 = recorded.checkpoint_error;
+            self.sentence = recorded.checkpoint_error;
         }
     }
 }
@@ -110,6 +118,9 @@ async fn answer(
             let rotated = rotate(&seen, overlap, keyring, warning).await;
             Message::Rotated(or_change_error(rotated.map(Box::new), keyring).await)
         }
+        Effect::Decide(request, approve) => {
+            Message::Decided(decide(&request, approve, keyring, warning).await)
+        }
         Effect::ApplyHygiene(changes) => tidy(changes, keyring, warning).await,
         Effect::Copy(id, form) => {
             Message::Copied(copy((&id, form), keyring, (clipboard, terminal), warning).await)
@@ -139,6 +150,25 @@ async fn answer(
     })
 }
 
+async fn decide(
+    request: &PendingChange,
+    approve: bool,
+    keyring: &Keyring,
+    warning: &mut Warning,
+) -> Result<String, String> {
+    let (word, done) = if approve {
+        ("Approved", keyring.approve(request).await)
+    } else {
+        ("Rejected", keyring.reject(request).await)
+    };
+    warning.take(done.map_err(|error| error.to_string())?);
+    Ok(format!(
+        "{word}: {}, {}.",
+        request.title(),
+        visible(&request.name)
+    ))
+}
+
 /// Carries out a read.
 async fn look(read: Read, keyring: &Keyring) -> Answer {
     let sentence = |error: KeyringError| error.to_string();
@@ -155,6 +185,9 @@ async fn look(read: Read, keyring: &Keyring) -> Answer {
             Answer::Namesakes(name, found.unwrap_or_default())
         }
         Read::Hygiene(scope) => Answer::Hygiene(boxed(inspect(&scope, keyring).await)),
+        Read::Approvals(scope) => {
+            Answer::Approvals(keyring.pending_changes(&scope).await.map_err(sentence))
+        }
         Read::Explain(query) => Answer::Explain(boxed(explain(query, keyring).await)),
         Read::Events(filter, cursor) => {
             let read = keyring.events(&filter, cursor, super::audit::PAGE).await;

@@ -269,7 +269,7 @@ impl ExplainDialog {
             }
             _ => explanation.failing(),
         };
-        focused.filter(|check| !matches!(check.fix, None | Some(Fix::Wait(_))))
+        focused.filter(|check| !matches!(check.fix, None | Some(Fix::Wait(_) | Fix::Approve)))
     }
 
     /// The focused row.

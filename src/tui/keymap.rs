@@ -46,6 +46,7 @@ pub enum Intent {
     Fix,
     Unmatched,
     Hygiene,
+    Approvals,
     Apply,
     Audit,
     OnlySubject,
@@ -80,6 +81,8 @@ impl Intent {
             (Self::New, Place::Members) => Change::MemberAdded,
             (Self::Edit, Place::Members) => Change::MemberEdited,
             (Self::Revoke, Place::Members) => Change::MemberRemoved,
+            (Self::Revoke, Place::Approvals) => return None,
+            (Self::Accept, Place::Approvals) => Change::Approved,
             (Self::New | Self::NewLike, _) => Change::Created,
             (Self::Edit | Self::Fix | Self::Apply, _) => Change::Edited,
             (Self::Switch, _) => Change::Disabled,
@@ -138,6 +141,7 @@ const TOKEN: &[Place] = &[Place::NewToken];
 const ACCESS: &[Place] = &[Place::Access];
 const HYGIENE: &[Place] = &[Place::Hygiene];
 const EXPLAIN_REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
+const APPROVALS: &[Place] = &[Place::Approvals];
 const EVENTS: &[Place] = &[Place::Audit];
 const EVENT: &[Place] = &[Place::AuditEvent];
 const ANY_EVENT: &[Place] = &[Place::Audit, Place::AuditEvent];
@@ -177,6 +181,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(LIST, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the first"),
     bind(LIST, &[plain('G'), named(KeyCode::End)], Intent::Last, None, "to the last"),
     bind(LIST, &[plain('H')], Intent::Hygiene, None, "hygiene: unused, endless and overly powerful keys"),
+    bind(LIST, &[plain('W')], Intent::Approvals, None, "waiting for approval: new keys, and what widens"),
     bind(LIST, &[plain('u')], Intent::Unmatched, None, "unknown tokens: refusals that match no key"),
     bind(LIST, &[plain('a')], Intent::Audit, None, "audit log: who did what, and when"),
     bind(LIST, &[plain('m')], Intent::Members, None, "members: who may come in, and how far"),
@@ -237,6 +242,13 @@ pub static BINDINGS: &[Binding] = &[
     bind(HYGIENE, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(HYGIENE, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     bind(HYGIENE, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    // What waits for approval.
+    bind(APPROVALS, &[ENTER], Intent::Accept, Some("approve"), "approve, after a question"),
+    bind(APPROVALS, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("reject"), "reject it, or take back your own, after a question"),
+    bind(APPROVALS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(APPROVALS, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(APPROVALS, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(APPROVALS, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
     // The audit log.
     bind(EVENTS, &[ENTER], Intent::Open, Some("details"), "details of the event"),
     bind(ANY_EVENT, &[plain('/')], Intent::Filter, Some("filter"), "filter by actor, key, action and time"),

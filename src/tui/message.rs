@@ -14,6 +14,7 @@ use strum::{EnumCount, VariantArray};
 
 use crate::domain::{
     agent::AgentName,
+    approval::PendingChange,
     audit::EventFilter,
     hygiene::HygieneChange,
     key::{Draft, Key, KeyVersion, RevokeReason},
@@ -59,6 +60,10 @@ pub enum Message {
     Rotated(Result<Box<(Key, Rotation)>, ChangeError>),
     /// Hygiene changes were made together.
     HygieneOutcome(HygieneOutcome),
+    /// A request was approved or rejected: a sentence about it, or why that failed.
+    Decided(Result<String, String>),
+    /// So many changes were not made and wait for approval; comes after the message about them.
+    Waits(usize),
     /// The audit log was exported: a sentence about the file, or why the export failed.
     Exported(Result<String, String>),
     /// A member was added, changed or removed: a sentence about it, or why that failed.
@@ -227,6 +232,8 @@ pub enum Effect {
     Revoke(Vec<KeyVersion>, RevokeReason),
     /// Give a key a new token, or end its previous ones.
     Rotate(KeyVersion, Overlap),
+    /// Approve (`true`) or reject what waits.
+    Decide(Box<PendingChange>, bool),
     /// Write events of the audit log to a file with mode 0600.
     Export(EventFilter, ExportForm),
     /// Add a member.

@@ -67,6 +67,7 @@ modals! {
     Wizard(super::wizard::Wizard),
     Explain(super::explain::ExplainDialog),
     Hygiene(super::hygiene::HygieneDialog),
+    Approvals(super::approvals::ApprovalsDialog),
     Audit(super::audit::AuditDialog),
     Export(super::audit::ExportDialog),
     Members(super::members::MembersDialog),

@@ -3,6 +3,7 @@
 use crate::domain::{
     access::Area,
     agent::{AgentName, AgentScope},
+    approval::PendingChange,
     audit::{Event, EventCursor, EventFilter},
     decision::DecisionId,
     explain::{ExplainSubject, Explanation},
@@ -25,6 +26,8 @@ pub enum Read {
     KeyDetails(KeyId),
     /// The hygiene findings about all keys of these agents.
     Hygiene(AgentScope),
+    /// What waits for approval, of these agents.
+    Approvals(AgentScope),
     /// The explanation of a request.
     Explain(ExplainQuery),
     /// Events of the audit log that match the filter, in one direction.
@@ -46,6 +49,8 @@ pub enum Answer {
     KeyDetails(KeyId, Result<Box<(Key, Activity)>, String>),
     /// Hygiene findings.
     Hygiene(Result<Box<HygieneFindings>, String>),
+    /// What waits for approval.
+    Approvals(Result<Vec<PendingChange>, String>),
     /// An explanation.
     Explain(Result<Box<Explanation>, String>),
     /// Events.

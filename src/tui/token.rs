@@ -53,7 +53,7 @@ pub struct NewToken {
     pub name: String,
     /// The title, which says what was done.
     pub title: &'static str,
-    /// A sentence about the previous token; `None` if there is none.
+    /// A sentence about the previous token, or that the key waits for approval, if there is one.
     pub old: Option<String>,
     /// The focused button.
     pub focus: TokenButton,

@@ -7,6 +7,7 @@
 //! each dialog its intents.
 mod agents;
 mod answers;
+mod approvals;
 mod arrivals;
 mod audit;
 mod bursts;
@@ -26,6 +27,7 @@ use tui_input::{Input, backend::crossterm::to_input_request};
 
 use super::{
     agents::AgentChoice,
+    approvals::ApprovalsDialog,
     audit::AuditDialog,
     confirmation::{Confirmation, Verb},
     dialog::{Leave, Typed},
@@ -180,6 +182,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Withdrawn(_)) => None,
             Some(Modal::Explain(_)) => explain::on_explain(model, intent),
             Some(Modal::Hygiene(_)) => hygiene::on_hygiene(model, intent),
+            Some(Modal::Approvals(_)) => approvals::on_approvals(model, intent),
             Some(Modal::Audit(_)) => audit::on_audit(model, intent),
             Some(Modal::Export(_)) => audit::on_export(model, intent),
             Some(Modal::Members(_)) => members::on_members(model, intent),
@@ -300,6 +303,10 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
         (Intent::Agents, _) => {
             let choice = AgentChoice::shown(&model.agents, model.list.agent.as_ref());
             model.open(choice);
+            None
+        }
+        (Intent::Approvals, _) => {
+            model.open(ApprovalsDialog::default());
             None
         }
         (Intent::Hygiene, _) => {

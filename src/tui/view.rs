@@ -5,6 +5,7 @@
 //! always scrolled into view, so that every field can be reached on the smallest screen. After
 //! every draw the terminal's cursor is on the element that has the focus.
 mod agents;
+mod approvals;
 mod audit;
 mod confirmation;
 mod detail;
@@ -82,6 +83,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             }
             Modal::Explain(test) => Some(explain::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
+            Modal::Approvals(it) => Some(approvals::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
             Modal::Export(it) => Some(audit::export(model, it.form, area)),
             Modal::Members(it) => Some(members::members(model, it, area)),
@@ -132,7 +134,7 @@ fn access_words(model: &Model, key: &crate::domain::key::Key, initials: bool) ->
 fn attention_style(theme: Theme, attention: crate::domain::attention::Attention) -> Style {
     use crate::domain::attention::Attention;
     match attention {
-        Attention::Disabled | Attention::Expired => theme.alarm(),
+        Attention::Disabled | Attention::Waits | Attention::Expired => theme.alarm(),
         Attention::Expires(_)
         | Attention::Begins(_)
         | Attention::Refused(_)

@@ -145,7 +145,7 @@ impl Wizard {
             wizard.step = WizardStep::Basics(BasicsFocus::Field(field));
         };
         match fix {
-            Fix::Enable | Fix::Wait(_) => {}
+            Fix::Enable | Fix::Approve | Fix::Wait(_) => {}
             Fix::Begin => fill(Field::Begins, String::new()),
             Fix::Undeny(address) => {
                 if let Some(left) = key.draft.conditions.deny.without(*address) {

@@ -96,6 +96,9 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
     world
         .plant("UPDATE keys SET not_before = created_at + 900000000 + sequence % 5 WHERE sequence % 11 = 3")
         .await;
+    world
+        .plant("UPDATE keys SET pending_at = created_at - sequence % 7 WHERE sequence % 13 = 5")
+        .await;
     let mut seen = Vec::new();
     for id in off {
         seen.push(KeyVersion::of(&keyring.key(&id).await.expect("a key")));
@@ -117,12 +120,13 @@ async fn fill(world: &World, keyring: &Keyring) -> Vec<Key> {
     left.into_iter().map(|row| row.key).collect()
 }
 
-/// The urgency of a key: refused requests, expired, about to expire, in rotation, disabled, unused,
+/// The urgency of a key: waiting for approval, refused requests, expired, about to expire, in rotation, disabled, unused,
 /// about to begin, and last no attention at all.
 fn urgency(key: &Key) -> (u8, i64) {
     let soonest = |at: Option<Moment>| at.expect("a moment").millis();
     let newest = |at: Option<Moment>| -soonest(at);
     match Attention::of(key, now()) {
+        Some(Attention::Waits) => (0, soonest(key.pending_at)),
         Some(Attention::Refused(_)) => (1, newest(key.refused.map(|refused| refused.at))),
         Some(Attention::Expired) => (2, newest(key.draft.conditions.expires_at)),
         Some(Attention::Expires(_)) => (3, soonest(key.draft.conditions.expires_at)),

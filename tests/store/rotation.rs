@@ -227,6 +227,7 @@ fn the_policy_is_asked_when_an_end_is_decided_and_never_otherwise() {
         let policy = Policy {
             longest_life: Some(90),
             must_expire: true,
+            approve_widening: false,
         };
         keyring.set_policy(policy).await.expect("set");
         keyring.set_policy(policy).await.expect("no change");

@@ -290,6 +290,7 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
     let policy = claviger::domain::policy::Policy {
         longest_life: Some(90),
         must_expire: true,
+        approve_widening: false,
     };
     story.wait(story.keyring.set_policy(policy)).expect("set");
     story.refresh();
@@ -312,6 +313,7 @@ fn the_workspaces_policy_for_ends_is_said_and_kept() {
         .wait(story.keyring.set_policy(claviger::domain::policy::Policy {
             longest_life: Some(9),
             must_expire: true,
+            approve_widening: false,
         }))
         .expect("set");
     story.refresh();

@@ -84,6 +84,9 @@ pub struct ListArguments {
     /// last 48 hours, with an old token that is still good, unused for 90 days
     #[arg(long)]
     pub attention: bool,
+    /// Only what waits for approval: new keys, and changes of keys, areas, members and the policy
+    #[arg(long, conflicts_with_all = ["search", "sort", "reverse", "attention", "expiring", "owner", "labels", "with", "limit"])]
+    pub pending: bool,
     /// Only keys that expire within this time, such as 14d; the soonest first
     #[arg(long, value_name = "TIME")]
     pub expiring: Option<String>,

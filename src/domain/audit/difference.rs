@@ -5,13 +5,13 @@
 use serde_json::{Map, Value};
 
 use super::Event;
-use crate::domain::{conditions::Condition, text::visible};
+use crate::domain::{approval::SSH_KEY_LINES, conditions::Condition, text::visible};
 
 /// The fields that are told before a key's conditions, and those after them, in this order; fields
 /// that are not known come last.
 const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
     [("name", "Name"), ("description", "Description")];
-const FIELDS_AFTER_CONDITIONS: [(&str, &str); 18] = [
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 22] = [
     ("owner", "Owner"),
     ("labels", "Labels"),
     ("role", "Role"),
@@ -26,10 +26,14 @@ const FIELDS_AFTER_CONDITIONS: [(&str, &str); 18] = [
     ("case_sensitive", "Case-sensitive"),
     ("longest_life_days", "Longest life in days"),
     ("must_expire", "Must expire"),
+    ("approve_widening", "Approve widening"),
     ("reason", "Reason"),
     ("unreadable", "Could not be read"),
     ("members_who_lose_it", "Members who lose it"),
     ("former_valid_until", "Old token good until"),
+    ("change", "Change"),
+    ("requested_by", "Requested by"),
+    ("needs_approval", "Needs approval"),
 ];
 
 /// The fields that are told of a new or revoked key only if they are set.
@@ -78,10 +82,41 @@ pub fn differences(event: &Event) -> Vec<Difference> {
         _ => None,
     };
     let (was, is) = (side("before"), side("after"));
-    let mut names: Vec<&String> = [&was, &is]
+    let mut lines = differences_of(was.as_ref(), is.as_ref());
+    lines.extend(details.iter().map(|(name, value)| Difference {
+        title: title(name),
+        was: None,
+        is: Some(value_text(name, value)),
+    }));
+    lines
+}
+
+/// Returns one line for each field that differs between old and new values; an empty side is one
+/// that there is not.
+#[must_use]
+pub fn differences_between(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> Vec<Difference> {
+    let some = |side: &Map<String, Value>, other: &Map<String, Value>| {
+        let differing = side
+            .iter()
+            .filter(|(name, value)| other.get(*name) != Some(value));
+        let differing = differing.map(|(name, value)| (name.clone(), value.clone()));
+        (!side.is_empty()).then(|| differing.collect())
+    };
+    differences_of(some(before, after).as_ref(), some(after, before).as_ref())
+}
+
+fn differences_of(
+    was: Option<&Map<String, Value>>,
+    is: Option<&Map<String, Value>>,
+) -> Vec<Difference> {
+    let mut names: Vec<&String> = [was, is]
         .into_iter()
         .flatten()
         .flat_map(Map::keys)
+        .filter(|name| *name != SSH_KEY_LINES)
         .collect();
     let position = |name: &str| fields().position(|(known, _)| known == name);
     names.sort_by_key(|name| (position(name).unwrap_or(usize::MAX), name.as_str()));
@@ -89,29 +124,22 @@ pub fn differences(event: &Event) -> Vec<Difference> {
     // What a new key does not have, and what a revoked one did not, is not worth a line.
     if was.is_none() || is.is_none() {
         let is_set = |name: &String| {
-            let sides = [&was, &is].into_iter().flatten();
+            let sides = [was, is].into_iter().flatten();
             let mut values = sides.filter_map(|side| side.get(name));
             values.any(|value| !is_empty(value))
         };
         names.retain(|name| !OPTIONAL.contains(&name.as_str()) || is_set(name));
     }
-    let of = |side: &Option<Map<String, Value>>, name: &str| {
-        Some(value_text(name, side.as_ref()?.get(name)?))
-    };
-    let mut lines: Vec<Difference> = names
+    let of =
+        |side: Option<&Map<String, Value>>, name: &str| Some(value_text(name, side?.get(name)?));
+    names
         .into_iter()
         .map(|name| Difference {
             title: title(name),
-            was: of(&was, name),
-            is: of(&is, name),
+            was: of(was, name),
+            is: of(is, name),
         })
-        .collect();
-    lines.extend(details.iter().map(|(name, value)| Difference {
-        title: title(name),
-        was: None,
-        is: Some(value_text(name, value)),
-    }));
-    lines
+        .collect()
 }
 
 /// A field in the details of an event.
@@ -123,6 +151,19 @@ pub struct Difference {
     pub was: Option<String>,
     /// The new value, if one is recorded.
     pub is: Option<String>,
+}
+
+impl Difference {
+    /// Returns the field as one line: `Role: viewer → owner`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let title = &self.title;
+        match (&self.was, &self.is) {
+            (Some(was), Some(is)) => format!("{title}: {was} → {is}"),
+            (Some(only), None) | (None, Some(only)) => format!("{title}: {only}"),
+            (None, None) => title.clone(),
+        }
+    }
 }
 
 fn title(name: &str) -> String {
@@ -161,7 +202,7 @@ fn value_text(name: &str, value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::domain::{
-        audit::{Actor, Change, EventDraft},
+        audit::{Actor, Change, EventDraft, Gate},
         moment::Moment,
         policy::Policy,
     };
@@ -182,6 +223,7 @@ mod tests {
                 agent: None,
                 details: details.into(),
                 program: String::new(),
+                gate: Gate::Open,
             },
             previous_hash: String::new(),
             hash: String::new(),
@@ -252,6 +294,7 @@ mod tests {
         let [before, after] = [None, Some(90)].map(|longest_life| Policy {
             longest_life,
             must_expire: longest_life.is_some(),
+            approve_widening: false,
         });
         let event = EventDraft::policy(Moment::from_millis(0), &actor, "", before, after);
         assert_eq!(

@@ -5,8 +5,9 @@ use super::{Actor, Change};
 use crate::domain::{
     access::Area,
     agent::{AgentName, AgentScope},
+    approval::PendingChange,
     key::{Draft, Key, RevokeReason},
-    member::{MemberDraft, MemberId, SshKey},
+    member::{MemberDraft, MemberId, Permission, SshKey},
     moment::Moment,
     owner::Owner,
     policy::Policy,
@@ -35,6 +36,29 @@ pub struct EventDraft {
     /// The version of the program that recorded the event; empty for events from before it was
     /// recorded.
     pub program: String,
+    /// Whether the change needs approval, or is about one. It is not recorded.
+    pub gate: Gate,
+}
+
+/// How the change of an event stands to the policy that holds back whatever widens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gate {
+    /// The change needs no approval.
+    #[default]
+    Open,
+    /// The change widens: it needs approval if the policy says so.
+    Widens,
+    /// The change approves the request with this revision.
+    Approves(i64),
+    /// The event requests this change.
+    Requests(Change),
+    /// The event rejects the request of this change; `own` if the actor made the request.
+    Rejects {
+        /// The requested change.
+        change: Change,
+        /// Whether the actor takes back a request of their own.
+        own: bool,
+    },
 }
 
 /// The program version that is recorded in events.
@@ -74,6 +98,74 @@ impl EventDraft {
         }
     }
 
+    /// Returns the permission that is required for the change.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        match self.gate {
+            Gate::Requests(change) | Gate::Rejects { change, .. } => change.permission(),
+            Gate::Open | Gate::Widens | Gate::Approves(_) => self.change.permission(),
+        }
+    }
+
+    /// Makes the change one that may need approval, if it widens.
+    #[must_use]
+    pub fn widening(mut self, widens: bool) -> Self {
+        if widens {
+            self.gate = Gate::Widens;
+        }
+        self
+    }
+
+    /// Makes the change one that a request asked for, which is approved by making it. The event
+    /// tells who requested it.
+    #[must_use]
+    pub fn approving(mut self, request: &PendingChange) -> Self {
+        self.gate = Gate::Approves(request.revision);
+        self.with("requested_by", json!(request.by))
+    }
+
+    /// Makes the event say that the new key waits for approval.
+    #[must_use]
+    pub fn waiting(self) -> Self {
+        self.with("needs_approval", json!(true))
+    }
+
+    fn with(mut self, name: &str, value: Value) -> Self {
+        if let Ok(Value::Object(mut details)) = serde_json::from_str(&self.details) {
+            details.insert(name.into(), value);
+            self.details = Value::Object(details).to_string();
+        }
+        self
+    }
+
+    /// Creates the event for requesting, approving (a new key) or rejecting a change.
+    #[must_use]
+    pub fn about_request(
+        at: Moment,
+        actor: &Actor,
+        change: Change,
+        request: &PendingChange,
+        gate: Gate,
+    ) -> Self {
+        let mut details = Map::new();
+        if change == Change::ApprovalRequested {
+            let (before, after) = (&request.before, &request.after);
+            let sides = both_sides(Some(before), Some(after));
+            if let Value::Object(sides) = sides {
+                details.extend(sides);
+            }
+        } else {
+            details.insert("requested_by".into(), json!(request.by));
+        }
+        details.insert("change".into(), json!(request.change.word()));
+        let subject = (request.subject.clone(), request.name.clone());
+        Self {
+            agent: request.agent.clone(),
+            gate,
+            ..Self::about(at, actor, change, subject, &Value::Object(details))
+        }
+    }
+
     fn about(
         at: Moment,
         actor: &Actor,
@@ -90,6 +182,7 @@ impl EventDraft {
             agent: None,
             details: details.to_string(),
             program: PROGRAM.to_owned(),
+            gate: Gate::Open,
         }
     }
 
@@ -174,7 +267,7 @@ impl EventDraft {
         let mut details = Map::new();
         for (side, state) in [("before", before), ("after", after)] {
             if let Some(state) = state {
-                details.insert(side.into(), state.json());
+                details.insert(side.into(), Value::Object(state.fields()));
             }
         }
         let subject = (
@@ -187,7 +280,7 @@ impl EventDraft {
     /// Creates the event for changing the workspace's policy.
     #[must_use]
     pub fn policy(at: Moment, actor: &Actor, label: &str, before: Policy, after: Policy) -> Self {
-        let details = json!({ "before": before.json(), "after": after.json() });
+        let details = both_sides(Some(&before.fields()), Some(&after.fields()));
         let subject = ("workspace".to_owned(), label.to_owned());
         Self::about(at, actor, Change::PolicyChanged, subject, &details)
     }
@@ -211,15 +304,17 @@ pub struct AreaState<'a> {
 }
 
 impl AreaState<'_> {
-    fn json(self) -> Value {
+    /// Returns the area as fields of a JSON object.
+    #[must_use]
+    pub fn fields(self) -> Map<String, Value> {
         let routes = self.rules.routes().iter().map(ToString::to_string);
-        json!({
-            "title": self.area.title,
-            "badge": self.area.badge,
-            "routes": routes.collect::<Vec<_>>(),
-            "paths": self.rules.form.word(),
-            "case_sensitive": self.rules.case_sensitive,
-        })
+        let mut fields = Map::new();
+        fields.insert("title".into(), json!(self.area.title));
+        fields.insert("badge".into(), json!(self.area.badge));
+        fields.insert("routes".into(), json!(routes.collect::<Vec<_>>()));
+        fields.insert("paths".into(), json!(self.rules.form.word()));
+        fields.insert("case_sensitive".into(), json!(self.rules.case_sensitive));
+        fields
     }
 }
 
@@ -255,7 +350,10 @@ impl EventDetails<'_> {
 }
 
 /// Returns the old and the new values; if both are given, only the fields that differ.
-fn both_sides(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Value {
+pub(super) fn both_sides(
+    before: Option<&Map<String, Value>>,
+    after: Option<&Map<String, Value>>,
+) -> Value {
     let mut details = Map::new();
     for (side, fields, other) in [("before", before, after), ("after", after, before)] {
         let Some(fields) = fields else { continue };

@@ -18,6 +18,8 @@ pub enum Detail {
     BadCheckDigits,
     /// The credential does not have the shape of a token.
     BadShape,
+    /// The key is new and waits for the approval of another person.
+    PendingApproval,
     /// The token is a previous one, and its overlap has ended.
     OverlapEnded,
     /// The client's address is on the deny-list.
@@ -59,6 +61,7 @@ impl Detail {
             Self::TwoCredentials => "two_credentials",
             Self::BadCheckDigits => "bad_check_digits",
             Self::BadShape => "bad_shape",
+            Self::PendingApproval => "pending_approval",
             Self::OverlapEnded => "overlap_ended",
             Self::DeniedAddress => "denied_address",
             Self::UnknownAddress => "unknown_address",
@@ -91,6 +94,7 @@ impl Detail {
         match self {
             Self::OtherScheme | Self::Preflight => Reason::MissingToken,
             Self::TwoCredentials | Self::BadCheckDigits | Self::BadShape => Reason::MalformedToken,
+            Self::PendingApproval => Reason::Disabled,
             Self::OverlapEnded => Reason::Expired,
             Self::DeniedAddress | Self::UnknownAddress | Self::UnreadableAddress => {
                 Reason::AddressNotAllowed

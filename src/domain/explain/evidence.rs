@@ -187,14 +187,24 @@ fn unknown(facts: &Facts<'_>) -> String {
 }
 
 fn state(rules: &Rules, facts: &Facts<'_>) -> Check {
-    let evidence = match rules.disabled_at {
-        Some(since) => format!("disabled since {} UTC", since.date_and_clock()),
-        None => "the key is active".to_owned(),
+    let (evidence, fix) = match (rules.disabled_at, rules.pending_at) {
+        (Some(since), _) => (
+            format!("disabled since {} UTC", since.date_and_clock()),
+            Fix::Enable,
+        ),
+        (None, Some(since)) => (
+            format!(
+                "the key is new and waits for approval since {} UTC",
+                since.date_and_clock()
+            ),
+            Fix::Approve,
+        ),
+        (None, None) => ("the key is active".to_owned(), Fix::Enable),
     };
     Check {
         brief: "active".to_owned(),
         history: history_lines(facts.history.state.as_ref(), "switched", ""),
-        fix: Some(Fix::Enable),
+        fix: Some(fix),
         ..check(Reason::Disabled, State::Holds, evidence)
     }
 }

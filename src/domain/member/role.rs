@@ -30,6 +30,8 @@ pub enum Permission {
     Revoke,
     /// Copy and reveal tokens.
     Copy,
+    /// Approve and reject what others have requested.
+    Approve,
     /// Add, change and remove access areas.
     Areas,
     /// Add, edit and remove agents.
@@ -56,6 +58,7 @@ impl Permission {
             Self::Rotate => "rotate keys",
             Self::Revoke => "revoke keys",
             Self::Copy => "copy or reveal tokens",
+            Self::Approve => "approve or reject what others requested",
             Self::Areas => "change access areas",
             Self::Agents => "add, edit or remove agents",
             Self::Members => "add, change or remove members",
@@ -68,7 +71,12 @@ impl Permission {
         match self {
             Self::See | Self::Explain => Role::Viewer,
             Self::Switch => Role::Operator,
-            Self::Create | Self::Edit | Self::Rotate | Self::Revoke | Self::Copy => Role::Manager,
+            Self::Create
+            | Self::Edit
+            | Self::Rotate
+            | Self::Revoke
+            | Self::Copy
+            | Self::Approve => Role::Manager,
             Self::Areas | Self::Agents | Self::Members | Self::Workspace => Role::Owner,
         }
     }
@@ -251,7 +259,7 @@ mod tests {
                 .filter(|permission| role.may(**permission))
                 .count()
         };
-        assert_eq!(Role::ALL.map(count), [12, 8, 3, 2]);
+        assert_eq!(Role::ALL.map(count), [13, 9, 3, 2]);
         for pair in Role::ALL.windows(2) {
             let lost =
                 |permission: &&Permission| pair[1].may(**permission) && !pair[0].may(**permission);

@@ -11,6 +11,14 @@ const DATE_LENGTH: usize = 10;
 /// The forms of an expiry that an error names.
 pub const EXPIRY_FORMS: &str = "a time from now (36h, 90d), a date (2027-01-31), or never";
 
+/// Parses the form that [`Moment::rfc3339`] writes. Returns `None` for any other text, and for a
+/// moment that cannot be represented.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Moment> {
+    let millis = text.parse::<Timestamp>().ok()?.as_millisecond();
+    Some(Moment::from_millis(millis)).filter(|moment| moment.rfc3339() == text)
+}
+
 /// Why an expiry was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpiryError {

@@ -83,6 +83,7 @@ mod tests {
             labels: Labels::default(),
             conditions: Conditions::none(),
             disabled_at: None,
+            pending_at: None,
             previous_tokens: Vec::new(),
         };
         counts.count(&rules, true);

@@ -3,6 +3,7 @@ use super::draft::{DraftColumns, bind_draft, cut, draft_columns, draft_values, i
 use crate::{
     domain::{
         agent::{AgentName, AgentScope},
+        approval::PendingChange,
         audit::EventDraft,
         key::{Draft, Key},
         moment::Moment,
@@ -29,6 +30,8 @@ pub(crate) struct NewKey {
     pub draft: Draft,
     /// The time of its creation.
     pub created_at: Moment,
+    /// The request for its approval, if it needs one.
+    pub request: Option<PendingChange>,
 }
 
 /// The result of creating a key unless its agent has one of that name.
@@ -142,9 +145,9 @@ impl ChangeTransaction<'_> {
                 sqlx::query(concat!(
                     "INSERT INTO keys (",
                     draft_columns!(),
-                    ", id, sequence, agent, created_at, revision) VALUES (",
+                    ", id, sequence, agent, created_at, pending_at, revision) VALUES (",
                     draft_values!(),
-                    ", $17, $18, $19, $20, 1)",
+                    ", $17, $18, $19, $20, $21, 1)",
                 )),
                 columns
             )
@@ -152,6 +155,7 @@ impl ChangeTransaction<'_> {
             .bind(sequence)
             .bind(key.agent.as_str())
             .bind(key.created_at.millis())
+            .bind(key.request.as_ref().map(|request| request.at.millis()))
         )?;
         execute!(
             self,
@@ -164,6 +168,10 @@ impl ChangeTransaction<'_> {
             .bind(token.sealed.as_str())
         )?;
         insert_sets(self, &key.id, &key.draft).await?;
-        self.record(event).await
+        self.record(event).await?;
+        match &key.request {
+            Some(request) => self.insert_request(request, request.revision).await,
+            None => Ok(()),
+        }
     }
 }

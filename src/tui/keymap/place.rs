@@ -30,6 +30,8 @@ pub enum Place {
     AccessChoice,
     /// The hygiene findings.
     Hygiene,
+    /// What waits for approval.
+    Approvals,
     /// The audit log.
     Audit,
     /// The filter of the audit log, while it is typed.
@@ -79,6 +81,7 @@ impl Place {
             Self::AccessField => "Test access, a field",
             Self::AccessChoice => "Test access, a choice",
             Self::Hygiene => "Hygiene",
+            Self::Approvals => "Waiting for approval",
             Self::Audit => "Audit log",
             Self::AuditFilter => "Audit log, the filter",
             Self::AuditEvent => "Audit log, an event",

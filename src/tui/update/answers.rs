@@ -48,6 +48,14 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
             super::members::saved(model, done);
             Some(model.refresh())
         }
+        Message::Decided(done) => Some(super::approvals::decided(model, done)),
+        Message::Waits(count) => {
+            model.notify(match count {
+                1 => "It waits for approval: nothing is changed until another manager or owner approves it (W).".to_owned(),
+                count => format!("{count} changes wait for approval: nothing is changed until another manager or owner approves them (W)."),
+            });
+            None
+        }
         Message::Exported(exported) => {
             super::audit::exported(model, exported);
             None
@@ -126,6 +134,7 @@ fn read(model: &mut Model, answer: Answer) -> Option<Effect> {
         }
         Answer::KeyDetails(id, known) => return key_details(model, id, known),
         Answer::Hygiene(found) => hygiene::inspected(model, found),
+        Answer::Approvals(found) => super::approvals::read(model, found),
         Answer::Explain(explained) => explain::explained(model, explained),
         Answer::Events(events) => super::audit::read(model, events),
         Answer::Members(members) => super::members::read(model, members),
@@ -203,12 +212,16 @@ fn created(model: &mut Model, result: Result<Box<(Key, TokenPrefix)>, ChangeErro
     };
     model.close_if::<Wizard>(|_| true);
     let name = key.name().to_owned();
+    let waits = key.pending_at.map(|_| {
+        "It waits for approval: it is refused until another manager or owner approves it."
+            .to_owned()
+    });
     model.open(NewToken {
         prefix,
         id: key.id.clone(),
         name,
         title: "API key created successfully.",
-        old: None,
+        old: waits,
         focus: TokenButton::Copy,
     });
     model.notify("API key created successfully.");

@@ -135,6 +135,10 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         let words = format!("since {} UTC{by}", since.date_and_clock());
         lines.extend(fact(model, "Disabled", &words, room));
     }
+    if let Some(since) = key.pending_at {
+        let words = format!("needs approval since {} UTC (W)", since.date_and_clock());
+        lines.extend(fact(model, "Pending", &words, room));
+    }
     if model.agents.len() > 1 {
         lines.extend(fact(model, "Agent", key.agent.as_str(), room));
     }

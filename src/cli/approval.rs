@@ -1,0 +1,141 @@
+//! `approve`, `reject` and `list --pending`: what waits for approval.
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    arguments::ApprovalArguments,
+    output::{self, Output, brief, key_and_status_json},
+};
+use crate::{
+    domain::{
+        agent::AgentName,
+        approval::PendingChange,
+        audit::{Actor, Change},
+        text::visible,
+    },
+    keyring::{Keyring, KeyringError, StoreError},
+};
+
+/// Approves or rejects what waits under the text.
+pub(super) async fn decide(
+    keyring: &Keyring,
+    arguments: &ApprovalArguments,
+    approve: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let request = keyring.pending_change(&arguments.subject).await?;
+    if arguments
+        .revision
+        .is_some_and(|seen| seen != request.revision)
+    {
+        let changed = StoreError::NotPending(visible(&request.subject));
+        return Err(KeyringError::from(changed).into());
+    }
+    let done = if approve {
+        keyring.approve(&request).await?
+    } else {
+        keyring.reject(&request).await?
+    };
+    output.recorded(done);
+    if output.json {
+        return output.json(&json!({
+            "id": request.subject,
+            "name": request.name,
+            "change": request.change.word(),
+            "revision": request.revision,
+            if approve { "approved" } else { "rejected" }: true,
+        }));
+    }
+    let word = match (approve, request.change) {
+        (true, _) => "Approved",
+        (false, Change::Created) => "Rejected and revoked",
+        (false, _) => "Rejected",
+    };
+    output::print_notice(&format!("{word}: {}.", sentence(&request)));
+    for line in request.lines(&keyring.areas().await?) {
+        output::print_notice(&format!("  {line}"));
+    }
+    Ok(())
+}
+
+/// Lists what waits for approval, the oldest first.
+pub(super) async fn list(
+    keyring: &Keyring,
+    agent: Option<&AgentName>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let scope = keyring.scope_of(agent).await?;
+    let pending = keyring.pending_changes(&scope).await?;
+    if output.json {
+        let mut objects = Vec::with_capacity(pending.len());
+        for request in &pending {
+            objects.push(object(keyring, request, output.several_agents).await?);
+        }
+        return output.json(&Value::Array(objects));
+    }
+    if pending.is_empty() && Output::is_terminal() {
+        output::print_notice("Nothing waits for approval.");
+    }
+    let areas = keyring.areas().await?;
+    for (at, request) in pending.iter().enumerate() {
+        if at > 0 {
+            output.line("")?;
+        }
+        output.line(&format!(
+            "{}: {}, requested {} UTC by {}",
+            visible(&request.subject),
+            sentence(request),
+            request.at.date_and_clock(),
+            visible(&request.by)
+        ))?;
+        for line in request.lines(&areas) {
+            output.line(&format!("  {line}"))?;
+        }
+        let note = if request.is_of(keyring.actor()) {
+            "  yours: another manager or owner approves it, with"
+        } else {
+            " "
+        };
+        output.line(&format!(
+            "{note} claviger approve {} --revision {}",
+            visible(&request.subject),
+            request.revision
+        ))?;
+    }
+    Ok(())
+}
+
+/// Returns what waits in words: "key edited, Partner: Acme".
+fn sentence(request: &PendingChange) -> String {
+    format!("{}, {}", request.title(), brief(&request.name))
+}
+
+/// Returns what waits as a JSON object: a key as `list` prints it, with what waits.
+async fn object(
+    keyring: &Keyring,
+    request: &PendingChange,
+    several_agents: bool,
+) -> Result<Value, Failure> {
+    let mut fields = match request.subject.parse() {
+        Ok(id) => {
+            let key = keyring.key(&id).await?;
+            key_and_status_json(&key, several_agents, keyring.now())
+        }
+        Err(_) => json!({ "id": request.subject, "name": request.name }),
+    };
+    fields["pending"] = json(request, keyring.actor());
+    Ok(fields)
+}
+
+/// Returns what waits as a JSON object, without its subject.
+pub(super) fn json(request: &PendingChange, actor: &Actor) -> Value {
+    json!({
+        "change": request.change.word(),
+        "revision": request.revision,
+        "requested_at": request.at.rfc3339(),
+        "requested_by": request.by,
+        "yours": request.is_of(actor),
+        "before": request.before,
+        "after": request.after,
+    })
+}

@@ -1,0 +1,99 @@
+//! Changes that wait for the approval of another person, because the workspace's policy holds back
+//! whatever widens.
+//!
+//! A new key waits in itself: it is refused until it is approved. Of any other change nothing is
+//! made until then. The values before and after are kept as the JSON fields of [`fields`]; before
+//! the change is made, what is there is compared with the values before.
+pub mod fields;
+
+pub(in crate::domain) use fields::SSH_KEY_LINES;
+
+use serde_json::{Map, Value};
+
+use super::{
+    access::Area,
+    agent::AgentName,
+    audit::{Actor, Change, Difference, differences_between},
+    moment::Moment,
+    review,
+};
+
+/// The word for everybody who works on the machine itself. Together they are one approver.
+const LOCAL: &str = "local";
+
+impl Actor {
+    /// Returns the word for the actor as an approver: a member's id, or `local`. Nobody approves
+    /// what the same word has requested.
+    #[must_use]
+    pub fn approver(&self) -> &str {
+        self.login
+            .as_ref()
+            .map_or(LOCAL, |login| login.member.as_str())
+    }
+}
+
+/// A change that waits for approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingChange {
+    /// The subject, as in the audit log: a key's id, `area:` and a slug, `member:` and an id, or
+    /// `workspace`.
+    pub subject: String,
+    /// The subject's name.
+    pub name: String,
+    /// The key's agent; `None` if the subject is not a key.
+    pub agent: Option<AgentName>,
+    /// The change that is made once it is approved.
+    pub change: Change,
+    /// The revision that an approval names: of a key, the key's own; of another subject, the number
+    /// of the event of the request.
+    pub revision: i64,
+    /// The time of the request.
+    pub at: Moment,
+    /// The name of the actor who requested it.
+    pub by: String,
+    /// Who may not approve it, as [`Actor::approver`].
+    pub proposers: Vec<String>,
+    /// The values before; empty for something new.
+    pub before: Map<String, Value>,
+    /// The values after; empty for something that is removed or only enabled.
+    pub after: Map<String, Value>,
+}
+
+impl PendingChange {
+    /// Returns `true` if the actor has requested the change, or a part of it, and so may not approve
+    /// it.
+    #[must_use]
+    pub fn is_of(&self, actor: &Actor) -> bool {
+        self.proposers.iter().any(|one| one == actor.approver())
+    }
+
+    /// Returns what would change, in lines without a full stop: of a key the sentences of the review,
+    /// what widens first, and of other subjects the fields that differ.
+    #[must_use]
+    pub fn lines(&self, areas: &[Area]) -> Vec<String> {
+        let drafts = (
+            fields::read_key(&self.before),
+            fields::read_key(&self.after),
+        );
+        match (self.change, drafts) {
+            (Change::Created, (_, Some(after))) => {
+                vec![review::sentence(&after.conditions, areas)]
+            }
+            (Change::Edited, (Some(before), Some(after))) => {
+                review::changes(&before, &after, areas)
+            }
+            _ => {
+                let differences = differences_between(&self.before, &self.after);
+                differences.iter().map(Difference::line).collect()
+            }
+        }
+    }
+
+    /// Returns what waits in a few words, without the subject's name: `key edited`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let is_key = !self.subject.contains(':') && self.change != Change::PolicyChanged;
+        let kind = if is_key { "key " } else { "" };
+        format!("{kind}{}", self.change.title())
+    }
+}

@@ -1,0 +1,86 @@
+//! The screen of what waits for approval: the requests, and the question before one is decided.
+use super::{
+    dialog::{Dialog, Leave},
+    keymap::{Intent, Place},
+    read::Read,
+    rows::Rows,
+};
+use crate::domain::{agent::AgentScope, approval::PendingChange};
+
+/// The state of the screen.
+#[derive(Debug, Clone, Default)]
+pub struct ApprovalsDialog {
+    /// The requests, the oldest first.
+    pub rows: Rows<PendingChange>,
+    /// The question that is asked: the request, and whether to approve or to reject it.
+    pub asked: Option<(PendingChange, bool)>,
+}
+
+impl ApprovalsDialog {
+    /// Asks whether to approve or to reject the selected request.
+    pub fn ask(&mut self, approve: bool) {
+        self.asked = self.rows.selected().map(|one| (one.clone(), approve));
+    }
+
+    /// Takes in the requests. A question about one that has changed is taken back.
+    pub fn take_in(&mut self, found: Vec<PendingChange>) {
+        if self
+            .asked
+            .as_ref()
+            .is_some_and(|(asked, _)| !found.contains(asked))
+        {
+            self.asked = None;
+            self.rows.problem =
+                Some("It was changed or decided meanwhile: nothing was done.".into());
+        }
+        self.rows
+            .take_in(found, |old, new| old.subject == new.subject);
+    }
+}
+
+impl Dialog for ApprovalsDialog {
+    fn place(&self) -> Place {
+        Place::Approvals
+    }
+
+    fn is_second_step(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    fn leave(&mut self) -> Leave {
+        match self.asked.take() {
+            Some(_) => Leave::Stay,
+            None => Leave::Close,
+        }
+    }
+
+    fn refuse(&mut self, why: String) -> Option<String> {
+        self.rows.problem = Some(why);
+        None
+    }
+
+    fn accept_word(&self) -> Option<&'static str> {
+        match self.asked {
+            None => None,
+            Some((_, true)) => Some("approve it"),
+            Some((_, false)) => Some("reject it"),
+        }
+    }
+
+    fn allows(&self, intent: Intent) -> Option<bool> {
+        match intent {
+            Intent::Accept => Some(self.rows.selected().is_some()),
+            Intent::Revoke => Some(self.asked.is_none() && self.rows.selected().is_some()),
+            _ => None,
+        }
+    }
+
+    fn mark_stale(&mut self) {
+        self.rows.stale = true;
+    }
+
+    fn to_read(&mut self, agents: &AgentScope, is_topmost: bool) -> Option<Read> {
+        let asks = is_topmost && self.rows.take_stale();
+        asks.then(|| Read::Approvals(agents.clone()))
+    }
+}
