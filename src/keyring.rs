@@ -49,7 +49,7 @@ use crate::{
         token::{self, KeyId},
         usage::{
             Activity, Hours, KEPT_REFUSALS, KEPT_UNMATCHED, KeyUse, REFUSAL_NEWS_MILLIS, Refusal,
-            Tally, UsageGrouping, UsageRow,
+            Tally, UsageDimension, UsageGrouping, UsageRow,
         },
     },
     journal::Journal,
@@ -355,7 +355,10 @@ impl Keyring {
     /// Returns the numbers of a key's allowed requests on the last 30 days.
     async fn month(&self, id: &KeyId, now: Moment) -> Result<[i64; 30], KeyringError> {
         let since = now.start_of_day().plus(-29 * DAY);
-        let (scope, by_day) = (AgentScope::Everything, UsageGrouping::by_day());
+        let (scope, by_day) = (
+            AgentScope::Everything,
+            UsageGrouping::by(UsageDimension::Day),
+        );
         let rows = self.store.usage_report(Some(id), &scope, since, by_day);
         Ok(Activity::month_of(&rows.await?, now))
     }

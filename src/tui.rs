@@ -27,6 +27,7 @@ pub mod theme;
 pub mod token;
 pub mod typing;
 pub mod update;
+pub mod usage;
 pub mod view;
 pub mod wizard;
 

@@ -23,5 +23,7 @@ mod revoking;
 mod screens;
 #[path = "support/story.rs"]
 mod story;
+#[path = "tui/usage.rs"]
+mod usage;
 #[path = "tui/wizard.rs"]
 mod wizard;

@@ -1,18 +1,21 @@
 //! `usage`: prints how often keys were used and refused, from the counts that the endpoints write.
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Failure, UsageArguments,
-    output::{self, Output},
+    output::{self, Output, brief},
     refused,
 };
 use crate::{
     domain::{
         moment::parse_past,
-        text::{thousands, visible},
+        text::{fitted, thousands, visible},
         usage::{UsageDimension, UsageGrouping, UsageRow},
     },
-    keyring::Keyring,
+    keyring::{Keyring, KeyringError, StoreError},
 };
 
 pub(super) async fn run(
@@ -59,7 +62,35 @@ pub(super) async fn run(
         });
         return Ok(());
     }
-    table(&rows, grouping, output)
+    let names = names(keyring, &rows, grouping).await?;
+    table(&rows, grouping, &names, output)
+}
+
+/// Returns the names of the keys in a table for people, by their ids; those of revoked and damaged
+/// keys are left out.
+async fn names(
+    keyring: &Keyring,
+    rows: &[UsageRow],
+    grouping: UsageGrouping,
+) -> Result<HashMap<String, String>, Failure> {
+    let mut names = HashMap::new();
+    if !grouping.has(UsageDimension::Key) || !Output::is_terminal() {
+        return Ok(names);
+    }
+    for row in rows {
+        let Ok(id) = row.key.parse() else { continue };
+        if names.contains_key(&row.key) {
+            continue;
+        }
+        match keyring.key(&id).await {
+            Ok(key) => {
+                names.insert(row.key.clone(), brief(key.name()));
+            }
+            Err(KeyringError::Store(StoreError::Gone { .. } | StoreError::Corrupt { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(names)
 }
 
 fn head(grouping: UsageGrouping) -> Vec<String> {
@@ -94,7 +125,12 @@ fn json_of(row: &UsageRow, grouping: UsageGrouping) -> Value {
 }
 
 /// Prints the rows in columns; on a terminal with heads and a sum.
-fn table(rows: &[UsageRow], grouping: UsageGrouping, output: &mut Output) -> Result<(), Failure> {
+fn table(
+    rows: &[UsageRow],
+    grouping: UsageGrouping,
+    names: &HashMap<String, String>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     if !Output::is_terminal() {
         for row in rows {
             output.buffered(format!("{}\n", cells(row, grouping).join("\t")).as_bytes())?;
@@ -112,8 +148,12 @@ fn table(rows: &[UsageRow], grouping: UsageGrouping, output: &mut Output) -> Res
         }
         line
     };
+    let text = |row: &UsageRow, dimension| match names.get(&row.key) {
+        Some(name) if dimension == UsageDimension::Key => format!("{} {name}", row.key),
+        _ => row.text(dimension),
+    };
     let grouped = |row: &UsageRow| {
-        let texts = grouping.dimensions().map(|dimension| row.text(dimension));
+        let texts = grouping.dimensions().map(|dimension| text(row, dimension));
         let counts = [thousands(row.allowed), thousands(row.refused)];
         shown(texts.chain(counts).collect())
     };
@@ -130,7 +170,7 @@ fn table(rows: &[UsageRow], grouping: UsageGrouping, output: &mut Output) -> Res
         .chain([sum])
         .collect();
     let columns = lines[0].len();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max();
     let widths: Vec<usize> = (0..columns)
         .map(|column| width(column).unwrap_or(0))
         .collect();
@@ -140,7 +180,7 @@ fn table(rows: &[UsageRow], grouping: UsageGrouping, output: &mut Output) -> Res
             if at >= columns - numbers {
                 format!("{cell:>wide$}")
             } else {
-                format!("{cell:<wide$}")
+                fitted(cell, wide)
             }
         });
         let text = cells.collect::<Vec<_>>().join("  ");

@@ -4,6 +4,7 @@
 //! Nothing here depends on the model or the screen.
 mod audit;
 mod members;
+mod usage;
 
 use std::{
     fs::OpenOptions,
@@ -188,6 +189,7 @@ async fn look(read: Read, keyring: &Keyring) -> Answer {
         Read::Approvals(scope) => {
             Answer::Approvals(keyring.pending_changes(&scope).await.map_err(sentence))
         }
+        Read::Usage(query) => Answer::Usage(usage::read(&query, keyring).await.map_err(sentence)),
         Read::Explain(query) => Answer::Explain(boxed(explain(query, keyring).await)),
         Read::Events(filter, cursor) => {
             let read = keyring.events(&filter, cursor, super::audit::PAGE).await;

@@ -47,6 +47,7 @@ pub enum Intent {
     Unmatched,
     Hygiene,
     Approvals,
+    Usage,
     Apply,
     Audit,
     OnlySubject,
@@ -142,6 +143,7 @@ const ACCESS: &[Place] = &[Place::Access];
 const HYGIENE: &[Place] = &[Place::Hygiene];
 const EXPLAIN_REQUEST: &[Place] = &[Place::AccessField, Place::AccessChoice];
 const APPROVALS: &[Place] = &[Place::Approvals];
+const USAGE: &[Place] = &[Place::Usage];
 const EVENTS: &[Place] = &[Place::Audit];
 const EVENT: &[Place] = &[Place::AuditEvent];
 const ANY_EVENT: &[Place] = &[Place::Audit, Place::AuditEvent];
@@ -184,6 +186,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(LIST, &[plain('W')], Intent::Approvals, None, "waiting for approval: new keys, and what widens"),
     bind(LIST, &[plain('u')], Intent::Unmatched, None, "unknown tokens: refusals that match no key"),
     bind(LIST, &[plain('a')], Intent::Audit, None, "audit log: who did what, and when"),
+    bind(KEY, &[plain('U')], Intent::Usage, None, "usage: requests by day, key, area, action, address, verdict"),
     bind(LIST, &[plain('m')], Intent::Members, None, "members: who may come in, and how far"),
     bind(LIST, &[plain('A')], Intent::Agents, None, "agents: whose keys are shown"),
     // The filter.
@@ -249,6 +252,15 @@ pub static BINDINGS: &[Binding] = &[
     bind(APPROVALS, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(APPROVALS, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     bind(APPROVALS, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
+    // Usage.
+    bind(USAGE, &[TAB, RIGHT], Intent::Next, Some("next grouping"), "by the next: day, key, area, action, address, verdict"),
+    bind(USAGE, &[SHIFT_TAB, LEFT], Intent::Previous, None, "by the one before"),
+    bind(USAGE, &[plain('s')], Intent::SortNext, Some("days"), "over 1, 7, 30 or 90 days"),
+    bind(USAGE, &[ENTER], Intent::Open, Some("this key"), "the usage of this key"),
+    bind(USAGE, &[DOWN, plain('j')], Intent::Down, None, "one down"),
+    bind(USAGE, &[UP, plain('k')], Intent::Up, None, "one up"),
+    bind(USAGE, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
+    bind(USAGE, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
     // The audit log.
     bind(EVENTS, &[ENTER], Intent::Open, Some("details"), "details of the event"),
     bind(ANY_EVENT, &[plain('/')], Intent::Filter, Some("filter"), "filter by actor, key, action and time"),

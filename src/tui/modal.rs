@@ -68,6 +68,7 @@ modals! {
     Explain(super::explain::ExplainDialog),
     Hygiene(super::hygiene::HygieneDialog),
     Approvals(super::approvals::ApprovalsDialog),
+    Usage(super::usage::UsageDialog),
     Audit(super::audit::AuditDialog),
     Export(super::audit::ExportDialog),
     Members(super::members::MembersDialog),

@@ -14,7 +14,7 @@ use crate::domain::{
     moment::Moment,
     policy::Policy,
     token::KeyId,
-    usage::Activity,
+    usage::{Activity, UsageDimension},
 };
 
 /// A request for data. A read changes nothing and never returns a token.
@@ -28,6 +28,8 @@ pub enum Read {
     Hygiene(AgentScope),
     /// What waits for approval, of these agents.
     Approvals(AgentScope),
+    /// Counts of requests.
+    Usage(UsageQuery),
     /// The explanation of a request.
     Explain(ExplainQuery),
     /// Events of the audit log that match the filter, in one direction.
@@ -51,6 +53,8 @@ pub enum Answer {
     Hygiene(Result<Box<HygieneFindings>, String>),
     /// What waits for approval.
     Approvals(Result<Vec<PendingChange>, String>),
+    /// Counts of requests.
+    Usage(Result<Vec<UsageLine>, String>),
     /// An explanation.
     Explain(Result<Box<Explanation>, String>),
     /// Events.
@@ -76,6 +80,43 @@ pub enum ExplainQuery {
     Decision(DecisionId),
     /// The newest refusal that matches no key.
     Unmatched,
+}
+
+/// The counts to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// The key whose requests are counted; `None` for all keys of these agents.
+    pub key: Option<KeyId>,
+    /// The agents.
+    pub scope: AgentScope,
+    /// What the counts are grouped by.
+    pub by: UsageDimension,
+    /// The number of days back from now.
+    pub days: i64,
+}
+
+/// The number of lines after which the usage screen shows no more.
+pub const MOST_USAGE_LINES: usize = 200;
+
+/// A line of the usage screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageLine {
+    /// What was counted: a day, a key's name, an area and so on; empty for none.
+    pub text: String,
+    /// The key, if the counts are grouped by keys.
+    pub key: Option<KeyId>,
+    /// The number of allowed requests.
+    pub allowed: i64,
+    /// The number of refused requests.
+    pub refused: i64,
+}
+
+impl UsageLine {
+    /// Returns the number of requests.
+    #[must_use]
+    pub const fn total(&self) -> i64 {
+        self.allowed.saturating_add(self.refused)
+    }
 }
 
 /// The findings about all inspected keys.

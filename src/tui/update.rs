@@ -17,6 +17,7 @@ mod hygiene;
 mod members;
 mod palette;
 mod token;
+mod usage;
 mod walk;
 mod wizard;
 
@@ -42,6 +43,7 @@ use super::{
     texts::{Help, KeyDetails},
     token::CopyAs,
     typing::{FieldLimit, TextEdit, type_into},
+    usage::UsageDialog,
     wizard::Wizard,
 };
 use crate::domain::listing::{Direction, Filter};
@@ -183,6 +185,7 @@ fn perform(model: &mut Model, intent: Intent) -> Option<Effect> {
             Some(Modal::Explain(_)) => explain::on_explain(model, intent),
             Some(Modal::Hygiene(_)) => hygiene::on_hygiene(model, intent),
             Some(Modal::Approvals(_)) => approvals::on_approvals(model, intent),
+            Some(Modal::Usage(_)) => usage::on_usage(model, intent),
             Some(Modal::Audit(_)) => audit::on_audit(model, intent),
             Some(Modal::Export(_)) => audit::on_export(model, intent),
             Some(Modal::Members(_)) => members::on_members(model, intent),
@@ -303,6 +306,11 @@ fn on_key(model: &mut Model, intent: Intent) -> Option<Effect> {
         (Intent::Agents, _) => {
             let choice = AgentChoice::shown(&model.agents, model.list.agent.as_ref());
             model.open(choice);
+            None
+        }
+        (Intent::Usage, key) => {
+            let of = key.filter(|_| model.place() == Place::Details);
+            model.open(UsageDialog::of(of.as_ref()));
             None
         }
         (Intent::Approvals, _) => {

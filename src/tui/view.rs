@@ -17,6 +17,7 @@ mod list;
 mod members;
 mod paint;
 mod sheet;
+mod usage;
 mod wizard;
 
 use paint::draw_text;
@@ -84,6 +85,7 @@ fn draw(model: &Model, buffer: &mut Buffer, area: Rect) -> Option<Position> {
             Modal::Explain(test) => Some(explain::sheet(model, test, area)),
             Modal::Hygiene(it) => Some(hygiene::sheet(model, it, area)),
             Modal::Approvals(it) => Some(approvals::sheet(model, it, area)),
+            Modal::Usage(it) => Some(usage::sheet(model, it, area)),
             Modal::Audit(it) => Some(audit::sheet(model, it, area)),
             Modal::Export(it) => Some(audit::export(model, it.form, area)),
             Modal::Members(it) => Some(members::members(model, it, area)),

@@ -55,11 +55,11 @@ impl FromStr for UsageDimension {
 pub struct UsageGrouping([bool; UsageDimension::COUNT]);
 
 impl UsageGrouping {
-    /// Groups by days alone.
+    /// Groups by this dimension alone.
     #[must_use]
-    pub fn by_day() -> Self {
+    pub fn by(dimension: UsageDimension) -> Self {
         let mut grouping = Self::default();
-        grouping.0[UsageDimension::Day as usize] = true;
+        grouping.0[dimension as usize] = true;
         grouping
     }
 

@@ -32,6 +32,8 @@ pub enum Place {
     Hygiene,
     /// What waits for approval.
     Approvals,
+    /// The usage.
+    Usage,
     /// The audit log.
     Audit,
     /// The filter of the audit log, while it is typed.
@@ -82,6 +84,7 @@ impl Place {
             Self::AccessChoice => "Test access, a choice",
             Self::Hygiene => "Hygiene",
             Self::Approvals => "Waiting for approval",
+            Self::Usage => "Usage",
             Self::Audit => "Audit log",
             Self::AuditFilter => "Audit log, the filter",
             Self::AuditEvent => "Audit log, an event",

@@ -135,6 +135,7 @@ fn read(model: &mut Model, answer: Answer) -> Option<Effect> {
         Answer::KeyDetails(id, known) => return key_details(model, id, known),
         Answer::Hygiene(found) => hygiene::inspected(model, found),
         Answer::Approvals(found) => super::approvals::read(model, found),
+        Answer::Usage(found) => super::usage::read(model, found),
         Answer::Explain(explained) => explain::explained(model, explained),
         Answer::Events(events) => super::audit::read(model, events),
         Answer::Members(members) => super::members::read(model, members),
