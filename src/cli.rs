@@ -247,6 +247,9 @@ pub async fn run(
     if let Some(sentence) = &output.checkpoint_error {
         output::complain(sentence);
     }
+    if let Some(unsent) = keyring.stream_events().await {
+        output::complain(&unsent);
+    }
     keyring.close().await;
     done
 }

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::domain::{
-    location::{CheckpointTarget, DatabaseLocation, MasterKeyLocation},
+    location::{AuditTarget, CheckpointTarget, DatabaseLocation, MasterKeyLocation},
     text::visible,
 };
 
@@ -72,6 +72,9 @@ struct ConfigFile {
     /// The destination of the audit log's checkpoints: `syslog`, `syslog:SOCKET`, `off`, or the
     /// absolute path of a file. The default is the system's log, if there is one.
     checkpoints: Option<Spanned<String>>,
+    /// The destination of whole events of the audit log: `syslog`, `syslog:SOCKET`, or `off`, which
+    /// is the default.
+    audit: Option<Spanned<String>>,
     /// The settings of `serve`.
     serve: Option<ServeSection>,
 }
@@ -117,6 +120,8 @@ pub struct Config {
     pub osc52: bool,
     /// The destination of the audit log's checkpoints.
     pub checkpoints: CheckpointTarget,
+    /// The destination of whole events of the audit log.
+    pub audit: AuditTarget,
     /// The settings of `serve` in the file; `None` if it has no section for them.
     pub serve: Option<ServeSettings>,
 }
@@ -178,6 +183,11 @@ impl Config {
             Some(text) => CheckpointTarget::parse(text.get_ref())
                 .map_err(|why| file.bad(text.span().start, &why))?,
         };
+        let audit = match &file.values.audit {
+            None => AuditTarget::Off,
+            Some(text) => AuditTarget::parse(text.get_ref())
+                .map_err(|why| file.bad(text.span().start, &why))?,
+        };
         let switched_off = variables("CLAVIGER_OSC52").is_some_and(|value| value == "off");
         Ok(Self {
             location,
@@ -186,6 +196,7 @@ impl Config {
             file: settings,
             osc52: !switched_off && file.values.osc52.unwrap_or(true),
             checkpoints,
+            audit,
             serve: file.serve()?,
         })
     }

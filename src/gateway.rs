@@ -151,6 +151,9 @@ pub async fn run(
                 if let Ok(ending) = endpoint.decider.ending_keys().await {
                     endpoint.metrics.set_ending(&ending);
                 }
+                if let Some(unsent) = endpoint.decider.stream_events().await {
+                    tracing::warn!("{unsent}");
+                }
                 tokio::time::sleep(log::WINDOW).await;
                 endpoint.log.summarize(endpoint.decider.machine().uptime());
             }

@@ -1,8 +1,11 @@
-//! Keeps checkpoints of the audit log in the system's log or in a file.
+//! Keeps checkpoints of the audit log in the system's log or in a file, and sends whole events to the
+//! system's log.
 //!
 //! Users who can write to the database should be able to change neither: the system's log belongs
 //! to journald or syslog, and the file should be protected (`chattr +a`, or another owner). This
 //! module writes lines, and reads none back.
+mod stream;
+
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
@@ -12,6 +15,8 @@ use std::{
     },
     path::{Path, PathBuf},
 };
+
+pub(crate) use stream::EventStream;
 
 use crate::domain::{audit::Checkpoint, location::CheckpointTarget, moment::Moment, text::visible};
 

@@ -20,6 +20,7 @@ mod hygiene;
 mod members;
 mod notices;
 mod resolve;
+mod stream;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
 
@@ -52,7 +53,7 @@ use crate::{
             Tally, UsageDimension, UsageGrouping, UsageRow,
         },
     },
-    journal::Journal,
+    journal::{EventStream, Journal},
     machine::Machine,
     store::{NewStoreSettings, Store},
     vault::DataKey,
@@ -90,6 +91,8 @@ pub struct Keyring {
     workspace: Workspace,
     warnings: Vec<String>,
     journal: Option<Journal>,
+    /// Where whole events are sent, if anywhere.
+    stream: Option<EventStream>,
     /// The keys that are known to be damaged, that is, whose rows cannot be read.
     damaged: Mutex<BTreeSet<KeyId>>,
 }
@@ -127,6 +130,7 @@ impl Keyring {
             workspace,
             warnings: opened.warnings,
             journal: None,
+            stream: None,
             damaged: Mutex::default(),
         })
     }

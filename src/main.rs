@@ -106,8 +106,10 @@ async fn endpoint(
     let signals = ServiceSignals::catch().map_err(|error| failed(&error))?;
     let config = Config::gather(database, &config::process_variable)?;
     let location = config.location.clone();
+    let audit = config.audit.clone();
     let service = Service::gather(config, options.into()).map_err(Failure::Refused)?;
-    let decider = Decider::open_to_serve(&location, Machine::steady()).await?;
+    let mut decider = Decider::open_to_serve(&location, Machine::steady()).await?;
+    decider.stream_to(&audit);
     gateway::run(decider, service, signals, socket)
         .await
         .map_err(|error| failed(&error))

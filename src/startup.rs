@@ -41,5 +41,6 @@ pub async fn open_keyring(
     if let Err(sentence) = keyring.keep_checkpoints(&config.checkpoints) {
         warnings.push(sentence);
     }
+    keyring.stream_to(&config.audit);
     Ok((keyring, warnings))
 }

@@ -47,5 +47,7 @@ mod remembering;
 mod screen;
 #[path = "gateway/serving.rs"]
 mod serving;
+#[path = "gateway/syslog.rs"]
+mod syslog;
 #[path = "support/waiting.rs"]
 mod waiting;

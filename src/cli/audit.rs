@@ -16,7 +16,8 @@ use crate::{
             Checkpoint, Event, EventCursor, EventFilter, checkpoints_in, csv_head, csv_line,
             json_line,
         },
-        location::CheckpointTarget,
+        location::{AuditTarget, CheckpointTarget},
+        member::Permission,
         moment::parse_past,
         text::visible,
     },
@@ -53,6 +54,21 @@ pub(super) async fn run(
             let named =
                 !checkpoints.is_empty() || matches!(config.checkpoints, CheckpointTarget::File(_));
             verify(keyring, &kept, named, output).await
+        }
+        Some(AuditCommand::Resend { from }) => {
+            keyring.demand(Permission::Workspace).await?;
+            if config.audit == AuditTarget::Off {
+                return Err(refused(
+                    "there is no place to send events to: name one in config.toml, such as audit = \"syslog\"",
+                ));
+            }
+            keyring.send_again(*from).await?;
+            // They are sent at the end of every command.
+            if output.json {
+                return output.json(&json!({ "from": from }));
+            }
+            output::print_notice(&format!("The events from number {from} on are sent again."));
+            Ok(())
         }
     }
 }

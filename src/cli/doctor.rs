@@ -134,6 +134,7 @@ async fn of_database(config: &Config) -> Vec<DoctorFinding> {
                     "until then nobody would notice if the newest events of the audit log were deleted",
                 ),
             });
+            findings.extend(stream(&keyring).await);
             findings.extend(members(&keyring).await);
             findings.extend(old_routes(&keyring).await);
             keyring.close().await;
@@ -164,6 +165,29 @@ fn checkpoints(config: &Config) -> DoctorFinding {
             DoctorFinding::bad("checkpoints", sentence, "then run `claviger doctor` again")
         }
     }
+}
+
+/// Checks that the events of the audit log are sent where the configuration says; `None` if it says
+/// nothing.
+async fn stream(keyring: &Keyring) -> Option<DoctorFinding> {
+    let unsent = match keyring.unsent_events().await {
+        Ok(unsent) => unsent?,
+        Err(error) => {
+            let advice = "until then no event of the audit log is sent";
+            return Some(DoctorFinding::bad("stream", error.to_string(), advice));
+        }
+    };
+    Some(match unsent {
+        (place, 0) => DoctorFinding::well(
+            "stream",
+            format!("all events of the audit log are sent to {place}"),
+        ),
+        (place, count) => DoctorFinding::bad(
+            "stream",
+            format!("events of the audit log that are not sent to {place} yet: {count}"),
+            "see that a log daemon listens there; the next change sends them, and `claviger serve` does within a minute",
+        ),
+    })
 }
 
 /// Checks that sshd would run this program for members; `None` if there are no members or they

@@ -73,9 +73,54 @@ impl CheckpointTarget {
     }
 }
 
+/// The destination of whole events of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AuditTarget {
+    /// No destination.
+    #[default]
+    Off,
+    /// The system's log, or the syslog socket at this path.
+    Syslog(Option<PathBuf>),
+}
+
+impl AuditTarget {
+    /// Parses the setting `audit` of the configuration file.
+    ///
+    /// # Errors
+    /// Returns a sentence that names the text and the accepted forms if the text has none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "syslog" => Ok(Self::Syslog(None)),
+            text => match text.strip_prefix("syslog:") {
+                Some(socket) if socket.starts_with('/') => Ok(Self::Syslog(Some(socket.into()))),
+                _ => Err(format!(
+                    "audit: {} is no place for events: write syslog, syslog:/PATH/OF/SOCKET, or off",
+                    visible(text)
+                )),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_go_to_a_place_that_is_understood() {
+        for (text, target) in [
+            ("off", AuditTarget::Off),
+            ("syslog", AuditTarget::Syslog(None)),
+            ("syslog:/run/x", AuditTarget::Syslog(Some("/run/x".into()))),
+        ] {
+            assert_eq!(AuditTarget::parse(text), Ok(target));
+        }
+        for text in ["", "on", "/var/log/x", "syslog:x", "tcp:x:1"] {
+            let error = AuditTarget::parse(text).expect_err(text);
+            assert!(error.contains("syslog:/PATH/OF/SOCKET"), "{error}");
+        }
+    }
 
     #[test]
     fn checkpoints_go_to_a_place_that_is_understood() {

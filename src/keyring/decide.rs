@@ -20,6 +20,7 @@ use crate::{
         token::{self, KeyId},
         usage::{KeyUse, Refusal, RequestedAccess},
     },
+    journal::EventStream,
     machine::Machine,
     store::Store,
 };
@@ -36,8 +37,10 @@ impl EndingKeys {
 /// An open store from which requests are decided.
 #[derive(Debug)]
 pub struct Decider {
-    store: Store,
+    pub(super) store: Store,
     machine: Machine,
+    /// Where whole events of the audit log are sent, if anywhere.
+    pub(super) stream: Option<EventStream>,
 }
 
 impl Decider {
@@ -49,7 +52,7 @@ impl Decider {
         if let DatabaseLocation::File(path) = location
             && let Some(store) = Store::open_file_to_decide(path).await?
         {
-            return Ok(Self { store, machine });
+            return Ok(Self::new(store, machine));
         }
         Self::open_otherwise(location, machine).await
     }
@@ -65,7 +68,7 @@ impl Decider {
         if let DatabaseLocation::File(path) = location
             && let Some(store) = Store::open_file_to_serve(path).await?
         {
-            return Ok(Self { store, machine });
+            return Ok(Self::new(store, machine));
         }
         Self::open_otherwise(location, machine).await
     }
@@ -76,10 +79,15 @@ impl Decider {
         machine: Machine,
     ) -> Result<Self, KeyringError> {
         let keyring = Keyring::open(location, MasterKeyLocation::Nowhere, machine).await?;
-        Ok(Self {
-            store: keyring.store,
-            machine: keyring.machine,
-        })
+        Ok(Self::new(keyring.store, keyring.machine))
+    }
+
+    fn new(store: Store, machine: Machine) -> Self {
+        Self {
+            store,
+            machine,
+            stream: None,
+        }
     }
 
     /// Opens a separate connection for an endpoint, which decides from it repeatedly.

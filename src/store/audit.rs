@@ -3,6 +3,7 @@ use sqlx::FromRow as _;
 
 use super::{
     Pool, Store, StoreError,
+    change::execute,
     rows::{EventRow, event_columns},
     with_pool,
 };
@@ -16,7 +17,7 @@ use crate::domain::{
 /// An event that was recorded before events named an agent is about the agent `default`.
 macro_rules! event_condition {
     () => {
-        "($1 = '' OR change NOT LIKE 'key.%' \
+        "($1 = '' OR (change NOT LIKE 'key.%' AND (change NOT LIKE 'approval.%' OR agent = '')) \
           OR instr($1, ',' || CASE agent WHEN '' THEN 'default' ELSE agent END || ',') > 0) \
          AND ($2 = '' OR instr(lower(actor), lower($2)) > 0 OR member = $2 OR fingerprint = $2) \
          AND ($10 = '' OR actor = $10) \
@@ -103,6 +104,36 @@ impl Store {
             Err(error) => Err(self.fault(&error)),
         };
         Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Returns the number of the last event that was handed over to the system's log.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn events_sent(&self) -> Result<i64, StoreError> {
+        let (sent,): (i64,) = with_pool!(self, pool => {
+            sqlx::query_as("SELECT sent FROM audit_stream WHERE id = 1").fetch_one(pool).await
+        })?;
+        Ok(sent)
+    }
+
+    /// Keeps the number of the last event that was handed over, unless another process has moved
+    /// it since `before` was read; a number that the log has not reached counts as not moved.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn note_events_sent(&self, before: i64, sent: i64) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        execute!(
+            write,
+            sqlx::query(
+                "UPDATE audit_stream SET sent = $1 WHERE id = 1 \
+                 AND (sent = $2 OR sent > (SELECT epoch FROM workspace WHERE id = 1))",
+            )
+            .bind(sent)
+            .bind(before)
+        )?;
+        write.commit_write().await
     }
 
     /// Returns `true` if the database itself still refuses to change or delete an event.

@@ -18,7 +18,7 @@ pub(super) const SQLITE: &[&str] = &[
      WHEN NEW.sequence <= (SELECT max(sequence) FROM audit_events) \
      BEGIN SELECT RAISE(ABORT, 'audit events are append-only'); END",
     "PRAGMA application_id = 1668052583",
-    "PRAGMA user_version = 9",
+    "PRAGMA user_version = 10",
 ];
 
 /// No role but a superuser, not even the owner of the tables, may change or delete an audit event.

@@ -53,6 +53,11 @@ pub async fn carry_out(
 ) -> Vec<Message> {
     let mut warning = Warning::default();
     let answer = answer(effect, keyring, (clipboard, terminal), &mut warning).await;
+    if warning.recorded
+        && let Some(unsent) = keyring.stream_events().await
+    {
+        warning.sentence.get_or_insert(unsent);
+    }
     answer
         .into_iter()
         .chain((warning.waiting > 0).then_some(Message::Waits(warning.waiting)))
@@ -67,11 +72,14 @@ struct Warning {
     sentence: Option<String>,
     /// The number of changes that wait for approval instead of being made.
     waiting: usize,
+    /// Whether any event was recorded.
+    recorded: bool,
 }
 
 impl Warning {
     /// Takes what was recorded.
     fn take(&mut self, recorded: Recorded) {
+        self.recorded |= recorded.events > 0;
         self.waiting += recorded.waiting;
         if recorded.checkpoint_error.is_some() {
             self.sentence = recorded.checkpoint_error;

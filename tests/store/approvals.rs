@@ -11,6 +11,7 @@ use claviger::{
         member::{Denied, Role},
         policy::Policy,
         route::{PathForm, PathRules},
+        token::TokenPrefix,
     },
     keyring::{DefinedArea, Keyring, KeyringError, StoreError},
 };
@@ -83,6 +84,38 @@ async fn changes(keyring: &Keyring) -> Vec<Change> {
     let events = keyring.events(&filter, EventCursor::After(0), 500).await;
     let events = events.expect("events").into_iter();
     events.map(|event| event.draft.change).collect()
+}
+
+#[test]
+fn requests_about_other_agents_keys_are_out_of_sight() {
+    on_both(&async |world: &World| {
+        let local = world.keyring().await;
+        let prod = "prod".parse().expect("a name");
+        let added = local.add_agent(&prod, &TokenPrefix::default()).await;
+        let _ = added.expect("added");
+        let mut limited = member("carol", Role::Manager, 0);
+        limited.scope = AgentScope::of(Some(&prod));
+        let carol = session(world, &add(&local, &limited).await).await;
+        let made = make(&local, "elsewhere").await;
+        let _ = local.set_policy(POLICY).await.expect("set");
+        let key = read(&local, &made.key).await;
+        let asked = local.edit(&KeyVersion::of(&key), &widened(&key)).await;
+        assert_eq!(asked.expect("asked").waiting, 1);
+        assert!(pending(&carol).await.is_empty());
+        let theirs = changes(&carol).await;
+        assert!(!theirs.contains(&Change::ApprovalRequested), "{theirs:?}");
+        let request = only(&local).await;
+        let denied = carol.approve(&request).await;
+        assert!(matches!(
+            denied,
+            Err(KeyringError::Denied(Denied::Agent(_)))
+        ));
+        let denied = carol.reject(&request).await;
+        assert!(matches!(
+            denied,
+            Err(KeyringError::Denied(Denied::Agent(_)))
+        ));
+    });
 }
 
 #[test]

@@ -482,6 +482,7 @@ fn a_store_of_the_version_before_is_brought_up_to_date_with_its_keys() {
         let before = read(&keyring, &created.key).await;
         keyring.close().await;
         for older in [
+            "DROP TABLE audit_stream",
             "DROP TABLE pending_changes",
             "ALTER TABLE workspace DROP COLUMN approve_widening_since",
             "ALTER TABLE keys DROP COLUMN pending_at",

@@ -79,4 +79,11 @@ pub enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         checkpoints: Vec<PathBuf>,
     },
+    /// Send the events from a number on to the system's log again, if `audit` in config.toml names
+    /// one
+    Resend {
+        /// The number of the first event to be sent
+        #[arg(value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+        from: i64,
+    },
 }

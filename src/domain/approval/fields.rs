@@ -194,7 +194,9 @@ mod tests {
         conditions.quota = quota.parse().ok();
         let owner = (!labels.is_empty()).then(|| "alice & bob".parse().expect("an owner"));
         Draft {
-            description: "two\nlines, \"quoted\"".parse().expect("a description"),
+            description: "two lines, \"quoted\" \\ 界"
+                .parse()
+                .expect("a description"),
             owner,
             labels: Labels::read(labels).expect("labels"),
             conditions,
