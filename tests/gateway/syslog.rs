@@ -27,8 +27,13 @@ impl Rsyslog {
         let shipped = shipped
             .replace("/run/claviger-audit", &path("socket"))
             .replace("/var/log/claviger-audit.jsonl", &path("events"));
+        let heads = format!(
+            "template(name=\"head\" type=\"string\" string=\"%app-name% %msgid% %timereported:::date-rfc3339%\\n\")\n\
+             action(type=\"omfile\" file=\"{}\" template=\"head\")",
+            path("heads")
+        );
         let all = format!(
-            "global(workDirectory=\"{}\")\nmodule(load=\"imuxsock\" SysSock.Use=\"off\")\n{shipped}",
+            "global(workDirectory=\"{}\")\nmodule(load=\"imuxsock\" SysSock.Use=\"off\")\n{heads}\n{shipped}",
             folder.display()
         );
         fs::write(folder.join("conf"), all).expect("written");
@@ -141,6 +146,13 @@ fn every_event_arrives_whole_whatever_is_restarted() {
     let sent = home.run(&["disable", &id]).done();
     assert!(!sent.stderr.contains("not sent"), "{sent:?}");
     all_arrive(&home, &rsyslog);
+    let heads = fs::read_to_string(rsyslog.folder.join("heads")).expect("heads");
+    let at = rsyslog.events()[&1]["at"]
+        .as_str()
+        .expect("a time")
+        .to_owned();
+    let first = format!("claviger key.created {}", &at[..19]);
+    assert!(heads.starts_with(&first), "{heads}");
     // Rsyslog is away for some changes; an endpoint sends their events.
     rsyslog.end();
     for description in ["one", "two", "three"] {
