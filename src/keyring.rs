@@ -22,7 +22,11 @@ mod notices;
 mod resolve;
 mod stream;
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
 
 pub use audit::{Recorded, Verified};
 pub use changes::{OpenedToken, Rotated};
@@ -92,7 +96,7 @@ pub struct Keyring {
     warnings: Vec<String>,
     journal: Option<Journal>,
     /// Where whole events are sent, if anywhere.
-    stream: Option<EventStream>,
+    stream: Option<Arc<EventStream>>,
     /// The keys that are known to be damaged, that is, whose rows cannot be read.
     damaged: Mutex<BTreeSet<KeyId>>,
 }

@@ -92,9 +92,9 @@ pub(super) async fn list(
             output.line(&format!("  {line}"))?;
         }
         let note = if request.is_of(keyring.actor()) {
-            "  yours: another manager or owner approves it, with"
+            format!("  yours: {} approves it, with", request.approvers())
         } else {
-            " "
+            " ".to_owned()
         };
         output.line(&format!(
             "{note} claviger approve {} --revision {}",

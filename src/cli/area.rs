@@ -10,6 +10,7 @@ use super::{
 use crate::{
     domain::{
         access::{Area, AreaSlug},
+        audit::Change,
         route::{PathForm, PathRules, Route, RouteError},
         text::visible,
     },
@@ -105,7 +106,7 @@ async fn edit(
         area,
     };
     let is_changed = output.recorded(keyring.edit_area(&seen, &edited).await?);
-    if waits(&seen, output)? {
+    if waits(Change::AreaEdited, &seen, output)? {
         return Ok(());
     }
     let sentence = if is_changed {
@@ -116,15 +117,16 @@ async fn edit(
     done(Some(&seen), &edited, sentence, output)
 }
 
-fn waits(area: &DefinedArea, output: &mut Output) -> Result<bool, Failure> {
+fn waits(change: Change, area: &DefinedArea, output: &mut Output) -> Result<bool, Failure> {
     let slug = area.area.slug.as_str();
-    output.waits(&format!("area:{slug}"), json!({ "slug": slug }))
+    let subject = format!("area:{slug}");
+    output.waits(change, &[&subject], json!({ "slug": slug }))
 }
 
 async fn remove(keyring: &Keyring, name: &str, output: &mut Output) -> Result<(), Failure> {
     let seen = keyring.defined_area(&slug(name)?).await?;
     output.recorded(keyring.remove_area(&seen).await?);
-    if waits(&seen, output)? {
+    if waits(Change::AreaRemoved, &seen, output)? {
         return Ok(());
     }
     if output.json {

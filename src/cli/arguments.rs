@@ -122,7 +122,7 @@ pub enum KeyringCommand {
     Revoke(RevokeArguments),
     /// Approve a new key, or a change that waits for approval
     ///
-    /// Nobody approves their own; whoever works on the machine itself is one approver.
+    /// Nobody approves their own. All who work on the machine itself count as one person.
     Approve(ApprovalArguments),
     /// Reject a new key, which revokes it, or a change that waits for approval; or take back your own
     Reject(ApprovalArguments),
@@ -375,13 +375,13 @@ impl WorkspaceArguments {
     pub(super) fn change(&self) -> Option<Change> {
         if self.label.is_some() {
             Some(Change::Relabelled)
-        } else if self.longest_life.is_some()
-            || self.must_expire.is_some()
-            || self.approve_widening.is_some()
-        {
-            Some(Change::PolicyChanged)
         } else {
-            None
+            self.sets_policy().then_some(Change::PolicyChanged)
         }
+    }
+
+    /// Returns `true` if an option sets a part of the policy.
+    pub(super) fn sets_policy(&self) -> bool {
+        self.longest_life.is_some() || self.must_expire.is_some() || self.approve_widening.is_some()
     }
 }

@@ -62,12 +62,14 @@ pub(super) async fn run(
                     "there is no place to send events to: name one in config.toml, such as audit = \"syslog\"",
                 ));
             }
-            keyring.send_again(*from).await?;
+            let first = keyring.send_again(*from).await?;
             // They are sent at the end of every command.
             if output.json {
-                return output.json(&json!({ "from": from }));
+                return output.json(&json!({ "from": first }));
             }
-            output::print_notice(&format!("The events from number {from} on are sent again."));
+            output::print_notice(&format!(
+                "The events from number {first} on are sent (again)."
+            ));
             Ok(())
         }
     }

@@ -185,7 +185,11 @@ pub(super) async fn edit(
     }
     output.recorded(keyring.edit(&KeyVersion::of(&key), &draft).await?);
     let edited = keyring.key(&key.id).await?;
-    if output.waits(key.id.as_str(), key_json(&edited, output.several_agents))? {
+    if output.waits(
+        Change::Edited,
+        &[key.id.as_str()],
+        key_json(&edited, output.several_agents),
+    )? {
         return Ok(());
     }
     if name.is_some() {
@@ -260,17 +264,15 @@ pub(super) async fn switch(
     for key in &before {
         keys.push(keyring.key(&key.id).await?);
     }
-    let waiting = match keys.as_slice() {
-        [key] => output.waits(key.id.as_str(), key_json(key, output.several_agents))?,
-        several => {
-            let each = several
-                .iter()
-                .map(|key| key_json(key, output.several_agents));
-            let fields = json!({ "keys": each.collect::<Vec<_>>() });
-            output.waits("KEY", fields)?
-        }
+    // Those that wait themselves were enabled at once.
+    let asked = keys.iter().filter(|key| key.disabled_at.is_some());
+    let asked: Vec<&str> = asked.map(|key| key.id.as_str()).collect();
+    let each = keys.iter().map(|key| key_json(key, output.several_agents));
+    let fields = match keys.as_slice() {
+        [key] => key_json(key, output.several_agents),
+        _ => json!({ "keys": each.collect::<Vec<_>>() }),
     };
-    if waiting {
+    if output.waits(Change::Enabled, &asked, fields)? {
         return Ok(());
     }
     if let [key] = keys.as_slice() {

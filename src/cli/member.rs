@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         agent::{AgentName, AgentScope, listed},
-        audit,
+        audit::{self, Change},
         member::{
             Fingerprint, Member, MemberDraft, MemberError, MemberId, SshKey, add_key, parse_keys,
         },
@@ -114,7 +114,11 @@ async fn add(
     let added = keyring.add_member(&draft).await?;
     output.recorded(added.recorded);
     let subject = format!("member:{}", added.id);
-    if output.waits(&subject, draft_json(&added.id, &draft))? {
+    if output.waits(
+        Change::MemberAdded,
+        &[&subject],
+        draft_json(&added.id, &draft),
+    )? {
         return Ok(());
     }
     if output.json {
@@ -183,7 +187,11 @@ async fn edit(
     }
     let changed = output.recorded(keyring.edit_member(&seen, &draft).await?);
     let subject = format!("member:{}", seen.id);
-    if output.waits(&subject, draft_json(&seen.id, &seen.draft))? {
+    if output.waits(
+        Change::MemberEdited,
+        &[&subject],
+        draft_json(&seen.id, &seen.draft),
+    )? {
         return Ok(());
     }
     if output.json {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::Failure;
 use crate::{
     domain::{
-        audit,
+        approval::approvers,
+        audit::{self, Change},
         key::Key,
         moment::Moment,
         text::{length, visible},
@@ -46,8 +47,13 @@ impl Output {
     }
 
     /// Says of changes that were only requested that they wait for approval, if any were; returns
-    /// whether. `subject` names the subject in commands; its fields are printed in JSON.
-    pub(super) fn waits(&mut self, subject: &str, mut fields: Value) -> Result<bool, Failure> {
+    /// whether. `subjects` name what waits in commands; its fields are printed in JSON.
+    pub(super) fn waits(
+        &mut self,
+        change: Change,
+        subjects: &[&str],
+        mut fields: Value,
+    ) -> Result<bool, Failure> {
         if self.waiting == 0 {
             return Ok(false);
         }
@@ -56,8 +62,12 @@ impl Output {
             self.json(&fields)?;
         }
         print_notice(&format!(
-            "Nothing is changed yet: this widens, so it waits until another manager or owner approves it with `claviger approve {subject}`."
+            "This widens, so it is only requested: {} can approve it with",
+            approvers(change)
         ));
+        for subject in subjects {
+            print_notice(&format!("  claviger approve {subject}"));
+        }
         Ok(true)
     }
 

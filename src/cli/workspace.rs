@@ -2,9 +2,12 @@
 //! policy.
 use serde_json::json;
 
-use super::{Failure, WorkspaceArguments, output::Output};
+use super::{
+    Failure, WorkspaceArguments,
+    output::{self, Output},
+};
 use crate::{
-    domain::{moment::parse_days, policy::Policy, text::visible},
+    domain::{audit::Change, member::Role, moment::parse_days, policy::Policy, text::visible},
     keyring::Keyring,
 };
 
@@ -20,11 +23,24 @@ pub(super) async fn run(
         output.recorded(keyring.relabel(new).await?);
         label.clone_from(new);
     }
-    if arguments.change().is_some() {
+    if arguments.sets_policy() {
         output.recorded(keyring.set_policy(policy).await?);
     }
-    if output.waits("workspace", json!({ "label": label }))? {
+    if output.waits(
+        Change::PolicyChanged,
+        &["workspace"],
+        json!({ "label": label }),
+    )? {
         return Ok(());
+    }
+    if arguments.approve_widening.is_some() && policy.approve_widening {
+        let members = keyring.members().await?;
+        let owners = members.iter().filter(|it| it.draft.role == Role::Owner);
+        if owners.count() < 2 {
+            output::complain(
+                "fewer than two members are owners: if the only one loses their SSH key, nobody can approve a change of the members or the policy any more. Add another owner: `claviger member add NAME --role owner --ssh-key FILE`",
+            );
+        }
     }
     if output.json {
         return output.json(&json!({

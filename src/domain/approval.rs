@@ -14,6 +14,8 @@ use super::{
     access::Area,
     agent::AgentName,
     audit::{Actor, Change, Difference, differences_between},
+    key::Draft,
+    member::Role,
     moment::Moment,
     review,
 };
@@ -67,26 +69,34 @@ impl PendingChange {
         self.proposers.iter().any(|one| one == actor.approver())
     }
 
-    /// Returns what would change, in lines without a full stop: of a key the sentences of the review,
-    /// what widens first, and of other subjects the fields that differ.
+    /// Returns what would change, in lines: of an edit of a key the sentences of the review, what
+    /// widens first; of a new key also all its fields; else the fields that differ.
     #[must_use]
     pub fn lines(&self, areas: &[Area]) -> Vec<String> {
-        let drafts = (
-            fields::read_key(&self.before),
-            fields::read_key(&self.after),
-        );
-        match (self.change, drafts) {
-            (Change::Created, (_, Some(after))) => {
-                vec![review::sentence(&after.conditions, areas)]
+        let all = || {
+            let differences = differences_between(&self.before, &self.after);
+            let lines: Vec<String> = differences.iter().map(Difference::line).collect();
+            lines
+        };
+        let before = fields::read_key(&self.before);
+        match (self.change, before, fields::read_key(&self.after)) {
+            (Change::Created, _, Some(after)) => {
+                let mut lines = vec![review::sentence(&after.conditions, areas)];
+                lines.extend(all());
+                lines
             }
-            (Change::Edited, (Some(before), Some(after))) => {
+            // The sentences leave out areas that the caller does not know.
+            (Change::Edited, Some(before), Some(after)) if knows_all(&after, areas) => {
                 review::changes(&before, &after, areas)
             }
-            _ => {
-                let differences = differences_between(&self.before, &self.after);
-                differences.iter().map(Difference::line).collect()
-            }
+            _ => all(),
         }
+    }
+
+    /// Returns who can approve it: "another owner" or "another manager or owner".
+    #[must_use]
+    pub fn approvers(&self) -> &'static str {
+        approvers(self.change)
     }
 
     /// Returns what waits in a few words, without the subject's name: `key edited`.
@@ -96,4 +106,20 @@ impl PendingChange {
         let kind = if is_key { "key " } else { "" };
         format!("{kind}{}", self.change.title())
     }
+}
+
+/// Returns who can approve such a change: "another owner" or "another manager or owner".
+#[must_use]
+pub fn approvers(change: Change) -> &'static str {
+    if Role::Manager.may(change.permission()) {
+        "another manager or owner"
+    } else {
+        "another owner"
+    }
+}
+
+/// Returns `true` if all areas of a key's grants are among these.
+fn knows_all(draft: &Draft, areas: &[Area]) -> bool {
+    let mut granted = draft.conditions.grants.iter();
+    granted.all(|(slug, _)| areas.iter().any(|area| area.slug == *slug))
 }

@@ -185,6 +185,22 @@ impl Change {
         matches!(self, Self::AgentAdded | Self::AgentEdited)
     }
 
+    /// Returns `true` if the change can let more requests pass, or more people do more.
+    #[must_use]
+    pub const fn can_widen(self) -> bool {
+        matches!(
+            self,
+            Self::Created
+                | Self::Edited
+                | Self::Enabled
+                | Self::AreaEdited
+                | Self::AreaRemoved
+                | Self::MemberAdded
+                | Self::MemberEdited
+                | Self::PolicyChanged
+        )
+    }
+
     /// Returns `true` if a change of its subject's settings was made, so that what was requested
     /// before is out of date.
     #[must_use]

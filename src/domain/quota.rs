@@ -77,18 +77,10 @@ impl Quota {
     }
 
     /// Returns `true` if more requests may pass by this quota than by `before` in some stretch of
-    /// time.
+    /// time. Another period has a count of its own, which begins at 0.
     #[must_use]
-    pub const fn widens(self, before: Self) -> bool {
-        match (before.period, self.period) {
-            (QuotaPeriod::Day, QuotaPeriod::Day) | (QuotaPeriod::Month, QuotaPeriod::Month) => {
-                self.count > before.count
-            }
-            // The whole month may be used up in a day.
-            (QuotaPeriod::Day, QuotaPeriod::Month) => self.count > before.count,
-            // Each of at most 31 days may be used up.
-            (QuotaPeriod::Month, QuotaPeriod::Day) => self.count * 31 > before.count,
-        }
+    pub fn widens(self, before: Self) -> bool {
+        self.period != before.period || self.count > before.count
     }
 
     /// Describes the quota: "50,000 requests a month".
@@ -179,10 +171,11 @@ mod tests {
         for (before, after, widens) in [
             ("10/day", "11/day", true),
             ("10/day", "9/day", false),
-            ("10/day", "10/month", false),
-            ("10/day", "11/month", true),
-            ("310/month", "10/day", false),
-            ("309/month", "10/day", true),
+            ("10/month", "10/month", false),
+            ("10/month", "11/month", true),
+            // What was used of the one counts nothing of the other.
+            ("10/day", "1/month", true),
+            ("310/month", "1/day", true),
         ] {
             assert_eq!(
                 quota(after).widens(quota(before)),

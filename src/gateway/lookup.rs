@@ -126,7 +126,7 @@ impl LookupClient {
         Ok(self.put(None).await?.prefixes)
     }
 
-    /// Returns the prefixes of tokens at the time of the last lookup, of whatever request.
+    /// Returns the prefixes of tokens at the time of the last lookup of any request.
     pub(super) fn last_prefixes(&self) -> Arc<Prefixes> {
         Arc::clone(&self.prefixes.borrow())
     }

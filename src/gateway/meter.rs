@@ -290,3 +290,55 @@ fn millis_up(time: Duration) -> i64 {
     let millis = time.as_micros().div_ceil(1000).max(1);
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{conditions::Conditions, label::Labels, moment::DAY};
+
+    #[test]
+    fn a_clock_that_is_set_back_and_forth_lets_no_more_pass_than_each_days_quota() {
+        let quota: Quota = "3/day".parse().expect("a quota");
+        let rules = Rules {
+            id: "0123456789AB".parse().expect("an id"),
+            name: "key".into(),
+            agent: "default".parse().expect("an agent"),
+            owner: None,
+            labels: Labels::default(),
+            conditions: Conditions {
+                quota: Some(quota),
+                ..Conditions::none()
+            },
+            disabled_at: None,
+            pending_at: None,
+            previous_tokens: Vec::new(),
+        };
+        let mut state = KeyState::default();
+        let mut instant = Instant::now();
+        // What the store has reserved of each day, and what has passed on it.
+        let (mut reserved, mut passed) = (HashMap::new(), HashMap::new());
+        for day in [5, 4, 5, 5, 4, 6, 5, 4, 4, 6, 5, 6, 6, 4, 5, 6] {
+            let now = Moment::from_millis(day * DAY + 1);
+            instant += ASK_AGAIN;
+            let charged = match state.charge(&rules, now, instant) {
+                Charge::NeedsShare(_) => {
+                    let used = reserved.entry(day).or_insert(0);
+                    let given = i64::from(*used < quota.count());
+                    *used += given;
+                    state.take_share(quota, now, given, instant);
+                    state.charge(&rules, now, instant)
+                }
+                charged => charged,
+            };
+            match charged {
+                Charge::Passed => *passed.entry(day).or_insert(0) += 1,
+                Charge::Refused(exhausted) => {
+                    let next = Moment::from_millis((day + 1) * DAY);
+                    assert_eq!(exhausted.quota_until, Some(next));
+                }
+                Charge::NeedsShare(_) => panic!("a share was just given"),
+            }
+        }
+        assert_eq!(passed, HashMap::from([(4, 3), (5, 3), (6, 3)]));
+    }
+}

@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::{
     answer::{self, Response},
@@ -98,11 +99,10 @@ fn read(body: &[u8]) -> Result<AuthorizationRequest<'static>, String> {
             .map_err(|_| format!("{} is no agent's name.", shown(name.as_bytes())))
     });
     Ok(AuthorizationRequest {
-        credentials: CredentialValues::said(
-            asked
-                .token
-                .map(|token| token.expose_secret().as_bytes().to_vec()),
-        ),
+        credentials: CredentialValues::said(asked.token.as_ref().map(|token| {
+            let token = token.expose_secret().as_bytes();
+            Zeroizing::new(token.to_vec())
+        })),
         requested: if overrides {
             Requested::Unroutable(Detail::MethodOverride)
         } else {

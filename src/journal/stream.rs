@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use syslog_fmt::{
     Facility, Severity,
     v5424::{Config, Formatter, Msg, Timestamp},
@@ -26,7 +26,7 @@ const LONGEST_TEXT: usize = 7_000;
 /// when it becomes a JSON string.
 const PART: usize = 3_400;
 /// How long a message waits for a log daemon that reads slowly.
-const SEND_TIMEOUT: Duration = Duration::from_millis(500);
+const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 /// The largest `sequenceId` (RFC 5424, 7.3.1); it begins at 1 again after that.
 const LARGEST_ID: i64 = 2_147_483_647;
 
@@ -83,8 +83,13 @@ impl EventStream {
     /// Returns the messages of an event: one, or several that each hold a part of it.
     fn messages(&self, event: &Event) -> io::Result<Vec<Vec<u8>>> {
         let text = json_line(event).to_string();
+        let at = event.draft.at.rfc3339();
+        let message = |text: &str| {
+            let head = (Timestamp::PreformattedStr(&at), event.draft.change.word());
+            self.message(Severity::Info, head, event.sequence, text)
+        };
         if text.len() <= LONGEST_TEXT {
-            return Ok(vec![self.message(event, &text)?]);
+            return Ok(vec![message(&text)?]);
         }
         let pieces = pieces(&text);
         let parts = pieces.iter().zip(1..).map(|(piece, part)| {
@@ -94,23 +99,24 @@ impl EventStream {
                 "parts": pieces.len(),
                 "text": piece,
             });
-            self.message(event, &text.to_string())
+            message(&text.to_string())
         });
         parts.collect()
     }
 
-    fn message(&self, event: &Event, text: &str) -> io::Result<Vec<u8>> {
-        let at = event.draft.at.rfc3339();
-        let id = ((event.sequence - 1).rem_euclid(LARGEST_ID) + 1).to_string();
+    fn message(
+        &self,
+        severity: Severity,
+        (at, id): (Timestamp<'_>, &str),
+        sequence: i64,
+        text: &str,
+    ) -> io::Result<Vec<u8>> {
+        let number = ((sequence - 1).rem_euclid(LARGEST_ID) + 1).to_string();
         let mut message = Vec::with_capacity(text.len() + 200);
-        self.formatter.write_with_data(
-            &mut message,
-            Severity::Info,
-            Timestamp::PreformattedStr(&at),
-            without_bom(text),
-            Some(event.draft.change.word()),
-            [("meta", [("sequenceId", id.as_str())])],
-        )?;
+        let data = [("meta", [("sequenceId", number.as_str())])];
+        let text = without_bom(text);
+        self.formatter
+            .write_with_data(&mut message, severity, at, text, Some(id), data)?;
         Ok(message)
     }
 }
@@ -139,15 +145,9 @@ impl StreamConnection<'_> {
     /// # Errors
     /// Returns the errors of [`Self::send`].
     pub(crate) fn send_unreadable(&self, sequence: i64, why: &str) -> io::Result<()> {
-        let text: Value = json!({ "sequence": sequence, "unreadable": why });
-        let mut message = Vec::new();
-        self.stream.formatter.write_without_data(
-            &mut message,
-            Severity::Crit,
-            Timestamp::None,
-            without_bom(&text.to_string()),
-            Some("unreadable"),
-        )?;
+        let text = json!({ "sequence": sequence, "unreadable": why }).to_string();
+        let head = (Timestamp::None, "unreadable");
+        let message = self.stream.message(Severity::Crit, head, sequence, &text)?;
         self.socket.send(&message).map(drop)
     }
 }
@@ -182,6 +182,8 @@ fn pieces(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::domain::{
         audit::{Actor, Change, EventDraft, Gate},

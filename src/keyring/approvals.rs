@@ -2,7 +2,7 @@
 //!
 //! Every use case first tries to make its change. The store refuses it with
 //! [`StoreError::NeedsApproval`] in the transaction, and only then it is requested instead. So the
-//! policy is checked in one place, whatever the door.
+//! policy is checked in one place for every use case.
 use serde_json::{Map, Value};
 
 use super::{Keyring, KeyringError, Recorded};
@@ -181,7 +181,10 @@ impl Keyring {
         let (now, actor) = (self.now(), self.actor());
         let event = EventDraft::policy(now, actor, &workspace.label, workspace.policy, policy);
         let event = event.approving(request);
-        Ok(self.store.set_policy(policy, &event).await?)
+        Ok(self
+            .store
+            .set_policy(workspace.policy, policy, &event)
+            .await?)
     }
 
     /// Rejects a change that waits, or takes back one of the actor's own: nothing is changed. A new
@@ -201,12 +204,17 @@ impl Keyring {
             authority.demand_agent(agent)?;
         }
         if request.change == Change::Created {
-            let id = request.subject.parse().map_err(|_| corrupt(request))?;
-            let seen = KeyVersion {
-                id,
-                revision: Revision(request.revision),
-            };
-            return self.revoke(&[seen], RevokeReason::Other).await;
+            let id: KeyId = request.subject.parse().map_err(|_| corrupt(request))?;
+            let key = self.key(&id).await?;
+            if key.revision.0 != request.revision {
+                return Err(StoreError::NotPending(request.subject.clone()).into());
+            }
+            self.demand_for(Change::Revoked, &key).await?;
+            let reason = RevokeReason::Other;
+            let event = self.event(Change::Revoked, &key, EventDetails::Revoked(reason));
+            let revoked = (id, key.revision, event.rejecting(request));
+            let committed = self.store.revoke_keys(&[revoked], reason).await?;
+            return Ok(self.recorded(&committed));
         }
         let gate = Gate::Rejects {
             change: request.change,
@@ -312,7 +320,7 @@ fn demand_as_before(request: &PendingChange, now: &Fields) -> Result<(), Keyring
     if request.before == *now {
         Ok(())
     } else {
-        Err(StoreError::NotPending(request.subject.clone()).into())
+        Err(StoreError::OutOfDate(request.subject.clone()).into())
     }
 }
 

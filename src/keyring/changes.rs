@@ -210,7 +210,7 @@ impl Keyring {
         let before = workspace.policy;
         let event = EventDraft::policy(now, actor, &workspace.label, before, policy);
         let event = event.widening(policy.widens(before));
-        let made = self.store.set_policy(policy, &event).await;
+        let made = self.store.set_policy(before, policy, &event).await;
         let request = || vec![self.request_for_policy(&workspace.label, before, policy)];
         self.made_or_requested(made, request).await
     }

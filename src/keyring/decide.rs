@@ -40,7 +40,7 @@ pub struct Decider {
     pub(super) store: Store,
     machine: Machine,
     /// Where whole events of the audit log are sent, if anywhere.
-    pub(super) stream: Option<EventStream>,
+    pub(super) stream: Option<Arc<EventStream>>,
 }
 
 impl Decider {

@@ -1,5 +1,5 @@
 //! What waits for approval: requests, and the check of the policy in the transaction of every change.
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::{
     Store, StoreError,
@@ -9,9 +9,9 @@ use super::{
     with_pool,
 };
 use crate::domain::{
-    approval::PendingChange,
+    approval::{PendingChange, fields},
     audit::{Change, EventDraft, Gate},
-    key::Revision,
+    key::{Draft, Revision},
     member::Permission,
     token::KeyId,
 };
@@ -82,7 +82,7 @@ impl Store {
     ) -> Result<Committed, StoreError> {
         let events: Vec<&EventDraft> = requests.iter().map(|(_, event)| event).collect();
         let mut change = self.begin_change(&events).await?;
-        for (request, event) in requests {
+        for (request, event) in by_subject(requests) {
             let revision = match request.subject.parse::<KeyId>() {
                 Ok(id) => {
                     let done = execute!(
@@ -100,8 +100,14 @@ impl Store {
             };
             execute!(
                 change,
-                sqlx::query("DELETE FROM pending_changes WHERE subject_id = $1")
-                    .bind(request.subject.as_str())
+                // A new member has another id each time.
+                sqlx::query(
+                    "DELETE FROM pending_changes WHERE subject_id = $1 \
+                     OR (change = $2 AND change = 'member.added' AND subject_name = $3)",
+                )
+                .bind(request.subject.as_str())
+                .bind(request.change.word())
+                .bind(request.name.as_str())
             )?;
             change.insert_request(request, revision).await?;
             change.record(event).await?;
@@ -167,43 +173,51 @@ impl Store {
     }
 }
 
+/// Returns the requests in the order of their subjects: every transaction that writes to several keys
+/// does so in the order of their ids.
+fn by_subject(requests: &[(PendingChange, EventDraft)]) -> Vec<&(PendingChange, EventDraft)> {
+    let mut ordered: Vec<_> = requests.iter().collect();
+    ordered.sort_by(|one, other| one.0.subject.cmp(&other.0.subject));
+    ordered
+}
+
 impl ChangeTransaction<'_> {
-    /// Checks that each of these changes is approved if the policy wants that; a request that one of
-    /// them approves is deleted.
-    pub(super) async fn pass_gates(
-        &mut self,
-        events: &[&EventDraft],
-        policy: bool,
-    ) -> Result<(), StoreError> {
-        for event in events {
-            match event.gate {
-                Gate::Widens if policy && self.can_be_approved(event).await? => {
-                    return Err(StoreError::NeedsApproval);
-                }
-                Gate::Approves(revision) => self.take_request(event, revision).await?,
-                Gate::Open | Gate::Widens | Gate::Requests(_) | Gate::Rejects { .. } => {}
+    /// Checks that a change is approved if the policy wants that; the request that it approves is
+    /// deleted. Of a change that can widen it must be said whether it does.
+    pub(super) async fn pass_gate(&mut self, event: &EventDraft) -> Result<(), StoreError> {
+        match event.gate {
+            Gate::Widens if self.wants_approval && !self.is_alone => Err(StoreError::NeedsApproval),
+            Gate::Unjudged if self.wants_approval && event.change.can_widen() => {
+                Err(StoreError::NeedsApproval)
             }
+            Gate::Approves(revision) => self.take_request(event, revision).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Returns whether a change that widens has to wait. The members and the policy can be changed
-    /// by those who work on the machine itself as long as there is no owner among the members:
-    /// otherwise nobody could ever approve it, and the policy could not be ended.
-    async fn can_be_approved(&mut self, event: &EventDraft) -> Result<bool, StoreError> {
-        let alone = matches!(
-            event.permission(),
-            Permission::Members | Permission::Workspace
-        );
-        if !alone || event.actor.login.is_some() {
-            return Ok(true);
+    /// Returns whether nobody could approve these changes: those who work on the machine itself change
+    /// the members or the policy, and no member is an owner. If they had to wait, the policy could
+    /// never be ended.
+    pub(super) async fn is_alone_with(
+        &mut self,
+        events: &[&EventDraft],
+    ) -> Result<bool, StoreError> {
+        let by_owners = |event: &&EventDraft| {
+            event.actor.login.is_none()
+                && matches!(
+                    event.permission(),
+                    Permission::Members | Permission::Workspace
+                )
+        };
+        if !events.iter().all(by_owners) {
+            return Ok(false);
         }
         let (owners,): (i64,) = with_connection!(self, connection => {
             sqlx::query_as("SELECT count(*) FROM members WHERE role = 'owner'")
                 .fetch_one(connection)
                 .await
         })?;
-        Ok(owners > 0)
+        Ok(owners == 0)
     }
 
     /// Deletes the request that an event approves.
@@ -231,9 +245,7 @@ impl ChangeTransaction<'_> {
         request: &PendingChange,
         revision: i64,
     ) -> Result<(), StoreError> {
-        let json = |fields: &Map<String, serde_json::Value>| {
-            serde_json::Value::Object(fields.clone()).to_string()
-        };
+        let json = |fields: &Map<String, Value>| Value::Object(fields.clone()).to_string();
         let agent = request.agent.as_ref();
         execute!(
             self,
@@ -252,6 +264,28 @@ impl ChangeTransaction<'_> {
             .bind(format!(",{},", request.proposers.join(",")))
             .bind(json(&request.before))
             .bind(json(&request.after))
+        )?;
+        Ok(())
+    }
+
+    /// Makes the request for a new key that waits show the key as it was just edited.
+    pub(super) async fn follow_new_key(
+        &mut self,
+        id: &KeyId,
+        draft: &Draft,
+    ) -> Result<(), StoreError> {
+        if !self.has_pending {
+            return Ok(());
+        }
+        execute!(
+            self,
+            sqlx::query(
+                "UPDATE pending_changes SET state_after = $1, subject_name = $2 \
+                 WHERE subject_id = $3 AND change = 'key.created'",
+            )
+            .bind(Value::Object(fields::of_key(draft)).to_string())
+            .bind(draft.name.as_str())
+            .bind(id.as_str())
         )?;
         Ok(())
     }

@@ -136,6 +136,19 @@ impl Store {
         write.commit_write().await
     }
 
+    /// Takes the number of the last event that was handed over back to `sent`, if it is higher.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn rewind_events_sent(&self, sent: i64) -> Result<(), StoreError> {
+        let mut write = self.begin_write().await?;
+        execute!(
+            write,
+            sqlx::query("UPDATE audit_stream SET sent = $1 WHERE id = 1 AND sent > $1").bind(sent)
+        )?;
+        write.commit_write().await
+    }
+
     /// Returns `true` if the database itself still refuses to change or delete an event.
     ///
     /// # Errors

@@ -36,8 +36,12 @@ pub(super) struct ChangeTransaction<'a> {
     /// The number that the next event gets.
     pub next_sequence: i64,
     chain_head: String,
+    /// Whether the policy holds back what widens.
+    pub wants_approval: bool,
+    /// Whether nobody could approve the change, so that it need not wait.
+    pub is_alone: bool,
     /// Whether anything waits for approval.
-    has_pending: bool,
+    pub has_pending: bool,
     /// The number and the hash of each event that was recorded.
     recorded: Vec<(i64, String)>,
 }
@@ -74,8 +78,7 @@ macro_rules! execute {
 pub(super) use {execute, with_connection};
 
 impl Store {
-    /// Begins a change that will record these events, after checking that their actor may make it,
-    /// and that it is approved if the policy wants that.
+    /// Begins a change that will record these events, after checking that their actor may make it.
     pub(super) async fn begin_change(
         &self,
         recorded: &[&EventDraft],
@@ -85,19 +88,27 @@ impl Store {
         }
         let mut change = self.begin_write().await?;
         let events = i64::try_from(recorded.len()).unwrap_or(i64::MAX);
-        let row: (i64, String, Option<i64>, i64) = with_connection!(change, connection => sqlx::query_as(
+        let row: (i64, String, Option<i64>) = with_connection!(change, connection => {
+            sqlx::query_as(
                 "UPDATE workspace SET epoch = epoch + $1 WHERE id = 1 RETURNING epoch, chain_head, \
-                 approve_widening_since, (SELECT count(*) FROM pending_changes)",
+                 approve_widening_since",
             )
             .bind(events)
             .fetch_one(connection)
-            .await)?;
-        let (epoch, head, approve_since, pending) = row;
+            .await
+        })?;
+        let (epoch, head, approve_since) = row;
         change.next_sequence = epoch - events + 1;
         change.chain_head = head;
+        change.wants_approval = approve_since.is_some();
+        // A statement of its own: on PostgreSQL the one above sees other tables as they were before
+        // it waited for its row.
+        let (pending,): (i64,) = with_connection!(change, connection => {
+            sqlx::query_as("SELECT count(*) FROM pending_changes").fetch_one(connection).await
+        })?;
         change.has_pending = pending > 0;
         change.authorise(recorded).await?;
-        change.pass_gates(recorded, approve_since.is_some()).await?;
+        change.is_alone = change.wants_approval && change.is_alone_with(recorded).await?;
         Ok(change)
     }
 
@@ -127,6 +138,8 @@ impl Store {
             transaction,
             next_sequence: 0,
             chain_head: String::new(),
+            wants_approval: false,
+            is_alone: false,
             has_pending: false,
             recorded: Vec::new(),
         })
@@ -134,8 +147,10 @@ impl Store {
 }
 
 impl ChangeTransaction<'_> {
-    /// Appends an event to the chain.
+    /// Appends an event to the chain. The change itself is made by then, so it is known to be
+    /// possible; if the policy holds it back, all of it is rolled back.
     pub(super) async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
+        self.pass_gate(event).await?;
         let sequence = self.next_sequence;
         let hash = audit::chain(&self.chain_head, sequence, event);
         let login = event.actor.login.as_ref();

@@ -103,8 +103,15 @@ pub enum StoreError {
         /// The key's id.
         id: String,
     },
+    /// The workspace's policy was changed since it was read.
+    #[error(
+        "the workspace's policy was changed meanwhile: nothing was changed now. Look at it with `claviger workspace` and repeat what you want"
+    )]
+    PolicyConflict,
     /// The change widens, and the policy wants it approved: it must be requested.
-    #[error("this change widens, so it waits for approval: nothing was changed. Try again")]
+    #[error(
+        "this change needs approval since a moment ago: nothing was changed. Repeat it to request the approval"
+    )]
     NeedsApproval,
     /// The actor has requested the change, or a part of it.
     #[error(
@@ -116,6 +123,11 @@ pub enum StoreError {
         "{0} does not wait for approval, or was changed since you looked: nothing was done. `claviger list --pending` tells what waits"
     )]
     NotPending(String),
+    /// What a request changes is not as it was when the change was requested.
+    #[error(
+        "{0} is not as it was when this was requested: nothing was done. Reject the request, and let it be made again"
+    )]
+    OutOfDate(String),
     /// An area with this slug exists already.
     #[error(
         "there is an access area {slug} already: choose another name, or change it with `claviger area edit {slug}`"

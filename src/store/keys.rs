@@ -189,6 +189,7 @@ impl Store {
         }
         insert_sets(&mut change, id, draft).await?;
         change.record(event).await?;
+        change.follow_new_key(id, draft).await?;
         change.commit().await
     }
 

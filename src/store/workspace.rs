@@ -78,23 +78,33 @@ impl Store {
     /// Sets the workspace's policy.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the database fails.
+    /// Returns [`StoreError::PolicyConflict`] if the policy is not `seen` any more, and another
+    /// [`StoreError`] if the database fails.
     pub(crate) async fn set_policy(
         &self,
+        seen: Policy,
         policy: Policy,
         event: &EventDraft,
     ) -> Result<Committed, StoreError> {
         let mut change = self.begin_change(&[event]).await?;
-        execute!(
+        let done = execute!(
             change,
             sqlx::query(
                 "UPDATE workspace SET longest_life = $1, must_expire_since = $2, \
-                 approve_widening_since = $3 WHERE id = 1",
+                 approve_widening_since = $3 WHERE id = 1 AND coalesce(longest_life, 0) = $4 \
+                 AND CASE WHEN must_expire_since IS NULL THEN 0 ELSE 1 END = $5 \
+                 AND CASE WHEN approve_widening_since IS NULL THEN 0 ELSE 1 END = $6",
             )
             .bind(policy.longest_life)
             .bind(policy.must_expire.then(|| event.at.millis()))
             .bind(policy.approve_widening.then(|| event.at.millis()))
+            .bind(seen.longest_life.unwrap_or(0))
+            .bind(i64::from(seen.must_expire))
+            .bind(i64::from(seen.approve_widening))
         )?;
+        if done == 0 {
+            return Err(StoreError::PolicyConflict);
+        }
         change.record(event).await?;
         change.commit().await
     }

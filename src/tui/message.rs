@@ -62,7 +62,8 @@ pub enum Message {
     HygieneOutcome(HygieneOutcome),
     /// A request was approved or rejected: a sentence about it, or why that failed.
     Decided(Result<String, String>),
-    /// So many changes were not made and wait for approval; comes after the message about them.
+    /// This number of changes was not made and waits for approval; comes after the message about
+    /// them.
     Waits(usize),
     /// The audit log was exported: a sentence about the file, or why the export failed.
     Exported(Result<String, String>),

@@ -148,7 +148,6 @@ fn a_new_key_and_an_edit_wait_and_nobody_approves_their_own() {
     as_member(&home, &bob, &["reject", "other"]).done();
     assert_eq!(decides(&home, &other), "deny ");
     home.run(&["audit", "verify"]).done();
-    home.run(&["doctor"]).done();
 }
 
 #[test]
@@ -173,7 +172,7 @@ fn areas_members_and_the_policy_wait_under_their_names() {
     ];
     for arguments in edits {
         let asked = home.run(arguments).done();
-        assert!(asked.stderr.contains("Nothing is changed yet"), "{asked:?}");
+        assert!(asked.stderr.contains("only requested"), "{asked:?}");
     }
     let longer = home
         .run(&["workspace", "--longest-life", "none", "--json"])

@@ -159,6 +159,14 @@ fn a_new_key_is_refused_until_another_person_approves_it() {
             StoreError::NotPending(_)
         ));
         let request = only(&local).await;
+        // The request shows the key as it is now.
+        let lines = request
+            .lines(&local.areas().await.expect("areas"))
+            .join("\n");
+        assert!(
+            lines.contains("delete Document Extraction Access"),
+            "{lines}"
+        );
         assert_eq!(
             store_error(bob.approve(&request).await),
             StoreError::OwnRequest
@@ -447,7 +455,7 @@ fn members_and_the_policy_itself_wait_too() {
         );
         assert!(matches!(
             store_error(local.approve(&request).await),
-            StoreError::NotPending(_)
+            StoreError::OutOfDate(_)
         ));
         assert!(pending(&local).await.is_empty());
         let added = local.member("david").await.expect("a member");
@@ -465,6 +473,52 @@ fn members_and_the_policy_itself_wait_too() {
         assert_eq!(local.policy().await.expect("a policy"), off);
         let made = make(&local, "free").await;
         assert!(read(&local, &made.key).await.pending_at.is_none());
+    });
+}
+
+#[test]
+fn only_what_could_be_made_is_requested_and_of_a_new_member_once() {
+    on_both(&async |world: &World| {
+        let People { local, olga, .. } = people(world).await;
+        let contacts = local
+            .defined_area(&"contacts".parse().expect("a slug"))
+            .await;
+        let contacts = contacts.expect("an area");
+        let made = make(&local, "key").await;
+        let in_use = local.remove_area(&contacts).await;
+        assert!(matches!(store_error(in_use), StoreError::AreaInUse { .. }));
+        let bob = local.member("bob").await.expect("a member");
+        let mut taken = member("dave", Role::Viewer, 3);
+        taken.keys.clone_from(&bob.draft.keys);
+        let taken = local.add_member(&taken).await.map(drop);
+        assert!(matches!(store_error(taken), StoreError::Member(_)));
+        let mut renamed = bob.draft.clone();
+        renamed.name = "robert".parse().expect("a name");
+        let _ = local.edit_member(&bob, &renamed).await.expect("renamed");
+        let mut owner = bob.draft.clone();
+        owner.role = Role::Owner;
+        let stale = local.edit_member(&bob, &owner).await;
+        assert!(matches!(store_error(stale), StoreError::Member(_)));
+        let id = made.key.id.as_str();
+        let waiting = pending(&local).await;
+        assert!(waiting.iter().all(|one| one.subject == id), "{waiting:?}");
+        for _ in 0..2 {
+            let dave = local.add_member(&member("dave", Role::Viewer, 3)).await;
+            assert_eq!(dave.expect("asked").recorded.waiting, 1);
+        }
+        let waiting = pending(&local).await;
+        let theirs = waiting.iter().filter(|one| one.name == "dave");
+        assert_eq!(theirs.count(), 1, "{waiting:?}");
+        // Whoever saw another policy ends nothing.
+        let seen = Policy {
+            must_expire: true,
+            ..POLICY
+        };
+        let (one, other) = tokio::join!(local.set_policy(seen), olga.set_policy(seen));
+        let made = [one, other].into_iter().filter(Result::is_ok).count();
+        assert!(made >= 1);
+        assert_eq!(local.policy().await.expect("a policy"), seen);
+        assert!(local.verify(&[]).await.is_ok());
     });
 }
 

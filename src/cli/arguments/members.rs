@@ -114,7 +114,7 @@ pub struct MemberEditArguments {
     pub all_agents: bool,
 }
 
-/// The prefix of an agent's tokens; `none` is that of all programs.
+/// The prefix of an agent's tokens; `none` stands for `clv`.
 #[derive(Debug, Clone, Default)]
 pub struct PrefixArgument(pub TokenPrefix);
 

@@ -11,7 +11,7 @@ use crate::domain::{approval::SSH_KEY_LINES, conditions::Condition, text::visibl
 /// that are not known come last.
 const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
     [("name", "Name"), ("description", "Description")];
-const FIELDS_AFTER_CONDITIONS: [(&str, &str); 22] = [
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 23] = [
     ("owner", "Owner"),
     ("labels", "Labels"),
     ("role", "Role"),
@@ -34,6 +34,7 @@ const FIELDS_AFTER_CONDITIONS: [(&str, &str); 22] = [
     ("change", "Change"),
     ("requested_by", "Requested by"),
     ("needs_approval", "Needs approval"),
+    ("rejected", "Rejected"),
 ];
 
 /// The fields that are told of a new or revoked key only if they are set.
@@ -91,8 +92,8 @@ pub fn differences(event: &Event) -> Vec<Difference> {
     lines
 }
 
-/// Returns one line for each field that differs between old and new values; an empty side is one
-/// that there is not.
+/// Returns one line for each field that differs between old and new values. An empty map means that
+/// there are no values on that side.
 #[must_use]
 pub fn differences_between(
     before: &Map<String, Value>,

@@ -43,8 +43,10 @@ pub struct EventDraft {
 /// How the change of an event stands to the policy that holds back whatever widens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Gate {
-    /// The change needs no approval.
+    /// Nobody has said whether the change widens.
     #[default]
+    Unjudged,
+    /// The change does not widen.
     Open,
     /// The change widens: it needs approval if the policy says so.
     Widens,
@@ -103,16 +105,16 @@ impl EventDraft {
     pub fn permission(&self) -> Permission {
         match self.gate {
             Gate::Requests(change) | Gate::Rejects { change, .. } => change.permission(),
-            Gate::Open | Gate::Widens | Gate::Approves(_) => self.change.permission(),
+            Gate::Unjudged | Gate::Open | Gate::Widens | Gate::Approves(_) => {
+                self.change.permission()
+            }
         }
     }
 
-    /// Makes the change one that may need approval, if it widens.
+    /// Says whether the change widens, and so may need approval.
     #[must_use]
     pub fn widening(mut self, widens: bool) -> Self {
-        if widens {
-            self.gate = Gate::Widens;
-        }
+        self.gate = if widens { Gate::Widens } else { Gate::Open };
         self
     }
 
@@ -126,8 +128,16 @@ impl EventDraft {
 
     /// Makes the event say that the new key waits for approval.
     #[must_use]
-    pub fn waiting(self) -> Self {
+    pub fn waiting(mut self) -> Self {
+        self.gate = Gate::Open;
         self.with("needs_approval", json!(true))
+    }
+
+    /// Makes the event say that it rejects the request for a new key.
+    #[must_use]
+    pub fn rejecting(self, request: &PendingChange) -> Self {
+        self.with("requested_by", json!(request.by))
+            .with("rejected", json!(true))
     }
 
     fn with(mut self, name: &str, value: Value) -> Self {
@@ -182,7 +192,7 @@ impl EventDraft {
             agent: None,
             details: details.to_string(),
             program: PROGRAM.to_owned(),
-            gate: Gate::Open,
+            gate: Gate::Unjudged,
         }
     }
 

@@ -40,7 +40,7 @@ impl fmt::Display for TokenPrefix {
 /// The error for a text that cannot be a prefix of tokens. It contains the text, made visible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} cannot be a prefix of tokens: use 2 to 20 of a-z and 0-9, beginning with a letter, in words joined by single _, such as acme_live; none gives back clv"
+    "{0} cannot be a prefix of tokens: use 2 to 20 of a-z and 0-9, beginning with a letter, in words joined by single _, such as acme_live; write none to use clv again"
 )]
 pub struct InvalidPrefix(String);
 

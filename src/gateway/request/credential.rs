@@ -1,8 +1,9 @@
 //! The credential of a request: the values in all places that may hold one.
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use data_encoding::BASE64_NOPAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use zeroize::Zeroizing;
 
 use crate::{
     config::CredentialPlace,
@@ -17,19 +18,34 @@ use crate::{
 /// no other header of a WebSocket's handshake.
 const SUBPROTOCOL: &[u8] = b"bearer.";
 
+/// A value in a place that may hold a credential; wiped from memory if it is not a part of the request.
+enum CredentialValue<'a> {
+    Sent(&'a [u8]),
+    Decoded(Zeroizing<Vec<u8>>),
+}
+
+impl AsRef<[u8]> for CredentialValue<'_> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Sent(value) => value,
+            Self::Decoded(value) => value,
+        }
+    }
+}
+
 /// The values that a request has in the places that may hold a credential. Which of them decides
 /// depends on the prefixes of tokens, which are read together with the key.
 pub(in crate::gateway) struct CredentialValues<'a> {
-    values: Vec<Cow<'a, [u8]>>,
+    values: Vec<CredentialValue<'a>>,
     /// What is there instead if there is no value, if anything.
     instead: Option<Detail>,
 }
 
 impl CredentialValues<'_> {
     /// Creates the values of a request that says which its credential is, if it has one.
-    pub(in crate::gateway) fn said(value: Option<Vec<u8>>) -> Self {
+    pub(in crate::gateway) fn said(value: Option<Zeroizing<Vec<u8>>>) -> Self {
         Self {
-            values: value.map(Cow::Owned).into_iter().collect(),
+            values: value.map(CredentialValue::Decoded).into_iter().collect(),
             instead: None,
         }
     }
@@ -49,7 +65,9 @@ impl CredentialValues<'_> {
 
     /// Returns `true` if a prefix that is not among these could change the choice.
     pub(in crate::gateway) fn may_miss(&self, prefixes: &Prefixes) -> bool {
-        self.values.iter().any(|value| prefixes.may_miss(value))
+        self.values
+            .iter()
+            .any(|value| prefixes.may_miss(value.as_ref()))
     }
 }
 
@@ -74,29 +92,30 @@ pub(super) fn find<'a>(
                 let of_it = authorizations(headers);
                 let of_it =
                     of_it.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(wanted.as_bytes()));
-                values.extend(of_it.map(|(_, value)| Cow::Borrowed(value)));
+                values.extend(of_it.map(|(_, value)| CredentialValue::Sent(value)));
             }
             CredentialPlace::Basic => {
                 for (scheme, value) in authorizations(headers) {
                     if scheme.eq_ignore_ascii_case(b"basic") {
-                        values.extend(user_and_password(value).map(Cow::Owned));
+                        let decoded = user_and_password(value).map(Zeroizing::new);
+                        values.extend(decoded.map(CredentialValue::Decoded));
                     }
                 }
             }
             CredentialPlace::Header(name) => {
                 let lines = headers.get_all(name).iter();
                 let elements = lines.flat_map(|line| elements(line.as_bytes()));
-                values.extend(elements.map(Cow::Borrowed));
+                values.extend(elements.map(CredentialValue::Sent));
             }
             CredentialPlace::Subprotocol => {
                 let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
                 let elements = lines.flat_map(|line| elements(line.as_bytes()));
                 let tokens = elements.filter_map(|element| element.strip_prefix(SUBPROTOCOL));
-                values.extend(tokens.map(Cow::Borrowed));
+                values.extend(tokens.map(CredentialValue::Sent));
             }
         }
     }
-    let is_none = values.iter().all(|value| value.is_empty());
+    let is_none = values.iter().all(|value| value.as_ref().is_empty());
     let instead = (is_none && is_elsewhere(headers, target)).then_some(Detail::OtherScheme);
     CredentialValues { values, instead }
 }

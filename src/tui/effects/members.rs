@@ -43,10 +43,13 @@ pub(super) async fn remove(seen: &Member, keyring: &Keyring, warning: &mut Warni
 
 fn saved(done: Result<Recorded, KeyringError>, sentence: &str, warning: &mut Warning) -> Message {
     let done = done.map(|recorded| {
-        let changed = recorded.events > 0;
+        let sentence = match (recorded.waiting, recorded.events) {
+            (0, 0) => "The member was like that already.",
+            (0, _) => sentence,
+            _ => "It waits for approval: nothing is changed until another owner approves it (W).",
+        };
         warning.take(recorded);
-        let unchanged = "The member was like that already.";
-        (if changed { sentence } else { unchanged }).to_owned()
+        sentence.to_owned()
     });
     Message::MemberSaved(done.map_err(|error| error.to_string()))
 }

@@ -51,8 +51,8 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         Message::Decided(done) => Some(super::approvals::decided(model, done)),
         Message::Waits(count) => {
             model.notify(match count {
-                1 => "It waits for approval: nothing is changed until another manager or owner approves it (W).".to_owned(),
-                count => format!("{count} changes wait for approval: nothing is changed until another manager or owner approves them (W)."),
+                1 => "It waits for approval: nothing is changed until somebody else approves it (W).".to_owned(),
+                count => format!("{count} changes wait for approval: nothing is changed until somebody else approves them (W)."),
             });
             None
         }
