@@ -344,7 +344,12 @@ impl Keyring {
         let disabled = self.store.newest_change(id.as_str(), Change::Disabled);
         let disabled = disabled.await.ok().flatten();
         let disabled_by = disabled.map(|event| event.draft.actor.name);
+        let pending = self.store.pending_changes().await?.0;
+        let request = pending.iter().find(|one| one.subject == id.as_str());
+        // A new key that waits tells so itself.
+        let request = request.filter(|one| one.change != Change::Created);
         Ok(Activity {
+            waits: request.map(|one| format!("{} by {}", one.title(), one.requester())),
             hours: Hours::of(tallies.iter(), now),
             month: self.month(id, now).await?,
             refusals: self.refusals(Some(id)).await?,

@@ -22,12 +22,12 @@ pub(super) async fn run(
         AgentCommand::Add { name, prefix } => {
             let prefix = prefix.clone().unwrap_or_default().0;
             output.recorded(keyring.add_agent(name, &prefix).await?);
-            done(name, "added", output)
+            done(name, ("added", Some(&prefix)), output)
         }
         AgentCommand::Edit { name, prefix } => {
             let recorded = keyring.set_agent_prefix(name, &prefix.0).await?;
             if output.recorded(recorded) || output.json {
-                return done(name, "edited", output);
+                return done(name, ("edited", Some(&prefix.0)), output);
             }
             output::print_notice(&format!(
                 "Nothing to change: the tokens of agent {name} begin with {}_ already.",
@@ -37,17 +37,27 @@ pub(super) async fn run(
         }
         AgentCommand::Remove { name } => {
             output.recorded(keyring.remove_agent(name).await?);
-            done(name, "removed", output)
+            done(name, ("removed", None), output)
         }
         AgentCommand::List => list(keyring, output).await,
     }
 }
 
-fn done(name: &AgentName, what: &str, output: &mut Output) -> Result<(), Failure> {
+fn done(
+    name: &AgentName,
+    (what, prefix): (&str, Option<&TokenPrefix>),
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let prefix = prefix.filter(|prefix| **prefix != TokenPrefix::default());
     if output.json {
         return output.json(&json!({ "agent": name.as_str(), what: true }));
     }
     output::print_notice(&format!("Agent {what}."));
+    if let Some(prefix) = prefix {
+        output::print_notice(&format!(
+            "From now on, and also after the prefix was changed, a request with two different values that begin with the prefix of an agent is refused (two_credentials): no other service of yours should use {prefix}_."
+        ));
+    }
     if what == "edited" {
         output::print_notice(
             "Existing tokens keep the prefix that they have, and stay valid; rotating a key gives it a token with the new one.",

@@ -66,12 +66,24 @@ pub(super) async fn list(
 ) -> Result<(), Failure> {
     let scope = keyring.scope_of(agent).await?;
     let pending = keyring.pending_changes(&scope).await?;
+    let damaged = keyring.damaged_requests().await?;
+    for error in &damaged {
+        output::complain(&error.to_string());
+    }
+    let is_whole = || {
+        if damaged.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Silent)
+        }
+    };
     if output.json {
         let mut objects = Vec::with_capacity(pending.len());
         for request in &pending {
-            objects.push(object(keyring, request, output.several_agents).await?);
+            objects.push(object(keyring, request, output.several_agents).await);
         }
-        return output.json(&Value::Array(objects));
+        output.json(&Value::Array(objects))?;
+        return is_whole();
     }
     if pending.is_empty() && Output::is_terminal() {
         output::print_notice("Nothing waits for approval.");
@@ -86,7 +98,7 @@ pub(super) async fn list(
             visible(&request.subject),
             sentence(request),
             request.at.date_and_clock(),
-            visible(&request.by)
+            visible(&request.requester())
         ))?;
         for line in request.lines(&areas) {
             output.line(&format!("  {line}"))?;
@@ -102,7 +114,7 @@ pub(super) async fn list(
             request.revision
         ))?;
     }
-    Ok(())
+    is_whole()
 }
 
 /// Returns what waits in words: "key edited, Partner: Acme".
@@ -110,21 +122,18 @@ fn sentence(request: &PendingChange) -> String {
     format!("{}, {}", request.title(), brief(&request.name))
 }
 
-/// Returns what waits as a JSON object: a key as `list` prints it, with what waits.
-async fn object(
-    keyring: &Keyring,
-    request: &PendingChange,
-    several_agents: bool,
-) -> Result<Value, Failure> {
-    let mut fields = match request.subject.parse() {
-        Ok(id) => {
-            let key = keyring.key(&id).await?;
-            key_and_status_json(&key, several_agents, keyring.now())
-        }
-        Err(_) => json!({ "id": request.subject, "name": request.name }),
+/// Returns what waits as a JSON object: a key as `list` prints it, if it can be read, with what waits.
+async fn object(keyring: &Keyring, request: &PendingChange, several_agents: bool) -> Value {
+    let key = match request.subject.parse() {
+        Ok(id) => keyring.key(&id).await.ok(),
+        Err(_) => None,
+    };
+    let mut fields = match key {
+        Some(key) => key_and_status_json(&key, several_agents, keyring.now()),
+        None => json!({ "id": request.subject, "name": request.name }),
     };
     fields["pending"] = json(request, keyring.actor());
-    Ok(fields)
+    fields
 }
 
 /// Returns what waits as a JSON object, without its subject.
@@ -134,6 +143,7 @@ pub(super) fn json(request: &PendingChange, actor: &Actor) -> Value {
         "revision": request.revision,
         "requested_at": request.at.rfc3339(),
         "requested_by": request.by,
+        "requesters": request.proposers,
         "yours": request.is_of(actor),
         "before": request.before,
         "after": request.after,

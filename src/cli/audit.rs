@@ -62,13 +62,18 @@ pub(super) async fn run(
                     "there is no place to send events to: name one in config.toml, such as audit = \"syslog\"",
                 ));
             }
-            let first = keyring.send_again(*from).await?;
+            let newest = keyring.send_again(*from).await?;
+            if newest < *from {
+                return Err(refused(format!(
+                    "there is no event {from}: the newest one has the number {newest}"
+                )));
+            }
             // They are sent at the end of every command.
             if output.json {
-                return output.json(&json!({ "from": first }));
+                return output.json(&json!({ "from": from, "to": newest }));
             }
             output::print_notice(&format!(
-                "The events from number {first} on are sent (again)."
+                "The events from number {from} to {newest} are to be sent again."
             ));
             Ok(())
         }

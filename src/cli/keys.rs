@@ -277,6 +277,9 @@ pub(super) async fn switch(
     }
     if let [key] = keys.as_slice() {
         let sentence = match key.validity(keyring.now()) {
+            _ if key.pending_at.is_some() && !disable => {
+                "API key enabled. It waits for approval, and stays refused until then: `claviger list --pending`."
+            }
             _ if disable => "API key disabled: it is refused from the next request on.",
             Validity::Valid => "API key enabled.",
             Validity::Expired(_) => {

@@ -78,6 +78,12 @@ impl Output {
             self.checkpoint_error = recorded.checkpoint_error;
         }
         self.waiting += recorded.waiting;
+        for request in &recorded.withdrawn {
+            print_notice(&format!(
+                "This withdraws what waited for approval there: {}.",
+                visible(request)
+            ));
+        }
         recorded.events > 0
     }
 

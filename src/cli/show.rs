@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, approval,
-    output::{self, Output, key_and_status_json},
+    output::{Output, key_and_status_json},
 };
 use crate::{
     domain::{
@@ -29,12 +29,7 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
     let key = keyring.resolve(key).await?;
     let activity = keyring.activity(&key.id).await?;
     let now = keyring.now();
-    // A request that cannot be read hides nothing of the key.
-    let pending = keyring.pending_changes(&AgentScope::Everything).await;
-    let pending = pending.unwrap_or_else(|error| {
-        output::complain(&error.to_string());
-        Vec::new()
-    });
+    let pending = keyring.pending_changes(&AgentScope::Everything).await?;
     let request = pending.iter().find(|one| one.subject == key.id.as_str());
     if output.json {
         let mut fields = json_of(
@@ -62,7 +57,7 @@ pub(super) async fn run(keyring: &Keyring, key: &str, output: &mut Output) -> Re
         lines.push(format!(
             "Waits       {} by {}, {} UTC: claviger approve {} --revision {}",
             request.title(),
-            visible(&request.by),
+            visible(&request.requester()),
             request.at.date_and_clock(),
             key.id,
             request.revision

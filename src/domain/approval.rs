@@ -93,6 +93,16 @@ impl PendingChange {
         }
     }
 
+    /// Returns the name of the person who requested it, and what names them for certain: the member's
+    /// id, or `local` for all who work on the machine itself.
+    #[must_use]
+    pub fn requester(&self) -> String {
+        match self.proposers.first() {
+            Some(first) => format!("{} ({first})", self.by),
+            None => self.by.clone(),
+        }
+    }
+
     /// Returns who can approve it: "another owner" or "another manager or owner".
     #[must_use]
     pub fn approvers(&self) -> &'static str {

@@ -285,6 +285,8 @@ pub struct Activity {
     pub disabled_by: Option<String>,
     /// How much of the key's quota is used, or reserved by endpoints, in the present period.
     pub quota_reserved: Option<i64>,
+    /// The change of the key that waits for approval, and who requested it, in words.
+    pub waits: Option<String>,
 }
 
 impl Activity {

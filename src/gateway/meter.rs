@@ -314,7 +314,7 @@ mod tests {
             previous_tokens: Vec::new(),
         };
         let mut state = KeyState::default();
-        let mut instant = Instant::now();
+        let mut instant = crate::machine::Machine::fixed(Moment::from_millis(0), "test").instant();
         // What the store has reserved of each day, and what has passed on it.
         let (mut reserved, mut passed) = (HashMap::new(), HashMap::new());
         for day in [5, 4, 5, 5, 4, 6, 5, 4, 4, 6, 5, 6, 6, 4, 5, 6] {

@@ -24,7 +24,7 @@ type Fields = Map<String, Value>;
 
 impl Keyring {
     /// Returns the changes that wait for approval, of these agents' keys and of everything that is
-    /// no key; the oldest first.
+    /// no key; the oldest first. Those that cannot be read are left out.
     ///
     /// # Errors
     /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
@@ -34,9 +34,19 @@ impl Keyring {
         scope: &AgentScope,
     ) -> Result<Vec<PendingChange>, KeyringError> {
         let scope = scope.within(&self.demand(Permission::See).await?.scope);
-        let mut pending = self.store.pending_changes().await?;
+        let (mut pending, _) = self.store.pending_changes().await?;
         pending.retain(|one| one.agent.as_ref().is_none_or(|agent| scope.includes(agent)));
         Ok(pending)
+    }
+
+    /// Returns the errors of requests that cannot be read. They can be neither approved nor rejected.
+    ///
+    /// # Errors
+    /// Returns [`KeyringError::Denied`] if the actor may not see keys, and [`KeyringError::Store`]
+    /// if the database fails.
+    pub async fn damaged_requests(&self) -> Result<Vec<StoreError>, KeyringError> {
+        self.demand(Permission::See).await?;
+        Ok(self.store.pending_changes().await?.1)
     }
 
     /// Returns what waits for approval under this text: a key (see [`Keyring::resolve`]),
@@ -301,7 +311,24 @@ impl Keyring {
             let event = EventDraft::about_request(now, self.actor(), change, &request, gate);
             (request, event)
         };
-        let requests: Vec<_> = requests().into_iter().map(with_event).collect();
+        let requests = requests();
+        let (waiting, _) = self.store.pending_changes().await?;
+        for request in &requests {
+            let same = |one: &&PendingChange| {
+                let subjects = one.subject == request.subject;
+                let changes = one.change == request.change && one.after == request.after;
+                subjects && changes && one.before == request.before
+            };
+            let same = waiting.iter().find(same);
+            if let Some(same) = same.filter(|same| !same.is_of(self.actor())) {
+                return Err(StoreError::AlreadyRequested {
+                    subject: same.subject.clone(),
+                    by: crate::domain::text::visible(&same.by),
+                }
+                .into());
+            }
+        }
+        let requests: Vec<_> = requests.into_iter().map(with_event).collect();
         let committed = self.store.request_approval(&requests).await?;
         Ok(Recorded {
             waiting: requests.len(),

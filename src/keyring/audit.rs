@@ -31,6 +31,8 @@ pub struct Verified {
 pub struct Recorded {
     /// The number of recorded events; 0 if there was nothing to change.
     pub events: usize,
+    /// The requests for approval that are withdrawn by it, in words.
+    pub withdrawn: Vec<String>,
     /// The number of changes that were not made and wait for approval instead.
     pub waiting: usize,
     /// Why a checkpoint of the events could not be stored, as a sentence. The change is made
@@ -45,6 +47,7 @@ impl Recorded {
         Self {
             events: self.events + other.events,
             waiting: self.waiting + other.waiting,
+            withdrawn: [self.withdrawn, other.withdrawn].concat(),
             checkpoint_error: other.checkpoint_error.or(self.checkpoint_error),
         }
     }
@@ -66,6 +69,7 @@ impl Keyring {
         let mut recorded = Recorded {
             events: committed.events().len(),
             waiting: 0,
+            withdrawn: committed.withdrawn().to_vec(),
             checkpoint_error: None,
         };
         let Some(journal) = &self.journal else {

@@ -82,10 +82,13 @@ impl Keyring {
             return Ok(Recorded::default());
         }
         let left = self.left_refusals(&key, draft).await;
-        // A key that waits itself is refused, whatever its rules.
-        let widens = key.pending_at.is_none() && self.widens(&key, draft).await?;
+        let widens = self.widens(&key, draft).await?;
         let event = self.event(Change::Edited, &key, EventDetails::Edited(draft));
-        let event = event.widening(widens);
+        let event = match key.pending_at {
+            // The key is refused anyhow.
+            Some(_) => event.of_new_key(widens),
+            None => event.widening(widens),
+        };
         let edited = (draft, left);
         let edit = self.store.edit_key(&seen.id, seen.revision, edited, &event);
         let edit = edit.await;

@@ -34,15 +34,8 @@ impl Keyring {
         let now = self.now();
         let since = now.plus(-REFUSAL_NEWS_MILLIS);
         let limited: HashMap<KeyId, usize> = self.store.limited_keys(since).await?;
-        let mut unreadable = Vec::new();
-        let pending = match self.pending_changes(scope).await {
-            Ok(pending) => pending,
-            Err(KeyringError::Store(error @ StoreError::Corrupt { .. })) => {
-                unreadable.push(error);
-                Vec::new()
-            }
-            Err(error) => return Err(error),
-        };
+        let pending = self.pending_changes(scope).await?;
+        let mut unreadable = self.damaged_requests().await?;
         let mut told: HashSet<KeyId> = HashSet::new();
         let mut notices = Vec::new();
         let mut tell = |key: Key| {

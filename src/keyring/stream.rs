@@ -44,15 +44,14 @@ impl Keyring {
     }
 
     /// Makes the event with this number, and all after it, be sent again; those that are not sent
-    /// yet stay so. Returns the number of the first event that will be sent.
+    /// yet stay so. Returns the number of the newest event; if it is lower, nothing is sent again.
     ///
     /// # Errors
     /// Returns [`KeyringError::Store`] if the database fails.
     pub async fn send_again(&self, from: i64) -> Result<i64, KeyringError> {
         self.demand_writable()?;
-        let sent = first_unsent(&self.store).await?;
         self.store.rewind_events_sent(from - 1).await?;
-        Ok(from.min(sent + 1))
+        Ok(self.store.epoch().await?)
     }
 }
 

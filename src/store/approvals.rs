@@ -55,12 +55,14 @@ impl RequestRow {
 }
 
 impl Store {
-    /// Returns all changes that wait for approval, the oldest first.
+    /// Returns all changes that wait for approval, the oldest first, and the errors of those that cannot
+    /// be read.
     ///
     /// # Errors
-    /// Returns [`StoreError::Corrupt`] if a row is invalid, and another [`StoreError`] if the
-    /// database fails.
-    pub(crate) async fn pending_changes(&self) -> Result<Vec<PendingChange>, StoreError> {
+    /// Returns [`StoreError`] if the database fails.
+    pub(crate) async fn pending_changes(
+        &self,
+    ) -> Result<(Vec<PendingChange>, Vec<StoreError>), StoreError> {
         let rows: Vec<RequestRow> = with_pool!(self, pool => sqlx::query_as(
             "SELECT subject_id, subject_name, agent, change, revision, requested_at, requested_by, \
              proposers, state_before, state_after FROM pending_changes \
@@ -68,7 +70,14 @@ impl Store {
         )
         .fetch_all(pool)
         .await)?;
-        rows.into_iter().map(RequestRow::read).collect()
+        let (mut pending, mut unreadable) = (Vec::new(), Vec::new());
+        for row in rows {
+            match row.read() {
+                Ok(request) => pending.push(request),
+                Err(error) => unreadable.push(error),
+            }
+        }
+        Ok((pending, unreadable))
     }
 
     /// Requests changes, all or none. A request replaces an earlier one of its subject. Of a key,
@@ -98,19 +107,21 @@ impl Store {
                 }
                 Err(_) => change.next_sequence,
             };
-            execute!(
-                change,
-                // A new member has another id each time.
-                sqlx::query(
+            // A new member has another id each time.
+            let replaced: Vec<(String, String)> = with_connection!(change, connection => sqlx::query_as(
                     "DELETE FROM pending_changes WHERE subject_id = $1 \
-                     OR (change = $2 AND change = 'member.added' AND subject_name = $3)",
+                     OR (change = $2 AND change = 'member.added' AND subject_name = $3) \
+                     RETURNING change, requested_by",
                 )
                 .bind(request.subject.as_str())
                 .bind(request.change.word())
                 .bind(request.name.as_str())
-            )?;
+                .fetch_all(connection)
+                .await)?;
             change.insert_request(request, revision).await?;
-            change.record(event).await?;
+            let replaced: Vec<String> = replaced.iter().map(withdrawn_words).collect();
+            change.withdrawn.extend(replaced.iter().cloned());
+            change.record(&event.clone().withdrawing(&replaced)).await?;
         }
         change.commit().await
     }
@@ -290,21 +301,24 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Withdraws what waits for the subject of a change that was just made. A new key goes on
-    /// waiting, with its new revision; who edits it may not approve it either.
-    pub(super) async fn outdate_request(&mut self, event: &EventDraft) -> Result<(), StoreError> {
+    /// Withdraws what waits for the subject of a change that was just made, and returns it in words. A
+    /// new key goes on waiting, with its new revision; the person who widens it may not approve it
+    /// either.
+    pub(super) async fn outdate_request(
+        &mut self,
+        event: &EventDraft,
+    ) -> Result<Vec<String>, StoreError> {
         let keeps = event.change != Change::Revoked;
-        execute!(
-            self,
-            sqlx::query(
-                "DELETE FROM pending_changes WHERE subject_id = $1 \
-                 AND ($2 = 0 OR change <> 'key.created')",
-            )
-            .bind(event.subject_id.as_str())
-            .bind(i64::from(keeps))
-        )?;
-        let editor = match event.change {
-            Change::Edited => event.actor.approver(),
+        let withdrawn: Vec<(String, String)> = with_connection!(self, connection => sqlx::query_as(
+            "DELETE FROM pending_changes WHERE subject_id = $1 \
+             AND ($2 = 0 OR change <> 'key.created') RETURNING change, requested_by",
+        )
+        .bind(event.subject_id.as_str())
+        .bind(i64::from(keeps))
+        .fetch_all(connection)
+        .await)?;
+        let editor = match event.gate {
+            Gate::WidensNewKey => event.actor.approver(),
             _ => "",
         };
         execute!(
@@ -317,6 +331,11 @@ impl ChangeTransaction<'_> {
             .bind(event.subject_id.as_str())
             .bind(editor)
         )?;
-        Ok(())
+        Ok(withdrawn.iter().map(withdrawn_words).collect())
     }
+}
+
+/// Returns a withdrawn request in words: `key.edited by alice`.
+fn withdrawn_words((change, by): &(String, String)) -> String {
+    format!("{change} by {by}")
 }

@@ -18,14 +18,22 @@ use crate::domain::{
 /// A change that is committed: the number and the hash of each of its events, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a checkpoint of each event is to be kept"]
-pub(crate) struct Committed(Vec<(i64, String)>);
+pub(crate) struct Committed {
+    events: Vec<(i64, String)>,
+    withdrawn: Vec<String>,
+}
 
 impl Committed {
     /// The number and the hash of each event, the oldest first.
     #[must_use]
     pub(crate) fn events(&self) -> impl ExactSizeIterator<Item = (i64, &str)> {
-        let events = self.0.iter();
+        let events = self.events.iter();
         events.map(|(sequence, hash)| (*sequence, hash.as_str()))
+    }
+
+    /// The requests for approval that the change withdrew, in words.
+    pub(crate) fn withdrawn(&self) -> &[String] {
+        &self.withdrawn
     }
 }
 
@@ -44,6 +52,8 @@ pub(super) struct ChangeTransaction<'a> {
     pub has_pending: bool,
     /// The number and the hash of each event that was recorded.
     recorded: Vec<(i64, String)>,
+    /// The requests that the change withdraws, in words.
+    pub withdrawn: Vec<String>,
 }
 
 pub(super) enum AnyTransaction {
@@ -142,6 +152,7 @@ impl Store {
             is_alone: false,
             has_pending: false,
             recorded: Vec::new(),
+            withdrawn: Vec::new(),
         })
     }
 }
@@ -151,6 +162,13 @@ impl ChangeTransaction<'_> {
     /// possible; if the policy holds it back, all of it is rolled back.
     pub(super) async fn record(&mut self, event: &EventDraft) -> Result<(), StoreError> {
         self.pass_gate(event).await?;
+        let mut withdrawing = None;
+        if self.has_pending && event.change.is_of_settings() {
+            let withdrawn = self.outdate_request(event).await?;
+            withdrawing = Some(event.clone().withdrawing(&withdrawn));
+            self.withdrawn.extend(withdrawn);
+        }
+        let event = withdrawing.as_ref().unwrap_or(event);
         let sequence = self.next_sequence;
         let hash = audit::chain(&self.chain_head, sequence, event);
         let login = event.actor.login.as_ref();
@@ -179,9 +197,6 @@ impl ChangeTransaction<'_> {
             .bind(event.agent.as_ref().map_or("", AgentName::as_str))
             .bind(event.program.as_str())
         )?;
-        if self.has_pending && event.change.is_of_settings() {
-            self.outdate_request(event).await?;
-        }
         self.recorded.push((sequence, hash.clone()));
         self.next_sequence += 1;
         self.chain_head = hash;
@@ -195,9 +210,12 @@ impl ChangeTransaction<'_> {
             sqlx::query("UPDATE workspace SET chain_head = $1 WHERE id = 1",)
                 .bind(self.chain_head.as_str())
         )?;
-        let recorded = std::mem::take(&mut self.recorded);
+        let committed = Committed {
+            events: std::mem::take(&mut self.recorded),
+            withdrawn: std::mem::take(&mut self.withdrawn),
+        };
         self.commit_write().await?;
-        Ok(Committed(recorded))
+        Ok(committed)
     }
 
     /// Commits a write that is not a change.

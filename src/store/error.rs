@@ -123,6 +123,16 @@ pub enum StoreError {
         "{0} does not wait for approval, or was changed since you looked: nothing was done. `claviger list --pending` tells what waits"
     )]
     NotPending(String),
+    /// Somebody else has requested the same change.
+    #[error(
+        "{by} has requested the same already: nothing was changed. Approve it with `claviger approve {subject}`, or with W on the screen"
+    )]
+    AlreadyRequested {
+        /// The subject.
+        subject: String,
+        /// The name of the person who requested it.
+        by: String,
+    },
     /// What a request changes is not as it was when the change was requested.
     #[error(
         "{0} is not as it was when this was requested: nothing was done. Reject the request, and let it be made again"

@@ -12,23 +12,35 @@ use crate::domain::{agent::AgentScope, approval::PendingChange};
 pub struct ApprovalsDialog {
     /// The requests, the oldest first.
     pub rows: Rows<PendingChange>,
-    /// The question that is asked: the request, and whether to approve or to reject it.
-    pub asked: Option<(PendingChange, bool)>,
+    /// The question that is asked.
+    pub asked: Option<ApprovalQuestion>,
+}
+
+/// The question before a request is decided. It starts on Cancel.
+#[derive(Debug, Clone)]
+pub struct ApprovalQuestion {
+    /// The request.
+    pub request: PendingChange,
+    /// Whether to approve it, or to reject it.
+    pub approve: bool,
+    /// Whether the button that does so has the focus, and not Cancel.
+    pub acts: bool,
 }
 
 impl ApprovalsDialog {
     /// Asks whether to approve or to reject the selected request.
     pub fn ask(&mut self, approve: bool) {
-        self.asked = self.rows.selected().map(|one| (one.clone(), approve));
+        self.asked = self.rows.selected().map(|request| ApprovalQuestion {
+            request: request.clone(),
+            approve,
+            acts: false,
+        });
     }
 
     /// Takes in the requests. A question about one that has changed is taken back.
     pub fn take_in(&mut self, found: Vec<PendingChange>) {
-        if self
-            .asked
-            .as_ref()
-            .is_some_and(|(asked, _)| !found.contains(asked))
-        {
+        let asked = self.asked.as_ref();
+        if asked.is_some_and(|asked| !found.contains(&asked.request)) {
             self.asked = None;
             self.rows.problem =
                 Some("It was changed or decided meanwhile: nothing was done.".into());
@@ -60,17 +72,19 @@ impl Dialog for ApprovalsDialog {
     }
 
     fn accept_word(&self) -> Option<&'static str> {
-        match self.asked {
-            None => None,
-            Some((_, true)) => Some("approve it"),
-            Some((_, false)) => Some("reject it"),
-        }
+        let asked = self.asked.as_ref()?;
+        Some(match (asked.acts, asked.approve) {
+            (false, _) => "cancel",
+            (true, true) => "approve",
+            (true, false) => "reject",
+        })
     }
 
     fn allows(&self, intent: Intent) -> Option<bool> {
         match intent {
             Intent::Accept => Some(self.rows.selected().is_some()),
             Intent::Revoke => Some(self.asked.is_none() && self.rows.selected().is_some()),
+            Intent::Next => Some(self.asked.is_some()),
             _ => None,
         }
     }

@@ -61,6 +61,7 @@ pub async fn carry_out(
     answer
         .into_iter()
         .chain((warning.waiting > 0).then_some(Message::Waits(warning.waiting)))
+        .chain((!warning.withdrawn.is_empty()).then(|| Message::Withdrew(warning.withdrawn)))
         .chain(warning.sentence.map(Message::Warned))
         .collect()
 }
@@ -72,6 +73,8 @@ struct Warning {
     sentence: Option<String>,
     /// The number of changes that wait for approval instead of being made.
     waiting: usize,
+    /// The requests for approval that were withdrawn, in words.
+    withdrawn: Vec<String>,
     /// Whether any event was recorded.
     recorded: bool,
 }
@@ -81,6 +84,7 @@ impl Warning {
     fn take(&mut self, recorded: Recorded) {
         self.recorded |= recorded.events > 0;
         self.waiting += recorded.waiting;
+        self.withdrawn.extend(recorded.withdrawn);
         if recorded.checkpoint_error.is_some() {
             self.sentence = recorded.checkpoint_error;
         }
@@ -164,18 +168,16 @@ async fn decide(
     approve: bool,
     keyring: &Keyring,
     warning: &mut Warning,
-) -> Result<String, String> {
+) -> Result<(String, Option<KeyId>), String> {
     let (word, done) = if approve {
         ("Approved", keyring.approve(request).await)
     } else {
         ("Rejected", keyring.reject(request).await)
     };
     warning.take(done.map_err(|error| error.to_string())?);
-    Ok(format!(
-        "{word}: {}, {}.",
-        request.title(),
-        visible(&request.name)
-    ))
+    let revoked = !approve && request.change == Change::Created;
+    let said = format!("{word}: {}, {}.", request.title(), visible(&request.name));
+    Ok((said, request.subject.parse().ok().filter(|_| revoked)))
 }
 
 /// Carries out a read.

@@ -183,7 +183,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(LIST, &[plain('g'), named(KeyCode::Home)], Intent::First, None, "to the first"),
     bind(LIST, &[plain('G'), named(KeyCode::End)], Intent::Last, None, "to the last"),
     bind(LIST, &[plain('H')], Intent::Hygiene, None, "hygiene: unused, endless and overly powerful keys"),
-    bind(LIST, &[plain('W')], Intent::Approvals, None, "waiting for approval: new keys, and what widens"),
+    bind(KEY, &[plain('W')], Intent::Approvals, None, "waiting for approval: new keys, and what widens"),
     bind(LIST, &[plain('u')], Intent::Unmatched, None, "unknown tokens: refusals that match no key"),
     bind(LIST, &[plain('a')], Intent::Audit, None, "audit log: who did what, and when"),
     bind(KEY, &[plain('U')], Intent::Usage, None, "usage: requests by day, key, area, action, address, verdict"),
@@ -248,6 +248,7 @@ pub static BINDINGS: &[Binding] = &[
     // What waits for approval.
     bind(APPROVALS, &[ENTER], Intent::Accept, Some("approve"), "approve, after a question"),
     bind(APPROVALS, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("reject"), "reject it, or take back your own, after a question"),
+    bind(APPROVALS, &[TAB, SHIFT_TAB, LEFT, RIGHT], Intent::Next, Some("the other button"), "in the question: to the other button"),
     bind(APPROVALS, &[DOWN, plain('j')], Intent::Down, None, "one down"),
     bind(APPROVALS, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(APPROVALS, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),

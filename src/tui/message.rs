@@ -60,11 +60,14 @@ pub enum Message {
     Rotated(Result<Box<(Key, Rotation)>, ChangeError>),
     /// Hygiene changes were made together.
     HygieneOutcome(HygieneOutcome),
-    /// A request was approved or rejected: a sentence about it, or why that failed.
-    Decided(Result<String, String>),
+    /// A request was approved or rejected: a sentence about it, and the key that was revoked by that,
+    /// if one was; or why that failed.
+    Decided(Result<(String, Option<KeyId>), String>),
     /// This number of changes was not made and waits for approval; comes after the message about
     /// them.
     Waits(usize),
+    /// Requests for approval were withdrawn by a change; comes after the message about it.
+    Withdrew(Vec<String>),
     /// The audit log was exported: a sentence about the file, or why the export failed.
     Exported(Result<String, String>),
     /// A member was added, changed or removed: a sentence about it, or why that failed.

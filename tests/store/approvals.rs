@@ -13,7 +13,10 @@ use claviger::{
         route::{PathForm, PathRules},
         token::TokenPrefix,
     },
-    keyring::{DefinedArea, Keyring, KeyringError, StoreError},
+    keyring::{
+        DefinedArea, Keyring, KeyringError,
+        StoreError::{self, AlreadyRequested},
+    },
 };
 use secrecy::ExposeSecret as _;
 
@@ -255,12 +258,15 @@ fn an_edit_that_widens_waits_and_any_later_one_withdraws_it() {
         assert_eq!(request.lines(&local.areas().await.expect("areas")).len(), 2);
         // Another request takes the place of the first one.
         let now = read(&local, &made.key).await;
+        let mut draft = draft;
+        draft.description = "Bob's".parse().expect("a text");
+        let asked = bob
+            .edit(&KeyVersion::of(&now), &draft)
+            .await
+            .expect("asked");
         assert_eq!(
-            bob.edit(&KeyVersion::of(&now), &draft)
-                .await
-                .expect("asked")
-                .waiting,
-            1
+            (asked.waiting, asked.withdrawn),
+            (1, vec!["key.edited by alice".to_owned()])
         );
         assert!(matches!(
             store_error(local.approve(&request).await),
@@ -515,10 +521,83 @@ fn only_what_could_be_made_is_requested_and_of_a_new_member_once() {
             ..POLICY
         };
         let (one, other) = tokio::join!(local.set_policy(seen), olga.set_policy(seen));
-        let made = [one, other].into_iter().filter(Result::is_ok).count();
+        let made = [one, other].into_iter().flatten().count();
         assert!(made >= 1);
         assert_eq!(local.policy().await.expect("a policy"), seen);
         assert!(local.verify(&[]).await.is_ok());
+    });
+}
+
+#[test]
+fn what_does_not_widen_costs_nobody_the_right_to_approve_and_the_same_request_is_made_once() {
+    on_both(&async |world: &World| {
+        let People {
+            local, alice, bob, ..
+        } = people(world).await;
+        let new = granting(draft("new"), "contacts=read");
+        let made = alice.create(None, new).await.expect("made");
+        let key = read(&local, &made.key).await;
+        let mut described = key.draft.clone();
+        described.description = "for the night".parse().expect("a text");
+        let _ = bob
+            .edit(&KeyVersion::of(&key), &described)
+            .await
+            .expect("edited");
+        let _ = bob.approve(&only(&local).await).await.expect("approved");
+
+        let key = read(&local, &made.key).await;
+        let asked = alice.edit(&KeyVersion::of(&key), &widened(&key)).await;
+        assert_eq!(asked.expect("asked").waiting, 1);
+        let key = read(&local, &made.key).await;
+        let same = bob.edit(&KeyVersion::of(&key), &widened(&key)).await;
+        let AlreadyRequested { by, .. } = store_error(same) else {
+            panic!("it was requested twice")
+        };
+        assert_eq!(by, "alice");
+        // Another change of the key tells in its event what it withdraws.
+        let mut narrowed = key.draft.clone();
+        narrowed.conditions.allow = AllowList::parse("10.0.0.0/8").expect("a list").list;
+        let edited = bob.edit(&KeyVersion::of(&key), &narrowed).await;
+        assert_eq!(edited.expect("edited").withdrawn, ["key.edited by alice"]);
+        let events = local
+            .events(&EventFilter::default(), EventCursor::Before(i64::MAX), 1)
+            .await
+            .expect("events");
+        let details = &events[0].draft.details;
+        assert!(
+            details.contains("\"withdrawn\":[\"key.edited by alice\"]"),
+            "{details}"
+        );
+        assert!(local.verify(&[]).await.is_ok());
+    });
+}
+
+#[test]
+fn a_request_that_cannot_be_read_hides_no_other() {
+    on_both(&async |world: &World| {
+        let People {
+            local, alice, bob, ..
+        } = people(world).await;
+        for name in ["one", "two"] {
+            let made = alice.create(None, draft(name)).await;
+            made.expect("made");
+        }
+        world
+            .plant("UPDATE pending_changes SET state_after = '[]' WHERE subject_name = 'one'")
+            .await;
+        let request = only(&bob).await;
+        assert_eq!(request.name, "two");
+        let damaged = local.damaged_requests().await.expect("errors");
+        assert!(matches!(damaged.as_slice(), [StoreError::Corrupt { .. }]));
+        let _ = bob.approve(&request).await.expect("approved");
+        // Its key can still be revoked.
+        let one = local.resolve("one").await.expect("a key");
+        let at = [KeyVersion::of(&one)];
+        let _ = local
+            .revoke(&at, RevokeReason::Other)
+            .await
+            .expect("revoked");
+        assert_eq!(local.damaged_requests().await, Ok(Vec::new()));
     });
 }
 

@@ -54,16 +54,44 @@ fn another_person_approves_or_rejects_after_a_question() {
     story.shows("Approve: key created, nightly?");
     story.press("<esc>");
     story.hides("Approve: key created");
+    // It starts on Cancel.
     story.press("<enter><enter>");
+    story.shows("x reject");
+    story.press("<enter><tab><enter>");
     story.shows("Approved: key created, nightly.");
     story.hides("key created, nightly  ");
     story.press("<esc>");
     story.hides("unapproved");
     story.press("Wx");
     story.shows("Reject: key edited, Partner: Acme? It stays as it is.");
-    story.press("<enter>");
+    story.shows("by alice@gw1 (local)");
+    story.press("<tab><enter>");
     story.shows("Rejected: key edited, Partner: Acme.");
     story.shows("Nothing waits for approval.");
+    // A new key that is rejected is gone, and nobody else is said to have done it.
+    let other = story.someone_else("bob@gw1");
+    let made = story.wait(other.create(None, crate::story::draft("unwanted")));
+    let made = made.expect("made").key;
+    story.refresh();
+    story.press("<esc>gWx<tab><enter>");
+    story.shows("Rejected: key created, unwanted.");
+    story.press("<esc>");
+    story.hides("by someone else");
+    assert!(story.wait(other.key(&made.id)).is_err());
+}
+
+#[test]
+fn the_details_tell_of_a_change_that_waits_and_lead_to_it() {
+    let mut story = waiting(80, 24);
+    story.press("G<enter>");
+    story.shows("key edited by alice@gw1 (local) (W)");
+    story.press("W");
+    story.shows("Waiting for approval");
+    story.press("<esc><esc>");
+    // A later edit says what it withdraws.
+    story.press("e<tab><tab>10.0.0.0/24<enter><enter>");
+    story.shows("This withdraws what waited for approval there:");
+    story.shows("key.edited by alice@gw1");
 }
 
 #[test]
@@ -78,13 +106,13 @@ fn what_one_requests_oneself_waits_and_says_so() {
     while !story.screen().contains("▸ key created, mine") {
         story.press("<up>");
     }
-    story.press("<enter><enter>");
+    story.press("<enter><tab><enter>");
     story.shows("nobody approves their own");
     story.press("<esc>");
     // What is requested on the screen is said there.
     story.press("<esc>G");
-    story.press("e<enter>3<enter>");
-    story.shows("It waits for approval: nothing is changed until another manager");
+    story.press("e<enter>2<enter>");
+    story.shows("It waits for approval: nothing is changed until somebody else");
     assert!(
         story
             .model

@@ -11,7 +11,7 @@ use crate::domain::{approval::SSH_KEY_LINES, conditions::Condition, text::visibl
 /// that are not known come last.
 const FIELDS_BEFORE_CONDITIONS: [(&str, &str); 2] =
     [("name", "Name"), ("description", "Description")];
-const FIELDS_AFTER_CONDITIONS: [(&str, &str); 23] = [
+const FIELDS_AFTER_CONDITIONS: [(&str, &str); 25] = [
     ("owner", "Owner"),
     ("labels", "Labels"),
     ("role", "Role"),
@@ -33,6 +33,8 @@ const FIELDS_AFTER_CONDITIONS: [(&str, &str); 23] = [
     ("former_valid_until", "Old token good until"),
     ("change", "Change"),
     ("requested_by", "Requested by"),
+    ("requesters", "Requesters"),
+    ("withdrawn", "Withdrawn requests"),
     ("needs_approval", "Needs approval"),
     ("rejected", "Rejected"),
 ];

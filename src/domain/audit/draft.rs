@@ -50,6 +50,8 @@ pub enum Gate {
     Open,
     /// The change widens: it needs approval if the policy says so.
     Widens,
+    /// The change widens a new key that waits for approval itself: it becomes a part of what waits.
+    WidensNewKey,
     /// The change approves the request with this revision.
     Approves(i64),
     /// The event requests this change.
@@ -105,7 +107,7 @@ impl EventDraft {
     pub fn permission(&self) -> Permission {
         match self.gate {
             Gate::Requests(change) | Gate::Rejects { change, .. } => change.permission(),
-            Gate::Unjudged | Gate::Open | Gate::Widens | Gate::Approves(_) => {
+            Gate::Unjudged | Gate::Open | Gate::Widens | Gate::WidensNewKey | Gate::Approves(_) => {
                 self.change.permission()
             }
         }
@@ -118,12 +120,33 @@ impl EventDraft {
         self
     }
 
+    /// Makes the change of a new key that waits for approval a part of what waits, if it widens.
+    #[must_use]
+    pub fn of_new_key(mut self, widens: bool) -> Self {
+        self.gate = if widens {
+            Gate::WidensNewKey
+        } else {
+            Gate::Open
+        };
+        self
+    }
+
+    /// Adds what the change withdraws: the requests of others, or earlier ones.
+    #[must_use]
+    pub fn withdrawing(self, withdrawn: &[String]) -> Self {
+        if withdrawn.is_empty() {
+            return self;
+        }
+        self.with("withdrawn", json!(withdrawn))
+    }
+
     /// Makes the change one that a request asked for, which is approved by making it. The event
     /// tells who requested it.
     #[must_use]
     pub fn approving(mut self, request: &PendingChange) -> Self {
         self.gate = Gate::Approves(request.revision);
         self.with("requested_by", json!(request.by))
+            .with("requesters", json!(request.proposers))
     }
 
     /// Makes the event say that the new key waits for approval.
@@ -166,6 +189,7 @@ impl EventDraft {
             }
         } else {
             details.insert("requested_by".into(), json!(request.by));
+            details.insert("requesters".into(), json!(request.proposers));
         }
         details.insert("change".into(), json!(request.change.word()));
         let subject = (request.subject.clone(), request.name.clone());

@@ -50,10 +50,11 @@ pub(super) fn answered(model: &mut Model, message: Message) -> Option<Effect> {
         }
         Message::Decided(done) => Some(super::approvals::decided(model, done)),
         Message::Waits(count) => {
-            model.notify(match count {
-                1 => "It waits for approval: nothing is changed until somebody else approves it (W).".to_owned(),
-                count => format!("{count} changes wait for approval: nothing is changed until somebody else approves them (W)."),
-            });
+            super::approvals::waits(model, count);
+            None
+        }
+        Message::Withdrew(requests) => {
+            super::approvals::withdrew(model, &requests);
             None
         }
         Message::Exported(exported) => {
@@ -442,7 +443,7 @@ impl Model {
     }
 
     /// Removes keys that the user revoked from the list; the cursor goes to a neighbour.
-    fn remove(&mut self, ids: &[KeyId]) {
+    pub(super) fn remove(&mut self, ids: &[KeyId]) {
         let at = self.selected_index().unwrap_or(0);
         let above = self.list.rows[..at]
             .iter()

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! ╭ Waiting for approval · PROD ───────────────────────────────────────────────╮
-//! │ ▸ key edited, Partner: Acme            alice, 2026-11-23 07:00 UTC         │
+//! │ ▸ key edited, Partner: Acme         2026-11-23 07:00 alice (m-0123456789ab)│
 //! │     Widens: adds 99.0.0.0/8                                                │
-//! │   key created, nightly                 yours, 2026-11-23 07:10 UTC         │
+//! │   key created, nightly                  2026-11-23 07:10 root@gw1 (local)  │
 //! ╰ Enter approve · x reject · Esc close ──────────────────────────────────────╯
 //! ```
 use ratatui::{
@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     domain::{approval::PendingChange, audit::Change, text::fitted},
-    tui::{approvals::ApprovalsDialog, model::Model},
+    tui::{
+        approvals::{ApprovalQuestion, ApprovalsDialog},
+        model::Model,
+    },
 };
 
 /// The width of the marker in front of a row, in columns.
@@ -34,8 +37,9 @@ pub(super) fn sheet(model: &Model, dialog: &ApprovalsDialog, screen: Rect) -> Sh
     let rows = &dialog.rows;
     let mut lines = results(model, rows, room);
     let mut focus = (0, 0);
-    if let Some((request, approve)) = &dialog.asked {
-        lines.extend(question(model, request, *approve, room));
+    if let Some(asked) = &dialog.asked {
+        lines.extend(question(model, asked, room));
+        focus = (lines.len() - 1, 0);
     } else if !rows.are_read() {
         lines.extend(styled_lines(&theme.shown("looking…"), room, Style::new()));
     } else if rows.all().is_empty() {
@@ -67,21 +71,37 @@ pub(super) fn sheet(model: &Model, dialog: &ApprovalsDialog, screen: Rect) -> Sh
     }
 }
 
-fn question(
-    model: &Model,
-    request: &PendingChange,
-    approve: bool,
-    room: usize,
-) -> Vec<Line<'static>> {
+fn question(model: &Model, asked: &ApprovalQuestion, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
+    let request = &asked.request;
     let name = theme.shown(&request.name);
-    let asked = match (approve, request.change) {
+    let sentence = match (asked.approve, request.change) {
         (true, _) => format!("Approve: {}, {name}?", request.title()),
         (false, Change::Created) => format!("Reject and revoke the new key {name}?"),
         (false, _) => format!("Reject: {}, {name}? It stays as it is.", request.title()),
     };
-    let mut lines = styled_lines(&asked, room, theme.strong());
+    let mut lines = styled_lines(&sentence, room, theme.strong());
+    let who = format!(
+        "{}, requested {} UTC by {}",
+        request.subject,
+        request.at.date_and_clock(),
+        theme.shown(&request.requester())
+    );
+    lines.extend(styled_lines(&who, room, theme.quiet()));
     lines.extend(details(model, request, room));
+    let act = if asked.approve { "Approve" } else { "Reject" };
+    let button = |title: &str, focused: bool| {
+        if focused {
+            Span::styled(format!("[ {title} ]"), theme.focus())
+        } else {
+            Span::raw(format!("  {title}  "))
+        }
+    };
+    lines.push(Line::from(vec![
+        button("Cancel", !asked.acts),
+        Span::raw("  "),
+        button(act, asked.acts),
+    ]));
     lines
 }
 
@@ -93,9 +113,9 @@ fn row(model: &Model, request: &PendingChange, here: bool, room: usize) -> Vec<L
     let left = room.saturating_sub(MARKER);
     let what = format!("{}, {}", request.title(), theme.shown(&request.name));
     let who = format!(
-        "{}, {} UTC",
-        theme.shown(&request.by),
-        request.at.date_and_clock()
+        "{} {}",
+        request.at.date_and_clock(),
+        theme.shown(&request.requester())
     );
     let mut lines = if room < ONE_LINE {
         vec![

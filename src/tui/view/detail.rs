@@ -139,6 +139,14 @@ pub(super) fn lines(model: &Model, key: &Key, room: usize) -> Vec<Line<'static>>
         let words = format!("needs approval since {} UTC (W)", since.date_and_clock());
         lines.extend(fact(model, "Pending", &words, room));
     }
+    if let Some(waits) = model.activity(&key.id).and_then(|it| it.waits.as_ref()) {
+        lines.extend(fact(
+            model,
+            "Waits",
+            &format!("{} (W)", theme.shown(waits)),
+            room,
+        ));
+    }
     if model.agents.len() > 1 {
         lines.extend(fact(model, "Agent", key.agent.as_str(), room));
     }

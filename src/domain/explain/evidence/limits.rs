@@ -66,7 +66,7 @@ pub(super) fn quota(rules: &Rules, request: &Request, facts: &Facts<'_>) -> Chec
     let (_, next) = quota.period().around(request.at);
     let evidence = match (request.exhausted.quota_until, facts.quota_reserved) {
         (Some(until), _) => format!(
-            "all {} requests of this {period} are used or reserved by endpoints: requests pass again from {} on; `claviger edit {} --quota` sets a larger quota",
+            "all {} requests of this {period} are used or reserved by endpoints: requests pass again from {} on; `claviger edit {} --quota N/{period}` sets a larger quota",
             thousands(quota.count()),
             until.as_start(),
             rules.id
