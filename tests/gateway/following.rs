@@ -141,3 +141,46 @@ fn a_location_of_one_agent_lets_no_other_agents_keys_pass() {
         assert_eq!(asks("/agents/prod/authorize", &in_prod), 401);
     });
 }
+
+#[test]
+fn an_approval_counts_from_the_next_request_on_and_a_request_for_one_never() {
+    on_both(|home| {
+        home.create("other", &[]);
+        let line =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJJk4JUbI6zdI3cPUT5hoSf6NbRKIUMDU6nUMWKRiwI0";
+        let add = [
+            "member",
+            "add",
+            "bob",
+            "--role",
+            "manager",
+            "--ssh-key",
+            "-",
+            "--json",
+        ];
+        let bob = home.fed(&add, line.as_bytes()).done().json();
+        let bob = bob["id"].as_str().expect("an id").to_owned();
+        home.run(&["workspace", "--approve-widening", "yes"]).done();
+        let endpoint = Endpoint::start(home, &[]);
+        let approve = || {
+            let mut command = home.command(&["--member", &bob]);
+            command.env("SSH_ORIGINAL_COMMAND", "claviger approve new");
+            crate::command::ended(command.stdin(std::process::Stdio::null())).done();
+        };
+        let grants = ["--grant", "contacts=read", "--allow-ip", "10.0.0.0/24"];
+        let (id, token) = home.create("new", &grants);
+        let asks = |from: &str| endpoint.acts(&token, "GET", from);
+        assert_eq!(asks("10.0.0.9"), 401);
+        approve();
+        assert_eq!(asks("10.0.0.9"), 200);
+        home.run(&["edit", &id, "--allow-ip", "10.0.0.0/8"]).done();
+        assert_eq!((asks("10.0.0.9"), asks("10.9.9.9")), (200, 403));
+        approve();
+        assert_eq!(asks("10.9.9.9"), 200);
+        home.run(&["disable", &id]).done();
+        home.run(&["enable", &id]).done();
+        assert_eq!(asks("10.9.9.9"), 401);
+        approve();
+        assert_eq!(asks("10.9.9.9"), 200);
+    });
+}
