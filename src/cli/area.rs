@@ -77,6 +77,9 @@ async fn add(
         area: Area { slug, title, badge },
     };
     output.recorded(keyring.add_area(&new).await?);
+    if waits(Change::AreaAdded, &new, output)? {
+        return Ok(());
+    }
     done(None, &new, "Access area added.", output)
 }
 

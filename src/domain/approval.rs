@@ -87,7 +87,19 @@ impl PendingChange {
             }
             // The sentences leave out areas that the caller does not know.
             (Change::Edited, Some(before), Some(after)) if knows_all(&after, areas) => {
-                review::changes(&before, &after, areas)
+                let mut lines = review::changes(&before, &after, areas);
+                // The sentences call areas by their titles, which can change meanwhile.
+                if before.conditions.grants != after.conditions.grants {
+                    let granted = &after.conditions.grants;
+                    let granted = granted
+                        .iter()
+                        .map(|(slug, actions)| format!("{slug}={}", actions.words()));
+                    lines.push(format!(
+                        "Grants then: {}",
+                        granted.collect::<Vec<_>>().join(" ")
+                    ));
+                }
+                lines
             }
             _ => all(),
         }

@@ -193,6 +193,7 @@ impl Change {
             Self::Created
                 | Self::Edited
                 | Self::Enabled
+                | Self::AreaAdded
                 | Self::AreaEdited
                 | Self::AreaRemoved
                 | Self::MemberAdded

@@ -95,7 +95,9 @@ impl Keyring {
         }
         let committed = match request.change {
             Change::Created | Change::Edited | Change::Enabled => self.approve_key(request).await?,
-            Change::AreaEdited | Change::AreaRemoved => self.approve_area(request).await?,
+            Change::AreaAdded | Change::AreaEdited | Change::AreaRemoved => {
+                self.approve_area(request).await?
+            }
             Change::MemberAdded | Change::MemberEdited => self.approve_member(request).await?,
             Change::PolicyChanged => self.approve_policy(request).await?,
             _ => return Err(corrupt(request)),
@@ -150,6 +152,13 @@ impl Keyring {
     async fn approve_area(&self, request: &PendingChange) -> Result<Committed, KeyringError> {
         let slug = request.subject.strip_prefix("area:").unwrap_or_default();
         let slug = slug.parse().map_err(|_| corrupt(request))?;
+        if request.change == Change::AreaAdded {
+            let (area, rules) =
+                fields::read_area(slug, &request.after).ok_or_else(|| corrupt(request))?;
+            let new = DefinedArea { area, rules };
+            let event = self.area_event(None, Some(&new)).approving(request);
+            return Ok(self.store.add_area(&new, &event).await?);
+        }
         let now = self.defined_area(&slug).await?;
         demand_as_before(request, &area_fields(&now))?;
         if request.change == Change::AreaRemoved {

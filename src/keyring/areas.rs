@@ -57,8 +57,16 @@ impl Keyring {
     pub async fn add_area(&self, new: &DefinedArea) -> Result<Recorded, KeyringError> {
         self.demand_change(Change::AreaAdded).await?;
         check(new)?;
-        let event = self.area_event(None, Some(new));
-        Ok(self.recorded(&self.store.add_area(new, &event).await?))
+        // Its routes may make a path unambiguous that was refused, or lead elsewhere than a route that
+        // somebody has looked at.
+        let has_routes = !new.rules.routes().is_empty();
+        let event = self.area_event(None, Some(new)).widening(has_routes);
+        let made = self.store.add_area(new, &event).await;
+        let request = || {
+            let fields = (serde_json::Map::new(), area_fields(new));
+            vec![self.request_for(Change::AreaAdded, subject(new), fields)]
+        };
+        self.made_or_requested(made, request).await
     }
 
     /// Replaces the title, the badge and the rules of an access area; does nothing if they are the

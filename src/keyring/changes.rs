@@ -6,7 +6,7 @@ use super::{Keyring, KeyringError, Recorded, StoreError};
 use crate::{
     domain::{
         access::find_area,
-        audit::{Change, EventDetails, EventDraft},
+        audit::{Change, EventDetails, EventDraft, Gate},
         decision::Rules,
         key::{Draft, KEPT_PREVIOUS_TOKENS, Key, KeyVersion, Refused, RevokeReason},
         moment::Moment,
@@ -235,7 +235,7 @@ impl Keyring {
             Change::Enabled
         };
         let disabled_at = disable.then(|| self.now());
-        let (mut changes, mut widening) = (Vec::new(), Vec::new());
+        let mut changes = Vec::with_capacity(seen.len());
         let mut requests = Vec::new();
         for one in seen {
             let key = self.seen_key(change, one).await?;
@@ -245,25 +245,27 @@ impl Keyring {
                 let switched = |rules: &mut Rules| rules.disabled_at = disabled_at;
                 let left = self.still_refused(&key, switched).await;
                 let event = event.widening(widens);
-                let made = (key.id.clone(), one.revision, event, left);
+                changes.push((key.id.clone(), one.revision, event, left));
                 if widens {
                     requests.push(self.request_for_key(change, &key, None));
-                    widening.push(made);
-                } else {
-                    changes.push(made);
                 }
             }
         }
-        let mut recorded = Recorded::default();
-        if !widening.is_empty() {
-            let switched = self.store.switch_keys(&widening, disabled_at).await;
-            recorded = self.made_or_requested(switched, || requests).await?;
+        if changes.is_empty() {
+            return Ok(Recorded::default());
         }
-        if !changes.is_empty() {
-            let switched = self.store.switch_keys(&changes, disabled_at).await?;
-            recorded = recorded.and(self.recorded(&switched));
+        let switched = self.store.switch_keys(&changes, disabled_at).await;
+        let recorded = self.made_or_requested(switched, || requests).await?;
+        if recorded.waiting == 0 {
+            return Ok(recorded);
         }
-        Ok(recorded)
+        // The new keys among them are refused anyhow, so they need no approval for this.
+        changes.retain(|(_, _, event, _)| event.gate == Gate::Open);
+        if changes.is_empty() {
+            return Ok(recorded);
+        }
+        let switched = self.store.switch_keys(&changes, disabled_at).await?;
+        Ok(recorded.and(self.recorded(&switched)))
     }
 
     /// Deletes keys permanently, all or none.

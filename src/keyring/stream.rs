@@ -109,7 +109,9 @@ async fn send_all(
         let events = events.into_iter().zip(sent + 1..);
         let events = events.map(|(event, sequence)| event.map_err(|error| (sequence, error)));
         let events = events.collect();
-        let sending = tokio::task::spawn_blocking(move || send(&stream, events));
+        let clock = machine.clone();
+        let is_late = move || clock.uptime().saturating_sub(began) > SENDING_TIME;
+        let sending = tokio::task::spawn_blocking(move || send(&stream, events, is_late));
         let (taken, refused) = sending.await.unwrap_or_else(|error| {
             let ended = io::Error::other(error.to_string());
             (0, Some(ended))
@@ -123,11 +125,12 @@ async fn send_all(
     }
 }
 
-/// Sends events in their order; returns how many were taken, and why the next one was not. The
-/// numbers of events have no gaps.
+/// Sends events in their order until it is late; returns how many were taken, and why the next one
+/// was not. The numbers of events have no gaps.
 fn send(
     stream: &EventStream,
     events: Vec<Result<Event, (i64, StoreError)>>,
+    is_late: impl Fn() -> bool,
 ) -> (i64, Option<io::Error>) {
     let connection = match stream.connect() {
         Ok(connection) => connection,
@@ -143,6 +146,9 @@ fn send(
             return (taken, Some(error));
         }
         taken += 1;
+        if is_late() {
+            break;
+        }
     }
     (taken, None)
 }

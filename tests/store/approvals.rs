@@ -255,7 +255,7 @@ fn an_edit_that_widens_waits_and_any_later_one_withdraws_it() {
             .expect("asked");
         assert_eq!(asked.waiting, 1);
         let request = only(&local).await;
-        assert_eq!(request.lines(&local.areas().await.expect("areas")).len(), 2);
+        assert_eq!(request.lines(&local.areas().await.expect("areas")).len(), 3);
         // Another request takes the place of the first one.
         let now = read(&local, &made.key).await;
         let mut draft = draft;
@@ -375,7 +375,13 @@ fn routes_and_the_form_of_paths_wait_too() {
             local, alice, olga, ..
         } = people(world).await;
         let new = area("billing", &["/billing"], PathForm::Strict);
-        assert_eq!(local.add_area(&new).await.expect("added").waiting, 0);
+        assert_eq!(local.add_area(&new).await.expect("asked").waiting, 1);
+        assert!(local.defined_area(&new.area.slug).await.is_err());
+        let _ = olga.approve(&only(&olga).await).await.expect("approved");
+        let found = local.defined_area(&new.area.slug).await;
+        assert_eq!(found.expect("an area"), new);
+        let bare = area("bare", &[], PathForm::Strict);
+        assert_eq!(local.add_area(&bare).await.expect("added").waiting, 0);
         let wider = area("billing", &["/billing", "/invoices"], PathForm::Strict);
         let opaque = area("billing", &["/billing"], PathForm::Opaque);
         for edited in [&wider, &opaque] {
