@@ -1,4 +1,4 @@
-//! `approve`, `reject` and `list --pending`: what waits for approval.
+//! `approve`, `reject` and `list --pending`: the requests for approval.
 use serde_json::{Value, json};
 
 use super::{
@@ -16,7 +16,7 @@ use crate::{
     keyring::{Keyring, KeyringError, StoreError},
 };
 
-/// Approves or rejects what waits under the text.
+/// Approves or rejects the request that the text names.
 pub(super) async fn decide(
     keyring: &Keyring,
     arguments: &ApprovalArguments,
@@ -58,7 +58,7 @@ pub(super) async fn decide(
     Ok(())
 }
 
-/// Lists what waits for approval, the oldest first.
+/// Lists the requests for approval, the oldest first.
 pub(super) async fn list(
     keyring: &Keyring,
     agent: Option<&AgentName>,
@@ -117,12 +117,13 @@ pub(super) async fn list(
     is_whole()
 }
 
-/// Returns what waits in words: "key edited, Partner: Acme".
+/// Returns a request in words: "key edited, Partner: Acme".
 fn sentence(request: &PendingChange) -> String {
     format!("{}, {}", request.title(), brief(&request.name))
 }
 
-/// Returns what waits as a JSON object: a key as `list` prints it, if it can be read, with what waits.
+/// Returns a request as a JSON object: the key as `list` prints it, if it can be read, with the
+/// request.
 async fn object(keyring: &Keyring, request: &PendingChange, several_agents: bool) -> Value {
     let key = match request.subject.parse() {
         Ok(id) => keyring.key(&id).await.ok(),
@@ -136,7 +137,7 @@ async fn object(keyring: &Keyring, request: &PendingChange, several_agents: bool
     fields
 }
 
-/// Returns what waits as a JSON object, without its subject.
+/// Returns a request as a JSON object, without its subject.
 pub(super) fn json(request: &PendingChange, actor: &Actor) -> Value {
     json!({
         "change": request.change.word(),

@@ -47,7 +47,7 @@ impl Output {
     }
 
     /// Says of changes that were only requested that they wait for approval, if any were; returns
-    /// whether. `subjects` name what waits in commands; its fields are printed in JSON.
+    /// whether. `subjects` name the requests in commands; `fields` are printed in JSON.
     pub(super) fn waits(
         &mut self,
         change: Change,

@@ -3,7 +3,7 @@
 //!
 //! A new key waits in itself: it is refused until it is approved. Of any other change nothing is
 //! made until then. The values before and after are kept as the JSON fields of [`fields`]; before
-//! the change is made, what is there is compared with the values before.
+//! the change is made, the present values are compared with the values before.
 pub mod fields;
 
 pub(in crate::domain) use fields::SSH_KEY_LINES;
@@ -121,7 +121,7 @@ impl PendingChange {
         approvers(self.change)
     }
 
-    /// Returns what waits in a few words, without the subject's name: `key edited`.
+    /// Returns the requested change in a few words, without the subject's name: `key edited`.
     #[must_use]
     pub fn title(&self) -> String {
         let is_key = !self.subject.contains(':') && self.change != Change::PolicyChanged;

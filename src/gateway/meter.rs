@@ -315,7 +315,7 @@ mod tests {
         };
         let mut state = KeyState::default();
         let mut instant = crate::machine::Machine::fixed(Moment::from_millis(0), "test").instant();
-        // What the store has reserved of each day, and what has passed on it.
+        // The reserved requests and the passed requests, by day.
         let (mut reserved, mut passed) = (HashMap::new(), HashMap::new());
         for day in [5, 4, 5, 5, 4, 6, 5, 4, 4, 6, 5, 6, 6, 4, 5, 6] {
             let now = Moment::from_millis(day * DAY + 1);

@@ -1,4 +1,5 @@
-//! Approval: what widens waits for another manager or owner, if the workspace's policy says so.
+//! Approval: a change that widens waits for another manager or owner, if the workspace's policy says
+//! so.
 //!
 //! Every use case first tries to make its change. The store refuses it with
 //! [`StoreError::NeedsApproval`] in the transaction, and only then it is requested instead. So the
@@ -49,7 +50,7 @@ impl Keyring {
         Ok(self.store.pending_changes().await?.1)
     }
 
-    /// Returns what waits for approval under this text: a key (see [`Keyring::resolve`]),
+    /// Returns the request that this text names: a key (see [`Keyring::resolve`]),
     /// `area:SLUG`, `member:` with an id or a name, or `workspace`.
     ///
     /// # Errors
@@ -351,7 +352,7 @@ pub(super) fn area_fields(defined: &DefinedArea) -> Fields {
     fields::of_area(&defined.area, &defined.rules)
 }
 
-/// Checks that what a request changes is as it was when the change was requested.
+/// Checks that the values that a request changes are the same as when it was made.
 fn demand_as_before(request: &PendingChange, now: &Fields) -> Result<(), KeyringError> {
     if request.before == *now {
         Ok(())

@@ -1,4 +1,4 @@
-//! What waits for approval: requests, and the check of the policy in the transaction of every change.
+//! The requests for approval, and the check of the policy in the transaction of every change.
 use serde_json::{Map, Value};
 
 use super::{
@@ -301,7 +301,7 @@ impl ChangeTransaction<'_> {
         Ok(())
     }
 
-    /// Withdraws what waits for the subject of a change that was just made, and returns it in words. A
+    /// Withdraws the request about the subject of a change that was just made, and returns it in words. A
     /// new key goes on waiting, with its new revision; the person who widens it may not approve it
     /// either.
     pub(super) async fn outdate_request(

@@ -1,4 +1,4 @@
-//! The screen of what waits for approval: the requests, and the question before one is decided.
+//! The screen of the requests for approval, and the question before one is decided.
 use super::{
     dialog::{Dialog, Leave},
     keymap::{Intent, Place},

@@ -2,6 +2,7 @@
 //!
 //! The shell runs these functions as tasks; tests call them directly, on the same real keyring.
 //! Nothing here depends on the model or the screen.
+mod approvals;
 mod audit;
 mod members;
 mod usage;
@@ -28,7 +29,6 @@ use crate::{
     clipboard::{Clipboard, Delivery},
     domain::{
         agent::AgentScope,
-        approval::PendingChange,
         audit::Change,
         explain::Explanation,
         hygiene::HygieneChange,
@@ -66,7 +66,7 @@ pub async fn carry_out(
         .collect()
 }
 
-/// What is to be said after the answer.
+/// The messages that follow the answer.
 #[derive(Default)]
 struct Warning {
     /// Why a checkpoint could not be kept, if one could not.
@@ -132,7 +132,7 @@ async fn answer(
             Message::Rotated(or_change_error(rotated.map(Box::new), keyring).await)
         }
         Effect::Decide(request, approve) => {
-            Message::Decided(decide(&request, approve, keyring, warning).await)
+            Message::Decided(approvals::decide(&request, approve, keyring, warning).await)
         }
         Effect::ApplyHygiene(changes) => tidy(changes, keyring, warning).await,
         Effect::Copy(id, form) => {
@@ -161,23 +161,6 @@ async fn answer(
         // The shell's own.
         Effect::Save(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => return None,
     })
-}
-
-async fn decide(
-    request: &PendingChange,
-    approve: bool,
-    keyring: &Keyring,
-    warning: &mut Warning,
-) -> Result<(String, Option<KeyId>), String> {
-    let (word, done) = if approve {
-        ("Approved", keyring.approve(request).await)
-    } else {
-        ("Rejected", keyring.reject(request).await)
-    };
-    warning.take(done.map_err(|error| error.to_string())?);
-    let revoked = !approve && request.change == Change::Created;
-    let said = format!("{word}: {}, {}.", request.title(), visible(&request.name));
-    Ok((said, request.subject.parse().ok().filter(|_| revoked)))
 }
 
 /// Carries out a read.

@@ -245,7 +245,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(HYGIENE, &[UP, plain('k')], Intent::Up, None, "one up"),
     bind(HYGIENE, &[named(KeyCode::PageDown)], Intent::PageDown, None, "a page down"),
     bind(HYGIENE, &[named(KeyCode::PageUp)], Intent::PageUp, None, "a page up"),
-    // What waits for approval.
+    // The requests for approval.
     bind(APPROVALS, &[TAB, SHIFT_TAB, LEFT, RIGHT], Intent::Next, Some("other button"), "in the question: to the other button"),
     bind(APPROVALS, &[ENTER], Intent::Accept, Some("approve"), "approve, after a question"),
     bind(APPROVALS, &[plain('x'), named(KeyCode::Delete)], Intent::Revoke, Some("reject"), "reject it, or take back your own, after a question"),

@@ -236,7 +236,7 @@ pub enum Effect {
     Revoke(Vec<KeyVersion>, RevokeReason),
     /// Give a key a new token, or end its previous ones.
     Rotate(KeyVersion, Overlap),
-    /// Approve (`true`) or reject what waits.
+    /// Approve (`true`) or reject a request.
     Decide(Box<PendingChange>, bool),
     /// Write events of the audit log to a file with mode 0600.
     Export(EventFilter, ExportForm),

@@ -26,7 +26,7 @@ pub enum Read {
     KeyDetails(KeyId),
     /// The hygiene findings about all keys of these agents.
     Hygiene(AgentScope),
-    /// What waits for approval, of these agents.
+    /// The requests for approval, of these agents.
     Approvals(AgentScope),
     /// Counts of requests.
     Usage(UsageQuery),
@@ -51,7 +51,7 @@ pub enum Answer {
     KeyDetails(KeyId, Result<Box<(Key, Activity)>, String>),
     /// Hygiene findings.
     Hygiene(Result<Box<HygieneFindings>, String>),
-    /// What waits for approval.
+    /// The requests for approval.
     Approvals(Result<Vec<PendingChange>, String>),
     /// Counts of requests.
     Usage(Result<Vec<UsageLine>, String>),

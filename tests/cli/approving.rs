@@ -1,4 +1,4 @@
-//! `approve`, `reject` and `list --pending`: what widens waits for another person.
+//! `approve`, `reject` and `list --pending`: a change that widens waits for another person.
 use serde_json::Value;
 
 use crate::command::{Ended, Home, ended};

@@ -225,7 +225,7 @@ fn an_edit_that_widens_waits_and_any_later_one_withdraws_it() {
         let now = read(&local, &made.key).await;
         assert_eq!(now.draft, before.draft);
         assert!(now.revision > before.revision && now.pending_at.is_none());
-        // Whoever saw the key before sees that something happened.
+        // An edit of the earlier revision is a conflict.
         let stale = bob.edit(&KeyVersion::of(&before), &draft).await;
         assert!(matches!(store_error(stale), StoreError::Conflict { .. }));
 
@@ -234,7 +234,7 @@ fn an_edit_that_widens_waits_and_any_later_one_withdraws_it() {
             store_error(alice.approve(&request).await),
             StoreError::OwnRequest
         );
-        // A narrower edit, by whomever, is made at once and withdraws what waits.
+        // A narrower edit by anybody is made at once and withdraws the request.
         let mut narrowed = now.draft.clone();
         narrowed.conditions.allow = AllowList::parse("10.0.0.0/8").expect("a list").list;
         let done = bob
@@ -521,7 +521,7 @@ fn only_what_could_be_made_is_requested_and_of_a_new_member_once() {
         let waiting = pending(&local).await;
         let theirs = waiting.iter().filter(|one| one.name == "dave");
         assert_eq!(theirs.count(), 1, "{waiting:?}");
-        // Whoever saw another policy ends nothing.
+        // A change of another policy than the present one changes nothing.
         let seen = Policy {
             must_expire: true,
             ..POLICY

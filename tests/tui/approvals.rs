@@ -1,4 +1,4 @@
-//! What waits for approval, as a user sees it on the screen.
+//! The requests for approval, as a user sees them on the screen.
 use claviger::{
     domain::{access::Actions, agent::AgentScope, key::KeyVersion, member::Role, policy::Policy},
     tui::theme::Theme,

@@ -1,4 +1,4 @@
-//! The usage screen: what was counted, in one grouping after the other.
+//! The usage screen: the counts, in one grouping after the other.
 use claviger::domain::{
     access::Action,
     decision::Reason,

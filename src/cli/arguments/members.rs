@@ -114,7 +114,7 @@ pub struct MemberEditArguments {
     pub all_agents: bool,
 }
 
-/// The prefix of an agent's tokens; `none` stands for `clv`.
+/// The prefix of an agent's tokens; `none` means `clv`.
 #[derive(Debug, Clone, Default)]
 pub struct PrefixArgument(pub TokenPrefix);
 

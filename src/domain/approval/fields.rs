@@ -1,4 +1,4 @@
-//! The values of what can wait for approval, as JSON fields that are read back without loss.
+//! The values of keys, areas, members and the policy, as JSON fields that are read back without loss.
 //!
 //! They are those of the audit log, where these are complete; of a member's SSH keys they hold the
 //! whole lines.

@@ -40,7 +40,7 @@ pub struct EventDraft {
     pub gate: Gate,
 }
 
-/// How the change of an event stands to the policy that holds back whatever widens.
+/// Whether the policy of approval applies to the change of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Gate {
     /// Nobody has said whether the change widens.
@@ -50,7 +50,7 @@ pub enum Gate {
     Open,
     /// The change widens: it needs approval if the policy says so.
     Widens,
-    /// The change widens a new key that waits for approval itself: it becomes a part of what waits.
+    /// The change widens a new key that waits for approval itself: it becomes a part of its request.
     WidensNewKey,
     /// The change approves the request with this revision.
     Approves(i64),
@@ -120,7 +120,7 @@ impl EventDraft {
         self
     }
 
-    /// Makes the change of a new key that waits for approval a part of what waits, if it widens.
+    /// Makes the change of a new key that waits for approval a part of its request, if it widens.
     #[must_use]
     pub fn of_new_key(mut self, widens: bool) -> Self {
         self.gate = if widens {
@@ -131,7 +131,7 @@ impl EventDraft {
         self
     }
 
-    /// Adds what the change withdraws: the requests of others, or earlier ones.
+    /// Adds the requests that the change withdraws, in words.
     #[must_use]
     pub fn withdrawing(self, withdrawn: &[String]) -> Self {
         if withdrawn.is_empty() {

@@ -1,4 +1,4 @@
-//! What tokens begin with: `clv`, or the prefix that their agent had when they were created.
+//! The prefixes of tokens: `clv`, or the prefix that the agent had when the token was created.
 //!
 //! A prefix that was changed or retired stays known, because tokens that have it stay valid.
 use std::{collections::BTreeSet, fmt, str::FromStr};

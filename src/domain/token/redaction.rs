@@ -11,7 +11,7 @@ use super::{
 const CERTAIN_SECRET: usize = 16;
 
 /// The prefixes that this process has read from a store. Messages are written in many places, also
-/// before and after a store is open, so what they must cut is known to the whole process. It only
+/// before and after a store is open, so the prefixes are known to the whole process. The set only
 /// grows.
 static KNOWN: RwLock<Option<Prefixes>> = RwLock::new(None);
 

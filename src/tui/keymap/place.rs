@@ -30,7 +30,7 @@ pub enum Place {
     AccessChoice,
     /// The hygiene findings.
     Hygiene,
-    /// What waits for approval.
+    /// The requests for approval.
     Approvals,
     /// The usage.
     Usage,

@@ -1,4 +1,4 @@
-//! Handles intents on the screen of what waits for approval, and the answers to its effects.
+//! Handles intents on the screen of the requests for approval, and the answers to its effects.
 use crate::{
     domain::{approval::PendingChange, token::KeyId},
     tui::{approvals::ApprovalsDialog, keymap::Intent, message::Effect, model::Model},
@@ -28,7 +28,7 @@ pub(super) fn on_approvals(model: &mut Model, intent: Intent) -> Option<Effect> 
     None
 }
 
-/// Takes in what waits.
+/// Takes in the requests.
 pub(super) fn read(model: &mut Model, found: Result<Vec<PendingChange>, String>) {
     let Some(dialog) = model.find_mut::<ApprovalsDialog>() else {
         return;
@@ -39,7 +39,7 @@ pub(super) fn read(model: &mut Model, found: Result<Vec<PendingChange>, String>)
     }
 }
 
-/// Reports what became of a request; a new key that was rejected is gone.
+/// Reports the decision on a request; a new key that was rejected is gone.
 pub(super) fn decided(model: &mut Model, done: Result<(String, Option<KeyId>), String>) -> Effect {
     if let Some(dialog) = model.find_mut::<ApprovalsDialog>() {
         dialog.rows.stale = true;

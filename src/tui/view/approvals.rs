@@ -1,4 +1,4 @@
-//! The screen of what waits for approval.
+//! The screen of the requests for approval.
 //!
 //! ```text
 //! ╭ Waiting for approval · PROD ───────────────────────────────────────────────╮
@@ -105,7 +105,7 @@ fn question(model: &Model, asked: &ApprovalQuestion, room: usize) -> Vec<Line<'s
     lines
 }
 
-/// Draws a row; the selected one with what it would change.
+/// Draws a row; the selected one with its changes.
 fn row(model: &Model, request: &PendingChange, here: bool, room: usize) -> Vec<Line<'static>> {
     use unicode_width::UnicodeWidthStr as _;
     let theme = model.theme;
@@ -145,7 +145,7 @@ fn row(model: &Model, request: &PendingChange, here: bool, room: usize) -> Vec<L
     lines
 }
 
-/// Draws what a request would change, indented.
+/// Draws the changes of a request, indented.
 fn details(model: &Model, request: &PendingChange, room: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let each = request.lines(&model.areas).into_iter();
